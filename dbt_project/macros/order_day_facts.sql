@@ -1,0 +1,55 @@
+{#
+What one customer did on one day, from order lines: one row per snapshot_date, customer_id and ordered_on.
+
+`lines` needs snapshot_date, customer_id, ordered_on, order_key, ordered_at, is_return, units, amount, units_left, amount_left,
+is_coupon and channel. A line counts as bought while units_left > 0; units_left is 0 for a return.
+Money is summed as DECIMAL, so that no order of addition changes a bit.
+#}
+{% macro order_day_facts(lines) %}
+orders_of_a_day as (
+
+    select
+        snapshot_date,
+        customer_id,
+        ordered_on,
+        order_key,
+        min(ordered_at) filter (where units_left > 0) as first_at,
+        count(*) filter (where units_left > 0) > 0 as is_order,
+        count(*) filter (where is_return) > 0 as is_canceled,
+        count(*) filter (where units_left > 0 and is_coupon) > 0 as has_coupon,
+        count(*) filter (where units_left > 0 and channel = 'online') > 0 as is_online,
+        count(*) filter (where units_left > 0 and channel = 'offline') > 0 as is_offline,
+        sum(amount) as net_amount,
+        coalesce(sum(-amount) filter (where is_return), 0) as returned_amount,
+        sum(units) as units,
+        sum(amount_left) as amount_left
+
+    from {{ lines }}
+    group by snapshot_date, customer_id, ordered_on, order_key
+
+),
+
+order_days as (
+
+    select
+        snapshot_date,
+        customer_id,
+        ordered_on,
+        count(*) filter (where is_order) as orders,
+        count(*) filter (where is_canceled) as canceled_orders,
+        count(*) filter (where has_coupon) as coupon_orders,
+        count(*) filter (where is_online) as online_orders,
+        count(*) filter (where is_offline) as offline_orders,
+        cast(sum(net_amount) as decimal(18, 4)) as net_amount,
+        cast(sum(returned_amount) as decimal(18, 4)) as returned_amount,
+        cast(sum(units) as decimal(18, 4)) as units,
+        cast(sum(amount_left) as decimal(18, 4)) as amount_left,
+        cast(arg_min(amount_left, row(first_at, order_key)) filter (where is_order) as decimal(18, 4)) as first_order_amount,
+        cast(arg_max(amount_left, row(first_at, order_key)) filter (where is_order) as decimal(18, 4)) as last_order_amount,
+        cast(max(amount_left) filter (where is_order) as decimal(18, 4)) as largest_order_amount
+
+    from orders_of_a_day
+    group by snapshot_date, customer_id, ordered_on
+
+)
+{% endmacro %}

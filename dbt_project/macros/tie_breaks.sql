@@ -1,0 +1,18 @@
+{#
+The favourite and the latest of several names, as one number whose maximum is the answer: ties are broken by the same comparison,
+and a maximum of numbers is many times faster than one of rows. `number` counts the names in alphabetical order, from 1.
+From the highest digit down: how often (where asked), when (microseconds, below 2^53 until the year 2255), and the number
+counted from behind, so that of two equals the first by name wins.
+#}
+{% macro favourite_key(times, last_at, number) -%}
+(cast({{ times }} as hugeint) << 86) + {{ latest_key(last_at, number) }}
+{%- endmacro %}
+
+{% macro latest_key(last_at, number) -%}
+(cast(epoch_us({{ last_at }}) as hugeint) << 32) + (4294967295 - {{ number }})
+{%- endmacro %}
+
+{# The number of the name that a key was made of. #}
+{% macro number_of(key) -%}
+4294967295 - ({{ key }} & 4294967295)
+{%- endmacro %}

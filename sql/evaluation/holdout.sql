@@ -1,0 +1,12 @@
+-- In a fixed order: sums of doubles depend on it.
+select
+    holdout.split,
+    holdout.target,
+    holdout.predicted_target,
+    holdout.probability,
+    features.total_spend
+from {{ holdout | identifier }} as holdout
+inner join {{ features_table | identifier }} as features
+    on holdout.snapshot_date = features.snapshot_date
+    and holdout.customer_id = features.customer_id
+order by holdout.split, holdout.snapshot_date, holdout.customer_id

@@ -1,0 +1,1 @@
+select max(snapshot_date) as snapshot_date from {{ table | identifier }} where split = 'test'

@@ -1,0 +1,3 @@
+select distinct snapshot_date
+from {{ snapshots | identifier }}
+order by snapshot_date

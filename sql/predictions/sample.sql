@@ -1,0 +1,4 @@
+select predicted_target
+from {{ table | identifier }}
+order by md5_number_lower(customer_id), customer_id
+limit {{ rows | bind }}

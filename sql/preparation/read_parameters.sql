@@ -1,0 +1,1 @@
+select parameters from {{ table | identifier }}

@@ -1,0 +1,3 @@
+select *
+from {{ table | identifier }}
+order by customer_id

@@ -1,0 +1,7 @@
+select
+    "column"
+    , type
+    , "grouping"
+    , workflow
+    , description
+from {{ table | identifier }}

@@ -1,0 +1,5 @@
+create or replace temp table dropped_rows (
+    file_position integer,
+    row_number bigint,
+    reason varchar
+)

@@ -1,0 +1,5 @@
+select
+    file_position,
+    count(*) as row_count
+from dropped_rows
+group by file_position

@@ -1,0 +1,2 @@
+select max(ordered_on) as last_order_day
+from {{ orders | identifier }}

@@ -1,0 +1,4 @@
+select *
+from {{ loads | identifier }}
+where source = {{ source | bind }}
+order by file

@@ -1,0 +1,35 @@
+{% if value.field is none %}
+cast(null as varchar)
+{%- elif value.family == "json" and value.plain %}
+nullif(trim(case json_type(document, {{ value.field | bind }})
+    when 'DOUBLE' then case
+        when try_cast(document ->> {{ value.field | bind }} as hugeint) = try_cast(document ->> {{ value.field | bind }} as double)
+            then cast(try_cast(document ->> {{ value.field | bind }} as hugeint) as varchar)
+        else document ->> {{ value.field | bind }}
+    end
+    else document ->> {{ value.field | bind }}
+end, {{ blanks | bind }}), '')
+{%- elif value.family == "json" %}
+nullif(trim(document ->> {{ value.field | bind }}, {{ blanks | bind }}), '')
+{%- elif value.family == "text" %}
+{# Trimming is the dearest step of a load, and nearly no value has blanks at its ends. #}
+nullif(case
+    when left(cast({{ value.field | identifier }} as varchar), 1) <= ' '
+        or right(cast({{ value.field | identifier }} as varchar), 1) <= ' '
+        or contains(cast({{ value.field | identifier }} as varchar), chr(160))
+        then trim(cast({{ value.field | identifier }} as varchar), {{ blanks | bind }})
+    else cast({{ value.field | identifier }} as varchar)
+end, '')
+{%- elif value.plain and value.family == "number" %}
+case
+    when not isfinite(cast({{ value.field | identifier }} as double)) then null
+    when {{ value.field | identifier }} = trunc({{ value.field | identifier }})
+        and abs(cast({{ value.field | identifier }} as double)) < 1e18
+        then cast(cast({{ value.field | identifier }} as hugeint) as varchar)
+    else cast({{ value.field | identifier }} as varchar)
+end
+{%- elif value.plain %}
+cast({{ value.field | identifier }} as varchar)
+{%- else %}
+{{ value.field | identifier }}
+{%- endif %}

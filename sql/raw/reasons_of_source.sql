@@ -1,0 +1,7 @@
+select
+    reason,
+    count(*) as row_count
+from {{ rejected | identifier }}
+where source = {{ source | bind }}
+group by reason
+order by row_count desc, reason

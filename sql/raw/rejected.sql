@@ -1,0 +1,9 @@
+select
+    source,
+    file,
+    row_number,
+    staged_reason as reason,
+    staged_content as content,
+    {{ session_id | bind }} as session_id
+from staged_rows
+where staged_reason is not null

@@ -1,0 +1,9 @@
+select
+    split,
+    snapshot_date,
+    count(*) as customers,
+    count_if(target > 0) as buyers,
+    avg(target) as mean_target
+from {{ table | identifier }}
+group by split, snapshot_date
+order by snapshot_date, split

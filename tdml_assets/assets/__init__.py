@@ -1,0 +1,1 @@
+"""One module per stage: thin wrappers that read, call one pure function, write and report."""

@@ -1,0 +1,106 @@
+"""audience/*: every attribute of every workflow in one row per customer, its catalogue, and the destinations.
+
+Belongs here: publishing past the blocking checks, and delivering. Does not: rules of attributes (``core/attributes.py``),
+what a destination does (``destinations/``).
+"""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from tdml_assets.assets.sessions import as_of, record_session, session_id_of
+from tdml_assets.core.attributes import CATALOG, WorkflowAttributes, catalog_rows, parent_segment_contract
+from tdml_assets.core.publication import publish
+from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.destinations.files import FilesDestination
+from tdml_assets.metadata import OWNER, column_schema, table_metadata, table_preview
+from tdml_assets.resources.platform import s3_client
+from tdml_assets.resources.warehouse import Warehouse
+from tdml_assets.settings import Settings
+
+_KEYS = [dg.AssetKey(["audience", "parent_segment_attributes"]), dg.AssetKey(["audience", "attribute_catalog"])]
+
+
+def build_audience(specs: Sequence[WorkflowSpec], settings: Settings) -> list[dg.AssetsDefinition]:
+    """The audience's tables and destinations; none where no workflow publishes an attribute."""
+    publishing = [
+        WorkflowAttributes(workflow=spec.name, attributes=spec.attributes) for spec in specs if spec.attributes
+    ]
+    if not publishing:
+        return []
+    assets = [_build_publication(publishing)]
+    if settings.destinations.files is not None:
+        assets.append(_build_files(settings))
+    return assets
+
+
+def _build_publication(publishing: Sequence[WorkflowAttributes]) -> dg.AssetsDefinition:
+    contract = parent_segment_contract(publishing)
+
+    @dg.multi_asset(
+        specs=[
+            dg.AssetSpec(
+                key,
+                deps=[[workflow.workflow, "predictions"] for workflow in publishing],
+                group_name="audience",
+                kinds={"duckdb", "sql"},
+                owners=[OWNER],
+                description=table.description,
+                metadata=table_metadata(table),
+            )
+            for key, table in zip(_KEYS, (contract, CATALOG), strict=True)
+        ],
+        name="publish_attributes",
+        pool="warehouse",
+    )
+    def publish_attributes(context: dg.AssetExecutionContext, warehouse: Warehouse) -> tuple[dg.MaterializeResult, dg.MaterializeResult]:
+        with warehouse.write() as database:
+            done = publish(database, publishing, session_id=session_id_of(context), as_of=as_of(database))
+            for workflow in publishing:
+                record_session(database, context, workflow.workflow, status="published")
+        context.log.info(f"report: {done.rows} customers x {done.attributes} attributes")
+        evidence = {name: value for name, value in done.evidence.items() if isinstance(value, (int, float, str))}
+        return (
+            dg.MaterializeResult(
+                asset_key=_KEYS[0],
+                metadata={"dagster/row_count": done.rows, "dagster/column_schema": column_schema(contract), **evidence},
+            ),
+            dg.MaterializeResult(
+                asset_key=_KEYS[1],
+                metadata={"dagster/row_count": done.attributes, "catalogue": table_preview(catalog_rows(publishing))},
+            ),
+        )
+
+    return publish_attributes
+
+
+def _build_files(settings: Settings) -> dg.AssetsDefinition:
+    declared = settings.destinations.files
+    assert declared is not None
+    url = settings.effective_exports_url
+
+    @dg.asset(
+        key=["audience", "files"],
+        deps=_KEYS,
+        group_name="audience",
+        kinds={"parquet", "csv", *(["s3"] if url.startswith("s3://") else [])},
+        owners=[OWNER],
+        pool="warehouse",
+        description="Parquet and CSV under exports_url; what `latest` names is complete at every instant.",
+    )
+    def files(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+        client = s3_client(settings) if url.startswith("s3://") else None
+        destination = FilesDestination(url, scratch=settings.home / "scratch", keep=declared.keep, s3_client=client)
+        with warehouse.read() as database:
+            delivery = destination.deliver(database, session_id_of(context))
+        context.log.info(f"report: {delivery.rows} customers in {delivery.location}")
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": delivery.rows,
+                "location": delivery.location,
+                "changed": delivery.changed,
+                "details": dg.MetadataValue.json(dict(delivery.details)),
+            }
+        )
+
+    return files

@@ -1,0 +1,110 @@
+"""<workflow>/exploration: the deck's analyses of the training table, as tables, plots and a check.
+
+Belongs here: running them and showing them. Does not: the statistics (``core/exploration.py``), the drawing (``core/figures.py``).
+"""
+
+import dagster as dg
+
+from tdml_assets.assets.sessions import session_id_of
+from tdml_assets.core import exploration as analyses
+from tdml_assets.core import figures
+from tdml_assets.core.contracts import Column, TableContract
+from tdml_assets.core.features import choose_features
+from tdml_assets.core.monitoring import TARGET_HISTOGRAM
+from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.metadata import OWNER, plot, table_metadata, table_preview
+from tdml_assets.resources.warehouse import Database, Warehouse
+
+_SHOWN = 15
+
+
+def comparison_contract(workflow: str) -> TableContract:
+    """Contract of ``<workflow>.exploration``: train against test and correlation with the target, per column."""
+    numbers = {
+        "cv_train": "Coefficient of variation of the training split, percent.",
+        "cv_test": "The same of the test split.",
+        "difference": "Their distance, in points.",
+        "sampled_difference": "The distance over the rows that were checked.",
+        "difference_limit": "What no fair split of those rows would pass.",
+        "shift": "Distance of the means of log(1 + x), in pooled standard deviations.",
+        "shift_limit": "What no fair split would pass.",
+        "scale": "Distance of the means of log x over what is not zero: sees a change of unit.",
+        "scale_limit": "What no fair split would pass.",
+        "correlation": "Pearson's correlation with the target, all labelled rows.",
+    }
+    return TableContract(
+        workflow,
+        "exploration",
+        "One row per number, the target among them: is the split fair, and what goes with the target.",
+        (
+            Column("column_name", "VARCHAR", "Column of the training table.", False),
+            *(Column(name, "DOUBLE", text) for name, text in numbers.items()),
+            Column("within_deck_limit", "BOOLEAN", "Whether the distance is below 3 points: information, not a verdict."),
+            Column("status", "VARCHAR", "ok, differs, or why it could not be compared."),
+        ),
+    )
+
+
+def _analyse(
+    database: Database, spec: WorkflowSpec
+) -> tuple[analyses.SplitCheck, list[dict[str, object]], list[dict[str, object]]]:
+    table = (spec.name, "training_table")
+    numeric = choose_features(database.columns(("features", "customer_features")), spec.features).numeric
+    check = analyses.split_check(database, table, ["target", *numeric], seed=spec.model.seed)
+    correlations = analyses.correlations(database, table, {}, numeric, "target")
+    return check, correlations, analyses.target_histogram(database, table, {}, "target")
+
+
+def build_exploration(spec: WorkflowSpec) -> dg.AssetsDefinition:
+    """The asset of one workflow, with its check."""
+    contract = comparison_contract(spec.name)
+    key = dg.AssetKey([spec.name, "exploration"])
+
+    @dg.asset(
+        key=key,
+        deps=[[spec.name, "training_table"]],
+        group_name=spec.name,
+        kinds={"duckdb", "sql"},
+        owners=[OWNER],
+        pool="warehouse",
+        description="Looks at the training table before anything is trained: train against test, correlations, target.",
+        metadata=table_metadata(contract),
+        check_specs=[
+            dg.AssetCheckSpec(
+                "split_is_fair",
+                asset=key,
+                description="Train and test differ no more than random splits of the same rows do (1 % false alarms over "
+                "all columns). Where the test lies later in time, a difference may be the season: it warns, never blocks.",
+            )
+        ],
+    )
+    def exploration(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+        session = {"session_id": session_id_of(context), "workflow": spec.name}
+        with warehouse.read() as database:
+            check, correlations, histogram = _analyse(database, spec)
+        with_target = {row["column_name"]: row["correlation"] for row in correlations}
+        rows = [{**row, "correlation": with_target.get(row["column_name"])} for row in check.rows()]
+        with warehouse.write() as database:
+            count = database.replace(contract, rows)
+            database.replace_slice(TARGET_HISTOGRAM, session, [{**session, **row} for row in histogram])
+        context.log.info(f"report: {check.sentence}")
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": count,
+                "train against test": table_preview(rows[:_SHOWN]),
+                "correlations": table_preview(correlations[:_SHOWN]),
+                "split": plot("train against test", figures.split_comparison(rows)),
+                "correlation plot": plot("correlations", figures.correlations(correlations, target="spend")),
+                "target": plot("target", figures.target_histogram(histogram, target=f"spend in {spec.target.horizon_days} days")),
+            },
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name="split_is_fair",
+                    passed=not check.differing,
+                    severity=dg.AssetCheckSeverity.WARN,
+                    metadata={"verdict": check.sentence, "columns that differ": ", ".join(check.differing) or "none"},
+                )
+            ],
+        )
+
+    return exploration

@@ -1,0 +1,119 @@
+"""<workflow>/preparation_parameters and <workflow>/prepared: fitted on the training split, applied by one statement."""
+
+import json
+
+import dagster as dg
+
+from tdml_assets.assets.sessions import record_session
+from tdml_assets.core.contracts import Column, TableContract
+from tdml_assets.core.features import choose_features
+from tdml_assets.core.preparation import Parameters, decide_parameters, prepared_contract, reshape_statistics
+from tdml_assets.core.statements import render
+from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.metadata import OWNER, column_schema, table_metadata, table_preview
+from tdml_assets.resources.warehouse import Database, Warehouse
+
+#: Levels of a text column looked at: enough to tell a category from an identifier.
+_LEVELS_READ = 1000
+
+
+def parameters_contract(workflow: str) -> TableContract:
+    """Contract of ``<workflow>.preparation_parameters``."""
+    return TableContract(
+        workflow,
+        "preparation_parameters",
+        "One row: everything preparation learnt from the training split.",
+        (Column("parameters", "VARCHAR", "JSON, the same that goes into the model bundle.", False),),
+    )
+
+
+def read_parameters(database: Database, workflow: str) -> Parameters:
+    """The parameters the warehouse holds."""
+    found = database.row(render("preparation/read_parameters", table=parameters_contract(workflow).path))
+    return Parameters.from_json(found["parameters"])
+
+
+def fit_parameters(database: Database, spec: WorkflowSpec) -> Parameters:
+    """Measure the training split and decide the parameters."""
+    table = (spec.name, "training_table")
+    columns = choose_features(database.columns(("features", "customer_features")), spec.features)
+    outliers = spec.prepare.outliers
+    row = database.row(
+        render("preparation/fit_numeric", table=table, columns=columns.numeric, low=outliers.low, high=outliers.high)
+    )
+    levels = {
+        column: [
+            found["level"]
+            for found in database.rows(render("preparation/fit_levels", table=table, column=column, limit=_LEVELS_READ))
+        ]
+        for column in columns.text
+    }
+    measured = reshape_statistics(row, columns.numeric)
+    return decide_parameters(measured, levels, spec.prepare, spec.features.one_hot_limit)
+
+
+def build_preparation(spec: WorkflowSpec) -> list[dg.AssetsDefinition]:
+    """The assets of one workflow."""
+    contract = parameters_contract(spec.name)
+
+    @dg.asset(
+        key=[spec.name, "preparation_parameters"],
+        deps=[[spec.name, "training_table"]],
+        group_name=spec.name,
+        kinds={"duckdb", "sql"},
+        owners=[OWNER],
+        pool="warehouse",
+        description="Fill values, bounds, scales and categories, fitted on the training split only.",
+        metadata=table_metadata(contract),
+    )
+    def preparation_parameters(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+        with warehouse.write() as database:
+            parameters = fit_parameters(database, spec)
+            database.replace(contract, [{"parameters": parameters.to_json()}])
+        kept, dropped = len(parameters.feature_names), len(parameters.dropped)
+        context.log.info(f"report: {kept} prepared features, {dropped} dropped")
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": 1,
+                "prepared features": kept,
+                "dropped": dg.MetadataValue.json(dict(parameters.dropped)),
+                "parameters": dg.MetadataValue.json(json.loads(parameters.to_json())["numeric"]),
+            }
+        )
+
+    @dg.asset(
+        key=[spec.name, "prepared"],
+        deps=[[spec.name, "training_table"], [spec.name, "preparation_parameters"]],
+        group_name=spec.name,
+        kinds={"duckdb", "sql"},
+        owners=[OWNER],
+        pool="warehouse",
+        description="The training table as the learner sees it. Scoring is prepared by the same statement.",
+        metadata={"dagster/table_name": f"{spec.name}.prepared"},
+    )
+    def prepared(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+        with warehouse.write() as database:
+            parameters = read_parameters(database, spec.name)
+            table = prepared_contract(spec.name, parameters)
+            statement = render(
+                "preparation/apply",
+                table=(spec.name, "training_table"),
+                parameters=parameters,
+                keys=["snapshot_date", "customer_id", "split", "target"],
+                snapshot_date=None,
+                drop_outliers=True,
+                ordered=False,
+            )
+            count = database.replace(table, statement)
+            counts = database.rows(render("preparation/row_count", table=table.path))
+            record_session(database, context, spec.name, status="prepared")
+        context.log.info(f"report: {count} rows x {len(parameters.feature_names)} features")
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": count,
+                "dagster/column_schema": column_schema(table),
+                "rows per split": table_preview(counts),
+            }
+        )
+
+    return [preparation_parameters, prepared]

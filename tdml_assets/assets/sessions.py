@@ -1,0 +1,53 @@
+"""The ledger of sessions: which execution of a workflow reached which stage.
+
+Belongs here: the session's id and its row in ``monitoring.sessions``. Every stage writes it in the transaction of its tables.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import dagster as dg
+
+from tdml_assets.core.monitoring import SESSIONS
+from tdml_assets.core.statements import render
+from tdml_assets.resources.warehouse import Database
+
+SNAPSHOTS_TABLE = ("features", "snapshots")
+
+
+def session_id_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> str:
+    """Id of the session: the root run's, so that a retry replaces its rows and never doubles them."""
+    return context.run.root_run_id or context.run.run_id
+
+
+def as_of(database: Database) -> date:
+    """Day at whose end the session stands, as the snapshots stage decided it."""
+    found: date | None = database.row(render("sessions/scoring_snapshot", table=SNAPSHOTS_TABLE))["as_of"]
+    if found is None:
+        raise LookupError("features.snapshots is empty: materialise features/snapshots first")
+    return found
+
+
+def find_session(database: Database, context: dg.AssetExecutionContext, workflow: str) -> dict[str, Any]:
+    """The session's row as earlier stages wrote it; empty before the first."""
+    key = {"session_id": session_id_of(context), "workflow": workflow}
+    found = database.rows(render("sessions/find", table=SESSIONS.path, **key))
+    return found[0] if found else {}
+
+
+def record_session(database: Database, context: dg.AssetExecutionContext, workflow: str, **fields: Any) -> dict[str, Any]:
+    """Write the session's row: ``fields`` over what earlier stages wrote. Returns the row."""
+    database.ensure(SESSIONS)
+    key = {"session_id": session_id_of(context), "workflow": workflow}
+    row = {
+        **find_session(database, context, workflow),
+        **key,
+        "as_of": as_of(database),
+        "run_id": context.run.run_id,
+        "updated_at": datetime.now(UTC).replace(tzinfo=None),
+        **fields,
+    }
+    database.replace_slice(SESSIONS, key, [row])
+    return row

@@ -1,0 +1,75 @@
+"""features/snapshots: the days features are taken at, for every workflow of the session.
+
+Belongs here: asking the orders for their span and writing the dates. Which dates: ``core/snapshots.py``.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+
+import dagster as dg
+
+from tdml_assets.assets.sessions import record_session
+from tdml_assets.core.contracts import Column, TableContract
+from tdml_assets.core.snapshots import SnapshotPlan, plan_snapshots
+from tdml_assets.core.statements import render
+from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.metadata import OWNER, table_metadata
+from tdml_assets.resources.warehouse import Database, Warehouse
+
+SNAPSHOTS = TableContract(
+    "features",
+    "snapshots",
+    "One row per day at whose end features are taken.",
+    (
+        Column("snapshot_date", "DATE", "The day.", False),
+        Column("is_scoring", "BOOLEAN", "Whether customers are scored there: true for as_of alone.", False),
+    ),
+)
+ORDERS_TABLE = ("raw", "orders")
+
+
+class NoOrdersError(ValueError):
+    """There is no order to look at."""
+
+
+def plan_of(database: Database, spec: WorkflowSpec, as_of: date) -> SnapshotPlan:
+    """The workflow's snapshots, from the orders known by ``as_of``."""
+    span = database.row(render("snapshots/orders_span", table=ORDERS_TABLE, as_of=as_of))
+    if span["first_order_on"] is None:
+        raise NoOrdersError(
+            f"no order lies on or before as_of {as_of}: correct as_of in the settings, or give orders that reach back"
+        )
+    return plan_snapshots(as_of, span["first_order_on"], spec.target.horizon_days, spec.snapshots)
+
+
+def build_snapshots(specs: Sequence[WorkflowSpec], wanted: date | str) -> dg.AssetsDefinition:
+    """The asset; ``wanted`` is the settings' ``as_of``: a date, or ``latest`` for the last order's day."""
+
+    @dg.asset(
+        key=["features", "snapshots"],
+        deps=[["raw", "orders"]],
+        group_name="features",
+        kinds={"duckdb"},
+        owners=[OWNER],
+        pool="warehouse",
+        description="Days at whose end features are taken: as_of, and for every workflow the earlier days it learns from.",
+        metadata=table_metadata(SNAPSHOTS),
+    )
+    def snapshots(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+        with warehouse.write() as database:
+            last = database.row(render("snapshots/orders_span", table=ORDERS_TABLE, as_of=None))["last_order_on"]
+            if last is None:
+                raise NoOrdersError("raw.orders has no row: see raw.rejected_rows for what was refused and why")
+            as_of = last if wanted == "latest" else wanted
+            plans = {spec.name: plan_of(database, spec, as_of) for spec in specs}
+            dates = {as_of}.union(*(plan.labelled for plan in plans.values()))
+            count = database.replace(SNAPSHOTS, [{"snapshot_date": day, "is_scoring": day == as_of} for day in sorted(dates)])
+            for spec in specs:
+                record_session(database, context, spec.name, status="started")
+        context.log.info(f"report: {count} snapshots, {min(dates)} to {as_of}")
+        described = {name: [str(day) for day in plan.labelled] for name, plan in plans.items()}
+        return dg.MaterializeResult(
+            metadata={"dagster/row_count": count, "as_of": str(as_of), "labelled snapshots": dg.MetadataValue.json(described)}
+        )
+
+    return snapshots

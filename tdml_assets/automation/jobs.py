@@ -1,0 +1,59 @@
+"""Jobs: one that trains a workflow, one that scores every workflow and publishes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from tdml_assets.core.workflow import WorkflowSpec
+
+SCORING_JOB = "score_and_publish"
+#: Longest a run may take before the daemon calls it dead, in seconds.
+_MAX_RUNTIME_SECONDS = 24 * 3600
+_TRAINING_STAGES = (
+    "training_table",
+    "exploration",
+    "preparation_parameters",
+    "prepared",
+    "candidate_model",
+    "evaluation",
+    "champion_model",
+)
+
+
+def training_job_name(workflow: str) -> str:
+    """Name of the job that trains ``workflow``."""
+    return f"train_{workflow}"
+
+
+def _upstream() -> dg.AssetSelection:
+    return dg.AssetSelection.groups("raw", "staging", "features")
+
+
+def build_jobs(specs: Sequence[WorkflowSpec]) -> list[dg.UnresolvedAssetJobDefinition]:
+    """A training job per workflow, and the scoring job."""
+    tags = {"dagster/max_runtime": _MAX_RUNTIME_SECONDS}
+    jobs = [
+        dg.define_asset_job(
+            training_job_name(spec.name),
+            _upstream() | dg.AssetSelection.assets(*([spec.name, stage] for stage in _TRAINING_STAGES)),
+            description=f"Prepares data, trains {spec.title}, measures it and promotes it if it passes.",
+            tags={**tags, "tdml/workflow": spec.name},
+        )
+        for spec in specs
+    ]
+    scoring = _upstream() | dg.AssetSelection.groups("audience")
+    for spec in specs:
+        scoring = scoring | dg.AssetSelection.assets(
+            *([spec.name, stage] for stage in ("predictions", "drift", "drift_report"))
+        )
+    jobs.append(
+        dg.define_asset_job(
+            SCORING_JOB,
+            scoring,
+            description="Scores every customer with the champions, measures drift and publishes the attributes.",
+            tags=tags,
+        )
+    )
+    return jobs

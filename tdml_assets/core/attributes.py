@@ -1,0 +1,300 @@
+"""Attributes of customers: what a workflow publishes, under which names and types.
+
+Belongs here: the declaration of an attribute, the rules for names, the two contracts of the ``audience`` schema and the
+sanity judgement.
+Does not: reading and writing tables (``core/publication.py``), files (``core/exports.py``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from tdml_assets.core.contracts import Column, TableContract
+
+AttributeType = Literal["string", "number", "timestamp", "date", "boolean"]
+AttributeKind = Literal["column", "decile", "percentile"]
+
+_NAME = re.compile(r"[a-z_][a-z0-9_]{2,127}")
+NAME_RULE = "lower case letters, digits and underscores, 3 to 128 characters, not starting with a digit"
+# Columns of the parent segment itself; ``time`` is added to every table by Treasure Data.
+RESERVED_NAMES = ("customer_id", "as_of", "time")
+_TYPES = {"string": "VARCHAR", "number": "DOUBLE", "timestamp": "TIMESTAMP", "date": "DATE", "boolean": "BOOLEAN"}
+
+CATALOG = TableContract(
+    schema="audience",
+    name="attribute_catalog",
+    description="One row per published attribute: what the columns of audience.parent_segment_attributes mean.",
+    columns=(
+        Column("column", "VARCHAR", "Column of audience.parent_segment_attributes.", nullable=False),
+        Column("type", "VARCHAR", "string, number, timestamp, date or boolean.", nullable=False),
+        Column("grouping", "VARCHAR", "Folder the attribute is shown under.", nullable=False),
+        Column("workflow", "VARCHAR", "Workflow that computes it.", nullable=False),
+        Column("description", "VARCHAR", "What it means, and what a NULL means.", nullable=False),
+    ),
+)
+
+
+class AttributeDeclarationError(ValueError):
+    """A workflow declares an attribute that cannot be published."""
+
+
+class AttributeSpec(BaseModel):
+    """One attribute, computed from the predictions table of its workflow.
+
+    A ``decile`` is 1 to 10 (10 = highest tenth) and a ``percentile`` 0 to 100 (the share of the other customers ranked
+    below, rounded down; 100 = highest) of ``column`` among the customers where it is not NULL. Equal values are ranked
+    by ``customer_id``, so that the result does not depend on the order of rows.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(description=f"Name of the published column: {NAME_RULE}.")
+    column: str = Field(min_length=1, description="Column of the workflow's predictions that it is computed from.")
+    kind: AttributeKind = Field(
+        default="column", description="The column itself, or the customer's decile or percentile by it."
+    )
+    type: AttributeType = Field(default="number", description="Type that other systems are told.")
+    integer: bool = Field(default=False, description="Whether a number is always whole; deciles and percentiles are.")
+    rank: int | None = Field(
+        default=None, ge=1, description="For recommendations: which rank is published, 1 = first choice."
+    )
+    grouping: str | None = Field(
+        default=None, description="Folder it is shown under; the workflow's name if not given."
+    )
+    description: str = Field(min_length=1, description="What it means, in a marketer's words.")
+    max_null_share: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Share of customers that may have no value; the general limit if not given.",
+    )
+
+    @model_validator(mode="after")
+    def _kinds_fit(self) -> Self:
+        if self.kind != "column" and self.type != "number":
+            raise ValueError(f"attribute {self.name}: a {self.kind} is a number, not a {self.type}: leave its type out")
+        if self.kind != "column" and self.rank is not None:
+            raise ValueError(
+                f"attribute {self.name}: a {self.kind} of one recommendation rank has no meaning: leave rank out"
+            )
+        if self.integer and self.type != "number":
+            raise ValueError(f"attribute {self.name}: only a number can be an integer, this is a {self.type}")
+        return self
+
+    @property
+    def sql_type(self) -> str:
+        """Type of its column in the warehouse."""
+        return "BIGINT" if self.integer or self.kind != "column" else _TYPES[self.type]
+
+
+class WorkflowAttributes(BaseModel):
+    """What one workflow publishes.
+
+    ``workflow`` is also the schema of its predictions table.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    workflow: str = Field(min_length=1)
+    attributes: tuple[AttributeSpec, ...]
+
+
+class SanityLimits(BaseModel):
+    """What the attributes must satisfy before anybody sees them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_null_share: float = Field(
+        default=0.5, ge=0, le=1, description="Share of customers without a value, per attribute."
+    )
+    max_age_days: int = Field(
+        default=31, ge=0, description="How much older than the publication a workflow's scores may be."
+    )
+
+
+def check_declarations(workflows: Sequence[WorkflowAttributes]) -> None:
+    """Check names over all workflows.
+
+    Raises
+    ------
+    AttributeDeclarationError
+        Naming the workflow, the attribute and the rule it breaks.
+    """
+    owner: dict[str, str] = {}
+    seen: set[str] = set()
+    for declared in workflows:
+        if declared.workflow in seen:
+            raise AttributeDeclarationError(
+                f"workflow {declared.workflow} declares its attributes twice: keep one list"
+            )
+        seen.add(declared.workflow)
+        if any(spec.rank is not None for spec in declared.attributes):
+            for spec in declared.attributes:
+                if spec.kind != "column":
+                    raise AttributeDeclarationError(
+                        f"workflow {declared.workflow}, attribute {spec.name!r}: a {spec.kind} needs one row per "
+                        "customer, and this workflow has one per rank: leave it out"
+                    )
+        for spec in declared.attributes:
+            where = f"workflow {declared.workflow}, attribute {spec.name!r}"
+            if not _NAME.fullmatch(spec.name):
+                raise AttributeDeclarationError(f"{where}: a name has {NAME_RULE}: rename it")
+            if spec.name in RESERVED_NAMES:
+                raise AttributeDeclarationError(f"{where}: the name is taken by the table itself: rename it")
+            if spec.name in owner:
+                raise AttributeDeclarationError(
+                    f"{where}: a name is unique over all workflows, and {owner[spec.name]} has it already: rename one"
+                )
+            owner[spec.name] = f"workflow {declared.workflow}"
+
+
+def parent_segment_contract(workflows: Sequence[WorkflowAttributes]) -> TableContract:
+    """Contract of ``audience.parent_segment_attributes``: customer, instant, one column per attribute.
+
+    Raises
+    ------
+    AttributeDeclarationError
+        If a name breaks a rule.
+    """
+    check_declarations(workflows)
+    columns = [
+        Column("customer_id", "VARCHAR", "The customer, as the sources write it.", nullable=False),
+        Column("as_of", "DATE", "Day at whose end the attributes stand: nothing later was read.", nullable=False),
+    ]
+    columns += [Column(spec.name, spec.sql_type, _described(wf, spec)) for wf in workflows for spec in wf.attributes]
+    return TableContract(
+        schema="audience",
+        name="parent_segment_attributes",
+        description="One row per customer whom any workflow has scored, with every published attribute.",
+        columns=tuple(columns),
+    )
+
+
+def catalog_rows(workflows: Sequence[WorkflowAttributes]) -> list[dict[str, str]]:
+    """Rows of ``audience.attribute_catalog``, in the order of the columns."""
+    return [
+        {
+            "column": spec.name,
+            "type": spec.type,
+            "grouping": spec.grouping or wf.workflow,
+            "workflow": wf.workflow,
+            "description": _described(wf, spec),
+        }
+        for wf in workflows
+        for spec in wf.attributes
+    ]
+
+
+def check_sources(workflows: Sequence[WorkflowAttributes], columns: Mapping[str, Mapping[str, str]]) -> None:
+    """Check that the predictions have the columns the attributes are computed from.
+
+    Parameters
+    ----------
+    columns : per workflow, type per column of its predictions table.
+
+    Raises
+    ------
+    AttributeDeclarationError
+        Naming the workflow, the attribute, the missing column and the columns there are.
+    """
+    for wf in workflows:
+        present = columns.get(wf.workflow, {})
+        if not present:
+            raise AttributeDeclarationError(
+                f"workflow {wf.workflow} has no table {wf.workflow}.predictions: score it first"
+            )
+        for spec in wf.attributes:
+            needed = [spec.column] + (["rank"] if spec.rank is not None else [])
+            for name in needed:
+                if name not in present:
+                    raise AttributeDeclarationError(
+                        f"workflow {wf.workflow}, attribute {spec.name!r}: {wf.workflow}.predictions has no column "
+                        f"{name!r}, it has {', '.join(present)}: correct the declaration"
+                    )
+
+
+def judge_sanity(
+    profile: Mapping[str, Any],
+    workflows: Sequence[WorkflowAttributes],
+    limits: SanityLimits,
+    *,
+    population: int,
+    expected_customers: int | None = None,
+    ages_days: Mapping[str, int] | None = None,
+) -> tuple[bool, dict[str, Any]]:
+    """Whether attributes may be published, and the evidence.
+
+    Parameters
+    ----------
+    profile : the row of ``sql/publish/profile.sql``; per attribute i the columns nulls_i, not_finite_i, constant_i.
+    population : customers whom the workflows have scored.
+    expected_customers : customers known at the instant, where the caller can count them independently.
+    ages_days : per workflow, how much older than the publication its scores are, in days.
+
+    Returns
+    -------
+    passed, evidence
+        ``evidence["problems"]`` holds one sentence per breach; nothing in it is a customer's value.
+    """
+    rows, customers = int(profile["row_count"]), int(profile["customers"])
+    problems = []
+    if rows == 0:
+        problems.append("there is no row: score at least one workflow first")
+    if profile["null_customers"]:
+        problems.append(f"{profile['null_customers']} rows have no customer_id")
+    elif rows != customers:
+        problems.append(f"{rows} rows hold {customers} different customers: one row per customer is published")
+    if customers != population:
+        problems.append(f"{customers} customers would be published, {population} were scored")
+    if expected_customers is not None and population != expected_customers:
+        problems.append(f"{population} customers were scored, {expected_customers} are known at this instant")
+    for workflow, age in (ages_days or {}).items():
+        if age > limits.max_age_days:
+            problems.append(
+                f"the scores of {workflow} are {age} days old, at most {limits.max_age_days} are allowed: score again"
+            )
+    declared = [(wf.workflow, spec) for wf in workflows for spec in wf.attributes]
+    for index, (workflow, spec) in enumerate(declared):
+        problems += _attribute_problems(profile, index, workflow, spec, limits)
+    shares = {
+        spec.name: int(profile[f"nulls_{index}"]) / rows if rows else 0.0 for index, (_, spec) in enumerate(declared)
+    }
+    evidence = {
+        "rows": rows,
+        "customers": customers,
+        "population": population,
+        "ages_days": dict(ages_days or {}),
+        "null_shares": shares,
+        "problems": problems,
+    }
+    return not problems, evidence
+
+
+def _attribute_problems(
+    profile: Mapping[str, Any], index: int, workflow: str, spec: AttributeSpec, limits: SanityLimits
+) -> list[str]:
+    rows = int(profile["row_count"])
+    nulls, not_finite = int(profile[f"nulls_{index}"]), int(profile[f"not_finite_{index}"])
+    limit = limits.max_null_share if spec.max_null_share is None else spec.max_null_share
+    where = f"{spec.name} ({workflow})"
+    problems = []
+    if not_finite:
+        problems.append(f"{where} is NaN or infinite for {not_finite} customers")
+    if rows and nulls == rows:
+        problems.append(f"{where} has no value for any customer")
+    elif nulls > limit * rows:
+        problems.append(
+            f"{where} has no value for {nulls / rows:.1%} of the customers, at most {limit:.1%} are allowed"
+        )
+    if spec.kind == "column" and spec.type == "number" and rows - nulls > 1 and profile[f"constant_{index}"]:
+        problems.append(f"{where} is the same for every customer: the model tells nobody apart")
+    return problems
+
+
+def _described(workflow: WorkflowAttributes, spec: AttributeSpec) -> str:
+    absent = f"no recommendation of rank {spec.rank}" if spec.rank is not None else f"not scored by {workflow.workflow}"
+    return f"{spec.description.rstrip().rstrip('.')}. NULL: {absent}."

@@ -1,0 +1,359 @@
+"""What a stored model version consists of, and how it is checked.
+
+Belongs here: the manifest, the champion pointer, version names, hashes, golden predictions, all as values and bytes.
+Does not: where the bytes are kept (``resources/bundle_store.py``), how a model is parsed (``engines/``).
+
+The chain of trust: the champion pointer holds the hash of the manifest, the manifest holds the hash of every file, and
+no parser sees a byte before its hash was compared.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import pyarrow as pa
+
+MANIFEST_FILE = "manifest.json"
+CHAMPION_FILE = "champion.json"
+GOLDEN_FILE = "golden.json"
+MANIFEST_LIMIT_BYTES = 4_000_000
+POINTER_LIMIT_BYTES = 64_000
+
+_FORMAT = 1
+_WORKFLOW = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}-[0-9a-f]{12}")
+# Formats whose parsers run no code from the file; a pickle has no name here.
+_FILE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}\.(json|parquet|skops)")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class BundleDamagedError(ValueError):
+    """A stored file is not what the manifest says, or cannot be read as what it should be."""
+
+
+class GoldenMismatchError(BundleDamagedError):
+    """The model no longer gives the predictions that were stored with it."""
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """Size in bytes and SHA-256 of one file of a version."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ModelFeature:
+    """Name and warehouse type of one feature, in the order of the model."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What one immutable model version is.
+
+    Parameters
+    ----------
+    workflow, version : where the version lives.
+    as_of : date the training session stood at.
+    features : in the model's order.
+    target : column predicted.
+    engine, spec : what trained it, with its parameters.
+    data_fingerprint : hash of the training table's content.
+    code_version : version of the code that trained it.
+    libraries : version per library that takes part in predictions.
+    metrics : measures of the evaluation.
+    session_id, created_at : who made it and when, in naive UTC; no part of the version's identity.
+    files : every other file of the version, ordered by name.
+    """
+
+    workflow: str
+    version: str
+    as_of: datetime.date
+    features: tuple[ModelFeature, ...]
+    target: str
+    engine: str
+    spec: Mapping[str, Any]
+    data_fingerprint: str
+    code_version: str
+    libraries: Mapping[str, str]
+    metrics: Mapping[str, float | None]
+    session_id: str
+    created_at: datetime.datetime
+    files: tuple[StoredFile, ...]
+
+    def __post_init__(self) -> None:
+        require_workflow(self.workflow)
+        require_version(self.version)
+        for file in self.files:
+            require_file_name(file.name)
+            if file.size < 0 or not _SHA256.fullmatch(file.sha256):
+                raise ValueError(f"file {file.name} has size {file.size} and an unreadable SHA-256")
+        names = [file.name for file in self.files]
+        if not names or names != sorted(set(names)):
+            raise ValueError(f"the files of a version must be named once each, in order; these are not: {names}")
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the features, in the model's order."""
+        return tuple(feature.name for feature in self.features)
+
+    def to_bytes(self) -> bytes:
+        """Give the manifest as JSON with sorted keys: equal manifests are equal bytes."""
+        dates = {"as_of": self.as_of.isoformat(), "created_at": self.created_at.isoformat()}
+        return _json({**asdict(self), **dates, "format": _FORMAT})
+
+    def differences(self, other: Manifest) -> list[str]:
+        """Name the files and fields in which two manifests of one version differ in what the model is.
+
+        Session, creation time and metrics do not count: a repeated session writes the same model again.
+        """
+        ours, theirs = ({file.name: file for file in manifest.files} for manifest in (self, other))
+        files = [name for name in sorted({*ours, *theirs}) if ours.get(name) != theirs.get(name)]
+        names = ("workflow", "version", "features", "target", "engine", "data_fingerprint", "code_version")
+        return files + [name for name in names if getattr(self, name) != getattr(other, name)]
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The version of a workflow that scores.
+
+    Parameters
+    ----------
+    manifest_sha256 : hash of that version's manifest.
+    previous : version it replaced, None for the first.
+    reason : why it was promoted, for people.
+    session_id, promoted_at : who and when, in naive UTC.
+    """
+
+    workflow: str
+    version: str
+    manifest_sha256: str
+    previous: str | None
+    reason: str
+    session_id: str
+    promoted_at: datetime.datetime
+
+    def __post_init__(self) -> None:
+        require_workflow(self.workflow)
+        require_version(self.version)
+        if not _SHA256.fullmatch(self.manifest_sha256):
+            raise ValueError("the pointer's manifest_sha256 is not a SHA-256")
+
+    def to_bytes(self) -> bytes:
+        """Give the pointer as JSON with sorted keys."""
+        return _json({**asdict(self), "format": _FORMAT, "promoted_at": self.promoted_at.isoformat()})
+
+
+def parse_manifest(data: bytes) -> Manifest:
+    """Read a manifest.
+
+    Raises
+    ------
+    BundleDamagedError
+        If the bytes are not a manifest of a format this code knows.
+    """
+    try:
+        record = _record(data, Manifest)
+        record["as_of"] = datetime.date.fromisoformat(record["as_of"])
+        record["created_at"] = datetime.datetime.fromisoformat(record["created_at"])
+        record["features"] = tuple(ModelFeature(**feature) for feature in record["features"])
+        record["files"] = tuple(StoredFile(**file) for file in record["files"])
+        return Manifest(**record)
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise BundleDamagedError(f"the manifest cannot be read ({error}): promote another version") from error
+
+
+def parse_champion(data: bytes) -> Champion:
+    """Read a champion pointer.
+
+    Raises
+    ------
+    BundleDamagedError
+        If the bytes are not a pointer of a format this code knows.
+    """
+    try:
+        record = _record(data, Champion)
+        record["promoted_at"] = datetime.datetime.fromisoformat(record["promoted_at"])
+        return Champion(**record)
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise BundleDamagedError(
+            f"the champion pointer cannot be read ({error}): promote a version by name; none is chosen by its age"
+        ) from error
+
+
+def sha256(data: bytes) -> str:
+    """SHA-256 in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def version_name(
+    as_of: datetime.date,
+    *,
+    workflow: str,
+    spec: Mapping[str, Any],
+    data_fingerprint: str,
+    code_version: str,
+    libraries: Mapping[str, str],
+) -> str:
+    """Name a version: its as_of date and twelve digits of the hash of all that determines the model.
+
+    Equal data, specification, code and library versions give an equal name on every machine.
+    """
+    identity = {
+        "workflow": workflow,
+        "as_of": str(as_of),
+        "spec": spec,
+        "data": data_fingerprint,
+        "code": code_version,
+        "libraries": libraries,
+    }
+    return f"{as_of.isoformat()}-{sha256(_json(identity))[:12]}"
+
+
+def describe_files(files: Mapping[str, bytes]) -> tuple[StoredFile, ...]:
+    """Give size and hash of every file, ordered by name. Raises ``ValueError`` for a name that is not allowed."""
+    for name in files:
+        require_file_name(name)
+    return tuple(StoredFile(name, len(files[name]), sha256(files[name])) for name in sorted(files))
+
+
+def verify_file(expected: StoredFile, data: bytes) -> bytes:
+    """Return ``data`` if it is what the manifest says.
+
+    Raises
+    ------
+    BundleDamagedError
+        Naming the file and what differs.
+    """
+    if len(data) != expected.size:
+        raise BundleDamagedError(f"{expected.name} has {len(data)} bytes instead of {expected.size}: {_REMEDY}")
+    if sha256(data) != expected.sha256:
+        raise BundleDamagedError(f"{expected.name} has another SHA-256 than the manifest says: {_REMEDY}")
+    return data
+
+
+def library_differences(manifest: Manifest, current: Mapping[str, str]) -> dict[str, tuple[str, str | None]]:
+    """Give the recorded and the current version of every library that changed since the model was stored."""
+    return {
+        name: (version, current.get(name))
+        for name, version in sorted(manifest.libraries.items())
+        if current.get(name) != version
+    }
+
+
+def golden_predictions(batch: pa.RecordBatch, predictions: pa.RecordBatch) -> bytes:
+    """Keep a few rows of prepared features with their predictions, as the file ``golden.json``.
+
+    Parameters
+    ----------
+    batch : FLOAT features; NULL and NaN are missing values. No customer ids: take the features only.
+    predictions : what the model gave for them, as numbers.
+
+    Raises
+    ------
+    ValueError
+        If there are no rows, the counts differ or a prediction is not finite.
+    """
+    if batch.num_rows == 0 or batch.num_rows != predictions.num_rows:
+        raise ValueError(f"{batch.num_rows} rows with {predictions.num_rows} predictions: give one each, at least one")
+    expected = {name: [float(value) for value in column.to_pylist()] for name, column in _columns(predictions)}
+    if not all(math.isfinite(value) for values in expected.values() for value in values):
+        raise ValueError("a golden prediction is not finite: the model must not be stored")
+    rows = {name: [_number_or_none(value) for value in column.to_pylist()] for name, column in _columns(batch)}
+    return _json({"format": _FORMAT, "feature_order": batch.schema.names, "features": rows, "predictions": expected})
+
+
+def check_golden(data: bytes, score: Callable[[pa.RecordBatch], pa.RecordBatch], *, tolerance: float = 1e-6) -> None:
+    """Let the model predict its golden rows again.
+
+    Parameters
+    ----------
+    data : verified bytes of ``golden.json``.
+    score : the loaded model.
+    tolerance : allowed difference, relative to the stored value and absolute below 1.
+
+    Raises
+    ------
+    GoldenMismatchError
+        If a prediction differs by more; names the column and the largest difference, no values.
+    """
+    record = json.loads(data)
+    features = [pa.array(record["features"][name], type=pa.float32()) for name in record["feature_order"]]
+    found = score(pa.RecordBatch.from_arrays(features, names=record["feature_order"]))
+    for name, expected in record["predictions"].items():
+        values = found.column(found.schema.names.index(name)).to_pylist() if name in found.schema.names else []
+        if len(values) != len(expected):
+            raise GoldenMismatchError(f"the model gave {len(values)} values of {name} for {len(expected)} golden rows")
+        # A NaN compares false with everything, so the test is on what passes.
+        passed = [abs(a - b) <= tolerance * max(1.0, abs(b)) for a, b in zip(values, expected, strict=True)]
+        if not all(passed):
+            raise GoldenMismatchError(
+                f"{passed.count(False)} of {len(passed)} golden predictions of {name} differ by more than "
+                f"{tolerance:g}: install the library versions of the manifest, or train again"
+            )
+
+
+def require_workflow(name: str) -> str:
+    """Return ``name`` if it may name a workflow's folder, else raise ``ValueError``."""
+    if not _WORKFLOW.fullmatch(name):
+        raise ValueError(f"{name!r} cannot name a workflow: use up to 63 of a-z, 0-9 and _, beginning with a letter")
+    return name
+
+
+def is_version(name: str) -> bool:
+    """Whether ``name`` is a version name."""
+    return _VERSION.fullmatch(name) is not None
+
+
+def require_version(name: str) -> str:
+    """Return ``name`` if it is a version name, else raise ``ValueError``."""
+    if not is_version(name):
+        raise ValueError(f"{name!r} is not a model version: they look like 2011-09-09-0123456789ab")
+    return name
+
+
+def require_file_name(name: str) -> str:
+    """Return ``name`` if a version may hold such a file, else raise ``ValueError``."""
+    if name == MANIFEST_FILE or not _FILE_NAME.fullmatch(name):
+        raise ValueError(
+            f"{name!r} cannot be a file of a model version: use a plain lower-case name ending in .json, .parquet or "
+            ".skops; pickles are never stored"
+        )
+    return name
+
+
+_REMEDY = "it was damaged or replaced, promote another version or train again"
+
+
+def _record(data: bytes, kind: type[Any]) -> dict[str, Any]:
+    record = json.loads(data)
+    if not isinstance(record, dict) or record.pop("format", None) != _FORMAT:
+        raise ValueError(f"it is not JSON of format {_FORMAT}")
+    expected = {field.name for field in fields(kind)}
+    if set(record) != expected:
+        raise ValueError(f"keys missing {sorted(expected - set(record))}, unknown {sorted(set(record) - expected)}")
+    return record
+
+
+def _json(record: Mapping[str, Any]) -> bytes:
+    return json.dumps(record, sort_keys=True, indent=1, allow_nan=False).encode()
+
+
+def _columns(batch: pa.RecordBatch) -> Sequence[tuple[str, pa.Array]]:
+    return list(zip(batch.schema.names, batch.columns, strict=True))
+
+
+def _number_or_none(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else float(value)

@@ -1,0 +1,115 @@
+"""Measure a candidate on what it has not seen, beside what no model at all would have said.
+
+Belongs here: which metrics are kept under which name, the naive forecasts, and whether a candidate may become champion.
+Does not: the metrics themselves (``core/metrics.py``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tdml_assets.core.metrics import decile_table, purchase_metrics, regression_metrics
+
+Metrics = dict[str, float | None]
+#: Metrics also kept for the naive forecasts.
+_COMPARED = ("mae", "rmse", "r2", "spearman", "normalised_gini", "total_bias", "decile_mape", "top_decile_share")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Metrics and calibration per split (``train``, ``test``)."""
+
+    metrics: Mapping[str, Metrics]
+    deciles: Mapping[str, list[dict[str, Any]]]
+
+    def metric_rows(self) -> list[dict[str, Any]]:
+        """Rows of ``monitoring.model_metrics`` without their key."""
+        return [
+            {"evaluation_table": split, "metric": name, "value": value}
+            for split, found in self.metrics.items()
+            for name, value in found.items()
+        ]
+
+    def decile_rows(self) -> list[dict[str, Any]]:
+        """Rows of ``monitoring.calibration`` without their key."""
+        return [{"evaluation_table": split, **row} for split, rows in self.deciles.items() for row in rows]
+
+
+def naive_forecast(
+    spend: NDArray[np.float64], train_spend: NDArray[np.float64], train_target: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """What a spreadsheet would say: everybody goes on as before.
+
+    Total spend so far, never below 0, times the one ratio that made it right in total on the training split.
+    """
+    past = np.maximum(train_spend, 0).sum()
+    return np.maximum(spend, 0) * (train_target.sum() / past if past > 0 else 0.0)
+
+
+def evaluate(holdout: pa.Table) -> Evaluation:
+    """Measure the predictions of a candidate.
+
+    Parameters
+    ----------
+    holdout : rows with ``split`` (train, test), ``target``, ``predicted_target``, ``probability`` (may be missing) and
+        ``total_spend``, the spend up to the snapshot.
+    """
+    split = np.asarray(holdout["split"].to_pylist()) if holdout.num_rows else np.array([], dtype=str)
+    columns = {
+        name: holdout[name].to_numpy().astype(np.float64)
+        for name in ("target", "predicted_target", "probability", "total_spend")
+    }
+    of = {name: {key: values[split == name] for key, values in columns.items()} for name in ("train", "test")}
+    metrics: dict[str, Metrics] = {}
+    deciles: dict[str, list[dict[str, Any]]] = {}
+    for name, found in of.items():
+        metrics[name] = {
+            "rows": float(len(found["target"])),
+            **regression_metrics(found["target"], found["predicted_target"]),
+        }
+        if not np.isnan(found["probability"]).any():
+            metrics[name] |= purchase_metrics(found["target"] > 0, found["probability"])
+        naive = naive_forecast(found["total_spend"], of["train"]["total_spend"], of["train"]["target"])
+        beside = regression_metrics(found["target"], naive)
+        constant = np.full(len(naive), of["train"]["target"].mean())
+        metrics[name] |= {f"baseline_{metric}": beside[metric] for metric in _COMPARED}
+        metrics[name]["constant_mae"] = float(np.abs(found["target"] - constant).mean())
+        deciles[name] = [
+            {
+                "decile": row.decile,
+                "count": row.customers,
+                "mean_predicted": row.mean_predicted,
+                "mean_actual": row.mean_actual,
+                "share_actual": row.share_of_actual,
+            }
+            for row in decile_table(found["target"], found["predicted_target"])
+        ]
+    return Evaluation(metrics, deciles)
+
+
+def may_be_promoted(test: Mapping[str, float | None]) -> tuple[bool, str]:
+    """Whether a candidate is fit to score, and why not.
+
+    It must rank customers better than chance and err less than giving everybody the same figure.
+    """
+    gini, mae, constant = test.get("normalised_gini"), test.get("mae"), test.get("constant_mae")
+    if gini is None or mae is None or constant is None or not all(map(math.isfinite, (gini, mae, constant))):
+        return False, "held: nobody bought anything in the test window, so there is nothing to measure on"
+    if gini <= 0:
+        return (
+            False,
+            f"held: it ranks customers no better than chance (normalised Gini {gini:.3f} on the test split, must be above 0)",
+        )
+    if mae >= constant:
+        return False, f"held: it errs by {mae:.2f} a customer, giving everybody the training mean by {constant:.2f}"
+    return (
+        True,
+        f"promoted: normalised Gini {gini:.3f}, error {mae:.2f} a customer against {constant:.2f} for a constant",
+    )

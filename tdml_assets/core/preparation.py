@@ -1,0 +1,201 @@
+"""Preparation of features: statistics fitted on the training split, applied by the same SQL to training and scoring.
+
+Belongs here: from a workflow's ``prepare`` and measured statistics to parameters per column, and what they mean.
+Does not: the statements themselves (``sql/preparation/``), learners.
+
+The form is scikit-learn's fit/transform, with the work done in the warehouse: ``sql/preparation/fit_*.sql`` measures,
+:func:`decide_parameters` decides, ``sql/preparation/apply.sql`` applies.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tdml_assets.core.contracts import Column, TableContract
+from tdml_assets.core.workflow import Prepare
+
+OTHER = "other"
+
+
+@dataclass(frozen=True)
+class NumericColumn:
+    """A number: missing values filled, clipped to bounds, then ``(x - center) / scale``.
+
+    Parameters
+    ----------
+    name : column of the feature table and of the prepared table.
+    fill : value for a missing one; None keeps it missing.
+    low, high : bounds of the outlier rule; None for none.
+    center, scale : of the scaling, 0 and 1 for none.
+    """
+
+    name: str
+    fill: float | None
+    low: float | None
+    high: float | None
+    center: float
+    scale: float
+
+
+@dataclass(frozen=True)
+class Level:
+    """One 0/1 column: the text column equals ``value``; ``value`` None collects every level without a column of its own."""
+
+    name: str
+    source: str
+    value: str | None
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """All that preparation learnt from the training split.
+
+    Parameters
+    ----------
+    numeric : one per number kept.
+    levels : one per 0/1 column made of text columns.
+    outliers : what happens outside the bounds: ``clip``, ``drop`` or ``flag``.
+    dropped : reason per column left out because it tells nothing: constant or all missing in training.
+    """
+
+    numeric: tuple[NumericColumn, ...]
+    levels: tuple[Level, ...]
+    outliers: str
+    dropped: Mapping[str, str]
+
+    @property
+    def flagged(self) -> tuple[NumericColumn, ...]:
+        """Numbers that get an ``__outlier`` column beside them."""
+        return tuple(c for c in self.numeric if self.outliers == "flag" and (c.low is not None or c.high is not None))
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Columns a model sees, in order."""
+        flags = (f"{column.name}__outlier" for column in self.flagged)
+        return (*(c.name for c in self.numeric), *flags, *(level.name for level in self.levels))
+
+    def to_json(self) -> str:
+        """The form kept in a model bundle."""
+        return json.dumps(asdict(self), indent=1, sort_keys=True)
+
+    @staticmethod
+    def from_json(text: str) -> Parameters:
+        """Read back what :meth:`to_json` wrote."""
+        content = json.loads(text)
+        return Parameters(
+            numeric=tuple(NumericColumn(**column) for column in content["numeric"]),
+            levels=tuple(Level(**{**level, "others": tuple(level["others"])}) for level in content["levels"]),
+            outliers=content["outliers"],
+            dropped=content["dropped"],
+        )
+
+
+def decide_parameters(
+    measured: Mapping[str, Mapping[str, Any]], levels: Mapping[str, Sequence[str]], prepare: Prepare, one_hot_limit: int
+) -> Parameters:
+    """Turn statistics of the training split into parameters.
+
+    Parameters
+    ----------
+    measured : per numeric column ``n``, ``min``, ``max``, ``mean``, ``stdev``, ``q1``, ``median``, ``q3``, ``q_low``, ``q_high``
+        over the values that are present.
+    levels : per text column its levels, most frequent first.
+    prepare : the workflow's ``prepare``.
+    one_hot_limit : levels that get a column of their own.
+
+    Raises
+    ------
+    ValueError
+        If every column is constant or missing, so nothing is left to learn from.
+    """
+    dropped: dict[str, str] = {}
+    numeric = []
+    for name, found in measured.items():
+        if not found["n"]:
+            dropped[name] = "all missing in training"
+        elif found["min"] == found["max"] and (prepare.nulls != "keep" or found["n"] == found["rows"]):
+            dropped[name] = "constant in training"
+        else:
+            numeric.append(_numeric(name, found, prepare))
+    encoded: list[Level] = []
+    taken = set(measured)
+    for source, values in levels.items():
+        if len(values) < 2:
+            dropped[source] = "one level or none in training"
+            continue
+        own = tuple(values[:one_hot_limit])
+        for value in own:
+            encoded.append(Level(_level_name(source, value, taken), source, value))
+        encoded.append(Level(_level_name(source, OTHER, taken), source, None, own))
+    if not numeric and not encoded:
+        raise ValueError(f"every feature is constant or missing in the training split: {', '.join(sorted(dropped))}")
+    return Parameters(tuple(numeric), tuple(encoded), prepare.outliers.action, dropped)
+
+
+def _numeric(name: str, found: Mapping[str, Any], prepare: Prepare) -> NumericColumn:
+    fill = {"keep": None, "zero": 0.0, "median": found["median"]}[prepare.nulls]
+    low = high = None
+    if prepare.outliers.rule == "iqr":
+        reach = prepare.outliers.factor * (found["q3"] - found["q1"])
+        low, high = found["q1"] - reach, found["q3"] + reach
+    elif prepare.outliers.rule == "quantile":
+        low, high = found["q_low"], found["q_high"]
+    center, scale = {
+        "none": (0.0, 1.0),
+        "minmax": (found["min"], found["max"] - found["min"]),
+        "zscore": (found["mean"], found["stdev"]),
+        "robust": (found["median"], found["q3"] - found["q1"]),
+    }[prepare.scaling]
+    # A robust scale of 0 (more than half the values equal) or an underflow would divide by zero: such a column is centred only.
+    scale = scale if scale and math.isfinite(scale) else 1.0
+    return NumericColumn(name, _round(fill), _round(low), _round(high), _round(center) or 0.0, _round(scale) or 1.0)
+
+
+def _round(value: float | None) -> float | None:
+    # Parallel sums differ in their last bits from run to run; twelve digits are the same every time.
+    return None if value is None else float(f"{float(value):.12g}")
+
+
+def _level_name(source: str, value: str, taken: set[str]) -> str:
+    stem = f"{source}__{re.sub('[^0-9a-z]+', '_', value.lower()).strip('_') or 'blank'}"
+    name, number = stem, 2
+    while name in taken:
+        name, number = f"{stem}_{number}", number + 1
+    taken.add(name)
+    return name
+
+
+def prepared_contract(workflow: str, parameters: Parameters) -> TableContract:
+    """Contract of ``<workflow>.prepared``."""
+    features = [Column(name, "FLOAT", "Prepared feature.") for name in parameters.feature_names]
+    return TableContract(
+        workflow,
+        "prepared",
+        "One row per labelled snapshot and customer, as the learner sees it.",
+        (
+            Column("snapshot_date", "DATE", "Day at whose end the features were taken.", False),
+            Column("customer_id", "VARCHAR", "Customer.", False),
+            Column("split", "VARCHAR", "train, validation, test or refit.", False),
+            Column("target", "DOUBLE", "What the customer spent in the horizon, in currency.", False),
+            *features,
+        ),
+    )
+
+
+def reshape_statistics(row: Mapping[str, Any], columns: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The one wide row of ``sql/preparation/fit_numeric.sql`` as statistics per column, as :func:`decide_parameters` takes them."""
+    measured = {}
+    for column in columns:
+        q1, median, q3, q_low, q_high = row[f"{column}/quantiles"] or (None,) * 5
+        measured[column] = {
+            "rows": row["row_count"],
+            **{name: row[f"{column}/{name}"] for name in ("n", "min", "max", "mean", "stdev")},
+            **{"q1": q1, "median": median, "q3": q3, "q_low": q_low, "q_high": q_high},
+        }
+    return measured

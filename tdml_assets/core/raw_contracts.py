@@ -1,0 +1,127 @@
+"""The raw tables: their contracts, and the reasons for which a row is kept out of them.
+
+Belongs here: columns of the schema ``raw`` and the one list of reason codes. Does not: how rows are read and judged
+(``core/source_rules.py``, ``sql/raw``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tdml_assets.core.contracts import Column, TableContract
+
+LINEAGE = (
+    Column("source", "VARCHAR", "Key of the source in the settings.", False),
+    Column("file", "VARCHAR", "File the row came from: a path relative to the settings file, or an address.", False),
+    Column("row_number", "BIGINT", "Data row in the file, counted from 1; unique within the file.", False),
+)
+_CUSTOMER = Column("customer_id", "VARCHAR", "Who, as text: leading zeros are kept.", False)
+
+ORDERS = TableContract(
+    "raw",
+    "orders",
+    "One row per order line.",
+    (
+        Column("order_id", "VARCHAR", "Order or invoice."),
+        _CUSTOMER,
+        Column("ordered_at", "TIMESTAMP", "When, in UTC.", False),
+        Column("product_id", "VARCHAR", "What."),
+        Column("product_category", "VARCHAR", "Category of the product."),
+        Column("quantity", "DECIMAL(18, 4)", "Units; negative for a return."),
+        Column("unit_price", "DECIMAL(18, 6)", "Price of one unit, in the reporting currency."),
+        Column("amount", "DECIMAL(18, 4)", "Signed total of the line, in the reporting currency.", False),
+        Column("order_status", "VARCHAR", "Status, as the source writes it."),
+        Column("order_type", "VARCHAR", "Channel."),
+        Column("coupon_used", "BOOLEAN", "Whether a coupon was used."),
+        Column("currency", "VARCHAR", "The reporting currency: that of amount and unit_price."),
+        Column("ordered_on", "DATE", "Calendar day in the source's time zone.", False),
+        *LINEAGE,
+    ),
+)
+PAGEVIEWS = TableContract(
+    "raw",
+    "pageviews",
+    "One row per page view.",
+    (
+        _CUSTOMER,
+        Column("viewed_at", "TIMESTAMP", "When, in UTC.", False),
+        Column("path", "VARCHAR", "Path of the page."),
+        Column("viewed_on", "DATE", "Calendar day in the source's time zone.", False),
+        *LINEAGE,
+    ),
+)
+EMAIL_EVENTS = TableContract(
+    "raw",
+    "email_events",
+    "One row per e-mail event.",
+    (
+        _CUSTOMER,
+        Column("sent_at", "TIMESTAMP", "When, in UTC.", False),
+        Column("event_type", "VARCHAR", "send, open, click, bounce, unsubscribe, ..., as the source writes it."),
+        Column("email_name", "VARCHAR", "Which e-mail."),
+        Column("campaign_name", "VARCHAR", "Which campaign."),
+        Column("sent_on", "DATE", "Calendar day in the source's time zone.", False),
+        *LINEAGE,
+    ),
+)
+CUSTOMERS = TableContract(
+    "raw", "customers", "One row per customer: what the source has, as text.", (_CUSTOMER, *LINEAGE)
+)
+TABLES = {contract.name: contract for contract in (ORDERS, PAGEVIEWS, EMAIL_EVENTS, CUSTOMERS)}
+"""Contract per raw table that has a source, by the source's key in the settings."""
+
+REJECTED_ROWS = TableContract(
+    "raw",
+    "rejected_rows",
+    "One row per row that was read and not accepted. Accepted and rejected rows together are the rows of the files.",
+    (
+        *LINEAGE,
+        Column("reason", "VARCHAR", "Why: a code of the list below, the first that applies.", False),
+        Column("content", "VARCHAR", "The whole row as a JSON object, by the source's column names.", False),
+        Column("session_id", "VARCHAR", "Session that read it.", False),
+    ),
+    ("source",),
+)
+LOADS = TableContract(
+    "raw",
+    "loads",
+    "One row per file that a raw table mirrors, written in the transaction of its rows.",
+    (
+        Column("source", "VARCHAR", "Key of the source in the settings.", False),
+        Column("file", "VARCHAR", "The file, as in the rows' lineage.", False),
+        Column("content_sha256", "VARCHAR", "Hash of the file's bytes.", False),
+        Column("declaration_sha256", "VARCHAR", "Hash of the declaration and of the loader's rules.", False),
+        Column("rows_read", "BIGINT", "Rows in the file.", False),
+        Column("rows_accepted", "BIGINT", "Of these, in the raw table.", False),
+        Column("rows_rejected", "BIGINT", "Of these, in raw.rejected_rows.", False),
+        Column("header", "VARCHAR", "The file's column names, as a JSON list.", False),
+        Column("session_id", "VARCHAR", "Session that loaded it.", False),
+        Column("committed_at", "TIMESTAMP", "When, in UTC.", False),
+    ),
+    ("source",),
+)
+
+REASONS = {
+    "missing_customer": "customer_id is empty",
+    "nul_character": "a mapped text holds a NUL character",
+    "bad_timestamp": "the timestamp, or updated_at, is empty or not in the declared format",
+    "nonexistent_local_time": "the local time was skipped when clocks went forward",
+    "ambiguous_local_time": "the local time happened twice when clocks went back, and ambiguous_time is reject",
+    "future_timestamp": "the timestamp is more than a day after the load",
+    "too_old": "the day is before the declared earliest one",
+    "bad_number": "a quantity, price or amount is not a number",
+    "not_finite": "a quantity, price or amount is NaN or infinite",
+    "bad_flag": "coupon_used is neither yes nor no",
+    "missing_amount": "the line has neither an amount nor both a quantity and a unit price",
+    "out_of_bounds": "a quantity, price or amount lies outside the declared bounds, or beyond what its column holds",
+    "unknown_currency": "the currency is empty or has no declared rate",
+    "duplicate_line": "equal in every mapped column to the accepted row of the same line key",
+    "superseded_line": "an earlier state of a line: another row of the same line key is later",
+}
+"""What each reason code means, in the order in which they are tried: a row has the first that applies."""
+
+
+def customers_contract(columns: Sequence[str]) -> TableContract:
+    """Contract of ``raw.customers`` for a source with these columns besides ``customer_id``."""
+    kept = tuple(Column(name, "VARCHAR", "As the source has it.") for name in columns)
+    return TableContract(CUSTOMERS.schema, CUSTOMERS.name, CUSTOMERS.description, (_CUSTOMER, *kept, *LINEAGE))

@@ -1,0 +1,211 @@
+"""How the rows of a file are read and judged: from a declaration and a file's columns to the context of a statement.
+
+Belongs here: where each value is found, how timestamps and money are read. Does not: whether a file may be loaded
+(``core/source_rules.py``), the statements (``sql/raw``).
+"""
+
+from __future__ import annotations
+
+import zoneinfo
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+from tdml_assets.core.raw_contracts import TABLES
+from tdml_assets.core.source_rules import NUMBERS, FileLayout, customer_columns
+from tdml_assets.core.source_values import UNIX_FORMATS
+from tdml_assets.core.sources import CustomersSource, EventSource, OrdersSource, Source
+
+# Taken off both ends of a text; the last is the no-break space of spreadsheets.
+_BLANKS = " \t\r\n\u00a0"
+
+
+@dataclass(frozen=True)
+class Value:
+    """How a statement finds one value of a row: the template ``raw/parts/value`` prints it.
+
+    Parameters
+    ----------
+    column : name in the statement, for instance ``customer_id_given``.
+    field : ``field_<n>`` of the row, or the JSON pointer to it; ``None`` if the source has no such column.
+    family : of the field's type; ``json`` where it lies in a JSON document.
+    plain : whether it is wanted as plain text rather than as it is.
+    """
+
+    column: str
+    field: str | None
+    family: str
+    plain: bool
+
+
+def texts_of(table: str, declaration: Source, layout: FileLayout) -> dict[str, str | None]:
+    """Source column per text column of the raw table; ``None`` where the source has none. Without ``customer_id``."""
+    if isinstance(declaration, CustomersSource):
+        return dict(customer_columns(declaration, layout))
+    lineage = {"customer_id", "source", "file", "currency"}
+    names = [column.name for column in TABLES[table].columns if column.type == "VARCHAR" and column.name not in lineage]
+    return {name: declaration.mapped.get(name) for name in names}
+
+
+@dataclass(frozen=True)
+class Moment:
+    """How the timestamp of a row is read.
+
+    Parameters
+    ----------
+    reading : ``local_text``, ``instant_text``, ``unix``, ``local``, ``date`` or ``instant``.
+    format : of text; else empty.
+    unix_units_per_second : 1 or 1000.
+    zone : zone of a time without offset, in which days are counted.
+    is_day : whether the value is a calendar day and not a time; then its day is kept, whatever clocks did at midnight.
+    policy : which instant an ambiguous local time means.
+    shifts_minutes : sizes of the zone's backward clock changes.
+    """
+
+    reading: str
+    format: str
+    unix_units_per_second: int
+    zone: str
+    is_day: bool
+    policy: str
+    shifts_minutes: tuple[int, ...]
+
+
+def plan_moment(declaration: EventSource, family: str, now: datetime) -> Moment:
+    """How the timestamps of a column of ``family`` are read. ``now`` is naive UTC."""
+    declared = declaration.timestamp_format or ""
+    if family in {"text", "json"}:
+        reading = "unix" if declared in UNIX_FORMATS else "instant_text" if "%z" in declared else "local_text"
+        is_day = not any(part in declared for part in ("H", "I", "unix"))
+    else:
+        reading = {"timestamp": "local", "timestamptz": "instant", "date": "date"}.get(family, "unix")
+        is_day = family == "date"
+    shifts = repeated_minutes(declaration.timezone, declaration.earliest.year, now.year + 1)
+    units = 1000 if declared == "unix_ms" else 1
+    policy = "earlier" if is_day else declaration.ambiguous_time
+    return Moment(reading, declared, units, declaration.timezone, is_day, policy, shifts)
+
+
+@cache
+def repeated_minutes(zone: str, first_year: int, last_year: int) -> tuple[int, ...]:
+    """Sizes in minutes of the clock changes of ``zone`` in these years; empty if its clocks never change."""
+    known = zoneinfo.ZoneInfo(zone)
+    instant, end = datetime(first_year, 1, 1, tzinfo=UTC), datetime(last_year + 1, 1, 1, tzinfo=UTC)
+    sizes, before = set(), instant.astimezone(known).utcoffset()
+    while instant < end:
+        instant += timedelta(days=1)
+        offset = instant.astimezone(known).utcoffset()
+        if offset != before and offset is not None and before is not None:
+            sizes.add(round(abs((offset - before).total_seconds()) / 60))
+        before = offset
+    return tuple(sorted(sizes))
+
+
+@dataclass(frozen=True)
+class Money:
+    """Rules for the numbers of an order line: ``rates`` holds (currency, rate), the reporting currency first."""
+
+    bounds: tuple[tuple[str, float, float, float | None, float | None], ...]
+    rates: tuple[tuple[str, Decimal], ...]
+    reporting: str
+    currency: str | None
+    return_statuses: tuple[str, ...]
+    decimal_comma: bool
+
+
+def plan_money(declaration: OrdersSource) -> Money:
+    """Rules for numbers and currencies of a declaration."""
+    bounds = []
+    for name in NUMBERS:
+        bound = getattr(declaration.bounds, name)
+        bounds.append((name, bound.min, bound.max, bound.above, bound.below))
+    others = [(code, rate) for code, rate in sorted(declaration.rates.items()) if code != declaration.reporting]
+    return Money(
+        bounds=tuple(bounds),
+        rates=((declaration.reporting, Decimal(1)), *others),
+        reporting=declaration.reporting,
+        currency=declaration.currency,
+        return_statuses=tuple(status.strip().upper() for status in declaration.return_statuses),
+        decimal_comma=declaration.format == "csv" and declaration.csv.decimal == ",",
+    )
+
+
+def find_value(column: str, source_column: str | None, layout: FileLayout, file_format: str, *, plain: bool) -> Value:
+    """Where a statement over ``layout`` finds ``source_column``."""
+    if source_column is None:
+        return Value(column, None, "none", plain)
+    if file_format == "json":
+        pointer = "/" + source_column.replace("~", "~0").replace("/", "~1")
+        return Value(column, pointer, "json", plain)
+    index = layout.names.index(source_column)
+    return Value(column, f"field_{index}", layout.fields[index].family, plain)
+
+
+@dataclass(frozen=True)
+class Updated:
+    """How ``updated_at`` is read: ``text`` with its format, a ``number``, or a ``time``."""
+
+    kind: str
+    format: str
+
+
+def plan_stage(
+    table: str, declaration: Source, layout: FileLayout, first: FileLayout, *, now: datetime
+) -> dict[str, Any]:
+    """Context of ``raw/stage`` and ``raw/dropped_content`` for one file.
+
+    Parameters
+    ----------
+    layout : the file.
+    first : the first file of the source; it decides the columns of ``raw.customers``.
+    now : naive UTC.
+    """
+
+    def value(column: str, source_column: str | None, *, plain: bool = True) -> Value:
+        return find_value(column, source_column, layout, declaration.format, plain=plain)
+
+    mapped = declaration.mapped
+    texts = texts_of(table, declaration, first)
+    values = [value("customer_id", mapped["customer_id"])]
+    values += [value(f"text_{place}", source_column) for place, source_column in enumerate(texts.values())]
+    context: dict[str, Any] = {"moment": None, "money": None, "updated": None, "earliest": None}
+    outputs = [(name, f"text_{place}") for place, name in enumerate(texts)]
+    if isinstance(declaration, EventSource) and declaration.moment is not None:
+        moment = value("moment_given", mapped[declaration.moment], plain=False)
+        values.append(moment)
+        outputs += [(declaration.moment, "moment_utc"), (declaration.moment.replace("_at", "_on"), "moment_on")]
+        context |= {"moment": plan_moment(declaration, moment.family, now), "earliest": declaration.earliest}
+    if isinstance(declaration, OrdersSource):
+        values += [value(f"{name}_given", mapped.get(name), plain=False) for name in NUMBERS]
+        values += [value("coupon_given", mapped.get("coupon_used")), value("currency_given", mapped.get("currency"))]
+        values.append(value("status_given", mapped.get("order_status")))
+        context["money"] = plan_money(declaration)
+    content_columns = [item.column for item in values if item.field is not None]
+    keys = [value(f"key_{place}", mapped.get(name, name)) for place, name in enumerate(declaration.line_key)]
+    if declaration.updated_at is not None:
+        updated = value("updated_given", mapped.get(declaration.updated_at, declaration.updated_at), plain=False)
+        values.append(updated)
+        context["updated"] = _plan_updated(declaration, updated.family)
+    return context | {
+        "table": table,
+        "source_format": declaration.format,
+        "csv": declaration.csv,
+        "null_values": list(declaration.csv.null_values),
+        "csv_columns": {f"field_{place}": "VARCHAR" for place in range(len(layout.fields))},
+        "layout": layout,
+        "blanks": _BLANKS,
+        "values": [*values, *keys],
+        "text_columns": ["customer_id", *(f"text_{place}" for place in range(len(texts)))],
+        "outputs": outputs,
+        "key_columns": [item.column for item in keys],
+        "content_columns": content_columns,
+    }
+
+
+def _plan_updated(declaration: Source, family: str) -> Updated:
+    declared = declaration.updated_at_format or getattr(declaration, "timestamp_format", None) or ""
+    if family in {"text", "json"} and declared not in UNIX_FORMATS:
+        return Updated("text", declared)
+    return Updated("number" if family in {"text", "json", "integer", "number"} else "time", "")

@@ -1,0 +1,225 @@
+"""What the files of a source must look like: headers compared with the declaration, and with each other.
+
+Belongs here: refusing before the load what must not be loaded, and the hashes that tell whether a load is due.
+Does not: the declaration's own rules (``core/sources.py``), how rows are read (``core/source_plan.py``), reading files
+(``resources/``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from tdml_assets.core.contracts import TableContract
+from tdml_assets.core.raw_contracts import TABLES, customers_contract
+from tdml_assets.core.source_values import UNIX_FORMATS
+from tdml_assets.core.sources import CustomersSource, EventSource, OrdersSource, Source
+
+# Raised when rules for reading or judging rows change, so that unchanged files are loaded again.
+RULES_VERSION = 1
+MAX_COLUMNS = 2_000
+
+Family = Literal["text", "integer", "number", "flag", "timestamp", "timestamptz", "date", "other"]
+NUMBERS = ("quantity", "unit_price", "amount")
+_FAMILIES: dict[str, Family] = {
+    **dict.fromkeys(("VARCHAR", "UUID", "JSON", "ENUM"), "text"),
+    **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"), "integer"),
+    **dict.fromkeys(("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"), "integer"),
+    **dict.fromkeys(("FLOAT", "DOUBLE", "DECIMAL"), "number"),
+    **dict.fromkeys(("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"), "timestamp"),
+    "TIMESTAMP WITH TIME ZONE": "timestamptz",
+    "BOOLEAN": "flag",
+    "DATE": "date",
+}
+_KINDS = {
+    "text": ("text", "integer", "number", "flag", "date", "timestamp", "timestamptz"),
+    "number": ("text", "integer", "number"),
+    "flag": ("text", "integer", "number", "flag"),
+    "moment": ("text", "integer", "number", "timestamp", "timestamptz", "date"),
+}
+
+
+class SourceError(ValueError):
+    """A source cannot be loaded as declared: names the file, what was found and the remedy."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column of a file."""
+
+    name: str
+    type: str = "VARCHAR"
+
+    @property
+    def family(self) -> Family:
+        """What kind of value its type holds."""
+        return family_of(self.type)
+
+
+@dataclass(frozen=True)
+class FileLayout:
+    """One file that can be read.
+
+    Parameters
+    ----------
+    name : the file in the rows' lineage.
+    read_path : where the warehouse reads it, with pattern characters escaped.
+    compression : ``gzip`` or ``none``.
+    fields : its columns in file order; for json those found in its first lines.
+    position : place among the files of the source; the later file wins where updates tie.
+    row_count : rows by the file's own account, where it has one.
+    """
+
+    name: str
+    read_path: str
+    compression: str
+    fields: tuple[Field, ...]
+    position: int
+    row_count: int | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return tuple(item.name for item in self.fields)
+
+
+def family_of(type_name: str) -> Family:
+    """Family of a DuckDB type."""
+    if type_name.endswith("]"):
+        return "other"
+    return _FAMILIES.get(type_name.split("(", maxsplit=1)[0].strip(), "other")
+
+
+def declaration_sha256(table: str, declaration: Source) -> str:
+    """Hash of everything but the files that decides the rows of a raw table."""
+    content = {
+        "rules": RULES_VERSION,
+        "table": table,
+        "columns": [(column.name, column.type) for column in TABLES[table].columns],
+        # Where the files are does not change what is in them.
+        "declaration": declaration.model_dump(mode="json", exclude={"path", "max_file_gb"}),
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def raw_fingerprint(loads: Iterable[tuple[str, str, str]]) -> str:
+    """Hash of the raw data: of source, content hash and declaration hash of every loaded file, in any order."""
+    return hashlib.sha256(json.dumps(sorted(loads)).encode()).hexdigest()
+
+
+def check_headers(table: str, declaration: Source, layouts: Sequence[FileLayout]) -> None:
+    """Refuse files that lack a mapped column, or whose columns cannot be what they are mapped to.
+
+    Raises
+    ------
+    SourceError
+        Naming the file, the column, the columns found and the remedy.
+    """
+    wanted = {**declaration.mapped, **{name: name for name in _extra_columns(declaration)}}
+    kept = layouts[0].names if isinstance(declaration, CustomersSource) else ()
+    wanted = {**{name: name for name in kept}, **wanted}
+    first = {item.name: (layouts[0].name, item) for item in layouts[0].fields}
+    for layout in layouts:
+        if len(layout.fields) > MAX_COLUMNS:
+            raise SourceError(
+                f"{layout.name} has {len(layout.fields):,} columns, more than {MAX_COLUMNS:,}: "
+                "it is probably a pivoted table; give one row per event"
+            )
+        _check_names_differ(layout)
+        fields = {item.name: item for item in layout.fields}
+        for column, source_column in wanted.items():
+            where = f"sources.{table}: {layout.name}"
+            if source_column not in fields:
+                raise SourceError(
+                    f"{where} has no column {source_column!r}, wanted as {column}; found {_listed(layout.names)}. "
+                    "Correct columns or line_key in the settings, or the file"
+                )
+            _check_type(where, declaration, column, fields[source_column])
+            found, before = fields[source_column], first.get(source_column)
+            if before is not None and _widened(before[1].family) != _widened(found.family):
+                raise SourceError(
+                    f"{where}: column {source_column!r} is {found.type}, but {before[1].type} in {before[0]}: "
+                    "write every file with the same type"
+                )
+
+
+def _check_names_differ(layout: FileLayout) -> None:
+    seen: dict[str, str] = {}
+    for name in layout.names:
+        # A Parquet reader renames columns that differ only by case.
+        other = seen.setdefault(name.lower(), name)
+        if other is not name:
+            raise SourceError(
+                f"{layout.name} has the columns {other!r} and {name!r}, which are one name: rename one of them"
+            )
+
+
+def _check_type(where: str, declaration: Source, column: str, found: Field) -> None:
+    kind = _kind_of(declaration, column)
+    if found.family not in _KINDS[kind]:
+        raise SourceError(
+            f"{where}: column {found.name!r} is {found.type}, which cannot be {column} ({kind}): map another column, "
+            f"or write it as {' or '.join(_KINDS[kind][:2])}"
+        )
+    if kind == "moment" and isinstance(declaration, EventSource):
+        declared = declaration.timestamp_format
+        is_number, is_unix = found.family in {"integer", "number"}, declared in UNIX_FORMATS
+        if (is_number and not is_unix) or (found.family == "text" and declared is None):
+            example = "unix or unix_ms" if is_number else "for instance %Y-%m-%d %H:%M:%S"
+            raise SourceError(f"{where}: column {found.name!r} is {found.type}: declare timestamp_format ({example})")
+
+
+def _widened(family: Family) -> str:
+    # An integer column with a missing value is written as floating point by many tools.
+    return "number" if family == "integer" else family
+
+
+def _kind_of(declaration: Source, column: str) -> str:
+    if column == declaration.moment:
+        return "moment"
+    if isinstance(declaration, OrdersSource):
+        return "number" if column in NUMBERS else "flag" if column == "coupon_used" else "text"
+    return "text"
+
+
+def _extra_columns(declaration: Source) -> list[str]:
+    """Source columns that line_key and updated_at name beside the mapped ones."""
+    named = [*declaration.line_key, *([declaration.updated_at] if declaration.updated_at else [])]
+    return [name for name in named if name not in declaration.mapped]
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:40])
+    return shown if len(names) <= 40 else f"{shown} and {len(names) - 40:,} more"
+
+
+def table_contract(table: str, declaration: Source, layouts: Sequence[FileLayout]) -> TableContract:
+    """Contract of the raw table: fixed, except that ``raw.customers`` has the columns of its source.
+
+    Raises
+    ------
+    SourceError
+        If a column of the customers' files has the name of a lineage column.
+    """
+    if not isinstance(declaration, CustomersSource):
+        return TABLES[table]
+    contract = customers_contract(list(customer_columns(declaration, layouts[0])))
+    names = [name.lower() for name in contract.column_names]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise SourceError(
+            f"sources.{table}: column {twice[0]!r} of {layouts[0].name} has the name of another column of raw.{table}: "
+            f"map it to another name, for instance columns: {{{twice[0]}_given: {twice[0]}}}"
+        )
+    return contract
+
+
+def customer_columns(declaration: CustomersSource, layout: FileLayout) -> dict[str, str]:
+    """Source column per column of ``raw.customers`` besides ``customer_id``, in the file's order."""
+    named = {source_column: column for column, source_column in declaration.columns.items()}
+    columns = {named.get(name, name): name for name in layout.names}
+    columns.pop("customer_id", None)
+    return columns

@@ -1,0 +1,266 @@
+"""What ``sources`` in the settings file may say: where raw files are and how they are to be read.
+
+Belongs here: the declaration of each raw table's source, its defaults, what makes a declaration invalid before anything
+runs. Does not: contracts and decisions about files and rows (``core/source_rules.py``), touching files
+(``resources/source_files.py``), the types of single keys (``core/source_values.py``).
+
+Nothing about a file is guessed: format, encoding, timestamp format, time zone and currency are declared. A sniffer
+reads ``01/02/2024`` by what the other rows happen to contain.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from tdml_assets.core.source_values import ColumnName, Currency, Encoding, Locations, Rate, TimestampFormat, Zone
+
+
+class Declaration(BaseModel):
+    """Frozen, and refusing keys it does not know: a misspelt key must not be a silent default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class CsvOptions(Declaration):
+    """How a CSV file is written."""
+
+    delimiter: str = Field(default=",", min_length=1, max_length=1, description="Character between fields.")
+    quote: str = Field(
+        default='"', max_length=1, description="Character around fields, doubled to escape it; empty for none."
+    )
+    encoding: Encoding = Field(default="utf-8", description="Text encoding of the file.")
+    header: bool = Field(
+        default=True, description="Whether the first line names the columns; if not they are column_1, ..."
+    )
+    decimal: Literal[".", ","] = Field(default=".", description="Decimal mark. Thousands marks are not read.")
+    null_values: tuple[str, ...] = Field(default=("",), description="Texts that mean 'no value', for instance NULL.")
+
+    @model_validator(mode="after")
+    def _marks_differ(self) -> CsvOptions:
+        if self.delimiter in (self.quote, "\n", "\r", "\x00"):
+            raise ValueError(f"delimiter {self.delimiter!r} cannot be told from the quote or the line end")
+        return self
+
+
+class Bounds(Declaration):
+    """The values a number may take, in the source's currency; a row outside is quarantined."""
+
+    min: float = Field(default=-1e9, description="Smallest value allowed.")
+    max: float = Field(default=1e9, description="Largest value allowed.")
+    above: float | None = Field(default=None, description="Values must be greater than this.")
+    below: float | None = Field(default=None, description="Values must be less than this.")
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Bounds:
+        low = self.min if self.above is None else max(self.min, self.above)
+        high = self.max if self.below is None else min(self.max, self.below)
+        if low > high:
+            raise ValueError(f"no value lies between {low:g} and {high:g}: correct the bounds")
+        if max(abs(self.min), abs(self.max)) > 1e12:
+            raise ValueError("bounds beyond 1e12 do not fit the warehouse's decimals: choose smaller ones")
+        return self
+
+
+class OrderBounds(Declaration):
+    """Bounds of the numbers of an order line."""
+
+    quantity: Bounds = Field(default=Bounds(), description="Units on the line.")
+    unit_price: Bounds = Field(default=Bounds(), description="Price of one unit.")
+    amount: Bounds = Field(default=Bounds(), description="Total of the line.")
+
+
+class Source(Declaration):
+    """What every source declares."""
+
+    moment: ClassVar[str | None] = None
+    """Contract column of the timestamp, if the table has one."""
+
+    path: Locations = Field(
+        min_length=1,
+        description="File, folder, pattern, file://, https:// or s3:// address, or a list; from the settings' folder.",
+    )
+    format: Literal["csv", "parquet", "json"] = Field(description="File format; json means one object per line.")
+    csv: CsvOptions = Field(default=CsvOptions(), description="How CSV files are written.")
+    max_file_gb: float = Field(default=20.0, gt=0, description="Largest file fetched from a remote address, in GB.")
+    line_key: tuple[ColumnName, ...] = Field(
+        default=(),
+        description="Columns (of the contract or the source) that identify a row; without them nothing is collapsed.",
+    )
+    updated_at: ColumnName | None = Field(
+        default=None,
+        description="Column that tells which row of one key is the latest; else the timestamp, then file order.",
+    )
+    updated_at_format: TimestampFormat | None = Field(
+        default=None, description="Format of updated_at where it is text; else timestamp_format."
+    )
+
+    @property
+    def mapped(self) -> dict[str, str]:
+        """Source column per contract column that the declaration maps."""
+        columns: Any = self.columns  # type: ignore[attr-defined]
+        return dict(columns) if isinstance(columns, dict) else columns.model_dump(exclude_none=True)
+
+
+class EventSource(Source):
+    """A source whose rows happen at a moment."""
+
+    timezone: Zone = Field(
+        default="UTC", description="Zone of timestamps that carry no offset; days are counted in it."
+    )
+    timestamp_format: TimestampFormat | None = Field(
+        default=None, description="strptime format of text timestamps, or unix, unix_ms. Required for csv and json."
+    )
+    ambiguous_time: Literal["earlier", "later", "reject"] = Field(
+        default="earlier", description="Which of the two instants a local time means in the hour that clocks repeat."
+    )
+    earliest: date = Field(default=date(1990, 1, 1), description="Rows of an earlier day are quarantined (1970, 0001).")
+
+    @model_validator(mode="after")
+    def _timestamps_are_declared(self) -> EventSource:
+        if self.format != "parquet" and self.timestamp_format is None:
+            raise ValueError(
+                f"timestamp_format is missing: {self.format} timestamps are text and are never guessed; "
+                "write for instance timestamp_format: '%Y-%m-%d %H:%M:%S'"
+            )
+        return self
+
+
+class OrderColumns(Declaration):
+    """Source column per column of ``raw.orders``."""
+
+    customer_id: ColumnName = Field(description="Who bought.")
+    ordered_at: ColumnName = Field(description="When.")
+    order_id: ColumnName | None = Field(default=None, description="Order or invoice.")
+    product_id: ColumnName | None = Field(default=None, description="What.")
+    product_category: ColumnName | None = Field(default=None, description="Category of the product.")
+    quantity: ColumnName | None = Field(default=None, description="Units; negative for a return.")
+    unit_price: ColumnName | None = Field(default=None, description="Price of one unit.")
+    amount: ColumnName | None = Field(default=None, description="Total of the line; else quantity * unit_price.")
+    order_status: ColumnName | None = Field(default=None, description="Status; see return_statuses.")
+    order_type: ColumnName | None = Field(default=None, description="Channel: website, in-store, ...")
+    coupon_used: ColumnName | None = Field(
+        default=None, description="Whether a coupon was used: true/false, yes/no, 1/0."
+    )
+    currency: ColumnName | None = Field(default=None, description="Currency code of the row.")
+
+    @model_validator(mode="after")
+    def _amount_is_known(self) -> OrderColumns:
+        if self.amount is None and (self.quantity is None or self.unit_price is None):
+            raise ValueError("map either amount, or both quantity and unit_price: without them a line has no amount")
+        return self
+
+
+class OrdersSource(EventSource):
+    """Order lines."""
+
+    moment: ClassVar[str | None] = "ordered_at"
+    columns: OrderColumns = Field(description="Source column per contract column.")
+    currency: Currency | None = Field(
+        default=None, description="Currency of every row, where no currency column is mapped."
+    )
+    reporting_currency: Currency | None = Field(
+        default=None,
+        description="Currency that amounts are converted to; required with a currency column, else that of the rows.",
+    )
+    rates: dict[Currency, Rate] = Field(
+        default={},
+        description="Units of the reporting currency per unit of another. A currency without a rate is quarantined.",
+    )
+    bounds: OrderBounds = Field(default=OrderBounds(), description="Values that numbers may take.")
+    return_statuses: tuple[str, ...] = Field(
+        default=("RETURN", "RETURNED", "CANCEL", "CANCELED", "CANCELLED", "REFUND", "REFUNDED"),
+        description="Statuses, in any case, that make a line a return: its quantity and amount become negative.",
+    )
+
+    @model_validator(mode="after")
+    def _currency_is_declared(self) -> OrdersSource:
+        if (self.currency is None) == (self.columns.currency is None):
+            raise ValueError(
+                "declare the currency once: either currency: GBP for every row, or columns.currency for a column that "
+                "holds it; an amount without a currency is never taken for the reporting currency"
+            )
+        if self.reporting_currency is None and self.currency is None:
+            raise ValueError("reporting_currency is missing: with a currency column, say what amounts are converted to")
+        if self.currency is not None and self.currency != self.reporting and self.currency not in self.rates:
+            raise ValueError(
+                f"rates names no rate from {self.currency} to {self.reporting}: every row would be quarantined"
+            )
+        if self.rates.get(self.reporting, Decimal(1)) != 1:
+            raise ValueError(f"rates.{self.reporting} must be 1: it is the reporting currency")
+        return self
+
+    @property
+    def reporting(self) -> str:
+        """Currency of every amount in ``raw.orders``."""
+        return self.reporting_currency or self.currency or ""
+
+
+class PageviewColumns(Declaration):
+    """Source column per column of ``raw.pageviews``."""
+
+    customer_id: ColumnName = Field(description="Who looked.")
+    viewed_at: ColumnName = Field(description="When.")
+    path: ColumnName | None = Field(default=None, description="Path of the page.")
+
+
+class PageviewsSource(EventSource):
+    """Page views."""
+
+    moment: ClassVar[str | None] = "viewed_at"
+    columns: PageviewColumns = Field(description="Source column per contract column.")
+
+
+class EmailEventColumns(Declaration):
+    """Source column per column of ``raw.email_events``."""
+
+    customer_id: ColumnName = Field(description="Whom the e-mail went to.")
+    sent_at: ColumnName = Field(description="When the event happened.")
+    event_type: ColumnName = Field(description="send, open, click, bounce, unsubscribe, ...")
+    email_name: ColumnName | None = Field(default=None, description="Which e-mail.")
+    campaign_name: ColumnName | None = Field(default=None, description="Which campaign.")
+
+
+class EmailEventsSource(EventSource):
+    """E-mail events."""
+
+    moment: ClassVar[str | None] = "sent_at"
+    columns: EmailEventColumns = Field(description="Source column per contract column.")
+
+
+class CustomersSource(Source):
+    """Customer master data: every column of the files is kept, as text, under its own name or the one mapped to it."""
+
+    columns: dict[str, ColumnName] = Field(description="Source column per column name; customer_id is required.")
+    # One row per customer, so that a join to it cannot multiply rows.
+    line_key: tuple[ColumnName, ...] = Field(
+        default=("customer_id",), description="Columns that identify a row; the last one stays."
+    )
+
+    @model_validator(mode="after")
+    def _columns_are_usable(self) -> CustomersSource:
+        if "customer_id" not in self.columns:
+            raise ValueError("columns.customer_id is missing: name the column that identifies a customer")
+        taken = sorted({"source", "file", "row_number"} & {name.lower() for name in self.columns})
+        if taken:
+            raise ValueError(f"columns.{taken[0]} is the name of a lineage column: choose another name")
+        if self.updated_at is not None and self.updated_at_format is None and self.format != "parquet":
+            raise ValueError(f"updated_at_format is missing: {self.format} timestamps are text and are never guessed")
+        return self
+
+
+class Sources(Declaration):
+    """The raw tables' sources. One that is not declared is an empty table with its contract's columns."""
+
+    orders: OrdersSource | None = Field(default=None, description="Order lines; the only source that training needs.")
+    pageviews: PageviewsSource | None = Field(default=None, description="Page views.")
+    email_events: EmailEventsSource | None = Field(default=None, description="E-mail events.")
+    customers: CustomersSource | None = Field(default=None, description="Customer master data.")
+
+    def declared(self, table: str) -> Source | None:
+        """Give the declaration of the raw table ``table``, if there is one."""
+        declaration: Source | None = getattr(self, table)
+        return declaration

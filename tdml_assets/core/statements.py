@@ -1,0 +1,131 @@
+"""SQL templates: from a file under ``sql/`` and a context to one statement with bound values.
+
+Belongs here: reading templates, quoting identifiers, collecting bound values.
+Does not: SQL itself (it lives in ``sql/``), connections (``resources/warehouse.py``).
+
+A template may print only what one of the filters returned:
+
+* ``{{ name | identifier }}`` quotes one identifier; ``{{ ["cltv", "predictions"] | identifier }}`` a qualified one;
+* ``{{ value | bind }}`` binds a value and prints its placeholder;
+* ``{{ type | sql_type }}`` prints a column type after checking it against the known ones.
+
+Anything else printed is an error, so neither a value nor a name can reach the statement unescaped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+_TYPE = re.compile(
+    r"(VARCHAR|BOOLEAN|DOUBLE|FLOAT|BIGINT|INTEGER|SMALLINT|HUGEINT|DATE|TIMESTAMP|JSON|DECIMAL\(\d{1,2}, ?\d{1,2}\))"
+    r"(\[\])?"
+)
+
+
+class _Sql(str):
+    """Text that is safe to print into a statement."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One SQL statement and the values bound to its placeholders.
+
+    Parameters
+    ----------
+    text : the statement, in DuckDB's dialect.
+    parameters : value per placeholder name.
+    """
+
+    text: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+def quote_identifier(name: str | Sequence[str]) -> str:
+    """Quote one identifier, or a qualified one given as a sequence of parts.
+
+    Raises
+    ------
+    ValueError
+        If a part is empty or contains a NUL, which no quoting makes safe.
+    """
+    parts = [name] if isinstance(name, str) else list(name)
+    for part in parts:
+        if not isinstance(part, str) or not part or "\x00" in part:
+            raise ValueError(f"{part!r} is not an identifier: it must be text of one character or more, without NUL")
+    return _Sql(".".join('"' + part.replace('"', '""') + '"' for part in parts))
+
+
+def _sql_type(name: str) -> str:
+    if not _TYPE.fullmatch(name):
+        raise ValueError(f"{name!r} is not a column type this project uses")
+    return _Sql(name)
+
+
+def _finalize(value: Any) -> str:
+    if isinstance(value, _Sql):
+        return value
+    raise ValueError(f"a template printed {value!r} as it is: use the filters identifier, bind or sql_type")
+
+
+@cache
+def sql_directory() -> Path:
+    """Folder of the SQL files: beside the package in a checkout, inside it in an installed wheel."""
+    package = Path(__file__).resolve().parent.parent
+    for candidate in (package / "_sql", package.parent / "sql"):
+        if candidate.is_dir():
+            return candidate
+    raise FileNotFoundError(f"no SQL files beside {package}: reinstall the package")
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(sql_directory()),
+        undefined=jinja2.StrictUndefined,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=False,
+    )
+    environment.filters["identifier"] = quote_identifier
+    environment.filters["sql_type"] = _sql_type
+    # Printed through the filter made for each rendering; registered so that templates compile.
+    environment.filters["bind"] = _bind
+    return environment
+
+
+@jinja2.pass_context
+def _bind(context: jinja2.runtime.Context, value: Any) -> str:
+    if isinstance(value, jinja2.Undefined):
+        value._fail_with_undefined_error()
+    bound: dict[str, Any] = context["__bound__"]
+    name = f"p{len(bound)}"
+    bound[name] = value
+    return _Sql(f"${name}")
+
+
+def render(name: str, /, **context: Any) -> Statement:
+    """Render the template ``sql/<name>.sql``.
+
+    Parameters
+    ----------
+    name : path below ``sql/`` without the ending, for instance ``"drift/moments"``.
+    context : what the template uses.
+
+    Raises
+    ------
+    ValueError
+        If the template prints something that no filter made safe.
+    """
+    bound: dict[str, Any] = {}
+    text = _environment().get_template(f"{name}.sql").render(**context, __bound__=bound)
+    return Statement(text=text, parameters=bound)

@@ -1,0 +1,360 @@
+"""What a run found, for a person: small aggregates in, about twenty-five lines of plain text or a dictionary out.
+
+Belongs here: which figures are told, in which words, with which warnings; reading them from an open database.
+Does not: SQL (``sql/summary/``), where the warehouse and the folders are (``cli.py``).
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from tdml_assets.core.attributes import CATALOG
+from tdml_assets.core.statements import render
+
+if TYPE_CHECKING:
+    from tdml_assets.resources.warehouse import Database
+
+SESSIONS, METRICS, DRIFT = ("monitoring", "sessions"), ("monitoring", "model_metrics"), ("monitoring", "drift")
+_TOP_REASONS = 3
+_WIDTH = 100
+_SEASON_DAYS = 365
+# From where on a total is called wrong and a calibration poor; both as shares.
+_BIAS_LIMIT, _DECILE_LIMIT = 0.2, 0.3
+
+
+@dataclass(frozen=True)
+class WorkflowInfo:
+    """A workflow that may have run: its name (also its schema), what people call it, and how far it looks ahead."""
+
+    name: str
+    title: str
+    task: str
+    horizon_days: int
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What there was to learn from. Rows are counted over all sources."""
+
+    customers: int
+    orders: int
+    order_lines: int
+    first_on: date | None
+    last_on: date | None
+    currency: str | None
+    rows_read: int
+    rows_rejected: int
+    reasons: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def days(self) -> int:
+        """Days from the first order to the last."""
+        return (self.last_on - self.first_on).days if self.first_on and self.last_on else 0
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One measure of the model beside the naive forecast's. ``verdict`` is better, worse, equal or unknown."""
+
+    metric: str
+    model: float
+    naive: float | None
+    verdict: str
+
+
+@dataclass(frozen=True)
+class WorkflowFacts:
+    """What one workflow found.
+
+    Parameters
+    ----------
+    session_id, as_of, status, engine, model_version, note : as in ``monitoring.sessions``.
+    customers : customers scored.
+    expected_spend : sum of the predictions, in currency; None where the task predicts no spend.
+    top_tenth_share : share of it held by the tenth of customers with the highest predictions.
+    metrics : of the test split, as in ``monitoring.model_metrics``.
+    drift : number of columns per status.
+    drifted : names of the farthest columns that moved.
+    """
+
+    info: WorkflowInfo
+    session_id: str | None = None
+    as_of: date | None = None
+    status: str | None = None
+    engine: str | None = None
+    model_version: str | None = None
+    note: str | None = None
+    customers: int = 0
+    expected_spend: float | None = None
+    top_tenth_share: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    drift: Mapping[str, int] = field(default_factory=dict)
+    drifted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Everything :func:`render_text` prints."""
+
+    data: DataFacts | None
+    workflows: tuple[WorkflowFacts, ...]
+    attributes: int
+    places: Mapping[str, str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the same as values that JSON knows, with the verdicts and warnings."""
+        found: dict[str, Any] = _plain(asdict(self))
+        for facts, entry in zip(self.workflows, found["workflows"], strict=True):
+            entry["comparisons"] = [asdict(comparison) for comparison in compare(facts.metrics)]
+            entry["drift_verdict"] = drift_verdict(facts)
+            entry["warnings"] = warnings_of(facts, self.data)
+        return found
+
+
+#: Metric, words, format, and how two of its values are put in order: the smaller result is better.
+_MEASURES = (
+    ("mae", "error per customer", "money", lambda value: value),
+    ("spearman", "ranking customers (1 = perfect)", "score", lambda value: -value),
+    ("normalised_gini", "finding big spenders (1 = perfect)", "score", lambda value: -value),
+    ("total_bias", "total spend, too high or low", "share", abs),
+)
+_SPELLINGS = {"normalised_gini": "normalized_gini"}
+
+
+def compare(metrics: Mapping[str, float]) -> list[Comparison]:
+    """Put the model's measures beside the naive forecast's, leaving out what was not measured."""
+    found = []
+    for name, _, _, order in _MEASURES:
+        model, naive = _metric(metrics, name), _metric(metrics, name, "baseline_")
+        if model is None:
+            continue
+        verdict = "unknown"
+        if naive is not None:
+            same = math.isclose(order(model), order(naive), rel_tol=1e-3, abs_tol=1e-4)
+            verdict = "equal" if same else "better" if order(model) < order(naive) else "worse"
+        found.append(Comparison(name, model, naive, verdict))
+    return found
+
+
+def drift_verdict(facts: WorkflowFacts) -> str:
+    """Say in one sentence what the drift check found."""
+    total = sum(facts.drift.values())
+    if not total or facts.drift.get("too_few", 0) == total:
+        return "not judged: too little to compare" if total else "not measured in this session"
+    moved, empty = facts.drift.get("spike", 0) + facts.drift.get("changed_constant", 0), facts.drift.get("all_null", 0)
+    names = f": {', '.join(facts.drifted)}" if facts.drifted else ""
+    if empty:
+        return f"broken data: {empty} of {total} columns have lost all values{names}"
+    if moved:
+        return f"{moved} of {total} columns moved far from what the model learnt{names}"
+    if facts.drift.get("watch", 0):
+        return f"{facts.drift['watch']} of {total} columns changed a little{names}"
+    return f"none: {total} columns look like what the model learnt"
+
+
+def warnings_of(facts: WorkflowFacts, data: DataFacts | None) -> list[str]:
+    """List what a reader of the figures should know before acting on them."""
+    name, metrics = facts.info.name, facts.metrics
+    found = []
+    if facts.session_id is None:
+        return [f"{name}: has not run yet"]
+    if facts.status not in ("scored", "published"):
+        found.append(f"{name}: this session ended at '{facts.status}' and scored nobody")
+    if facts.note:
+        found.append(f"{name}: {facts.note}")
+    if data is not None and data.days < _SEASON_DAYS + facts.info.horizon_days:
+        found.append(f"{name}: {data.days} days of orders show no season twice; a seasonal peak will be missed")
+    bias, deciles = _metric(metrics, "total_bias"), _metric(metrics, "decile_mape")
+    if bias is not None and abs(bias) > _BIAS_LIMIT:
+        direction = "high" if bias > 0 else "low"
+        found.append(
+            f"{name}: totals came out {abs(bias):.0%} too {direction} in the test: trust the order, not the sums"
+        )
+    elif deciles is not None and deciles > _DECILE_LIMIT:
+        found.append(f"{name}: calibration is poor, {deciles:.0%} off per tenth of customers: trust the order")
+    comparisons = [comparison for comparison in compare(metrics) if comparison.verdict != "unknown"]
+    if comparisons and not any(comparison.verdict == "better" for comparison in comparisons):
+        found.append(f"{name}: no better than the naive forecast in any measure: do not act on it")
+    return found
+
+
+def render_text(summary: Summary) -> str:
+    """Write the summary for a terminal: plain text, aligned, no line longer than 100 characters."""
+    lines = ["", *_data_lines(summary.data)]
+    brief = len(summary.workflows) > 1
+    for facts in summary.workflows:
+        lines += ["", *(_brief_lines if brief else _full_lines)(facts, summary.data)]
+    warnings = [warning for facts in summary.workflows for warning in warnings_of(facts, summary.data)]
+    if warnings:
+        lines += ["", "Please note", *(line for warning in warnings for line in _wrapped(warning))]
+    lines += ["", f"Where to look next ({summary.attributes} attributes per customer are published)"]
+    lines += [f"  {name:<16}{place}" for name, place in summary.places.items()]
+    return "\n".join(lines)
+
+
+def read_summary(database: Database, workflows: Sequence[WorkflowInfo], places: Mapping[str, str]) -> Summary:
+    """Read the figures of the latest sessions. Tables that are not there yet are left out.
+
+    Parameters
+    ----------
+    places : where to look next, in the order it is printed: a name and a path, an address or a command each.
+    """
+    return Summary(
+        data=_read_data(database),
+        workflows=tuple(_read_workflow(database, info) for info in workflows),
+        attributes=database.count(CATALOG.path) if database.has_table(CATALOG.path) else 0,
+        places=dict(places),
+    )
+
+
+def _read_data(database: Database) -> DataFacts | None:
+    if not database.has_table(("raw", "orders")):
+        return None
+    loads: dict[str, Any] = {"rows_read": 0, "rows_rejected": 0}
+    reasons: list[dict[str, Any]] = []
+    if database.has_table(("raw", "loads")):
+        loads = database.row(render("summary/loads", table=("raw", "loads")))
+    if database.has_table(("raw", "rejected_rows")):
+        reasons = database.rows(render("summary/rejections", table=("raw", "rejected_rows"), most=_TOP_REASONS))
+    return DataFacts(
+        **database.row(render("summary/orders", table=("raw", "orders"))),
+        rows_read=int(loads["rows_read"]),
+        rows_rejected=int(loads["rows_rejected"]),
+        reasons=tuple((row["reason"], row["row_count"]) for row in reasons),
+    )
+
+
+def _read_workflow(database: Database, info: WorkflowInfo) -> WorkflowFacts:
+    sessions = []
+    if database.has_table(SESSIONS):
+        sessions = database.rows(render("summary/session", table=SESSIONS, workflow=info.name))
+    if not sessions:
+        return WorkflowFacts(info)
+    key = {"session_id": sessions[0]["session_id"], "workflow": info.name}
+    metrics: list[dict[str, Any]] = []
+    if database.has_table(METRICS):
+        version = sessions[0]["model_version"]
+        tables = {"metrics": METRICS, "sessions": SESSIONS}
+        metrics = database.rows(render("summary/metrics", workflow=info.name, model_version=version, **tables))
+    drift = database.rows(render("summary/drift", table=DRIFT, **key)) if database.has_table(DRIFT) else []
+    moved = [row for row in drift if row["status"] in ("spike", "changed_constant", "all_null")]
+    watched = moved or [row for row in drift if row["status"] == "watch"]
+    return WorkflowFacts(
+        info,
+        **sessions[0],
+        **_read_predictions(database, info.name, sessions[0]["session_id"]),
+        metrics={row["metric"]: row["value"] for row in metrics if row["value"] is not None},
+        drift={row["status"]: row["columns"] for row in drift},
+        drifted=tuple(name for row in watched for name in row["farthest"])[:_TOP_REASONS],
+    )
+
+
+def _read_predictions(database: Database, workflow: str, session_id: str) -> dict[str, Any]:
+    table = (workflow, "predictions")
+    columns = database.columns(table)
+    if not columns:
+        return {}
+    if "predicted_target" not in columns:
+        return database.row(render("summary/scored", table=table, session_id=session_id))
+    found = database.row(render("summary/spend", table=table, session_id=session_id))
+    total, top = found["expected_spend"], found["top_tenth_spend"]
+    share = top / total if total and total > 0 else None
+    return {"customers": found["customers"], "expected_spend": total, "top_tenth_share": share}
+
+
+def _data_lines(data: DataFacts | None) -> list[str]:
+    if data is None:
+        return ["Data", "  no orders are loaded yet"]
+    rejected = f"{data.rows_rejected:,} of {data.rows_read:,} rows"
+    if data.reasons:
+        rejected += f": {', '.join(f'{reason} {count:,}' for reason, count in data.reasons)}"
+    return [
+        "Data",
+        f"  customers       {data.customers:>12,}",
+        f"  orders          {data.orders:>12,}   {data.order_lines:,} lines, {data.first_on} to {data.last_on}",
+        f"  set aside       {rejected}",
+    ]
+
+
+def _headline(facts: WorkflowFacts) -> str:
+    ahead = f"the {facts.info.horizon_days} days after {facts.as_of}" if facts.as_of else "not run yet"
+    return f"{facts.info.title} ({facts.info.name}), {ahead}"
+
+
+def _full_lines(facts: WorkflowFacts, data: DataFacts | None) -> list[str]:
+    lines = [_headline(facts), f"  customers scored{facts.customers:>12,}"]
+    if facts.expected_spend is not None:
+        share = f"   {facts.top_tenth_share:.0%} of it from the top tenth" if facts.top_tenth_share is not None else ""
+        lines.append(f"  expected spend  {facts.expected_spend:>12,.0f} {_currency(data)}{share}")
+    comparisons = compare(facts.metrics)
+    if comparisons:
+        lines.append(f"  {'tested on what the model had not seen':<40}{'model':>10}{'naive *':>10}")
+        words = {name: (text, form) for name, text, form, _ in _MEASURES}
+        for found in comparisons:
+            text, form = words[found.metric]
+            naive = "-" if found.naive is None else _number(found.naive, form)
+            verdict = "" if found.verdict == "unknown" else f"   {found.verdict}"
+            lines.append(f"    {text:<38}{_number(found.model, form):>10}{naive:>10}{verdict}")
+        lines.append("    * naive: everybody goes on spending as before")
+    return [*lines, *_closing_lines(facts)]
+
+
+def _brief_lines(facts: WorkflowFacts, data: DataFacts | None) -> list[str]:
+    scored = f"  customers scored  {facts.customers:,}"
+    if facts.expected_spend is not None:
+        scored += f"; expected spend {facts.expected_spend:,.0f} {_currency(data)}".rstrip()
+    if facts.top_tenth_share is not None:
+        scored += f", {facts.top_tenth_share:.0%} from the top tenth"
+    lines = [_headline(facts), scored]
+    comparisons = [found for found in compare(facts.metrics) if found.verdict != "unknown"]
+    if comparisons:
+        better = sum(found.verdict == "better" for found in comparisons)
+        lines.append(f"  against naive     better in {better} of {len(comparisons)} measures")
+    return [*lines, *_closing_lines(facts)]
+
+
+def _closing_lines(facts: WorkflowFacts) -> list[str]:
+    if facts.session_id is None:
+        return []
+    lines = [f"  drift             {drift_verdict(facts)}"]
+    if facts.model_version:
+        lines.append(f"  model             {facts.model_version}" + (f" ({facts.engine})" if facts.engine else ""))
+    return lines
+
+
+def _wrapped(warning: str) -> list[str]:
+    return textwrap.wrap(warning, _WIDTH, initial_indent="  - ", subsequent_indent="    ", break_long_words=False)
+
+
+def _metric(metrics: Mapping[str, float], name: str, prefix: str = "") -> float | None:
+    for spelling in (name, _SPELLINGS.get(name, name)):
+        value = metrics.get(prefix + spelling)
+        if value is not None and math.isfinite(value):
+            return value
+    return None
+
+
+def _number(value: float, form: str) -> str:
+    if form == "share":
+        return f"{value:+.0%}"
+    return f"{value:,.2f}" if form == "money" else f"{value:.3f}"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, date):
+        return value.isoformat()
+    # JSON has no NaN.
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _currency(data: DataFacts | None) -> str:
+    return (data.currency or "") if data is not None else ""

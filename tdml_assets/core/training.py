@@ -1,0 +1,111 @@
+"""Train a candidate: fit and measure honestly, then fit again on everything that is known.
+
+Belongs here: which rows a fit may see, and what is kept of it. Does not: learners (``engines/``), reading tables.
+
+The evaluated model never sees a target that was unknown on the test snapshot's day. The stored model is fitted once more on
+all labelled rows with the number of rounds found, because the newest season is worth most; metrics are the evaluated one's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tdml_assets.core.contracts import Column, TableContract
+from tdml_assets.engines.protocol import Engine, FittedModel, ModelSpec, Tier, table_source
+
+KEYS = ("snapshot_date", "customer_id", "target")
+PREDICTION = "predicted_target"
+#: Rows stored with a model, which every load must reproduce.
+GOLDEN_ROWS = 20
+_BATCH_ROWS = 65_536
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A trained candidate.
+
+    Parameters
+    ----------
+    evaluated : the model that was measured: it knows nothing later than the test snapshot's day.
+    final : the model that is stored.
+    holdout : rows of the training and test splits with their target and both models' predictions.
+    """
+
+    evaluated: FittedModel
+    final: FittedModel
+    holdout: pa.Table
+
+
+def holdout_contract(workflow: str) -> TableContract:
+    """Contract of ``<workflow>.holdout_predictions``."""
+    return TableContract(
+        workflow,
+        "holdout_predictions",
+        "One row per row of the training and test splits, with what was predicted for it.",
+        (
+            Column("snapshot_date", "DATE", "Day at whose end the features were taken.", False),
+            Column("customer_id", "VARCHAR", "Customer.", False),
+            Column("split", "VARCHAR", "train or test.", False),
+            Column("target", "DOUBLE", "What happened, in currency.", False),
+            Column("predicted_target", "DOUBLE", "Prediction of the evaluated model, in currency.", False),
+            Column("probability", "DOUBLE", "Its probability of any purchase."),
+            Column(
+                "final_prediction", "DOUBLE", "Prediction of the stored model, which has learnt from the row.", False
+            ),
+        ),
+    )
+
+
+def features_of(table: pa.Table) -> pa.Table:
+    """Only what a model sees."""
+    return table.drop_columns([name for name in KEYS if name in table.column_names])
+
+
+def score_table(model: FittedModel, features: pa.Table) -> pa.Table:
+    """Predictions for a whole table, batch by batch."""
+    scored = [model.score(batch) for batch in features.to_batches(max_chunksize=_BATCH_ROWS)]
+    return pa.Table.from_batches(scored) if scored else pa.table({})
+
+
+def train_candidate(engine: Engine, splits: Mapping[str, pa.Table], model: ModelSpec, tier: Tier) -> Candidate:
+    """Fit, measure, fit again.
+
+    Parameters
+    ----------
+    engine : what trains.
+    splits : prepared rows per split, in a fixed order, with the columns of :data:`KEYS` and FLOAT features; ``train``,
+        ``validation`` and ``test`` are needed, ``refit`` may be empty.
+    model, tier : what to train, and what it may use.
+    """
+    sources = {
+        name: table_source(features_of(table).append_column("target", table["target"]), "target")
+        for name, table in splits.items()
+        if table.num_rows
+    }
+    evaluated = engine.fit(sources["train"], sources["validation"], model, tier)
+    final = engine.refit(list(sources.values()), evaluated.recipe, model, tier)
+    parts = []
+    for name in ("train", "test"):
+        table = splits[name]
+        features = features_of(table)
+        scored = score_table(evaluated, features)
+        part = table.select(list(KEYS)).append_column("split", pa.array([name] * table.num_rows, pa.string()))
+        part = part.append_column("predicted_target", scored[PREDICTION].cast(pa.float64()))
+        probability = scored["p_buy"].cast(pa.float64()) if "p_buy" in scored.column_names else pa.nulls(len(part))
+        part = part.append_column("probability", probability)
+        parts.append(
+            part.append_column("final_prediction", score_table(final, features)[PREDICTION].cast(pa.float64()))
+        )
+    return Candidate(evaluated, final, pa.concat_tables(parts))
+
+
+def golden_rows(splits: Mapping[str, pa.Table]) -> pa.Table:
+    """A few prepared rows, evenly spaced over the test split, for the bundle: features only, no customer."""
+    features = features_of(splits["test"])
+    places: NDArray[np.int64] = np.unique(np.linspace(0, features.num_rows - 1, GOLDEN_ROWS).astype(np.int64))
+    return features.take(pa.array(places)).combine_chunks()

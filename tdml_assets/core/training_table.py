@@ -1,0 +1,87 @@
+"""The training table: features of labelled snapshots, the target observed after each, and the split.
+
+Belongs here: its contract, the sample share, and the refusal of splits too small to learn from.
+Does not: choosing snapshots (``core/snapshots.py``), the statement (``sql/training_table/``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from tdml_assets.core.contracts import Column, TableContract
+from tdml_assets.core.snapshots import SplitPlan
+from tdml_assets.core.workflow import Split
+
+
+class TooFewRowsError(ValueError):
+    """A split has too few rows to learn from or to measure on."""
+
+
+def roles_of(plan: SplitPlan) -> dict[date, str]:
+    """Part per labelled snapshot, as ``sql/training_table/build.sql`` knows them.
+
+    ``by_customers`` splits the snapshot's customers three ways; ``train_and_validate`` holds some out for early stopping.
+    """
+    train = "train" if plan.validation else "train_and_validate"
+    roles = dict.fromkeys(plan.refit_only, "refit") | dict.fromkeys(plan.train, train)
+    if plan.validation:
+        roles[plan.validation] = "validation"
+    roles[plan.test] = "by_customers" if plan.by_customers else "test"
+    return roles
+
+
+def note_of(plan: SplitPlan, horizon_days: int) -> str:
+    """What a reader of the metrics should know about the split; empty where it is the ordinary one."""
+    if plan.by_customers:
+        return f"history holds one snapshot with a whole {horizon_days}-day target: tested on other customers of {plan.test}, not later in time"
+    if plan.validation is None:
+        return "early stopping watched held-out customers: history has no snapshot to spare for it"
+    return ""
+
+
+def contract_of(workflow: str, types: Mapping[str, str], features: Sequence[str]) -> TableContract:
+    """Contract of ``<workflow>.training_table``; ``types`` are those of the feature table."""
+    return TableContract(
+        workflow,
+        "training_table",
+        "One row per labelled snapshot and customer: features then, and what the customer spent after.",
+        (
+            Column("snapshot_date", "DATE", "Day at whose end the features were taken.", False),
+            Column("customer_id", "VARCHAR", "Customer.", False),
+            Column(
+                "split", "VARCHAR", "train, validation, test, or refit for rows that only the final fit may use.", False
+            ),
+            Column(
+                "target", "DOUBLE", "Spend in the horizon after the snapshot, net of cancellations, at least 0.", False
+            ),
+            *(Column(name, types[name], "See features.customer_features.") for name in features),
+        ),
+    )
+
+
+def sample_share(labelled_rows: int, max_rows: int) -> float:
+    """Share of customers to keep so that about ``max_rows`` rows remain."""
+    return 1.0 if labelled_rows <= max_rows else max_rows / labelled_rows
+
+
+def check_sizes(sizes: Sequence[Mapping[str, Any]], split: Split) -> None:
+    """Refuse splits too small.
+
+    Parameters
+    ----------
+    sizes : rows with ``split`` and ``customers``, as ``sql/training_table/split_sizes.sql`` gives them.
+
+    Raises
+    ------
+    TooFewRowsError
+        Naming the split, its rows, the bound and the remedy.
+    """
+    for name in ("train", "validation", "test"):
+        found = sum(int(row["customers"]) for row in sizes if row["split"] == name)
+        if found < split.min_rows:
+            raise TooFewRowsError(
+                f"the {name} split has {found} rows and training needs at least {split.min_rows} (split.min_rows): "
+                "give more customers or a longer history, or shorten target.horizon_days"
+            )

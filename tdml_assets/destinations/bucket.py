@@ -1,0 +1,153 @@
+"""Exports in an S3 bucket: what ``destinations/files.py`` needs of S3.
+
+Belongs here: S3 calls and what their errors mean to a person. Does not: clients and credentials (the s3 resource).
+
+An object appears whole or not at all, and a list shows it at once. The manifest is uploaded after the data and
+``latest.json`` after the manifest, so that whatever a reader can find is complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from boto3.exceptions import S3UploadFailedError
+from botocore.exceptions import BotoCoreError, ClientError
+
+from tdml_assets.core import exports
+from tdml_assets.core.exports import ExportError, S3Location, StoredExport
+from tdml_assets.destinations import Failpoint
+
+_CONTENT_TYPES = {
+    ".json": "application/json",
+    ".csv": "text/csv; charset=utf-8",
+    ".parquet": "application/octet-stream",
+}
+_REMEDIES = {
+    "NoSuchBucket": "there is no such bucket: create it or correct exports_url",
+    "AccessDenied": "access is denied: allow ListBucket, GetObject, PutObject and DeleteObject on the prefix",
+    "InvalidAccessKeyId": "the access key is not known there: correct the credentials",
+    "SignatureDoesNotMatch": "the secret key is wrong: correct the credentials",
+    "ExpiredToken": "the credentials have expired: renew them",
+    "PermanentRedirect": "the bucket is in another region: correct the region",
+    "AuthorizationHeaderMalformed": "the bucket is in another region: correct the region",
+    "IllegalLocationConstraintException": "the bucket is in another region: correct the region",
+}
+
+
+class BucketStore:
+    """Exports below a prefix of a bucket. See ``ExportStore`` for what the methods promise.
+
+    Parameters
+    ----------
+    client : boto3 client for S3.
+    location : bucket and prefix.
+    """
+
+    def __init__(self, client: Any, location: S3Location) -> None:
+        self._client = client
+        self._bucket = location.bucket
+        self._root = f"{location.prefix}/{exports.DATASET}".lstrip("/")
+
+    def exports(self) -> list[StoredExport]:
+        """Find the exports that this project placed."""
+        found = []
+        with self._explained("list the exports"):
+            for item in self._objects(f"{self._root}/"):
+                name, _, file = item["Key"].removeprefix(f"{self._root}/").rpartition("/")
+                if file != exports.MANIFEST or not name or "/" in name:
+                    continue
+                body = self._client.get_object(Bucket=self._bucket, Key=item["Key"])["Body"].read()
+                manifest = exports.parse_manifest(body)
+                if manifest is not None:
+                    found.append(StoredExport(name, manifest, item["LastModified"].timestamp()))
+        return found
+
+    def is_whole(self, export: StoredExport) -> bool:
+        """Whether every file of the export is there in the size its manifest says."""
+        with self._explained("list the export"):
+            sizes = {item["Key"]: item["Size"] for item in self._objects(f"{self._root}/{export.name}/")}
+        wanted = {self._key(export.name, file): entry["bytes"] for file, entry in export.manifest["files"].items()}
+        return all(sizes.get(key) == size for key, size in wanted.items())
+
+    def is_free(self, name: str) -> bool:
+        """Whether an export may be placed under this name: leftovers without a manifest were never seen by anybody."""
+        with self._explained("list the export"):
+            key = self._key(name, exports.MANIFEST)
+            return not any(item["Key"] == key for item in self._objects(f"{self._root}/{name}/"))
+
+    def place(self, files: Path, name: str, failpoint: Failpoint) -> None:
+        """Upload the files, the manifest last."""
+        self._abort_leftovers(name)
+        for file in (*exports.DATA_FILES, exports.MANIFEST):
+            key, path = self._key(name, file), files / file
+            with self._explained(f"upload {file}"):
+                extra = {"ContentType": _CONTENT_TYPES[path.suffix]}
+                self._client.upload_file(str(path), self._bucket, key, ExtraArgs=extra)
+                stored = self._client.head_object(Bucket=self._bucket, Key=key)["ContentLength"]
+            if stored != path.stat().st_size:
+                raise ExportError(
+                    f"s3://{self._bucket}/{key} has {stored} bytes, {path.stat().st_size} were sent: export again"
+                )
+            failpoint(f"uploaded {file}")
+
+    def point(self, name: str, pointer: bytes, scratch: Path, failpoint: Failpoint) -> None:
+        """Replace ``latest.json`` by one write."""
+        del name, scratch, failpoint
+        with self._explained(f"write {exports.POINTER}"):
+            self._client.put_object(
+                Bucket=self._bucket,
+                Key=f"{self._root}/{exports.POINTER}",
+                Body=pointer,
+                ContentType=_CONTENT_TYPES[".json"],
+                CacheControl="no-cache",
+            )
+
+    def remove(self, export: StoredExport) -> None:
+        """Delete the objects named in the export's manifest, the manifest last."""
+        with self._explained("delete an old export"):
+            for file in (*exports.DATA_FILES, exports.MANIFEST):
+                self._client.delete_object(Bucket=self._bucket, Key=self._key(export.name, file))
+
+    def describe(self, name: str) -> str:
+        """Where a person finds the export."""
+        return f"s3://{self._bucket}/{self._root}/{name}"
+
+    def _key(self, name: str, file: str) -> str:
+        return f"{self._root}/{name}/{file}"
+
+    def _objects(self, prefix: str) -> Iterator[dict[str, Any]]:
+        for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix):
+            yield from page.get("Contents", [])
+
+    def _abort_leftovers(self, name: str) -> None:
+        """End uploads in parts that a killed process left: they are invisible and cost money."""
+        with self._explained("end unfinished uploads"):
+            prefix = f"{self._root}/{name}/"
+            try:
+                uploads = self._client.list_multipart_uploads(Bucket=self._bucket, Prefix=prefix).get("Uploads", [])
+                for upload in uploads:
+                    self._client.abort_multipart_upload(
+                        Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                    )
+            except ClientError as error:
+                # Housekeeping only: many policies allow objects and nothing else.
+                if error.response["Error"]["Code"] != "AccessDenied":
+                    raise
+
+    @contextmanager
+    def _explained(self, doing: str) -> Iterator[None]:
+        where = f"cannot {doing} in s3://{self._bucket}/{self._root}"
+        try:
+            yield
+        except (ClientError, S3UploadFailedError) as error:
+            cause = error if isinstance(error, ClientError) else error.__context__
+            code = cause.response["Error"]["Code"] if isinstance(cause, ClientError) else type(error).__name__
+            remedy = _REMEDIES.get(code, "see the S3 server's log, then export again")
+            raise ExportError(f"{where} ({code}): {remedy}") from error
+        except BotoCoreError as error:
+            raise ExportError(
+                f"{where} ({type(error).__name__}): check endpoint, region and credentials of the s3 resource"
+            ) from error

@@ -1,0 +1,324 @@
+"""Destination ``files``: Parquet and CSV files in a folder or an S3 bucket.
+
+Belongs here: writing the files in batches, and placing them so that a reader never meets half an export.
+Does not: names, layout and manifest (``core/exports.py``), S3 calls (``destinations/bucket.py``).
+
+What a reader may rely on
+-------------------------
+* Folder: ``latest/attributes.csv`` (``.parquet``) is the last complete export at every instant. A reader that opens
+  several files reads ``latest.json`` once and then the folder it names: the link may move between two of its reads.
+* S3: ``latest.json`` names the objects of the last complete export; it is written last.
+* Both hold while an export runs, after it failed, and after the process was killed at any moment.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pyarrow.csv
+import pyarrow.parquet
+
+from tdml_assets.core import exports
+from tdml_assets.core.attributes import CATALOG
+from tdml_assets.core.exports import ExportError, StoredExport
+from tdml_assets.core.statements import Statement, render
+from tdml_assets.destinations import Delivery, Failpoint, no_failpoint
+from tdml_assets.destinations.bucket import BucketStore
+
+if TYPE_CHECKING:
+    from tdml_assets.resources.warehouse import Database
+
+ATTRIBUTES_TABLE = ("audience", exports.DATASET)
+BATCH_ROWS = 100_000
+_INCOMING = ".incoming-"
+_CSV_OPTIONS = pyarrow.csv.WriteOptions(eol="\r\n", quoting_style="needed")
+
+
+class ExportStore(Protocol):
+    """Where exports lie. Exports are placed whole and never changed; only the pointer moves."""
+
+    def exports(self) -> list[StoredExport]:
+        """Find the exports that this project placed."""
+
+    def is_whole(self, export: StoredExport) -> bool:
+        """Whether every file of the export is there in the size its manifest says."""
+
+    def is_free(self, name: str) -> bool:
+        """Whether an export may be placed under this name."""
+
+    def place(self, files: Path, name: str, failpoint: Failpoint) -> None:
+        """Place the files of a folder under the name; its manifest is seen last."""
+
+    def point(self, name: str, pointer: bytes, scratch: Path, failpoint: Failpoint) -> None:
+        """Make the export the latest."""
+
+    def remove(self, export: StoredExport) -> None:
+        """Delete the files named in the export's manifest, and nothing else."""
+
+    def describe(self, name: str) -> str:
+        """Where a person finds the export."""
+
+
+class FilesDestination:
+    """Exports the published attributes as files.
+
+    Parameters
+    ----------
+    url : folder, ``file:///path`` or ``s3://bucket/prefix``.
+    scratch : folder for files on their way to S3; a folder export is written beside its place.
+    keep : how many exports stay; older ones are deleted, and nothing that another program put there.
+    batch_rows : rows in memory at a time.
+    s3_client : boto3 client for S3; only used, and then required, for an ``s3://`` URL.
+    failpoint : called with the name of every step that is done.
+    """
+
+    name = "files"
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        scratch: Path,
+        keep: int = exports.KEEP_DEFAULT,
+        batch_rows: int = BATCH_ROWS,
+        s3_client: Any = None,
+        failpoint: Failpoint = no_failpoint,
+    ) -> None:
+        location = exports.parse_location(url)
+        exports.superseded([], "", keep)
+        self._keep, self._batch_rows, self._failpoint = keep, batch_rows, failpoint
+        self._store: ExportStore
+        if isinstance(location, exports.FolderLocation):
+            folder = location.path / exports.DATASET
+            self._store, self._scratch = FolderStore(folder), folder
+        else:
+            if s3_client is None:
+                raise ValueError(f"exports_url {url!r} is on S3 and there is no S3 client: configure the s3 resource")
+            self._store, self._scratch = BucketStore(s3_client, location), scratch
+
+    def deliver(self, database: Database, session_id: str) -> Delivery:
+        """Export what is published; the same session and rows again change nothing.
+
+        Raises
+        ------
+        ExportError
+            If nothing is published, or the files cannot be placed. The latest export is untouched then.
+        """
+        state = database.row(render("publish/export_state", table=ATTRIBUTES_TABLE))
+        if not state["row_count"] or state["first_as_of"] != state["last_as_of"]:
+            raise ExportError(
+                f"audience.{exports.DATASET} holds {state['row_count']} rows from {state['first_as_of']} to "
+                f"{state['last_as_of']}: publish the attributes of one instant first"
+            )
+        as_of = state["last_as_of"]
+        with _workspace(self._scratch, exports.export_name(as_of, session_id)) as workspace:
+            files = workspace / "files"
+            manifest = write_files(database, files, as_of=as_of, session_id=session_id, batch_rows=self._batch_rows)
+            self._failpoint("files written")
+            name, changed = self._choose_name(as_of, session_id, manifest)
+            if changed:
+                self._store.place(files, name, self._failpoint)
+                self._failpoint("export placed")
+            pointer = exports.json_bytes(exports.pointer_of(name, manifest))
+            self._store.point(name, pointer, workspace, self._failpoint)
+            self._failpoint("latest moved")
+            removed = self._remove_superseded(name)
+        details = {
+            "export": name,
+            "bytes": {file: entry["bytes"] for file, entry in manifest["files"].items()},
+            "exports_removed": removed,
+        }
+        return Delivery(self.name, self._store.describe(name), manifest["rows"], changed, details)
+
+    def _choose_name(self, as_of: date, session_id: str, manifest: Mapping[str, Any]) -> tuple[str, bool]:
+        present = {export.name: export for export in self._store.exports()}
+        attempt = 1
+        while True:
+            name = exports.export_name(as_of, session_id, attempt)
+            export = present.get(name)
+            if export is not None and export.manifest == manifest and self._store.is_whole(export):
+                return name, False
+            if export is None and self._store.is_free(name):
+                return name, True
+            attempt += 1
+
+    def _remove_superseded(self, current: str) -> int:
+        old = exports.superseded(self._store.exports(), current, self._keep)
+        for export in old:
+            self._store.remove(export)
+            self._failpoint("old export removed")
+        return len(old)
+
+
+class FolderStore:
+    """Exports in a folder. A folder appears by one rename; the link and the pointer file are swapped by rename."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def exports(self) -> list[StoredExport]:
+        """See :class:`ExportStore`."""
+        found = []
+        for path in sorted(self._folder.iterdir()):
+            manifest_path = path / exports.MANIFEST
+            if path.is_symlink() or path.name.startswith(".") or not manifest_path.is_file():
+                continue
+            manifest = exports.parse_manifest(manifest_path.read_bytes())
+            if manifest is not None:
+                found.append(StoredExport(path.name, manifest, manifest_path.stat().st_mtime))
+        return found
+
+    def is_whole(self, export: StoredExport) -> bool:
+        """See :class:`ExportStore`."""
+        folder = self._folder / export.name
+        sizes = {name: entry["bytes"] for name, entry in export.manifest["files"].items()}
+        return all((folder / name).is_file() and (folder / name).stat().st_size == sizes[name] for name in sizes)
+
+    def is_free(self, name: str) -> bool:
+        """See :class:`ExportStore`."""
+        return not os.path.lexists(self._folder / name)
+
+    def place(self, files: Path, name: str, failpoint: Failpoint) -> None:
+        """See :class:`ExportStore`."""
+        for path in files.iterdir():
+            _flush(path)
+        _flush(files)
+        failpoint("files flushed")
+        files.rename(self._folder / name)
+        _flush(self._folder)
+
+    def point(self, name: str, pointer: bytes, scratch: Path, failpoint: Failpoint) -> None:
+        """See :class:`ExportStore`.
+
+        Raises
+        ------
+        ExportError
+            If ``latest`` is a real folder, which this project never makes.
+        """
+        written = scratch / exports.POINTER
+        written.write_bytes(pointer)
+        _flush(written)
+        written.replace(self._folder / exports.POINTER)
+        failpoint("pointer moved")
+        link, latest = scratch / exports.LINK, self._folder / exports.LINK
+        if latest.is_dir() and not latest.is_symlink():
+            raise ExportError(f"{latest} is a folder, and the link to the latest export belongs there: move it away")
+        # Relative to the folder it is renamed into, so that the whole tree can be moved or mounted elsewhere.
+        link.symlink_to(name, target_is_directory=True)
+        link.replace(latest)
+        _flush(self._folder)
+
+    def remove(self, export: StoredExport) -> None:
+        """See :class:`ExportStore`."""
+        folder = self._folder / export.name
+        # The manifest goes last: an interrupted removal is still known as ours, and ends next time.
+        for name in (*exports.DATA_FILES, exports.MANIFEST):
+            (folder / name).unlink(missing_ok=True)
+        try:
+            folder.rmdir()
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+
+    def describe(self, name: str) -> str:
+        """See :class:`ExportStore`."""
+        return str(self._folder / name)
+
+
+def write_files(
+    database: Database, folder: Path, *, as_of: date, session_id: str, batch_rows: int = BATCH_ROWS
+) -> dict[str, Any]:
+    """Write all files of an export into a new folder, batch by batch. Returns the manifest."""
+    folder.mkdir()
+    attributes = render("publish/export_attributes", table=ATTRIBUTES_TABLE)
+    rows = _write_table(database, attributes, batch_rows, csv=folder / exports.CSV, parquet=folder / exports.PARQUET)
+    catalog = render("publish/export_catalog", table=CATALOG.path)
+    _write_table(database, catalog, batch_rows, csv=folder / exports.CATALOG_CSV, parquet=None)
+    manifest = exports.manifest_of(
+        as_of=as_of,
+        session_id=session_id,
+        rows=rows,
+        columns=database.columns(ATTRIBUTES_TABLE),
+        files={name: (folder.joinpath(name).stat().st_size, _sha256(folder / name)) for name in exports.DATA_FILES},
+    )
+    (folder / exports.MANIFEST).write_bytes(exports.json_bytes(manifest))
+    return manifest
+
+
+def _write_table(database: Database, statement: Statement, batch_rows: int, *, csv: Path, parquet: Path | None) -> int:
+    rows = 0
+    with ExitStack() as stack:
+        text: pyarrow.csv.CSVWriter | None = None
+        columnar: pyarrow.parquet.ParquetWriter | None = None
+        for batch in database.batches(statement, batch_rows):
+            if text is None:
+                text = stack.enter_context(pyarrow.csv.CSVWriter(csv, batch.schema, write_options=_CSV_OPTIONS))
+                if parquet is not None:
+                    columnar = stack.enter_context(pyarrow.parquet.ParquetWriter(parquet, batch.schema))
+            text.write_batch(exports.spreadsheet_safe(batch))
+            if columnar is not None:
+                columnar.write_batch(batch)
+            rows += batch.num_rows
+        if text is None:
+            raise ExportError(f"there are no rows for {csv.name}: publish the attributes first")
+    return rows
+
+
+@contextmanager
+def _workspace(parent: Path, name: str) -> Iterator[Path]:
+    """Make a hidden folder for files on their way; removed at the end, as are those of processes that died.
+
+    A live process holds a lock on its folder, which ends with it, so that two exports at once leave each other alone.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    workspace = parent / f"{_INCOMING}{name}"
+    with ExitStack() as stack:
+        # Held from the clean-up to the new folder's lock, or the clean-up of another process could fall in between.
+        with _locked(parent):
+            for path in parent.glob(f"{_INCOMING}*"):
+                try:
+                    with _locked(path, wait=False):
+                        shutil.rmtree(path)
+                except BlockingIOError:
+                    if path == workspace:
+                        raise ExportError(
+                            f"{path} is in use: another process exports this session, wait for it"
+                        ) from None
+            workspace.mkdir()
+            stack.enter_context(_locked(workspace))
+        try:
+            yield workspace
+        finally:
+            shutil.rmtree(workspace)
+
+
+@contextmanager
+def _locked(folder: Path, *, wait: bool = True) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

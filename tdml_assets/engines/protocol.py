@@ -1,0 +1,270 @@
+"""The words engines share: tiers, sources of rows, specifications, fitted models.
+
+Belongs here: protocols and small value types, and the check that a batch is what a model was trained on.
+Does not: learners (one module each), reading tables (the caller hands over a source).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Tier:
+    """What an engine may use.
+
+    Parameters
+    ----------
+    name : ``tier1``, ``tier2`` or ``machine``.
+    cpus : threads.
+    memory_gb, disk_gb : in units of 10**9 bytes.
+    """
+
+    name: str
+    cpus: int
+    memory_gb: float
+    disk_gb: float
+
+    def __post_init__(self) -> None:
+        if self.cpus < 1 or self.memory_gb <= 0 or self.disk_gb <= 0:
+            raise ValueError(
+                f"tier {self.name} has {self.cpus} cpus, {self.memory_gb:g} GB memory and {self.disk_gb:g} GB disk: "
+                "all must be positive"
+            )
+
+
+TIER1 = Tier("tier1", cpus=1, memory_gb=10.0, disk_gb=10.0)
+TIER2 = Tier("tier2", cpus=4, memory_gb=30.0, disk_gb=10.0)
+
+
+def tier_named(name: str, *, cpus: int, memory_gb: float, disk_gb: float) -> Tier:
+    """Give the tier of that name; ``machine`` is what is there, as numbers because engines read no environment."""
+    if name == "machine":
+        return Tier(name, cpus, memory_gb, disk_gb)
+    known = {tier.name: tier for tier in (TIER1, TIER2)}
+    if name not in known:
+        raise ValueError(f"{name!r} is not a tier: use tier1, tier2 or machine")
+    return known[name]
+
+
+class FeatureSource(Protocol):
+    """Rows to learn from, read as often as asked and always in the same order.
+
+    A batch holds the features as FLOAT in the order of ``features``, then the target. NULL and NaN are missing values.
+    """
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the feature columns, in order."""
+
+    @property
+    def target(self) -> str:
+        """Name of the target column."""
+
+    @property
+    def row_count(self) -> int:
+        """Rows of one pass."""
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Start a new pass."""
+
+
+@dataclass(frozen=True)
+class BatchSource:
+    """A :class:`FeatureSource` around a function that starts a pass.
+
+    Parameters
+    ----------
+    features, target : column names.
+    row_count : rows of one pass.
+    open_batches : called once per pass; a generator it returns is closed when a pass is abandoned.
+    """
+
+    features: tuple[str, ...]
+    target: str
+    row_count: int
+    open_batches: Callable[[], Iterator[pa.RecordBatch]]
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Start a new pass."""
+        return self.open_batches()
+
+
+def table_source(table: pa.Table, target: str, batch_rows: int = 65_536) -> BatchSource:
+    """Make a source of an Arrow table in memory; every column but ``target`` is a feature."""
+    features = tuple(name for name in table.column_names if name != target)
+    ordered = table.select([*features, target])
+    return BatchSource(features, target, table.num_rows, lambda: iter(ordered.to_batches(max_chunksize=batch_rows)))
+
+
+def chained(sources: Sequence[FeatureSource]) -> BatchSource:
+    """Join sources that are read one after the other, for instance all splits of a training table.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or their features or targets differ.
+    """
+    if not sources:
+        raise ValueError("there is no source to learn from: give at least one")
+    first = sources[0]
+    for other in sources[1:]:
+        require_same_columns((*first.features, first.target), (*other.features, other.target), "the sources of one fit")
+
+    def read() -> Iterator[pa.RecordBatch]:
+        for source in sources:
+            yield from source.batches()
+
+    return BatchSource(first.features, first.target, sum(source.row_count for source in sources), read)
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What to train.
+
+    Parameters
+    ----------
+    estimator : name of a learner the engine knows, for instance ``two_stage_xgboost``.
+    parameters : the learner's parameters that differ from its defaults.
+    seed : of every random choice.
+    """
+
+    estimator: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class FeatureImportance:
+    """Importance of one feature in one stage of a model.
+
+    Parameters
+    ----------
+    stage : part of the model, or its combined output.
+    gain_share : share of the loss reduction by splits on the feature, 0..1; None for a combined output.
+    mean_abs_shap : mean of the absolute SHAP values, in the unit of the stage's margin.
+    """
+
+    feature: str
+    stage: str
+    gain_share: float | None
+    mean_abs_shap: float
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a fit with a validation set found out, so that a fit without one can repeat it.
+
+    Parameters
+    ----------
+    rounds : boosting rounds per stage of the model.
+    rows : training rows per stage; a larger refit scales the rounds by the growth.
+    calibration_factor : what the predicted amount is multiplied with.
+    validation_loss : best value of the stage's own loss on the validation rows.
+    """
+
+    rounds: Mapping[str, int]
+    rows: Mapping[str, int]
+    calibration_factor: float = 1.0
+    validation_loss: Mapping[str, float] = field(default_factory=dict)
+
+
+class FittedModel(Protocol):
+    """A trained model: scores batches, explains itself, becomes files and comes back from them."""
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the features, in the order every batch must have."""
+
+    @property
+    def recipe(self) -> Recipe:
+        """What the fit found out."""
+
+    def score(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Predict for the rows of ``batch``, in its order. The batch holds exactly the features, as FLOAT."""
+
+    def importances(self, source: FeatureSource, rows: int = 2_000) -> list[FeatureImportance]:
+        """Give importances on an evenly spaced sample of at most ``rows`` rows."""
+
+    def files(self) -> dict[str, bytes]:
+        """Give the model as bytes per file name, in a format that runs no code when parsed."""
+
+    def save(self, folder: Path) -> list[Path]:
+        """Write :meth:`files` into an existing folder."""
+
+
+class Engine(Protocol):
+    """Fits models within a tier."""
+
+    @property
+    def name(self) -> str:
+        """As configured: ``python``, ``hivemall``, ``spark``."""
+
+    def fit(self, train: FeatureSource, validation: FeatureSource, spec: ModelSpec, tier: Tier) -> FittedModel:
+        """Train on ``train`` and stop where ``validation`` is predicted best."""
+
+    def refit(self, sources: Sequence[FeatureSource], recipe: Recipe, spec: ModelSpec, tier: Tier) -> FittedModel:
+        """Train on all ``sources`` with what an earlier fit found out, without a validation set."""
+
+    def load(self, files: Mapping[str, bytes], tier: Tier) -> FittedModel:
+        """Bring back a model from the bytes of its files, which the caller has verified."""
+
+
+def require_same_columns(expected: Sequence[str], found: Sequence[str], where: str) -> None:
+    """Refuse columns that are not exactly ``expected``, in that order.
+
+    Raises
+    ------
+    ValueError
+        Naming the missing, the extra, or the first column out of place.
+    """
+    if tuple(expected) == tuple(found):
+        return
+    missing = [name for name in expected if name not in set(found)]
+    extra = [name for name in found if name not in set(expected)]
+    if missing or extra:
+        raise ValueError(f"{where}: columns missing {missing}, unexpected {extra}; select exactly the expected columns")
+    if len(found) != len(set(found)):
+        repeated = sorted({name for name in found if list(found).count(name) > 1})
+        raise ValueError(f"{where}: columns repeated {repeated}; give every column once")
+    place = next(i for i, (a, b) in enumerate(zip(expected, found, strict=True)) if a != b)
+    raise ValueError(
+        f"{where}: columns in another order, place {place + 1} holds {found[place]!r} instead of {expected[place]!r}; "
+        "select the columns in the model's order"
+    )
+
+
+def feature_matrix(batch: pa.RecordBatch, features: Sequence[str], where: str) -> NDArray[np.float32]:
+    """Copy the features of a batch into a row-major matrix, missing values as NaN.
+
+    XGBoost reads Arrow columns too, but by the address of their buffers; copying one batch keeps slices and NULLs out
+    of that risk.
+
+    Parameters
+    ----------
+    batch : exactly the columns ``features``, in that order, as FLOAT.
+    where : what the batch is, for messages.
+
+    Raises
+    ------
+    ValueError
+        If columns are missing, extra, reordered or of another type, or hold infinities; named with the remedy.
+    """
+    require_same_columns(features, batch.schema.names, where)
+    retyped = [f"{column.name} {column.type}" for column in batch.schema if column.type != pa.float32()]
+    if retyped:
+        raise ValueError(f"{where}: features must be FLOAT, these are not: {retyped}; cast them in the prepared table")
+    matrix = np.empty((batch.num_rows, len(features)), dtype=np.float32)
+    for place, column in enumerate(batch.columns):
+        matrix[:, place] = column.to_numpy(zero_copy_only=False)
+    infinite = [name for place, name in enumerate(features) if np.isinf(matrix[:, place]).any()]
+    if infinite:
+        raise ValueError(f"{where}: infinite values in {infinite}; clip or null them when the table is prepared")
+    return matrix

@@ -1,0 +1,183 @@
+"""Rows for XGBoost: from Arrow batches of a source to a quantile matrix, without a copy of the whole table.
+
+Belongs here: the iterator XGBoost pulls batches from, and the examination of the target on its first pass.
+Does not: parameters and training (``two_stage.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import xgboost as xgb
+from numpy.typing import NDArray
+
+from tdml_assets.engines.protocol import FeatureSource, feature_matrix, require_same_columns
+
+Matrix = NDArray[np.float32]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class StageRows:
+    """What one stage of a spend model learns from.
+
+    Parameters
+    ----------
+    buyers_only : learn the amount from rows with a positive target; else, from all rows, whether it is positive.
+    scale : the amount is given in this unit.
+    where : what the rows are, for messages.
+    min_rows, min_buyers : fewer rows, or rows with a positive target, are refused.
+    """
+
+    buyers_only: bool
+    scale: float
+    where: str
+    min_rows: int
+    min_buyers: int
+
+
+@dataclass
+class TargetFacts:
+    """What one pass over a source learns about its target."""
+
+    rows: int = 0
+    buyers: int = 0
+    total: float = 0.0
+
+    def add(self, target: Floats, where: str) -> None:
+        """Count a batch.
+
+        Raises
+        ------
+        ValueError
+            If targets are missing, infinite or negative; with how many.
+        """
+        bad = int(target.size - np.isfinite(target).sum())
+        if bad:
+            raise ValueError(f"{where}: {bad} of {target.size} targets of a batch are NULL, NaN or infinite: drop them")
+        negative = int((target < 0).sum())
+        if negative:
+            raise ValueError(f"{where}: {negative} targets of a batch are negative: floor net spend at 0")
+        self.rows += target.size
+        self.buyers += int((target > 0).sum())
+        self.total += float(target.sum())
+
+    def require(self, rows: StageRows) -> None:
+        """Refuse what is too little to learn from.
+
+        Raises
+        ------
+        ValueError
+            With the counts and the remedy.
+        """
+        counts = f"{rows.where}: {self.rows} rows, {self.buyers} of them with a positive target"
+        if self.rows < rows.min_rows:
+            raise ValueError(f"{counts}; {rows.min_rows} rows are needed: take more snapshots or more customers")
+        if self.buyers < rows.min_buyers:
+            raise ValueError(f"{counts}; {rows.min_buyers} such rows are needed: lengthen the horizon or add snapshots")
+        if self.buyers == self.rows:
+            raise ValueError(f"{counts}; nobody is left who did not buy: shorten the horizon")
+
+
+def quantile_matrix(
+    source: FeatureSource, rows: StageRows, *, max_bin: int, threads: int, reference: xgb.QuantileDMatrix | None = None
+) -> tuple[xgb.QuantileDMatrix, TargetFacts]:
+    """Build the matrix of one stage, and tell what its source holds.
+
+    Parameters
+    ----------
+    reference : for validation rows, the matrix of the training rows, whose bins they share.
+
+    Raises
+    ------
+    ValueError
+        If the source cannot be learnt from.
+    """
+    reader = _Reader(source, rows)
+    try:
+        matrix = xgb.QuantileDMatrix(reader, ref=reference, max_bin=max_bin, nthread=threads)
+    finally:
+        reader.close()
+    return matrix, reader.facts
+
+
+def split_batch(batch: pa.RecordBatch, source: FeatureSource, where: str) -> tuple[Matrix, Floats]:
+    """Split a batch of a source into its features, missing values as NaN, and its target.
+
+    Raises
+    ------
+    ValueError
+        If the columns are not those of the source, or hold infinities.
+    """
+    require_same_columns((*source.features, source.target), batch.schema.names, where)
+    target = batch.column(len(source.features)).cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return feature_matrix(batch.select(list(source.features)), source.features, where), target
+
+
+def evenly_spaced(source: FeatureSource, rows: int) -> Matrix:
+    """Take the features of at most ``rows`` evenly spaced rows.
+
+    Raises
+    ------
+    ValueError
+        If the source is empty.
+    """
+    step = max(1, -(-source.row_count // rows))
+    parts, first = [], 0
+    for batch in source.batches():
+        features, _ = split_batch(batch, source, "rows to explain")
+        parts.append(features[first::step])
+        first = (first - len(features)) % step
+    if not parts:
+        raise ValueError("rows to explain: the source is empty")
+    return np.concatenate(parts)[:rows]
+
+
+def booster_name(feature: str) -> str:
+    """Encode what XGBoost refuses in names: brackets and <, which one-hot columns of free text may hold. Reversible."""
+    for character in "%[]<":
+        feature = feature.replace(character, f"%{ord(character):02X}")
+    return feature
+
+
+class _Reader(xgb.DataIter):
+    """What XGBoost pulls batches from, about five times over."""
+
+    def __init__(self, source: FeatureSource, rows: StageRows) -> None:
+        super().__init__()
+        self.facts = TargetFacts()
+        self._source, self._rows = source, rows
+        self._names = [booster_name(name) for name in source.features]
+        self._batches: Iterator[pa.RecordBatch] = iter(())
+        self._examined = False
+
+    def reset(self) -> None:
+        self.close()
+        self._batches = self._source.batches()
+
+    def next(self, input_data: Any) -> bool:
+        for batch in self._batches:
+            features, target = split_batch(batch, self._source, self._rows.where)
+            if not self._examined:
+                self.facts.add(target, self._rows.where)
+            bought = target > 0
+            if self._rows.buyers_only:
+                features, label = features[bought], target[bought] / self._rows.scale
+            else:
+                label = bought.astype(np.float64)
+            if len(label):
+                input_data(data=features, label=label, feature_names=self._names)
+                return True
+        if not self._examined:
+            self.facts.require(self._rows)
+        self._examined = True
+        return False
+
+    def close(self) -> None:
+        close = getattr(self._batches, "close", None)
+        if close is not None:
+            close()

@@ -1,0 +1,82 @@
+"""The process environment that Dagster, dbt and reports run in.
+
+Belongs here: where their state lives and that none of them reports home. Does not: the settings (``settings.py``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from tdml_assets.core.statements import sql_directory
+from tdml_assets.settings import Settings
+
+NO_TELEMETRY = {
+    "DO_NOT_TRACK": "1",
+    "DAGSTER_DISABLE_TELEMETRY": "true",
+    "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+}
+
+
+def project_root() -> Path:
+    """Folder of the checkout: holds ``pyproject.toml`` and ``dagster.yaml``."""
+    return Path(__file__).resolve().parent.parent
+
+
+def child_environment(settings: Settings, base: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Variables for a process that works on ``settings.home``."""
+    base = os.environ if base is None else base
+    # The UI's server runs in the project's folder, where a relative settings path would no longer be found.
+    config = {"TDML_CONFIG": os.path.abspath(base["TDML_CONFIG"])} if base.get("TDML_CONFIG") else {}
+    return {
+        **base,
+        **config,
+        **NO_TELEMETRY,
+        "TDML_HOME": str(settings.home),
+        "DAGSTER_HOME": str(settings.home / "dagster"),
+    }
+
+
+def prepare_home(settings: Settings) -> None:
+    """Make the state folder and put the instance's configuration where Dagster looks for it."""
+    dagster_home = settings.home / "dagster"
+    dagster_home.mkdir(parents=True, exist_ok=True)
+    source = project_root() / "dagster.yaml"
+    target = dagster_home / "dagster.yaml"
+    if not target.exists() or target.read_bytes() != source.read_bytes():
+        temporary = target.with_suffix(".tmp")
+        shutil.copyfile(source, temporary)
+        temporary.replace(target)
+
+
+@cache
+def code_version() -> str:
+    """Version of the package and twelve digits of the hash of all code that decides what a model is."""
+    package = Path(__file__).resolve().parent
+    places = [package / "core", package / "engines", sql_directory()]
+    places += [found for found in (package / "_dbt_project", package.parent / "dbt_project") if found.is_dir()][:1]
+    digest = hashlib.sha256()
+    for place in places:
+        for path in sorted(place.rglob("*")):
+            if path.suffix in {".py", ".sql", ".yml"} and not {"target", "__pycache__"} & set(path.parts):
+                digest.update(path.relative_to(place).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return f"{version('tdml-assets')}+{digest.hexdigest()[:12]}"
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of the libraries that take part in a prediction."""
+    xgboost = "xgboost" if sys.platform == "darwin" else "xgboost-cpu"
+    return {"xgboost": version(xgboost), **{name: version(name) for name in ("numpy", "pyarrow", "duckdb")}}
+
+
+def machine() -> tuple[int, float]:
+    """Cores and memory in GB of this machine, as far as this process may use them."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return cores, pages / 1e9

@@ -1,0 +1,71 @@
+"""What assets report: the only place that knows Dagster's metadata types.
+
+Belongs here: turning plain values, contracts, rows and PNG bytes into metadata. Row previews show aggregates only: customer
+values never reach the event log.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+import numpy as np
+
+from tdml_assets.core.contracts import Column, TableContract
+
+OWNER = "team:marketing-data"
+
+
+def plain(value: Any) -> Any:
+    """A Python number for a NumPy one: Dagster's event log refuses the latter."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def column_schema(columns: TableContract | Sequence[Column]) -> dg.TableSchema:
+    """The columns as the Dagster UI shows them."""
+    if isinstance(columns, TableContract):
+        columns = columns.columns
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=column.name,
+                type=column.type,
+                description=column.description,
+                constraints=dg.TableColumnConstraints(nullable=column.nullable),
+            )
+            for column in columns
+        ]
+    )
+
+
+def table_metadata(contract: TableContract, row_count: int | None = None) -> dict[str, Any]:
+    """Name, columns and, where given, the number of rows of a table."""
+    metadata: dict[str, Any] = {
+        "dagster/table_name": f"{contract.schema}.{contract.name}",
+        "dagster/column_schema": column_schema(contract),
+    }
+    if row_count is not None:
+        metadata["dagster/row_count"] = int(row_count)
+    return metadata
+
+
+def table_preview(rows: Sequence[Mapping[str, Any]], *, digits: int = 4) -> dg.MetadataValue:
+    """A small table of aggregates."""
+    records = []
+    for row in rows:
+        cells = {}
+        for name, value in row.items():
+            value = plain(value)
+            if isinstance(value, float):
+                value = float(f"{value:.{digits}g}") if abs(value) < 10**digits else round(value)
+            cells[name] = value if isinstance(value, (int, float, bool)) else str("" if value is None else value)
+        records.append(dg.TableRecord(cells))
+    names = list(rows[0]) if rows else ["empty"]
+    return dg.MetadataValue.table(records, schema=dg.TableSchema(columns=[dg.TableColumn(name=name) for name in names]))
+
+
+def plot(title: str, png: bytes) -> dg.MetadataValue:
+    """A PNG shown inline. Keep it under 100 kB: it is stored in the event log of every run."""
+    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")

@@ -1,0 +1,1 @@
+"""What assets reach the outside through: the warehouse, the model store, files."""

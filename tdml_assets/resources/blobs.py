@@ -1,0 +1,216 @@
+"""Where bytes are kept: a folder or an S3 bucket, behind one protocol.
+
+Belongs here: reading, creating once, creating a set of files at once, and compare-and-swap; what S3's errors mean.
+Does not: what the bytes are (``core/bundles.py``), Dagster.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote, urlparse
+
+
+class BlobMissingError(LookupError):
+    """There is no object of that name."""
+
+
+class BlobConflictError(RuntimeError):
+    """Another writer was faster, or another content is already there."""
+
+
+class BlobStoreError(RuntimeError):
+    """The store cannot be used as configured; the message says what to change."""
+
+
+@dataclass(frozen=True)
+class Blob:
+    """Content of one object, and the tag that changes with it."""
+
+    data: bytes
+    tag: str
+
+
+class BlobStore(Protocol):
+    """Keys are paths with forward slashes below the store's root."""
+
+    @property
+    def url(self) -> str:
+        """The root, without credentials."""
+
+    def read(self, key: str, limit_bytes: int) -> Blob:
+        """Read an object of at most ``limit_bytes``; a larger one is a ``BlobStoreError``, a missing one is named."""
+
+    def create_set(self, folder: str, files: Mapping[str, bytes], last: str) -> bool:
+        """Write ``files`` into ``folder``; the set exists once ``last`` does, whose loss leaves orphans nobody reads.
+
+        Returns False, and changes nothing, if the set exists already.
+        """
+
+    def swap(self, key: str, data: bytes, expected_tag: str | None) -> str:
+        """Replace the object whose tag is ``expected_tag`` (None: there is none). Returns the new tag.
+
+        Raises ``BlobConflictError`` if the object is another one by now.
+        """
+
+    def folders(self, prefix: str) -> list[str]:
+        """Names of the folders directly below ``prefix``, in order; hidden ones left out."""
+
+    def files(self, prefix: str) -> list[str]:
+        """Names of the objects directly below ``prefix``, in order; hidden ones left out."""
+
+
+class FolderStore:
+    """A :class:`BlobStore` in a folder of a local file system with atomic rename."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @property
+    def url(self) -> str:
+        """The folder."""
+        return str(self.root)
+
+    def read(self, key: str, limit_bytes: int) -> Blob:
+        """Read an object; see :class:`BlobStore`."""
+        try:
+            with (self.root / key).open("rb") as file:
+                data = file.read(limit_bytes + 1)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise BlobMissingError(f"there is no {key} in {self.url}") from error
+        if len(data) > limit_bytes:
+            raise BlobStoreError(f"{key} in {self.url} is larger than {limit_bytes} bytes: it is not what was stored")
+        return Blob(data, _tag(data))
+
+    def create_set(self, folder: str, files: Mapping[str, bytes], last: str) -> bool:
+        """Write a hidden folder, flush it to disk and rename it; see :class:`BlobStore`."""
+        final = self.root / folder
+        if (final / last).exists():
+            return False
+        final.parent.mkdir(parents=True, exist_ok=True)
+        hidden = final.parent / f".incoming-{secrets.token_hex(8)}"
+        hidden.mkdir()
+        try:
+            for name, data in files.items():
+                _write_flushed(hidden / name, data)
+            _flush_folder(hidden)
+            with _locked(final):
+                if (final / last).exists():
+                    return False
+                if final.exists():
+                    final.rename(final.parent / f".incomplete-{secrets.token_hex(8)}")
+                hidden.rename(final)
+            _flush_folder(final.parent)
+            return True
+        finally:
+            shutil.rmtree(hidden, ignore_errors=True)
+
+    def discard(self, folder: str) -> None:
+        """Remove a folder, at once for readers. For caches only: versions are never removed this way."""
+        doomed = self.root / folder
+        if doomed.exists():
+            hidden = doomed.rename(doomed.parent / f".discarded-{secrets.token_hex(8)}")
+            shutil.rmtree(hidden, ignore_errors=True)
+
+    def swap(self, key: str, data: bytes, expected_tag: str | None) -> str:
+        """Compare and replace under a lock that dies with its process; see :class:`BlobStore`."""
+        final = self.root / key
+        final.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(final):
+            current = _tag(final.read_bytes()) if final.exists() else None
+            if current != expected_tag:
+                raise BlobConflictError(f"{key} in {self.url} was changed by another writer")
+            incoming = final.parent / f".incoming-{secrets.token_hex(8)}"
+            try:
+                _write_flushed(incoming, data)
+                incoming.replace(final)
+            finally:
+                incoming.unlink(missing_ok=True)
+            _flush_folder(final.parent)
+        return _tag(data)
+
+    def folders(self, prefix: str) -> list[str]:
+        """Names of the folders below ``prefix``; see :class:`BlobStore`."""
+        return [entry.name for entry in self._entries(prefix) if entry.is_dir()]
+
+    def files(self, prefix: str) -> list[str]:
+        """Names of the files below ``prefix``; see :class:`BlobStore`."""
+        return [entry.name for entry in self._entries(prefix) if entry.is_file()]
+
+    def _entries(self, prefix: str) -> list[Path]:
+        folder = self.root / prefix
+        return sorted(entry for entry in folder.iterdir() if entry.name[0] != ".") if folder.is_dir() else []
+
+
+@dataclass(frozen=True)
+class StoreAddress:
+    """Where a store is: a folder, or a bucket with a prefix.
+
+    Parameters
+    ----------
+    folder : set for a folder.
+    bucket, prefix : set for S3; the prefix has no slash at either end.
+    """
+
+    folder: Path | None = None
+    bucket: str | None = None
+    prefix: str = ""
+
+
+def parse_url(url: str) -> StoreAddress:
+    """Read a folder path, ``file://`` or ``s3://bucket/prefix``.
+
+    Raises
+    ------
+    ValueError
+        If the URL is of another kind or carries credentials; these belong into the environment.
+    """
+    if "://" not in url:
+        if not url.strip():
+            raise ValueError("the URL of the model store is empty: give a folder or s3://bucket/prefix")
+        return StoreAddress(folder=Path(url).expanduser())
+    parts = urlparse(url)
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("the URL of the model store must be bare: no credentials, ? or #; give s3://bucket/prefix")
+    if parts.scheme == "file":
+        if parts.netloc not in ("", "localhost") or not parts.path.strip("/"):
+            raise ValueError(f"{url!r} is not a local folder: give file:///folder")
+        return StoreAddress(folder=Path(unquote(parts.path)))
+    if parts.scheme == "s3" and parts.netloc:
+        return StoreAddress(bucket=parts.netloc, prefix=parts.path.strip("/"))
+    raise ValueError(f"{url!r} is not a model store: give a folder, file:///folder or s3://bucket/prefix")
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock beside ``path``; the system lets go of it if the process dies."""
+    with (path.parent / f".{path.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _tag(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _write_flushed(path: Path, data: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,310 @@
+"""Immutable model versions and the champion pointer, in any blob store.
+
+Belongs here: writing a version once, reading it only verified, and moving the pointer atomically.
+Does not: bytes on disk or S3 (``blobs.py``, ``s3_blobs.py``), parsing a model, deciding a promotion, Dagster.
+
+Layout below the root: ``<workflow>/<version>/<file>``, ``<workflow>/<version>/manifest.json`` written last, and
+``<workflow>/champion.json``. A version without a manifest does not exist.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tdml_assets.core.bundles import (
+    CHAMPION_FILE,
+    MANIFEST_FILE,
+    MANIFEST_LIMIT_BYTES,
+    POINTER_LIMIT_BYTES,
+    BundleDamagedError,
+    Champion,
+    Manifest,
+    StoredFile,
+    describe_files,
+    is_version,
+    parse_champion,
+    parse_manifest,
+    require_version,
+    require_workflow,
+    sha256,
+    verify_file,
+)
+from tdml_assets.resources.blobs import (
+    BlobConflictError,
+    BlobMissingError,
+    BlobStore,
+    BlobStoreError,
+    FolderStore,
+)
+
+
+class VersionConflictError(RuntimeError):
+    """Another content is stored under the same version name."""
+
+
+class PromotionConflictError(RuntimeError):
+    """Somebody else moved the champion pointer first."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A version whose every byte was verified.
+
+    Parameters
+    ----------
+    manifest : what it is.
+    manifest_sha256 : hash of the manifest as stored.
+    files : bytes per file name.
+    """
+
+    manifest: Manifest
+    manifest_sha256: str
+    files: Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
+class CurrentChampion:
+    """The champion as read, with the tag by which it can be replaced."""
+
+    champion: Champion
+    tag: str
+
+
+class BundleStore:
+    """Model versions in a blob store.
+
+    Parameters
+    ----------
+    blobs : where the bytes are.
+    cache : folder that keeps verified copies of remote versions; None for a local store.
+    """
+
+    def __init__(self, blobs: BlobStore, cache: Path | None = None) -> None:
+        self._blobs = blobs
+        self._cache = FolderStore(cache) if cache is not None else None
+
+    def write(self, manifest: Manifest, files: Mapping[str, bytes]) -> bool:
+        """Store a version. Returns whether it is new; storing the same model again changes nothing.
+
+        Parameters
+        ----------
+        manifest : its ``files`` are ``describe_files(files)``.
+
+        Raises
+        ------
+        ValueError
+            If the manifest does not describe exactly ``files``.
+        VersionConflictError
+            If another content is stored under the version's name.
+        """
+        if manifest.files != describe_files(files):
+            raise ValueError(f"the manifest of {manifest.version} does not describe its files: use describe_files")
+        folder = f"{manifest.workflow}/{manifest.version}"
+        stored = {**files, MANIFEST_FILE: manifest.to_bytes()}
+        if self._blobs.create_set(folder, stored, MANIFEST_FILE):
+            return True
+        differences = self.manifest(manifest.workflow, manifest.version).differences(manifest)
+        if differences:
+            raise VersionConflictError(
+                f"{folder} is already stored in {self._blobs.url} with other {differences}: versions are immutable; "
+                "make the training deterministic, or give changed code another version"
+            )
+        return False
+
+    def manifest(self, workflow: str, version: str) -> Manifest:
+        """Read the manifest of a version. Raises ``LookupError`` if it is not there or incomplete."""
+        return self._manifest(workflow, version)[0]
+
+    def read(self, workflow: str, version: str, manifest_sha256: str | None = None) -> Bundle:
+        """Read a version, every byte verified before it is handed over.
+
+        Parameters
+        ----------
+        manifest_sha256 : hash the manifest must have, as the champion pointer or a registry table holds it.
+
+        Raises
+        ------
+        LookupError
+            If there is no such version.
+        BundleDamagedError
+            If a file is missing or differs from the manifest, or the manifest from ``manifest_sha256``.
+        """
+        manifest, found = self._manifest(workflow, version)
+        if manifest_sha256 is not None and found != manifest_sha256:
+            raise BundleDamagedError(
+                f"the manifest of {workflow}/{version} is not the one that was promoted: promote another version"
+            )
+        folder = f"{workflow}/{version}"
+        files = self._cached(folder, manifest)
+        if files is None:
+            files = {file.name: self._verified(self._blobs, folder, file) for file in manifest.files}
+            self._keep(folder, manifest, files)
+        return Bundle(manifest, found, files)
+
+    def fetch(self, workflow: str, version: str, manifest_sha256: str | None = None) -> Path:
+        """Give a local folder with the verified files of a version: the store's own, or the cache's copy."""
+        self.read(workflow, version, manifest_sha256)
+        local = self._cache if self._cache is not None else self._blobs
+        if not isinstance(local, FolderStore):
+            raise BlobStoreError(f"{self._blobs.url} is not local: configure a cache folder")
+        return local.root / workflow / version
+
+    def versions(self, workflow: str) -> list[str]:
+        """Names of the complete versions, oldest as_of date first."""
+        return [name for name in self._folders(workflow) if self._is_complete(workflow, name)]
+
+    def orphans(self, workflow: str) -> list[str]:
+        """Names of versions whose writer never finished; nothing reads them."""
+        return [name for name in self._folders(workflow) if not self._is_complete(workflow, name)]
+
+    def champion(self, workflow: str) -> CurrentChampion | None:
+        """Read the champion pointer; None if nothing was promoted yet.
+
+        Raises
+        ------
+        BundleDamagedError
+            If the pointer cannot be read. It is never rebuilt from the age of versions.
+        """
+        try:
+            blob = self._blobs.read(f"{require_workflow(workflow)}/{CHAMPION_FILE}", POINTER_LIMIT_BYTES)
+        except BlobMissingError:
+            return None
+        champion = parse_champion(blob.data)
+        if champion.workflow != workflow:
+            raise BundleDamagedError(f"the champion pointer of {workflow} names {champion.workflow}: promote a version")
+        return CurrentChampion(champion, blob.tag)
+
+    def read_champion(self, workflow: str) -> Bundle:
+        """Read the version the pointer names, verified against the hash the pointer holds.
+
+        Raises
+        ------
+        LookupError
+            If nothing was promoted yet, or the version is gone.
+        BundleDamagedError
+            If pointer, manifest or a file was damaged.
+        """
+        current = self.champion(workflow)
+        if current is None:
+            raise LookupError(f"workflow {workflow} has no champion in {self._blobs.url}: train and promote a model")
+        return self.read(workflow, current.champion.version, current.champion.manifest_sha256)
+
+    def promote(
+        self,
+        workflow: str,
+        version: str,
+        *,
+        replacing: CurrentChampion | None,
+        reason: str,
+        session_id: str,
+        promoted_at: datetime.datetime,
+    ) -> CurrentChampion:
+        """Move the champion pointer to a version whose every byte is verified first. A rollback is a promotion too.
+
+        Parameters
+        ----------
+        replacing : the champion the decision was made against; None if there was none.
+
+        Raises
+        ------
+        PromotionConflictError
+            If the pointer moved since; names the winner. If the winner is this very version, there is no conflict.
+        LookupError, BundleDamagedError
+            If the version is not there or not whole.
+        """
+        bundle = self.read(workflow, version)
+        previous = replacing.champion.version if replacing is not None else None
+        champion = Champion(workflow, version, bundle.manifest_sha256, previous, reason, session_id, promoted_at)
+        if replacing is not None and _same_choice(replacing.champion, champion):
+            return self._unmoved(workflow, replacing)
+        expected = replacing.tag if replacing is not None else None
+        try:
+            tag = self._blobs.swap(f"{workflow}/{CHAMPION_FILE}", champion.to_bytes(), expected)
+        except BlobConflictError:
+            winner = self.champion(workflow)
+            if winner is not None and _same_choice(winner.champion, champion):
+                return winner
+            raise _lost(workflow, version, winner) from None
+        return CurrentChampion(champion, tag)
+
+    def restore_pointer(self, champion: Champion) -> CurrentChampion:
+        """Replace a champion pointer that cannot be read, for instance by what a registry table recorded.
+
+        Raises
+        ------
+        ValueError
+            If the pointer can be read: then :meth:`promote` is the way.
+        LookupError, BundleDamagedError
+            If the version is not there or not whole.
+        """
+        key = f"{champion.workflow}/{CHAMPION_FILE}"
+        blob = self._blobs.read(key, POINTER_LIMIT_BYTES)
+        try:
+            parse_champion(blob.data)
+        except BundleDamagedError:
+            self.read(champion.workflow, champion.version, champion.manifest_sha256)
+            return CurrentChampion(champion, self._blobs.swap(key, champion.to_bytes(), blob.tag))
+        raise ValueError(f"the champion pointer of {champion.workflow} can be read: use promote")
+
+    def _unmoved(self, workflow: str, expected: CurrentChampion) -> CurrentChampion:
+        winner = self.champion(workflow)
+        if winner is None or winner.tag != expected.tag:
+            raise _lost(workflow, expected.champion.version, winner)
+        return winner
+
+    def _manifest(self, workflow: str, version: str) -> tuple[Manifest, str]:
+        folder = f"{require_workflow(workflow)}/{require_version(version)}"
+        try:
+            data = self._blobs.read(f"{folder}/{MANIFEST_FILE}", MANIFEST_LIMIT_BYTES).data
+        except BlobMissingError:
+            raise LookupError(
+                f"there is no complete version {folder} in {self._blobs.url}: list the versions and take one of them"
+            ) from None
+        manifest = parse_manifest(data)
+        if (manifest.workflow, manifest.version) != (workflow, version):
+            raise BundleDamagedError(
+                f"the manifest in {folder} belongs to {manifest.workflow}/{manifest.version}: it was swapped"
+            )
+        return manifest, sha256(data)
+
+    def _verified(self, blobs: BlobStore, folder: str, file: StoredFile) -> bytes:
+        try:
+            data = blobs.read(f"{folder}/{file.name}", file.size).data
+        except BlobMissingError:
+            raise BundleDamagedError(f"{folder} lacks {file.name}: promote another version or train again") from None
+        except BlobStoreError as error:
+            raise BundleDamagedError(f"{folder}/{file.name} cannot be read as stored: {error}") from None
+        return verify_file(file, data)
+
+    def _cached(self, folder: str, manifest: Manifest) -> dict[str, bytes] | None:
+        if self._cache is None:
+            return None
+        try:
+            return {file.name: self._verified(self._cache, folder, file) for file in manifest.files}
+        except BundleDamagedError:
+            return None
+
+    def _keep(self, folder: str, manifest: Manifest, files: Mapping[str, bytes]) -> None:
+        if self._cache is not None:
+            self._cache.discard(folder)
+            self._cache.create_set(folder, {**files, MANIFEST_FILE: manifest.to_bytes()}, MANIFEST_FILE)
+
+    def _folders(self, workflow: str) -> list[str]:
+        return [name for name in self._blobs.folders(require_workflow(workflow)) if is_version(name)]
+
+    def _is_complete(self, workflow: str, name: str) -> bool:
+        return MANIFEST_FILE in self._blobs.files(f"{workflow}/{name}")
+
+
+def _same_choice(one: Champion, other: Champion) -> bool:
+    return (one.version, one.manifest_sha256) == (other.version, other.manifest_sha256)
+
+
+def _lost(workflow: str, version: str, winner: CurrentChampion | None) -> PromotionConflictError:
+    who = "there is none now" if winner is None else f"it is {winner.champion.version} of {winner.champion.session_id}"
+    return PromotionConflictError(
+        f"{version} was not promoted: the champion of {workflow} moved meanwhile, {who}; compare with that one again"
+    )

@@ -1,0 +1,51 @@
+"""The resources of a deployment, from its settings. Belongs here: which settings configure which resource."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dagster_aws.s3 import S3Resource
+
+from tdml_assets.environment import machine
+from tdml_assets.resources.model_store import ModelStore
+from tdml_assets.resources.warehouse import Warehouse
+from tdml_assets.settings import Settings
+
+
+def build_warehouse(settings: Settings) -> Warehouse:
+    """The DuckDB file."""
+    declared = settings.warehouse
+    return Warehouse(
+        database=str(settings.warehouse_path),
+        temp_directory=str(settings.home / "spill"),
+        memory_limit_gb=declared.memory_limit_gb,
+        threads=declared.threads or machine()[0],
+        max_temp_gb=declared.max_temp_gb,
+        wait_seconds=declared.wait_seconds,
+        session_wait_seconds=settings.session_wait_seconds,
+    )
+
+
+def build_s3(settings: Settings) -> S3Resource:
+    """S3 as the settings say where, and the environment with which credentials."""
+    return S3Resource(endpoint_url=settings.s3.endpoint_url, region_name=settings.s3.region_name)
+
+
+def s3_client(settings: Settings) -> Any:
+    """A boto3 client for S3."""
+    return build_s3(settings).get_client()
+
+
+def build_resources(settings: Settings) -> dict[str, Any]:
+    """Every resource by its key."""
+    return {"warehouse": build_warehouse(settings), "models": build_model_store(settings), "s3": build_s3(settings)}
+
+
+def build_model_store(settings: Settings) -> ModelStore:
+    """Where model bundles are kept."""
+    return ModelStore(
+        url=settings.effective_models_url,
+        endpoint_url=settings.s3.endpoint_url,
+        region_name=settings.s3.region_name,
+        cache_folder=str(settings.home / "cache" / "models"),
+    )

@@ -1,0 +1,311 @@
+"""Loading a raw table: one transaction that makes it mirror the files declared for it now.
+
+Belongs here: the order of the statements, the no-op for unchanged files, conservation of rows, and what a load reports.
+Does not: the statements (``sql/raw``), what a declaration may say (``core/sources.py``), Dagster (``assets/raw.py``).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from tdml_assets.core.contracts import TableContract
+from tdml_assets.core.raw_contracts import LOADS, ORDERS, REJECTED_ROWS, TABLES, customers_contract
+from tdml_assets.core.source_plan import plan_stage
+from tdml_assets.core.source_rules import (
+    FileLayout,
+    SourceError,
+    check_headers,
+    declaration_sha256,
+    raw_fingerprint,
+    table_contract,
+)
+from tdml_assets.core.sources import Source
+from tdml_assets.core.statements import Statement, render
+from tdml_assets.resources.source_files import FoundFiles, SourceFile
+from tdml_assets.resources.source_headers import read_layout
+
+if TYPE_CHECKING:
+    from tdml_assets.resources.warehouse import Database
+
+
+class ConservationError(RuntimeError):
+    """Accepted and rejected rows are not the rows that were read: a fault of this program, so nothing is committed."""
+
+
+@dataclass(frozen=True)
+class FileLoad:
+    """One file of a raw table."""
+
+    name: str
+    sha256: str
+    rows_read: int
+    rows_accepted: int
+    rows_rejected: int
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What a raw table holds after a load.
+
+    Parameters
+    ----------
+    contract : the table as it was written.
+    files : its files.
+    reasons : rejected rows per reason code, the most frequent first.
+    first_day, last_day : days covered, in the source's zone; ``None`` for a table without days or rows.
+    months : calendar months with rows.
+    is_unchanged : whether nothing had to be done.
+    is_declared : whether the source is in the settings.
+    duplicate_files : files skipped because another one has the same content.
+    new_columns : columns that were in no file of the load before; recorded and ignored.
+    """
+
+    contract: TableContract
+    files: tuple[FileLoad, ...]
+    reasons: dict[str, int]
+    first_day: date | None
+    last_day: date | None
+    months: int
+    is_unchanged: bool
+    is_declared: bool
+    duplicate_files: tuple[str, ...]
+    new_columns: tuple[str, ...]
+
+    @property
+    def rows_read(self) -> int:
+        """Rows in the files."""
+        return sum(file.rows_read for file in self.files)
+
+    @property
+    def rows_accepted(self) -> int:
+        """Rows in the raw table."""
+        return sum(file.rows_accepted for file in self.files)
+
+    @property
+    def rows_rejected(self) -> int:
+        """Rows in ``raw.rejected_rows`` for this source."""
+        return sum(file.rows_rejected for file in self.files)
+
+
+def load_table(
+    database: Database,
+    table: str,
+    declaration: Source | None,
+    found: FoundFiles,
+    *,
+    session_id: str,
+    now: datetime,
+    scratch_folder: Path | None = None,
+) -> LoadReport:
+    """Make ``raw.<table>``, its rejected rows and its rows of ``raw.loads`` mirror ``found``.
+
+    Runs inside the caller's transaction; if it raises, roll back and the previous table stands. If the contents of the
+    files and the declaration are those of the last load, nothing is written.
+
+    Parameters
+    ----------
+    database : an open ``Warehouse.write()``.
+    table : ``orders``, ``pageviews``, ``email_events`` or ``customers``.
+    declaration : how the files are read; ``None`` empties the table.
+    found : the files, in the order in which later ones win over earlier ones.
+    session_id : kept with rejected rows and loads.
+    now : naive UTC; rows more than a day after it are quarantined.
+    scratch_folder : where text that is not UTF-8 is rewritten for the time of the load; the system's unless given.
+
+    Raises
+    ------
+    SourceError
+        If the files cannot be loaded as declared.
+    ConservationError
+        If accepted and rejected rows do not add up to the rows read.
+    """
+    database.ensure(REJECTED_ROWS)
+    database.ensure(LOADS)
+    earlier = database.rows(render("raw/loads_of_source", loads=LOADS.path, source=table))
+    declared = declaration_sha256(table, declaration) if declaration is not None else ""
+    if _is_unchanged(database, table, found.files, declared, earlier):
+        return _report(database, table, declaration, found, earlier, is_unchanged=True)
+    if declaration is None:
+        database.replace(TABLES[table], [])
+        database.replace_slice(REJECTED_ROWS, {"source": table}, [])
+        database.replace_slice(LOADS, {"source": table}, [])
+        return _report(database, table, None, found, [])
+    with tempfile.TemporaryDirectory(prefix="tdml-", dir=scratch_folder) as scratch:
+        layouts = [
+            read_layout(database, declaration, file, position=place, scratch_folder=Path(scratch))
+            for place, file in enumerate(found.files)
+        ]
+        check_headers(table, declaration, layouts)
+        _write_rows(database, table, declaration, layouts, session_id=session_id, now=now)
+    loads = _count_rows(database, table, found.files, layouts)
+    written = {"declaration_sha256": declared, "source": table, "session_id": session_id, "committed_at": now}
+    database.replace_slice(LOADS, {"source": table}, [{**load, **written} for load in loads])
+    return _report(database, table, declaration, found, earlier)
+
+
+def _is_unchanged(
+    database: Database, table: str, files: Sequence[SourceFile], declared: str, earlier: Sequence[dict[str, Any]]
+) -> bool:
+    path = TABLES[table].path
+    before = sorted((load["content_sha256"], load["declaration_sha256"]) for load in earlier)
+    if before != sorted((file.sha256, declared) for file in files) or not database.has_table(path):
+        return False
+    if not files and list(database.columns(path)) != list(TABLES[table].column_names):
+        return False
+    # Rows that were in the future may have become past.
+    waiting = database.rows(render("raw/reasons_of_source", rejected=REJECTED_ROWS.path, source=table))
+    is_waiting = any(row["reason"] == "future_timestamp" for row in waiting)
+    return not is_waiting and database.count(path) == sum(load["rows_accepted"] for load in earlier)
+
+
+def _write_rows(
+    database: Database,
+    table: str,
+    declaration: Source,
+    layouts: Sequence[FileLayout],
+    *,
+    session_id: str,
+    now: datetime,
+) -> None:
+    contract = table_contract(table, declaration, layouts)
+    database.execute(render("raw/create_staged", contract=contract))
+    database.execute(render("raw/create_dropped"))
+    stages = [plan_stage(table, declaration, layout, layouts[0], now=now) for layout in layouts]
+    for layout, stage in zip(layouts, stages, strict=True):
+        _execute_on(database, layout, render("raw/stage", **stage, latest_allowed=now + timedelta(days=1)))
+    if declaration.line_key:
+        database.execute(render("raw/find_dropped"))
+    database.replace(contract, render("raw/accepted", contract=contract))
+    database.replace_slice(REJECTED_ROWS, {"source": table}, render("raw/rejected", session_id=session_id))
+    dropped = {row["file_position"] for row in database.rows(render("raw/dropped_counts"))}
+    for layout, stage in zip(layouts, stages, strict=True):
+        if layout.position in dropped:
+            database.insert(REJECTED_ROWS, render("raw/dropped_content", **stage, session_id=session_id))
+
+
+_FAULTS = {
+    "unterminated quote": "a quoted field does not end: correct the file, or csv.quote",
+    "Expected Number of Columns": "the line has more or fewer fields than the header: correct it, or csv.delimiter",
+    "Malformed JSON": "the line is not JSON: correct the file",
+    "state machine": "the text breaks the CSV rules, for instance by mixing line ends: correct the file",
+    "line size": "a line is longer than 2 MB: a quote probably does not end",
+    "strptime": "timestamp_format cannot be used: correct it",
+    "Out of Memory": "the memory limit is too small: raise warehouse.memory_limit_gb",
+}
+
+
+def _execute_on(database: Database, layout: FileLayout, statement: Statement) -> None:
+    """Run a statement that reads a file. The warehouse's own messages quote the file's rows: they are not passed on."""
+    fault, kind = "", ""
+    try:
+        database.execute(statement)
+    except duckdb.Error as error:
+        fault, kind = str(error), type(error).__name__
+    if fault:
+        line = re.search(r"[Ll]ine:? (\d+)", fault)
+        known = (text for mark, text in _FAULTS.items() if mark.lower() in fault.lower())
+        cause = next(known, f"the warehouse refused it ({kind})")
+        # The JSON reader counts a line too many.
+        place = f", near line {line.group(1)}" if line else ""
+        raise SourceError(f"{layout.name}{place}: {cause}. Nothing was loaded")
+
+
+def _count_rows(
+    database: Database, table: str, files: Sequence[SourceFile], layouts: Sequence[FileLayout]
+) -> list[dict[str, Any]]:
+    """Rows read, accepted and rejected per file, counted in the tables themselves."""
+    read = {row["file_position"]: row["row_count"] for row in database.rows(render("raw/staged_counts"))}
+    accepted, rejected = (
+        {row["file"]: row["row_count"] for row in database.rows(render("raw/counts_by_file", table=path, source=table))}
+        for path in (TABLES[table].path, REJECTED_ROWS.path)
+    )
+    loads = []
+    for file, layout in zip(files, layouts, strict=True):
+        rows_read = read.get(layout.position, 0)
+        if layout.row_count is not None and rows_read != layout.row_count:
+            raise ConservationError(
+                f"{file.name} has {layout.row_count:,} rows, but {rows_read:,} were read: nothing was committed"
+            )
+        load = {
+            "file": file.name,
+            "content_sha256": file.sha256,
+            "rows_read": rows_read,
+            "rows_accepted": accepted.get(file.name, 0),
+            "rows_rejected": rejected.get(file.name, 0),
+            "header": json.dumps(layout.names),
+        }
+        if load["rows_accepted"] + load["rows_rejected"] != rows_read:
+            raise ConservationError(
+                f"{file.name}: {load['rows_accepted']:,} rows accepted and {load['rows_rejected']:,} rejected are not "
+                f"the {rows_read:,} rows read: nothing was committed"
+            )
+        loads.append(load)
+    return loads
+
+
+def _report(
+    database: Database,
+    table: str,
+    declaration: Source | None,
+    found: FoundFiles,
+    earlier: Sequence[dict[str, Any]],
+    *,
+    is_unchanged: bool = False,
+) -> LoadReport:
+    loads = database.rows(render("raw/loads_of_source", loads=LOADS.path, source=table))
+    reasons = database.rows(render("raw/reasons_of_source", rejected=REJECTED_ROWS.path, source=table))
+    contract = TABLES[table]
+    day = next((column.name for column in contract.columns if column.type == "DATE"), None)
+    covered = database.row(render("raw/days_covered", table=contract.path, day=day)) if day else {}
+    return LoadReport(
+        contract=_as_written(database, contract),
+        files=tuple(
+            FileLoad(
+                load["file"], load["content_sha256"], load["rows_read"], load["rows_accepted"], load["rows_rejected"]
+            )
+            for load in loads
+        ),
+        reasons={row["reason"]: row["row_count"] for row in reasons},
+        first_day=covered.get("first_day"),
+        last_day=covered.get("last_day"),
+        months=covered.get("months", 0),
+        is_unchanged=is_unchanged,
+        is_declared=declaration is not None,
+        duplicate_files=found.duplicates,
+        new_columns=_new_columns(loads, earlier),
+    )
+
+
+def _as_written(database: Database, contract: TableContract) -> TableContract:
+    """Give the contract the columns the table has: ``raw.customers`` has those of its source."""
+    if contract.name != "customers":
+        return contract
+    fixed = set(contract.column_names)
+    return customers_contract([name for name in database.columns(contract.path) if name not in fixed])
+
+
+def _new_columns(loads: Sequence[dict[str, Any]], earlier: Sequence[dict[str, Any]]) -> tuple[str, ...]:
+    known = {name for load in earlier for name in json.loads(load["header"])}
+    found = dict.fromkeys(name for load in loads for name in json.loads(load["header"]))
+    return tuple(name for name in found if name not in known) if earlier else ()
+
+
+def last_order_day(database: Database) -> date | None:
+    """Day of the last order, in its source's zone: what ``as_of: latest`` means. ``None`` without orders."""
+    day: date | None = database.row(render("raw/last_order_day", orders=ORDERS.path))["last_order_day"]
+    return day
+
+
+def fingerprint(database: Database) -> str:
+    """Hash of the raw data as it is loaded, for the version of a model trained on it: equal data, equal hash."""
+    rows = database.rows(render("raw/fingerprint_inputs", loads=LOADS.path))
+    return raw_fingerprint((row["source"], row["content_sha256"], row["declaration_sha256"]) for row in rows)

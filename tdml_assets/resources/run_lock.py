@@ -1,0 +1,108 @@
+"""One run at a time on a state folder, and the tidying after a run that was killed.
+
+Belongs here: the lock file, the wait, and finding runs that ended without saying so.
+Does not: the warehouse's own file lock (``resources/warehouse.py``), which lasts for a statement.
+
+A session's stages hand tables to one another, so two sessions must not interleave. The kernel lets go of the lock when its
+process ends, however it ends: nothing stale is left to clean up by hand.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+
+_TAG = "tdml/lock"
+_UNFINISHED = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+
+
+class StateBusyError(RuntimeError):
+    """Another run uses the state folder."""
+
+
+@contextmanager
+def hold_state(path: Path, run_id: str, wait_seconds: float, log: object = None) -> Iterator[None]:
+    """Hold the lock file ``path`` for the block.
+
+    Raises
+    ------
+    StateBusyError
+        If another process still holds it after ``wait_seconds``: names that run and its process.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + wait_seconds
+    said = False
+    with path.open("a+", encoding="utf-8") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                holder = _read_holder(path)
+            if time.monotonic() >= deadline:
+                raise StateBusyError(
+                    f"{holder} is using {path.parent}; waited {wait_seconds:g} s (session_wait_seconds). "
+                    "Let it finish, or end it, and run again; nothing was changed"
+                )
+            if log is not None and not said:
+                log.info(f"waiting up to {wait_seconds:g} s: {holder} is using {path.parent}")  # type: ignore[attr-defined]
+                said = True
+            time.sleep(0.2)
+        file.seek(0)
+        file.truncate()
+        json.dump({"pid": os.getpid(), "run_id": run_id}, file)
+        file.flush()
+        try:
+            yield
+        finally:
+            file.truncate(0)
+
+
+def _read_holder(path: Path) -> str:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError):
+        # Read between the other process's truncate and write.
+        return "another run"
+    return f"run {found['run_id'][:8]} (process {found['pid']})"
+
+
+def fail_dead_runs(instance: dg.DagsterInstance, own_run_id: str) -> list[str]:
+    """Mark as failed every run that held the lock and never finished, and free the pool slots it kept.
+
+    Only the holder of the lock may call this: whoever else is tagged as holding it is dead. Without it such a run would
+    stay STARTED for ever and keep its slot, and every later run would queue behind it.
+
+    Returns
+    -------
+    list of str
+        Ids of those runs.
+    """
+    filters = dg.RunsFilter(statuses=_UNFINISHED, tags={_TAG: "held"})
+    dead = [run for run in instance.get_runs(filters) if run.run_id != own_run_id]
+    for run in dead:
+        instance.report_run_failed(run, "its process ended without finishing the run; found by the next run")
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+    return [run.run_id for run in dead]
+
+
+@contextmanager
+def exclusive_run(
+    instance: dg.DagsterInstance, run_id: str, path: Path, wait_seconds: float, log: object = None
+) -> Iterator[list[str]]:
+    """Hold the state folder for a run; yields the ids of runs found dead."""
+    with hold_state(path, run_id, wait_seconds, log):
+        dead = fail_dead_runs(instance, run_id)
+        instance.add_run_tags(run_id, {_TAG: "held"})
+        try:
+            yield dead
+        finally:
+            # Said before the lock is let go, so that the next run does not take this one for dead.
+            instance.add_run_tags(run_id, {_TAG: "released"})

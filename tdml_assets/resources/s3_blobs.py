@@ -1,0 +1,223 @@
+"""Bytes in an S3 bucket, or a store that speaks S3 with conditional writes.
+
+Belongs here: conditional PUTs, retries within a deadline, what S3's error codes mean and what to do about each.
+Does not: credentials (the caller hands over a client), what the bytes are, Dagster.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,  # noqa: A004 - botocore's name
+    EndpointConnectionError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ResponseStreamingError,
+)
+
+from tdml_assets.resources.blobs import Blob, BlobConflictError, BlobMissingError, BlobStoreError
+
+_Answer = TypeVar("_Answer")
+
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 5.0
+_TRANSIENT_STATUS = {429, 500, 502, 503, 504}
+_TRANSIENT_CODES = {"RequestTimeout", "SlowDown", "InternalError", "ServiceUnavailable", "ConditionalRequestConflict"}
+_TRANSIENT_ERRORS = (HTTPClientError, ConnectionError, IncompleteReadError, ResponseStreamingError)
+_REMEDIES = {
+    "NoSuchBucket": "the bucket does not exist: create it or correct models_url",
+    "AccessDenied": "the credentials may not do this: grant s3:GetObject, s3:PutObject and s3:ListBucket on the prefix",
+    "403": "the credentials may not do this: grant s3:GetObject, s3:PutObject and s3:ListBucket on the prefix",
+    "ExpiredToken": "the credentials have expired: renew them",
+    "InvalidAccessKeyId": "the access key is not known to the store: correct the credentials",
+    "SignatureDoesNotMatch": "the secret key does not fit the access key: correct the credentials",
+    "PermanentRedirect": "the bucket is in another region: set region_name",
+    "AuthorizationHeaderMalformed": "the bucket is in another region: set region_name",
+    "NotImplemented": "the store has no conditional writes, which keep versions immutable: use one that has",
+}
+
+
+class S3Store:
+    """A :class:`~tdml_assets.resources.blobs.BlobStore` in an S3 bucket.
+
+    Parameters
+    ----------
+    client : boto3 S3 client; its own retries should be off, because they know no deadline.
+    bucket, prefix : where the store lives.
+    deadline_seconds : how long one operation may be retried.
+    orphan_seconds : how old objects of an unfinished set must be before another content may replace them; younger ones
+        may belong to a writer that is still at work.
+    """
+
+    def __init__(
+        self, client: Any, bucket: str, prefix: str, *, deadline_seconds: float = 60.0, orphan_seconds: float = 900.0
+    ) -> None:
+        self._client, self._bucket, self._prefix = client, bucket, prefix.strip("/")
+        self._deadline_seconds, self._orphan_seconds = deadline_seconds, orphan_seconds
+
+    @property
+    def url(self) -> str:
+        """Bucket and prefix."""
+        return f"s3://{self._bucket}/{self._prefix}".rstrip("/")
+
+    def read(self, key: str, limit_bytes: int) -> Blob:
+        """Read an object; see :class:`~tdml_assets.resources.blobs.BlobStore`."""
+
+        def read() -> Blob:
+            answer = self._client.get_object(Bucket=self._bucket, Key=self._key(key))
+            with answer["Body"] as body:
+                data = body.read() if answer["ContentLength"] <= limit_bytes else None
+            if data is None:
+                raise BlobStoreError(
+                    f"{key} in {self.url} has more than {limit_bytes} bytes: it is not what was stored"
+                )
+            return Blob(data, answer["ETag"])
+
+        return self._retried(f"read {key}", read)
+
+    def create_set(self, folder: str, files: Mapping[str, bytes], last: str) -> bool:
+        """Put every object only if it is new, ``last`` at the end; see the protocol.
+
+        Objects of a writer that was killed before ``last`` are orphans: equal ones are kept, others replaced once they
+        are old. Of two writers at once the one that has the first object goes on, because all write in order of name.
+        """
+        if last in self.files(folder):
+            return False
+        for name in sorted(set(files) - {last}):
+            self._put_or_adopt(f"{folder}/{name}", files[name])
+        try:
+            self._put(f"{folder}/{last}", files[last], {"IfNoneMatch": "*"})
+        except BlobConflictError:
+            # Ours, if an earlier attempt was acknowledged by a reply that got lost.
+            return self.read(f"{folder}/{last}", 2**31).data == files[last]
+        return True
+
+    def swap(self, key: str, data: bytes, expected_tag: str | None) -> str:
+        """Put if the tag is still the expected one; see the protocol."""
+        condition = {"IfNoneMatch": "*"} if expected_tag is None else {"IfMatch": expected_tag}
+        try:
+            tag = self._put(key, data, condition)
+        except BlobConflictError:
+            found = self._read_or_none(key, len(data))
+            # Ours, if an earlier attempt was acknowledged by a reply that got lost.
+            if found is None or found.data != data:
+                raise
+            return found.tag
+        except BlobMissingError:
+            raise BlobConflictError(f"{key} in {self.url} was removed by another writer") from None
+        if expected_tag is None:
+            self._require_conditional_writes(key, data)
+        return tag
+
+    def folders(self, prefix: str) -> list[str]:
+        """Names of the folders below ``prefix``; see the protocol."""
+        return self._names(prefix, "CommonPrefixes", "Prefix")
+
+    def files(self, prefix: str) -> list[str]:
+        """Names of the objects below ``prefix``; see the protocol."""
+        return self._names(prefix, "Contents", "Key")
+
+    def _names(self, prefix: str, group: str, field: str) -> list[str]:
+        root = self._key(prefix).rstrip("/") + "/" if self._key(prefix) else ""
+
+        def names() -> list[str]:
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=root, Delimiter="/"
+            )
+            return [item[field].removeprefix(root).rstrip("/") for page in pages for item in page.get(group, [])]
+
+        return sorted(name for name in self._retried(f"list {prefix}", names) if name and name[0] != ".")
+
+    def _put_or_adopt(self, key: str, data: bytes) -> None:
+        try:
+            self._put(key, data, {"IfNoneMatch": "*"})
+        except BlobConflictError:
+            orphan = self._read_or_none(key, len(data))
+            if orphan is None or orphan.data != data:
+                self._replace_orphan(key, data)
+
+    def _replace_orphan(self, key: str, data: bytes) -> None:
+        def look() -> tuple[str, float]:
+            answer = self._client.head_object(Bucket=self._bucket, Key=self._key(key))
+            # Both times are the store's own: the clock of this machine may be wrong.
+            now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+            return str(answer["ETag"]), (now - answer["LastModified"]).total_seconds()
+
+        tag, age_seconds = self._retried(f"look at {key}", look)
+        if age_seconds < self._orphan_seconds:
+            raise BlobConflictError(
+                f"{key} in {self.url} is {age_seconds:.0f} s old and of another content: another session is writing "
+                f"it, or died; run again when it is {self._orphan_seconds:.0f} s old"
+            )
+        self._put(key, data, {"IfMatch": tag})
+
+    def _put(self, key: str, data: bytes, condition: Mapping[str, str]) -> str:
+        def put() -> str:
+            answer = self._client.put_object(Bucket=self._bucket, Key=self._key(key), Body=data, **condition)
+            return str(answer["ETag"])
+
+        return self._retried(f"write {key}", put)
+
+    def _read_or_none(self, key: str, limit_bytes: int) -> Blob | None:
+        try:
+            return self.read(key, limit_bytes)
+        except (BlobMissingError, BlobStoreError):
+            return None
+
+    def _require_conditional_writes(self, key: str, data: bytes) -> None:
+        """Refuse a store that accepts the condition and ignores it: creating the same object again must fail."""
+        try:
+            self._put(key, data, {"IfNoneMatch": "*"})
+        except BlobConflictError:
+            return
+        raise BlobStoreError(f"{self.url}: {_REMEDIES['NotImplemented']}")
+
+    def _key(self, key: str) -> str:
+        return "/".join(part for part in (self._prefix, key) if part)
+
+    def _retried(self, what: str, call: Callable[[], _Answer]) -> _Answer:
+        deadline = time.monotonic() + self._deadline_seconds
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return call()
+            except ClientError as error:
+                code, status = _code(error), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+                if code in ("NoSuchKey", "404"):
+                    raise BlobMissingError(f"cannot {what}: there is no such object in {self.url}") from None
+                if code in ("PreconditionFailed", "412"):
+                    raise BlobConflictError(f"cannot {what}: it was changed by another writer in {self.url}") from None
+                transient = code in _TRANSIENT_CODES or status in _TRANSIENT_STATUS
+                reason = _REMEDIES.get(code, f"the store answered {code}")
+            except (NoCredentialsError, PartialCredentialsError):
+                raise BlobStoreError(
+                    f"cannot {what} in {self.url}: no credentials were found; set AWS_PROFILE or the AWS key variables"
+                ) from None
+            except _TRANSIENT_ERRORS as error:
+                transient = True
+                unreachable = isinstance(error, EndpointConnectionError)
+                reason = "the endpoint cannot be reached" if unreachable else f"no answer ({type(error).__name__})"
+            except BotoCoreError as error:
+                transient, reason = False, f"the S3 client refused ({type(error).__name__}): check endpoint and region"
+            # The cause is not chained: a client's own message may quote signed headers.
+            if not transient:
+                raise BlobStoreError(f"cannot {what} in {self.url}: {reason}") from None
+            wait = random.uniform(0.5, 1.0) * pause  # noqa: S311 - jitter, not a secret
+            if time.monotonic() + wait > deadline:
+                raise BlobStoreError(
+                    f"cannot {what} in {self.url} within {self._deadline_seconds:g} s: {reason}; run again later"
+                ) from None
+            time.sleep(wait)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", "unknown"))

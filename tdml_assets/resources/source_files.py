@@ -1,0 +1,159 @@
+"""Raw files: found where a declaration says they are, brought here if they are elsewhere, and hashed.
+
+Belongs here: local paths, folders and patterns; the one list of files a source consists of. Does not: the transport
+from S3 and the web (``resources/source_transport.py``), what is in the files (``resources/source_headers.py``).
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
+
+from tdml_assets.core.source_rules import SourceError
+from tdml_assets.core.sources import Source
+from tdml_assets.resources.source_transport import fetch_http, fetch_s3, list_s3
+
+_CHUNK_BYTES = 1 << 20
+_PATTERN = set("*?[")
+_ENDINGS = {
+    "csv": (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz"),
+    "parquet": (".parquet", ".pq"),
+    "json": (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz"),
+}
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file that is here, complete and hashed.
+
+    Parameters
+    ----------
+    name : the file in lineage: a path relative to the settings file's folder, or an address without its query.
+    path : where it can be read.
+    sha256 : hash of its bytes.
+    size_bytes : its size.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class FoundFiles:
+    """Files of one source in the order they are loaded, and the names that repeat another file's content."""
+
+    files: tuple[SourceFile, ...]
+    duplicates: tuple[str, ...]
+
+
+def collect_files(
+    table: str, declaration: Source, *, base_folder: Path, cache_folder: Path, s3_client: Callable[[], Any]
+) -> FoundFiles:
+    """Find, fetch and hash every file of a source.
+
+    Parameters
+    ----------
+    table : the source's key in the settings, for messages.
+    base_folder : folder that relative paths start from: the settings file's.
+    cache_folder : where fetched files are kept.
+    s3_client : makes the S3 client; called only for s3:// addresses.
+
+    Returns
+    -------
+    FoundFiles
+        Files in the order of the declaration, those of one pattern or folder by name. Of files with equal content only
+        the first is kept: loading both would count every row twice.
+
+    Raises
+    ------
+    SourceError
+        If a path names no file, or a file cannot be had.
+    """
+    seen: dict[str, SourceFile] = {}
+    duplicates, names = [], set()
+    for name, path in _here(table, declaration, base_folder, cache_folder, s3_client):
+        if name in names:
+            continue
+        names.add(name)
+        file = SourceFile(name, path, sha256_of(path), path.stat().st_size)
+        if seen.setdefault(file.sha256, file) is not file:
+            duplicates.append(name)
+    return FoundFiles(tuple(seen.values()), tuple(duplicates))
+
+
+def _here(
+    table: str, declaration: Source, base_folder: Path, cache_folder: Path, s3_client: Callable[[], Any]
+) -> Iterable[tuple[str, Path]]:
+    max_bytes = int(declaration.max_file_gb * 1e9)
+    client = None
+    for location in declaration.path:
+        scheme = urlsplit(location).scheme if "://" in location else ""
+        if scheme in {"http", "https"}:
+            yield _without_query(location), fetch_http(location, cache_folder, max_bytes=max_bytes)
+        elif scheme == "s3":
+            client = client or s3_client()
+            for bucket, key in list_s3(client, location, _ENDINGS[declaration.format]):
+                yield f"s3://{bucket}/{key}", fetch_s3(client, bucket, key, cache_folder, max_bytes=max_bytes)
+        else:
+            text = url2pathname(unquote(urlsplit(location).path)) if scheme == "file" else location
+            for path in find_local(table, text, base_folder, _ENDINGS[declaration.format]):
+                yield _relative(path, base_folder), path
+
+
+def find_local(table: str, text: str, base_folder: Path, endings: tuple[str, ...]) -> list[Path]:
+    """Files that a path, a folder or a pattern names, by name. ``**`` in a pattern means any depth.
+
+    Raises
+    ------
+    SourceError
+        If there is none.
+    """
+    path = Path(base_folder, Path(text).expanduser())
+    where = f"sources.{table}.path: {text!r}"
+    # A file may have a bracket in its name: what exists is not a pattern.
+    if path.is_file():
+        return [path]
+    if path.is_dir():
+        found = [item for item in path.iterdir() if item.is_file() and item.name.lower().endswith(endings)]
+        if not found:
+            raise SourceError(f"{where} is a folder without a file that ends in {' '.join(endings)}: correct the path")
+        return sorted(item for item in found if not item.name.startswith("."))
+    if _PATTERN & set(text):
+        # Unlike Path.glob, this takes patterns that are absolute or climb with "..".
+        matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True) if Path(match).is_file())  # noqa: PTH207
+        if not matches:
+            raise SourceError(f"{where} matches no file below {base_folder}: add files, or correct the pattern")
+        return matches
+    raise SourceError(
+        f"{where} is not there (looked at {path}): correct the path, which starts from the settings' folder"
+    )
+
+
+def sha256_of(path: Path) -> str:
+    """Hash of a file's bytes, read in chunks."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _relative(path: Path, base_folder: Path) -> str:
+    try:
+        return Path(os.path.relpath(path.absolute(), base_folder.absolute())).as_posix()
+    except ValueError:  # another drive has no relative path
+        return path.as_posix()
+
+
+def _without_query(address: str) -> str:
+    # A presigned address carries its signature there.
+    return urlsplit(address)._replace(query="", fragment="").geturl()

@@ -1,0 +1,247 @@
+"""Fetching raw files from S3 and the web into a cache folder.
+
+Belongs here: streaming with a size limit, retries, atomic renames, and telling the causes of failure apart.
+Does not: local files (``resources/source_files.py``).
+
+The warehouse never fetches anything itself: its extensions for that would have to be downloaded.
+A cached file is named by its address and its ETag (or, where the server gives none, its hash), so a changed object is
+fetched again and an unchanged one is not. What is half fetched has another name and is never read.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import os
+import random
+import re
+import shutil
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPException
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol, TypeVar
+from urllib.parse import urlsplit
+
+import botocore.exceptions as boto
+
+from tdml_assets.core.source_rules import SourceError
+
+_CHUNK_BYTES = 1 << 20
+ATTEMPTS = 5
+FIRST_PAUSE_SECONDS = 0.2
+TIMEOUT_SECONDS = 60
+_HTTP_CAUSES = {
+    401: "it asks for a login",
+    403: "access is refused, or a signed address has expired",
+    404: "there is no such file",
+}
+_RETRIED_STATUS = {408, 425, 429, 500, 502, 503, 504}
+
+Result = TypeVar("Result")
+
+
+class _Stream(Protocol):
+    def read(self, amt: int, /) -> bytes: ...
+
+
+class _BrokenTransferError(RuntimeError):
+    """The transfer failed in a way that another attempt may mend."""
+
+
+def list_s3(client: Any, location: str, endings: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Bucket and key of every object that ``s3://bucket/key``, a pattern or a prefix ending in ``/`` names, by key.
+
+    Raises
+    ------
+    SourceError
+        If there is none, or the bucket cannot be listed; each cause in its own words.
+    """
+    parts = urlsplit(location.replace("?", "%3F").replace("#", "%23"))
+    bucket, wanted = parts.netloc, parts.path.lstrip("/").replace("%3F", "?").replace("%23", "#")
+    is_folder = not wanted or wanted.endswith("/")
+    prefix = re.split(r"[*?\[]", wanted, maxsplit=1)[0]
+    if not is_folder and prefix == wanted:
+        return [(bucket, wanted)]
+
+    def attempt() -> list[str]:
+        with _s3_errors(location):
+            pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+            return [item["Key"] for page in pages for item in page.get("Contents", []) if not item["Key"].endswith("/")]
+
+    keys = _retried(location, attempt)
+    if is_folder:
+        chosen = [key for key in keys if "/" not in key[len(prefix) :] and key.lower().endswith(endings)]
+    else:
+        chosen = [key for key in keys if fnmatch.fnmatchcase(key, wanted)]
+    if not chosen:
+        raise SourceError(
+            f"{location} names no object ({len(keys):,} begin with {prefix!r}): correct the path, or upload the files"
+        )
+    return [(bucket, key) for key in sorted(chosen)]
+
+
+def fetch_s3(client: Any, bucket: str, key: str, cache_folder: Path, *, max_bytes: int) -> Path:
+    """Bring one object here, unless the same version of it is here already. Returns the path of the copy."""
+    address = f"s3://{bucket}/{key}"
+
+    def attempt() -> Path:
+        with _s3_errors(address):
+            answer = client.get_object(Bucket=bucket, Key=key)
+        body = answer["Body"]
+        try:
+            etag, length = answer["ETag"], answer["ContentLength"]
+            return _keep(address, body, etag=etag, length=length, cache_folder=cache_folder, max_bytes=max_bytes)
+        finally:
+            body.close()
+
+    return _retried(address, attempt)
+
+
+def fetch_http(address: str, cache_folder: Path, *, max_bytes: int) -> Path:
+    """Bring one file here, unless the same version of it is here already. Returns the path of the copy."""
+    shown = urlsplit(address)._replace(query="", fragment="").geturl()
+
+    def attempt() -> Path:
+        failure: Exception
+        try:
+            with _OPENER.open(address, timeout=TIMEOUT_SECONDS) as answer:
+                etag, size = answer.headers.get("ETag"), answer.headers.get("Content-Length")
+                length = int(size) if size else None
+                return _keep(shown, answer, etag=etag, length=length, cache_folder=cache_folder, max_bytes=max_bytes)
+        except urllib.error.HTTPError as error:
+            error.close()
+            if error.code in _RETRIED_STATUS:
+                failure = _BrokenTransferError(f"the server answered {error.code}")
+            else:
+                cause = _HTTP_CAUSES.get(error.code, f"the server answered {error.code}")
+                failure = SourceError(f"{shown}: {cause}: correct the path")
+        except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
+            failure = _BrokenTransferError(f"no connection ({getattr(error, 'reason', error)})")
+        raise failure
+
+    return _retried(shown, attempt)
+
+
+class _SameSecurity(urllib.request.HTTPRedirectHandler):
+    """Follows redirects, but never from https to plain http."""
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:  # noqa: PLR0917
+        if req.full_url.startswith("https:") and not newurl.startswith("https:"):
+            host = urlsplit(req.full_url).hostname
+            raise SourceError(f"{host} redirects from https to an address that is not: give the final address")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+_OPENER = urllib.request.build_opener(_SameSecurity)
+
+
+def _keep(
+    address: str, body: _Stream, *, etag: str | None, length: int | None, cache_folder: Path, max_bytes: int
+) -> Path:
+    """Stream ``body`` into the cache under its final name, once it is complete."""
+    if length is not None and length > max_bytes:
+        raise _too_large(address, length, max_bytes)
+    place = hashlib.sha256(address.encode()).hexdigest()[:16]
+    ending = "".join(PurePosixPath(urlsplit(address).path).suffixes[-2:])
+    cache_folder.mkdir(parents=True, exist_ok=True)
+    if etag and not etag.startswith("W/"):
+        cached = cache_folder / f"{place}-{hashlib.sha256(etag.encode()).hexdigest()[:16]}{ending}"
+        if cached.is_file() and length == cached.stat().st_size:
+            return cached
+    free_bytes = shutil.disk_usage(cache_folder).free
+    if length is not None and length > free_bytes:
+        raise SourceError(
+            f"{address} has {length:,} bytes but {cache_folder} has {free_bytes:,} free: make room, or move TDML_HOME"
+        )
+    part = cache_folder / f"{place}-{os.getpid()}.part"
+    try:
+        digest, received = hashlib.sha256(), 0
+        with part.open("wb") as stream:
+            for chunk in _chunks(body):
+                received += len(chunk)
+                if received > max_bytes:
+                    raise _too_large(address, received, max_bytes)
+                digest.update(chunk)
+                stream.write(chunk)
+            stream.flush()
+            os.fsync(stream.fileno())
+        if length is not None and received != length:
+            raise _BrokenTransferError(f"{received:,} of {length:,} bytes arrived")
+        version = etag if etag and not etag.startswith("W/") else digest.hexdigest()
+        final = cache_folder / f"{place}-{hashlib.sha256(version.encode()).hexdigest()[:16]}{ending}"
+        part.replace(final)
+    finally:
+        part.unlink(missing_ok=True)
+    for older in cache_folder.glob(f"{place}-*"):
+        if older != final and older.suffix != ".part":
+            older.unlink()
+    return final
+
+
+def _chunks(body: _Stream) -> Iterator[bytes]:
+    while True:
+        try:
+            chunk = body.read(_CHUNK_BYTES)
+        except (boto.HTTPClientError, boto.IncompleteReadError, HTTPException, OSError) as error:
+            raise _BrokenTransferError(f"the transfer broke off ({type(error).__name__})") from error
+        if not chunk:
+            return
+        yield chunk
+
+
+def _too_large(address: str, size_bytes: int, max_bytes: int) -> SourceError:
+    return SourceError(
+        f"{address} has {size_bytes / 1e9:.3g} GB or more, the limit is {max_bytes / 1e9:.3g} GB: raise max_file_gb of "
+        "the source, or split the file"
+    )
+
+
+def _retried(address: str, attempt: Callable[[], Result]) -> Result:
+    cause = ""
+    for count in range(ATTEMPTS):
+        if count:
+            # Jitter, so that runs that failed together do not come back together.
+            time.sleep(FIRST_PAUSE_SECONDS * 2 ** (count - 1) * random.uniform(0.5, 1.5))  # noqa: S311
+        try:
+            return attempt()
+        except _BrokenTransferError as error:
+            cause = str(error)
+    raise SourceError(
+        f"{address} could not be fetched in {ATTEMPTS} attempts: {cause}. Try again, or check the address"
+    )
+
+
+_S3_CAUSES = {
+    "NoSuchBucket": "there is no such bucket: correct the path, or the region and endpoint_url in s3",
+    "NoSuchKey": "there is no such object: correct the path, or upload the file",
+    "AccessDenied": "access is denied: give the credentials s3:GetObject and s3:ListBucket on it",
+    "InvalidAccessKeyId": "the access key is unknown: correct AWS_ACCESS_KEY_ID",
+    "SignatureDoesNotMatch": "the secret key is wrong: correct AWS_SECRET_ACCESS_KEY",
+    "ExpiredToken": "the credentials have expired: renew them",
+    "PermanentRedirect": "the bucket is in another region: correct region_name in s3",
+    "AuthorizationHeaderMalformed": "the bucket is in another region: correct region_name in s3",
+}
+
+
+@contextmanager
+def _s3_errors(address: str) -> Iterator[None]:
+    """Turn what boto3 raises into a message that names the cause and the remedy."""
+    try:
+        yield
+    except boto.ClientError as error:
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        if code in _S3_CAUSES:
+            raise SourceError(f"{address}: {_S3_CAUSES[code]}") from error
+        if int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)) in _RETRIED_STATUS:
+            raise _BrokenTransferError(f"S3 answered {code}") from error
+        raise SourceError(f"{address}: S3 refused with {code}: check the address and the permissions") from error
+    except (boto.NoCredentialsError, boto.PartialCredentialsError) as error:
+        raise SourceError(
+            f"{address}: there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+        ) from error
+    except (boto.HTTPClientError, boto.ConnectionError) as error:
+        raise _BrokenTransferError(f"no connection to S3 ({type(error).__name__})") from error

@@ -1,0 +1,248 @@
+"""The warehouse: a DuckDB file that is opened for the statements and always closed.
+
+Belongs here: the life of a connection, transactions, and writing by contract.
+Does not: SQL text (``sql/``), decisions (``core/``).
+
+Built on dagster-duckdb's resource for its configuration. Its ``get_connection`` keeps the file lock after an exception and
+its pandas I/O manager binds columns by position and deletes before it inserts, so both are replaced here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+import pyarrow as pa
+from dagster_duckdb import DuckDBResource
+from pydantic import Field
+
+from tdml_assets.core.contracts import TableContract
+from tdml_assets.core.monitoring import SESSIONS, TABLES
+from tdml_assets.core.statements import Statement, render
+from tdml_assets.resources.run_lock import exclusive_run
+
+
+class WarehouseBusyError(RuntimeError):
+    """Another process holds the warehouse file."""
+
+
+class Database:
+    """An open connection: runs rendered statements, reads rows, writes by contract.
+
+    Only :class:`Warehouse` makes one; it is closed when the ``with`` block of the warehouse ends.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def execute(self, statement: Statement) -> None:
+        """Run a statement whose result nobody reads."""
+        self._connection.execute(statement.text, dict(statement.parameters)).fetchall()
+
+    def rows(self, statement: Statement) -> list[dict[str, Any]]:
+        """All rows as dictionaries. For small results: tables cross as :meth:`arrow` or :meth:`batches`."""
+        result = self._connection.execute(statement.text, dict(statement.parameters))
+        names = [column[0] for column in result.description or []]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+    def row(self, statement: Statement) -> dict[str, Any]:
+        """The only row. Raises ``LookupError`` if there is not exactly one."""
+        rows = self.rows(statement)
+        if len(rows) != 1:
+            raise LookupError(f"expected one row, found {len(rows)}: {statement.text[:200]}")
+        return rows[0]
+
+    def arrow(self, statement: Statement) -> pa.Table:
+        """The whole result as an Arrow table."""
+        return self._connection.sql(statement.text, params=dict(statement.parameters)).to_arrow_table()
+
+    def batches(self, statement: Statement, rows: int) -> Iterator[pa.RecordBatch]:
+        """The result as Arrow batches of at most ``rows`` rows.
+
+        Streamed on a cursor of its own, so that other statements may run in between and the whole result is never in
+        memory. (As a relation: an executed statement would be materialised first.)
+        """
+        cursor = self._connection.cursor()
+        try:
+            yield from cursor.sql(statement.text, params=dict(statement.parameters)).to_arrow_reader(rows)
+        finally:
+            cursor.close()
+
+    def has_table(self, path: Sequence[str]) -> bool:
+        """Whether the table ``(schema, name)`` exists."""
+        schema, name = path
+        return bool(self.row(render("warehouse/has_table", schema=schema, table=name))["found"])
+
+    def columns(self, path: Sequence[str]) -> dict[str, str]:
+        """Type per column of the table ``(schema, name)``, in its order; empty if there is no such table."""
+        schema, name = path
+        found = self.rows(render("warehouse/columns", schema=schema, table=name))
+        return {row["column_name"]: row["data_type"] for row in found}
+
+    def count(self, path: Sequence[str]) -> int:
+        """Rows in the table ``(schema, name)``."""
+        return int(self.row(render("warehouse/count", table=list(path)))["row_count"])
+
+    def ensure(self, contract: TableContract) -> None:
+        """Create the contract's schema and table where they are missing."""
+        self.execute(render("warehouse/create_schema", schema=contract.schema))
+        self.execute(render("warehouse/create_table", contract=contract, replace=False))
+
+    def replace(self, contract: TableContract, rows: Statement | pa.Table | Sequence[Mapping[str, Any]]) -> int:
+        """Replace the whole table by ``rows``, inserted by name into the contract's types. Returns the row count."""
+        self.execute(render("warehouse/create_schema", schema=contract.schema))
+        self.execute(render("warehouse/create_table", contract=contract, replace=True))
+        return self.insert(contract, rows)
+
+    def replace_slice(
+        self, contract: TableContract, key: Mapping[str, Any], rows: Statement | pa.Table | Sequence[Mapping[str, Any]]
+    ) -> int:
+        """Replace the rows whose ``contract.slice_key`` columns equal ``key``. Returns the rows inserted.
+
+        Raises
+        ------
+        ValueError
+            If ``key`` does not name exactly the contract's slice columns.
+        """
+        if set(key) != set(contract.slice_key) or not key:
+            raise ValueError(f"{contract.schema}.{contract.name} is sliced by {contract.slice_key}, not by {tuple(key)}")
+        self.ensure(contract)
+        self.execute(render("warehouse/delete_slice", table=contract.path, key=dict(key)))
+        return self.insert(contract, rows)
+
+    def insert(self, contract: TableContract, rows: Statement | pa.Table | Sequence[Mapping[str, Any]]) -> int:
+        """Insert ``rows`` by name. Returns the number of rows inserted."""
+        if isinstance(rows, Statement):
+            wrapped = render("warehouse/insert", contract=contract)
+            text = wrapped.text.replace("__source__", f"(\n{rows.text}\n)")
+            result = self._connection.execute(text, dict(rows.parameters)).fetchall()
+        else:
+            table = rows if isinstance(rows, pa.Table) else _as_arrow(contract, rows)
+            self._connection.register("__incoming", table)
+            text = render("warehouse/insert", contract=contract).text.replace("__source__", "__incoming")
+            result = self._connection.execute(text).fetchall()
+            # Not in a finally: in an aborted transaction it would fail too and hide the error that matters.
+            self._connection.unregister("__incoming")
+        return int(result[0][0])
+
+
+def _as_arrow(contract: TableContract, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    names = contract.column_names
+    unknown = sorted({key for row in rows for key in row} - set(names))
+    if unknown:
+        raise ValueError(f"{contract.schema}.{contract.name} has no column {unknown}")
+    return pa.table({name: pa.array([row.get(name) for row in rows]) for name in names})
+
+
+class Warehouse(DuckDBResource):
+    """A DuckDB file with one writer at a time.
+
+    ``read`` and ``write`` open the file, and close it whatever happens inside the block. ``write`` is one transaction.
+    """
+
+    memory_limit_gb: float = Field(default=4.0, gt=0, description="Memory DuckDB may use before it spills to disk, in GB.")
+    threads: int = Field(default=2, ge=1, description="Threads DuckDB may use.")
+    temp_directory: str = Field(description="Folder for spilled data.")
+    max_temp_gb: float = Field(default=50.0, gt=0, description="Disk that spilled data may use, in GB.")
+    wait_seconds: float = Field(default=30.0, ge=0, description="How long to wait for another process to let go of the file.")
+    session_wait_seconds: float = Field(default=600.0, ge=0, description="How long a run waits for another run to end.")
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Warehouse]:
+        """For the length of a run, hold the state folder; first clear up after runs that were killed."""
+        if context.run is None or context.instance is None:
+            yield self
+            return
+        lock = Path(self.database).with_name("run.lock")
+        with exclusive_run(context.instance, context.run.run_id, lock, self.session_wait_seconds, context.log) as dead:
+            if dead and Path(self.database).exists():
+                with self.write() as database:
+                    forget_runs(database, dead)
+            yield self
+
+    @contextmanager
+    def read(self) -> Iterator[Database]:
+        """Open the warehouse for reading. Other readers may be open; a writer may not."""
+        connection = self._open(read_only=True)
+        try:
+            yield Database(connection)
+        finally:
+            connection.close()
+
+    @contextmanager
+    def write(self) -> Iterator[Database]:
+        """Open the warehouse for one transaction: committed at the end of the block, rolled back on any error."""
+        connection = self._open(read_only=False)
+        try:
+            connection.begin()
+            try:
+                yield Database(connection)
+            except BaseException:
+                connection.rollback()
+                raise
+            connection.commit()
+        finally:
+            connection.close()
+
+    @contextmanager
+    def get_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A plain read-write connection, for code written for dagster-duckdb's resource; closed whatever happens."""
+        connection = self._open(read_only=False)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def _open(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        path = Path(self.database)
+        if read_only and not path.exists():
+            raise FileNotFoundError(f"there is no warehouse at {path} yet: materialise the raw assets first (make run)")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Extensions are never fetched: the ones used are part of the wheel, and a run must not depend on a network.
+        config: dict[str, Any] = {
+            "memory_limit": f"{self.memory_limit_gb}GB",
+            "threads": self.threads,
+            "temp_directory": self.temp_directory,
+            "max_temp_directory_size": f"{self.max_temp_gb}GB",
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            **self.connection_config,
+        }
+        deadline = time.monotonic() + self.wait_seconds
+        pause = 0.05
+        while True:
+            try:
+                connection = duckdb.connect(str(path), read_only=read_only, config=config)
+                connection.execute(render("warehouse/utc").text)
+                return connection
+            except duckdb.IOException as error:
+                if "lock" not in str(error).lower():
+                    raise
+                if time.monotonic() >= deadline:
+                    raise WarehouseBusyError(
+                        f"the warehouse {path} is held by another process after {self.wait_seconds:g} s "
+                        f"({_holder(str(error))}): let it finish or end it, then run again"
+                    ) from error
+            time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
+            pause = min(pause * 2, 1.0)
+
+
+def forget_runs(database: Database, run_ids: Sequence[str]) -> None:
+    """Take back what killed runs had begun to record: their sessions stay as ``abandoned``, their figures go."""
+    for contract in TABLES:
+        if contract is not SESSIONS and database.has_table(contract.path) and database.has_table(SESSIONS.path):
+            database.execute(
+                render("sessions/forget", table=contract.path, sessions_table=SESSIONS.path, run_ids=list(run_ids))
+            )
+    if database.has_table(SESSIONS.path):
+        database.execute(render("sessions/abandon", sessions_table=SESSIONS.path, run_ids=list(run_ids)))
+
+
+def _holder(message: str) -> str:
+    start = message.find("PID")
+    return message[start : start + 20].split(")")[0].rstrip(".") if start >= 0 else "holder unknown"

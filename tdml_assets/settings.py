@@ -1,0 +1,239 @@
+"""``tdml.yaml`` and the environment become one frozen, validated ``Settings``.
+
+Belongs here: the keys of the settings file, their defaults, and errors that a person can act on.
+Does not: the declaration of sources (``core/sources.py``) and of workflows (``core/workflow.py``).
+
+The file is named by ``TDML_CONFIG`` (default ``tdml.yaml``), the state folder by ``TDML_HOME`` (default ``.tdml``). Every other
+key can be overridden by the environment: ``TDML_AS_OF``, ``TDML_WAREHOUSE__MEMORY_LIMIT_GB``, and so on; values are YAML.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from tdml_assets.core.simulation import SimulationSettings
+from tdml_assets.core.sources import Sources
+from tdml_assets.sample import sources_of_sample
+
+_PREFIX = "TDML_"
+_NOT_KEYS = {"TDML_HOME", "TDML_CONFIG", "TDML_WAREHOUSE"}
+
+
+class SettingsError(ValueError):
+    """The settings cannot be used: names the file, the key, the value and the remedy."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class WarehouseSettings(_Frozen):
+    """The DuckDB file."""
+
+    memory_limit_gb: float = Field(default=4.0, gt=0, description="Memory DuckDB may use before it spills, in GB.")
+    threads: int | None = Field(default=None, ge=1, description="Threads; every core unless given.")
+    max_temp_gb: float = Field(default=50.0, gt=0, description="Disk that spilled data may use, in GB.")
+    wait_seconds: float = Field(default=30.0, ge=0, description="How long to wait for another process that holds the file.")
+
+
+class S3Settings(_Frozen):
+    """Where S3 is. Credentials come from the environment or the machine's role, never from a file here."""
+
+    endpoint_url: str | None = Field(default=None, description="Of an S3-compatible store; AWS unless given.")
+    region_name: str | None = Field(default=None, description="Region of the buckets.")
+
+
+class FilesDestination(_Frozen):
+    """Parquet and CSV under ``exports_url``."""
+
+    keep: int = Field(default=12, ge=1, description="Exports kept beside the latest.")
+
+
+class Destinations(_Frozen):
+    """Systems that attributes are sent to."""
+
+    files: FilesDestination | None = FilesDestination()
+
+
+class Settings(_Frozen):
+    """Everything that can be set. Made by :func:`load_settings`."""
+
+    home: Path = Field(description="Folder of all state.")
+    base_folder: Path = Field(description="Folder that relative paths in the file start from: the file's own.")
+    sources: Sources = Sources()
+    sample: SimulationSettings = Field(
+        default_factory=SimulationSettings, description="Sample data, made when no orders are declared."
+    )
+    as_of: Literal["latest"] | date = Field(default="latest", description="Day the sessions stand at; latest: the last order's.")
+    workflows: dict[str, dict[str, Any]] | None = Field(
+        default=None, description="Workflows that run, with keys of theirs to override; all that are declared unless given."
+    )
+    warehouse: WarehouseSettings = WarehouseSettings()
+    models_url: str | None = Field(default=None, description="Folder or s3:// URL of model bundles; <home>/models unless given.")
+    exports_url: str | None = Field(default=None, description="Folder or s3:// URL of exports; <home>/exports unless given.")
+    s3: S3Settings = S3Settings()
+    tier: Literal["tier1", "tier2", "machine"] = Field(default="machine", description="CPU, memory and disk an engine may use.")
+    destinations: Destinations = Destinations()
+    session_wait_seconds: float = Field(
+        default=600.0, ge=0, description="How long a run waits for another run on the same state folder before it gives up."
+    )
+
+    @field_validator("workflows", mode="before")
+    @classmethod
+    def _list_or_mapping(cls, value: Any) -> Any:
+        if isinstance(value, list):
+            return {name: {} for name in value}
+        if isinstance(value, dict):
+            return {name: overrides or {} for name, overrides in value.items()}
+        return value
+
+    @property
+    def uses_sample(self) -> bool:
+        """Whether no orders are declared, so that sample data is made."""
+        return self.sources.orders is None
+
+    @property
+    def effective_sources(self) -> Sources:
+        """The declared sources, or those of the sample data."""
+        if not self.uses_sample:
+            return self.sources
+        return Sources.model_validate(sources_of_sample(self.sample_folder, currency=self.sample.currency))
+
+    @property
+    def warehouse_path(self) -> Path:
+        """The DuckDB file."""
+        return self.home / "warehouse.duckdb"
+
+    @property
+    def sample_folder(self) -> Path:
+        """Where sample data is written."""
+        return self.home / "sample"
+
+    @property
+    def reports_folder(self) -> Path:
+        """Where HTML reports are written."""
+        return self.home / "reports"
+
+    @property
+    def effective_models_url(self) -> str:
+        """Where model bundles are kept."""
+        return _resolve(self.models_url, self.base_folder) or str(self.home / "models")
+
+    @property
+    def effective_exports_url(self) -> str:
+        """Where exports are written."""
+        return _resolve(self.exports_url, self.base_folder) or str(self.home / "exports")
+
+
+def _resolve(url: str | None, base_folder: Path) -> str | None:
+    if url is None or "://" in url:
+        return url
+    return str((base_folder / url).resolve())
+
+
+def load_settings(environment: Mapping[str, str] | None = None, *, working_folder: Path | None = None) -> Settings:
+    """Read the settings file and the environment.
+
+    Parameters
+    ----------
+    environment : variables to read; the process's own unless given.
+    working_folder : folder that ``TDML_CONFIG`` and ``TDML_HOME`` start from; the current one unless given.
+
+    Raises
+    ------
+    SettingsError
+        If the file is missing or is not YAML, or a key is unknown or wrong; every fault is named at once.
+    """
+    environment = os.environ if environment is None else environment
+    folder = (working_folder or Path.cwd()).resolve()
+    named = environment.get("TDML_CONFIG")
+    path = folder / (named or "tdml.yaml")
+    if path.is_file():
+        content = _read_yaml(path)
+    elif named:
+        raise SettingsError(f"TDML_CONFIG names {path}, which is not a file: correct the path or unset TDML_CONFIG")
+    else:
+        content = {}
+    for key in ("home", "base_folder"):
+        if key in content:
+            raise SettingsError(f"{path.name}: {key}: not a key of the file; the state folder is set by TDML_HOME")
+    _override(content, environment)
+    content["home"] = (folder / environment.get("TDML_HOME", ".tdml")).resolve()
+    content["base_folder"] = path.parent
+    try:
+        return Settings.model_validate(content)
+    except ValidationError as error:
+        raise SettingsError(explain(error, Settings, str(path.name))) from None
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path.name} is not readable YAML: {error}") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise SettingsError(f"{path.name} must hold keys and values, not a {type(content).__name__}")
+    return content
+
+
+def _override(content: dict[str, Any], environment: Mapping[str, str]) -> None:
+    for variable in sorted(environment):
+        if not variable.startswith(_PREFIX) or variable in _NOT_KEYS:
+            continue
+        *parents, last = variable.removeprefix(_PREFIX).lower().split("__")
+        place = content
+        for parent in parents:
+            place = place.setdefault(parent, {})
+            if not isinstance(place, dict):
+                raise SettingsError(f"{variable}: {parent} holds no keys of its own in the settings")
+        place[last] = yaml.safe_load(environment[variable])
+
+
+def explain(error: ValidationError, model: type[BaseModel], where: str) -> str:
+    """Every fault of a validation in words: where, which key, what was found and what is allowed."""
+    lines = []
+    for fault in error.errors():
+        key = ".".join(str(part) for part in fault["loc"]) or "(whole)"
+        if fault["type"] == "extra_forbidden":
+            close = difflib.get_close_matches(str(fault["loc"][-1]), _known_keys(model, fault["loc"][:-1]), n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(sorted(_known_keys(model, fault['loc'][:-1])))}"
+            lines.append(f"{where}: {key}: unknown key{hint}")
+        else:
+            lines.append(f"{where}: {key}: {fault['msg']} (found {_shortened(fault.get('input'))})")
+    return "\n".join(lines)
+
+
+def _shortened(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _known_keys(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
+    fields = model.model_fields
+    for part in location:
+        if part not in fields:
+            continue
+        inner = _model_of(fields[part].annotation)
+        if inner is not None:
+            fields = inner.model_fields
+    return list(fields)
+
+
+def _model_of(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        found = _model_of(argument)
+        if found is not None:
+            return found
+    return None

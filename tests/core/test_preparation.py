@@ -1,0 +1,174 @@
+"""Fit in the warehouse, decide in Python, apply in the warehouse: checked against scikit-learn and by hand."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
+
+from tdml_assets.core.contracts import Column, TableContract
+from tdml_assets.core.preparation import Parameters, decide_parameters, prepared_contract, reshape_statistics
+from tdml_assets.core.statements import render
+from tdml_assets.core.workflow import Outliers, Prepare
+from tdml_assets.resources.warehouse import Database, Warehouse
+
+TABLE = TableContract(
+    "wf",
+    "training_table",
+    "test",
+    (
+        Column("snapshot_date", "DATE", ""),
+        Column("customer_id", "VARCHAR", ""),
+        Column("split", "VARCHAR", ""),
+        Column("target", "DOUBLE", ""),
+        Column("spend", "DOUBLE", ""),
+        Column("orders", "BIGINT", ""),
+        Column("flat", "DOUBLE", ""),
+        Column("empty", "DOUBLE", ""),
+        Column("category", "VARCHAR", ""),
+    ),
+)
+NUMERIC = ("spend", "orders", "flat", "empty")
+ROWS = 400
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Warehouse:
+    house = Warehouse(database=str(tmp_path / "w.duckdb"), temp_directory=str(tmp_path / "t"))
+    draw = np.random.default_rng(3)
+    spend = draw.lognormal(3, 1, ROWS)
+    spend[7] = 1e6
+    table = pa.table(
+        {
+            "snapshot_date": pa.array(["2026-01-01"] * ROWS).cast(pa.date32()),
+            "customer_id": [f"{i:05d}" for i in range(ROWS)],
+            "split": ["train"] * (ROWS // 2) + ["test"] * (ROWS // 2),
+            "target": draw.random(ROWS),
+            "spend": pa.array(spend, mask=np.arange(ROWS) % 10 == 0),
+            "orders": draw.integers(0, 9, ROWS),
+            "flat": np.ones(ROWS),
+            "empty": pa.nulls(ROWS, pa.float64()),
+            "category": pa.array(["Toys", "Home", "Books", "Home!", None] * (ROWS // 5 - 1) + ["Unseen"] * 5),
+        }
+    )
+    with house.write() as database:
+        database.replace(TABLE, table)
+    return house
+
+
+def fit(database: Database, prepare: Prepare, limit: int = 2) -> Parameters:
+    low, high = prepare.outliers.low, prepare.outliers.high
+    row = database.row(render("preparation/fit_numeric", table=TABLE.path, columns=NUMERIC, low=low, high=high))
+    levels = [r["level"] for r in database.rows(render("preparation/fit_levels", table=TABLE.path, column="category", limit=99))]
+    return decide_parameters(reshape_statistics(row, NUMERIC), {"category": levels}, prepare, limit)
+
+
+def apply(database: Database, parameters: Parameters) -> dict[str, np.ndarray]:
+    statement = render(
+        "preparation/apply",
+        table=TABLE.path,
+        parameters=parameters,
+        keys=["snapshot_date", "customer_id", "split", "target"],
+        snapshot_date=None,
+        drop_outliers=True,
+        ordered=True,
+    )
+    table = database.arrow(statement)
+    return {name: table[name].to_numpy() for name in table.column_names}
+
+
+def raw(database: Database, column: str) -> tuple[np.ndarray, np.ndarray]:
+    parts = [
+        database.arrow(render("preparation/read_split", table=TABLE.path, columns=[column], split=split))
+        for split in ("train", "test")
+    ]
+    train, test = (part[column].to_numpy() for part in parts)
+    return train, np.concatenate([train, test])
+
+
+@pytest.mark.parametrize(
+    ("scaling", "scaler"), [("zscore", StandardScaler()), ("minmax", MinMaxScaler()), ("robust", RobustScaler())]
+)
+def test_scaling_agrees_with_scikit_learn_fitted_on_the_training_split(warehouse: Warehouse, scaling: str, scaler) -> None:
+    with warehouse.read() as database:
+        prepared = apply(database, fit(database, Prepare(scaling=scaling)))
+        train, everything = raw(database, "spend")
+    expected = scaler.fit(train.reshape(-1, 1)).transform(everything.reshape(-1, 1)).ravel()
+    np.testing.assert_allclose(prepared["spend"], expected, rtol=1e-8, atol=1e-11)
+
+
+def test_the_iqr_rule_clips_at_one_and_a_half_ranges_of_the_training_split(warehouse: Warehouse) -> None:
+    with warehouse.read() as database:
+        prepared = apply(database, fit(database, Prepare(outliers=Outliers(rule="iqr"))))
+        train, everything = raw(database, "spend")
+    q1, q3 = np.nanquantile(train, [0.25, 0.75])
+    expected = np.clip(everything, q1 - 1.5 * (q3 - q1), q3 + 1.5 * (q3 - q1))
+    np.testing.assert_allclose(prepared["spend"], expected, rtol=1e-8, atol=1e-11)
+    assert np.nanmax(prepared["spend"]) < 1e5
+
+
+def test_flagged_outliers_keep_their_value_and_get_a_column(warehouse: Warehouse) -> None:
+    with warehouse.read() as database:
+        prepared = apply(database, fit(database, Prepare(outliers=Outliers(rule="iqr", action="flag"))))
+    assert np.nanmax(prepared["spend"]) == 1e6
+    assert prepared["spend__outlier"][7] == 1
+    assert prepared["spend__outlier"][10] == 0, "a missing value is no outlier"
+
+
+def test_dropped_outliers_leave_training_but_never_the_test_split(warehouse: Warehouse) -> None:
+    with warehouse.read() as database:
+        prepared = apply(database, fit(database, Prepare(outliers=Outliers(rule="iqr", action="drop"))))
+    assert "00007" not in set(prepared["customer_id"])
+    assert (prepared["split"] == "test").sum() == ROWS // 2
+
+
+@pytest.mark.parametrize(("nulls", "expected"), [("zero", 0.0), ("median", None), ("keep", np.nan)])
+def test_missing_values_become_what_was_asked(warehouse: Warehouse, nulls: str, expected: float | None) -> None:
+    with warehouse.read() as database:
+        prepared = apply(database, fit(database, Prepare(nulls=nulls)))
+        train, _ = raw(database, "spend")
+    np.testing.assert_allclose(prepared["spend"][10], np.nanmedian(train) if expected is None else expected, rtol=1e-9)
+
+
+def test_constant_and_empty_columns_are_dropped_and_listed(warehouse: Warehouse) -> None:
+    with warehouse.read() as database:
+        parameters = fit(database, Prepare())
+    assert set(parameters.dropped) == {"flat", "empty"}
+    assert "flat" not in parameters.feature_names
+
+
+def test_categories_beyond_the_limit_and_unseen_ones_share_the_other_column(warehouse: Warehouse) -> None:
+    with warehouse.read() as database:
+        parameters = fit(database, Prepare(), limit=2)
+        prepared = apply(database, parameters)
+    assert [level.name for level in parameters.levels] == ["category__books", "category__home", "category__other"]
+    last = {name: prepared[name][-1] for name in ("category__books", "category__home", "category__other")}
+    assert last == {"category__books": 0, "category__home": 0, "category__other": 1}
+    assert prepared["category__other"][4] == 0, "a missing category is no other category"
+
+
+def test_levels_that_would_share_a_column_name_get_a_number(warehouse: Warehouse) -> None:
+    with warehouse.read() as database:
+        parameters = fit(database, Prepare(), limit=9)
+    names = [level.name for level in parameters.levels]
+    assert len(set(names)) == len(names)
+    assert {"category__home", "category__home_2"} <= set(names)
+
+
+def test_parameters_survive_their_json_form(warehouse: Warehouse) -> None:
+    with warehouse.read() as database:
+        parameters = fit(database, Prepare(nulls="median", scaling="zscore", outliers=Outliers(rule="quantile")))
+    assert Parameters.from_json(parameters.to_json()) == parameters
+
+
+def test_the_contract_lists_what_is_applied(warehouse: Warehouse) -> None:
+    with warehouse.read() as database:
+        parameters = fit(database, Prepare(outliers=Outliers(rule="iqr", action="flag")))
+        assert prepared_contract("wf", parameters).column_names == tuple(apply(database, parameters))
+
+
+def test_nothing_left_to_learn_from_is_refused() -> None:
+    with pytest.raises(ValueError, match="every feature is constant or missing.*flat"):
+        statistics = {"rows": 9, "n": 9, "min": 1.0, "max": 1.0}
+        decide_parameters({"flat": statistics}, {}, Prepare(), 2)

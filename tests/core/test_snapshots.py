@@ -1,0 +1,84 @@
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tdml_assets.core.snapshots import HistoryTooShortError, plan_snapshots, plan_split, years_before
+from tdml_assets.core.training_table import TooFewRowsError, check_sizes, note_of, roles_of, sample_share
+from tdml_assets.core.workflow import Snapshots, Split
+
+
+def test_snapshots_go_back_in_steps_of_the_horizon_and_add_the_same_season() -> None:
+    plan = plan_snapshots(date(2026, 6, 30), date(2023, 7, 1), 90, Snapshots(count=3, seasons=(1, 2)))
+    assert plan.labelled == (date(2024, 6, 30), date(2025, 6, 30), date(2025, 10, 3), date(2026, 1, 1), date(2026, 4, 1))
+    assert plan.all_dates[-1] == date(2026, 6, 30)
+
+
+def test_online_retail_keeps_two_snapshots_and_trains_the_evaluation_on_the_earlier() -> None:
+    plan = plan_snapshots(date(2011, 9, 9), date(2010, 12, 1), 91, Snapshots())
+    assert plan.labelled == (date(2011, 3, 11), date(2011, 6, 10))
+    split = plan_split(plan)
+    assert (split.test, split.train, split.validation, split.by_customers) == (date(2011, 6, 10), (date(2011, 3, 11),), None, False)
+    assert roles_of(split) == {date(2011, 3, 11): "train_and_validate", date(2011, 6, 10): "test"}
+
+
+def test_one_labelled_snapshot_is_split_by_customers_and_says_so() -> None:
+    plan = plan_snapshots(date(1997, 12, 31), date(1997, 1, 1), 181, Snapshots())
+    assert plan.labelled == (date(1997, 7, 3),)
+    split = plan_split(plan)
+    assert split.by_customers
+    assert roles_of(split) == {date(1997, 7, 3): "by_customers"}
+    assert "1997-07-03" in note_of(split, 181)
+
+
+def test_a_long_history_holds_out_later_dates_for_test_and_validation() -> None:
+    split = plan_split(plan_snapshots(date(2026, 6, 30), date(2023, 7, 1), 90, Snapshots(count=4, seasons=())))
+    assert split.test == date(2026, 4, 1)
+    assert split.validation == date(2026, 1, 1)
+    assert split.train == (date(2025, 7, 5), date(2025, 10, 3))
+    assert note_of(split, 90) == ""
+
+
+def test_too_short_a_history_is_refused_with_the_arithmetic() -> None:
+    with pytest.raises(HistoryTooShortError, match=r"span 31 days.*horizon of 90 days.*shorten target.horizon_days"):
+        plan_snapshots(date(2024, 1, 31), date(2024, 1, 1), 90, Snapshots())
+
+
+def test_the_same_day_a_year_before_a_leap_day_is_the_28th() -> None:
+    assert years_before(date(2024, 2, 29), 1) == date(2023, 2, 28)
+
+
+@given(
+    days=st.integers(2, 2000), horizon=st.integers(1, 400), count=st.integers(1, 8), step=st.one_of(st.none(), st.integers(1, 200))
+)
+def test_no_target_reaches_past_as_of_and_none_of_training_past_the_test_day(
+    days: int, horizon: int, count: int, step: int | None
+) -> None:
+    as_of = date(2026, 6, 30)
+    first = as_of - timedelta(days=days)
+    spec = Snapshots(count=count, step_days=step, seasons=(1, 2))
+    if days < horizon:
+        with pytest.raises(HistoryTooShortError):
+            plan_snapshots(as_of, first, horizon, spec)
+        return
+    plan = plan_snapshots(as_of, first, horizon, spec)
+    assert all(first <= day and day + timedelta(days=horizon) <= as_of for day in plan.labelled)
+    split = plan_split(plan)
+    if not split.by_customers:
+        assert all(day + timedelta(days=horizon) <= split.test for day in (*split.train, *filter(None, [split.validation])))
+    if split.validation:
+        assert all(day + timedelta(days=horizon) <= split.validation for day in split.train)
+    parts = [split.test, *([split.validation] if split.validation else []), *(() if split.by_customers else split.train)]
+    assert sorted([*parts, *split.refit_only]) == list(plan.labelled)
+
+
+def test_a_split_below_the_minimum_is_refused_by_name() -> None:
+    sizes = [{"split": "train", "customers": 60}, {"split": "validation", "customers": 60}, {"split": "test", "customers": 1}]
+    with pytest.raises(TooFewRowsError, match=r"the test split has 1 rows .* at least 50 \(split.min_rows\)"):
+        check_sizes(sizes, Split())
+
+
+def test_customers_are_sampled_only_above_the_maximum() -> None:
+    assert sample_share(1000, 1000) == 1.0
+    assert sample_share(4000, 1000) == 0.25

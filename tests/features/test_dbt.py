@@ -1,0 +1,160 @@
+"""The dbt project inside Dagster, and its own unit tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from datetime import date, datetime
+
+import dagster as dg
+import pytest
+
+import tdml_assets.dbt
+from tdml_assets.dbt import DbtProjectError, dbt_project_directory, ensure_manifest
+from tests.features.conftest import Log, write_log
+
+
+def files_of_the_project():
+    return {path: path.stat().st_mtime_ns for path in dbt_project_directory().rglob("*")}
+
+
+def test_every_dbt_unit_test_passes_in_a_fresh_warehouse_without_a_row(make_platform):
+    before = files_of_the_project()
+    platform = make_platform(Log())
+    invocation = platform.dbt.cli(["build"]).wait()
+    results = {row["unique_id"]: row["status"] for row in invocation.get_artifact("run_results.json")["results"]}
+
+    assert sum(name.startswith("unit_test.") for name in results) >= 16
+    assert set(results.values()) <= {"success", "pass"}
+    assert platform.rows("select count(*) as customers from features.customer_features") == [{"customers": 0}]
+    assert files_of_the_project() == before, "dbt must write nothing into its project"
+
+
+def test_models_are_assets_with_their_row_counts_and_tests_are_blocking_checks(built):
+    platform, result = built
+    counts = {
+        event.materialization.asset_key.to_user_string(): event.materialization.metadata.get("dagster/row_count")
+        for event in result.get_asset_materialization_events()
+    }
+    stored = platform.rows("select count(*) as rows from features.customer_features")[0]["rows"]
+    checks = {found.check_name: (found.passed, found.blocking) for found in result.get_asset_check_evaluations()}
+
+    assert result.success
+    assert counts["features/customer_features"].value == stored
+    assert {"staging/stg_orders", "staging/stg_pageviews", "staging/stg_email_events"} <= set(counts)
+    assert len(checks) == 7
+    assert set(checks.values()) == {(True, True)}
+
+
+def test_every_asset_has_an_owner_a_group_a_description_and_its_sources(built):
+    assets = built[0].assets
+    for spec in assets.specs:
+        assert spec.owners == ["team:marketing-data"], spec.key
+        assert spec.group_name == spec.key.path[0], spec.key
+        assert spec.description, spec.key
+    orders = next(spec for spec in assets.specs if spec.key == dg.AssetKey(["staging", "stg_orders"]))
+    days = next(spec for spec in assets.specs if spec.key == dg.AssetKey(["features", "int_snapshot_days"]))
+
+    assert [dep.asset_key for dep in orders.deps] == [dg.AssetKey(["raw", "orders"])]
+    assert dg.AssetKey(["features", "snapshots"]) in {dep.asset_key for dep in days.deps}
+
+
+def test_every_column_of_the_contract_is_described_and_stored_with_its_type(built):
+    platform = built[0]
+    spec = next(spec for spec in platform.assets.specs if spec.key.path[-1] == "customer_features")
+    declared = {column.name: column for column in spec.metadata["dagster/column_schema"].columns}
+    stored = platform.rows("select column_name, data_type from duckdb_columns() where table_name = 'customer_features'")
+
+    assert [row["column_name"] for row in stored] == list(declared)
+    assert {row["data_type"] for row in stored} == {"DATE", "VARCHAR", "DOUBLE", "BIGINT"}
+    for row in stored:
+        assert declared[row["column_name"]].type.upper() == row["data_type"]
+        assert declared[row["column_name"]].description.endswith((".", ")."))
+
+
+def test_a_failing_data_test_fails_the_run_stops_what_follows_and_names_no_customer(make_platform, capfd):
+    # A return whose amount is positive: the raw contract forbids it.
+    when = datetime(2024, 1, 5, 12)
+    line = {"ordered_at": when, "ordered_on": when.date(), "customer_id": "secret-customer", "product_id": "tea"}
+    platform = make_platform(
+        Log(orders=[{**line, "quantity": 5, "amount": 50}, {**line, "quantity": -1, "amount": 10, "order_id": "x"}])
+    )
+    ran = []
+
+    @dg.asset(deps=[["features", "customer_features"]])
+    def follower():
+        ran.append(True)
+
+    result = platform.materialize(follower)
+    checks = {found.check_name: found.passed for found in result.get_asset_check_evaluations()}
+    counts = [event.materialization.asset_key.path[-1] for event in result.get_asset_materialization_events()]
+    failure = str(result.get_step_failure_events()[0].event_specific_data)
+
+    assert not result.success
+    assert not ran
+    assert checks["customer_features_are_not_negative"] is False
+    assert "customer_features" in counts
+    assert "customer_features_are_not_negative" in failure
+    assert "secret-customer" not in failure
+    assert "secret-customer" not in "".join(capfd.readouterr())
+    assert list((platform.home / "dbt" / "runs").glob("dbt_build-*/dbt.log")), "the log of a failed run is kept"
+
+
+def test_the_warehouse_is_free_when_dbt_has_ended(built):
+    with built[0].warehouse.write() as database:
+        assert database.has_table(("features", "customer_features"))
+
+
+def test_the_environment_of_dbt_is_gone_once_it_has_started(built):
+    platform = built[0]
+    before = dict(os.environ)
+    platform.dbt.cli(["ls", "--resource-type", "source"]).wait()
+
+    assert dict(os.environ) == before
+    assert "TDML_WAREHOUSE" not in before
+
+
+def test_the_manifest_is_made_once_and_again_when_the_project_changes(tmp_path, monkeypatch):
+    project = tmp_path / "project"
+    shutil.copytree(dbt_project_directory(), project)
+    monkeypatch.setattr(tdml_assets.dbt, "dbt_project_directory", lambda: project)
+    environment = {"TDML_WAREHOUSE": str(tmp_path / "shop.duckdb")}
+    first = ensure_manifest(tmp_path, environment)
+    made_at = first.stat().st_mtime_ns
+
+    assert ensure_manifest(tmp_path, environment) == first
+    assert first.stat().st_mtime_ns == made_at
+    assert not (tmp_path / "shop.duckdb").exists(), "compiling must not touch the warehouse"
+    assert '"shop"."raw"."orders"' in json.loads(first.read_text())["nodes"]["model.tdml.stg_orders"]["compiled_code"]
+
+    model = project / "models" / "staging" / "stg_pageviews.sql"
+    model.write_text(model.read_text() + "\n-- changed\n")
+    second = ensure_manifest(tmp_path, environment)
+
+    assert second != first
+    assert not first.exists()
+
+
+def test_a_project_that_does_not_compile_says_why(tmp_path, monkeypatch):
+    project = tmp_path / "project"
+    shutil.copytree(dbt_project_directory(), project)
+    (project / "models" / "staging" / "stg_pageviews.sql").write_text("select * from {{ ref('nobody') }}")
+    monkeypatch.setattr(tdml_assets.dbt, "dbt_project_directory", lambda: project)
+
+    with pytest.raises(DbtProjectError, match="nobody"):
+        ensure_manifest(tmp_path, {"TDML_WAREHOUSE": str(tmp_path / "shop.duckdb")})
+
+
+def test_the_same_features_come_out_bit_for_bit_on_another_number_of_threads(built, make_platform, tmp_path, log):
+    first = built[0]
+    write_log(tmp_path / "warehouse.duckdb", log)
+    second = make_platform(tmp_path / "warehouse.duckdb")
+    second.dbt.environment["WAREHOUSE_THREADS"] = "1"
+    second.build("--exclude-resource-type", "unit_test")
+    query = "from features.customer_features order by all"
+
+    assert second.rows(query) == first.rows(query)
+    assert first.rows("select max(snapshot_date) as last from features.customer_features") == [
+        {"last": date(2024, 10, 31)}
+    ]

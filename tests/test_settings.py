@@ -1,0 +1,90 @@
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from tdml_assets.component import check_known, effective_spec
+from tdml_assets.core.workflow import Target, WorkflowSpec
+from tdml_assets.settings import SettingsError, load_settings
+
+CLTV = WorkflowSpec(name="cltv", target=Target(horizon_days=90))
+
+
+def write(folder: Path, text: str) -> dict[str, str]:
+    (folder / "tdml.yaml").write_text(text, encoding="utf-8")
+    return {"TDML_CONFIG": "tdml.yaml"}
+
+
+def test_without_a_file_the_sample_is_used_and_state_lies_in_the_working_folder(tmp_path: Path) -> None:
+    settings = load_settings({}, working_folder=tmp_path)
+    assert settings.uses_sample
+    assert settings.home == tmp_path / ".tdml"
+    assert settings.warehouse_path == tmp_path / ".tdml" / "warehouse.duckdb"
+    assert settings.as_of == "latest"
+
+
+def test_the_environment_overrides_every_key(tmp_path: Path) -> None:
+    environment = write(tmp_path, "as_of: 2020-01-01\nwarehouse: {threads: 1}\n") | {
+        "TDML_AS_OF": "2021-02-03",
+        "TDML_WAREHOUSE__MEMORY_LIMIT_GB": "1.5",
+        "TDML_HOME": "elsewhere",
+    }
+    settings = load_settings(environment, working_folder=tmp_path)
+    assert settings.as_of == date(2021, 2, 3)
+    assert (settings.warehouse.threads, settings.warehouse.memory_limit_gb) == (1, 1.5)
+    assert settings.home == tmp_path / "elsewhere"
+
+
+def test_urls_are_resolved_from_the_files_folder_and_s3_is_left_alone(tmp_path: Path) -> None:
+    settings = load_settings(write(tmp_path, "models_url: m\nexports_url: s3://b/x\n"), working_folder=tmp_path)
+    assert settings.effective_models_url == str(tmp_path / "m")
+    assert settings.effective_exports_url == "s3://b/x"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("as_off: latest", r"tdml.yaml: as_off: unknown key; did you mean 'as_of'\?"),
+        ("warehouse: {thread: 2}", r"warehouse.thread: unknown key; did you mean 'threads'\?"),
+        ("warehouse: {threads: two}", r"warehouse.threads: .*integer.*found 'two'"),
+        ("as_of: someday", r"as_of.*found 'someday'"),
+        ("tier: huge", r"tier: .*'tier1', 'tier2' or 'machine'.*found 'huge'"),
+        ("home: /x", r"home: not a key of the file; the state folder is set by TDML_HOME"),
+        ("- a\n- b", r"must hold keys and values, not a list"),
+        ("a: [", r"not readable YAML"),
+    ],
+)
+def test_a_wrong_setting_names_the_key_the_value_and_the_remedy(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        load_settings(write(tmp_path, text), working_folder=tmp_path)
+
+
+def test_every_fault_is_named_at_once(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"(?s)as_of.*tier"):
+        load_settings(write(tmp_path, "as_of: x\ntier: y\n"), working_folder=tmp_path)
+
+
+def test_a_settings_file_that_is_named_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="TDML_CONFIG names .*nowhere.yaml, which is not a file"):
+        load_settings({"TDML_CONFIG": "nowhere.yaml"}, working_folder=tmp_path)
+
+
+def test_overrides_reach_into_a_workflow_and_leave_the_rest(tmp_path: Path) -> None:
+    settings = load_settings(write(tmp_path, "workflows: {cltv: {target: {horizon_days: 181}}}"), working_folder=tmp_path)
+    spec = effective_spec(CLTV, settings)
+    assert spec is not None
+    assert spec.target == Target(horizon_days=181)
+    assert spec.model_copy(update={"target": CLTV.target}) == CLTV
+
+
+def test_a_workflow_that_is_not_listed_does_not_run(tmp_path: Path) -> None:
+    settings = load_settings(write(tmp_path, "workflows: [churn]"), working_folder=tmp_path)
+    assert effective_spec(CLTV, settings) is None
+    with pytest.raises(SettingsError, match="churn is not declared; known: cltv"):
+        check_known(settings, {"cltv": CLTV})
+
+
+def test_a_wrong_override_names_the_workflow_and_the_key(tmp_path: Path) -> None:
+    settings = load_settings(write(tmp_path, "workflows: {cltv: {target: {horizon: 9}}}"), working_folder=tmp_path)
+    with pytest.raises(SettingsError, match=r"workflows.cltv: target.horizon: unknown key; did you mean 'horizon_days'\?"):
+        effective_spec(CLTV, settings)
