@@ -41,7 +41,7 @@ check: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar dbt_project/models sql
+	@$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar dbt_project/models
 
 # The locks record hashes and no addresses. Needs uv on the path.
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-annotate --no-header

@@ -50,7 +50,7 @@ def main() -> int:
             holds = bool(row and row[0])
             failed += not holds
             print(f"{'ok  ' if holds else 'FAIL'} {claim}")
-    exports = [path for path in (HOME / "exports").rglob("*.parquet")]
+    exports = list((HOME / "exports").rglob("*.parquet"))
     print(f"{'ok  ' if exports else 'FAIL'} attributes were exported")
     return 1 if failed or not exports else 0
 

@@ -1,12 +1,12 @@
-"""Measuring commands and writing what was measured: seconds, memory of a whole process tree, one table for all benchmarks.
+"""Measuring commands and writing what was measured: seconds and memory of a whole process tree, in one form of table.
 
 Belongs here: running one command and watching everything it starts, the machine's facts, ``docs/<name>.md`` and
 ``docs/results/<name>.json``. Does not: what is run and why (each benchmark's own module).
 
-Memory is counted per process as what it alone owns and summed over the tree: anonymous, shared and swapped-out memory of
-``/proc/<pid>/status`` on Linux, elsewhere the unique set size. Pages of files that are only mapped (libraries, data) are
-left out, because the kernel drops them when memory is short. The proportional set size would say the same more exactly
-but walks every page of the process, which slows down what is measured.
+Memory is counted per process as what it alone owns and summed over the tree: anonymous, shared and swapped-out memory
+of ``/proc/<pid>/status`` on Linux, elsewhere the unique set size. Pages of files that are only mapped (libraries, data)
+are left out, because the kernel drops them when memory is short. The proportional set size would say the same more
+exactly but walks every page of the process, which slows down what is measured.
 """
 
 from __future__ import annotations

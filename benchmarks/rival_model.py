@@ -66,8 +66,8 @@ class Preparation:
             np.clip(frame[name].to_numpy(), low, high, out=matrix[:, place])
         place = len(self.bounds)
         for name, levels in self.levels.items():
-            codes, known = frame[name].cat.codes.to_numpy(), frame[name].cat.categories
-            top = [known.get_loc(level) for level in levels]
+            codes, known = frame[name].cat.codes.to_numpy(), list(frame[name].cat.categories)
+            top = [known.index(level) for level in levels]
             for code in top:
                 matrix[:, place] = codes == code
                 place += 1

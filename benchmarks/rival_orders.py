@@ -47,7 +47,10 @@ def codes_of(path: Path, name: str) -> tuple[Array, pa.Array]:
     blank = np.flatnonzero(pc.equal(pc.utf8_trim_whitespace(column.dictionary), "").to_numpy(zero_copy_only=False))
     if len(blank):
         codes = np.where(np.isin(codes, blank), np.int32(-1), codes)
-    return codes, column.dictionary
+    texts = column.dictionary
+    del column
+    pa.default_memory_pool().release_unused()
+    return codes, texts
 
 
 def numbers_of(path: Path, name: str) -> Array:
@@ -79,18 +82,21 @@ def read_lines(path: Path, today: date) -> tuple[dict[str, Array], pa.Array, lis
         rejected[reason] = int((keep & bad).sum())
         keep &= ~bad
     del reasons
-    order, _ = codes_of(path, "order_id")
-    key = order.astype(np.int64) * (1 << 20) + numbers_of(path, "line_number")
-    duplicate = pd.Series(key[keep]).duplicated(keep="last").to_numpy()
-    rejected["duplicate"] = int(duplicate.sum())
-    keep[np.flatnonzero(keep)[duplicate]] = False
-    del key, duplicate
+    order = codes_of(path, "order_id")[0]
+    key = (order.astype(np.int64) * (1 << 20) + numbers_of(path, "line_number"))[keep]
+    # Sorting takes less memory than a hash table, and as a rule there is nothing to find.
+    ordered = np.sort(key)
+    rejected["duplicate"] = int((ordered[1:] == ordered[:-1]).sum())
+    del ordered
+    if rejected["duplicate"]:
+        keep[np.flatnonzero(keep)[pd.Series(key).duplicated(keep="last").to_numpy()]] = False
+    del key
 
     status, statuses = codes_of(path, "order_status")
     returned = np.isin(
         status, [place for place, text in enumerate(statuses.to_pylist()) if text.upper() in RETURN_STATUSES]
     ) | (units < 0)
-    product, _ = codes_of(path, "product_id")
+    product = codes_of(path, "product_id")[0]
     category, categories = codes_of(path, "product_category")
     channel, kinds = codes_of(path, "order_type")
     # One more for lines without a channel: code -1.
@@ -246,7 +252,8 @@ def population(log: Log, day: int) -> Array:
     """Find the customers with a sale left at the end of ``day``, as codes."""
     lines, _, _ = orders_left(log, day)
     customers = log.order_customer[(log.order_day <= day) & (lines > 0)]
-    return customers[np.append(True, customers[1:] != customers[:-1])]
+    found: Array = customers[np.append(True, customers[1:] != customers[:-1])]
+    return found
 
 
 def features_at(log: Log, day: int) -> pd.DataFrame:
@@ -265,8 +272,9 @@ def features_at(log: Log, day: int) -> pd.DataFrame:
     found["avg_order_size"] = found["total_items"] / found["total_orders"]
     numbers = {name: found.pop(name).astype(np.float32) for name in list(found) if name not in TEXT}
     frame = pd.DataFrame(numbers, index=who, copy=False)
+    categories = pd.CategoricalDtype(log.categories)
     for name in TEXT:
-        frame[name] = pd.Categorical.from_codes(found[name], categories=log.categories)
+        frame[name] = pd.Categorical.from_codes(found[name], dtype=categories)  # type: ignore[arg-type]
     return frame
 
 

@@ -56,7 +56,10 @@ def run(select: Annotated[str, typer.Option(help="Assets to materialise, as Dags
     command += ["-m", "tdml_assets.definitions", "-d", str(project_root())]
     code = run_with_progress(command, log_path, child_environment(settings))
     if code:
-        typer.echo(f"the run failed (exit code {code}); results of earlier runs are as they were. Full log: {log_path}", err=True)
+        typer.echo(
+            f"the run failed (exit code {code}); results of earlier runs are as they were. Full log: {log_path}",
+            err=True,
+        )
         raise typer.Exit(code if code > 0 else 1)
     if select == "*":
         summary()
@@ -71,7 +74,8 @@ def summary(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
     settings = _settings()
     infos = [
-        WorkflowInfo(spec.name, spec.title, spec.task, spec.target.horizon_days) for spec in declared_workflows(settings)
+        WorkflowInfo(spec.name, spec.title, spec.task, spec.target.horizon_days)
+        for spec in declared_workflows(settings)
     ]
     places = {
         "exports": settings.effective_exports_url,
@@ -101,4 +105,3 @@ def ui(
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(project_root() / "workspace.yaml")]
     os.chdir(project_root())
     os.execve(sys.executable, [*command, "--host", host, "--port", str(port)], child_environment(settings))
-

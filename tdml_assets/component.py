@@ -6,6 +6,7 @@ Does not: what the keys mean (``core/workflow.py``), what a stage does (``assets
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -79,6 +80,9 @@ def check_known(settings: Settings, declared: Mapping[str, WorkflowSpec]) -> Non
 
 def component_tree() -> dg.ComponentTree:
     """The YAML files under ``workflows/``."""
+    # Dagster warns of the maturity of its own calls, dozens of times a load; nobody who runs this can act on it.
+    for category in (dg.BetaWarning, dg.PreviewWarning):
+        warnings.filterwarnings("ignore", category=category)
     return dg.ComponentTree.for_project(project_root())
 
 

@@ -27,7 +27,9 @@ def defs() -> dg.Definitions:
     specs = declared_workflows(settings)
     jobs = build_jobs(specs)
     resources = build_resources(settings)
-    dbt_assets, shift_check, dbt = build_dbt_assets(settings.home, dbt_environment(settings.home, resources["warehouse"]))
+    dbt_assets, shift_check, dbt = build_dbt_assets(
+        settings.home, dbt_environment(settings.home, resources["warehouse"])
+    )
     platform = dg.Definitions(
         assets=[
             *build_raw_assets(

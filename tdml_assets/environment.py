@@ -33,11 +33,13 @@ def child_environment(settings: Settings, base: Mapping[str, str] | None = None)
     """Variables for a process that works on ``settings.home``."""
     base = os.environ if base is None else base
     # The UI's server runs in the project's folder, where a relative settings path would no longer be found.
-    config = {"TDML_CONFIG": os.path.abspath(base["TDML_CONFIG"])} if base.get("TDML_CONFIG") else {}
+    config = {"TDML_CONFIG": str(Path(base["TDML_CONFIG"]).resolve())} if base.get("TDML_CONFIG") else {}
     return {
         **base,
         **config,
         **NO_TELEMETRY,
+        # Threads that wait must not spin: the warehouse, dbt and the learner take turns on few cores.
+        "OMP_WAIT_POLICY": "PASSIVE",
         "TDML_HOME": str(settings.home),
         "DAGSTER_HOME": str(settings.home / "dagster"),
     }

@@ -57,13 +57,16 @@ def table_preview(rows: Sequence[Mapping[str, Any]], *, digits: int = 4) -> dg.M
     for row in rows:
         cells = {}
         for name, value in row.items():
-            value = plain(value)
-            if isinstance(value, float):
-                value = float(f"{value:.{digits}g}") if abs(value) < 10**digits else round(value)
-            cells[name] = value if isinstance(value, (int, float, bool)) else str("" if value is None else value)
+            cells[name] = _cell(plain(value), digits)
         records.append(dg.TableRecord(cells))
     names = list(rows[0]) if rows else ["empty"]
     return dg.MetadataValue.table(records, schema=dg.TableSchema(columns=[dg.TableColumn(name=name) for name in names]))
+
+
+def _cell(value: Any, digits: int) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.{digits}g}") if abs(value) < 10**digits else round(value)
+    return value if isinstance(value, (int, bool)) else str("" if value is None else value)
 
 
 def plot(title: str, png: bytes) -> dg.MetadataValue:

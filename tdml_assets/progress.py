@@ -31,6 +31,7 @@ REPORT = "report: "
 _SILENCE_SECONDS = 60.0
 _DRAIN_SECONDS = 2.0
 _NAME_WIDTH = 40
+_TEXT_WIDTH = 160
 _ERROR_LINES = 12
 _TAIL_LINES = 200
 _CHILD_DEFAULTS = {
@@ -111,7 +112,6 @@ def _shortened(text: str) -> str:
 class _Step:
     started_at: float
     ready: str | None = None
-    ready_at: float = 0.0
     ready_duration: str | None = None
     assets: int = 0
     reports: list[str] = field(default_factory=list)
@@ -190,7 +190,7 @@ class Progress:
         if event == "ASSET_MATERIALIZATION" and message.startswith("Materialized value "):
             yield from self._finished(step)
             keys = message.removeprefix("Materialized value ").rstrip(".").split(" ")
-            step.ready, step.ready_at = "/".join(keys), self._clock()
+            step.ready = "/".join(keys)
             step.ready_duration = self._dbt_seconds.pop(keys[-1], None)
         elif event == "ASSET_CHECK_EVALUATION":
             failed = _CHECK.fullmatch(message)
@@ -218,12 +218,14 @@ class Progress:
             return
         step.assets += 1
         self.assets += 1
-        # A step of several assets (dbt) is timed from one asset to the next, unless dbt said how long the model took.
-        own = step.ready_duration or (step_duration if step.assets == 1 else None)
-        duration = own or _seconds(step.ready_at - step.started_at)
-        text = "; ".join(step.reports)
+        # Dagster times the step. Of several assets (dbt) only the last line says so; before it, what dbt itself timed.
+        several = f"for the {step.assets} of this step" if step_duration and step.assets > 1 else ""
+        duration = step_duration or step.ready_duration or ""
+        text = "; ".join(part for part in (several, *step.reports) if part)
+        if len(text) > _TEXT_WIDTH:
+            text = text[: _TEXT_WIDTH - 4].rsplit(" ", 1)[0] + " ..."
         yield f"  {step.ready:<{_NAME_WIDTH}} {duration:>8}  {text}".rstrip()
-        step.ready, step.started_at, step.reports = None, step.ready_at, []
+        step.ready, step.reports = None, []
 
 
 def _seconds(seconds: float) -> str:

@@ -41,7 +41,9 @@ class WarehouseSettings(_Frozen):
     memory_limit_gb: float = Field(default=4.0, gt=0, description="Memory DuckDB may use before it spills, in GB.")
     threads: int | None = Field(default=None, ge=1, description="Threads; every core unless given.")
     max_temp_gb: float = Field(default=50.0, gt=0, description="Disk that spilled data may use, in GB.")
-    wait_seconds: float = Field(default=30.0, ge=0, description="How long to wait for another process that holds the file.")
+    wait_seconds: float = Field(
+        default=30.0, ge=0, description="How long to wait for another process that holds the file."
+    )
 
 
 class S3Settings(_Frozen):
@@ -72,18 +74,29 @@ class Settings(_Frozen):
     sample: SimulationSettings = Field(
         default_factory=SimulationSettings, description="Sample data, made when no orders are declared."
     )
-    as_of: Literal["latest"] | date = Field(default="latest", description="Day the sessions stand at; latest: the last order's.")
+    as_of: Literal["latest"] | date = Field(
+        default="latest", description="Day the sessions stand at; latest: the last order's."
+    )
     workflows: dict[str, dict[str, Any]] | None = Field(
-        default=None, description="Workflows that run, with keys of theirs to override; all that are declared unless given."
+        default=None,
+        description="Workflows that run, with keys of theirs to override; all that are declared unless given.",
     )
     warehouse: WarehouseSettings = WarehouseSettings()
-    models_url: str | None = Field(default=None, description="Folder or s3:// URL of model bundles; <home>/models unless given.")
-    exports_url: str | None = Field(default=None, description="Folder or s3:// URL of exports; <home>/exports unless given.")
+    models_url: str | None = Field(
+        default=None, description="Folder or s3:// URL of model bundles; <home>/models unless given."
+    )
+    exports_url: str | None = Field(
+        default=None, description="Folder or s3:// URL of exports; <home>/exports unless given."
+    )
     s3: S3Settings = S3Settings()
-    tier: Literal["tier1", "tier2", "machine"] = Field(default="machine", description="CPU, memory and disk an engine may use.")
+    tier: Literal["tier1", "tier2", "machine"] = Field(
+        default="machine", description="CPU, memory and disk an engine may use."
+    )
     destinations: Destinations = Destinations()
     session_wait_seconds: float = Field(
-        default=600.0, ge=0, description="How long a run waits for another run on the same state folder before it gives up."
+        default=600.0,
+        ge=0,
+        description="How long a run waits for another run on the same state folder before it gives up.",
     )
 
     @field_validator("workflows", mode="before")
@@ -206,7 +219,11 @@ def explain(error: ValidationError, model: type[BaseModel], where: str) -> str:
         key = ".".join(str(part) for part in fault["loc"]) or "(whole)"
         if fault["type"] == "extra_forbidden":
             close = difflib.get_close_matches(str(fault["loc"][-1]), _known_keys(model, fault["loc"][:-1]), n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(sorted(_known_keys(model, fault['loc'][:-1])))}"
+            hint = (
+                f"; did you mean {close[0]!r}?"
+                if close
+                else f"; known: {', '.join(sorted(_known_keys(model, fault['loc'][:-1])))}"
+            )
             lines.append(f"{where}: {key}: unknown key{hint}")
         else:
             lines.append(f"{where}: {key}: {fault['msg']} (found {_shortened(fault.get('input'))})")

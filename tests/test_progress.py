@@ -70,8 +70,25 @@ def test_dbt_shows_its_models_with_their_own_seconds_and_its_failed_tests_only()
     assert lines == [
         ["!", "staging/stg_orders:", "check", "not_null_id", "did", "not", "pass"],
         ["staging/stg_orders", "0.08s"],
-        ["features/customer_features", "2.50s"],
+        ["features/customer_features", "6.76s", "for", "the", "2", "of", "this", "step"],
     ]
+
+
+def test_a_time_that_nobody_measured_is_left_out() -> None:
+    quiet = "".join(line for line in DBT.splitlines(keepends=True) if "OK created" not in line)
+    assert [line.split()[1:2] for line in shown(quiet)[1:]] == [[], ["6.76s"]]
+
+
+def test_a_long_report_is_cut_at_a_word() -> None:
+    log = (
+        event("a", "STEP_START", "Started.")
+        + f"{HEAD}a - {REPORT}{'word ' * 100}\n"
+        + event("a", "ASSET_MATERIALIZATION", "Materialized value a.")
+        + event("a", "STEP_SUCCESS", 'Finished execution of step "a" in 5ms.')
+    )
+    (line,) = shown(log)
+    assert line.endswith("word word ...")
+    assert len(line) < 220
 
 
 FAILURE = """Execution of step "cltv__model" failed.

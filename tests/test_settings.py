@@ -70,7 +70,9 @@ def test_a_settings_file_that_is_named_must_be_there(tmp_path: Path) -> None:
 
 
 def test_overrides_reach_into_a_workflow_and_leave_the_rest(tmp_path: Path) -> None:
-    settings = load_settings(write(tmp_path, "workflows: {cltv: {target: {horizon_days: 181}}}"), working_folder=tmp_path)
+    settings = load_settings(
+        write(tmp_path, "workflows: {cltv: {target: {horizon_days: 181}}}"), working_folder=tmp_path
+    )
     spec = effective_spec(CLTV, settings)
     assert spec is not None
     assert spec.target == Target(horizon_days=181)
@@ -86,5 +88,7 @@ def test_a_workflow_that_is_not_listed_does_not_run(tmp_path: Path) -> None:
 
 def test_a_wrong_override_names_the_workflow_and_the_key(tmp_path: Path) -> None:
     settings = load_settings(write(tmp_path, "workflows: {cltv: {target: {horizon: 9}}}"), working_folder=tmp_path)
-    with pytest.raises(SettingsError, match=r"workflows.cltv: target.horizon: unknown key; did you mean 'horizon_days'\?"):
+    with pytest.raises(
+        SettingsError, match=r"workflows.cltv: target.horizon: unknown key; did you mean 'horizon_days'\?"
+    ):
         effective_spec(CLTV, settings)

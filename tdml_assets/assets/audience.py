@@ -30,7 +30,7 @@ def build_audience(specs: Sequence[WorkflowSpec], settings: Settings) -> list[dg
         return []
     assets = [_build_publication(publishing)]
     if settings.destinations.files is not None:
-        assets.append(_build_files(settings))
+        assets.append(_build_files(settings, settings.destinations.files.keep))
     return assets
 
 
@@ -53,7 +53,9 @@ def _build_publication(publishing: Sequence[WorkflowAttributes]) -> dg.AssetsDef
         name="publish_attributes",
         pool="warehouse",
     )
-    def publish_attributes(context: dg.AssetExecutionContext, warehouse: Warehouse) -> tuple[dg.MaterializeResult, dg.MaterializeResult]:
+    def publish_attributes(
+        context: dg.AssetExecutionContext, warehouse: Warehouse
+    ) -> tuple[dg.MaterializeResult, dg.MaterializeResult]:
         with warehouse.write() as database:
             done = publish(database, publishing, session_id=session_id_of(context), as_of=as_of(database))
             for workflow in publishing:
@@ -74,9 +76,7 @@ def _build_publication(publishing: Sequence[WorkflowAttributes]) -> dg.AssetsDef
     return publish_attributes
 
 
-def _build_files(settings: Settings) -> dg.AssetsDefinition:
-    declared = settings.destinations.files
-    assert declared is not None
+def _build_files(settings: Settings, keep: int) -> dg.AssetsDefinition:
     url = settings.effective_exports_url
 
     @dg.asset(
@@ -90,7 +90,7 @@ def _build_files(settings: Settings) -> dg.AssetsDefinition:
     )
     def files(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
         client = s3_client(settings) if url.startswith("s3://") else None
-        destination = FilesDestination(url, scratch=settings.home / "scratch", keep=declared.keep, s3_client=client)
+        destination = FilesDestination(url, scratch=settings.home / "scratch", keep=keep, s3_client=client)
         with warehouse.read() as database:
             delivery = destination.deliver(database, session_id_of(context))
         context.log.info(f"report: {delivery.rows} customers in {delivery.location}")

@@ -99,7 +99,9 @@ def _build_report(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition
         pool="warehouse",
         description="The same comparison drawn by Evidently on a sample, to look at. No decision depends on it.",
     )
-    def drift_report(context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore) -> dg.MaterializeResult:
+    def drift_report(
+        context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore
+    ) -> dg.MaterializeResult:
         champion = load_champion(models, spec.name, tier_of(spec, settings.tier))
         columns = [column.name for column in champion.features.columns]
         with warehouse.read() as database:

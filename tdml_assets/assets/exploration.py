@@ -39,7 +39,9 @@ def comparison_contract(workflow: str) -> TableContract:
         (
             Column("column_name", "VARCHAR", "Column of the training table.", False),
             *(Column(name, "DOUBLE", text) for name, text in numbers.items()),
-            Column("within_deck_limit", "BOOLEAN", "Whether the distance is below 3 points: information, not a verdict."),
+            Column(
+                "within_deck_limit", "BOOLEAN", "Whether the distance is below 3 points: information, not a verdict."
+            ),
             Column("status", "VARCHAR", "ok, differs, or why it could not be compared."),
         ),
     )
@@ -95,7 +97,9 @@ def build_exploration(spec: WorkflowSpec) -> dg.AssetsDefinition:
                 "correlations": table_preview(correlations[:_SHOWN]),
                 "split": plot("train against test", figures.split_comparison(rows)),
                 "correlation plot": plot("correlations", figures.correlations(correlations, target="spend")),
-                "target": plot("target", figures.target_histogram(histogram, target=f"spend in {spec.target.horizon_days} days")),
+                "target": plot(
+                    "target", figures.target_histogram(histogram, target=f"spend in {spec.target.horizon_days} days")
+                ),
             },
             check_results=[
                 dg.AssetCheckResult(

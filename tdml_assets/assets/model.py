@@ -4,14 +4,14 @@ Belongs here: handing tables to the engine, keeping what it made, and asking whe
 (``engines/``, ``core/training.py``), metrics (``core/evaluation.py``), what a stored version is (``core/bundles.py``).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
-import pyarrow.compute  # noqa: ICN001
+import pyarrow.compute as pc
 
 from tdml_assets.assets.champions import PREPARATION_FILE, reference_files
 from tdml_assets.assets.prepared import read_parameters
@@ -62,7 +62,9 @@ def read_splits(database: Database, workflow: str, parameters: Parameters) -> di
     """Prepared rows per split, in a fixed order."""
     table = (workflow, "prepared")
     return {
-        split: database.arrow(render("preparation/read_split", table=table, columns=parameters.feature_names, split=split))
+        split: database.arrow(
+            render("preparation/read_split", table=table, columns=parameters.feature_names, split=split)
+        )
         for split in _SPLITS
     }
 
@@ -101,7 +103,12 @@ def _store(
     """Write the version; returns its name."""
     files = {**model.files(), **files, PREPARATION_FILE: parameters.to_json().encode()}
     described = spec.model_dump(mode="json", exclude={"schedule", "monitor", "attributes", "label", "description"})
-    identity = {"spec": described, "data_fingerprint": fingerprint, "code_version": code_version(), "libraries": library_versions()}
+    identity: dict[str, Any] = {
+        "spec": described,
+        "data_fingerprint": fingerprint,
+        "code_version": code_version(),
+        "libraries": library_versions(),
+    }
     manifest = Manifest(
         workflow=spec.name,
         version=version_name(session["as_of"], workflow=spec.name, **identity),
@@ -136,7 +143,9 @@ def _build_candidate(spec: WorkflowSpec, default_tier: str) -> dg.AssetsDefiniti
         "every labelled row and stores that as an immutable version.",
         metadata={"dagster/table_name": f"{spec.name}.holdout_predictions"},
     )
-    def candidate_model(context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore) -> dg.MaterializeResult:
+    def candidate_model(
+        context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore
+    ) -> dg.MaterializeResult:
         with warehouse.read() as database:
             parameters = read_parameters(database, spec.name)
             splits = read_splits(database, spec.name, parameters)
@@ -160,19 +169,22 @@ def _build_candidate(spec: WorkflowSpec, default_tier: str) -> dg.AssetsDefiniti
                 database, context, spec.name, status="trained", engine=PythonEngine.name, model_version=version
             )
         context.log.info(f"report: {version}, {candidate.holdout.num_rows} rows measured")
-        combined = [row for row in importances if row["stage"] == "expected"]
-        return dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": candidate.holdout.num_rows,
-                "dagster/column_schema": column_schema(holdout_contract(spec.name)),
-                "model_version": version,
-                "training": table_preview(facts),
-                "importances": table_preview(combined[:_SHOWN]),
-                "importance plot": plot("what the model looks at", figures.importances(combined)),
-            }
-        )
+        shown = {"dagster/row_count": candidate.holdout.num_rows, "model_version": version}
+        return dg.MaterializeResult(metadata=shown | _show_training(spec, facts, importances))
 
     return candidate_model
+
+
+def _show_training(
+    spec: WorkflowSpec, facts: Sequence[Mapping[str, Any]], importances: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    combined = [row for row in importances if row["stage"] == "expected"]
+    return {
+        "dagster/column_schema": column_schema(holdout_contract(spec.name)),
+        "training": table_preview(facts),
+        "importances": table_preview(combined[:_SHOWN]),
+        "importance plot": plot("what the model looks at", figures.importances(combined)),
+    }
 
 
 def importance_rows(candidate: Candidate, splits: Mapping[str, pa.Table]) -> list[dict[str, Any]]:
@@ -238,25 +250,24 @@ def _build_evaluation(spec: WorkflowSpec) -> dg.AssetsDefinition:
             note = {} if passed else {"note": reason}
             record_session(database, context, spec.name, status="evaluated" if passed else "held", **note)
         context.log.info(f"report: {reason}")
-        test = holdout.filter(pa.compute.equal(holdout["split"], "test"))
-        beside = [
-            {"metric": name, "train": found.metrics["train"][name], "test": found.metrics["test"][name]}
-            for name in found.metrics["test"]
-        ]
         return dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": len(found.metric_rows()),
-                "metrics": table_preview(beside),
-                "calibration": plot("calibration by decile", figures.calibration(found.deciles["test"])),
-                "gain": plot(
-                    "gain", figures.gain(test["predicted_target"].to_numpy(), test["target"].to_numpy(), what="spend")
-                ),
-                "prediction statistics": table_preview(stats),
-            },
+            metadata={"dagster/row_count": len(found.metric_rows())} | _show_evaluation(holdout, found, stats),
             check_results=[dg.AssetCheckResult(check_name="fit_to_score", passed=passed, metadata={"verdict": reason})],
         )
 
     return evaluation
+
+
+def _show_evaluation(holdout: pa.Table, found: Evaluation, stats: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    train, test = found.metrics["train"], found.metrics["test"]
+    rows = holdout.filter(pc.equal(holdout["split"], "test"))
+    gain = figures.gain(rows["predicted_target"].to_numpy(), rows["target"].to_numpy(), what="spend")
+    return {
+        "metrics": table_preview([{"metric": name, "train": train[name], "test": test[name]} for name in test]),
+        "calibration": plot("calibration by decile", figures.calibration(found.deciles["test"])),
+        "gain": plot("gain", gain),
+        "prediction statistics": table_preview(stats),
+    }
 
 
 def _build_champion(spec: WorkflowSpec) -> dg.AssetsDefinition:
@@ -269,7 +280,9 @@ def _build_champion(spec: WorkflowSpec) -> dg.AssetsDefinition:
         pool="warehouse",
         description="The version that scores. One pointer names it and moves atomically, past the evaluation's blocking check.",
     )
-    def champion_model(context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore) -> dg.MaterializeResult:
+    def champion_model(
+        context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore
+    ) -> dg.MaterializeResult:
         store = models.open()
         with warehouse.read() as database:
             version = find_session(database, context, spec.name)["model_version"]

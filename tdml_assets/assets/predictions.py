@@ -1,5 +1,8 @@
 """<workflow>/predictions: the champion scores every customer known at as_of, in batches, in one transaction."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import dagster as dg
 import pyarrow as pa
 
@@ -50,6 +53,12 @@ def score_all(database: Database, spec: WorkflowSpec, champion: LoadedChampion, 
     return count
 
 
+def _profile(database: Database, table: Sequence[str]) -> dict[str, Any]:
+    return database.row(
+        render("predictions/profile", table=table, features_table=FEATURES_TABLE, snapshots_table=SNAPSHOTS_TABLE)
+    )
+
+
 def build_predictions(spec: WorkflowSpec, default_tier: str) -> dg.AssetsDefinition:
     """The asset of one workflow, with its blocking check."""
     contract = predictions_contract(spec.name)
@@ -73,41 +82,29 @@ def build_predictions(spec: WorkflowSpec, default_tier: str) -> dg.AssetsDefinit
             )
         ],
     )
-    def predictions(context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore) -> dg.MaterializeResult:
+    def predictions(
+        context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore
+    ) -> dg.MaterializeResult:
         champion = load_champion(models, spec.name, tier_of(spec, default_tier))
         session = {"session_id": session_id_of(context), "workflow": spec.name}
+        scored = {"status": "scored", "engine": PythonEngine.name, "model_version": champion.manifest.version}
         with warehouse.write() as database:
             count = score_all(database, spec, champion, session["session_id"])
             labels = label_stats(database, contract.path, {}, "prediction_category")
             database.replace_slice(LABEL_STATS, session, [{**session, **row} for row in labels])
-            record_session(
-                database,
-                context,
-                spec.name,
-                status="scored",
-                engine=PythonEngine.name,
-                model_version=champion.manifest.version,
-            )
-            profile = database.row(
-                render(
-                    "predictions/profile",
-                    table=contract.path,
-                    features_table=FEATURES_TABLE,
-                    snapshots_table=SNAPSHOTS_TABLE,
-                )
-            )
-            shown = database.arrow(render("predictions/sample", table=contract.path, rows=_SAMPLED))
+            record_session(database, context, spec.name, **scored)
+            profile = _profile(database, contract.path)
+            sample = database.arrow(render("predictions/sample", table=contract.path, rows=_SAMPLED))
         passed = count == profile["customers"] == profile["known_customers"] > 0 and not profile["impossible"]
         context.log.info(f"report: {count} customers scored by {champion.manifest.version}")
+        drawn = figures.prediction_distribution(sample[PREDICTION].to_numpy(), target="expected spend")
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": count,
                 "model_version": champion.manifest.version,
                 "expected spend in all": float(profile["expected_total"] or 0),
                 "categories": table_preview(labels),
-                "distribution": plot(
-                    "distribution", figures.prediction_distribution(shown[PREDICTION].to_numpy(), target="expected spend")
-                ),
+                "distribution": plot("distribution", drawn),
             },
             check_results=[dg.AssetCheckResult(check_name="every_customer_is_scored", passed=passed, metadata=profile)],
         )

@@ -37,7 +37,9 @@ def find_session(database: Database, context: dg.AssetExecutionContext, workflow
     return found[0] if found else {}
 
 
-def record_session(database: Database, context: dg.AssetExecutionContext, workflow: str, **fields: Any) -> dict[str, Any]:
+def record_session(
+    database: Database, context: dg.AssetExecutionContext, workflow: str, **fields: Any
+) -> dict[str, Any]:
     """Write the session's row: ``fields`` over what earlier stages wrote. Returns the row."""
     database.ensure(SESSIONS)
     key = {"session_id": session_id_of(context), "workflow": workflow}

@@ -5,10 +5,10 @@ Belongs here: asking the orders for their span and writing the dates. Which date
 
 from collections.abc import Sequence
 from datetime import date
+from typing import Literal
 
 import dagster as dg
 
-from tdml_assets.assets.sessions import record_session
 from tdml_assets.core.contracts import Column, TableContract
 from tdml_assets.core.snapshots import SnapshotPlan, plan_snapshots
 from tdml_assets.core.statements import render
@@ -42,7 +42,7 @@ def plan_of(database: Database, spec: WorkflowSpec, as_of: date) -> SnapshotPlan
     return plan_snapshots(as_of, span["first_order_on"], spec.target.horizon_days, spec.snapshots)
 
 
-def build_snapshots(specs: Sequence[WorkflowSpec], wanted: date | str) -> dg.AssetsDefinition:
+def build_snapshots(specs: Sequence[WorkflowSpec], wanted: date | Literal["latest"]) -> dg.AssetsDefinition:
     """The asset; ``wanted`` is the settings' ``as_of``: a date, or ``latest`` for the last order's day."""
 
     @dg.asset(
@@ -60,16 +60,20 @@ def build_snapshots(specs: Sequence[WorkflowSpec], wanted: date | str) -> dg.Ass
             last = database.row(render("snapshots/orders_span", table=ORDERS_TABLE, as_of=None))["last_order_on"]
             if last is None:
                 raise NoOrdersError("raw.orders has no row: see raw.rejected_rows for what was refused and why")
-            as_of = last if wanted == "latest" else wanted
+            as_of: date = last if isinstance(wanted, str) else wanted
             plans = {spec.name: plan_of(database, spec, as_of) for spec in specs}
             dates = {as_of}.union(*(plan.labelled for plan in plans.values()))
-            count = database.replace(SNAPSHOTS, [{"snapshot_date": day, "is_scoring": day == as_of} for day in sorted(dates)])
-            for spec in specs:
-                record_session(database, context, spec.name, status="started")
+            count = database.replace(
+                SNAPSHOTS, [{"snapshot_date": day, "is_scoring": day == as_of} for day in sorted(dates)]
+            )
         context.log.info(f"report: {count} snapshots, {min(dates)} to {as_of}")
         described = {name: [str(day) for day in plan.labelled] for name, plan in plans.items()}
         return dg.MaterializeResult(
-            metadata={"dagster/row_count": count, "as_of": str(as_of), "labelled snapshots": dg.MetadataValue.json(described)}
+            metadata={
+                "dagster/row_count": count,
+                "as_of": str(as_of),
+                "labelled snapshots": dg.MetadataValue.json(described),
+            }
         )
 
     return snapshots

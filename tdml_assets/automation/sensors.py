@@ -67,8 +67,7 @@ def read_attempts(instance: dg.DagsterInstance, workflow: str, model_version: st
 
 
 def _request(workflow: str, decision: Decision) -> dg.RunRequest:
-    assert decision.report is not None
-    champion = decision.report.model_version
+    champion = decision.report.model_version if decision.report else ""
     return dg.RunRequest(
         job_name=training_job_name(workflow),
         # One run per champion and attempt, whatever happens to the cursor: a key is used once for ever.
@@ -108,7 +107,9 @@ def build_sensors(
             if not (decision.retrain or (report is not None and attempts.running)):
                 seen[spec.name] = last
         return dg.SensorResult(
-            run_requests=requests, skip_reason=None if requests else "; ".join(reasons), cursor=json.dumps(seen, sort_keys=True)
+            run_requests=requests,
+            skip_reason=None if requests else "; ".join(reasons),
+            cursor=json.dumps(seen, sort_keys=True),
         )
 
     return [retrain_on_drift]

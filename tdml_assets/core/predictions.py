@@ -18,7 +18,12 @@ def predictions_contract(workflow: str) -> TableContract:
             Column("as_of", "DATE", "Day at whose end the features were taken.", False),
             Column("customer_id", "VARCHAR", "Customer.", False),
             Column("predicted_target", "DOUBLE", "Expected spend in the horizon, in currency.", False),
-            Column("prediction_category", "VARCHAR", f"{ABOVE} or {BELOW}: against the mean of all customers scored.", False),
+            Column(
+                "prediction_category",
+                "VARCHAR",
+                f"{ABOVE} or {BELOW}: against the mean of all customers scored.",
+                False,
+            ),
         ),
     )
 

@@ -130,8 +130,7 @@ def decide_parameters(
             dropped[source] = "one level or none in training"
             continue
         own = tuple(values[:one_hot_limit])
-        for value in own:
-            encoded.append(Level(_level_name(source, value, taken), source, value))
+        encoded.extend(Level(_level_name(source, value, taken), source, value) for value in own)
         encoded.append(Level(_level_name(source, OTHER, taken), source, None, own))
     if not numeric and not encoded:
         raise ValueError(f"every feature is constant or missing in the training split: {', '.join(sorted(dropped))}")
@@ -196,6 +195,10 @@ def reshape_statistics(row: Mapping[str, Any], columns: Sequence[str]) -> dict[s
         measured[column] = {
             "rows": row["row_count"],
             **{name: row[f"{column}/{name}"] for name in ("n", "min", "max", "mean", "stdev")},
-            **{"q1": q1, "median": median, "q3": q3, "q_low": q_low, "q_high": q_high},
+            "q1": q1,
+            "median": median,
+            "q3": q3,
+            "q_low": q_low,
+            "q_high": q_high,
         }
     return measured

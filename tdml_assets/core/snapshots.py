@@ -89,7 +89,8 @@ def plan_snapshots(as_of: date, first_order_on: date, horizon_days: int, spec: S
             f"{horizon_days} days leaves none to learn from: shorten target.horizon_days or give earlier orders"
         )
     wanted = {latest - index * step for index in range(spec.count)}
-    wanted |= {years_before(as_of, years) for years in spec.seasons}
+    # The season of the test as well as that of the scoring: what is measured is then made the way it will be used.
+    wanted |= {years_before(day, years) for day in (as_of, latest) for years in spec.seasons}
     # The latest is kept even with little behind it: something can be learnt from it, and nothing without it.
     kept = {day for day in wanted if day == latest or (day <= latest and day - first_order_on >= history)}
     return SnapshotPlan(as_of=as_of, labelled=tuple(sorted(kept)), horizon_days=horizon_days)

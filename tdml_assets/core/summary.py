@@ -19,12 +19,13 @@ from tdml_assets.core.statements import render
 if TYPE_CHECKING:
     from tdml_assets.resources.warehouse import Database
 
-SESSIONS, METRICS, DRIFT = ("monitoring", "sessions"), ("monitoring", "model_metrics"), ("monitoring", "drift")
+SESSIONS, METRICS = ("monitoring", "sessions"), ("monitoring", "model_metrics")
+CALIBRATION, DRIFT = ("monitoring", "calibration"), ("monitoring", "drift")
 _TOP_REASONS = 3
 _WIDTH = 100
 _SEASON_DAYS = 365
 # From where on a total is called wrong and a calibration poor; both as shares.
-_BIAS_LIMIT, _DECILE_LIMIT = 0.2, 0.3
+_BIAS_LIMIT, _CALIBRATION_LIMIT = 0.2, 0.3
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ class WorkflowFacts:
     expected_spend : sum of the predictions, in currency; None where the task predicts no spend.
     top_tenth_share : share of it held by the tenth of customers with the highest predictions.
     metrics : of the test split, as in ``monitoring.model_metrics``.
+    calibration_error : of the same, how far the tenths of customers are off, as a share of all that happened.
     drift : number of columns per status.
     drifted : names of the farthest columns that moved.
     """
@@ -93,6 +95,7 @@ class WorkflowFacts:
     expected_spend: float | None = None
     top_tenth_share: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    calibration_error: float | None = None
     drift: Mapping[str, int] = field(default_factory=dict)
     drifted: tuple[str, ...] = ()
 
@@ -169,14 +172,14 @@ def warnings_of(facts: WorkflowFacts, data: DataFacts | None) -> list[str]:
         found.append(f"{name}: {facts.note}")
     if data is not None and data.days < _SEASON_DAYS + facts.info.horizon_days:
         found.append(f"{name}: {data.days} days of orders show no season twice; a seasonal peak will be missed")
-    bias, deciles = _metric(metrics, "total_bias"), _metric(metrics, "decile_mape")
+    bias, error = _metric(metrics, "total_bias"), facts.calibration_error
     if bias is not None and abs(bias) > _BIAS_LIMIT:
         direction = "high" if bias > 0 else "low"
         found.append(
             f"{name}: totals came out {abs(bias):.0%} too {direction} in the test: trust the order, not the sums"
         )
-    elif deciles is not None and deciles > _DECILE_LIMIT:
-        found.append(f"{name}: calibration is poor, {deciles:.0%} off per tenth of customers: trust the order")
+    elif error is not None and error > _CALIBRATION_LIMIT:
+        found.append(f"{name}: the tenths of customers were {error:.0%} off in the test: trust the order, not the sums")
     comparisons = [comparison for comparison in compare(metrics) if comparison.verdict != "unknown"]
     if comparisons and not any(comparison.verdict == "better" for comparison in comparisons):
         found.append(f"{name}: no better than the naive forecast in any measure: do not act on it")
@@ -236,11 +239,6 @@ def _read_workflow(database: Database, info: WorkflowInfo) -> WorkflowFacts:
     if not sessions:
         return WorkflowFacts(info)
     key = {"session_id": sessions[0]["session_id"], "workflow": info.name}
-    metrics: list[dict[str, Any]] = []
-    if database.has_table(METRICS):
-        version = sessions[0]["model_version"]
-        tables = {"metrics": METRICS, "sessions": SESSIONS}
-        metrics = database.rows(render("summary/metrics", workflow=info.name, model_version=version, **tables))
     drift = database.rows(render("summary/drift", table=DRIFT, **key)) if database.has_table(DRIFT) else []
     moved = [row for row in drift if row["status"] in ("spike", "changed_constant", "all_null")]
     watched = moved or [row for row in drift if row["status"] == "watch"]
@@ -248,10 +246,25 @@ def _read_workflow(database: Database, info: WorkflowInfo) -> WorkflowFacts:
         info,
         **sessions[0],
         **_read_predictions(database, info.name, sessions[0]["session_id"]),
-        metrics={row["metric"]: row["value"] for row in metrics if row["value"] is not None},
+        **_read_test(database, info.name, sessions[0]["model_version"]),
         drift={row["status"]: row["columns"] for row in drift},
         drifted=tuple(name for row in watched for name in row["farthest"])[:_TOP_REASONS],
     )
+
+
+def _read_test(database: Database, workflow: str, model_version: str | None) -> dict[str, Any]:
+    if model_version is None or not database.has_table(METRICS):
+        return {}
+    tables = {"metrics": METRICS, "sessions": SESSIONS}
+    found = database.rows(render("summary/training_session", workflow=workflow, model_version=model_version, **tables))
+    if not found:
+        return {}
+    key = {"session_id": found[0]["session_id"], "workflow": workflow}
+    metrics = database.rows(render("summary/metrics", table=METRICS, **key))
+    calibration = {"calibration_error": None}
+    if database.has_table(CALIBRATION):
+        calibration = database.row(render("summary/calibration", table=CALIBRATION, **key))
+    return {"metrics": {row["metric"]: row["value"] for row in metrics}, **calibration}
 
 
 def _read_predictions(database: Database, workflow: str, session_id: str) -> dict[str, Any]:
@@ -321,14 +334,14 @@ def _brief_lines(facts: WorkflowFacts, data: DataFacts | None) -> list[str]:
 def _closing_lines(facts: WorkflowFacts) -> list[str]:
     if facts.session_id is None:
         return []
-    lines = [f"  drift             {drift_verdict(facts)}"]
+    lines = _wrapped(drift_verdict(facts), f"  {'drift':<18}", 20)
     if facts.model_version:
         lines.append(f"  model             {facts.model_version}" + (f" ({facts.engine})" if facts.engine else ""))
     return lines
 
 
-def _wrapped(warning: str) -> list[str]:
-    return textwrap.wrap(warning, _WIDTH, initial_indent="  - ", subsequent_indent="    ", break_long_words=False)
+def _wrapped(text: str, first: str = "  - ", width: int = 4) -> list[str]:
+    return textwrap.wrap(f"{first}{text}", _WIDTH, subsequent_indent=" " * width, break_long_words=False)
 
 
 def _metric(metrics: Mapping[str, float], name: str, prefix: str = "") -> float | None:

@@ -35,7 +35,10 @@ def roles_of(plan: SplitPlan) -> dict[date, str]:
 def note_of(plan: SplitPlan, horizon_days: int) -> str:
     """What a reader of the metrics should know about the split; empty where it is the ordinary one."""
     if plan.by_customers:
-        return f"history holds one snapshot with a whole {horizon_days}-day target: tested on other customers of {plan.test}, not later in time"
+        return (
+            f"history holds one snapshot with a whole {horizon_days}-day target: "
+            f"tested on other customers of {plan.test}, not later in time"
+        )
     if plan.validation is None:
         return "early stopping watched held-out customers: history has no snapshot to spare for it"
     return ""

@@ -32,10 +32,11 @@ class Target(_Frozen):
 class Snapshots(_Frozen):
     """Cut dates that training looks back from. Each lies at least one horizon before ``as_of``."""
 
-    count: int = Field(default=4, ge=1, le=60, description="Snapshots going back from one horizon before as_of.")
+    count: int = Field(default=2, ge=1, le=60, description="Snapshots going back from one horizon before as_of.")
     step_days: int | None = Field(default=None, ge=1, description="Days between them; the horizon unless given.")
     seasons: tuple[int, ...] = Field(
-        default=(1,), description="Years back from as_of at which the same season is added; empty for none."
+        default=(1, 2),
+        description="Years back at which the same seasons as the scoring's and the test's are added; empty for none.",
     )
     min_history_days: int | None = Field(
         default=None, ge=0, description="Days of orders a snapshot must have behind it; the horizon unless given."

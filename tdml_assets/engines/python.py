@@ -27,6 +27,9 @@ _BYTES_PER_CELL = 6
 _BYTES_PER_ROW = 64
 # Python, libraries, quantile sketches, histograms.
 _BASE_BYTES = 600_000_000
+# Below this the threads of a round wait for one another longer than they work: on a busy machine a fit of 1,000 rows took
+# ten times as long with two threads as with one.
+_CELLS_WORTH_THREADS = 10_000_000
 # Share of the tier's memory the fit may plan for; the warehouse that feeds it needs the rest.
 _PLANNED_SHARE = 0.8
 
@@ -79,19 +82,26 @@ class PythonEngine:
             If the rows do not fit the tier: raised before anything is read.
         """
         parameters = _parameters(spec)
-        _require_fits(train.row_count + validation.row_count, len(train.features), tier)
-        return fit_two_stage(train, validation, parameters, seed=spec.seed, threads=tier.cpus)
+        rows = train.row_count + validation.row_count
+        _require_fits(rows, len(train.features), tier)
+        threads = _threads(rows, len(train.features), tier)
+        return fit_two_stage(train, validation, parameters, seed=spec.seed, threads=threads)
 
     def refit(self, sources: Sequence[FeatureSource], recipe: Recipe, spec: ModelSpec, tier: Tier) -> TwoStageModel:
         """Train on all ``sources`` with the rounds an earlier fit found. Raises as :meth:`fit`."""
         parameters = _parameters(spec)
         everything = chained(sources)
         _require_fits(everything.row_count, len(everything.features), tier)
-        return refit_two_stage(everything, recipe, parameters, seed=spec.seed, threads=tier.cpus)
+        threads = _threads(everything.row_count, len(everything.features), tier)
+        return refit_two_stage(everything, recipe, parameters, seed=spec.seed, threads=threads)
 
     def load(self, files: Mapping[str, bytes], tier: Tier) -> TwoStageModel:
         """Bring back a model from the verified bytes of its files."""
         return load_two_stage(files, threads=tier.cpus)
+
+
+def _threads(rows: int, features: int, tier: Tier) -> int:
+    return tier.cpus if rows * features >= _CELLS_WORTH_THREADS else 1
 
 
 def _parameters(spec: ModelSpec) -> TwoStageParameters:

@@ -184,9 +184,9 @@ def _write_rows(
         _execute_on(database, layout, render("raw/stage", **stage, latest_allowed=now + timedelta(days=1)))
     if declaration.line_key:
         database.execute(render("raw/find_dropped"))
-    database.replace(contract, render("raw/accepted", contract=contract))
-    database.replace_slice(REJECTED_ROWS, {"source": table}, render("raw/rejected", session_id=session_id))
     dropped = {row["file_position"] for row in database.rows(render("raw/dropped_counts"))}
+    database.replace(contract, render("raw/accepted", contract=contract, has_dropped=bool(dropped)))
+    database.replace_slice(REJECTED_ROWS, {"source": table}, render("raw/rejected", session_id=session_id))
     for layout, stage in zip(layouts, stages, strict=True):
         if layout.position in dropped:
             database.insert(REJECTED_ROWS, render("raw/dropped_content", **stage, session_id=session_id))

@@ -129,7 +129,7 @@ def fetch_http(address: str, cache_folder: Path, *, max_bytes: int) -> Path:
 class _SameSecurity(urllib.request.HTTPRedirectHandler):
     """Follows redirects, but never from https to plain http."""
 
-    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:  # noqa: PLR0917
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         if req.full_url.startswith("https:") and not newurl.startswith("https:"):
             host = urlsplit(req.full_url).hostname
             raise SourceError(f"{host} redirects from https to an address that is not: give the final address")

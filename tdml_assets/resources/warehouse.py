@@ -110,7 +110,9 @@ class Database:
             If ``key`` does not name exactly the contract's slice columns.
         """
         if set(key) != set(contract.slice_key) or not key:
-            raise ValueError(f"{contract.schema}.{contract.name} is sliced by {contract.slice_key}, not by {tuple(key)}")
+            raise ValueError(
+                f"{contract.schema}.{contract.name} is sliced by {contract.slice_key}, not by {tuple(key)}"
+            )
         self.ensure(contract)
         self.execute(render("warehouse/delete_slice", table=contract.path, key=dict(key)))
         return self.insert(contract, rows)
@@ -145,11 +147,15 @@ class Warehouse(DuckDBResource):
     ``read`` and ``write`` open the file, and close it whatever happens inside the block. ``write`` is one transaction.
     """
 
-    memory_limit_gb: float = Field(default=4.0, gt=0, description="Memory DuckDB may use before it spills to disk, in GB.")
+    memory_limit_gb: float = Field(
+        default=4.0, gt=0, description="Memory DuckDB may use before it spills to disk, in GB."
+    )
     threads: int = Field(default=2, ge=1, description="Threads DuckDB may use.")
     temp_directory: str = Field(description="Folder for spilled data.")
     max_temp_gb: float = Field(default=50.0, gt=0, description="Disk that spilled data may use, in GB.")
-    wait_seconds: float = Field(default=30.0, ge=0, description="How long to wait for another process to let go of the file.")
+    wait_seconds: float = Field(
+        default=30.0, ge=0, description="How long to wait for another process to let go of the file."
+    )
     session_wait_seconds: float = Field(default=600.0, ge=0, description="How long a run waits for another run to end.")
 
     @contextmanager
@@ -218,8 +224,6 @@ class Warehouse(DuckDBResource):
         while True:
             try:
                 connection = duckdb.connect(str(path), read_only=read_only, config=config)
-                connection.execute(render("warehouse/utc").text)
-                return connection
             except duckdb.IOException as error:
                 if "lock" not in str(error).lower():
                     raise
@@ -228,6 +232,9 @@ class Warehouse(DuckDBResource):
                         f"the warehouse {path} is held by another process after {self.wait_seconds:g} s "
                         f"({_holder(str(error))}): let it finish or end it, then run again"
                     ) from error
+            else:
+                connection.execute(render("warehouse/utc").text)
+                return connection
             time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
             pause = min(pause * 2, 1.0)
 
@@ -245,4 +252,4 @@ def forget_runs(database: Database, run_ids: Sequence[str]) -> None:
 
 def _holder(message: str) -> str:
     start = message.find("PID")
-    return message[start : start + 20].split(")")[0].rstrip(".") if start >= 0 else "holder unknown"
+    return message[start : start + 20].split(")", maxsplit=1)[0].rstrip(".") if start >= 0 else "holder unknown"

@@ -1,0 +1,1 @@
+"""The workflows that ship: one YAML file each."""

@@ -60,7 +60,10 @@ def warehouse(tmp_path: Path) -> Warehouse:
 def fit(database: Database, prepare: Prepare, limit: int = 2) -> Parameters:
     low, high = prepare.outliers.low, prepare.outliers.high
     row = database.row(render("preparation/fit_numeric", table=TABLE.path, columns=NUMERIC, low=low, high=high))
-    levels = [r["level"] for r in database.rows(render("preparation/fit_levels", table=TABLE.path, column="category", limit=99))]
+    levels = [
+        r["level"]
+        for r in database.rows(render("preparation/fit_levels", table=TABLE.path, column="category", limit=99))
+    ]
     return decide_parameters(reshape_statistics(row, NUMERIC), {"category": levels}, prepare, limit)
 
 
@@ -90,7 +93,9 @@ def raw(database: Database, column: str) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize(
     ("scaling", "scaler"), [("zscore", StandardScaler()), ("minmax", MinMaxScaler()), ("robust", RobustScaler())]
 )
-def test_scaling_agrees_with_scikit_learn_fitted_on_the_training_split(warehouse: Warehouse, scaling: str, scaler) -> None:
+def test_scaling_agrees_with_scikit_learn_fitted_on_the_training_split(
+    warehouse: Warehouse, scaling: str, scaler
+) -> None:
     with warehouse.read() as database:
         prepared = apply(database, fit(database, Prepare(scaling=scaling)))
         train, everything = raw(database, "spend")

@@ -191,7 +191,7 @@ def test_the_sizes_of_a_zones_clock_changes_are_known(zone, minutes):
 
 
 def test_calendar_days_are_read_as_days_and_times_as_times():
-    now = datetime(2026, 1, 1)
+    now = datetime(2026, 1, 1)  # noqa: DTZ001
     assert plan_moment(orders(timestamp_format="%d/%m/%Y"), "text", now).is_day
     assert not plan_moment(orders(), "text", now).is_day
     assert plan_moment(orders(timestamp_format="%Y-%m-%dT%H:%M:%S%z"), "text", now).reading == "instant_text"

@@ -19,7 +19,11 @@ def template(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.parametrize(
     ("name", "quoted"),
-    [("plain", '"plain"'), ('a"; drop table x; --', '"a""; drop table x; --"'), (("cltv", "predictions"), '"cltv"."predictions"')],
+    [
+        ("plain", '"plain"'),
+        ('a"; drop table x; --', '"a""; drop table x; --"'),
+        (("cltv", "predictions"), '"cltv"."predictions"'),
+    ],
 )
 def test_identifiers_are_quoted_whatever_they_hold(name: str, quoted: str) -> None:
     assert quote_identifier(name) == quoted

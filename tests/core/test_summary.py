@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.monitoring import DRIFT, MODEL_METRICS, SESSIONS
+from tdml_assets.core.monitoring import CALIBRATION, DRIFT, MODEL_METRICS, SESSIONS
 from tdml_assets.core.raw_contracts import LOADS, ORDERS, REJECTED_ROWS
 from tdml_assets.core.summary import (
     DataFacts,
@@ -148,7 +148,7 @@ def test_the_drift_check_is_told_in_one_sentence(drift: dict[str, int], names: t
         ({"note": "tested on other customers, not later in time"}, "tested on other customers"),
         ({"metrics": METRICS | {"total_bias": -0.31}}, "totals came out 31% too low"),
         ({"metrics": METRICS | {"total_bias": 0.5}}, "totals came out 50% too high"),
-        ({"metrics": METRICS | {"decile_mape": 0.4}}, "calibration is poor, 40% off"),
+        ({"calibration_error": 0.4}, "the tenths of customers were 40% off"),
         ({"metrics": {"mae": 2.0, "baseline_mae": 1.0}}, "no better than the naive forecast"),
     ],
 )
@@ -163,6 +163,14 @@ def test_a_long_note_is_wrapped() -> None:
     lines = render_text(summary(replace(FACTS, note="word " * 60))).splitlines()
     assert max(len(line) for line in lines) <= 100
     assert any(line.startswith("    word") for line in lines)
+
+
+def test_many_drifted_columns_with_long_names_are_wrapped_below_each_other() -> None:
+    names = tuple(f"a_rather_long_name_of_a_column_{number}" for number in range(3))
+    lines = render_text(summary(replace(FACTS, drift={"ok": 9, "spike": 3}, drifted=names))).splitlines()
+    assert max(len(line) for line in lines) <= 100
+    assert any(line.startswith("  drift             3 of 12") for line in lines)
+    assert any(line.startswith(" " * 20 + "a_rather") for line in lines)
 
 
 def test_a_history_without_a_second_season_is_said() -> None:
@@ -231,6 +239,9 @@ def fill(database: Database) -> None:
     metric = {"workflow": "cltv", "evaluation_table": "test", "metric": "mae"}
     insert(MODEL_METRICS, [{**metric, "session_id": "s0", "value": 9.0}, {**metric, "session_id": "s2", "value": 3.0}])
     insert(MODEL_METRICS, [{**metric, "session_id": "s1", "value": 7.0, "evaluation_table": "train"}])
+    tenths = [(1, 0.5, 0.1), (2, 10.0, 9.9), (3, 80.0, 90.0)]
+    calibration = {"session_id": "s0", "workflow": "cltv", "evaluation_table": "test", "count": 5}
+    insert(CALIBRATION, [{**calibration, "decile": d, "mean_predicted": p, "mean_actual": a} for d, p, a in tenths])
     column = {"session_id": "s1", "workflow": "cltv", "kind": "feature"}
     drift = [("a", 0.1, "ok"), ("b", 0.5, "spike"), ("c", 0.9, "spike"), ("d", None, "spike")]
     insert(DRIFT, [{**column, "column_name": name, "psi": psi, "status": status} for name, psi, status in drift])
@@ -264,6 +275,16 @@ def test_a_session_that_did_not_train_shows_the_measures_of_its_model_and_not_of
     with warehouse.read() as database:
         (cltv,) = read_summary(database, [CLTV], PLACES).workflows
     assert cltv.metrics == {"mae": 9.0}
+
+
+def test_calibration_is_weighted_by_money_so_that_customers_who_spend_nothing_do_not_decide(
+    warehouse: Warehouse,
+) -> None:
+    with warehouse.write() as database:
+        fill(database)
+    with warehouse.read() as database:
+        (cltv,) = read_summary(database, [CLTV], PLACES).workflows
+    assert cltv.calibration_error == pytest.approx((0.4 + 0.1 + 10) / 100)
 
 
 def test_an_empty_warehouse_gives_a_summary_that_says_so(warehouse: Warehouse) -> None:

@@ -29,8 +29,8 @@ from tdml_assets.core.attributes import (
     parent_segment_contract,
 )
 from tdml_assets.core.exports import ExportError
-from tdml_assets.destinations import Delivery
-from tdml_assets.destinations.files import FilesDestination
+from tdml_assets.destinations import Delivery, no_failpoint
+from tdml_assets.destinations.files import FilesDestination, FolderStore
 from tdml_assets.resources.warehouse import Warehouse
 
 WORKFLOWS = [
@@ -255,6 +255,50 @@ def test_a_reader_meets_a_complete_export_at_every_instant(local: Export, tmp_pa
     thread.join()
     assert not problems
     assert len(seen) > 1
+
+
+WATCHER = """
+import os, sys, time
+latest, pointer, stop = sys.argv[1:]
+print("watching", flush=True)
+looks = gaps = 0
+while not os.path.exists(stop):
+    for _ in range(1000):
+        looks += 1
+        gaps += not (os.path.exists(latest) and os.path.exists(pointer))
+print(looks, gaps)
+"""
+
+
+def test_the_link_and_the_pointer_are_there_at_every_look_while_they_move(local: Export, tmp_path: Path) -> None:
+    local.publish()
+    local.deliver("s1")
+    folder, stop, scratch = dataset(tmp_path), tmp_path / "stop", tmp_path / "pointers"
+    scratch.mkdir()
+    paths = [folder / "latest" / "manifest.json", folder / "latest.json", stop]
+    command = [sys.executable, "-c", WATCHER, *map(str, paths)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watcher:
+        assert watcher.stdout is not None
+        assert watcher.stdout.readline() == "watching\n"
+        for _ in range(300):
+            FolderStore(folder).point("2011-12-09-s1", b"{}", scratch, no_failpoint)
+        stop.touch()
+        looks, gaps = map(int, watcher.stdout.readline().split())
+    assert looks > 10_000
+    assert gaps == 0
+
+
+def test_an_export_appears_whole_because_its_folder_is_moved_and_not_filled(local: Export, tmp_path: Path) -> None:
+    local.publish()
+    written: list[int] = []
+
+    def note(step: str) -> None:
+        if step == "files flushed":
+            (incoming,) = dataset(tmp_path).glob(".incoming-*/files")
+            written.append(incoming.stat().st_ino)
+
+    local.deliver("s1", failpoint=note)
+    assert written == [(dataset(tmp_path) / "2011-12-09-s1").stat().st_ino]
 
 
 KILLED_AT = ["files written", "files flushed", "export placed", "pointer moved", "latest moved", "old export removed"]

@@ -28,7 +28,7 @@ TABLES = {
         campaign_name varchar, sent_on date, source varchar, file varchar, row_number bigint""",
     "features.snapshots": "snapshot_date date, is_scoring boolean",
 }
-FIRST_DAY = date(2024, 1, 1)
+NOON = datetime(2024, 1, 1, 12)  # noqa: DTZ001
 SNAPSHOTS = (date(2024, 4, 30), date(2024, 7, 31), date(2024, 10, 31))
 
 
@@ -54,10 +54,10 @@ class Platform:
     def materialize(self, *more: Any) -> dg.ExecuteInProcessResult:
         """Run dbt and the shift test inside Dagster."""
         resources = {"dbt": self.dbt, "warehouse": self.warehouse}
-        instance = dg.DagsterInstance.ephemeral()
-        return dg.materialize(
-            [self.assets, self.check, *more], resources=resources, instance=instance, raise_on_error=False
-        )
+        with dg.DagsterInstance.ephemeral() as instance:
+            return dg.materialize(
+                [self.assets, self.check, *more], resources=resources, instance=instance, raise_on_error=False
+            )
 
     def build(self, *arguments: str) -> None:
         """Run ``dbt build`` alone."""
@@ -89,17 +89,17 @@ def random_log(seed: int, customers: int = 40) -> Log:
     for number in range(customers):
         customer = f"customer-{number:03d}"
         for index in range(chance.choice((1, 2, 5, 12))):
-            when = datetime(2024, 1, 1, 12) + timedelta(days=chance.randrange(365), hours=chance.choice((0, 0, 5)))
+            when = NOON + timedelta(days=chance.randrange(365), hours=chance.choice((0, 0, 5)))
             order_id = None if chance.random() < 0.1 else f"{customer}/{index}"
             for _ in range(chance.choice((1, 2, 3))):
                 _add_line(chance, log, customer, order_id, when)
         for _ in range(chance.choice((0, 3, 30))):
-            viewed_at = datetime(2024, 1, 1, 8) + timedelta(days=chance.randrange(365))
+            viewed_at = NOON + timedelta(days=chance.randrange(365))
             path = chance.choice(("/", "/tea", "/hats", None))
             row = {"customer_id": customer, "viewed_at": viewed_at, "path": path, "viewed_on": viewed_at.date()}
             log.pageviews.append(row)
         for _ in range(chance.choice((0, 4, 20))):
-            sent_at = datetime(2024, 1, 1, 6) + timedelta(days=chance.randrange(365))
+            sent_at = NOON + timedelta(days=chance.randrange(365))
             row = {"customer_id": customer, "sent_at": sent_at, "sent_on": sent_at.date()}
             row |= {"event_type": chance.choice(("send", "Sent", "OPEN", "click", "bounce", "unsubscribe"))}
             row |= {"email_name": chance.choice("abc"), "campaign_name": chance.choice(("spring", "news", None))}

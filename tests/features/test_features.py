@@ -6,6 +6,7 @@ import math
 from collections import Counter, defaultdict
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from statistics import mean, stdev
 from typing import Any
 
@@ -46,8 +47,8 @@ def favourite(rows: list[tuple[Any, Any]]) -> tuple[Any, Any]:
         last[name] = max(last.get(name, instant), instant)
     by_name = sorted(counts)
     return (
-        max(reversed(by_name), key=lambda name: (counts[name], last[name])),
-        max(reversed(by_name), key=lambda name: last[name]),
+        max(by_name, key=lambda name: (counts[name], last[name])),
+        max(by_name, key=lambda name: last[name]),
     )
 
 
@@ -76,7 +77,7 @@ def expected_features(log: Log, customer: str, snapshot: date) -> dict[str, Any]
     for (day, _), worth in orders.items():
         days[day] += worth
     ordered = sorted(days)
-    gaps = [(later - earlier).days for earlier, later in zip(ordered, ordered[1:], strict=False)]
+    gaps = [(later - earlier).days for earlier, later in pairwise(ordered)]
     most, last = favourite([(row["product_category"], row["ordered_at"]) for row in sales if row["product_category"]])
     found: dict[str, Any] = {
         "total_spend": float(sum(line["amount"] for line in lines)),

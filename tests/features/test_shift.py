@@ -22,8 +22,8 @@ def manifest(built):
     return json.loads(ensure_manifest(platform.home, platform.dbt.environment).read_text())
 
 
-@pytest.mark.parametrize("snapshot", SNAPSHOTS[:2])
-def test_deleting_every_later_row_changes_no_bit_of_a_feature(built, copied, snapshot):
+def test_deleting_every_later_row_changes_no_bit_of_a_feature(built, copied):
+    snapshot = SNAPSHOTS[1]
     before = built[0].rows(FROM.format(snapshot))
     copied.change(
         f"delete from raw.orders where ordered_on > '{snapshot}'",
@@ -84,10 +84,10 @@ def test_a_model_that_looks_a_month_ahead_is_caught(copied, manifest):
         connection.execute(f"create or replace {kind} {model.schema}.{model.name} as {model.sql}")
     connection.close()
 
-    passed, sentence = judge(compare_without_later_rows(copied.warehouse, leaking, 2000)[0])
+    comparisons, _ = compare_without_later_rows(copied.warehouse, leaking, 2000)
 
-    assert not passed
-    assert "total_orders" in sentence
+    assert not judge(comparisons)[0]
+    assert {"total_orders", "days_since_last_order", "total_pageviews"} <= set(comparisons[0].different)
 
 
 def test_a_customer_who_was_unknown_at_the_snapshot_is_caught(copied, manifest):

@@ -80,7 +80,10 @@ def test_a_held_file_is_waited_for_and_then_refused_with_the_remedy(warehouse: W
         database.replace(TABLE, [])
     with other_process(warehouse, read_only):
         begin = time.monotonic()
-        with pytest.raises(WarehouseBusyError, match="held by another process after 0.3 s.*run again"), warehouse.write():
+        with (
+            pytest.raises(WarehouseBusyError, match="held by another process after 0.3 s.*run again"),
+            warehouse.write(),
+        ):
             pass
         assert 0.3 <= time.monotonic() - begin < 10
     assert content(warehouse) == []
@@ -130,7 +133,9 @@ def test_figures_of_killed_runs_go_and_their_sessions_stay_as_abandoned(warehous
         for name in ("dead", "alive"):
             key = {"session_id": name, "workflow": "w"}
             database.replace_slice(SESSIONS, key, [{**key, "run_id": f"run-{name}", "status": "trained"}])
-            database.replace_slice(MODEL_METRICS, key, [{**key, "evaluation_table": "test", "metric": "mae", "value": 1.0}])
+            database.replace_slice(
+                MODEL_METRICS, key, [{**key, "evaluation_table": "test", "metric": "mae", "value": 1.0}]
+            )
         forget_runs(database, ["run-dead"])
         status = {row["session_id"]: row["status"] for row in database.rows(Statement("from monitoring.sessions"))}
         left = [row["session_id"] for row in database.rows(Statement("from monitoring.model_metrics"))]

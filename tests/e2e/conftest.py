@@ -1,0 +1,94 @@
+"""A small state folder, and what its tables hold."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from tdml_assets.cli import _make_ready
+from tdml_assets.environment import child_environment
+from tdml_assets.settings import load_settings
+
+SETTINGS = "sample: {customers: 300, pageviews_per_order: 0.5, emails_per_month: 0.3}\nwarehouse: {threads: 1}\n"
+#: Differ from run to run by their nature.
+VOLATILE = {"session_id", "run_id", "updated_at", "committed_at"}
+
+
+class Home:
+    """A state folder with its settings."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {"TDML_CONFIG": str(folder / "tdml.yaml"), "TDML_HOME": str(folder / "home")}
+
+    def make(self) -> "Home":
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "tdml.yaml").write_text(SETTINGS, encoding="utf-8")
+        _make_ready(load_settings(self.environment))
+        return self
+
+    def copied_to(self, folder: Path) -> "Home":
+        shutil.copytree(self.folder, folder)
+        return Home(folder)
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Start ``killed_run.py`` with these arguments in a process group of its own."""
+        return subprocess.run(
+            [sys.executable, str(Path(__file__).with_name("killed_run.py")), *arguments],
+            env=child_environment(load_settings(self.environment), {"PATH": "/usr/bin:/bin", **self.environment}),
+            capture_output=True,
+            text=True,
+            start_new_session=True,
+            timeout=240,
+            check=False,
+        )
+
+    def tables(self) -> dict[str, Any]:
+        """Content of every table, without what differs by its nature; floats to nine digits."""
+        found = {}
+        with duckdb.connect(str(self.folder / "home" / "warehouse.duckdb"), read_only=True) as connection:
+            names = connection.execute(
+                "select table_schema, table_name from information_schema.tables where table_type = 'BASE TABLE'"
+            ).fetchall()
+            for schema, name in names:
+                where = " where status <> 'abandoned'" if name == "sessions" else ""
+                rows = connection.execute(f'select * from "{schema}"."{name}"{where}').df()
+                rows = rows.drop(columns=[column for column in rows if column in VOLATILE])
+                rows = rows.map(lambda value: f"{value:.9g}" if isinstance(value, float) else str(value))
+                found[f"{schema}.{name}"] = sorted(map(tuple, rows.itertuples(index=False)))
+        return found
+
+
+@pytest.fixture(scope="session")
+def prepared_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """Sample data and manifest, nothing materialised."""
+    return Home(tmp_path_factory.mktemp("prepared") / "p").make()
+
+
+@pytest.fixture(scope="session")
+def data_home(prepared_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """Raw tables and features of an undisturbed run."""
+    home = prepared_home.copied_to(tmp_path_factory.mktemp("data") / "d")
+    done = home.run("data")
+    assert done.returncode == 0, done.stdout[-3000:]
+    return home
+
+
+@pytest.fixture(scope="session")
+def finished_home(data_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """Everything but the drift report, undisturbed."""
+    home = data_home.copied_to(tmp_path_factory.mktemp("finished") / "f")
+    done = home.run("workflow")
+    assert done.returncode == 0, done.stdout[-3000:]
+    return home
+
+
+@pytest.fixture
+def copy_of(tmp_path: Path) -> Callable[[Home], Home]:
+    """A copy of a state folder that the test may spoil."""
+    return lambda home: home.copied_to(tmp_path / "copy")

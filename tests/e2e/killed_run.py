@@ -1,0 +1,87 @@
+"""A run in a process of its own that ends itself by SIGKILL inside a stage. Started by ``test_killed_runs.py``; no test.
+
+``python killed_run.py SELECTION [STAGE]`` materialises the selection (``data`` or ``workflow``). With a stage it kills the
+process group at the worst moment of it: with the stage's work done and its transaction not committed.
+"""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from tdml_assets.dbt import WarehouseDbt
+from tdml_assets.definitions import defs
+from tdml_assets.resources.bundle_store import BundleStore
+from tdml_assets.resources.warehouse import Database, Warehouse
+
+#: Long enough that dbt is writing, short enough that it has not finished.
+_DBT_SECONDS = 3.5
+_READING_STAGES = ("drift_report", "files", "rejected_rows", "features_ignore_later_rows")
+
+
+def die() -> None:
+    """End this process and what it started, as an out-of-memory killer would."""
+    os.killpg(0, signal.SIGKILL)
+
+
+def arm(stage: str) -> None:
+    """Make the first uncommitted transaction, read, promotion or dbt call of ``stage`` the last thing that happens."""
+
+    def is_here() -> bool:
+        try:
+            return str(dg.OpExecutionContext.get().op.name) == stage
+        except dg.DagsterInvariantViolationError:
+            return False
+
+    write, read, promote, cli = Warehouse.write, Warehouse.read, BundleStore.promote, WarehouseDbt.cli
+
+    @contextmanager
+    def dying_write(self: Warehouse) -> Iterator[Database]:
+        with write(self) as database:
+            yield database
+            if is_here():
+                die()
+
+    @contextmanager
+    def dying_read(self: Warehouse) -> Iterator[Database]:
+        with read(self) as database:
+            yield database
+            if is_here() and stage.endswith(_READING_STAGES):
+                die()
+
+    def dying_promote(self: BundleStore, *args: object, **kwargs: object) -> None:
+        promote(self, *args, **kwargs)  # type: ignore[arg-type]
+        die()
+
+    def dying_cli(self: WarehouseDbt, *args: object, **kwargs: object) -> object:
+        threading.Timer(_DBT_SECONDS, die).start()
+        return cli(self, *args, **kwargs)
+
+    Warehouse.write, Warehouse.read = dying_write, dying_read  # type: ignore[method-assign]
+    if stage.endswith("champion_model"):
+        BundleStore.promote = dying_promote  # type: ignore[assignment, method-assign]
+    if stage == "dbt_build":
+        WarehouseDbt.cli = dying_cli  # type: ignore[method-assign]
+
+
+def main(selection: str, stage: str | None) -> int:
+    """Materialise; the exit code says whether all succeeded."""
+    job = defs().resolve_implicit_global_asset_job_def()
+    data = {"raw", "staging", "features"}
+    keys = [key for key in job.asset_layer.executable_asset_keys if (key.path[0] in data) == (selection == "data")]
+    if stage is None:
+        # Drawn in a process of its own and the slowest stage by far: only the run that is killed there needs it.
+        keys = [key for key in keys if key.path[-1] != "drift_report"]
+    else:
+        assert stage in {node.name for node in job.nodes}, stage
+        arm(stage)
+    with dg.DagsterInstance.get() as instance:
+        return 0 if job.execute_in_process(instance=instance, asset_selection=keys, raise_on_error=False).success else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None))

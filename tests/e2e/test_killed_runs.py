@@ -1,0 +1,73 @@
+"""Killing any stage by SIGKILL and running again gives the tables of an undisturbed run."""
+
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from tests.e2e.conftest import Home
+
+DATA_STAGES = (
+    "raw__customers",
+    "raw__email_events",
+    "raw__orders",
+    "raw__pageviews",
+    "raw__rejected_rows",
+    "features__snapshots",
+    "dbt_build",
+    "features__customer_features_features_ignore_later_rows",
+)
+WORKFLOW_STAGES = (
+    "cltv__training_table",
+    "cltv__exploration",
+    "cltv__preparation_parameters",
+    "cltv__prepared",
+    "cltv__candidate_model",
+    "cltv__evaluation",
+    "cltv__champion_model",
+    "cltv__predictions",
+    "cltv__drift",
+    "cltv__drift_report",
+    "publish_attributes",
+    "audience__files",
+)
+
+
+def kill(home: Home, selection: str, stage: str) -> None:
+    done = home.run(selection, stage)
+    assert done.returncode == -signal.SIGKILL, f"{stage} was not killed: {done.stdout[-2000:]}"
+
+
+def test_data_stages_killed_one_after_the_other_leave_no_trace(
+    prepared_home: Home, data_home: Home, copy_of: Callable[[Home], Home]
+) -> None:
+    home = copy_of(prepared_home)
+    for stage in DATA_STAGES:
+        kill(home, "data", stage)
+    assert home.run("data").returncode == 0
+    assert home.tables() == data_home.tables()
+
+
+@pytest.mark.parametrize("stage", WORKFLOW_STAGES)
+def test_a_killed_workflow_stage_leaves_no_trace(
+    stage: str, data_home: Home, finished_home: Home, copy_of: Callable[[Home], Home]
+) -> None:
+    home = copy_of(data_home)
+    kill(home, "workflow", stage)
+    done = home.run("workflow")
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert home.tables() == finished_home.tables()
+
+
+def test_a_second_run_doubles_nothing(finished_home: Home, copy_of: Callable[[Home], Home]) -> None:
+    home = copy_of(finished_home)
+    assert home.run("workflow").returncode == 0
+    tables, before = home.tables(), finished_home.tables()
+    appended = {name for name in tables if name.startswith("monitoring.")}
+    assert {name: tables[name] for name in tables.keys() - appended} == {
+        name: before[name] for name in before.keys() - appended
+    }
+    for name in appended:
+        # Another session of the same data: the same figures under another key.
+        assert len(tables[name]) == 2 * len(before[name]), name
+        assert set(tables[name]) == set(before[name]), name

@@ -1,0 +1,155 @@
+"""How files are written: what is read as declared, and what is refused by name while the table stays."""
+
+import gzip
+import json
+from decimal import Decimal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tdml_assets.core.source_rules import SourceError
+
+HEADER = "order,who,when,n,price\n"
+GOOD = HEADER + "A1,007,2024-03-01 10:00:00,2,1.25\nA2,8,2024-03-02 10:00:00,1,3\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "options"),
+    [
+        (b"\xef\xbb\xbf" + GOOD.encode(), {}),
+        (GOOD.replace("\n", "\r\n").encode(), {}),
+        (GOOD.replace("\n", "\r").encode(), {}),
+        (GOOD.replace(",", ";").encode(), {"delimiter": ";"}),
+        (GOOD.replace(",", "\t").replace(".", ",").encode(), {"delimiter": "\t", "decimal": ","}),
+        (GOOD.encode("utf-16"), {"encoding": "utf-16"}),
+        (GOOD.encode("cp1252"), {"encoding": "cp1252"}),
+        (GOOD.replace("A1", "'A,1'").encode(), {"quote": "'"}),
+        (GOOD.replace("\n", "\n\n").encode(), {}),
+    ],
+)
+def test_files_are_read_as_they_are_declared_to_be_written(shop, content, options):
+    shop.write("a.csv", content)
+    report = shop.load(csv=options)
+    assert (report.rows_read, report.reasons) == (2, {})
+    assert shop.column("select amount from raw.orders order by row_number") == [Decimal("2.5"), Decimal("3")]
+    assert shop.column("select customer_id from raw.orders order by row_number") == ["007", "8"]
+
+
+def test_embedded_line_ends_quotes_and_delimiters_stay_in_their_field(shop):
+    shop.write(
+        "a.csv",
+        HEADER + '"A\n1, ""x""",7,2024-03-01 10:00:00,1,1\r\n'.replace("\r\n", "\n") + "B,8,2024-03-01 10:00:00,1,1\n",
+    )
+    shop.load()
+    assert shop.column("select order_id from raw.orders order by row_number") == ['A\n1, "x"', "B"]
+
+
+def test_a_file_without_header_is_mapped_by_position_and_null_texts_are_declared(shop):
+    shop.write("a.csv", "NULL,7,2024-03-01 10:00:00,1,1\n")
+    columns = {"order_id": "column_1", "customer_id": "column_2", "ordered_at": "column_3", "amount": "column_5"}
+    shop.load(columns=columns, csv={"header": False, "null_values": ["", "NULL"]})
+    assert shop.rows("select order_id, customer_id from raw.orders") == [{"order_id": None, "customer_id": "7"}]
+
+
+def test_accents_survive_every_encoding(shop):
+    for encoding in ("utf-8", "cp1252", "utf-16"):
+        shop.write("a.csv", GOOD.replace("A1", "Ä€é").encode(encoding))
+        shop.load(csv={"encoding": encoding})
+        assert shop.column("select order_id from raw.orders order by row_number") == ["Ä€é", "A2"]
+
+
+def test_a_gzip_file_and_a_name_full_of_pattern_characters_are_read(shop):
+    shop.write("a[1]*?.csv.gz", gzip.compress(GOOD.encode()))
+    shop.write("a1x.csv.gz", gzip.compress(GOOD.replace("A1", "Z9").encode()))
+    shop.load(path="a[1]*?.csv.gz")
+    assert shop.column("select order_id from raw.orders order by row_number") == ["A1", "A2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "changes", "said"),
+    [
+        ("b.csv", b"", {}, "b.csv: empty input: the file has 0 bytes"),
+        ("b.csv", HEADER.encode(), {}, "b.csv: empty input: the file has only a header"),
+        ("b.csv", b"\n\n", {}, "b.csv: empty input: the file has no line"),
+        ("b.csv", (GOOD + "caf\xe9,7,2024-03-01 10:00:00,1,1\n").encode("latin-1"), {}, "b.csv is not utf-8"),
+        ("b.csv", gzip.compress(GOOD.encode()), {}, "b.csv is not utf-8"),
+        (
+            "b.csv",
+            (HEADER + "A,SECRET,2024-03-01 10:00:00,1\n").encode(),
+            {},
+            "b.csv, near line 2: the line has more or fewer fields",
+        ),
+        (
+            "b.csv",
+            (HEADER + 'A,"SECRET,2024-03-01 10:00:00,1,1\n').encode(),
+            {},
+            "b.csv, near line 2: a quoted field does not end",
+        ),
+        ("b.csv", (GOOD + "A,7,SECRET,1,1\r\n").encode(), {}, "b.csv"),
+        ("b.csv", (HEADER.replace("who", "id") + "A,7,x,1,1\n").encode(), {}, "has no column 'who'"),
+        (
+            "b.csv",
+            (",".join(f"c{i}" for i in range(10_000)) + "\n" + "," * 9_999 + "\n").encode(),
+            {},
+            "10,000 columns",
+        ),
+        ("b.csv.gz", gzip.compress(GOOD.encode())[:-9], {"path": ["a.csv", "b.csv.gz"]}, "not a complete gzip file"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_by_name_and_the_table_stays(shop, name, content, changes, said):
+    shop.write("a.csv", GOOD)
+    shop.load()
+    shop.write(name, content)
+    with pytest.raises(SourceError) as caught:
+        shop.load(session_id="s2", **changes)
+    assert said in str(caught.value)
+    assert "SECRET" not in str(caught.value)
+    assert caught.value.__context__ is None or caught.value.__suppress_context__
+    assert len(shop.column("select 1 from raw.orders")) == 2
+    assert shop.column("select session_id from raw.loads") == ["s1"]
+
+
+def test_parquet_that_is_empty_or_broken_is_refused(shop):
+    pq.write_table(pa.table({"who": pa.array([], pa.string())}), shop.folder / "a.parquet")
+    columns = {"customer_id": "who", "ordered_at": "when", "amount": "total"}
+    with pytest.raises(SourceError, match="empty input: the file has no row"):
+        shop.load(path="a.parquet", format="parquet", columns=columns)
+    shop.write("a.parquet", b"PAR1 and then nothing of the kind")
+    with pytest.raises(SourceError, match="not a readable Parquet file"):
+        shop.load(path="a.parquet", format="parquet", columns=columns)
+
+
+def test_json_that_is_not_an_object_per_line_is_refused_without_its_content(shop):
+    for content, line in (('[{"who": "SECRET"}]\n', "1: "), ('{"who": "1"}\n' * 1_200 + '{"who": SECRET}\n', "120")):
+        shop.write("a.json", content)
+        with pytest.raises(SourceError, match=f"line {line}") as caught:
+            shop.load(
+                path="a.json", format="json", columns={"customer_id": "who", "ordered_at": "who", "amount": "who"}
+            )
+        assert "SECRET" not in str(caught.value)
+
+
+def test_columns_may_be_reordered_and_new_ones_are_recorded_and_ignored(shop):
+    shop.write("a.csv", GOOD)
+    shop.load()
+    shop.write("b.csv", "colour,price,n,when,who,order\nred,4,1,2024-03-03 10:00:00,9,B1\n")
+    report = shop.load()
+    assert report.new_columns == ("colour",)
+    assert shop.rows("select customer_id, amount from raw.orders where file = 'b.csv'") == [
+        {"customer_id": "9", "amount": Decimal("4")}
+    ]
+    assert sorted(len(json.loads(header)) for header in shop.column("select header from raw.loads")) == [5, 6]
+
+
+def test_hostile_column_names_are_only_names(shop):
+    hostile = 'x"; drop table raw.orders; --'
+    header = f'"{hostile.replace(chr(34), chr(34) * 2)}",when,"a/b~c.$",field_0\n'
+    shop.write("a.csv", header + "7,2024-03-01,3,z\n,2024-03-01,3,z\n")
+    columns = {"customer_id": hostile, "ordered_at": "when", "amount": "a/b~c.$"}
+    shop.load(columns=columns, timestamp_format="%Y-%m-%d")
+    assert shop.column("select customer_id from raw.orders") == ["7"]
+    assert json.loads(shop.column("select content from raw.rejected_rows")[0])[hostile] is None
+    shop.write("a.json", json.dumps({hostile: "8", "when": "2024-03-01", "a/b~c.$": 3}) + "\n")
+    shop.load(path="a.json", format="json", columns=columns, timestamp_format="%Y-%m-%d")
+    assert shop.column("select customer_id from raw.orders") == ["8"]
