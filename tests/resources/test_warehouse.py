@@ -121,6 +121,14 @@ def test_batches_stream_while_other_statements_run(warehouse: Warehouse) -> None
     assert content(warehouse) == [("10000", 0.0)]
 
 
+def test_rows_inserted_behind_an_empty_insert_are_there_at_once(warehouse: Warehouse) -> None:
+    rows = 130_000
+    with warehouse.write() as database:
+        database.replace(TABLE, [])
+        database.insert(TABLE, pa.table({"k": [str(row) for row in range(rows)], "v": [0.0] * rows}))
+        assert database.arrow(Statement("select k from s.t")).num_rows == rows
+
+
 def test_hostile_names_reach_the_file_as_plain_names(warehouse: Warehouse) -> None:
     hostile = TableContract('s"; drop schema main; --', "t'); --", "test", (Column('c"d', "VARCHAR", ""),))
     with warehouse.write() as database:
