@@ -16,6 +16,7 @@ from tdml_assets.core import figures
 from tdml_assets.core.drift import DriftReport, judge, measure, report_sample
 from tdml_assets.core.monitoring import DRIFT
 from tdml_assets.core.predictions import predictions_contract
+from tdml_assets.core.statements import render
 from tdml_assets.core.verdict import judge_session, policy_of
 from tdml_assets.core.workflow import WorkflowSpec
 from tdml_assets.evidently_report import draw_report, write_sample
@@ -25,6 +26,8 @@ from tdml_assets.resources.warehouse import Database, Warehouse
 from tdml_assets.settings import Settings
 
 _SHOWN = 20
+#: Columns drawn: a report of all of them takes longer than the rest of a small session, and nobody reads that far.
+_DRAWN = 24
 
 
 def measure_drift(database: Database, spec: WorkflowSpec, champion: LoadedChampion) -> tuple[DriftReport, DriftReport]:
@@ -89,6 +92,14 @@ def build_drift(spec: WorkflowSpec, settings: Settings) -> list[dg.AssetsDefinit
     return [drift, _build_report(spec, settings)]
 
 
+def _farthest(database: Database, workflow: str, session_id: str) -> list[str]:
+    key = {"session_id": session_id, "workflow": workflow}
+    rows = database.rows(render("drift/farthest", table=DRIFT.path, limit=_DRAWN, **key))
+    if not rows:
+        raise LookupError(f"session {session_id} has measured no drift of {workflow}: materialise {workflow}/drift first")
+    return [row["column_name"] for row in rows]
+
+
 def _build_report(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition:
     @dg.asset(
         key=[spec.name, "drift_report"],
@@ -97,15 +108,15 @@ def _build_report(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition
         kinds={"evidently", "html"},
         owners=[OWNER],
         pool="warehouse",
-        description="The same comparison drawn by Evidently on a sample, to look at. No decision depends on it.",
+        description="The same comparison drawn by Evidently on a sample of rows and the columns that moved farthest. No decision depends on it.",
     )
     def drift_report(
         context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore
     ) -> dg.MaterializeResult:
         champion = load_champion(models, spec.name, tier_of(spec, settings.tier))
-        columns = [column.name for column in champion.features.columns]
         with warehouse.read() as database:
             day = as_of(database)
+            columns = _farthest(database, spec.name, session_id_of(context))
             sample = report_sample(database, FEATURES_TABLE, {"snapshot_date": day}, columns)
         html = settings.reports_folder / spec.name / f"drift-{session_id_of(context)}.html"
         with TemporaryDirectory(prefix="tdml-") as folder:

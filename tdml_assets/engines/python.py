@@ -29,7 +29,7 @@ _BYTES_PER_ROW = 64
 _BASE_BYTES = 600_000_000
 # Below this the threads of a round wait for one another longer than they work: on a busy machine a fit of 1,000 rows took
 # ten times as long with two threads as with one.
-_CELLS_WORTH_THREADS = 10_000_000
+_CELLS_WORTH_THREADS = 2_000_000
 # Share of the tier's memory the fit may plan for; the warehouse that feeds it needs the rest.
 _PLANNED_SHARE = 0.8
 

@@ -62,7 +62,7 @@ class SimulationSettings(_Frozen):
     """
 
     customers: int = Field(
-        default=20_000, ge=1, le=10_000_000, description="Customers present at the start or acquired before the end."
+        default=12_000, ge=1, le=10_000_000, description="Customers present at the start or acquired before the end."
     )
     start_date: date = Field(default=date(2023, 7, 1), description="First day, inclusive.")
     end_date: date = Field(
