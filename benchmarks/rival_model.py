@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xgboost as xgb
+from numpy.typing import NDArray
 from sklearn.metrics import log_loss, mean_absolute_error, r2_score, roc_auc_score, root_mean_squared_error
 
-from benchmarks.rival_orders import TEXT, Array
+from benchmarks.rival_orders import TEXT
 
+Array = NDArray[Any]
 SHAP_ROWS = 2_000
 CLIP, TOP_LEVELS = (0.001, 0.999), 8
 SEED, ROUNDS, PATIENCE, LARGEST_GROWTH = 7, 400, 30, 1.5

@@ -1,14 +1,13 @@
-"""The rival of ``bench-session``: one session as a good data scientist would script it by hand.
+"""The rival of ``bench-session``: one session as a data scientist would script it in pandas.
 
-Belongs here: the steps from one Parquet file of order lines to scored customers, in pandas, NumPy, scikit-learn and
+Belongs here: the steps from one Parquet file of order lines to scored customers, in pandas, scikit-learn's conventions and
 XGBoost, with the same products as a session of ours. Does not: anything of ``tdml_assets``, measuring (``measure.py``).
 
 Simpler than ours, in its own favour:
 
 - rejected rows are counted, not kept; one file of one source, in UTC and one currency;
-- an order's lines lie together in time, and its channel and coupon are those it had before returns;
 - a return is taken off the latest earlier sale of the product, and what exceeds that sale is ignored;
-- where categories tie, the later line of the file wins;
+- where categories tie, the later one wins;
 - no page views, e-mails or customer file;
 - train and test are compared without asking what chance would do; one figure;
 - drift is measured against the rows learnt from (ours: all customers) and not judged;
@@ -32,22 +31,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 
 from benchmarks.rival_model import Model, Preparation, evaluate, fit, importances
-from benchmarks.rival_orders import (
-    TEXT,
-    Array,
-    Log,
-    arrange,
-    as_date,
-    day_number,
-    features_at,
-    net_spend,
-    population,
-    read_lines,
-)
+from benchmarks.rival_orders import TEXT, features_at, match_returns, net_spend, read_lines
 
 HORIZON, SNAPSHOTS, SEASONS = 90, 2, (1, 2)
 MAX_TRAINING_ROWS, BATCH_ROWS, REPORT_ROWS = 1_000_000, 500_000, 5_000
@@ -86,24 +72,19 @@ def plan(as_of: date, first: date) -> dict[date, str]:
     return roles | {known[-1]: "validation", test: "test"}
 
 
-def write_table(frame: pd.DataFrame, log: Log, path: Path) -> None:
-    """Write a frame indexed by customer code as Parquet, with the customers' ids."""
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    table = table.add_column(0, "customer_id", log.ids.take(pa.array(frame.index.to_numpy())))
-    pq.write_table(table, path, compression="zstd")
-
-
-def training_table(log: Log, roles: Mapping[date, str], draws: Array, out: Path) -> pd.DataFrame:
+def training_table(lines: pd.DataFrame, returns: pd.DataFrame, roles: Mapping[date, str], out: Path) -> pd.DataFrame:
     """Features and targets of the labelled snapshots: all written, and a sample of customers kept to learn from."""
-    rows = sum(len(population(log, day_number(day))) for day in roles)
-    sampled = draws < MAX_TRAINING_ROWS / rows
+    sold = lines[~lines["is_return"]].groupby("customer_id", observed=True)["day"].min()
+    rows = sum(int((sold <= pd.Timestamp(day)).sum()) for day in roles)
+    draws = pd.Series(pd.util.hash_array(sold.index.to_numpy(dtype=object)) % 1_000_000 / 1_000_000, index=sold.index)
+    sampled = draws.index[draws < MAX_TRAINING_ROWS / rows]
     parts = []
     for day, role in roles.items():
-        number = day_number(day)
-        frame = features_at(log, number)
-        write_table(frame, log, out / f"features-{day}.parquet")
-        frame = frame[sampled[frame.index]]
-        target = net_spend(log, number, number + HORIZON)[frame.index]
+        snapshot = pd.Timestamp(day)
+        frame = features_at(lines, returns, snapshot)
+        frame.to_parquet(out / f"features-{day}.parquet", compression="zstd")
+        frame = frame[frame.index.isin(sampled)]
+        target = net_spend(lines, snapshot, snapshot + pd.Timedelta(days=HORIZON)).reindex(frame.index, fill_value=0.0)
         parts.append(frame.assign(target=target, split=role))
     return pd.concat(parts).astype({"split": "category"})
 
@@ -156,7 +137,9 @@ def draw_report(now: pd.DataFrame, reference: pd.DataFrame, path: Path) -> None:
 
     numbers = [name for name in now.columns if name not in TEXT and reference[name].min() < reference[name].max()]
     definition = DataDefinition(numerical_columns=numbers, categorical_columns=list(TEXT))
-    samples = [side.sample(min(len(side), REPORT_ROWS), random_state=SEED) for side in (now, reference)]
+    samples = [
+        side.sample(min(len(side), REPORT_ROWS), random_state=SEED).reset_index(drop=True) for side in (now, reference)
+    ]
     new, old = (
         Dataset.from_pandas(side[[*numbers, *TEXT]].astype(dict.fromkeys(TEXT, object)), data_definition=definition)
         for side in samples
@@ -172,7 +155,7 @@ def score(model: Model, preparation: Preparation, frame: pd.DataFrame) -> pd.Dat
     return pd.DataFrame({"predicted_target": predicted}, index=frame.index)
 
 
-def publish(scores: pd.DataFrame, log: Log, as_of: date, out: Path) -> None:
+def publish(scores: pd.DataFrame, as_of: date, out: Path) -> None:
     """Write the customers' attributes as Parquet and CSV."""
     spend = scores["predicted_target"]
     rank = spend.rank(method="first").to_numpy(np.int64)
@@ -186,22 +169,20 @@ def publish(scores: pd.DataFrame, log: Log, as_of: date, out: Path) -> None:
         },
         index=scores.index,
     )
-    write_table(attributes, log, out / "attributes.parquet")
-    pa_csv.write_csv(pq.read_table(out / "attributes.parquet"), out / "attributes.csv")
+    attributes.to_parquet(out / "attributes.parquet", compression="zstd")
+    attributes.to_csv(out / "attributes.csv")
 
 
 def run(orders: Path, out: Path, today: date) -> dict[str, Any]:
     """Run the whole session. Returns what it found, and the seconds of every step."""
     out.mkdir(parents=True, exist_ok=True)
     with step("read and validate"):
-        lines, ids, categories, rejected = read_lines(orders, today)
-    with step("sort"):
-        log = arrange(lines, ids, categories)
-    as_of, first = as_date(log.order_day.max()), as_date(log.order_day.min())
+        lines, rejected = read_lines(orders, today)
+        returns = match_returns(lines)
+    as_of, first = lines["day"].max().date(), lines["day"].min().date()
     roles = plan(as_of, first)
     with step("features and targets"):
-        draws = pd.util.hash_array(ids.to_numpy(zero_copy_only=False)) % 1_000_000 / 1_000_000
-        table = training_table(log, roles, draws, out)
+        table = training_table(lines, returns, roles, out)
     with step("explore"):
         explore(table, out)
     with step("prepare"):
@@ -224,8 +205,9 @@ def run(orders: Path, out: Path, today: date) -> dict[str, Any]:
         reference["predicted_target"] = final.predict(matrix[split == "test"])[0]
         del table, matrix, target
     with step("features to score"):
-        frame = features_at(log, day_number(as_of))
-        write_table(frame, log, out / f"features-{as_of}.parquet")
+        frame = features_at(lines, returns, pd.Timestamp(as_of))
+        frame.to_parquet(out / f"features-{as_of}.parquet", compression="zstd")
+        del lines, returns
     with step("score"):
         scores = score(final, preparation, frame)
         frame["predicted_target"] = scores["predicted_target"]
@@ -234,9 +216,8 @@ def run(orders: Path, out: Path, today: date) -> dict[str, Any]:
     with step("drift"):
         drift = {name: drift_of(frame[name], reference[name]) for name in frame.columns}
     with step("publish"):
-        publish(scores, log, as_of, out)
+        publish(scores, as_of, out)
         customers = len(scores)
-        log = scores = predicted = None  # type: ignore[assignment]
     with step("report"):
         draw_report(frame, reference, out / "drift.html")
     found = {

@@ -57,7 +57,9 @@ _DBT_DONE = re.compile(
     r"\d+ of \d+ OK created .*? model (?:\S+\.)?(?P<name>[^.\s]+) \.* ?\[.*? in (?P<seconds>[0-9.]+)s\]"
 )
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_WRAPPED = re.compile(r"dagster\.[\w.]+Error: Error occurred while [^\n]*:\n*(?P<inner>.*)", re.DOTALL)
+_WRAPPED = re.compile(
+    r"dagster\.[\w.]+Error: Error (?:occurred while [^\n]*:|executing resource_fn [^\n]*)\n*(?P<inner>.*)", re.DOTALL
+)
 _BLOCKED = re.compile(r"dagster\.[\w.]+CheckFailedError: [^\n]*\n(?P<checks>.*)", re.DOTALL)
 _LEADERS = re.compile(r" \.{4,} ")
 _CAUSE = "The above exception was caused by the following exception:"

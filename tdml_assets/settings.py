@@ -56,7 +56,7 @@ class S3Settings(_Frozen):
 class FilesDestination(_Frozen):
     """Parquet and CSV under ``exports_url``."""
 
-    keep: int = Field(default=12, ge=1, description="Exports kept beside the latest.")
+    keep: int = Field(default=12, ge=1, description="Exports kept, the latest among them.")
 
 
 class Destinations(_Frozen):
@@ -178,13 +178,14 @@ def load_settings(environment: Mapping[str, str] | None = None, *, working_folde
     for key in ("home", "base_folder"):
         if key in content:
             raise SettingsError(f"{path.name}: {key}: not a key of the file; the state folder is set by TDML_HOME")
-    _override(content, environment)
+    overrides = _override(content, environment)
     content["home"] = (folder / environment.get("TDML_HOME", ".tdml")).resolve()
     content["base_folder"] = path.parent
     try:
         return Settings.model_validate(content)
     except ValidationError as error:
-        raise SettingsError(explain(error, Settings, str(path.name))) from None
+        note = f"\nset by the environment: {', '.join(overrides)}" if overrides else ""
+        raise SettingsError(explain(error, Settings, str(path.name)) + note) from None
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -199,7 +200,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
-def _override(content: dict[str, Any], environment: Mapping[str, str]) -> None:
+def _override(content: dict[str, Any], environment: Mapping[str, str]) -> list[str]:
+    used = []
     for variable in sorted(environment):
         if not variable.startswith(_PREFIX) or variable in _NOT_KEYS:
             continue
@@ -210,6 +212,8 @@ def _override(content: dict[str, Any], environment: Mapping[str, str]) -> None:
             if not isinstance(place, dict):
                 raise SettingsError(f"{variable}: {parent} holds no keys of its own in the settings")
         place[last] = yaml.safe_load(environment[variable])
+        used.append(variable)
+    return used
 
 
 def explain(error: ValidationError, model: type[BaseModel], where: str) -> str:
@@ -237,6 +241,8 @@ def _shortened(value: Any) -> str:
 
 def _known_keys(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
     fields = model.model_fields
+    if model is Settings and not location:
+        return [name for name in fields if name not in ("home", "base_folder")]
     for part in location:
         if part not in fields:
             continue

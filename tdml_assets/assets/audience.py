@@ -8,9 +8,11 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from tdml_assets.assets.model import FEATURES_TABLE
 from tdml_assets.assets.sessions import as_of, record_session, session_id_of
 from tdml_assets.core.attributes import CATALOG, WorkflowAttributes, catalog_rows, parent_segment_contract
 from tdml_assets.core.publication import publish
+from tdml_assets.core.statements import render
 from tdml_assets.core.workflow import WorkflowSpec
 from tdml_assets.destinations.files import FilesDestination
 from tdml_assets.metadata import OWNER, column_schema, table_metadata, table_preview
@@ -57,7 +59,15 @@ def _build_publication(publishing: Sequence[WorkflowAttributes]) -> dg.AssetsDef
         context: dg.AssetExecutionContext, warehouse: Warehouse
     ) -> tuple[dg.MaterializeResult, dg.MaterializeResult]:
         with warehouse.write() as database:
-            done = publish(database, publishing, session_id=session_id_of(context), as_of=as_of(database))
+            day = as_of(database)
+            known = database.row(render("training_table/labelled_rows", features_table=FEATURES_TABLE, dates=[day]))
+            done = publish(
+                database,
+                publishing,
+                session_id=session_id_of(context),
+                as_of=day,
+                expected_customers=known["row_count"],
+            )
             for workflow in publishing:
                 record_session(database, context, workflow.workflow, status="published")
         context.log.info(f"report: {done.rows} customers x {done.attributes} attributes")

@@ -96,7 +96,9 @@ def _farthest(database: Database, workflow: str, session_id: str) -> list[str]:
     key = {"session_id": session_id, "workflow": workflow}
     rows = database.rows(render("drift/farthest", table=DRIFT.path, limit=_DRAWN, **key))
     if not rows:
-        raise LookupError(f"session {session_id} has measured no drift of {workflow}: materialise {workflow}/drift first")
+        raise LookupError(
+            f"session {session_id} has measured no drift of {workflow}: materialise {workflow}/drift first"
+        )
     return [row["column_name"] for row in rows]
 
 
@@ -108,7 +110,8 @@ def _build_report(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition
         kinds={"evidently", "html"},
         owners=[OWNER],
         pool="warehouse",
-        description="The same comparison drawn by Evidently on a sample of rows and the columns that moved farthest. No decision depends on it.",
+        description="The columns that moved farthest, drawn by Evidently on a sample of rows, to look at. No decision "
+        "depends on it.",
     )
     def drift_report(
         context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore

@@ -1,0 +1,108 @@
+"""Input that cannot be used: the message names the thing and the remedy, the exit code is not 0, earlier results stay."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Home
+
+HEADER = "customer_id,day,amount\n"
+ORDERS = """
+sources:
+  orders:
+    path: orders.csv
+    format: csv
+    currency: EUR
+    timestamp_format: "%Y-%m-%d"
+    columns: {customer_id: customer_id, ordered_at: day, amount: amount}
+"""
+ONE_CUSTOMER = "".join(f"0007,2024-{month:02d}-{day:02d},10.50\n" for month in range(1, 13) for day in (3, 17))
+NOBODY = "".join(f",2024-{month:02d}-05,10.50\n" for month in range(1, 13))
+
+CASES = {
+    "an unknown key": (
+        ORDERS + "as_off: latest\n",
+        HEADER + ONE_CUSTOMER,
+        ["as_off: unknown key", "did you mean 'as_of'"],
+    ),
+    "a wrong value": (ORDERS + "warehouse: {threads: two}\n", HEADER + ONE_CUSTOMER, ["warehouse.threads", "'two'"]),
+    "an unknown workflow": (
+        ORDERS + "workflows: [cltw]\n",
+        HEADER + ONE_CUSTOMER,
+        ["cltw is not declared", "known: cltv"],
+    ),
+    "a missing file": (ORDERS.replace("orders.csv", "gone.csv"), HEADER, ["gone.csv"]),
+    "an empty file": (ORDERS, "", ["orders.csv", "empty"]),
+    "a header alone": (ORDERS, HEADER, ["orders.csv", "empty"]),
+    "a missing column": (
+        ORDERS,
+        "customer_id,day\n0007,2024-01-01\n",
+        ["orders.csv has no column 'amount'", "found 'customer_id', 'day'"],
+    ),
+    "no customers": (ORDERS, HEADER + NOBODY, ["has_customers"]),
+    "one customer": (ORDERS, HEADER + ONE_CUSTOMER, ["train split has", "split.min_rows"]),
+    "a history shorter than the horizon": (
+        ORDERS,
+        HEADER + "".join(f"{customer:04d},2024-01-0{customer % 9 + 1},5\n" for customer in range(99)),
+        ["horizon of 90 days", "shorten target.horizon_days"],
+    ),
+}
+
+
+def run(home: Home) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tdml_assets", "run"],
+        env={**os.environ, **home.environment},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_message_names_the_thing_and_nothing_is_lost(
+    case: str, finished_home: Home, copy_of: Callable[[Home], Home]
+) -> None:
+    settings, orders, expected = CASES[case]
+    home = copy_of(finished_home)
+    before = {name: rows for name, rows in home.tables().items() if name.split(".")[0] in ("cltv", "audience")}
+    (home.folder / "tdml.yaml").write_text(settings, encoding="utf-8")
+    (home.folder / "orders.csv").write_text(orders, encoding="utf-8")
+    done = run(home)
+    said = done.stdout + done.stderr
+    assert done.returncode != 0, said
+    assert "Traceback" not in said
+    for words in expected:
+        assert words in said, said
+    after = {name: rows for name, rows in home.tables().items() if name.split(".")[0] in ("cltv", "audience")}
+    assert after == before
+    assert "0007" not in said, "a customer's id is no part of a message"
+
+
+def test_of_two_runs_at_once_one_waits_for_the_other(data_home: Home, copy_of: Callable[[Home], Home]) -> None:
+    home = copy_of(data_home)
+    environment = {**os.environ, **home.environment, "TDML_SESSION_WAIT_SECONDS": "0"}
+    command = [
+        sys.executable,
+        "-m",
+        "tdml_assets",
+        "run",
+        "--select",
+        "key:features/customer_features or key:raw/orders or key:features/snapshots",
+    ]
+    first = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    lock = Path(home.environment["TDML_HOME"]) / "run.lock"
+    while first.poll() is None and not (lock.exists() and lock.read_text().strip()):
+        time.sleep(0.1)
+    second = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    assert first.wait(240) == 0
+    assert second.returncode != 0
+    said = second.stdout + second.stderr
+    assert "is using" in said
+    assert "run again; nothing was changed" in said
