@@ -189,8 +189,9 @@ among them rows that must be rejected. {labelled + 1} snapshots of features, {la
 
 - **Ours**: `python -m tdml_assets run` on an empty state folder{facts["limit"]}: everything from raw tables to exports,
   with its checks, lineage and the session's history.
-- **Rival**: `python -m benchmarks.rival_session`, one process of pandas, scikit-learn and XGBoost, as one would write it by
-  hand for a table that fits in memory, with the same snapshots, features, sample size and model parameters, and rounds found the same way.
+- **Rival**: `python -m benchmarks.rival_session`, one process of pandas, scikit-learn and XGBoost, as one would write it
+  by hand for a table that fits in memory, with the same snapshots, features, sample size and model parameters, and rounds
+  found the same way.
 
 The rival is simpler than ours, in its own favour:
 
