@@ -1,18 +1,35 @@
 """<workflow>/training_table: features of labelled snapshots joined with the target observed after each, and the split."""
 
+from collections.abc import Mapping, Sequence
+from datetime import date
+
 import dagster as dg
 
 from tdml_assets.assets.sessions import as_of, record_session
 from tdml_assets.assets.snapshots import ORDERS_TABLE, plan_of
 from tdml_assets.core.features import choose_features
 from tdml_assets.core.snapshots import plan_split
-from tdml_assets.core.statements import render
+from tdml_assets.core.statements import Statement, render
 from tdml_assets.core.training_table import check_sizes, contract_of, note_of, roles_of, sample_share
 from tdml_assets.core.workflow import WorkflowSpec
 from tdml_assets.metadata import OWNER, column_schema, table_preview
 from tdml_assets.resources.warehouse import Warehouse
 
 FEATURES_TABLE = ("features", "customer_features")
+
+
+def _statement(spec: WorkflowSpec, roles: Mapping[date, str], features: Sequence[str], share: float) -> Statement:
+    return render(
+        "training_table/build",
+        features_table=FEATURES_TABLE,
+        orders_table=ORDERS_TABLE,
+        dates=list(roles),
+        roles=list(roles.values()),
+        columns=features,
+        horizon_days=spec.target.horizon_days,
+        holdout_share=spec.split.holdout_share,
+        sample_share=share,
+    )
 
 
 def build_training_table(spec: WorkflowSpec) -> dg.AssetsDefinition:
@@ -39,19 +56,8 @@ def build_training_table(spec: WorkflowSpec) -> dg.AssetsDefinition:
             labelled = database.row(
                 render("training_table/labelled_rows", features_table=FEATURES_TABLE, dates=list(plan.labelled))
             )["row_count"]
-            roles = roles_of(split)
-            statement = render(
-                "training_table/build",
-                features_table=FEATURES_TABLE,
-                orders_table=ORDERS_TABLE,
-                dates=list(roles),
-                roles=list(roles.values()),
-                columns=features,
-                horizon_days=spec.target.horizon_days,
-                holdout_share=spec.split.holdout_share,
-                sample_share=sample_share(labelled, spec.split.max_rows),
-            )
-            count = database.replace(contract, statement)
+            share = sample_share(labelled, spec.split.max_rows)
+            count = database.replace(contract, _statement(spec, roles_of(split), features, share))
             sizes = database.rows(render("training_table/split_sizes", table=contract.path))
             check_sizes(sizes, spec.split)
             note = note_of(split, spec.target.horizon_days)

@@ -94,7 +94,7 @@ def test_of_two_runs_at_once_one_waits_for_the_other(data_home: Home, copy_of: C
         "tdml_assets",
         "run",
         "--select",
-        "key:features/customer_features or key:raw/orders or key:features/snapshots",
+        "group:raw or group:staging or group:features",
     ]
     first = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     lock = Path(home.environment["TDML_HOME"]) / "run.lock"

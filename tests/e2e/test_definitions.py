@@ -1,0 +1,80 @@
+"""The code location as a newcomer finds it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from tdml_assets.definitions import defs
+from tdml_assets.environment import child_environment, project_root
+from tdml_assets.settings import load_settings
+from tests.e2e.conftest import Home
+
+
+@pytest.fixture
+def loaded(prepared_home: Home, monkeypatch: pytest.MonkeyPatch) -> dg.Definitions:
+    for name, value in prepared_home.environment.items():
+        monkeypatch.setenv(name, value)
+    return defs()
+
+
+def test_every_asset_says_what_it_is_who_owns_it_and_where_it_belongs(loaded: dg.Definitions) -> None:
+    specs = [spec for spec in loaded.get_all_asset_specs() if spec.group_name != "default"]
+    assert {"raw", "staging", "features", "cltv", "monitoring", "audience"} == {spec.group_name for spec in specs}
+    for spec in specs:
+        assert spec.description, spec.key
+        assert list(spec.owners) == ["team:marketing-data"], spec.key
+        assert spec.kinds, spec.key
+
+
+def test_the_graph_holds_every_stage_of_the_deck(loaded: dg.Definitions) -> None:
+    keys = {spec.key.to_user_string() for spec in loaded.get_all_asset_specs()}
+    assert {
+        "raw/orders",
+        "raw/pageviews",
+        "raw/email_events",
+        "raw/customers",
+        "raw/rejected_rows",
+        "features/snapshots",
+        "features/customer_features",
+        "cltv/training_table",
+        "cltv/exploration",
+        "cltv/prepared",
+        "cltv/candidate_model",
+        "cltv/evaluation",
+        "cltv/champion_model",
+        "cltv/predictions",
+        "cltv/drift",
+        "cltv/drift_report",
+        "audience/parent_segment_attributes",
+        "audience/attribute_catalog",
+        "audience/files",
+    } <= keys
+
+
+def test_jobs_schedules_and_the_sensor_are_there(loaded: dg.Definitions) -> None:
+    repository = loaded.get_repository_def()
+    assert {"train_cltv", "score_and_publish"} <= set(repository.job_names)
+    assert {schedule.name for schedule in repository.schedule_defs} == {
+        "train_cltv_schedule",
+        "score_and_publish_schedule",
+    }
+    assert [
+        sensor.name for sensor in repository.sensor_defs if sensor.name != "default_automation_condition_sensor"
+    ] == ["retrain_on_drift"]
+
+
+@pytest.mark.parametrize("arguments", [["list", "defs"], ["check", "yaml"]])
+def test_dagsters_own_tools_understand_the_project(arguments: list[str], prepared_home: Home) -> None:
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("dg")), *arguments],
+        cwd=project_root(),
+        env=child_environment(load_settings(prepared_home.environment), {**os.environ, **prepared_home.environment}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
