@@ -38,7 +38,7 @@ class _Frozen(BaseModel):
 class WarehouseSettings(_Frozen):
     """The DuckDB file."""
 
-    memory_limit_gb: float = Field(default=4.0, gt=0, description="Memory DuckDB may use before it spills, in GB.")
+    memory_limit_gb: float = Field(default=2.0, gt=0, description="Memory DuckDB may use before it spills, in GB.")
     threads: int | None = Field(default=None, ge=1, description="Threads; every core unless given.")
     max_temp_gb: float = Field(default=50.0, gt=0, description="Disk that spilled data may use, in GB.")
     wait_seconds: float = Field(

@@ -3,12 +3,12 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tdml_assets.resources.run_lock import hold_state
 from tests.e2e.conftest import Home
 
 HEADER = "customer_id,day,amount\n"
@@ -85,24 +85,16 @@ def test_the_message_names_the_thing_and_nothing_is_lost(
     assert "0007" not in said, "a customer's id is no part of a message"
 
 
-def test_of_two_runs_at_once_one_waits_for_the_other(data_home: Home, copy_of: Callable[[Home], Home]) -> None:
-    home = copy_of(data_home)
-    environment = {**os.environ, **home.environment, "TDML_SESSION_WAIT_SECONDS": "0"}
-    command = [
-        sys.executable,
-        "-m",
-        "tdml_assets",
-        "run",
-        "--select",
-        "group:raw or group:staging or group:features",
-    ]
-    first = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-    lock = Path(home.environment["TDML_HOME"]) / "run.lock"
-    while first.poll() is None and not (lock.exists() and lock.read_text().strip()):
-        time.sleep(0.1)
-    second = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
-    assert first.wait(240) == 0
-    assert second.returncode != 0
-    said = second.stdout + second.stderr
-    assert "is using" in said
+def test_of_two_runs_at_once_the_second_says_who_is_first(
+    finished_home: Home, copy_of: Callable[[Home], Home], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = copy_of(finished_home)
+    monkeypatch.setenv("TDML_SESSION_WAIT_SECONDS", "0")
+    before = home.tables()
+    with hold_state(Path(home.environment["TDML_HOME"]) / "run.lock", "0123456789", 0):
+        done = run(home)
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert f"run 01234567 (process {os.getpid()}) is using" in said
     assert "run again; nothing was changed" in said
+    assert home.tables() == before
