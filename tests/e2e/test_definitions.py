@@ -22,7 +22,7 @@ def loaded(prepared_home: Home, monkeypatch: pytest.MonkeyPatch) -> dg.Definitio
 
 
 def test_every_asset_says_what_it_is_who_owns_it_and_where_it_belongs(loaded: dg.Definitions) -> None:
-    specs = [spec for spec in loaded.get_all_asset_specs() if spec.group_name != "default"]
+    specs = [spec for spec in loaded.resolve_all_asset_specs() if spec.group_name != "default"]
     assert {"raw", "staging", "features", "cltv", "monitoring", "audience"} == {spec.group_name for spec in specs}
     for spec in specs:
         assert spec.description, spec.key
@@ -31,7 +31,7 @@ def test_every_asset_says_what_it_is_who_owns_it_and_where_it_belongs(loaded: dg
 
 
 def test_the_graph_holds_every_stage_of_the_deck(loaded: dg.Definitions) -> None:
-    keys = {spec.key.to_user_string() for spec in loaded.get_all_asset_specs()}
+    keys = {spec.key.to_user_string() for spec in loaded.resolve_all_asset_specs()}
     assert {
         "raw/orders",
         "raw/pageviews",
