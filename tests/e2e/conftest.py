@@ -19,13 +19,6 @@ SETTINGS = "sample: {customers: 300, pageviews_per_order: 0.5, emails_per_month:
 VOLATILE = {"session_id", "run_id", "updated_at", "committed_at"}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep these tests on one worker: they share state folders that take a run to make."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("e2e"))
-
-
 class Home:
     """A state folder with its settings."""
 
