@@ -152,7 +152,7 @@ class Warehouse(DuckDBResource):
     """
 
     memory_limit_gb: float = Field(
-        default=4.0, gt=0, description="Memory DuckDB may use before it spills to disk, in GB."
+        default=2.0, gt=0, description="Memory DuckDB may use before it spills to disk, in GB."
     )
     threads: int = Field(default=2, ge=1, description="Threads DuckDB may use.")
     temp_directory: str = Field(description="Folder for spilled data.")

@@ -2,6 +2,7 @@
 
 ``python killed_run.py SELECTION [STAGE]`` materialises the selection (``data`` or ``workflow``). With a stage it kills the
 process group at the worst moment of it: with the stage's work done and its transaction not committed.
+``python killed_run.py again`` executes the last run once more under its own session, as the UI's re-execution does.
 """
 
 import os
@@ -68,9 +69,28 @@ def arm(stage: str) -> None:
         WarehouseDbt.cli = dying_cli  # type: ignore[method-assign]
 
 
+def everything() -> dg.JobDefinition:
+    """All assets, as the UI's *Materialize all* starts them, under a name that a run can be found by."""
+    jobs = dg.Definitions(jobs=[dg.define_asset_job("everything")])
+    return dg.Definitions.merge(defs(), jobs).resolve_job_def("everything")
+
+
+def run_again() -> int:
+    """Re-execute the last run; the exit code says whether all succeeded."""
+    with dg.DagsterInstance.get() as instance:
+        parent = instance.get_runs(limit=1)[0]
+        done = dg.execute_job(
+            dg.reconstructable(everything),
+            instance,
+            reexecution_options=dg.ReexecutionOptions(parent_run_id=parent.run_id),
+        )
+        assert done.dagster_run.root_run_id == parent.run_id
+        return 0 if done.success else 1
+
+
 def main(selection: str, stage: str | None) -> int:
     """Materialise; the exit code says whether all succeeded."""
-    job = defs().resolve_implicit_global_asset_job_def()
+    job = everything()
     data = {"raw", "staging", "features"}
     keys = [key for key in job.asset_layer.executable_asset_keys if (key.path[0] in data) == (selection == "data")]
     if stage is None:
@@ -80,8 +100,11 @@ def main(selection: str, stage: str | None) -> int:
         assert stage in {node.name for node in job.nodes}, stage
         arm(stage)
     with dg.DagsterInstance.get() as instance:
-        return 0 if job.execute_in_process(instance=instance, asset_selection=keys, raise_on_error=False).success else 1
+        done = dg.execute_job(dg.reconstructable(everything), instance, asset_selection=keys)
+        return 0 if done.success else 1
 
 
 if __name__ == "__main__":
+    if sys.argv[1] == "again":
+        sys.exit(run_again())
     sys.exit(main(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None))

@@ -73,3 +73,10 @@ def test_a_second_run_doubles_nothing(finished_home: Home, copy_of: Callable[[Ho
         # Another session of the same data: the same figures under another key.
         assert len(tables[name]) == 2 * len(before[name]), name
         assert set(tables[name]) == set(before[name]), name
+
+
+def test_the_same_session_executed_again_doubles_nothing(finished_home: Home, copy_of: Callable[[Home], Home]) -> None:
+    home = copy_of(finished_home)
+    done = home.run("again")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert home.tables() == finished_home.tables()
