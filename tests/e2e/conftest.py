@@ -1,5 +1,6 @@
 """A small state folder, and what its tables hold."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -36,17 +37,19 @@ class Home:
         shutil.copytree(self.folder, folder, symlinks=True)
         return Home(folder)
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Start ``killed_run.py`` with these arguments in a process group of its own."""
-        return subprocess.run(
-            [sys.executable, str(Path(__file__).with_name("killed_run.py")), *arguments],
+    def runs(self, selection: str, *stages: str) -> list[int]:
+        """Exit codes of runs of ``killed_run.py``, one per stage, one after the other; prints what they said."""
+        done = subprocess.run(
+            [sys.executable, str(Path(__file__).with_name("killed_run.py")), selection, *stages],
             env=child_environment(load_settings(self.environment), {"PATH": "/usr/bin:/bin", **self.environment}),
             capture_output=True,
             text=True,
-            start_new_session=True,
-            timeout=240,
+            timeout=280,
             check=False,
         )
+        sys.stderr.write(done.stdout[-3000:] + done.stderr[-3000:])
+        codes: list[int] = json.loads(done.stdout.splitlines()[-1])
+        return codes
 
     def tables(self) -> dict[str, Any]:
         """Content of every table, without what differs by its nature; floats to nine digits."""
@@ -74,8 +77,7 @@ def prepared_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 def data_home(prepared_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
     """Raw tables and features of an undisturbed run."""
     home = prepared_home.copied_to(tmp_path_factory.mktemp("data") / "d")
-    done = home.run("data")
-    assert done.returncode == 0, done.stdout[-3000:]
+    assert home.runs("data", "none") == [0]
     return home
 
 
@@ -83,8 +85,7 @@ def data_home(prepared_home: Home, tmp_path_factory: pytest.TempPathFactory) -> 
 def finished_home(data_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
     """Everything but the drift report, undisturbed."""
     home = data_home.copied_to(tmp_path_factory.mktemp("finished") / "f")
-    done = home.run("workflow")
-    assert done.returncode == 0, done.stdout[-3000:]
+    assert home.runs("workflow", "none") == [0]
     return home
 
 

@@ -1,10 +1,15 @@
-"""A run in a process of its own that ends itself by SIGKILL inside a stage. Started by ``test_killed_runs.py``; no test.
+"""Runs that end themselves by SIGKILL inside a stage. Started by ``test_killed_runs.py``; no test.
 
-``python killed_run.py SELECTION [STAGE]`` materialises the selection (``data`` or ``workflow``). With a stage it kills the
-process group at the worst moment of it: with the stage's work done and its transaction not committed.
-``python killed_run.py again`` executes the last run once more under its own session, as the UI's re-execution does.
+``python killed_run.py SELECTION STAGE ...`` materialises the selection (``data`` or ``workflow``) once per stage, one after
+the other, and kills each run's process group at the worst moment: with the stage's work done and its transaction not
+committed. The stage ``none`` leaves a run alone; ``again`` executes the last run once more under its own session, as the
+UI's re-execution does. The last line printed is the list of exit codes.
+
+Every run is a process of its own, forked from one that has imported everything and opened nothing: importing takes longer
+than most stages.
 """
 
+import json
 import os
 import signal
 import sys
@@ -88,12 +93,12 @@ def run_again() -> int:
         return 0 if done.success else 1
 
 
-def main(selection: str, stage: str | None) -> int:
-    """Materialise; the exit code says whether all succeeded."""
+def materialise(selection: str, stage: str) -> int:
+    """One run; the exit code says whether all succeeded."""
     job = everything()
     data = {"raw", "staging", "features"}
     keys = [key for key in job.asset_layer.executable_asset_keys if (key.path[0] in data) == (selection == "data")]
-    if stage is None:
+    if stage == "none":
         # Drawn in a process of its own and the slowest stage by far: only the run that is killed there needs it.
         keys = [key for key in keys if key.path[-1] != "drift_report"]
     else:
@@ -104,7 +109,20 @@ def main(selection: str, stage: str | None) -> int:
         return 0 if done.success else 1
 
 
+def forked(selection: str, stage: str) -> int:
+    """Exit code of a run in a process group of its own; negative for the signal that ended it."""
+    assert threading.active_count() == 1, "a fork would lose threads"
+    child = os.fork()
+    if not child:
+        os.setsid()
+        code = 1
+        try:
+            code = run_again() if stage == "again" else materialise(selection, stage)
+        finally:
+            sys.stdout.flush()
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
 if __name__ == "__main__":
-    if sys.argv[1] == "again":
-        sys.exit(run_again())
-    sys.exit(main(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None))
+    sys.stdout.write(json.dumps([forked(sys.argv[1], stage) for stage in sys.argv[2:]]))

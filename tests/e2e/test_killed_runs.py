@@ -35,18 +35,14 @@ WORKFLOW_STAGES = (
 )
 
 
-def kill(home: Home, selection: str, stage: str) -> None:
-    done = home.run(selection, stage)
-    assert done.returncode == -signal.SIGKILL, f"{stage} was not killed: {done.stdout[-2000:]}"
+KILLED = -signal.SIGKILL
 
 
 def test_data_stages_killed_one_after_the_other_leave_no_trace(
     prepared_home: Home, data_home: Home, copy_of: Callable[[Home], Home]
 ) -> None:
     home = copy_of(prepared_home)
-    for stage in DATA_STAGES:
-        kill(home, "data", stage)
-    assert home.run("data").returncode == 0
+    assert home.runs("data", *DATA_STAGES, "none") == [KILLED] * len(DATA_STAGES) + [0]
     assert home.tables() == data_home.tables()
 
 
@@ -54,17 +50,18 @@ def test_workflow_stages_killed_one_after_the_other_leave_no_trace(
     data_home: Home, finished_home: Home, copy_of: Callable[[Home], Home]
 ) -> None:
     home = copy_of(data_home)
-    for stage in WORKFLOW_STAGES:
-        kill(home, "workflow", stage)
-    done = home.run("workflow")
-    assert done.returncode == 0, done.stdout[-3000:]
+    assert home.runs("workflow", *WORKFLOW_STAGES, "none") == [KILLED] * len(WORKFLOW_STAGES) + [0]
     assert home.tables() == finished_home.tables()
 
 
-def test_a_second_run_doubles_nothing(finished_home: Home, copy_of: Callable[[Home], Home]) -> None:
-    home = copy_of(finished_home)
-    assert home.run("workflow").returncode == 0
-    tables, before = home.tables(), finished_home.tables()
+def test_the_same_session_executed_again_doubles_nothing_and_a_new_one_adds_only_its_own_rows(
+    finished_home: Home, copy_of: Callable[[Home], Home]
+) -> None:
+    home, before = copy_of(finished_home), finished_home.tables()
+    assert home.runs("workflow", "again") == [0]
+    assert home.tables() == before
+    assert home.runs("workflow", "none") == [0]
+    tables = home.tables()
     appended = {name for name in tables if name.startswith("monitoring.")}
     assert {name: tables[name] for name in tables.keys() - appended} == {
         name: before[name] for name in before.keys() - appended
@@ -73,10 +70,3 @@ def test_a_second_run_doubles_nothing(finished_home: Home, copy_of: Callable[[Ho
         # Another session of the same data: the same figures under another key.
         assert len(tables[name]) == 2 * len(before[name]), name
         assert set(tables[name]) == set(before[name]), name
-
-
-def test_the_same_session_executed_again_doubles_nothing(finished_home: Home, copy_of: Callable[[Home], Home]) -> None:
-    home = copy_of(finished_home)
-    done = home.run("again")
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert home.tables() == finished_home.tables()
