@@ -68,7 +68,7 @@ def run(select: Annotated[str, typer.Option(help="Assets to materialise, as Dags
 @app.command()
 def summary(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Print what the latest session found."""
-    from tdml_assets.component import declared_workflows
+    from tdml_assets.component import declared_workflows, switched_off
     from tdml_assets.core.summary import WorkflowInfo, read_summary, render_text
     from tdml_assets.resources.platform import build_warehouse
 
@@ -84,7 +84,7 @@ def summary(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
         "assets, plots": "make ui",
     }
     with build_warehouse(settings).read() as database:
-        found = read_summary(database, infos, places)
+        found = read_summary(database, infos, places, switched_off(settings))
     typer.echo(json.dumps(found.to_dict(), indent=1, default=str) if as_json else render_text(found))
 
 

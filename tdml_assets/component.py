@@ -1,41 +1,84 @@
 """The YAML form of a workflow: a Dagster component that becomes the workflow's assets, checks and jobs.
 
-Belongs here: joining a workflow's own YAML with the overrides of the settings file, and listing its stages in order.
+Belongs here: joining a workflow's own YAML with the overrides of the settings file, saying what is wrong with either, and
+listing its stages in order.
 Does not: what the keys mean (``core/workflow.py``), what a stage does (``assets/``).
 """
 
 from __future__ import annotations
 
+import difflib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import dagster as dg
-from pydantic import BaseModel, ValidationError
+from dagster.components.core.component_tree import ComponentTreeException
+from dagster.components.core.defs_module import ComponentFileModel
+from pydantic import BaseModel, GetJsonSchemaHandler, RootModel, ValidationError
 
 from tdml_assets.assets.workflow import build_workflow_definitions
+from tdml_assets.core.attributes import AttributeDeclarationError, WorkflowAttributes, check_declarations
+from tdml_assets.core.tasks import why_off
 from tdml_assets.core.workflow import WorkflowSpec
 from tdml_assets.environment import project_root
 from tdml_assets.settings import Settings, SettingsError, explain, load_settings
+
+#: The keys that lead to what is wrong, below ``attributes:``, and what is wrong in words.
+Fault = tuple[tuple[str | int, ...], str]
+_LONGEST_VALUE = 80
+
+
+class Declaration(RootModel[dict[Any, Any]]):
+    """What stands under ``attributes:``, unread, with the schema of what it must be.
+
+    Dagster would report a fault by pydantic's words alone; read by :meth:`WorkflowComponent.load`, it is reported with
+    everything that is allowed in its place.
+    """
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Show editors and ``dg check yaml`` the keys of a workflow."""
+        return handler.resolve_ref_schema(handler(WorkflowSpec.__pydantic_core_schema__))
 
 
 class WorkflowComponent(dg.Component):
     """One use case, declared: which target, which features, how prepared, which model, which attributes."""
 
-    def __init__(self, spec: WorkflowSpec) -> None:
+    def __init__(self, spec: WorkflowSpec, declared_at: str = "") -> None:
         self.spec = spec
+        self.declared_at = declared_at
 
     @classmethod
     def get_model_cls(cls) -> type[BaseModel]:
-        """The keys under ``attributes:``; Dagster reports a fault with its file and line."""
-        return WorkflowSpec
+        """The keys under ``attributes:``."""
+        return Declaration
 
     @classmethod
     def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> WorkflowComponent:
-        """Made from the validated YAML."""
-        if not isinstance(attributes, WorkflowSpec):
-            raise TypeError(f"{context.path}: a workflow needs attributes, at least a name")
-        return cls(attributes)
+        """Made from the YAML.
+
+        Raises
+        ------
+        SettingsError
+            Naming file, line, key, value and what is allowed, for every fault.
+        """
+        content = attributes.root if isinstance(attributes, Declaration) else {}
+        positions = context.resolution_context.source_position_tree
+
+        def position_of(keys: Sequence[Any]) -> str:
+            return str(positions.lookup_closest_and_path(keys, None)[0] if positions else context.path)
+
+        try:
+            spec = WorkflowSpec.model_validate(content)
+            faults = list(_faults_beyond_the_model(spec))
+        except ValidationError as error:
+            faults = list(_faults(error))
+        if faults:
+            lines = (f"{position_of(['attributes', *keys])}: {words}" for keys, words in dict.fromkeys(faults))
+            raise SettingsError("\n".join(lines))
+        return cls(spec, position_of(["attributes", "name"]))
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
         """The workflow's definitions; none where the settings do not run it."""
@@ -53,14 +96,32 @@ def effective_spec(declared: WorkflowSpec, settings: Settings) -> WorkflowSpec |
         If an override names an unknown key or a wrong value.
     """
     if settings.workflows is None:
-        return declared
+        return declared if reason_off(declared, settings) is None else None
     if declared.name not in settings.workflows:
         return None
     merged = _merge(declared.model_dump(), settings.workflows[declared.name])
     try:
-        return WorkflowSpec.model_validate(merged)
+        spec = WorkflowSpec.model_validate(merged)
     except ValidationError as error:
         raise SettingsError(explain(error, WorkflowSpec, f"workflows.{declared.name}")) from None
+    reason = reason_off(spec, settings)
+    if reason is not None:
+        raise SettingsError(f"workflows.{spec.name} cannot run: {reason}, or leave it out")
+    return spec
+
+
+def reason_off(spec: WorkflowSpec, settings: Settings) -> str | None:
+    """Why these orders do not allow a workflow; None where they do."""
+    orders = settings.effective_sources.orders
+    return None if orders is None else why_off(spec, orders.mapped)
+
+
+def switched_off(settings: Settings) -> dict[str, str]:
+    """Why each workflow that would run does not: sources lack what it needs. Empty where all run."""
+    if settings.workflows is not None:
+        return {}
+    reasons = {found.spec.name: reason_off(found.spec, settings) for found in _components()}
+    return {name: reason for name, reason in sorted(reasons.items()) if reason is not None}
 
 
 def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,8 +148,137 @@ def component_tree() -> dg.ComponentTree:
 
 
 def declared_workflows(settings: Settings) -> list[WorkflowSpec]:
-    """Every workflow that the settings run, in the order of their names."""
-    declared = {found.spec.name: found.spec for found in component_tree().get_all_components(of_type=WorkflowComponent)}
+    """Every workflow that the settings run, in the order of their names.
+
+    Raises
+    ------
+    SettingsError
+        If a declaration is wrong, or two have one name.
+    """
+    declared: dict[str, WorkflowSpec] = {}
+    places: dict[str, str] = {}
+    for found in _components():
+        name = found.spec.name
+        if name in declared:
+            raise SettingsError(
+                f"{found.declared_at}: attributes.name is {name!r}, as in {places[name]}: choose another"
+            )
+        declared[name], places[name] = found.spec, found.declared_at
     check_known(settings, declared)
     specs = (effective_spec(declared[name], settings) for name in sorted(declared))
     return [spec for spec in specs if spec is not None]
+
+
+def _components() -> list[WorkflowComponent]:
+    try:
+        return component_tree().get_all_components(of_type=WorkflowComponent)
+    except ComponentTreeException as error:
+        if isinstance(error.__cause__, SettingsError):
+            raise error.__cause__ from None
+        raise
+    except ValidationError as error:
+        # What stands beside ``attributes:``; Dagster has put its file and line where the key stands.
+        allowed = {"extra_forbidden": f"unknown key; allowed here: {', '.join(ComponentFileModel.model_fields)}"}
+        found = [(*str(fault["loc"][0]).partition(" at ")[::2], fault) for fault in error.errors()]
+        lines = (f"{place}: {key}: {allowed.get(fault['type'], fault['msg'])}" for key, place, fault in found)
+        raise SettingsError("\n".join(lines)) from None
+
+
+def _faults(error: ValidationError) -> Iterator[Fault]:
+    for fault in error.errors():
+        nodes, keys = _schema_at(fault["loc"])
+        name = ".".join(["attributes", *map(str, keys)])
+        about = next((f" ({node['description']})" for node in nodes if node.get("description")), "")
+        if fault["type"] == "extra_forbidden":
+            key, known = str(fault["loc"][-1]), sorted(key for node in nodes for key in node.get("properties", ()))
+            close = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            yield (*keys, key), f"{name}.{key}: unknown key; {hint}allowed here: {', '.join(known)}"
+        elif fault["type"] == "missing":
+            yield keys, f"{name} is missing: it must be {_allowed(nodes)}{about}"
+        elif fault["type"] in ("value_error", "assertion_error"):
+            words = str(fault["ctx"]["error"])
+            # A rule over several keys is broken at their section; its message begins with the key to mend.
+            below = tuple(words.partition(": ")[0].split("."))
+            if _schema_at((*keys, *below))[1] == (*keys, *below):
+                keys, words = (*keys, *below), words.partition(": ")[2]
+            yield keys, f"{'.'.join(['attributes', *map(str, keys)])}: {words}"
+        else:
+            text = repr(fault["input"])
+            shown = text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."
+            yield keys, f"{name} is {shown}: it must be {_allowed(nodes)}{about}"
+
+
+def _faults_beyond_the_model(spec: WorkflowSpec) -> Iterator[Fault]:
+    """What a model of keys and types cannot know: names of attributes among each other, and what a cron line is."""
+    for number in range(len(spec.attributes)):
+        try:
+            check_declarations([WorkflowAttributes(workflow=spec.name, attributes=spec.attributes[: number + 1])])
+        except AttributeDeclarationError as error:
+            yield ("attributes", number, "name"), f"attributes.attributes.{number}.name: {error}"
+            break
+    if spec.schedule is not None:
+        try:
+            dg.ScheduleDefinition(name="_", job_name="_", cron_schedule=spec.schedule)
+        except dg.DagsterInvalidDefinitionError:
+            words = "it must be a cron line, such as '0 5 * * 1' for Mondays at five"
+            yield ("schedule",), f"attributes.schedule is {spec.schedule!r}: {words}"
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    return WorkflowSpec.model_json_schema()
+
+
+def _schema_at(location: Sequence[str | int]) -> tuple[list[dict[str, Any]], tuple[str | int, ...]]:
+    """Schemas allowed at a place, and the keys that lead there; what else pydantic names on the way is left out."""
+    nodes = _alternatives(_schema())
+    keys: list[str | int] = []
+    for part in location:
+        if isinstance(part, int):
+            below = [node["items"] for node in nodes if "items" in node]
+        else:
+            below = [node["properties"][part] for node in nodes if part in node.get("properties", ())] or [
+                node["additionalProperties"] for node in nodes if isinstance(node.get("additionalProperties"), dict)
+            ]
+        if below:
+            nodes, keys = [found for node in below for found in _alternatives(node)], [*keys, part]
+    return nodes, tuple(keys)
+
+
+def _alternatives(node: Mapping[str, Any]) -> list[dict[str, Any]]:
+    if "$ref" in node:
+        node = {
+            **_schema()["$defs"][node["$ref"].rsplit("/", 1)[1]],
+            **{k: node[k] for k in ("description",) if k in node},
+        }
+    options = [found for option in node.get("anyOf", ()) for found in _alternatives(option)]
+    about = {"description": node["description"]} if "description" in node else {}
+    return [{**option, **about} for option in options] or [dict(node)]
+
+
+_BOUNDS = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "below"}
+
+
+def _allowed(nodes: Sequence[Mapping[str, Any]]) -> str:
+    """What a value may be, in words."""
+    said: dict[str, None] = {}
+    for node in nodes:
+        kind = node.get("type")
+        if values := node.get("enum", [node["const"]] if "const" in node else []):
+            words = ("one of " if len(values) > 1 else "") + ", ".join(map(repr, values))
+        elif kind in ("integer", "number"):
+            bounds = [f"{word} {node[bound]:g}" for bound, word in _BOUNDS.items() if bound in node]
+            words = " ".join(["a whole number" if kind == "integer" else "a number", *bounds])
+        elif kind == "string":
+            words = f"text that matches {node['pattern']}" if "pattern" in node else "text"
+            words += ", not empty" if node.get("minLength") else ""
+        elif kind == "array":
+            words = f"a list, each {_allowed(_alternatives(node.get('items', {})))}"
+        elif kind == "object":
+            known = ", ".join(sorted(node.get("properties", ())))
+            words = f"a section with the keys {known}" if known else "a section of keys and values"
+        else:
+            words = {"boolean": "true or false", "null": "nothing"}.get(str(kind), "any value")
+        said[words] = None
+    return " or ".join(said)

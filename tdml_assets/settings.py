@@ -92,6 +92,10 @@ class Settings(_Frozen):
     tier: Literal["tier1", "tier2", "machine"] = Field(
         default="machine", description="CPU, memory and disk an engine may use."
     )
+    trusted_types: tuple[str, ...] = Field(
+        default=(),
+        description="Types of your own that a stored scikit-learn model may hold, such as shop.models.Blend.",
+    )
     destinations: Destinations = Destinations()
     session_wait_seconds: float = Field(
         default=600.0,

@@ -4,7 +4,9 @@ select
     holdout.target,
     holdout.predicted_target,
     holdout.probability,
-    features.total_spend
+    features.total_spend,
+    features.total_orders,
+    features.days_since_last_order
 from {{ holdout | identifier }} as holdout
 inner join {{ features_table | identifier }} as features
     on holdout.snapshot_date = features.snapshot_date

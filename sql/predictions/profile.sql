@@ -1,8 +1,12 @@
 select
     count(*) as row_count,
     count(distinct customer_id) as customers,
-    count_if(not isfinite(predicted_target) or predicted_target < 0) as impossible,
-    sum(predicted_target) as expected_total,
+    count_if(
+        not isfinite({{ column | identifier }}::double)
+        or {{ column | identifier }} < 0
+        or {{ column | identifier }} > coalesce({{ highest | bind }}, {{ column | identifier }})
+    ) as impossible,
+    sum({{ column | identifier }})::double as total,
     (
         select count(*)
         from {{ features_table | identifier }}

@@ -1,4 +1,4 @@
-select predicted_target
+select {{ column | identifier }}
 from {{ table | identifier }}
 order by md5_number_lower(customer_id), customer_id
 limit {{ rows | bind }}

@@ -16,16 +16,30 @@ customers as (
     group by customer_id
 ),
 
-spend as (
+observed as (
     select
         roles.snapshot_date,
-        orders.customer_id,
-        sum(orders.amount) as amount
+        events.customer_id,
+        {% if kind in ("purchase", "no_purchase") %}
+        max((not events.is_return)::integer)
+        {% elif kind == "net_spend" %}
+        sum(events.amount)
+        {% elif kind == "sum" %}
+        sum(events.{{ column | identifier }})
+        {% elif kind == "count" %}
+        count(*)
+        {% else %}
+        max(1)
+        {% endif %} as amount
     from roles
-    inner join {{ orders_table | identifier }} as orders
-        on orders.ordered_on > roles.snapshot_date
-        and orders.ordered_on <= roles.snapshot_date + {{ horizon_days | bind }}::integer
-    group by roles.snapshot_date, orders.customer_id
+    inner join {{ events_table | identifier }} as events
+        on events.{{ day | identifier }} > roles.snapshot_date
+        and events.{{ day | identifier }} <= roles.snapshot_date + {{ horizon_days | bind }}::integer
+    where true
+    {% for name, values in conditions.items() %}
+        and events.{{ name | identifier }}::varchar in (select unnest({{ values | bind }}::varchar[]))
+    {% endfor %}
+    group by roles.snapshot_date, events.customer_id
 )
 
 select
@@ -38,14 +52,20 @@ select
         when roles.role in ('by_customers', 'train_and_validate') then 'train'
         else roles.role
     end as split,
-    greatest(coalesce(spend.amount, 0), 0)::double as target{% for column in columns %},
+    {% if kind == "unlabelled" %}
+    0::double
+    {% elif kind in ("no_purchase", "none") %}
+    (1 - coalesce(observed.amount, 0))::double
+    {% else %}
+    greatest(coalesce(observed.amount, 0), 0)::double
+    {% endif %} as target{% for column in columns %},
     features.{{ column | identifier }}
 {%- endfor %}
 
 from {{ features_table | identifier }} as features
 inner join roles on features.snapshot_date = roles.snapshot_date
 inner join customers on features.customer_id = customers.customer_id
-left join spend
-    on features.snapshot_date = spend.snapshot_date
-    and features.customer_id = spend.customer_id
+left join observed
+    on features.snapshot_date = observed.snapshot_date
+    and features.customer_id = observed.customer_id
 where customers.sample_draw < {{ sample_share | bind }}

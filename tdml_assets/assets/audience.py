@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from tdml_assets.assets.model import FEATURES_TABLE
 from tdml_assets.assets.sessions import as_of, record_session, session_id_of
 from tdml_assets.core.attributes import CATALOG, WorkflowAttributes, catalog_rows, parent_segment_contract
+from tdml_assets.core.features import FEATURES_TABLE
 from tdml_assets.core.publication import publish
 from tdml_assets.core.statements import render
 from tdml_assets.core.workflow import WorkflowSpec

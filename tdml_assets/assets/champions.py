@@ -3,23 +3,49 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tdml_assets.core.bundles import GOLDEN_FILE, Manifest, check_golden
 from tdml_assets.core.drift import Reference
-from tdml_assets.core.preparation import Parameters
-from tdml_assets.engines.protocol import FittedModel, Tier
+from tdml_assets.core.preparation import PREPARATION_FILE, Parameters
+from tdml_assets.core.tasks import Previous, task_of
+from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.engines.protocol import FittedModel, ModelSpec, Tier, tier_named
 from tdml_assets.engines.python import PythonEngine
+from tdml_assets.environment import machine
 from tdml_assets.resources.model_store import ModelStore
+from tdml_assets.settings import Settings
 
-PREPARATION_FILE = "preparation.json"
 _FEATURES_FILE = "reference_features.json"
 _PREDICTIONS_FILE = "reference_predictions.json"
 _SAMPLE_FILE = "reference_sample.parquet"
 _OWN_FILES = {GOLDEN_FILE, PREPARATION_FILE, _FEATURES_FILE, _PREDICTIONS_FILE, _SAMPLE_FILE}
+
+
+def engine_of(settings: Settings) -> PythonEngine:
+    """What trains and scores."""
+    return PythonEngine(settings.trusted_types)
+
+
+def tier_of(spec: WorkflowSpec, default: str) -> Tier:
+    """What the engine may use: the workflow's tier, or the settings'."""
+    cores, memory_gb = machine()
+    return tier_named(spec.tier or default, cpus=cores, memory_gb=memory_gb, disk_gb=memory_gb)
+
+
+def model_spec_of(spec: WorkflowSpec, previous: Previous = dict) -> ModelSpec:
+    """What the engine is asked to train; ``previous`` reads the files of the champion before."""
+    return ModelSpec(
+        estimator=spec.estimator,
+        parameters=task_of(spec).learner_parameters(spec, previous),
+        seed=spec.model.seed,
+        task=spec.task,
+        steps=tuple(step.model_dump() for step in spec.model.steps),
+        horizon_days=spec.target.horizon_days,
+    )
 
 
 @dataclass(frozen=True)
@@ -54,7 +80,7 @@ def reference_files(*, features: Reference, predictions: Reference, sample: pa.T
     }
 
 
-def load_champion(models: ModelStore, workflow: str, tier: Tier) -> LoadedChampion:
+def load_champion(models: ModelStore, spec: WorkflowSpec, settings: Settings) -> LoadedChampion:
     """Read the champion; every byte is verified before it is parsed.
 
     Raises
@@ -64,9 +90,12 @@ def load_champion(models: ModelStore, workflow: str, tier: Tier) -> LoadedChampi
     BundleDamagedError
         If a file is not what was stored, or the model no longer gives its golden predictions.
     """
-    bundle = models.open().read_champion(workflow)
+    bundle = models.open().read_champion(spec.name)
     files = bundle.files
-    model = PythonEngine().load({name: data for name, data in files.items() if name not in _OWN_FILES}, tier)
+    own = {name: data for name, data in files.items() if name not in _OWN_FILES}
+    # By the estimator it was trained with: the workflow's may have changed since.
+    stored = replace(model_spec_of(spec), estimator=bundle.manifest.spec.get("estimator", spec.estimator))
+    model = engine_of(settings).load(own, stored, tier_of(spec, settings.tier))
     check_golden(files[GOLDEN_FILE], model.score)
     return LoadedChampion(
         manifest=bundle.manifest,

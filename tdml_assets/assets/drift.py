@@ -10,12 +10,11 @@ from tempfile import TemporaryDirectory
 import dagster as dg
 
 from tdml_assets.assets.champions import LoadedChampion, load_champion
-from tdml_assets.assets.model import FEATURES_TABLE, tier_of
 from tdml_assets.assets.sessions import as_of, session_id_of
 from tdml_assets.core import figures
 from tdml_assets.core.drift import DriftReport, judge, measure, report_sample
+from tdml_assets.core.features import features_table
 from tdml_assets.core.monitoring import DRIFT
-from tdml_assets.core.predictions import predictions_contract
 from tdml_assets.core.statements import render
 from tdml_assets.core.verdict import judge_session, policy_of
 from tdml_assets.core.workflow import WorkflowSpec
@@ -34,9 +33,9 @@ def measure_drift(database: Database, spec: WorkflowSpec, champion: LoadedChampi
     """Features and predictions of the session against the champion's references."""
     policy = policy_of(spec.monitor)
     features, predictions = champion.features, champion.predictions
-    table = predictions_contract(spec.name).path
+    table = (spec.name, "predictions")
     return (
-        judge(features, measure(database, FEATURES_TABLE, {"snapshot_date": as_of(database)}, features), policy),
+        judge(features, measure(database, features_table(spec), {"snapshot_date": as_of(database)}, features), policy),
         judge(predictions, measure(database, table, {}, predictions), policy, kind="prediction"),
     )
 
@@ -60,7 +59,7 @@ def build_drift(spec: WorkflowSpec, settings: Settings) -> list[dg.AssetsDefinit
         ],
     )
     def drift(context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore) -> dg.MaterializeResult:
-        champion = load_champion(models, spec.name, tier_of(spec, settings.tier))
+        champion = load_champion(models, spec, settings)
         session = {"session_id": session_id_of(context), "workflow": spec.name}
         with warehouse.write() as database:
             reports = measure_drift(database, spec, champion)
@@ -89,7 +88,7 @@ def build_drift(spec: WorkflowSpec, settings: Settings) -> list[dg.AssetsDefinit
             ],
         )
 
-    return [drift, _build_report(spec, settings)]
+    return [drift, _build_report(spec, settings)] if spec.monitor.report else [drift]
 
 
 def _farthest(database: Database, workflow: str, session_id: str) -> list[str]:
@@ -116,11 +115,11 @@ def _build_report(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition
     def drift_report(
         context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore
     ) -> dg.MaterializeResult:
-        champion = load_champion(models, spec.name, tier_of(spec, settings.tier))
+        champion = load_champion(models, spec, settings)
         with warehouse.read() as database:
             day = as_of(database)
             columns = _farthest(database, spec.name, session_id_of(context))
-            sample = report_sample(database, FEATURES_TABLE, {"snapshot_date": day}, columns)
+            sample = report_sample(database, features_table(spec), {"snapshot_date": day}, columns)
         html = settings.reports_folder / spec.name / f"drift-{session_id_of(context)}.html"
         with TemporaryDirectory(prefix="tdml-") as folder:
             reference, current = Path(folder) / "reference.parquet", Path(folder) / "current.parquet"

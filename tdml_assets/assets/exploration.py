@@ -9,8 +9,9 @@ from tdml_assets.assets.sessions import session_id_of
 from tdml_assets.core import exploration as analyses
 from tdml_assets.core import figures
 from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.features import choose_features
+from tdml_assets.core.features import choose_features, features_table
 from tdml_assets.core.monitoring import TARGET_HISTOGRAM
+from tdml_assets.core.targets import words_of
 from tdml_assets.core.workflow import WorkflowSpec
 from tdml_assets.metadata import OWNER, plot, table_metadata, table_preview
 from tdml_assets.resources.warehouse import Database, Warehouse
@@ -51,7 +52,7 @@ def _analyse(
     database: Database, spec: WorkflowSpec
 ) -> tuple[analyses.SplitCheck, list[dict[str, object]], list[dict[str, object]]]:
     table = (spec.name, "training_table")
-    numeric = choose_features(database.columns(("features", "customer_features")), spec.features).numeric
+    numeric = choose_features(database.columns(features_table(spec)), spec.features).numeric
     check = analyses.split_check(database, table, ["target", *numeric], seed=spec.model.seed)
     correlations = analyses.correlations(database, table, {}, numeric, "target")
     return check, correlations, analyses.target_histogram(database, table, {}, "target")
@@ -61,6 +62,7 @@ def build_exploration(spec: WorkflowSpec) -> dg.AssetsDefinition:
     """The asset of one workflow, with its check."""
     contract = comparison_contract(spec.name)
     key = dg.AssetKey([spec.name, "exploration"])
+    what = words_of(spec.target_kind, spec.target)
 
     @dg.asset(
         key=key,
@@ -96,9 +98,9 @@ def build_exploration(spec: WorkflowSpec) -> dg.AssetsDefinition:
                 "train against test": table_preview(rows[:_SHOWN]),
                 "correlations": table_preview(correlations[:_SHOWN]),
                 "split": plot("train against test", figures.split_comparison(rows)),
-                "correlation plot": plot("correlations", figures.correlations(correlations, target="spend")),
+                "correlation plot": plot("correlations", figures.correlations(correlations, target=what)),
                 "target": plot(
-                    "target", figures.target_histogram(histogram, target=f"spend in {spec.target.horizon_days} days")
+                    "target", figures.target_histogram(histogram, target=f"{what}, {spec.target.horizon_days} days")
                 ),
             },
             check_results=[

@@ -6,7 +6,8 @@ import dagster as dg
 
 from tdml_assets.assets.sessions import record_session
 from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.features import choose_features
+from tdml_assets.core.features import choose_features, features_table
+from tdml_assets.core.leakage import MAX_ROWS, find_leaks
 from tdml_assets.core.preparation import Parameters, decide_parameters, prepared_contract, reshape_statistics
 from tdml_assets.core.statements import render
 from tdml_assets.core.workflow import WorkflowSpec
@@ -36,10 +37,17 @@ def read_parameters(database: Database, workflow: str) -> Parameters:
 def fit_parameters(database: Database, spec: WorkflowSpec) -> Parameters:
     """Measure the training split and decide the parameters."""
     table = (spec.name, "training_table")
-    columns = choose_features(database.columns(("features", "customer_features")), spec.features)
+    columns = choose_features(database.columns(features_table(spec)), spec.features)
     outliers = spec.prepare.outliers
     row = database.row(
-        render("preparation/fit_numeric", table=table, columns=columns.numeric, low=outliers.low, high=outliers.high)
+        render(
+            "preparation/fit_numeric",
+            table=table,
+            columns=columns.numeric,
+            low=outliers.low,
+            high=outliers.high,
+            transform=spec.prepare.transform,
+        )
     )
     levels = {
         column: [
@@ -48,8 +56,10 @@ def fit_parameters(database: Database, spec: WorkflowSpec) -> Parameters:
         ]
         for column in columns.text
     }
+    sample = database.arrow(render("preparation/leak_sample", table=table, columns=columns.all, rows=MAX_ROWS))
+    leaks = find_leaks(sample.drop_columns(["target"]), sample["target"].to_numpy(), limit=spec.features.leak_limit)
     measured = reshape_statistics(row, columns.numeric)
-    return decide_parameters(measured, levels, spec.prepare, spec.features.one_hot_limit)
+    return decide_parameters(measured, levels, spec.prepare, spec.features.one_hot_limit, leaks)
 
 
 def build_preparation(spec: WorkflowSpec) -> list[dg.AssetsDefinition]:
@@ -100,6 +110,7 @@ def build_preparation(spec: WorkflowSpec) -> list[dg.AssetsDefinition]:
                 table=(spec.name, "training_table"),
                 parameters=parameters,
                 keys=["snapshot_date", "customer_id", "split", "target"],
+                carried=[],
                 snapshot_date=None,
                 drop_outliers=True,
                 ordered=False,

@@ -12,6 +12,7 @@ import dagster as dg
 from tdml_assets.core.contracts import Column, TableContract
 from tdml_assets.core.snapshots import SnapshotPlan, plan_snapshots
 from tdml_assets.core.statements import render
+from tdml_assets.core.targets import WITHOUT_ROWS
 from tdml_assets.core.workflow import WorkflowSpec
 from tdml_assets.metadata import OWNER, table_metadata
 from tdml_assets.resources.warehouse import Database, Warehouse
@@ -33,7 +34,9 @@ class NoOrdersError(ValueError):
 
 
 def plan_of(database: Database, spec: WorkflowSpec, as_of: date) -> SnapshotPlan:
-    """The workflow's snapshots, from the orders known by ``as_of``."""
+    """The workflow's snapshots, from the orders known by ``as_of``; none to learn from where nothing is predicted."""
+    if spec.target_kind in WITHOUT_ROWS:
+        return SnapshotPlan(as_of, (), spec.target.horizon_days)
     span = database.row(render("snapshots/orders_span", table=ORDERS_TABLE, as_of=as_of))
     if span["first_order_on"] is None:
         raise NoOrdersError(

@@ -7,62 +7,92 @@ import dagster as dg
 
 from tdml_assets.assets.sessions import as_of, record_session
 from tdml_assets.assets.snapshots import ORDERS_TABLE, plan_of
-from tdml_assets.core.features import choose_features
-from tdml_assets.core.snapshots import plan_split
+from tdml_assets.core.features import CUSTOMERS_TABLE, FEATURES_TABLE, choose_features, customer_columns, features_table
 from tdml_assets.core.statements import Statement, render
-from tdml_assets.core.training_table import check_sizes, contract_of, note_of, roles_of, sample_share
+from tdml_assets.core.targets import describe, words_of
+from tdml_assets.core.tasks import task_of
+from tdml_assets.core.training_table import contract_of, note_of, sample_share
 from tdml_assets.core.workflow import WorkflowSpec
 from tdml_assets.metadata import OWNER, column_schema, table_preview
-from tdml_assets.resources.warehouse import Warehouse
+from tdml_assets.resources.warehouse import Database, Warehouse
 
-FEATURES_TABLE = ("features", "customer_features")
+_COUNTED = ("any", "none", "count", "sum")
+
+
+def join_customers(database: Database, spec: WorkflowSpec) -> None:
+    """Where the workflow takes columns of the customers source: the features with them, as a view of the workflow's own."""
+    if spec.features.customers:
+        columns = customer_columns(spec.features, database.columns(CUSTOMERS_TABLE))
+        tables = {"features_table": FEATURES_TABLE, "customers_table": CUSTOMERS_TABLE}
+        database.execute(render("warehouse/create_schema", schema=spec.name))
+        database.execute(render("features/with_customers", view=features_table(spec), columns=columns, **tables))
 
 
 def _statement(spec: WorkflowSpec, roles: Mapping[date, str], features: Sequence[str], share: float) -> Statement:
+    target = spec.target
+    orders = (
+        (ORDERS_TABLE, "ordered_on") if spec.target_kind == "net_spend" else (target.events.table, target.events.day)
+    )
     return render(
         "training_table/build",
-        features_table=FEATURES_TABLE,
-        orders_table=ORDERS_TABLE,
+        features_table=features_table(spec),
+        events_table=orders[0],
+        day=orders[1],
+        kind=spec.target_kind,
+        column=target.column,
+        conditions=target.conditions,
         dates=list(roles),
         roles=list(roles.values()),
         columns=features,
-        horizon_days=spec.target.horizon_days,
+        horizon_days=target.horizon_days,
         holdout_share=spec.split.holdout_share,
         sample_share=share,
     )
 
 
+def _describe(spec: WorkflowSpec) -> str:
+    if spec.target_kind == "unlabelled":
+        return (
+            "Features of customers at as_of, split into those that groups are found on and those they are measured on."
+        )
+    return (
+        f"Features of earlier snapshots with what happened in the {spec.target.horizon_days} days after each: "
+        f"{words_of(spec.target_kind, spec.target)}. The target never overlaps the features; the test split lies later in "
+        "time than what the evaluated model learns from."
+    )
+
+
 def build_training_table(spec: WorkflowSpec) -> dg.AssetsDefinition:
     """The asset of one workflow."""
+    task = task_of(spec)
+    events = [spec.target.events.table] if spec.target_kind in _COUNTED else []
 
     @dg.asset(
         key=[spec.name, "training_table"],
-        deps=[["features", "customer_features"], ["features", "snapshots"]],
+        deps=[["features", "customer_features"], ["features", "snapshots"], *map(list, events)],
         group_name=spec.name,
         kinds={"duckdb", "sql"},
         owners=[OWNER],
         pool="warehouse",
-        description=f"Features of earlier snapshots with what customers spent in the {spec.target.horizon_days} days after each. "
-        "The target never overlaps the features; the test split lies later in time than what the evaluated model learns from.",
+        description=_describe(spec),
         metadata={"dagster/table_name": f"{spec.name}.training_table"},
     )
     def training_table(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
         with warehouse.write() as database:
-            plan = plan_of(database, spec, as_of(database))
-            split = plan_split(plan)
-            types = database.columns(FEATURES_TABLE)
+            join_customers(database, spec)
+            roles, split = task.roles(plan_of(database, spec, as_of(database)))
+            types = database.columns(features_table(spec))
             features = choose_features(types, spec.features).all
-            contract = contract_of(spec.name, types, features)
-            labelled = database.row(
-                render("training_table/labelled_rows", features_table=FEATURES_TABLE, dates=list(plan.labelled))
-            )["row_count"]
+            contract = contract_of(spec.name, types, features, describe(spec.target_kind, spec.target))
+            counted = render("training_table/labelled_rows", features_table=FEATURES_TABLE, dates=list(roles))
+            labelled = database.row(counted)["row_count"]
             share = sample_share(labelled, spec.split.max_rows)
-            count = database.replace(contract, _statement(spec, roles_of(split), features, share))
+            count = database.replace(contract, _statement(spec, roles, features, share))
             sizes = database.rows(render("training_table/split_sizes", table=contract.path))
-            check_sizes(sizes, spec.split)
+            task.check_rows(sizes, spec)
             note = note_of(split, spec.target.horizon_days)
             record_session(database, context, spec.name, status="started", note=note)
-        context.log.info(f"report: {count} rows from {len(plan.labelled)} snapshots, {len(features)} features")
+        context.log.info(f"report: {count} rows from {len(roles)} snapshots, {len(features)} features")
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": count,

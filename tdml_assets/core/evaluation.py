@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,10 +24,18 @@ _COMPARED = ("mae", "rmse", "r2", "spearman", "normalised_gini", "total_bias", "
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Metrics and calibration per split (``train``, ``test``)."""
+    """What was measured.
+
+    Parameters
+    ----------
+    metrics : value per metric, per split (``train``, ``test``).
+    deciles : rows of ``monitoring.calibration`` without their key, per split.
+    tables : more to look at, by title: aggregates only.
+    """
 
     metrics: Mapping[str, Metrics]
     deciles: Mapping[str, list[dict[str, Any]]]
+    tables: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def metric_rows(self) -> list[dict[str, Any]]:
         """Rows of ``monitoring.model_metrics`` without their key."""

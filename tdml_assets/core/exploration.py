@@ -1,9 +1,9 @@
 """Exploration of a training table: the five analyses that come before modelling.
 
 Belongs here: variation of train against test and whether their difference is more than chance, correlation with the
-target, the
-target's histogram, sizes of clusters, products recommended against products ordered.
-Does not: single-table statistics (``statistics.py``), drift over time (``drift.py``), figures.
+target, the target's histogram, products recommended against products ordered.
+Does not: single-table statistics (``statistics.py``), sizes of clusters (``cluster_profile.py``), drift over time
+(``drift.py``), figures.
 """
 
 from __future__ import annotations
@@ -279,26 +279,6 @@ def target_histogram(
         elif index == last and row["maximum_without_zero"] > upper:
             label = f"over {lower:,.6g}"
         found.append({"label_str": label, "label_num": lower, "bin_cnt": count})
-    return found
-
-
-def cluster_sizes(
-    reader: statistics.Reader,
-    table: Sequence[str],
-    where: Mapping[str, Any],
-    column: str,
-    *,
-    smallest_share: float = 0.01,
-    largest_share: float = 0.9,
-) -> list[dict[str, Any]]:
-    """List predicted clusters, largest first: label, count, share, status ``ok``, ``too_small`` or ``too_large``."""
-    sizes = statistics.label_stats(reader, table, where, column)
-    total = sum(size["count"] for size in sizes)
-    found = []
-    for size in sizes:
-        share = size["count"] / total
-        status = "too_large" if share > largest_share else "too_small" if share < smallest_share else "ok"
-        found.append({"label": size["prediction_category"], "count": size["count"], "share": share, "status": status})
     return found
 
 

@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from tdml_assets.core.workflow import Features
+from tdml_assets.core.workflow import Features, WorkflowSpec
 
+FEATURES_TABLE = ("features", "customer_features")
+CUSTOMERS_TABLE = ("raw", "customers")
 KEYS = ("snapshot_date", "customer_id")
 _TEXT = ("VARCHAR",)
 
@@ -63,3 +65,24 @@ def choose_features(columns: Mapping[str, str], spec: Features) -> FeatureColumn
         raise ValueError(f"features: include {spec.include} less exclude {spec.exclude} leaves no column")
     text = tuple(name for name in chosen if columns[name] in _TEXT)
     return FeatureColumns(numeric=tuple(name for name in chosen if columns[name] not in _TEXT), text=text)
+
+
+def features_table(spec: WorkflowSpec) -> tuple[str, str]:
+    """Where a workflow's features are read: the table all share, or its own view with columns of the customers source."""
+    return (spec.name, "features") if spec.features.customers else FEATURES_TABLE
+
+
+def customer_columns(spec: Features, columns: Mapping[str, str]) -> dict[str, str]:
+    """Type per column of ``raw.customers`` that a workflow takes.
+
+    Raises
+    ------
+    ValueError
+        If the customers source has no such column.
+    """
+    missing = sorted(set(spec.customers) - set(columns))
+    if missing:
+        raise ValueError(
+            f"features.customers: the customers source has no column {', '.join(missing)}; it has {', '.join(columns)}"
+        )
+    return {name: {"text": "VARCHAR", "number": "DOUBLE"}[kind] for name, kind in spec.customers.items()}

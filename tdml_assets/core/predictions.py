@@ -1,41 +1,57 @@
-"""What a scored customer looks like. Belongs here: the contracts of predictions, per task."""
+"""What a scored customer looks like. Belongs here: the contracts of predictions of amounts, and of scores on their way."""
 
 from __future__ import annotations
 
 from tdml_assets.core.contracts import Column, TableContract
+from tdml_assets.core.targets import words_of
+from tdml_assets.core.workflow import WorkflowSpec
 
 ABOVE, BELOW = "Above AVG", "Below AVG"
 
+_KEY = (
+    Column("session_id", "VARCHAR", "Session that scored.", False),
+    Column("as_of", "DATE", "Day at whose end the features were taken.", False),
+    Column("customer_id", "VARCHAR", "Customer.", False),
+)
 
-def predictions_contract(workflow: str) -> TableContract:
-    """Contract of ``<workflow>.predictions`` of a regression: one row per customer known at ``as_of``."""
-    return TableContract(
-        workflow,
-        "predictions",
+
+def reason_columns(spec: WorkflowSpec) -> tuple[Column, ...]:
+    """Columns of the reasons a workflow publishes, strongest first."""
+    return tuple(
+        Column(
+            f"reason_{place}", "VARCHAR", f"What moved the prediction most, number {place}; + raised it, - lowered it."
+        )
+        for place in range(1, spec.reasons + 1)
+    )
+
+
+def contract_with(spec: WorkflowSpec, description: str, *columns: Column) -> TableContract:
+    """Contract of ``<workflow>.predictions``: the key, the task's ``columns``, the reasons."""
+    return TableContract(spec.name, "predictions", description, (*_KEY, *columns, *reason_columns(spec)))
+
+
+def predictions_contract(spec: WorkflowSpec) -> TableContract:
+    """Contract of the predictions of a regression: one row per customer known at ``as_of``."""
+    what = words_of(spec.target_kind, spec.target)
+    return contract_with(
+        spec,
         "One row per customer known at as_of: what the champion expects of each.",
-        (
-            Column("session_id", "VARCHAR", "Session that scored.", False),
-            Column("as_of", "DATE", "Day at whose end the features were taken.", False),
-            Column("customer_id", "VARCHAR", "Customer.", False),
-            Column("predicted_target", "DOUBLE", "Expected spend in the horizon, in currency.", False),
-            Column(
-                "prediction_category",
-                "VARCHAR",
-                f"{ABOVE} or {BELOW}: against the mean of all customers scored.",
-                False,
-            ),
+        Column("predicted_target", "DOUBLE", f"Expected {what} in the horizon.", False),
+        Column(
+            "prediction_category", "VARCHAR", f"{ABOVE} or {BELOW}: against the mean of all customers scored.", False
         ),
     )
 
 
-def scores_contract(workflow: str) -> TableContract:
+def scores_contract(spec: WorkflowSpec) -> TableContract:
     """Contract of the table that batches are written to before the mean of all is known."""
     return TableContract(
-        workflow,
+        spec.name,
         "scores",
         "Predictions on their way.",
         (
             Column("customer_id", "VARCHAR", "Customer.", False),
-            Column("predicted_target", "DOUBLE", "Expected spend in the horizon, in currency.", False),
+            Column("predicted_target", "DOUBLE", "What the model gives.", False),
+            *reason_columns(spec),
         ),
     )

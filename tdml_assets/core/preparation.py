@@ -20,18 +20,21 @@ from tdml_assets.core.contracts import Column, TableContract
 from tdml_assets.core.workflow import Prepare
 
 OTHER = "other"
+#: File of a model bundle that holds the parameters.
+PREPARATION_FILE = "preparation.json"
 
 
 @dataclass(frozen=True)
 class NumericColumn:
-    """A number: missing values filled, clipped to bounds, then ``(x - center) / scale``.
+    """A number: missing values filled, clipped to bounds, transformed, then ``(x - center) / scale``.
 
     Parameters
     ----------
     name : column of the feature table and of the prepared table.
     fill : value for a missing one; None keeps it missing.
     low, high : bounds of the outlier rule; None for none.
-    center, scale : of the scaling, 0 and 1 for none.
+    center, scale : of the scaling, 0 and 1 for none; of the transformed values.
+    log1p : whether x becomes sign(x) ln(1 + |x|).
     """
 
     name: str
@@ -40,6 +43,7 @@ class NumericColumn:
     high: float | None
     center: float
     scale: float
+    log1p: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Parameters:
     numeric : one per number kept.
     levels : one per 0/1 column made of text columns.
     outliers : what happens outside the bounds: ``clip``, ``drop`` or ``flag``.
-    dropped : reason per column left out because it tells nothing: constant or all missing in training.
+    dropped : reason per column left out: constant or all missing in training, or a leak of the target.
     """
 
     numeric: tuple[NumericColumn, ...]
@@ -97,7 +101,11 @@ class Parameters:
 
 
 def decide_parameters(
-    measured: Mapping[str, Mapping[str, Any]], levels: Mapping[str, Sequence[str]], prepare: Prepare, one_hot_limit: int
+    measured: Mapping[str, Mapping[str, Any]],
+    levels: Mapping[str, Sequence[str]],
+    prepare: Prepare,
+    one_hot_limit: int,
+    leaks: Mapping[str, str] | None = None,
 ) -> Parameters:
     """Turn statistics of the training split into parameters.
 
@@ -108,15 +116,18 @@ def decide_parameters(
     levels : per text column its levels, most frequent first.
     prepare : the workflow's ``prepare``.
     one_hot_limit : levels that get a column of their own.
+    leaks : reason per column that tells the target too well to be honest; left out and listed.
 
     Raises
     ------
     ValueError
         If every column is constant or missing, so nothing is left to learn from.
     """
-    dropped: dict[str, str] = {}
+    dropped: dict[str, str] = dict(leaks or {})
     numeric = []
     for name, found in measured.items():
+        if name in dropped:
+            continue
         if not found["n"]:
             dropped[name] = "all missing in training"
         elif found["min"] == found["max"] and (prepare.nulls != "keep" or found["n"] == found["rows"]):
@@ -126,6 +137,8 @@ def decide_parameters(
     encoded: list[Level] = []
     taken = set(measured)
     for source, values in levels.items():
+        if source in dropped:
+            continue
         if len(values) < 2:
             dropped[source] = "one level or none in training"
             continue
@@ -145,15 +158,25 @@ def _numeric(name: str, found: Mapping[str, Any], prepare: Prepare) -> NumericCo
         low, high = found["q1"] - reach, found["q3"] + reach
     elif prepare.outliers.rule == "quantile":
         low, high = found["q_low"], found["q_high"]
+    # Order statistics pass through a monotone transform; mean and deviation were measured behind it.
+    lowest, q1, median, q3, highest = (
+        _transformed(found[at], prepare.transform) for at in ("min", "q1", "median", "q3", "max")
+    )
     center, scale = {
         "none": (0.0, 1.0),
-        "minmax": (found["min"], found["max"] - found["min"]),
+        "minmax": (lowest, highest - lowest),
         "zscore": (found["mean"], found["stdev"]),
-        "robust": (found["median"], found["q3"] - found["q1"]),
+        "robust": (median, q3 - q1),
     }[prepare.scaling]
     # A robust scale of 0 (more than half the values equal) or an underflow would divide by zero: such a column is centred only.
     scale = scale if scale and math.isfinite(scale) else 1.0
-    return NumericColumn(name, _round(fill), _round(low), _round(high), _round(center) or 0.0, _round(scale) or 1.0)
+    bounds = _round(fill), _round(low), _round(high)
+    log1p = prepare.transform == "log1p"
+    return NumericColumn(name, *bounds, _round(center) or 0.0, _round(scale) or 1.0, log1p)
+
+
+def _transformed(value: float, transform: str) -> float:
+    return math.copysign(math.log1p(abs(value)), value) if transform == "log1p" else value
 
 
 def _round(value: float | None) -> float | None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tdml_assets.core.attributes import CATALOG
 from tdml_assets.core.statements import render
+from tdml_assets.core.telling import Comparison, compare, shown, telling_of
 
 if TYPE_CHECKING:
     from tdml_assets.resources.warehouse import Database
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 SESSIONS, METRICS = ("monitoring", "sessions"), ("monitoring", "model_metrics")
 CALIBRATION, DRIFT = ("monitoring", "calibration"), ("monitoring", "drift")
 _TOP_REASONS = 3
+_BRIEF_MEASURES = 2
 _WIDTH = 100
 _SEASON_DAYS = 365
 # From where on a total is called wrong and a calibration poor; both as shares.
@@ -59,16 +61,6 @@ class DataFacts:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """One measure of the model beside the naive forecast's. ``verdict`` is better, worse, equal or unknown."""
-
-    metric: str
-    model: float
-    naive: float | None
-    verdict: str
-
-
-@dataclass(frozen=True)
 class WorkflowFacts:
     """What one workflow found.
 
@@ -80,6 +72,7 @@ class WorkflowFacts:
     top_tenth_share : share of it held by the tenth of customers with the highest predictions.
     metrics : of the test split, as in ``monitoring.model_metrics``.
     calibration_error : of the same, how far the tenths of customers are off, as a share of all that happened.
+    told : label and text of what else the task tells of its predictions.
     drift : number of columns per status.
     drifted : names of the farthest columns that moved.
     """
@@ -96,6 +89,7 @@ class WorkflowFacts:
     top_tenth_share: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     calibration_error: float | None = None
+    told: tuple[tuple[str, str], ...] = ()
     drift: Mapping[str, int] = field(default_factory=dict)
     drifted: tuple[str, ...] = ()
 
@@ -108,40 +102,21 @@ class Summary:
     workflows: tuple[WorkflowFacts, ...]
     attributes: int
     places: Mapping[str, str]
+    switched_off: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the same as values that JSON knows, with the verdicts and warnings."""
         found: dict[str, Any] = _plain(asdict(self))
         for facts, entry in zip(self.workflows, found["workflows"], strict=True):
-            entry["comparisons"] = [asdict(comparison) for comparison in compare(facts.metrics)]
+            entry["comparisons"] = [asdict(comparison) for comparison in comparisons_of(facts)]
             entry["drift_verdict"] = drift_verdict(facts)
             entry["warnings"] = warnings_of(facts, self.data)
         return found
 
 
-#: Metric, words, format, and how two of its values are put in order: the smaller result is better.
-_MEASURES = (
-    ("mae", "error per customer", "money", lambda value: value),
-    ("spearman", "ranking customers (1 = perfect)", "score", lambda value: -value),
-    ("normalised_gini", "finding big spenders (1 = perfect)", "score", lambda value: -value),
-    ("total_bias", "total spend, too high or low", "share", abs),
-)
-_SPELLINGS = {"normalised_gini": "normalized_gini"}
-
-
-def compare(metrics: Mapping[str, float]) -> list[Comparison]:
-    """Put the model's measures beside the naive forecast's, leaving out what was not measured."""
-    found = []
-    for name, _, _, order in _MEASURES:
-        model, naive = _metric(metrics, name), _metric(metrics, name, "baseline_")
-        if model is None:
-            continue
-        verdict = "unknown"
-        if naive is not None:
-            same = math.isclose(order(model), order(naive), rel_tol=1e-3, abs_tol=1e-4)
-            verdict = "equal" if same else "better" if order(model) < order(naive) else "worse"
-        found.append(Comparison(name, model, naive, verdict))
-    return found
+def comparisons_of(facts: WorkflowFacts) -> list[Comparison]:
+    """The measures of a workflow's model beside those of the naive forecast."""
+    return compare(facts.metrics, telling_of(facts.info.task).measures)
 
 
 def drift_verdict(facts: WorkflowFacts) -> str:
@@ -172,7 +147,7 @@ def warnings_of(facts: WorkflowFacts, data: DataFacts | None) -> list[str]:
         found.append(f"{name}: {facts.note}")
     if data is not None and data.days < _SEASON_DAYS + facts.info.horizon_days:
         found.append(f"{name}: {data.days} days of orders show no season twice; a seasonal peak will be missed")
-    bias, error = _metric(metrics, "total_bias"), facts.calibration_error
+    bias, error = metrics.get("total_bias"), facts.calibration_error
     if bias is not None and abs(bias) > _BIAS_LIMIT:
         direction = "high" if bias > 0 else "low"
         found.append(
@@ -180,7 +155,7 @@ def warnings_of(facts: WorkflowFacts, data: DataFacts | None) -> list[str]:
         )
     elif error is not None and error > _CALIBRATION_LIMIT:
         found.append(f"{name}: the tenths of customers were {error:.0%} off in the test: trust the order, not the sums")
-    comparisons = [comparison for comparison in compare(metrics) if comparison.verdict != "unknown"]
+    comparisons = [comparison for comparison in comparisons_of(facts) if comparison.verdict != "unknown"]
     if comparisons and not any(comparison.verdict == "better" for comparison in comparisons):
         found.append(f"{name}: no better than the naive forecast in any measure: do not act on it")
     return found
@@ -193,6 +168,7 @@ def render_text(summary: Summary) -> str:
     for facts in summary.workflows:
         lines += ["", *(_brief_lines if brief else _full_lines)(facts, summary.data)]
     warnings = [warning for facts in summary.workflows for warning in warnings_of(facts, summary.data)]
+    warnings += [f"{name}: off, because {reason}" for name, reason in summary.switched_off.items()]
     if warnings:
         lines += ["", "Please note", *(line for warning in warnings for line in _wrapped(warning))]
     lines += ["", f"Where to look next ({summary.attributes} attributes per customer are published)"]
@@ -200,18 +176,25 @@ def render_text(summary: Summary) -> str:
     return "\n".join(lines)
 
 
-def read_summary(database: Database, workflows: Sequence[WorkflowInfo], places: Mapping[str, str]) -> Summary:
+def read_summary(
+    database: Database,
+    workflows: Sequence[WorkflowInfo],
+    places: Mapping[str, str],
+    switched_off: Mapping[str, str] | None = None,
+) -> Summary:
     """Read the figures of the latest sessions. Tables that are not there yet are left out.
 
     Parameters
     ----------
     places : where to look next, in the order it is printed: a name and a path, an address or a command each.
+    switched_off : reason per workflow that these orders do not allow.
     """
     return Summary(
         data=_read_data(database),
         workflows=tuple(_read_workflow(database, info) for info in workflows),
         attributes=database.count(CATALOG.path) if database.has_table(CATALOG.path) else 0,
         places=dict(places),
+        switched_off=dict(switched_off or {}),
     )
 
 
@@ -245,7 +228,7 @@ def _read_workflow(database: Database, info: WorkflowInfo) -> WorkflowFacts:
     return WorkflowFacts(
         info,
         **sessions[0],
-        **_read_predictions(database, info.name, sessions[0]["session_id"]),
+        **_read_predictions(database, info, sessions[0]["session_id"]),
         **_read_test(database, info.name, sessions[0]["model_version"]),
         drift={row["status"]: row["columns"] for row in drift},
         drifted=tuple(name for row in watched for name in row["farthest"])[:_TOP_REASONS],
@@ -267,17 +250,18 @@ def _read_test(database: Database, workflow: str, model_version: str | None) -> 
     return {"metrics": {row["metric"]: row["value"] for row in metrics}, **calibration}
 
 
-def _read_predictions(database: Database, workflow: str, session_id: str) -> dict[str, Any]:
-    table = (workflow, "predictions")
+def _read_predictions(database: Database, info: WorkflowInfo, session_id: str) -> dict[str, Any]:
+    table = (info.name, "predictions")
     columns = database.columns(table)
     if not columns:
         return {}
+    told = tuple(telling_of(info.task).tell(database, table, session_id))
     if "predicted_target" not in columns:
-        return database.row(render("summary/scored", table=table, session_id=session_id))
+        return {**database.row(render("summary/scored", table=table, session_id=session_id)), "told": told}
     found = database.row(render("summary/spend", table=table, session_id=session_id))
     total, top = found["expected_spend"], found["top_tenth_spend"]
     share = top / total if total and total > 0 else None
-    return {"customers": found["customers"], "expected_spend": total, "top_tenth_share": share}
+    return {"customers": found["customers"], "expected_spend": total, "top_tenth_share": share, "told": told}
 
 
 def _data_lines(data: DataFacts | None) -> list[str]:
@@ -304,16 +288,17 @@ def _full_lines(facts: WorkflowFacts, data: DataFacts | None) -> list[str]:
     if facts.expected_spend is not None:
         share = f"   {facts.top_tenth_share:.0%} of it from the top tenth" if facts.top_tenth_share is not None else ""
         lines.append(f"  expected spend  {facts.expected_spend:>12,.0f} {_currency(data)}{share}")
-    comparisons = compare(facts.metrics)
+    lines += [line for label, text in facts.told for line in _wrapped(text, f"  {label:<18}", 20)]
+    comparisons, telling = comparisons_of(facts), telling_of(facts.info.task)
     if comparisons:
         lines.append(f"  {'tested on what the model had not seen':<40}{'model':>10}{'naive *':>10}")
-        words = {name: (text, form) for name, text, form, _ in _MEASURES}
+        measures = {measure.metric: measure for measure in telling.measures}
         for found in comparisons:
-            text, form = words[found.metric]
-            naive = "-" if found.naive is None else _number(found.naive, form)
+            text, form = measures[found.metric].words, measures[found.metric].form
+            naive = "-" if found.naive is None else shown(found.naive, form)
             verdict = "" if found.verdict == "unknown" else f"   {found.verdict}"
-            lines.append(f"    {text:<38}{_number(found.model, form):>10}{naive:>10}{verdict}")
-        lines.append("    * naive: everybody goes on spending as before")
+            lines.append(f"    {text:<38}{shown(found.model, form):>10}{naive:>10}{verdict}".rstrip())
+        lines.append(f"    * naive: {telling.naive}")
     return [*lines, *_closing_lines(facts)]
 
 
@@ -324,11 +309,26 @@ def _brief_lines(facts: WorkflowFacts, data: DataFacts | None) -> list[str]:
     if facts.top_tenth_share is not None:
         scored += f", {facts.top_tenth_share:.0%} from the top tenth"
     lines = [_headline(facts), scored]
-    comparisons = [found for found in compare(facts.metrics) if found.verdict != "unknown"]
-    if comparisons:
-        better = sum(found.verdict == "better" for found in comparisons)
-        lines.append(f"  against naive     better in {better} of {len(comparisons)} measures")
-    return [*lines, *_closing_lines(facts)]
+    lines += [line for label, text in facts.told for line in _wrapped(text, f"  {label:<18}", 20)]
+    return [*lines, *_brief_comparison(facts), *_closing_lines(facts)]
+
+
+def _brief_comparison(facts: WorkflowFacts) -> list[str]:
+    comparisons = comparisons_of(facts)
+    if not comparisons:
+        return []
+    telling = telling_of(facts.info.task)
+    measures = {measure.metric: measure for measure in telling.measures}
+    judged = [found for found in comparisons if found.verdict != "unknown"]
+    said = []
+    for found in (judged or comparisons)[:_BRIEF_MEASURES]:
+        measure = measures[found.metric]
+        beside = "" if found.naive is None else f" (naive {shown(found.naive, measure.form)})"
+        said.append(f"{measure.words} {shown(found.model, measure.form)}{beside}")
+    if not judged:
+        return _wrapped("; ".join(said), f"  {'tested':<18}", 20)
+    better = sum(found.verdict == "better" for found in judged)
+    return _wrapped(f"better in {better} of {len(judged)} measures: {'; '.join(said)}", f"  {'against naive':<18}", 20)
 
 
 def _closing_lines(facts: WorkflowFacts) -> list[str]:
@@ -342,20 +342,6 @@ def _closing_lines(facts: WorkflowFacts) -> list[str]:
 
 def _wrapped(text: str, first: str = "  - ", width: int = 4) -> list[str]:
     return textwrap.wrap(f"{first}{text}", _WIDTH, subsequent_indent=" " * width, break_long_words=False)
-
-
-def _metric(metrics: Mapping[str, float], name: str, prefix: str = "") -> float | None:
-    for spelling in (name, _SPELLINGS.get(name, name)):
-        value = metrics.get(prefix + spelling)
-        if value is not None and math.isfinite(value):
-            return value
-    return None
-
-
-def _number(value: float, form: str) -> str:
-    if form == "share":
-        return f"{value:+.0%}"
-    return f"{value:,.2f}" if form == "money" else f"{value:.3f}"
 
 
 def _plain(value: Any) -> Any:

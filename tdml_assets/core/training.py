@@ -9,14 +9,27 @@ all labelled rows with the number of rounds found, because the newest season is 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.engines.protocol import Engine, FittedModel, ModelSpec, Tier, table_source
+from tdml_assets.core.search import (
+    Fold,
+    Point,
+    SearchResult,
+    grid_points,
+    loss,
+    loss_name,
+    search,
+    time_folds,
+    with_point,
+)
+from tdml_assets.core.workflow import Search
+from tdml_assets.engines.protocol import Engine, FeatureSource, FittedModel, ModelSpec, Tier, table_source
 
 KEYS = ("snapshot_date", "customer_id", "target")
 PREDICTION = "predicted_target"
@@ -34,11 +47,15 @@ class Candidate:
     evaluated : the model that was measured: it knows nothing later than the test snapshot's day.
     final : the model that is stored.
     holdout : rows of the training and test splits with their target and both models' predictions.
+    model : what was trained, with the parameters a search found.
+    search : what the search tried; None for no search.
     """
 
     evaluated: FittedModel
     final: FittedModel
     holdout: pa.Table
+    model: ModelSpec
+    search: SearchResult | None = None
 
 
 def holdout_contract(workflow: str) -> TableContract:
@@ -72,7 +89,40 @@ def score_table(model: FittedModel, features: pa.Table) -> pa.Table:
     return pa.Table.from_batches(scored) if scored else pa.table({})
 
 
-def train_candidate(engine: Engine, splits: Mapping[str, pa.Table], model: ModelSpec, tier: Tier) -> Candidate:
+def search_parameters(
+    engine: Engine, splits: Mapping[str, pa.Table], model: ModelSpec, tier: Tier, declared: Search
+) -> SearchResult | None:
+    """Try the declared grid on later-in-time folds of what may be learnt from; the test split is never looked at.
+
+    Returns
+    -------
+    What was tried and the best point; None where no grid is declared.
+    """
+    if not declared.grid:
+        return None
+    rows = pa.concat_tables([splits["train"], splits["validation"]])
+    name = loss_name(model.task, rows["target"].to_numpy())
+    folds = time_folds(rows["snapshot_date"].unique().to_pylist(), model.horizon_days, declared.folds)
+
+    def fit_and_score(point: Point, fold: Fold) -> float:
+        train, validation = splits["train"], splits["validation"]
+        if fold.validation is not None:
+            train = rows.filter(pc.is_in(rows["snapshot_date"], pa.array(fold.train, pa.date32())))
+            validation = rows.filter(pc.equal(rows["snapshot_date"], pa.scalar(fold.validation, pa.date32())))
+        spec = replace(model, parameters=with_point(model.parameters, point))
+        fitted = engine.fit(_source(train), _source(validation), spec, tier)
+        return loss(name, validation["target"].to_numpy(), score_table(fitted, features_of(validation))[PREDICTION])
+
+    return search(fit_and_score, grid_points(declared.grid), folds)
+
+
+def _source(table: pa.Table) -> FeatureSource:
+    return table_source(features_of(table).append_column("target", table["target"]), "target")
+
+
+def train_candidate(
+    engine: Engine, splits: Mapping[str, pa.Table], model: ModelSpec, tier: Tier, declared: Search | None = None
+) -> Candidate:
     """Fit, measure, fit again.
 
     Parameters
@@ -81,12 +131,12 @@ def train_candidate(engine: Engine, splits: Mapping[str, pa.Table], model: Model
     splits : prepared rows per split, in a fixed order, with the columns of :data:`KEYS` and FLOAT features; ``train``,
         ``validation`` and ``test`` are needed, ``refit`` may be empty.
     model, tier : what to train, and what it may use.
+    declared : parameters to try first; none unless given.
     """
-    sources = {
-        name: table_source(features_of(table).append_column("target", table["target"]), "target")
-        for name, table in splits.items()
-        if table.num_rows
-    }
+    found = search_parameters(engine, splits, model, tier, declared or Search())
+    if found is not None:
+        model = replace(model, parameters=with_point(model.parameters, found.best))
+    sources = {name: _source(table) for name, table in splits.items() if table.num_rows}
     evaluated = engine.fit(sources["train"], sources["validation"], model, tier)
     final = engine.refit(list(sources.values()), evaluated.recipe, model, tier)
     parts = []
@@ -101,7 +151,7 @@ def train_candidate(engine: Engine, splits: Mapping[str, pa.Table], model: Model
         parts.append(
             part.append_column("final_prediction", score_table(final, features)[PREDICTION].cast(pa.float64()))
         )
-    return Candidate(evaluated, final, pa.concat_tables(parts))
+    return Candidate(evaluated, final, pa.concat_tables(parts), model, found)
 
 
 def golden_rows(splits: Mapping[str, pa.Table]) -> pa.Table:

@@ -32,8 +32,10 @@ def roles_of(plan: SplitPlan) -> dict[date, str]:
     return roles
 
 
-def note_of(plan: SplitPlan, horizon_days: int) -> str:
+def note_of(plan: SplitPlan | None, horizon_days: int) -> str:
     """What a reader of the metrics should know about the split; empty where it is the ordinary one."""
+    if plan is None:
+        return "measured on customers held out: groups are found without a target"
     if plan.by_customers:
         return (
             f"history holds one snapshot with a whole {horizon_days}-day target: "
@@ -44,21 +46,19 @@ def note_of(plan: SplitPlan, horizon_days: int) -> str:
     return ""
 
 
-def contract_of(workflow: str, types: Mapping[str, str], features: Sequence[str]) -> TableContract:
-    """Contract of ``<workflow>.training_table``; ``types`` are those of the feature table."""
+def contract_of(workflow: str, types: Mapping[str, str], features: Sequence[str], target: str) -> TableContract:
+    """Contract of ``<workflow>.training_table``; ``types`` are those of the feature table, ``target`` says what is predicted."""
     return TableContract(
         workflow,
         "training_table",
-        "One row per labelled snapshot and customer: features then, and what the customer spent after.",
+        "One row per labelled snapshot and customer: features then, and what the customer did after.",
         (
             Column("snapshot_date", "DATE", "Day at whose end the features were taken.", False),
             Column("customer_id", "VARCHAR", "Customer.", False),
             Column(
                 "split", "VARCHAR", "train, validation, test, or refit for rows that only the final fit may use.", False
             ),
-            Column(
-                "target", "DOUBLE", "Spend in the horizon after the snapshot, net of cancellations, at least 0.", False
-            ),
+            Column("target", "DOUBLE", target, False),
             *(Column(name, types[name], "See features.customer_features.") for name in features),
         ),
     )

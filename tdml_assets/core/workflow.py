@@ -6,27 +6,35 @@ Does not: how a stage carries them out (the stage's own module), Dagster (``comp
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from tdml_assets.core.attributes import AttributeSpec
+from tdml_assets.core.classification import Classification
+from tdml_assets.core.clustering import Clustering
+from tdml_assets.core.recommendation.settings import Recommendation
+from tdml_assets.core.targets import Target
+
+TaskName = Literal["regression", "classification", "clustering", "recommendation"]
+#: Kinds of target a task can learn, its usual one first.
+TARGET_KINDS: dict[str, tuple[str, ...]] = {
+    "regression": ("net_spend", "count", "sum"),
+    "classification": ("no_purchase", "purchase", "any", "none"),
+    "clustering": ("unlabelled",),
+    "recommendation": ("products",),
+}
+#: What learns unless the workflow says otherwise.
+ESTIMATORS: dict[str, str] = {
+    "regression": "two_stage_xgboost",
+    "classification": "xgboost_classifier",
+    "clustering": "minibatch_kmeans",
+    "recommendation": "blended",
+}
 
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Target(_Frozen):
-    """What is predicted."""
-
-    kind: Literal["net_spend"] = Field(
-        default="net_spend",
-        description="net_spend: what a customer spends in the horizon, net of cancellations, never below 0.",
-    )
-    horizon_days: int = Field(
-        default=90, ge=1, le=1830, description="Length of the predicted window, in days after a snapshot."
-    )
 
 
 class Snapshots(_Frozen):
@@ -54,6 +62,17 @@ class Features(_Frozen):
         le=200,
         description="Levels of a text column that get a column of their own; the rest is 'other'.",
     )
+    customers: dict[str, Literal["text", "number"]] = Field(
+        default_factory=dict,
+        description="Columns of the customers source to take too, each text or number. They have no date: take only what was "
+        "known of a customer from the start.",
+    )
+    leak_limit: float = Field(
+        default=0.98,
+        gt=0.5,
+        le=1,
+        description="A column that ranks the target with a higher AUC than this is dropped as a leak, and listed; 1 keeps all.",
+    )
 
 
 class Outliers(_Frozen):
@@ -76,6 +95,10 @@ class Prepare(_Frozen):
         default="keep", description="What a missing number becomes; keep only for learners that take missing values."
     )
     outliers: Outliers = Outliers()
+    transform: Literal["none", "log1p"] = Field(
+        default="none",
+        description="log1p: sign(x) ln(1 + |x|) of every number, after the outlier rule, before scaling.",
+    )
     scaling: Literal["none", "minmax", "zscore", "robust"] = "none"
 
 
@@ -96,14 +119,40 @@ class Split(_Frozen):
     min_rows: int = Field(default=50, ge=2, description="Rows a split must have, else training is refused.")
 
 
+class Step(_Frozen):
+    """A scikit-learn transformer before the estimator."""
+
+    estimator: str = Field(description="Import path of its class, such as sklearn.preprocessing.StandardScaler.")
+    parameters: dict[str, Any] = Field(default_factory=dict, description="Passed to its constructor.")
+
+
+class Search(_Frozen):
+    """Parameters tried on later-in-time folds of the training rows before the fit."""
+
+    grid: dict[str, list[Any]] = Field(
+        default_factory=dict, description="Values to try per parameter; empty for no search."
+    )
+    folds: int = Field(default=3, ge=1, le=20, description="Later snapshots to validate on, at most.")
+
+
 class Model(_Frozen):
     """What learns."""
 
-    estimator: Literal["two_stage_xgboost"] = Field(
-        default="two_stage_xgboost", description="two_stage_xgboost: buys or not x how much."
+    estimator: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Name of a learner, or the import path of any scikit-learn-compatible class; the task's usual one "
+        "unless given.",
     )
     parameters: dict[str, Any] = Field(
         default_factory=dict, description="Passed to the estimator; unknown ones are refused."
+    )
+    steps: tuple[Step, ...] = Field(
+        default=(), description="Transformers before it; for an estimator given by import path."
+    )
+    search: Search = Search()
+    reasons: int = Field(
+        default=3, ge=0, le=5, description="Reasons published per customer, where the model can give them; 0 for none."
     )
     seed: int = Field(default=7, ge=0)
 
@@ -124,6 +173,9 @@ class Monitor(_Frozen):
         le=1,
         description="Share of watched columns that must spike for the verdict 'drift'; predictions alone suffice.",
     )
+    report: bool = Field(
+        default=True, description="Draw the columns that moved farthest with Evidently, in some seconds a session."
+    )
     cool_down_days: int = Field(default=7, ge=0, description="Days after a retraining in which drift starts no other.")
 
 
@@ -133,7 +185,10 @@ class WorkflowSpec(_Frozen):
     name: Annotated[
         str, Field(pattern=r"^[a-z][a-z0-9_]{1,40}$", description="Schema, group and key prefix of its tables.")
     ]
-    task: Literal["regression"] = "regression"
+    task: TaskName = Field(
+        default="regression",
+        description="regression: an amount; classification: whether; clustering: which group; recommendation: which products.",
+    )
     label: str | None = Field(default=None, description="Name that people read; the name unless given.")
     description: str = ""
     target: Target = Target()
@@ -146,6 +201,9 @@ class WorkflowSpec(_Frozen):
         default=None, description="The settings' tier unless given."
     )
     model: Model = Model()
+    classification: Classification = Classification()
+    clustering: Clustering = Clustering()
+    recommendation: Recommendation = Recommendation()
     monitor: Monitor = Monitor()
     attributes: tuple[AttributeSpec, ...] = Field(default=(), description="Columns published in the parent segment.")
     batch_rows: int = Field(default=500_000, ge=1, description="Customers scored at a time.")
@@ -160,6 +218,39 @@ class WorkflowSpec(_Frozen):
         if name in reserved:
             raise ValueError(f"{name!r} is the name of a schema this project uses: choose another")
         return name
+
+    @model_validator(mode="after")
+    def _fits_its_task(self) -> Self:
+        for task in ("classification", "clustering", "recommendation"):
+            if (
+                task != self.task
+                and task in self.model_fields_set
+                and getattr(self, task) != type(getattr(self, task))()
+            ):
+                raise ValueError(f"{task}: the task is {self.task}, which does not read this section: leave it out")
+        allowed = TARGET_KINDS[self.task]
+        if self.target.kind is not None and self.target.kind not in allowed:
+            raise ValueError(
+                f"target.kind: {self.target.kind!r} is no target of a {self.task}; allowed: {', '.join(allowed)}"
+            )
+        if self.model.steps and "." not in self.estimator:
+            raise ValueError(f"model.steps: {self.estimator} takes none; give model.estimator as an import path")
+        return self
+
+    @property
+    def target_kind(self) -> str:
+        """The target's kind, or the task's usual one."""
+        return self.target.kind or TARGET_KINDS[self.task][0]
+
+    @property
+    def reasons(self) -> int:
+        """Reasons per customer; none where nothing is predicted, since nothing adds up to a group."""
+        return 0 if self.target_kind == "unlabelled" else self.model.reasons
+
+    @property
+    def estimator(self) -> str:
+        """What learns: as declared, or the task's usual one."""
+        return self.model.estimator or ESTIMATORS[self.task]
 
     @property
     def title(self) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -131,14 +130,20 @@ class ModelSpec:
 
     Parameters
     ----------
-    estimator : name of a learner the engine knows, for instance ``two_stage_xgboost``.
+    estimator : name of a learner the engine knows, for instance ``two_stage_xgboost``, or the import path of a class.
     parameters : the learner's parameters that differ from its defaults.
     seed : of every random choice.
+    task : what is predicted: ``regression``, ``classification`` or ``clustering``.
+    steps : transformers before an estimator given by import path, each with ``estimator`` and ``parameters``.
+    horizon_days : length of the predicted window.
     """
 
     estimator: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
+    task: str = "regression"
+    steps: tuple[Mapping[str, Any], ...] = ()
+    horizon_days: int = 90
 
 
 @dataclass(frozen=True)
@@ -168,12 +173,14 @@ class Recipe:
     rows : training rows per stage; a larger refit scales the rounds by the growth.
     calibration_factor : what the predicted amount is multiplied with.
     validation_loss : best value of the stage's own loss on the validation rows.
+    chosen : what else the validation rows decided, as values that JSON knows.
     """
 
     rounds: Mapping[str, int]
     rows: Mapping[str, int]
     calibration_factor: float = 1.0
     validation_loss: Mapping[str, float] = field(default_factory=dict)
+    chosen: Mapping[str, Any] = field(default_factory=dict)
 
 
 class FittedModel(Protocol):
@@ -188,16 +195,44 @@ class FittedModel(Protocol):
         """What the fit found out."""
 
     def score(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Predict for the rows of ``batch``, in its order. The batch holds exactly the features, as FLOAT."""
+        """Predict for the rows of ``batch``, in its order. The batch holds exactly the features, as FLOAT.
+
+        The first column is DOUBLE ``predicted_target``: the expected target, the probability that it is 1, or the number
+        of the cluster. Others may follow.
+        """
 
     def importances(self, source: FeatureSource, rows: int = 2_000) -> list[FeatureImportance]:
         """Give importances on an evenly spaced sample of at most ``rows`` rows."""
 
+    def reasons(self, batch: pa.RecordBatch) -> NDArray[np.float64] | None:
+        """Give what each feature added to the prediction of each row, (rows, features); None where a model cannot say."""
+
     def files(self) -> dict[str, bytes]:
         """Give the model as bytes per file name, in a format that runs no code when parsed."""
 
-    def save(self, folder: Path) -> list[Path]:
-        """Write :meth:`files` into an existing folder."""
+
+class Learner(Protocol):
+    """One way to learn, as named in a workflow's YAML."""
+
+    @property
+    def name(self) -> str:
+        """As written in ``model.estimator``."""
+
+    @property
+    def tasks(self) -> frozenset[str]:
+        """Tasks it can be asked for."""
+
+    def fit(self, train: FeatureSource, validation: FeatureSource, spec: ModelSpec, *, threads: int) -> FittedModel:
+        """Train on ``train``; what ``validation`` decides is kept in the model's recipe."""
+
+    def refit(self, source: FeatureSource, recipe: Recipe, spec: ModelSpec, *, threads: int) -> FittedModel:
+        """Train on all rows with what an earlier fit found out."""
+
+    def load(self, files: Mapping[str, bytes], *, threads: int) -> FittedModel:
+        """Bring back a model from the verified bytes of its files."""
+
+    def bytes_needed(self, rows: int, features: int) -> int:
+        """Memory of a fit, in bytes."""
 
 
 class Engine(Protocol):
@@ -213,8 +248,8 @@ class Engine(Protocol):
     def refit(self, sources: Sequence[FeatureSource], recipe: Recipe, spec: ModelSpec, tier: Tier) -> FittedModel:
         """Train on all ``sources`` with what an earlier fit found out, without a validation set."""
 
-    def load(self, files: Mapping[str, bytes], tier: Tier) -> FittedModel:
-        """Bring back a model from the bytes of its files, which the caller has verified."""
+    def load(self, files: Mapping[str, bytes], spec: ModelSpec, tier: Tier) -> FittedModel:
+        """Bring back a model of ``spec`` from the bytes of its files, which the caller has verified."""
 
 
 def require_same_columns(expected: Sequence[str], found: Sequence[str], where: str) -> None:

@@ -1,30 +1,28 @@
 """The ``python`` engine: learners in this process, within a tier.
 
 Belongs here: the choice of learner, and the arithmetic that refuses before training what will not fit.
-Does not: the learners themselves, reading tables.
+Does not: the learners themselves (one module each), reading tables.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 
-from tdml_assets.engines.protocol import FeatureSource, ModelSpec, Recipe, Tier, chained
-from tdml_assets.engines.two_stage import (
-    TwoStageModel,
-    TwoStageParameters,
-    fit_two_stage,
-    load_two_stage,
-    refit_two_stage,
-)
+from tdml_assets.engines.protocol import FeatureSource, FittedModel, Learner, ModelSpec, Recipe, Tier, chained
 
 TWO_STAGE_XGBOOST = "two_stage_xgboost"
+#: Learners by name. Imported when asked for: each brings a library along.
+LEARNERS = {
+    TWO_STAGE_XGBOOST: ("tdml_assets.engines.two_stage_learner", "TwoStageLearner"),
+    "lifetime_xgboost": ("tdml_assets.engines.lifetime_xgboost", "LifetimeXgboostLearner"),
+    "pareto_nbd_gamma_gamma": ("tdml_assets.engines.lifetime", "ParetoNbdLearner"),
+    "bg_nbd_gamma_gamma": ("tdml_assets.engines.lifetime", "BgNbdLearner"),
+    "xgboost_classifier": ("tdml_assets.engines.xgboost_classifier", "XgboostClassifierLearner"),
+    "minibatch_kmeans": ("tdml_assets.engines.kmeans", "MinibatchKmeansLearner"),
+}
 
-# Measured with xgboost 3.2 on QuantileDMatrix: 2 bytes per cell without missing values (bin index by row and by
-# column), 5.5 with them (four-byte index and row pointers). Missing values are the rule: the latter, rounded up.
-_BYTES_PER_CELL = 6
-# Label, prediction, gradient pair, node of the row, row index; for train and validation alike.
-_BYTES_PER_ROW = 64
 # Python, libraries, quantile sketches, histograms.
 _BASE_BYTES = 600_000_000
 # Below this the threads of a round wait for one another longer than they work: on a busy machine a fit of 1,000 rows took
@@ -54,64 +52,94 @@ class MemoryEstimate:
         return self.bytes_needed <= self.bytes_allowed
 
 
-def estimate_memory(rows: int, features: int, tier: Tier) -> MemoryEstimate:
+def estimate_memory(learner: Learner, rows: int, features: int, tier: Tier) -> MemoryEstimate:
     """Estimate the memory to fit ``rows`` x ``features`` in this process, training and validation rows together."""
-    needed = rows * features * _BYTES_PER_CELL + rows * _BYTES_PER_ROW + _BASE_BYTES
+    of_rows = learner.bytes_needed(rows, features)
+    needed = of_rows + _BASE_BYTES
     allowed = int(tier.memory_gb * 1e9 * _PLANNED_SHARE)
     arithmetic = (
-        f"{rows:,} rows x {features} features x {_BYTES_PER_CELL} bytes + {rows:,} rows x {_BYTES_PER_ROW} bytes "
-        f"+ {_BASE_BYTES / 1e9:.1f} GB = {needed / 1e9:.2f} GB, of {allowed / 1e9:.2f} GB "
+        f"{rows:,} rows x {features} features for {learner.name} {of_rows / 1e9:.2f} GB + {_BASE_BYTES / 1e9:.1f} GB "
+        f"= {needed / 1e9:.2f} GB, of {allowed / 1e9:.2f} GB "
         f"({_PLANNED_SHARE:.0%} of the {tier.memory_gb:g} GB of {tier.name})"
     )
     return MemoryEstimate(needed, allowed, arithmetic)
 
 
 class PythonEngine:
-    """XGBoost in this process, fed with Arrow batches; implements :class:`~tdml_assets.engines.protocol.Engine`."""
+    """Learners in this process, fed with Arrow batches; implements :class:`~tdml_assets.engines.protocol.Engine`.
+
+    Parameters
+    ----------
+    trusted_types : types of a user's own that a stored scikit-learn model may hold.
+    """
 
     name = "python"
 
-    def fit(self, train: FeatureSource, validation: FeatureSource, spec: ModelSpec, tier: Tier) -> TwoStageModel:
-        """Train on ``train`` and stop where ``validation`` is predicted best.
+    def __init__(self, trusted_types: Sequence[str] = ()) -> None:
+        self._trusted_types = tuple(trusted_types)
+
+    def fit(self, train: FeatureSource, validation: FeatureSource, spec: ModelSpec, tier: Tier) -> FittedModel:
+        """Train on ``train`` and let ``validation`` decide what must be decided.
 
         Raises
         ------
         ValueError
-            If the estimator is unknown or the rows cannot be learnt from.
+            If the estimator is unknown, serves another task, or the rows cannot be learnt from.
         MemoryError
             If the rows do not fit the tier: raised before anything is read.
         """
-        parameters = _parameters(spec)
+        learner = self.learner(spec)
         rows = train.row_count + validation.row_count
-        _require_fits(rows, len(train.features), tier)
-        threads = _threads(rows, len(train.features), tier)
-        return fit_two_stage(train, validation, parameters, seed=spec.seed, threads=threads)
+        _require_fits(learner, rows, len(train.features), tier)
+        return learner.fit(train, validation, spec, threads=_threads(rows, len(train.features), tier))
 
-    def refit(self, sources: Sequence[FeatureSource], recipe: Recipe, spec: ModelSpec, tier: Tier) -> TwoStageModel:
-        """Train on all ``sources`` with the rounds an earlier fit found. Raises as :meth:`fit`."""
-        parameters = _parameters(spec)
+    def refit(self, sources: Sequence[FeatureSource], recipe: Recipe, spec: ModelSpec, tier: Tier) -> FittedModel:
+        """Train on all ``sources`` with what an earlier fit found. Raises as :meth:`fit`."""
+        learner = self.learner(spec)
         everything = chained(sources)
-        _require_fits(everything.row_count, len(everything.features), tier)
+        _require_fits(learner, everything.row_count, len(everything.features), tier)
         threads = _threads(everything.row_count, len(everything.features), tier)
-        return refit_two_stage(everything, recipe, parameters, seed=spec.seed, threads=threads)
+        return learner.refit(everything, recipe, spec, threads=threads)
 
-    def load(self, files: Mapping[str, bytes], tier: Tier) -> TwoStageModel:
-        """Bring back a model from the verified bytes of its files."""
-        return load_two_stage(files, threads=tier.cpus)
+    def load(self, files: Mapping[str, bytes], spec: ModelSpec, tier: Tier) -> FittedModel:
+        """Bring back a model of ``spec`` from the verified bytes of its files."""
+        return self.learner(spec).load(files, threads=tier.cpus)
+
+    def learner(self, spec: ModelSpec) -> Learner:
+        """Find the learner of ``spec.estimator``: a name of :data:`LEARNERS`, or any class by its import path.
+
+        Raises
+        ------
+        ValueError
+            If there is none of that name, or it does not serve the task.
+        """
+        if spec.estimator in LEARNERS:
+            module, attribute = LEARNERS[spec.estimator]
+            found: Learner = getattr(import_module(module), attribute)()
+        elif "." in spec.estimator:
+            from tdml_assets.engines.sklearn_estimator import SklearnLearner  # noqa: PLC0415
+
+            found = SklearnLearner(extra_trusted=self._trusted_types)
+        else:
+            raise ValueError(
+                f"the python engine has no estimator {spec.estimator!r}: use one of {', '.join(sorted(LEARNERS))}, or the "
+                "import path of a scikit-learn class such as sklearn.linear_model.Ridge"
+            )
+        if spec.task not in found.tasks:
+            fitting = sorted(name for name in LEARNERS if name != spec.estimator)
+            raise ValueError(
+                f"estimator {spec.estimator} serves {', '.join(sorted(found.tasks))}, the task is {spec.task}: "
+                f"use another, for instance of {', '.join(fitting)}"
+            )
+        return found
 
 
 def _threads(rows: int, features: int, tier: Tier) -> int:
     return tier.cpus if rows * features >= _CELLS_WORTH_THREADS else 1
 
 
-def _parameters(spec: ModelSpec) -> TwoStageParameters:
-    if spec.estimator != TWO_STAGE_XGBOOST:
-        raise ValueError(f"the python engine has no estimator {spec.estimator!r}: use {TWO_STAGE_XGBOOST!r}")
-    return TwoStageParameters.from_mapping(spec.parameters)
-
-
-def _require_fits(rows: int, features: int, tier: Tier) -> None:
-    estimate = estimate_memory(rows, features, tier)
+def _require_fits(learner: Learner, rows: int, features: int, tier: Tier) -> None:
+    estimate = estimate_memory(learner, rows, features, tier)
     if not estimate.fits:
         raise MemoryError(
             f"the training table does not fit {tier.name}: {estimate.arithmetic}; "

@@ -192,6 +192,10 @@ class BundleStore:
             raise LookupError(f"workflow {workflow} has no champion in {self._blobs.url}: train and promote a model")
         return self.read(workflow, current.champion.version, current.champion.manifest_sha256)
 
+    def champion_files(self, workflow: str) -> Mapping[str, bytes]:
+        """Verified files of the champion; empty where nothing was promoted yet."""
+        return {} if self.champion(workflow) is None else self.read_champion(workflow).files
+
     def promote(
         self,
         workflow: str,

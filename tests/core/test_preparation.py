@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, RobustScaler, StandardScaler
 
 from tdml_assets.core.contracts import Column, TableContract
 from tdml_assets.core.preparation import Parameters, decide_parameters, prepared_contract, reshape_statistics
-from tdml_assets.core.statements import render
+from tdml_assets.core.statements import Statement, render
 from tdml_assets.core.workflow import Outliers, Prepare
 from tdml_assets.resources.warehouse import Database, Warehouse
 
@@ -59,7 +59,8 @@ def warehouse(tmp_path: Path) -> Warehouse:
 
 def fit(database: Database, prepare: Prepare, limit: int = 2) -> Parameters:
     low, high = prepare.outliers.low, prepare.outliers.high
-    row = database.row(render("preparation/fit_numeric", table=TABLE.path, columns=NUMERIC, low=low, high=high))
+    context = {"low": low, "high": high, "transform": prepare.transform}
+    row = database.row(render("preparation/fit_numeric", table=TABLE.path, columns=NUMERIC, **context))
     levels = [
         r["level"]
         for r in database.rows(render("preparation/fit_levels", table=TABLE.path, column="category", limit=99))
@@ -73,6 +74,7 @@ def apply(database: Database, parameters: Parameters) -> dict[str, np.ndarray]:
         table=TABLE.path,
         parameters=parameters,
         keys=["snapshot_date", "customer_id", "split", "target"],
+        carried=["orders"],
         snapshot_date=None,
         drop_outliers=True,
         ordered=True,
@@ -101,6 +103,19 @@ def test_scaling_agrees_with_scikit_learn_fitted_on_the_training_split(
         train, everything = raw(database, "spend")
     expected = scaler.fit(train.reshape(-1, 1)).transform(everything.reshape(-1, 1)).ravel()
     np.testing.assert_allclose(prepared["spend"], expected, rtol=1e-8, atol=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("scaling", "scaler"), [("zscore", StandardScaler()), ("minmax", MinMaxScaler()), ("none", FunctionTransformer())]
+)
+def test_the_logarithm_comes_before_the_scaling_and_keeps_the_sign(warehouse: Warehouse, scaling: str, scaler) -> None:
+    with warehouse.write() as database:
+        database.execute(Statement("update wf.training_table set spend = -spend where orders = 3"))
+        prepared = apply(database, fit(database, Prepare(transform="log1p", scaling=scaling)))
+        train, everything = (np.sign(x) * np.log1p(np.abs(x)) for x in raw(database, "spend"))
+    expected = scaler.fit(train.reshape(-1, 1)).transform(everything.reshape(-1, 1)).ravel()
+    np.testing.assert_allclose(prepared["spend"], expected, rtol=1e-8, atol=1e-11)
+    assert prepared["raw__orders"].max() == 8, "a carried column stays as it is"
 
 
 def test_the_iqr_rule_clips_at_one_and_a_half_ranges_of_the_training_split(warehouse: Warehouse) -> None:
@@ -170,7 +185,20 @@ def test_parameters_survive_their_json_form(warehouse: Warehouse) -> None:
 def test_the_contract_lists_what_is_applied(warehouse: Warehouse) -> None:
     with warehouse.read() as database:
         parameters = fit(database, Prepare(outliers=Outliers(rule="iqr", action="flag")))
-        assert prepared_contract("wf", parameters).column_names == tuple(apply(database, parameters))
+        applied = [name for name in apply(database, parameters) if not name.startswith("raw__")]
+        assert prepared_contract("wf", parameters).column_names == tuple(applied)
+
+
+def test_a_leaking_column_is_dropped_and_listed_with_its_reason(warehouse: Warehouse) -> None:
+    with warehouse.read() as database:
+        row = database.row(
+            render("preparation/fit_numeric", table=TABLE.path, columns=NUMERIC, low=0.1, high=0.9, transform="none")
+        )
+    measured = reshape_statistics(row, NUMERIC)
+    leaks = {"orders": "ranks the target with AUC 1.000", "category": "ranks the target with AUC 0.999"}
+    found = decide_parameters(measured, {"category": ["Toys", "Home"]}, Prepare(), 2, leaks)
+    assert found.feature_names == ("spend",)
+    assert leaks.items() <= found.dropped.items()
 
 
 def test_nothing_left_to_learn_from_is_refused() -> None:

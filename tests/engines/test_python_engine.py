@@ -15,10 +15,12 @@ from tdml_assets.engines.protocol import (
     table_source,
     tier_named,
 )
-from tdml_assets.engines.python import TWO_STAGE_XGBOOST, PythonEngine, estimate_memory
+from tdml_assets.engines.python import LEARNERS, TWO_STAGE_XGBOOST, PythonEngine, estimate_memory
 
 MACHINE = Tier("machine", cpus=2, memory_gb=4.0, disk_gb=20.0)
 SPEC = ModelSpec(TWO_STAGE_XGBOOST, {"rounds": 20}, seed=1)
+
+LEARNER = PythonEngine().learner(SPEC)
 
 
 def source(rows, seed):
@@ -33,24 +35,24 @@ def never_read():
 
 
 def test_the_estimate_is_rows_times_features_plus_rows_plus_a_base():
-    estimate = estimate_memory(1_000_000, 50, TIER1)
+    estimate = estimate_memory(LEARNER, 1_000_000, 50, TIER1)
     assert estimate.bytes_needed == 1_000_000 * 50 * 6 + 1_000_000 * 64 + 600_000_000
     assert estimate.bytes_allowed == 8_000_000_000
     assert estimate.fits
-    assert "1,000,000 rows x 50 features x 6 bytes" in estimate.arithmetic
+    assert "1,000,000 rows x 50 features for two_stage_xgboost 0.36 GB + 0.6 GB" in estimate.arithmetic
 
 
 def test_the_tiers_hold_the_rows_the_deck_gives_them_and_not_a_hundred_million():
-    assert estimate_memory(1_000_000, 100, TIER1).fits
-    assert estimate_memory(5_000_000, 100, TIER2).fits
-    assert not estimate_memory(100_000_000, 100, TIER2).fits
+    assert estimate_memory(LEARNER, 1_000_000, 100, TIER1).fits
+    assert estimate_memory(LEARNER, 5_000_000, 100, TIER2).fits
+    assert not estimate_memory(LEARNER, 100_000_000, 100, TIER2).fits
 
 
 def test_what_does_not_fit_is_refused_with_the_arithmetic_before_a_row_is_read():
     wide = tuple(f"f{i}" for i in range(100))
     train = BatchSource(wide, "target", 80_000_000, never_read)
     validation = BatchSource(wide, "target", 20_000_000, never_read)
-    with pytest.raises(MemoryError, match=r"100,000,000 rows x 100 features x 6 bytes .* = 67.00 GB, of 8.00 GB"):
+    with pytest.raises(MemoryError, match=r"100,000,000 rows x 100 features .* = 67.00 GB, of 8.00 GB"):
         PythonEngine().fit(train, validation, SPEC, TIER1)
     with pytest.raises(MemoryError, match="does not fit tier1"):
         PythonEngine().refit([train, validation], recipe=None, spec=SPEC, tier=TIER1)
@@ -61,9 +63,30 @@ def test_fit_refit_and_load_work_through_the_protocol():
     fitted = engine.fit(source(1000, 1), source(400, 2), SPEC, MACHINE)
     final = engine.refit([source(1000, 1), source(400, 2)], fitted.recipe, SPEC, MACHINE)
     rows = pa.RecordBatch.from_arrays([pa.array([-1.0, 1.0], pa.float32())], names=["x"])
-    assert engine.load(final.files(), MACHINE).score(rows).equals(final.score(rows))
+    assert engine.load(final.files(), SPEC, MACHINE).score(rows).equals(final.score(rows))
     low, high = final.score(rows).column(0).to_pylist()
     assert low < high
+
+
+@pytest.mark.parametrize("name", sorted(LEARNERS))
+def test_every_learner_has_the_name_it_is_found_by_and_refuses_a_task_it_does_not_serve(name: str) -> None:
+    spec = ModelSpec(name, task="clustering" if name != "minibatch_kmeans" else "regression")
+    with pytest.raises(ValueError, match=rf"estimator {name} serves .*, the task is {spec.task}"):
+        PythonEngine().learner(spec)
+    found = {
+        PythonEngine().learner(ModelSpec(name, task=task)).name
+        for task in ("regression", "classification", "clustering")
+        if _serves(name, task)
+    }
+    assert found == {name}
+
+
+def _serves(name: str, task: str) -> bool:
+    try:
+        PythonEngine().learner(ModelSpec(name, task=task))
+    except ValueError:
+        return False
+    return True
 
 
 def test_an_unknown_estimator_or_tier_is_refused_by_name():

@@ -262,6 +262,57 @@ def test_importances_read_an_evenly_spaced_sample(model):
     )
 
 
+def test_reasons_are_the_attributions_whose_mean_size_is_the_importance(model):
+    table = customers(800, 4)
+    reasons = model.reasons(features_of(table))
+    assert reasons.shape == (800, 4)
+    assert reasons.dtype == np.float64
+    combined = [r.mean_abs_shap for r in model.importances(table_source(table, "target")) if r.stage == EXPECTED_SPEND]
+    np.testing.assert_allclose(np.abs(reasons).mean(axis=0), combined, rtol=1e-6)
+
+
+def test_reasons_add_up_to_the_log_of_expected_spend_to_first_order(model):
+    table = features_of(customers(400, 12))
+    predicted, p_buy, amount = (model.score(table).column(i).to_numpy() for i in range(3))
+    boosters = {}
+    for stage in (BUYS, AMOUNT):
+        boosters[stage] = xgb.Booster()
+        boosters[stage].load_model(bytearray(model.files()[f"{stage}.json"]))
+    matrix = np.column_stack([column.to_numpy(zero_copy_only=False) for column in table.columns])
+    data = xgb.DMatrix(matrix, feature_names=boosters[BUYS].feature_names)
+    bias = {stage: booster.predict(data, pred_contribs=True)[:, -1] for stage, booster in boosters.items()}
+    scale = json.loads(model.files()["two_stage.json"])["amount_scale"]
+    logit = np.log(p_buy / (1 - p_buy))
+    # Each stage's attributions and bias sum to its margin; the purchase's are damped by 1 - p.
+    expected = np.log(amount / scale) - bias[AMOUNT] + (1 - p_buy) * (logit - bias[BUYS])
+    np.testing.assert_allclose(model.reasons(table).sum(axis=1), expected, atol=2e-5)
+    # And so they order customers nearly as the prediction does.
+    assert metrics.spearman(np.log(predicted), model.reasons(table).sum(axis=1)) > 0.9
+
+
+def test_reasons_name_what_drives_a_customer_and_follow_its_direction(model):
+    values = {"orders": [2.0, -2.0, 0.0], "basket": [0.0, 0.0, 2.0], "noise": [0.0] * 3, "type[<a>]": [0.0] * 3}
+    batch = pa.RecordBatch.from_pydict({name: pa.array(column, pa.float32()) for name, column in values.items()})
+    reasons = model.reasons(batch)
+    assert reasons[0, 0] > 0 > reasons[1, 0]
+    assert [FEATURES[place] for place in np.abs(reasons).argmax(axis=1)[1:]] == ["orders", "basket"]
+    assert reasons[2, 1] > 0
+
+
+def test_reasons_do_not_depend_on_the_batch_they_are_asked_in(model, monkeypatch):
+    table = features_of(customers(500, 5))
+    whole = model.reasons(table)
+    monkeypatch.setattr("tdml_assets.engines.two_stage._ROWS_EXPLAINED_AT_ONCE", 37)
+    np.testing.assert_array_equal(model.reasons(table), whole)
+    np.testing.assert_array_equal(load_two_stage(model.files(), threads=1).reasons(table.slice(100, 3)), whole[100:103])
+    assert model.reasons(table.slice(0, 0)).shape == (0, 4)
+
+
+def test_reasons_are_refused_for_other_columns(model):
+    with pytest.raises(ValueError, match=r"rows to explain: columns missing \['basket'\]"):
+        model.reasons(features_of(customers(3, 1)).select(["orders", "noise", "type[<a>]"]))
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [

@@ -192,18 +192,6 @@ def test_negative_values_have_their_own_ranges_and_zero_is_not_counted_twice(tmp
     assert all(count >= 0 for _, count in rows)
 
 
-def test_cluster_sizes_tell_too_large_and_too_small(tmp_path: Path) -> None:
-    contract = TableContract("segments", "predictions", "", (Column("cluster", "BIGINT", ""),))
-    clusters = pd.DataFrame({"cluster": [0] * 950 + [1] * 45 + [2] * 5})
-    with opened(tmp_path, contract, clusters).read() as database:
-        rows = exploration.cluster_sizes(database, contract.path, {}, "cluster")
-    assert [(row["label"], row["count"], row["status"]) for row in rows] == [
-        ("0", 950, "too_large"),
-        ("1", 45, "ok"),
-        ("2", 5, "too_small"),
-    ]
-
-
 def test_products_ordered_most_stand_beside_those_recommended_most(tmp_path: Path) -> None:
     orders = TableContract(
         "raw",

@@ -6,6 +6,9 @@ select
     case
         when predicted_target > avg(predicted_target) over () then {{ above | bind }}
         else {{ below | bind }}
-    end as prediction_category
+    end as prediction_category{% for reason in reasons %},
+    {{ reason | identifier }}
+{%- endfor %}
+
 from {{ scores | identifier }}
 order by customer_id

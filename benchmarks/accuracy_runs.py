@@ -1,0 +1,203 @@
+"""Our side: whole runs of the pipeline on a log at a cut, and what they predicted.
+
+Belongs here: settings files, ``python -m tdml_assets run``, reading tables of the warehouse afterwards. Does not: what really
+happened (``accuracy_truth.py``), judging.
+
+A run is given the whole log, the rows behind the cut too, with ``as_of`` at the cut: that it looks at none of them is its own
+promise, and :func:`without_later_rows` makes the log that proves it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import yaml
+
+from benchmarks.accuracy_truth import CDNOW_FILE, RETAIL_FILE, Floats
+from benchmarks.measure import measure
+from tdml_assets.engines.lifetime_outlook import HISTORY
+from tdml_assets.engines.protocol import ModelSpec, Recipe, table_source
+from tdml_assets.engines.python import PythonEngine
+
+ROOT = Path(__file__).resolve().parent.parent
+_LIMIT_SECONDS = 900.0
+_NO_REASONS = {"reasons": 0}
+#: The CLTV workflow as it is shipped, and with the estimator for customers older than any in training. The latter needs the
+#: history as it is, so that nothing is clipped.
+CLTV_VARIANTS: Mapping[str, Mapping[str, Any]] = {
+    "two_stage_xgboost": {"model": _NO_REASONS},
+    "lifetime_xgboost": {
+        "model": {"estimator": "lifetime_xgboost", **_NO_REASONS},
+        "prepare": {"outliers": {"rule": "none"}},
+    },
+}
+
+
+class WrongModelError(RuntimeError):
+    """The predictions are not those of the model that was asked for."""
+
+
+@dataclass(frozen=True)
+class Log:
+    """One log, ready for the settings' ``sources.orders``."""
+
+    path: Path
+    declaration: Mapping[str, Any]
+
+    def at(self, path: Path) -> Log:
+        """The same declaration of another file."""
+        return Log(path, self.declaration)
+
+
+@dataclass(frozen=True)
+class Home:
+    """A state folder with what the runs on it share.
+
+    Parameters
+    ----------
+    seconds : of the runs so far, by name.
+    """
+
+    folder: Path
+    log: Log
+    as_of: date
+    seconds: dict[str, float]
+
+    @classmethod
+    def new(cls, folder: Path, log: Log, as_of: date) -> Home:
+        """An empty one."""
+        folder.mkdir(parents=True)
+        return cls(folder, log, as_of, {})
+
+    @property
+    def warehouse(self) -> Path:
+        """The DuckDB file."""
+        return self.folder / "state" / "warehouse.duckdb"
+
+    def run(self, name: str, workflows: Mapping[str, Mapping[str, Any]], *, again: bool = False) -> None:
+        """Materialise the predictions of ``workflows`` and all they need.
+
+        Parameters
+        ----------
+        name : of the settings file and the log.
+        workflows : overrides per workflow, as in the settings file.
+        again : the features are there already: from the training tables on.
+
+        Raises
+        ------
+        CommandFailedError
+            If the run fails; with the end of its log.
+        """
+        settings = {
+            "as_of": self.as_of,
+            "sources": {"orders": {"path": str(self.log.path), **self.log.declaration}},
+            "workflows": {workflow: dict(over) for workflow, over in workflows.items()},
+        }
+        config = self.folder / f"{name}.yaml"
+        config.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+        wanted = " or ".join(f'+key:"{workflow}/predictions"' for workflow in workflows)
+        if again:
+            begun = " or ".join(f'key:"{workflow}/training_table"+' for workflow in workflows)
+            wanted = f"({wanted}) and ({begun})"
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith(("TDML_", "DAGSTER_HOME"))}
+        named = {"TDML_HOME": str(self.folder / "state"), "TDML_CONFIG": str(config)}
+        cost = measure(
+            [sys.executable, "-m", "tdml_assets", "run", "--select", wanted],
+            log=self.folder / f"{name}.log",
+            folder=ROOT,
+            environment={**inherited, **named},
+            timeout_seconds=_LIMIT_SECONDS,
+        )
+        self.seconds[name] = cost.seconds
+        for workflow, over in workflows.items():
+            self._require_own_model(workflow, over.get("model", {}).get("estimator"))
+
+    def table(self, query: str) -> pd.DataFrame:
+        """What a query finds in the warehouse."""
+        with duckdb.connect(str(self.warehouse), read_only=True) as connection:
+            return connection.execute(query).df()
+
+    def predicted(self, workflow: str, column: str, customers: pd.Index) -> Floats:
+        """One prediction per customer, in the order of ``customers``.
+
+        Raises
+        ------
+        AssertionError
+            If anybody is scored twice, not at all, or at another day.
+        """
+        found = self.table(f'select customer_id, as_of, {column} as value from "{workflow}".predictions')
+        assert (pd.to_datetime(found["as_of"]).dt.date == self.as_of).all(), f"{workflow} scored another day"
+        assert not found["customer_id"].duplicated().any(), f"{workflow} scored a customer twice"
+        assert set(found["customer_id"]) == set(customers), f"{workflow} scored other customers than the protocol's"
+        values: Floats = found.set_index("customer_id")["value"].reindex(customers).to_numpy()
+        return values
+
+    def trained_on(self, workflow: str) -> str:
+        """Which snapshots the stored model learnt from, in words."""
+        found = self.table(f'select distinct snapshot_date from "{workflow}".training_table order by 1')
+        return ", ".join(str(day) for day in pd.to_datetime(found["snapshot_date"]).dt.date)
+
+    def _require_own_model(self, workflow: str, estimator: str | None) -> None:
+        # A candidate that the gate holds leaves the champion of another estimator to score: that must not pass for ours.
+        session = f"(select arg_max(session_id, updated_at) from monitoring.sessions where workflow = '{workflow}')"
+        found = self.table(
+            f"select status from monitoring.sessions where workflow = '{workflow}' and session_id = {session}"
+        )
+        trained = self.table(
+            "select value from monitoring.model_params "
+            f"where workflow = '{workflow}' and parameter = 'estimator' and session_id = {session}"
+        )
+        if list(found["status"]) != ["scored"] or (estimator and list(trained["value"]) != [estimator]):
+            raise WrongModelError(f"{workflow} was not scored by the model this run trained: see {self.folder}")
+
+
+def cdnow(data: Path) -> Log:
+    """CDNOW, declared as in ``examples/cdnow.yaml``."""
+    return Log((data / CDNOW_FILE).resolve(), _declared("cdnow"))
+
+
+def retail(data: Path) -> Log:
+    """Online Retail, declared as in ``examples/online_retail.yaml``."""
+    return Log((data / RETAIL_FILE).resolve(), _declared("online_retail"))
+
+
+def _declared(example: str) -> dict[str, Any]:
+    content = yaml.safe_load((ROOT / "examples" / f"{example}.yaml").read_text(encoding="utf-8"))
+    return {key: value for key, value in content["sources"]["orders"].items() if key != "path"}
+
+
+def without_later_rows(log: Log, cut: date, folder: Path) -> Log:
+    """The same log with every line behind the cut physically removed."""
+    path = folder / log.path.name
+    raw = pd.read_parquet(log.path)
+    raw[raw["InvoiceDate"] < pd.Timestamp(cut) + pd.Timedelta(days=1)].to_parquet(path, index=False)
+    return log.at(path)
+
+
+def lifetime_directly(home: Home, estimator: str, horizon_days: int, customers: pd.Index) -> tuple[Floats, Floats]:
+    """Predictions of a lifetime learner fitted to the pipeline's features of the cut: (spend, probability to buy).
+
+    For cuts that no labelled snapshot lies before: the workflow refuses those, the learner needs no label.
+    """
+    columns = ", ".join(f"{name}::float as {name}" for name in HISTORY)
+    found = home.table(
+        f"select customer_id, {columns} from features.customer_features where snapshot_date = '{home.as_of}' order by 1"
+    )
+    assert set(found["customer_id"]) == set(customers), "the features are of other customers than the protocol's"
+    features = pa.Table.from_pandas(found[list(HISTORY)], preserve_index=False).replace_schema_metadata(None)
+    source = table_source(features.append_column("target", pa.array(np.zeros(len(found)))), "target")
+    spec = ModelSpec(estimator=estimator, horizon_days=horizon_days)
+    model = PythonEngine().learner(spec).refit(source, Recipe({}, {}), spec, threads=1)
+    scored = model.score(features.combine_chunks().to_batches()[0]).to_pandas().set_index(found["customer_id"])
+    ordered = scored.reindex(customers)
+    return ordered["predicted_target"].to_numpy(), ordered["p_buy"].to_numpy()

@@ -1,0 +1,6 @@
+select value
+from {{ table | identifier }}
+where
+    session_id = {{ session_id | bind }}
+    and workflow = {{ workflow | bind }}
+    and parameter = {{ parameter | bind }}

@@ -1,0 +1,237 @@
+"""<workflow>/predictions and drift of a recommendation: the champion's lists for every customer known at as_of.
+
+Belongs here: streaming baskets in, lists out, in one transaction; the deck's top ordered against top recommended; drift.
+Does not: ranking (``core/recommendation/``), statistics (``core/drift.py``).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from tdml_assets.assets.recommendation_model import DISCOVERIES_FILE, ENGINE, HABITS_FILE
+from tdml_assets.assets.sessions import SNAPSHOTS_TABLE, as_of, record_session, session_id_of
+from tdml_assets.assets.snapshots import ORDERS_TABLE
+from tdml_assets.core import figures as common_figures
+from tdml_assets.core.bundles import GOLDEN_FILE, Manifest, check_golden
+from tdml_assets.core.drift import Reference
+from tdml_assets.core.exploration import ProductOverlap, product_overlap
+from tdml_assets.core.features import FEATURES_TABLE
+from tdml_assets.core.monitoring import DRIFT, LABEL_STATS
+from tdml_assets.core.recommendation import figures
+from tdml_assets.core.recommendation.baskets import to_baskets, whole_customers
+from tdml_assets.core.recommendation.model import FILES, Recommender, score_golden
+from tdml_assets.core.recommendation.ranking import batch_size
+from tdml_assets.core.recommendation.tables import list_rows, predictions_contract
+from tdml_assets.core.recommendation.watch import Watched, compare
+from tdml_assets.core.statements import render
+from tdml_assets.core.verdict import judge_session, policy_of
+from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.metadata import OWNER, plot, table_metadata, table_preview
+from tdml_assets.resources.model_store import ModelStore
+from tdml_assets.resources.warehouse import Database, Warehouse
+from tdml_assets.settings import Settings
+
+# Rows of one batch that is read; customers are put together from them.
+_ROWS_READ = 250_000
+
+
+@dataclass(frozen=True)
+class LoadedRecommender:
+    """A champion ready to recommend, verified and proven on its golden baskets."""
+
+    manifest: Manifest
+    model: Recommender
+    watched: Watched
+
+
+def load_recommender(models: ModelStore, workflow: str) -> LoadedRecommender:
+    """Read the champion; every byte is verified before it is parsed.
+
+    Raises
+    ------
+    LookupError
+        If nothing was promoted yet.
+    BundleDamagedError
+        If a file is not what was stored, or the model no longer gives its golden scores.
+    """
+    bundle = models.open().read_champion(workflow)
+    model = Recommender.from_files({name: data for name, data in bundle.files.items() if name in FILES})
+    check_golden(bundle.files[GOLDEN_FILE], lambda batch: score_golden(model, batch))
+    references = [Reference.from_json(bundle.files[name].decode()) for name in (HABITS_FILE, DISCOVERIES_FILE)]
+    return LoadedRecommender(bundle.manifest, model, Watched(*references))
+
+
+def recommend_all(database: Database, spec: WorkflowSpec, model: Recommender, session_id: str) -> int:
+    """Recommend to every customer of the scoring snapshot, inside the caller's transaction. Returns the rows."""
+    day, contract = as_of(database), predictions_contract(spec.name)
+    statement = render(
+        "recommendation/baskets",
+        orders_table=ORDERS_TABLE,
+        features_table=FEATURES_TABLE,
+        as_of=day,
+        include=spec.recommendation.include,
+        exclude=spec.recommendation.exclude,
+    )
+    rows = database.replace(contract, [])
+    # Not more customers at a time than their dense scores fit.
+    at_once = batch_size(model.columns, spec.batch_rows)
+    for table in whole_customers(database.batches(statement, _ROWS_READ), at_once):
+        customers, baskets = to_baskets(table, model.products)
+        found = list_rows(model.recommend(baskets), customers, model.products).drop_columns(["is_new"])
+        for name, value in (("session_id", pa.scalar(session_id)), ("as_of", pa.scalar(day))):
+            found = found.append_column(name, pa.repeat(value, found.num_rows))
+        rows += database.insert(contract, found)
+    return rows
+
+
+def _profile(database: Database, spec: WorkflowSpec, model: Recommender) -> dict[str, Any]:
+    """Counts of what must hold, and the ranks that every customer must have."""
+    length = min(model.count + model.discover_count, len(model.products))
+    found = database.row(
+        render(
+            "recommendation/profile",
+            table=predictions_contract(spec.name).path,
+            features_table=FEATURES_TABLE,
+            snapshots_table=SNAPSHOTS_TABLE,
+            length=length,
+        )
+    )
+    return {**found, "ranks": length}
+
+
+def is_whole(profile: Mapping[str, Any]) -> bool:
+    """Whether every customer known has every rank once, each with another product."""
+    wrong = ("without_list", "unknown_customers", "with_duplicates", "with_wrong_ranks", "not_finite")
+    return bool(profile["customers"] == profile["known_customers"] > 0) and not any(profile[name] for name in wrong)
+
+
+def build_recommendation_scoring(spec: WorkflowSpec, settings: Settings) -> list[dg.AssetsDefinition]:  # noqa: ARG001
+    """The assets of one workflow."""
+    return [_build_predictions(spec), _build_drift(spec)]
+
+
+def _overlap(database: Database, spec: WorkflowSpec) -> ProductOverlap:
+    day = as_of(database)
+    after = day - timedelta(days=spec.target.horizon_days)
+    return product_overlap(
+        database, ORDERS_TABLE, predictions_contract(spec.name).path, {}, after=after, until=day, top=10
+    )
+
+
+def _build_predictions(spec: WorkflowSpec) -> dg.AssetsDefinition:
+    contract = predictions_contract(spec.name)
+    key = dg.AssetKey([spec.name, "predictions"])
+    wanted = spec.recommendation
+
+    @dg.asset(
+        key=key,
+        deps=[
+            [spec.name, "champion_model"],
+            ["raw", "orders"],
+            ["features", "customer_features"],
+            ["features", "snapshots"],
+        ],
+        group_name=spec.name,
+        kinds={"python", "duckdb"},
+        owners=[OWNER],
+        pool="warehouse",
+        description=f"What to show every customer known at as_of: {wanted.count} ranks led by what they bought before, then "
+        f"{wanted.discover_count} of what they never bought. Whoever has no history gets the popular products.",
+        metadata=table_metadata(contract),
+        check_specs=[
+            dg.AssetCheckSpec(
+                "every_customer_has_recommendations",
+                asset=key,
+                blocking=True,
+                description="Every customer known at as_of has every rank once, with a finite score, and no product twice.",
+            )
+        ],
+    )
+    def predictions(
+        context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore
+    ) -> dg.MaterializeResult:
+        champion = load_recommender(models, spec.name)
+        session = {"session_id": session_id_of(context), "workflow": spec.name}
+        scored = {"status": "scored", "engine": ENGINE, "model_version": champion.manifest.version}
+        with warehouse.write() as database:
+            count = recommend_all(database, spec, champion.model, session["session_id"])
+            slots = database.rows(render("recommendation/first_choices", table=contract.path))
+            database.replace_slice(LABEL_STATS, session, [{**session, **row} for row in slots])
+            record_session(database, context, spec.name, **scored)
+            profile = _profile(database, spec, champion.model)
+            overlap = _overlap(database, spec)
+        context.log.info(f"report: {profile['customers']} customers x {profile['ranks']} ranks")
+        metadata = {"dagster/row_count": count, "model_version": champion.manifest.version, **_show(overlap, slots)}
+        check = dg.AssetCheckResult(
+            check_name="every_customer_has_recommendations", passed=is_whole(profile), metadata=profile
+        )
+        return dg.MaterializeResult(metadata=metadata, check_results=[check])
+
+    return predictions
+
+
+def _show(overlap: ProductOverlap, slots: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "first choices": table_preview(slots),
+        "top ordered against top recommended": table_preview(overlap.rows),
+        "share of both": "nothing to compare" if overlap.share is None else f"{overlap.share:.0%}",
+        "recommended most": plot("recommended most", figures.ordered_and_recommended(overlap.rows)),
+    }
+
+
+def _build_drift(spec: WorkflowSpec) -> dg.AssetsDefinition:
+    key = dg.AssetKey([spec.name, "drift"])
+
+    @dg.asset(
+        key=key,
+        deps=[[spec.name, "predictions"]],
+        group_name="monitoring",
+        kinds={"duckdb", "sql"},
+        owners=[OWNER],
+        pool="warehouse",
+        description="First choices and first discoveries of this session against those the champion gave on the day it was "
+        "trained.",
+        metadata=table_metadata(DRIFT),
+        check_specs=[
+            dg.AssetCheckSpec(
+                "no_drift", asset=key, description="Customers are shown what they were when it was trained."
+            )
+        ],
+    )
+    def drift(context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore) -> dg.MaterializeResult:
+        champion = load_recommender(models, spec.name)
+        session = {"session_id": session_id_of(context), "workflow": spec.name}
+        table = predictions_contract(spec.name).path
+        with warehouse.write() as database:
+            reports = compare(database, table, champion.watched, policy_of(spec.monitor), spec.recommendation)
+            rows = [row for report in reports for row in report.rows(**session)]
+            count = database.replace_slice(DRIFT, session, rows)
+        verdict = judge_session(reports, spec.monitor)
+        context.log.info(f"report: {verdict.sentence}")
+        shown = [{name: value for name, value in row.items() if name not in session} for row in rows]
+        passed = not verdict.drifted and all(report.status != "broken" for report in reports)
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": count,
+                "session_id": session["session_id"],
+                "model_version": champion.manifest.version,
+                "drifted": verdict.drifted,
+                "verdict": verdict.sentence,
+                "columns": table_preview(shown),
+                "distance": plot("distance", common_figures.drift(rows, psi_limit=spec.monitor.psi_limit)),
+            },
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name="no_drift",
+                    passed=passed,
+                    severity=dg.AssetCheckSeverity.WARN,
+                    metadata={"verdict": verdict.sentence},
+                )
+            ],
+        )
+
+    return drift

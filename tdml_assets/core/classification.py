@@ -1,0 +1,293 @@
+"""Classification: what a yes-or-no workflow may say, demands, measures and publishes.
+
+Belongs here: its settings, who is refused training, which measures are kept under which name, score and grade, the gate.
+Does not: formulas of measures (``metrics.py``, ``classification_metrics.py``), learners (``engines/``), the contract of its
+predictions (``tasks/classification.py``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from tdml_assets.core.classification_metrics import (
+    average_precision,
+    brier,
+    confusion,
+    expected_calibration_error,
+    rank_auc,
+)
+from tdml_assets.core.metrics import decile_table, log_loss
+
+Floats = NDArray[np.float64]
+Metrics = dict[str, float | None]
+
+
+class Classification(BaseModel):
+    """How a probability becomes a decision, and what training demands."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    threshold: float = Field(
+        default=0.5,
+        gt=0,
+        lt=1,
+        description="Probability from which a customer is called positive in accuracy, precision, recall and F1.",
+    )
+    grades: dict[str, float] = Field(
+        default={"A": 75.0, "B": 50.0, "C": 25.0, "D": 0.0},
+        description="Lowest score, 0 to 100, of each grade; from the highest to the lowest, which is 0.",
+    )
+    min_positives: int = Field(default=50, ge=1, description="Rows with the event that every split must have.")
+    min_negatives: int = Field(default=50, ge=1, description="Rows without the event that every split must have.")
+    auc_limit: float = Field(
+        default=0.95,
+        gt=0.5,
+        le=1,
+        description="A model that ranks the test split better than this is held as a suspected leak; 1 for no limit.",
+    )
+
+    @field_validator("grades")
+    @classmethod
+    def _can_grade(cls, grades: dict[str, float]) -> dict[str, float]:
+        if not grades:
+            raise ValueError("no grades are given: give at least one, whose lowest score is 0")
+        plain = [name.strip().casefold() for name in grades]
+        if not all(plain):
+            raise ValueError("a grade has an empty name: give every grade a name")
+        twice = sorted({name for name in plain if plain.count(name) > 1})
+        if twice:
+            raise ValueError(
+                f"grades {twice} are named twice, but for case or spaces: give every grade a name of its own"
+            )
+        for name, lowest in grades.items():
+            if not 0 <= lowest <= 100:
+                raise ValueError(f"grade {name} starts at {lowest:g}: scores go from 0 to 100")
+        for (name, lowest), (below, next_lowest) in pairwise(grades.items()):
+            if not lowest > next_lowest:
+                raise ValueError(
+                    f"grade {below} starts at {next_lowest:g}, which is not below the {lowest:g} of {name} before it: "
+                    "list the grades from the highest to the lowest"
+                )
+        last = list(grades)[-1]
+        if grades[last] != 0:
+            raise ValueError(
+                f"the last grade, {last}, starts at {grades[last]:g}: it must start at 0, to hold everybody"
+            )
+        return grades
+
+    @property
+    def grade_steps(self) -> tuple[tuple[str, float], ...]:
+        """Grades and their lowest scores, the highest first: ``grades`` of ``sql/predictions/classification.sql``."""
+        return tuple((name, float(lowest)) for name, lowest in self.grades.items())
+
+
+class ClassCounts(NamedTuple):
+    """Rows of a split with and without the event."""
+
+    positives: int
+    negatives: int
+
+
+def class_counts(target: ArrayLike) -> ClassCounts:
+    """Count the rows with and without the event."""
+    happened = np.asarray(target, dtype=np.float64) > 0
+    positives = int(happened.sum())
+    return ClassCounts(positives, int(happened.size) - positives)
+
+
+def eligibility(counts: Mapping[str, ClassCounts], settings: Classification) -> None:
+    """Refuse to train where a split has too little of either class to learn from or to measure on.
+
+    Parameters
+    ----------
+    counts : per split (``train``, ``validation``, ``test``).
+
+    Raises
+    ------
+    ValueError
+        Naming every such split with its counts, the bounds and the remedy.
+    """
+    short = []
+    for split, found in counts.items():
+        for kind, count in zip(("positives", "negatives"), found, strict=True):
+            bound = getattr(settings, f"min_{kind}")
+            if count < bound:
+                short.append(f"{split} has {count} {kind} of {sum(found)} rows, min_{kind} is {bound}")
+    if short:
+        raise ValueError(
+            f"not eligible for training: {'; '.join(short)}: change target.horizon_days, add snapshots or customers, or lower "
+            "the bound under classification"
+        )
+
+
+def evaluate_classification(
+    target: ArrayLike,
+    probability: ArrayLike,
+    baseline_scores: Mapping[str, ArrayLike],
+    threshold: float,
+    *,
+    train_base_rate: float | None,
+) -> Metrics:
+    """Measure predicted probabilities beside what no model at all would have said.
+
+    Parameters
+    ----------
+    target : (rows,), 0 or 1.
+    probability : (rows,), in [0, 1].
+    baseline_scores : (rows,) each, by name: naive scores such as recency alone, of which only the order counts. Higher
+        means likelier; see :func:`naive_direction`.
+    threshold : probability from which a row is called positive.
+    train_base_rate : share of positives of the training split, the forecast of somebody who knows nothing of a customer.
+
+    Returns
+    -------
+    Measures by the name they are stored under; None where one is not defined (one class, no rows).
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, values are not finite, labels not 0 or 1, or probabilities outside [0, 1].
+    """
+    y, p = np.asarray(target, dtype=np.float64), np.asarray(probability, dtype=np.float64)
+    scores = {name: np.asarray(score, dtype=np.float64) for name, score in baseline_scores.items()}
+    for name, values in {"probability": p, **scores}.items():
+        if values.shape != y.shape:
+            raise ValueError(f"{name} has shape {values.shape}, the target {y.shape}: give one value per row")
+    some = y.size > 0
+    deciles = decile_table(y, p) if some else []
+    base_rate = float(y.mean()) if some else None
+    called = confusion(y, p, threshold)
+    constant = None if train_base_rate is None else np.full(y.shape, train_base_rate)
+    metrics: Metrics = {
+        "rows": float(y.size),
+        "positives": float(y.sum()),
+        "base_rate": base_rate,
+        "mean_probability": float(p.mean()) if some else None,
+        "roc_auc": rank_auc(y, p),
+        "pr_auc": average_precision(y, p),
+        "log_loss": log_loss(y, p) if some else None,
+        "brier": brier(y, p),
+        "ece": expected_calibration_error(deciles),
+        "threshold": threshold,
+        "accuracy": called.accuracy,
+        "precision": called.precision,
+        "recall": called.recall,
+        "f1": called.f1,
+        "lift_top_decile": deciles[-1].mean_actual / base_rate if base_rate else None,
+        "constant_log_loss": log_loss(y, constant) if some and constant is not None else None,
+        "constant_brier": brier(y, constant) if constant is not None else None,
+    }
+    for name, score in scores.items():
+        metrics[f"baseline_{name}_roc_auc"] = rank_auc(y, score)
+        metrics[f"baseline_{name}_pr_auc"] = average_precision(y, score)
+    return metrics
+
+
+def naive_direction(train_target: ArrayLike, train_score: ArrayLike) -> float:
+    """1.0 if a naive score is higher where the event happens, on the training split, and -1.0 if it is lower.
+
+    So that one list of scores serves any event: many days since the last order make a lapse likelier, a purchase less
+    likely.
+    """
+    found = rank_auc(train_target, train_score)
+    return -1.0 if found is not None and found < 0.5 else 1.0
+
+
+def decile_rows(target: ArrayLike, probability: ArrayLike) -> list[dict[str, Any]]:
+    """Rows of ``monitoring.calibration`` without their key, decile 10 the likeliest; none without rows."""
+    if not np.size(target):
+        return []
+    return [
+        {
+            "decile": row.decile,
+            "count": row.customers,
+            "mean_predicted": row.mean_predicted,
+            "mean_actual": row.mean_actual,
+            "share_actual": row.share_of_actual,
+        }
+        for row in decile_table(target, probability)
+    ]
+
+
+def with_lift(deciles: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Add to every decile its ``lift``: how many times likelier the event was in it than in all; None if it never was."""
+    rows = sum(row["count"] for row in deciles)
+    happened = sum(row["count"] * row["mean_actual"] for row in deciles)
+    return [{**row, "lift": row["mean_actual"] * rows / happened if happened else None} for row in deciles]
+
+
+def may_be_promoted_classification(test: Mapping[str, float | None], *, auc_limit: float = 0.95) -> tuple[bool, str]:
+    """Whether a candidate is fit to score, and why not.
+
+    It must rank customers better than chance, not better than can be believed, and its probabilities must tell more than
+    the training split's base rate.
+
+    Parameters
+    ----------
+    test : measures of the test split, by :func:`evaluate_classification`.
+    auc_limit : an AUC above it is taken for a leak until somebody has looked.
+    """
+    auc, loss, constant = test.get("roc_auc"), test.get("log_loss"), test.get("constant_log_loss")
+    if auc is None or loss is None or constant is None or not all(map(math.isfinite, (auc, loss, constant))):
+        positives, rows = (int(test.get(name) or 0) for name in ("positives", "rows"))
+        return (
+            False,
+            f"held: {positives} of {rows} rows of the test split are positive, so there is nothing to measure on",
+        )
+    if auc <= 0.5:
+        return (
+            False,
+            f"held: it ranks customers no better than chance (AUC {auc:.3f} on the test split, must be above 0.5)",
+        )
+    if auc > auc_limit:
+        return (
+            False,
+            f"held: AUC {auc:.3f} on the test split is above {auc_limit:g}, too good to be believed: review the features for "
+            "one that knows the outcome, or raise classification.auc_limit",
+        )
+    if loss >= constant:
+        return (
+            False,
+            f"held: log loss {loss:.4f} on the test split, giving everybody the training base rate {constant:.4f}: its "
+            "probabilities tell nothing",
+        )
+    return True, f"promoted: AUC {auc:.3f}, log loss {loss:.4f} against {constant:.4f} for a constant"
+
+
+def score_of(probability: ArrayLike) -> Floats:
+    """Score of 0 to 100: 100 x probability to one decimal, halves away from zero, as the warehouse rounds."""
+    tenths = 1000.0 * np.asarray(probability, dtype=np.float64)
+    whole = np.floor(tenths)
+    # Not floor(x + 0.5): the sum may round up what lies just below a half.
+    rounded: Floats = (whole + (tenths - whole >= 0.5)) / 10.0
+    return rounded
+
+
+def grade_of(score: ArrayLike, grades: Mapping[str, float]) -> list[str]:
+    """Grade of every score: the first, from the highest, whose lowest score it reaches.
+
+    Parameters
+    ----------
+    score : (rows,), of :func:`score_of`: the score people see decides, not the probability behind it.
+    grades : as validated by :class:`Classification`.
+
+    Raises
+    ------
+    ValueError
+        If a score is below 0 or not a number.
+    """
+    values = np.atleast_1d(np.asarray(score, dtype=np.float64))
+    bad = int((~(values >= 0)).sum())
+    if bad:
+        raise ValueError(f"{bad} of {values.size} scores are below 0 or not numbers: give scores from 0 to 100")
+    names = list(grades)
+    # Descending bounds, negated, ascend: the first bound at or below the score.
+    places = np.searchsorted(-np.array(list(grades.values())), -values, side="left")
+    return [names[place] for place in places]

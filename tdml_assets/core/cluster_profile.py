@@ -1,0 +1,279 @@
+"""What segments are like, and how they keep their numbers from one model to the next.
+
+Belongs here: profiles of segments in real units, their sizes, the matching of new segments to old ones.
+Does not: fitting (``engines/kmeans.py``), measures of a clustering (``cluster_quality.py``), the statement
+(``sql/clustering/profile.sql``).
+
+Prepared features move from session to session, because their means and scales are fitted anew. What two sessions share is
+the raw data, so segments are matched by their means of log(1 + x) of raw features, measured in the warehouse and kept
+beside the model.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from tdml_assets.core import statistics
+from tdml_assets.core.statements import render
+
+#: Farther apart than this (root mean square over the features, in standard deviations of all customers), two segments are
+#: not the same one. Neighbouring segments of the order logs lie .6 to 1.5 apart, the same one a quarter later mostly below .4.
+FARTHEST = 0.75
+
+
+@dataclass(frozen=True)
+class ClusterProfile:
+    """Segments side by side.
+
+    Parameters
+    ----------
+    groups : one per segment, in order of its label: ``label`` (text), ``customers``, ``share``, ``spend``, ``spend_share``
+        and, per feature, ``mean``, ``median`` and ``log_mean``, the mean of sign(x) ln(1 + abs(x)); None where nothing is
+        known.
+    spread : standard deviation of sign(x) ln(1 + abs(x)) over all customers, per feature; 0 where it is constant.
+    """
+
+    groups: tuple[Mapping[str, Any], ...]
+    spread: Mapping[str, float]
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Features in the order asked for."""
+        return tuple(self.spread)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row per segment and feature, for a table.
+
+        ``standardised`` is how far the segment's mean of log(1 + x) lies from that of all customers, in standard
+        deviations; None for a constant feature.
+        """
+        keys = ("label", "customers", "share", "spend", "spend_share")
+        return [
+            {
+                **{key: group[key] for key in keys},
+                "feature": feature,
+                "mean": group["mean"][feature],
+                "median": group["median"][feature],
+                "standardised": self._standardised(group, feature),
+            }
+            for group in self.groups
+            for feature in self.features
+        ]
+
+    def for_matching(self) -> list[dict[str, Any]]:
+        """The segments as :func:`match_labels` takes them; labels must be whole numbers."""
+        return [{"label": int(float(group["label"])), "means": dict(group["log_mean"])} for group in self.groups]
+
+    def to_json(self) -> str:
+        """The form kept in a model bundle."""
+        return json.dumps({"groups": list(self.groups), "spread": self.spread}, indent=1)
+
+    @staticmethod
+    def from_json(text: str) -> ClusterProfile:
+        """Read back what :meth:`to_json` wrote."""
+        content = json.loads(text)
+        return ClusterProfile(tuple(content["groups"]), content["spread"])
+
+    def _standardised(self, group: Mapping[str, Any], feature: str) -> float | None:
+        known = [one for one in self.groups if one["log_mean"][feature] is not None]
+        if group["log_mean"][feature] is None or not self.spread[feature]:
+            return None
+        customers = sum(one["customers"] for one in known)
+        mean = sum(one["log_mean"][feature] * one["customers"] for one in known) / customers
+        return statistics.significant((group["log_mean"][feature] - mean) / self.spread[feature], 6)
+
+
+def cluster_profile(
+    reader: statistics.Reader,
+    labels_table: Sequence[str],
+    where: Mapping[str, Any],
+    columns: Sequence[str],
+    *,
+    features_table: Sequence[str],
+    group: str = "cluster",
+    date_column: str = "as_of",
+    spend: str = "total_spend",
+) -> ClusterProfile:
+    """Measure the segments of customers that a table labels; one pass.
+
+    Parameters
+    ----------
+    labels_table, where : table of customer_id, ``date_column`` and ``group``, and the value per column its rows must have.
+    columns : numeric columns of ``features_table``; text columns are refused.
+    features_table : features per snapshot_date and customer_id.
+    group : column of the labels: ``cluster``, ``rfm_segment``, or ``predicted_target`` of the holdout.
+    date_column : column of ``labels_table`` that names the snapshot.
+    spend : column of ``features_table`` whose total is shared out.
+    """
+    _, texts = statistics.split_by_kind(reader.columns(features_table), [*columns, spend], features_table)
+    if texts:
+        raise ValueError(f"{'.'.join(features_table)}: text columns {list(texts)} have no mean: leave them out")
+    statement = render(
+        "clustering/profile",
+        labels_table=list(labels_table),
+        features_table=list(features_table),
+        where=where,
+        columns=list(columns),
+        group=group,
+        date_column=date_column,
+        spend=spend,
+    )
+    found = reader.rows(statement)
+    groups = [
+        {
+            "label": row["label"],
+            "customers": int(row["customers"]),
+            **{key: statistics.significant(row[key]) for key in ("share", "spend", "spend_share")},
+            **{
+                key: {column: statistics.significant(row[f"{key}{index}"]) for index, column in enumerate(columns)}
+                for key in ("mean", "median", "log_mean")
+            },
+        }
+        for row in sorted(found, key=lambda row: _in_order(row["label"]))
+    ]
+    return ClusterProfile(tuple(groups), {column: _spread(found, index) for index, column in enumerate(columns)})
+
+
+def cluster_sizes(
+    reader: statistics.Reader,
+    table: Sequence[str],
+    where: Mapping[str, Any],
+    column: str,
+    *,
+    smallest_share: float = 0.01,
+    largest_share: float = 0.9,
+) -> list[dict[str, Any]]:
+    """List segments, largest first: label, count, share, status ``ok``, ``too_small`` or ``too_large``."""
+    sizes = statistics.label_stats(reader, table, where, column)
+    total = sum(size["count"] for size in sizes)
+    found = []
+    for size in sizes:
+        share = size["count"] / total
+        status = "too_large" if share > largest_share else "too_small" if share < smallest_share else "ok"
+        found.append({"label": size["prediction_category"], "count": size["count"], "share": share, "status": status})
+    return found
+
+
+@dataclass(frozen=True)
+class LabelMatch:
+    """Numbers that new segments carry on.
+
+    Parameters
+    ----------
+    labels : number to carry per label of the new segments.
+    distance : of those that were matched, to the old segment; root mean square, in standard deviations.
+    new, retired : numbers given for the first time, and numbers nobody carries any more.
+    highest : the highest number ever given, to be handed to the next match.
+    """
+
+    labels: Mapping[int, int]
+    distance: Mapping[int, float]
+    new: tuple[int, ...]
+    retired: tuple[int, ...]
+    highest: int
+
+    @property
+    def sentence(self) -> str:
+        """What happened, for people."""
+        kept = len(self.distance)
+        said = [f"{kept} of {len(self.labels)} segments are those of the model before and keep their numbers"]
+        if self.new:
+            said.append(f"new: {', '.join(map(str, self.new))}")
+        if self.retired:
+            said.append(f"gone: {', '.join(map(str, self.retired))}")
+        return "; ".join(said)
+
+
+def match_labels(
+    previous: Sequence[Mapping[str, Any]],
+    current: Sequence[Mapping[str, Any]],
+    spread: Mapping[str, float],
+    *,
+    highest: int = 0,
+    farthest: float = FARTHEST,
+) -> LabelMatch:
+    """Give new segments the numbers of the old ones they continue, so that a customer who did not move keeps a number.
+
+    The pairs are those with the least total distance (Hungarian method) over the features both sides have; a pair
+    farther apart than ``farthest`` is none. Other new segments get numbers that were never given before, in the order of
+    ``current``: a number that is gone is not used again, because an audience built on it would silently get other people.
+
+    Parameters
+    ----------
+    previous, current : segments as {label: whole number, means: {feature: value}}; the values in the same, lasting unit,
+        such as log(1 + x) of raw features.
+    spread : standard deviation per feature over all customers, in that unit; features without one, or with 0, are left out.
+    highest : the highest number ever given; never below those of ``previous``.
+    farthest : largest distance of a pair, root mean square over the features, in standard deviations.
+
+    Raises
+    ------
+    ValueError
+        If labels are repeated, or both sides have segments and no feature in common.
+    """
+    for name, side in (("previous", previous), ("current", current)):
+        labels = [group["label"] for group in side]
+        if len(labels) != len(set(labels)):
+            raise ValueError(f"the {name} segments repeat a label among {labels}: give each once")
+    highest = max([highest, *(group["label"] for group in previous)])
+    pairs: dict[int, tuple[int, float]] = {}
+    if previous and current:
+        features = _shared(previous, current, spread)
+        old, new = (_scaled(side, features, spread) for side in (previous, current))
+        distance = np.sqrt(np.square(new[:, None, :] - old[None, :, :]).mean(axis=2))
+        # Beyond the farthest all pairs cost the same: one that is not made must not part another that fits.
+        for row, column in zip(*linear_sum_assignment(np.minimum(distance, farthest)), strict=True):
+            if distance[row, column] <= farthest:
+                pairs[current[row]["label"]] = (previous[column]["label"], float(distance[row, column]))
+    carried = {label: old_label for label, (old_label, _) in pairs.items()}
+    fresh = [group["label"] for group in current if group["label"] not in carried]
+    carried |= {label: highest + place for place, label in enumerate(fresh, start=1)}
+    return LabelMatch(
+        labels={group["label"]: carried[group["label"]] for group in current},
+        distance=dict(pairs.values()),
+        new=tuple(carried[label] for label in fresh),
+        retired=tuple(group["label"] for group in previous if group["label"] not in carried.values()),
+        highest=highest + len(fresh),
+    )
+
+
+def _shared(
+    previous: Sequence[Mapping[str, Any]], current: Sequence[Mapping[str, Any]], spread: Mapping[str, float]
+) -> list[str]:
+    sides = [*previous, *current]
+    found = [name for name, sd in spread.items() if sd and all(side["means"].get(name) is not None for side in sides)]
+    if not found:
+        raise ValueError(
+            f"no feature that varies is known of all old and new segments (asked: {sorted(spread)}): "
+            "start with new numbers, or keep a feature of the model before"
+        )
+    return sorted(found)
+
+
+def _scaled(side: Sequence[Mapping[str, Any]], features: Sequence[str], spread: Mapping[str, float]) -> Any:
+    return np.array([[group["means"][name] / spread[name] for name in features] for group in side], dtype=np.float64)
+
+
+def _spread(rows: Sequence[Mapping[str, Any]], index: int) -> float:
+    known = [row for row in rows if row[f"n{index}"]]
+    n = sum(row[f"n{index}"] for row in known)
+    if not n:
+        return 0.0
+    mean = sum(row[f"n{index}"] * row[f"log_mean{index}"] for row in known) / n
+    between = sum(row[f"n{index}"] * (row[f"log_mean{index}"] - mean) ** 2 for row in known)
+    within = sum(row[f"n{index}"] * row[f"log_variance{index}"] for row in known)
+    return statistics.significant(math.sqrt((between + within) / n)) or 0.0
+
+
+def _in_order(label: str) -> tuple[float, str]:
+    try:
+        return float(label), label
+    except ValueError:
+        return math.inf, label

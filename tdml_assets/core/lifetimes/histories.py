@@ -1,0 +1,167 @@
+"""Purchase histories as the lifetime models see them, and the search for their parameters.
+
+Belongs here: checked (frequency, recency, age) arrays, each different history kept once with how many customers have it, and the
+maximisation that all models share.
+Does not: any model's formulas (one module each), feature tables (the caller takes the columns out of them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import minimize
+
+Floats = NDArray[np.float64]
+
+# Times are brought to this length before a search, so that one start and one set of bounds serve days and years alike.
+_SCALED_AGE = 1.0
+# Bounds of the logarithm of every parameter in scaled time. Beyond them a gamma or beta distribution is a point for
+# all that customers can show, and the likelihood is flat.
+_LOG_BOUND = 12.0
+_ITERATIONS = 1_000
+# Largest slope of the mean log-likelihood by a log-parameter that still counts as level.
+_LEVEL_SLOPE = 1e-3
+
+
+@dataclass(frozen=True)
+class Histories:
+    """Different histories, one a row, and which customer has which.
+
+    Parameters
+    ----------
+    frequency : days with a purchase after the first; 0 or at least 1.
+    recency, age : time from the first purchase to the last, and to the end of the observation; one unit.
+    counts : customers with this history.
+    place : per customer, the row of its history.
+    """
+
+    frequency: Floats
+    recency: Floats
+    age: Floats
+    counts: Floats
+    place: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, frequency: ArrayLike, recency: ArrayLike, age: ArrayLike) -> Histories:
+        """Check arrays with one row a customer, and keep each different row once.
+
+        Raises
+        ------
+        ValueError
+            If the arrays differ in length, or a row is not a history; with how many and the remedy.
+        """
+        columns = [np.asarray(values, dtype=np.float64) for values in (frequency, recency, age)]
+        x, t_x, t = columns
+        if not x.ndim == 1 == t_x.ndim == t.ndim or not x.size == t_x.size == t.size:
+            raise ValueError(
+                f"frequency, recency and age have shapes {[values.shape for values in columns]}: give three columns of one length"
+            )
+        if not x.size:
+            raise ValueError("there is no purchase history: give at least one customer")
+        _refuse(~np.isfinite(x + t_x + t), "hold a missing or infinite number: leave these customers out")
+        _refuse((x < 0) | ((x > 0) & (x < 1)), "have a frequency that is neither 0 nor at least 1: give it unscaled")
+        _refuse((t_x < 0) | (t < t_x), "break 0 <= recency <= age: give both unscaled, in one unit of time")
+        order = np.lexsort((t, t_x, x))
+        rows = np.stack(columns, axis=1)[order]
+        first = np.concatenate(([True], (rows[1:] != rows[:-1]).any(axis=1)))
+        group = np.cumsum(first) - 1
+        place = np.empty(x.size, dtype=np.intp)
+        place[order] = group
+        different = np.ascontiguousarray(rows[first].T)
+        return cls(different[0], different[1], different[2], np.bincount(group).astype(np.float64), place)
+
+    def scaled(self) -> tuple[Histories, float]:
+        """Give the histories with the largest age brought to 1, and the time that is 1 then.
+
+        Raises
+        ------
+        ValueError
+            If no customer was observed for any time.
+        """
+        oldest = float(self.age.max())
+        if oldest <= 0:
+            raise ValueError(
+                f"all {self.place.size} customers have age 0: purchases are observed after the first, take an earlier cohort"
+            )
+        unit = oldest / _SCALED_AGE
+        return Histories(self.frequency, self.recency / unit, self.age / unit, self.counts, self.place), unit
+
+    def __len__(self) -> int:
+        return int(self.frequency.size)
+
+    def slice(self, start: int, stop: int) -> Histories:
+        """Give the different histories ``start`` to ``stop``, without their customers."""
+        part = slice(start, stop)
+        none = np.empty(0, dtype=np.intp)
+        return Histories(self.frequency[part], self.recency[part], self.age[part], self.counts[part], none)
+
+
+# Log-likelihood and its gradient by the parameters, at parameters.
+Likelihood = Callable[[Floats], tuple[float, Floats]]
+
+
+def maximise(
+    likelihood: Likelihood, starts: Sequence[Sequence[float]], *, rows: float, penalizer: float, name: str
+) -> Floats:
+    """Find the positive parameters with the largest likelihood, by L-BFGS-B on their logarithms from each start.
+
+    Parameters
+    ----------
+    likelihood : total over ``rows`` customers, and its gradient.
+    starts : the best end counts.
+    penalizer : subtracted from the mean log-likelihood, times the sum of the squared parameters. 0 for none.
+    name : of the model, for messages.
+
+    Raises
+    ------
+    ValueError
+        If the penalizer is negative, or no search ends on level ground.
+    """
+    if not (np.isfinite(penalizer) and penalizer >= 0):
+        raise ValueError(f"penalizer is {penalizer!r}: it must be a number from 0")
+
+    def loss(logs: Floats) -> tuple[float, Floats]:
+        parameters = np.exp(logs)
+        value, slope = likelihood(parameters)
+        slope = slope / rows - 2 * penalizer * parameters
+        return penalizer * float(parameters @ parameters) - value / rows, -slope * parameters
+
+    best, best_loss, steepest = np.empty(0), np.inf, np.inf
+    for start in starts:
+        bounds = [(-_LOG_BOUND, _LOG_BOUND)] * len(start)
+        found = minimize(
+            loss,
+            np.log(start),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=bounds,
+            options={"maxiter": _ITERATIONS, "maxfun": 2 * _ITERATIONS, "ftol": 1e-15, "gtol": 1e-8},
+        )
+        # A slope that leads out of the bounds is no reason to go on.
+        inside = np.clip(found.x - found.jac, -_LOG_BOUND, _LOG_BOUND) - found.x
+        slope = float(np.abs(inside).max())
+        if slope < _LEVEL_SLOPE and found.fun < best_loss:
+            best, best_loss = found.x, float(found.fun)
+        steepest = min(steepest, slope)
+    if not best.size:
+        raise ValueError(
+            f"{name} found no maximum of the likelihood over {rows:,.0f} customers (slope {steepest:.1g} at the best end, at most "
+            f"{_LEVEL_SLOPE:g} is level): give more customers, a longer history or a penalizer"
+        )
+    parameters: Floats = np.exp(best)
+    return parameters
+
+
+def checked_horizon(horizon: float) -> float:
+    """Give the horizon back. Raises ``ValueError`` where it is not positive and finite."""
+    if not (np.isfinite(horizon) and horizon > 0):
+        raise ValueError(f"horizon is {horizon!r}: it must be a positive time in the unit of recency and age")
+    return float(horizon)
+
+
+def _refuse(bad: NDArray[np.bool_], what: str) -> None:
+    if bad.any():
+        raise ValueError(f"{int(bad.sum())} of {bad.size} purchase histories {what}")

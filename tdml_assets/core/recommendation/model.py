@@ -1,0 +1,226 @@
+"""A trained recommender: the catalogue, a scorer of items, and how they are blended; its files and back.
+
+Belongs here: fitting with what was chosen, recommending, golden scores. Does not: choosing (``selection.py``).
+
+It holds no customer: a basket comes in, a list goes out.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from tdml_assets.core.recommendation.baskets import Baskets, aged, to_baskets
+from tdml_assets.core.recommendation.ranking import (
+    Blend,
+    Discoveries,
+    Lists,
+    compose,
+    discover,
+    repeat_scores,
+    share_of_largest,
+)
+from tdml_assets.core.recommendation.settings import Recommendation
+from tdml_assets.engines.recommender import ITEM_FILE, Scorer, fit_scorer, load_scorer
+
+MODEL_FILE = "model.json"
+CATALOGUE_FILE = "catalogue.parquet"
+FILES = (MODEL_FILE, CATALOGUE_FILE, ITEM_FILE)
+POPULAR = "popular"
+_FORMAT = 1
+_GOLDEN_ROWS = 20
+_GOLDEN_PRODUCTS = 3
+_GOLDEN_SCORES = 5
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the validation window decided.
+
+    Parameters
+    ----------
+    learner : ``popular``, ``item_knn``, ``ease`` or ``als``: what ranks the products never bought.
+    half_life_days : age at which a purchase counts half for it.
+    parameters : of the learner.
+    fallback_half_life_days : the same age for the popularity that decides where the learner is silent.
+    blend : how products bought before are ordered.
+    """
+
+    learner: str = POPULAR
+    half_life_days: float = 0.0
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    fallback_half_life_days: float = 0.0
+    blend: Blend = field(default_factory=Blend)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As values that JSON knows."""
+        return {**asdict(self), "parameters": dict(self.parameters), "blend": self.blend.to_dict()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Choice:
+        """The reverse of :meth:`to_dict`."""
+        return cls(**{**values, "blend": Blend(**values["blend"])})
+
+
+@dataclass(frozen=True)
+class History:
+    """What is known at the end of a day.
+
+    Parameters
+    ----------
+    products : the catalogue, the most popular first, equal ones by product_id.
+    popularity : (products,) days on which customers bought it, over all customers; descending.
+    customers : in the order of the baskets.
+    baskets : what they bought.
+    """
+
+    products: pa.Array
+    popularity: NDArray[np.float64]
+    customers: pa.Array
+    baskets: Baskets
+
+    def recent_popularity(self, half_life_days: float) -> NDArray[np.float64]:
+        """(products,) popularity 0..1: purchase days, or customers aged by their last purchase of it."""
+        if half_life_days <= 0:
+            return share_of_largest(self.popularity)
+        aging = aged(self.baskets.ages, half_life_days)
+        counted = np.bincount(self.baskets.codes, weights=aging, minlength=len(self.products))
+        return share_of_largest(counted.astype(np.float64))
+
+
+@dataclass(frozen=True)
+class Recommender:
+    """Ready to recommend.
+
+    Parameters
+    ----------
+    products, popularity : as in :class:`History`; ``popularity`` as a share of the largest.
+    fallback : (products,) popularity 0..1 that decides where the scorer is silent.
+    scorer : None for popularity alone.
+    choice : what it was fitted with.
+    count, discover_count : ranks of the two parts of a list.
+    columns : most popular products that may be discovered.
+    """
+
+    products: pa.Array
+    popularity: NDArray[np.float64]
+    fallback: NDArray[np.float64]
+    scorer: Scorer | None
+    choice: Choice
+    count: int
+    discover_count: int
+    columns: int
+
+    def discoveries(self, baskets: Baskets) -> Discoveries:
+        """The best products never bought."""
+        width = self.count + self.discover_count
+        return discover(baskets, self.scorer, self.choice.half_life_days, self.fallback[: self.columns], width)
+
+    def recommend(self, baskets: Baskets) -> Lists:
+        """Ranked lists of a batch of customers."""
+        found = self.discoveries(baskets)
+        repeats = repeat_scores(baskets, self.choice.blend, self.popularity, found.of_bought)
+        return compose(baskets, repeats, found, count=self.count, discover_count=self.discover_count)
+
+    def files(self) -> dict[str, bytes]:
+        """The model as bytes per file name; nothing in it runs code when parsed."""
+        record = {
+            "format": _FORMAT,
+            "choice": self.choice.to_dict(),
+            "count": self.count,
+            "discover_count": self.discover_count,
+            "columns": self.columns,
+        }
+        catalogue = pa.table(
+            {"product_id": self.products, "popularity": pa.array(self.popularity), "fallback": pa.array(self.fallback)}
+        )
+        buffer = io.BytesIO()
+        pq.write_table(catalogue, buffer, compression="zstd")
+        files = {MODEL_FILE: json.dumps(record, sort_keys=True, indent=1).encode(), CATALOGUE_FILE: buffer.getvalue()}
+        return files | (self.scorer.files() if self.scorer is not None else {})
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes]) -> Recommender:
+        """Bring back a model from the verified bytes of its files.
+
+        Raises
+        ------
+        ValueError
+            If it was written by another version of this format.
+        """
+        record = json.loads(files[MODEL_FILE])
+        if record.pop("format", None) != _FORMAT:
+            raise ValueError(f"the recommender is not of format {_FORMAT}, which this code reads: train anew")
+        choice = Choice.from_dict(record.pop("choice"))
+        table = pq.read_table(io.BytesIO(files[CATALOGUE_FILE])).combine_chunks()
+        scorer = None
+        if choice.learner != POPULAR:
+            scorer = load_scorer(choice.learner, record["columns"], choice.parameters, files)
+        popularity, fallback = (table[name].to_numpy() for name in ("popularity", "fallback"))
+        return cls(table["product_id"].combine_chunks(), popularity, fallback, scorer, choice, **record)
+
+
+def history_from(rows: pa.Table) -> History:
+    """What is known at the end of a day.
+
+    Parameters
+    ----------
+    rows : customer_id, product_id, purchases, age_days; all rows of a customer follow one another.
+    """
+    totals = rows.group_by("product_id").aggregate([("purchases", "sum")])
+    totals = totals.sort_by([("purchases_sum", "descending"), ("product_id", "ascending")])
+    products = totals["product_id"].combine_chunks()
+    customers, baskets = to_baskets(rows, products)
+    return History(products, totals["purchases_sum"].to_numpy().astype(np.float64), customers, baskets)
+
+
+def fit(history: History, choice: Choice, settings: Recommendation, seed: int) -> Recommender:
+    """Learn with what was chosen."""
+    columns = min(settings.max_items, len(history.products))
+    scorer = None
+    if choice.learner != POPULAR:
+        weights = history.baskets.weights(choice.half_life_days, columns, relative=False)
+        scorer = fit_scorer(choice.learner, weights, choice.parameters, seed)
+    return Recommender(
+        products=history.products,
+        popularity=share_of_largest(history.popularity),
+        fallback=history.recent_popularity(choice.fallback_half_life_days),
+        scorer=scorer,
+        choice=choice,
+        count=settings.count,
+        discover_count=settings.discover_count,
+        columns=columns,
+    )
+
+
+def golden_batch(columns: int) -> pa.RecordBatch:
+    """Made-up baskets that every load of the model is tried on: no customer's, and the empty one first."""
+    rows: dict[str, list[float]] = {f"product_{place}": [] for place in range(_GOLDEN_PRODUCTS)}
+    for row in range(_GOLDEN_ROWS):
+        for place in range(_GOLDEN_PRODUCTS):
+            code = (row - 1) * _GOLDEN_PRODUCTS + place * (row + 1)
+            rows[f"product_{place}"].append(float(code % columns) if row else -1.0)
+    arrays = [pa.array(values, pa.float32()) for values in rows.values()]
+    return pa.RecordBatch.from_arrays(arrays, names=list(rows))
+
+
+def score_golden(model: Recommender, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Scores of the first ranks never bought, for made-up baskets of codes (below 0: none)."""
+    codes = np.column_stack([column.to_numpy() for column in batch.columns]).astype(np.int32)
+    entries = [np.unique(row[row >= 0]) for row in codes]
+    starts = np.concatenate([[0], np.cumsum([len(row) for row in entries])]).astype(np.int64)
+    flat = np.concatenate(entries).astype(np.int32)
+    ages = np.arange(len(flat), dtype=np.float64) % 90
+    baskets = Baskets(starts, flat, np.ones(len(flat)), ages, len(model.products))
+    scores = np.nan_to_num(model.discoveries(baskets).scores, neginf=0.0)
+    width = min(_GOLDEN_SCORES, scores.shape[1])
+    names = [f"score_{place + 1}" for place in range(width)]
+    return pa.RecordBatch.from_arrays([pa.array(scores[:, place]) for place in range(width)], names=names)

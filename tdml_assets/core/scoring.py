@@ -1,0 +1,89 @@
+"""Scoring a batch: predictions, and the reasons behind them in words.
+
+Belongs here: from a prepared batch to rows of the scores table. Does not: words (``reasons.py``), models (``engines/``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from tdml_assets.core.drift import ColumnReference, Reference
+from tdml_assets.core.reasons import top_reasons
+from tdml_assets.core.training import PREDICTION, score_table
+from tdml_assets.engines.protocol import FittedModel
+
+#: What ``sql/preparation/apply.sql`` puts before the name of a column it carries along unprepared.
+CARRIED = "raw__"
+
+
+@dataclass(frozen=True)
+class Explainer:
+    """What it takes to say why.
+
+    Parameters
+    ----------
+    columns : raw features that a row carries along, for the figures in the sentences.
+    typical : value of a typical customer per column.
+    count : reasons per customer.
+    """
+
+    columns: tuple[str, ...]
+    typical: Mapping[str, float]
+    count: int
+
+    @staticmethod
+    def of(model: FittedModel, reference: Reference, columns: Sequence[str], count: int) -> Explainer | None:
+        """None where no reasons are asked for, or the model cannot give any."""
+        anybody = pa.RecordBatch.from_pydict({name: pa.array([0.0], pa.float32()) for name in model.features})
+        if not count or model.reasons(anybody) is None:
+            return None
+        typical = {column.name: median_of(column) for column in reference.columns}
+        return Explainer(tuple(columns), {name: value for name, value in typical.items() if value is not None}, count)
+
+    def explain(self, model: FittedModel, features: pa.Table, raw: pa.Table) -> Mapping[str, Any]:
+        """Phrases by column, ``reason_1`` the strongest."""
+        (batch,) = features.combine_chunks().to_batches(max_chunksize=max(1, features.num_rows))
+        attributions = model.reasons(batch)
+        if attributions is None:
+            raise ValueError("the model gives reasons for no row at all: set model.reasons: 0")
+        found = top_reasons(attributions, raw, model.features, references=self.typical, count=self.count)
+        return {name: found[name] for name in found.column_names}
+
+
+def median_of(column: ColumnReference) -> float | None:
+    """The median as the reference's frozen bins know it: the upper bound of the bin that holds it; None without one."""
+    if not column.numeric or not column.edges:
+        return None
+    counts = column.counts[:-1]
+    middle = int(np.searchsorted(np.cumsum(counts), sum(counts) / 2))
+    return column.edges[min(middle, len(column.edges) - 1)]
+
+
+def score_batch(
+    model: FittedModel, batch: pa.RecordBatch, explainer: Explainer | None, reasons: Sequence[str]
+) -> pa.Table:
+    """Score prepared rows.
+
+    Parameters
+    ----------
+    batch : customer_id, the model's features in its order, and the columns the explainer carries.
+    reasons : columns of the reasons; empty of text where there is no explainer.
+
+    Returns
+    -------
+    Rows of the scores table: customer_id, predicted_target, and the reasons where there are any.
+    """
+    table = pa.Table.from_batches([batch])
+    schema = pa.schema([(name, pa.float32()) for name in model.features])
+    features = table.select(list(model.features)).cast(schema)
+    scored: dict[str, Any] = {name: pa.nulls(table.num_rows, pa.string()) for name in reasons}
+    scored |= {"customer_id": table["customer_id"], "predicted_target": score_table(model, features)[PREDICTION]}
+    if explainer is not None:
+        raw = table.select([CARRIED + name for name in explainer.columns]).rename_columns(list(explainer.columns))
+        scored |= explainer.explain(model, features, raw)
+    return pa.table(scored)

@@ -1,0 +1,131 @@
+"""What differs between tasks: one module a task, behind one protocol.
+
+Belongs here: the protocol and the choice by name. Does not: what all tasks share (the stages), learners (``engines/``).
+Recommendation has no row per customer to learn from, so it has stages of its own (``core/recommendation/``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from tdml_assets.core.contracts import TableContract
+from tdml_assets.core.evaluation import Evaluation, Metrics
+from tdml_assets.core.preparation import Parameters
+from tdml_assets.core.snapshots import SnapshotPlan, SplitPlan
+from tdml_assets.core.statements import Statement, render
+from tdml_assets.core.statistics import Reader
+from tdml_assets.core.training import Candidate
+from tdml_assets.core.workflow import WorkflowSpec
+
+#: Reads the champion's files; empty where there is none.
+Previous = Callable[[], Mapping[str, bytes]]
+_MODULES = {name: f"tdml_assets.core.tasks.{name}" for name in ("regression", "classification", "clustering")}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What an evaluation looks at.
+
+    Parameters
+    ----------
+    holdout : rows of ``sql/evaluation/holdout.sql``.
+    splits : reads the prepared rows, by split; called only where they are needed.
+    chosen : what the fit decided, from the candidate's recipe.
+    """
+
+    holdout: pa.Table
+    splits: Callable[[], Mapping[str, pa.Table]]
+    chosen: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Tables of aggregates and plots (PNG), by title."""
+
+    tables: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
+    plots: Mapping[str, bytes] = field(default_factory=dict)
+
+
+class Task(Protocol):
+    """One task, as the stages ask it."""
+
+    @property
+    def name(self) -> str:
+        """As in a workflow's YAML."""
+
+    @property
+    def prediction(self) -> str:
+        """Number in the predictions table that is watched for drift."""
+
+    @property
+    def highest(self) -> float | None:
+        """Largest possible value of it; None for no bound. None is below 0."""
+
+    @property
+    def category(self) -> str:
+        """Column of the predictions whose levels are counted."""
+
+    def describe(self, spec: WorkflowSpec) -> str:
+        """What a prediction is, in a sentence."""
+
+    def total_words(self, spec: WorkflowSpec) -> str | None:
+        """What the sum of all predictions is; None where it means nothing."""
+
+    def roles(self, plan: SnapshotPlan) -> tuple[dict[Any, str], SplitPlan | None]:
+        """Part per snapshot that is learnt from, as ``sql/training_table/build.sql`` knows them, and the plan behind it."""
+
+    def check_rows(self, sizes: Sequence[Mapping[str, Any]], spec: WorkflowSpec) -> None:
+        """Refuse splits that cannot be learnt from, with the counts."""
+
+    def learner_parameters(self, spec: WorkflowSpec, previous: Previous) -> dict[str, Any]:
+        """Parameters of the learner, from all sections of the YAML that it reads, and from the champion before."""
+
+    def settle(self, candidate: Candidate, parameters: Parameters, previous: Previous) -> Candidate:
+        """Bring a candidate into line with the champion before it."""
+
+    def evaluate(self, measured: Measured, spec: WorkflowSpec) -> Evaluation:
+        """Measure a candidate on what it has not seen, beside what no model would have said."""
+
+    def judge(self, test: Metrics, spec: WorkflowSpec) -> tuple[bool, str]:
+        """Whether a candidate is fit to score, and why."""
+
+    def draw(self, measured: Measured, found: Evaluation, spec: WorkflowSpec) -> dict[str, bytes]:
+        """Plots of an evaluation, PNG by title."""
+
+    def predictions_contract(self, spec: WorkflowSpec) -> TableContract:
+        """Contract of ``<workflow>.predictions``."""
+
+    def publish(self, spec: WorkflowSpec, **context: Any) -> Statement:
+        """From the scores table to the rows of the predictions."""
+
+    def look(self, reader: Reader, spec: WorkflowSpec) -> Shown:
+        """What a person should see of the predictions in the warehouse: aggregates only."""
+
+
+def task_of(spec: WorkflowSpec) -> Task:
+    """The task of a workflow that learns from one row per snapshot and customer."""
+    found: Task = import_module(_MODULES[spec.task]).TASK
+    return found
+
+
+def why_off(spec: WorkflowSpec, mapped: Collection[str]) -> str | None:
+    """Why a workflow cannot run on these orders; None where it can.
+
+    Parameters
+    ----------
+    mapped : columns of ``raw.orders`` that the source is mapped onto.
+    """
+    judge: Callable[[Collection[str]], str | None] | None
+    judge = getattr(import_module(f"tdml_assets.core.tasks.{spec.task}"), "why_off", None)
+    return None if judge is None else judge(mapped)
+
+
+def sample_of(reader: Reader, spec: WorkflowSpec, column: str, rows: int = 50_000) -> Any:
+    """Values of one column of the predictions, of at most ``rows`` customers picked by a hash."""
+    table = (spec.name, "predictions")
+    return reader.arrow(render("predictions/sample", table=table, column=column, rows=rows))[column].to_numpy()

@@ -1,0 +1,154 @@
+"""Classification: whether something happens to a customer, such as buying nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tdml_assets.core import figures_classification as figures
+from tdml_assets.core.classification import (
+    ClassCounts,
+    decile_rows,
+    eligibility,
+    evaluate_classification,
+    may_be_promoted_classification,
+    naive_direction,
+    with_lift,
+)
+from tdml_assets.core.classification_metrics import reliability_table
+from tdml_assets.core.contracts import Column, TableContract
+from tdml_assets.core.evaluation import Evaluation, Metrics
+from tdml_assets.core.predictions import contract_with
+from tdml_assets.core.statements import Statement, render
+from tdml_assets.core.statistics import Reader, label_stats
+from tdml_assets.core.targets import words_of
+from tdml_assets.core.tasks import Measured, Shown, sample_of
+from tdml_assets.core.tasks.labelled import Labelled
+from tdml_assets.core.telling import Measure, Telling
+from tdml_assets.core.training_table import check_sizes
+from tdml_assets.core.workflow import WorkflowSpec
+
+#: Scores nobody has to train for: column of the features, by the name its measures are kept under.
+_NAIVE = {"recency": "days_since_last_order", "orders": "total_orders"}
+_NEEDED = ("train", "validation", "test")
+
+
+class Classification(Labelled):
+    """See :class:`~tdml_assets.core.tasks.Task`."""
+
+    name = "classification"
+    prediction = "probability"
+    highest = 1.0
+    category = "grade"
+
+    def describe(self, spec: WorkflowSpec) -> str:
+        """What a prediction is, in a sentence."""
+        what = words_of(spec.target_kind, spec.target)
+        return (
+            f"Probability, score and grade of every customer known at as_of: {what} in the {spec.target.horizon_days} days "
+            "after it."
+        )
+
+    def total_words(self, spec: WorkflowSpec) -> str | None:
+        """What the sum of all predictions is."""
+        return f"customers expected: {words_of(spec.target_kind, spec.target)}"
+
+    def check_rows(self, sizes: Sequence[Mapping[str, Any]], spec: WorkflowSpec) -> None:
+        """Refuse splits with too few rows, or too few of either class, with the counts."""
+        check_sizes(sizes, spec.split)
+        counts = {}
+        for split in _NEEDED:
+            rows = [row for row in sizes if row["split"] == split]
+            positives = sum(int(row["positives"]) for row in rows)
+            counts[split] = ClassCounts(positives, sum(int(row["customers"]) for row in rows) - positives)
+        eligibility(counts, spec.classification)
+
+    def evaluate(self, measured: Measured, spec: WorkflowSpec) -> Evaluation:
+        """Ranking, probabilities and decisions, beside recency alone, orders alone and the base rate."""
+        train = _columns(measured, "train")
+        direction = {name: naive_direction(train["target"], train[column]) for name, column in _NAIVE.items()}
+        rate = float(train["target"].mean()) if len(train["target"]) else None
+        metrics: dict[str, Metrics] = {}
+        deciles = {}
+        for split in ("train", "test"):
+            rows = train if split == "train" else _columns(measured, split)
+            naive = {name: direction[name] * rows[column] for name, column in _NAIVE.items()}
+            metrics[split] = evaluate_classification(
+                rows["target"], rows["predicted_target"], naive, spec.classification.threshold, train_base_rate=rate
+            )
+            deciles[split] = decile_rows(rows["target"], rows["predicted_target"])
+        return Evaluation(metrics, deciles, {"lift by decile, test": with_lift(deciles["test"])})
+
+    def judge(self, test: Metrics, spec: WorkflowSpec) -> tuple[bool, str]:
+        """Whether a candidate is fit to score, and why."""
+        return may_be_promoted_classification(test, auc_limit=spec.classification.auc_limit)
+
+    def draw(self, measured: Measured, found: Evaluation, spec: WorkflowSpec) -> dict[str, bytes]:
+        """Reliability, lift, and the probability by what happened."""
+        what = words_of(spec.target_kind, spec.target)
+        rows = _columns(measured, "test")
+        happened, probability = rows["target"], rows["predicted_target"]
+        return {
+            "reliability": figures.reliability(reliability_table(happened, probability), what=what),
+            "lift": figures.lift_by_decile(with_lift(found.deciles["test"]), what=what),
+            "probability by outcome": figures.probability_by_outcome(
+                probability, happened, what=what, threshold=spec.classification.threshold
+            ),
+        }
+
+    def predictions_contract(self, spec: WorkflowSpec) -> TableContract:
+        """Contract of ``<workflow>.predictions``."""
+        what = words_of(spec.target_kind, spec.target)
+        return contract_with(
+            spec,
+            "One row per customer known at as_of: how likely the event is for each.",
+            Column(
+                "probability", "DOUBLE", f"Probability that the customer {what} in the horizon, not rounded.", False
+            ),
+            Column("score", "DOUBLE", "100 x probability to one decimal: 0 to 100.", False),
+            Column("grade", "VARCHAR", "Grade of the score, by the workflow's thresholds.", False),
+        )
+
+    def publish(self, spec: WorkflowSpec, **context: Any) -> Statement:
+        """Probability, score and grade."""
+        return render("predictions/classification", grades=spec.classification.grade_steps, **context)
+
+    def look(self, reader: Reader, spec: WorkflowSpec) -> Shown:
+        """The distribution of the probabilities."""
+        what = words_of(spec.target_kind, spec.target)
+        values = sample_of(reader, spec, self.prediction)
+        return Shown(plots={"distribution": figures.probability_by_outcome(values, what=what)})
+
+
+def _columns(measured: Measured, split: str) -> dict[str, NDArray[np.float64]]:
+    rows = measured.holdout.filter([value == split for value in measured.holdout["split"].to_pylist()])
+    names = ("target", "predicted_target", *_NAIVE.values())
+    return {name: rows[name].to_numpy().astype(np.float64) for name in names}
+
+
+def _tell(reader: Reader, table: Sequence[str], session_id: str) -> list[tuple[str, str]]:
+    found = reader.row(render("summary/probability", table=table, session_id=session_id))
+    grades = label_stats(reader, table, {"session_id": session_id}, "grade")
+    if not found["customers"]:
+        return []
+    shares = ", ".join(f"{row['prediction_category']} {row['count'] / found['customers']:.0%}" for row in grades)
+    return [
+        ("expected", f"{found['expected']:,.0f} customers ({found['expected'] / found['customers']:.0%})"),
+        ("grades", shares),
+    ]
+
+
+TASK = Classification()
+TELLING = Telling(
+    measures=(
+        Measure("roc_auc", "ranking customers (AUC)", "score", "higher", "baseline_recency_roc_auc"),
+        Measure("log_loss", "error of the probability (log loss)", "score", "lower", "constant_log_loss"),
+        Measure("brier", "squared error of it (Brier)", "score", "lower", "constant_brier"),
+        Measure("lift_top_decile", "lift of the top tenth", "score", "higher", None),
+    ),
+    naive="ranked by the days since the last order; everybody gets the same probability",
+    tell=_tell,
+)

@@ -1,0 +1,193 @@
+"""Clustering: which group a customer belongs to, found without a target, beside the RFM segment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from typing import Any, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tdml_assets.core import figures_clustering as figures
+from tdml_assets.core.cluster_profile import cluster_profile, cluster_sizes, match_labels
+from tdml_assets.core.cluster_quality import evaluate_clusters
+from tdml_assets.core.clustering import may_be_promoted_clustering
+from tdml_assets.core.contracts import Column, TableContract
+from tdml_assets.core.evaluation import Evaluation, Metrics
+from tdml_assets.core.features import FEATURES_TABLE, choose_features, features_table
+from tdml_assets.core.predictions import contract_with
+from tdml_assets.core.preparation import PREPARATION_FILE, Parameters
+from tdml_assets.core.snapshots import SnapshotPlan, SplitPlan
+from tdml_assets.core.statements import Statement, render
+from tdml_assets.core.statistics import Reader, label_stats
+from tdml_assets.core.tasks import Measured, Previous, Shown
+from tdml_assets.core.telling import Measure, Telling
+from tdml_assets.core.training import Candidate, features_of
+from tdml_assets.core.training_table import check_sizes
+from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.engines.kmeans_model import MODEL_FILE, KMeansModel, load_model
+
+_RFM = (
+    Column("rfm_segment", "VARCHAR", "One of ten named segments, by recency, frequency and monetary value."),
+    Column("rfm_score", "DOUBLE", "Mean of the three scores, 1 to 4."),
+    Column("r_quartile", "INTEGER", "Recency: 4 bought most recently."),
+    Column("f_quartile", "INTEGER", "Frequency: 4 ordered most often."),
+    Column("m_quartile", "INTEGER", "Monetary value: 4 spent most."),
+)
+#: Largest RFM segments that are told.
+_TOLD = 4
+
+
+class Clustering:
+    """See :class:`~tdml_assets.core.tasks.Task`."""
+
+    name = "clustering"
+    prediction = "cluster"
+    highest = None
+    category = "rfm_segment"
+
+    def describe(self, spec: WorkflowSpec) -> str:  # noqa: ARG002
+        """What a prediction is, in a sentence."""
+        return "Group of every customer known at as_of, and the RFM segment with its scores."
+
+    def total_words(self, spec: WorkflowSpec) -> str | None:  # noqa: ARG002
+        """Numbers of groups have no sum."""
+        return None
+
+    def roles(self, plan: SnapshotPlan) -> tuple[dict[date, str], SplitPlan | None]:
+        """The customers of today, some of them held out."""
+        return {plan.as_of: "by_customers"}, None
+
+    def check_rows(self, sizes: Sequence[Mapping[str, Any]], spec: WorkflowSpec) -> None:
+        """Refuse splits too small, with the counts."""
+        check_sizes(sizes, spec.split)
+
+    def learner_parameters(self, spec: WorkflowSpec, previous: Previous) -> dict[str, Any]:
+        """The section ``clustering``, unless the estimator is a class that does not know it.
+
+        The champion's number of groups is told too: where several numbers hold about as well, it is kept.
+        """
+        if "." in spec.estimator:
+            return dict(spec.model.parameters)
+        files = previous()
+        before = {"k_before": len(load_model(files).labels)} if MODEL_FILE in files else {}
+        return {**spec.clustering.learner_parameters(), **before, **spec.model.parameters}
+
+    def settle(self, candidate: Candidate, parameters: Parameters, previous: Previous) -> Candidate:
+        """Give groups the numbers of those of the champion that they continue.
+
+        Preparation is fitted anew each session, so centroids are compared in the features' own unit.
+        """
+        files, models = previous(), (candidate.evaluated, candidate.final)
+        if MODEL_FILE not in files or not all(isinstance(model, KMeansModel) for model in models):
+            return candidate
+        old, (evaluated, final) = load_model(files), cast("tuple[KMeansModel, KMeansModel]", models)
+        match = match_labels(
+            _in_own_unit(old, Parameters.from_json(files[PREPARATION_FILE].decode())),
+            _in_own_unit(final, parameters),
+            {column.name: column.scale for column in parameters.numeric},
+            highest=old.highest_label,
+        )
+        holdout = candidate.holdout
+        for name in ("predicted_target", "final_prediction"):
+            numbers = [float(match.labels[int(label)]) for label in holdout[name].to_pylist()]
+            holdout = holdout.set_column(holdout.column_names.index(name), name, pa.array(numbers, pa.float64()))
+        moved = [model.relabelled(match.labels, match.highest) for model in (evaluated, final)]
+        return replace(candidate, evaluated=moved[0], final=moved[1], holdout=holdout)
+
+    def evaluate(self, measured: Measured, spec: WorkflowSpec) -> Evaluation:
+        """Silhouette, shares, and whether resampled customers give the same groups."""
+        splits = measured.splits()
+        sides = []
+        for split in ("train", "test"):
+            rows = measured.holdout.filter(pc.equal(measured.holdout["split"], split))
+            features = features_of(splits[split])
+            values = np.column_stack([features[name].to_numpy() for name in features.column_names])
+            sides.append((values.astype(np.float64), rows["predicted_target"].to_numpy().astype(int)))
+        known = measured.chosen.get("labels") or sorted({int(label) for _, labels in sides for label in labels})
+        found = evaluate_clusters(sides[0], sides[1], known=known, seed=spec.model.seed)
+        tried = [dict(row, misses=", ".join(row["misses"])) for row in measured.chosen.get("candidates", [])]
+        return Evaluation(found, {"train": [], "test": []}, {"numbers of groups tried": tried} if tried else {})
+
+    def judge(self, test: Metrics, spec: WorkflowSpec) -> tuple[bool, str]:  # noqa: ARG002
+        """Whether new groups may be used, and why."""
+        return may_be_promoted_clustering(test)
+
+    def draw(self, measured: Measured, found: Evaluation, spec: WorkflowSpec) -> dict[str, bytes]:  # noqa: ARG002
+        """How well each number of groups holds; the groups themselves are drawn with the customers in them."""
+        tried = measured.chosen.get("candidates")
+        if not tried:
+            return {}
+        limit = spec.clustering.min_stability
+        return {"numbers of groups": figures.choice_of_k(tried, chosen=measured.chosen["k"], min_stability=limit)}
+
+    def predictions_contract(self, spec: WorkflowSpec) -> TableContract:
+        """Contract of ``<workflow>.predictions``."""
+        cluster = Column("cluster", "INTEGER", "Number of the group; kept from session to session.", False)
+        return contract_with(spec, "One row per customer known at as_of: group and RFM segment.", cluster, *_RFM)
+
+    def publish(self, spec: WorkflowSpec, **context: Any) -> Statement:  # noqa: ARG002
+        """The group beside the RFM segment of the same day."""
+        return render("predictions/clustering", features_table=FEATURES_TABLE, **context)
+
+    def look(self, reader: Reader, spec: WorkflowSpec) -> Shown:
+        """Sizes, what sets the groups apart, and the RFM segments."""
+        table = (spec.name, "predictions")
+        numeric = choose_features(reader.columns(features_table(spec)), spec.features).numeric
+        sizes = cluster_sizes(reader, table, {}, self.prediction)
+        profile = cluster_profile(reader, table, {}, numeric, features_table=features_table(spec))
+        rfm = cluster_profile(reader, table, {}, numeric, features_table=FEATURES_TABLE, group="rfm_segment")
+        return Shown(
+            tables={"groups": sizes, "profile": profile.rows(), "RFM segments": _shares(rfm.groups)},
+            plots={
+                "sizes": figures.cluster_sizes(sizes),
+                "profile plot": figures.profile_heat_map(profile.rows()),
+                "RFM plot": figures.rfm_segments(_shares(rfm.groups)),
+            },
+        )
+
+
+def _shares(groups: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: group[name] for name in ("label", "customers", "share", "spend_share")} for group in groups]
+
+
+def _in_own_unit(model: KMeansModel, parameters: Parameters) -> list[dict[str, Any]]:
+    unit = {column.name: (column.center, column.scale) for column in parameters.numeric}
+    return [
+        {
+            "label": label,
+            "means": {
+                name: value * unit[name][1] + unit[name][0]
+                for name, value in zip(model.features, centre.tolist(), strict=True)
+                if name in unit
+            },
+        }
+        for label, centre in zip(model.labels, model.centroids, strict=True)
+    ]
+
+
+def _tell(reader: Reader, table: Sequence[str], session_id: str) -> list[tuple[str, str]]:
+    groups, rfm = (
+        label_stats(reader, table, {"session_id": session_id}, column) for column in ("cluster", "rfm_segment")
+    )
+    total = sum(row["count"] for row in groups)
+    if not total:
+        return []
+    return [
+        (label, ", ".join(f"{row['prediction_category']} {row['count'] / total:.0%}" for row in rows))
+        for label, rows in (("groups", groups), ("RFM segments", rfm[:_TOLD]))
+    ]
+
+
+TASK = Clustering()
+TELLING = Telling(
+    measures=(
+        Measure("stability_ari", "same groups in resampled customers (1 = all)", "score", "higher", None),
+        Measure("silhouette", "silhouette", "score", "higher", None),
+    ),
+    naive="",
+    tell=_tell,
+)

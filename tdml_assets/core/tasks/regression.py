@@ -1,0 +1,87 @@
+"""Regression: an amount per customer, such as what each will spend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow.compute as pc
+
+from tdml_assets.core import figures
+from tdml_assets.core.contracts import TableContract
+from tdml_assets.core.evaluation import Evaluation, Metrics, evaluate, may_be_promoted
+from tdml_assets.core.predictions import ABOVE, BELOW, predictions_contract
+from tdml_assets.core.statements import Statement, render
+from tdml_assets.core.statistics import Reader
+from tdml_assets.core.targets import words_of
+from tdml_assets.core.tasks import Measured, Shown, sample_of
+from tdml_assets.core.tasks.labelled import Labelled
+from tdml_assets.core.telling import Measure, Telling
+from tdml_assets.core.training_table import check_sizes
+from tdml_assets.core.workflow import WorkflowSpec
+
+
+class Regression(Labelled):
+    """See :class:`~tdml_assets.core.tasks.Task`."""
+
+    name = "regression"
+    prediction = "predicted_target"
+    highest = None
+    category = "prediction_category"
+
+    def describe(self, spec: WorkflowSpec) -> str:
+        """What a prediction is, in a sentence."""
+        what = words_of(spec.target_kind, spec.target)
+        return f"Expected {what} of every customer known at as_of, in the {spec.target.horizon_days} days after it."
+
+    def total_words(self, spec: WorkflowSpec) -> str | None:
+        """What the sum of all predictions is."""
+        return f"expected {words_of(spec.target_kind, spec.target)} in all"
+
+    def check_rows(self, sizes: Sequence[Mapping[str, Any]], spec: WorkflowSpec) -> None:
+        """Refuse splits too small, with the counts."""
+        check_sizes(sizes, spec.split)
+
+    def evaluate(self, measured: Measured, spec: WorkflowSpec) -> Evaluation:  # noqa: ARG002
+        """Errors, ranking and calibration, beside everybody going on as before."""
+        return evaluate(measured.holdout)
+
+    def judge(self, test: Metrics, spec: WorkflowSpec) -> tuple[bool, str]:  # noqa: ARG002
+        """Whether a candidate is fit to score, and why."""
+        return may_be_promoted(test)
+
+    def draw(self, measured: Measured, found: Evaluation, spec: WorkflowSpec) -> dict[str, bytes]:
+        """Calibration by decile, and gain."""
+        rows = measured.holdout.filter(pc.equal(measured.holdout["split"], "test"))
+        predicted, target = rows["predicted_target"].to_numpy(), rows["target"].to_numpy()
+        return {
+            "calibration": figures.calibration(found.deciles["test"]),
+            "gain": figures.gain(predicted, target, what=words_of(spec.target_kind, spec.target)),
+        }
+
+    def predictions_contract(self, spec: WorkflowSpec) -> TableContract:
+        """Contract of ``<workflow>.predictions``."""
+        return predictions_contract(spec)
+
+    def publish(self, spec: WorkflowSpec, **context: Any) -> Statement:  # noqa: ARG002
+        """Predictions against the mean of all customers scored."""
+        return render("predictions/regression", above=ABOVE, below=BELOW, **context)
+
+    def look(self, reader: Reader, spec: WorkflowSpec) -> Shown:
+        """The distribution of the predictions."""
+        what = f"expected {words_of(spec.target_kind, spec.target)}"
+        values = sample_of(reader, spec, self.prediction)
+        return Shown(plots={"distribution": figures.prediction_distribution(values, target=what)})
+
+
+TASK = Regression()
+TELLING = Telling(
+    measures=(
+        Measure("mae", "error per customer", "money", "lower", "baseline_mae"),
+        Measure("spearman", "ranking customers (1 = perfect)", "score", "higher", "baseline_spearman"),
+        Measure("normalised_gini", "finding big spenders (1 = perfect)", "score", "higher", "baseline_normalised_gini"),
+        Measure("total_bias", "total spend, too high or low", "share", "nearer 0", "baseline_total_bias"),
+    ),
+    naive="everybody goes on spending as before",
+    tell=lambda reader, table, session_id: [],  # noqa: ARG005 - the sum of all amounts is told by the summary itself
+)

@@ -1,0 +1,103 @@
+"""How the figures of a task are told to a person: which measures, in which words, beside which naive forecast.
+
+Belongs here: the words' types and the comparison. Does not: which words a task uses (its module in ``core/tasks/``), layout
+(``core/summary.py``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Literal
+
+from tdml_assets.core.statistics import Reader
+
+Form = Literal["money", "score", "share", "count"]
+Better = Literal["higher", "lower", "nearer 0"]
+_ORDER: dict[Better, Callable[[float], float]] = {
+    "higher": lambda value: -value,
+    "lower": lambda value: value,
+    "nearer 0": abs,
+}
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measure of a model.
+
+    Parameters
+    ----------
+    metric, naive : names in ``monitoring.model_metrics``, of the model's value and of the naive one; no naive for none.
+    words : what people call it.
+    better : which way.
+    """
+
+    metric: str
+    words: str
+    form: Form
+    better: Better
+    naive: str | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One measure of the model beside the naive forecast's. ``verdict`` is better, worse, equal or unknown."""
+
+    metric: str
+    model: float
+    naive: float | None
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Telling:
+    """How a task is told.
+
+    Parameters
+    ----------
+    measures : the most telling first.
+    naive : what the naive forecast is, for the footnote.
+    tell : label and text per line, read from a predictions table and for one session; aggregates only.
+    """
+
+    measures: tuple[Measure, ...]
+    naive: str
+    tell: Callable[[Reader, Sequence[str], str], list[tuple[str, str]]]
+
+
+def telling_of(task: str) -> Telling:
+    """How a task is told."""
+    found: Telling = import_module(f"tdml_assets.core.tasks.{task}").TELLING
+    return found
+
+
+def compare(metrics: Mapping[str, float], measures: Sequence[Measure]) -> list[Comparison]:
+    """Put the model's measures beside the naive forecast's, leaving out what was not measured."""
+    found = []
+    for measure in measures:
+        model = _finite(metrics.get(measure.metric))
+        naive = _finite(metrics.get(measure.naive)) if measure.naive else None
+        if model is None:
+            continue
+        verdict = "unknown"
+        if naive is not None:
+            ours, theirs = _ORDER[measure.better](model), _ORDER[measure.better](naive)
+            same = math.isclose(ours, theirs, rel_tol=1e-3, abs_tol=1e-4)
+            verdict = "equal" if same else "better" if ours < theirs else "worse"
+        found.append(Comparison(measure.metric, model, naive, verdict))
+    return found
+
+
+def shown(value: float, form: Form) -> str:
+    """Write a measure."""
+    if form == "share":
+        return f"{value:+.0%}"
+    if form == "count":
+        return f"{value:,.0f}"
+    return f"{value:,.2f}" if form == "money" else f"{value:.3f}"
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

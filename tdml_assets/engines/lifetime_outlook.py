@@ -1,0 +1,154 @@
+"""What lifetime models expect of customers, and how much of it is owed to which part of their history.
+
+Belongs here: purchases times value for rows of a history, its Shapley values, its form in a file.
+Does not: the formulas (``core/lifetimes/``), learners (``lifetime.py``, ``lifetime_xgboost.py``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, Literal
+
+import numpy as np
+
+from tdml_assets.core.lifetimes import BgNbd, GammaGamma, ParetoNbd
+from tdml_assets.core.lifetimes.histories import Histories
+from tdml_assets.engines.xgboost_rows import Floats
+
+PurchaseModel = Literal["pareto_nbd", "bg_nbd"]
+#: What the models know of a customer: columns of ``features.customer_features``, as they are there.
+HISTORY = ("repeat_purchase_days", "recency_days", "tenure_days", "avg_repeat_day_value")
+# Rows whose coalitions are evaluated together: 16 times as many rows are in memory.
+_ROWS_EXPLAINED_AT_ONCE = 16_384
+# Expected spend below this share of a mean purchase counts as this much where its logarithm is taken.
+_LEAST_SPEND = 1e-9
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What is expected of customers in the horizon, one number a row.
+
+    Parameters
+    ----------
+    purchases : expected number.
+    alive, active : probability to be a customer still; to buy at least once.
+    value : expected value of a purchase.
+    """
+
+    purchases: Floats
+    alive: Floats
+    active: Floats
+    value: Floats
+
+    @property
+    def spend(self) -> Floats:
+        """Expected spend."""
+        return self.purchases * self.value
+
+    @property
+    def spend_if_active(self) -> Floats:
+        """Expected spend of those who buy at least once; above 0. Who buys, buys once or more."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            several = np.where(self.active > 0, self.purchases / self.active, 1.0)
+        return np.maximum(several, 1.0) * self.value
+
+
+@dataclass(frozen=True)
+class Lifetime:
+    """A purchase model, a value model, and the mean customer they are compared with.
+
+    Parameters
+    ----------
+    horizon_days : length of the predicted window.
+    reference : of the mean customer who bought again: repeat days, recency / age, age in days.
+    """
+
+    purchases: ParetoNbd | BgNbd
+    value: GammaGamma
+    horizon_days: int
+    reference: tuple[float, float, float]
+
+    def outlook(self, history: Floats) -> Outlook:
+        """Expect for rows of :data:`HISTORY` columns.
+
+        Raises
+        ------
+        ValueError
+            If rows are not histories.
+        """
+        x, recency, age, mean = history.T
+        different = Histories.of(x, recency, age)
+        rows = (different.frequency, different.recency, different.age)
+        model, place = self.purchases, different.place
+        return Outlook(
+            purchases=model.expected_purchases(self.horizon_days, *rows)[place],
+            alive=model.probability_alive(*rows)[place],
+            active=model.probability_active(self.horizon_days, *rows)[place],
+            # Nothing was ever paid by those whose values are all 0; a purchase of nothing has no logarithm.
+            value=np.maximum(self.value.expected_value(x, mean), _LEAST_SPEND * self.value.population_value),
+        )
+
+    def attributions(self, history: Floats) -> tuple[Floats, Floats, Floats]:
+        """Shapley values of each :data:`HISTORY` column against the mean customer, exact over the 16 coalitions.
+
+        Recency enters as a share of age, so that no coalition is an impossible history; a one-time buyer has none and
+        owes it nothing.
+
+        Returns
+        -------
+        Three arrays (rows, 4): of the log-odds to be active, of log spend if active, and of log expected spend.
+        """
+        found = np.empty((3, len(history), len(HISTORY)))
+        for first in range(0, len(history), _ROWS_EXPLAINED_AT_ONCE):
+            rows = slice(first, first + _ROWS_EXPLAINED_AT_ONCE)
+            found[:, rows] = self._shapley(history[rows])
+        return found[0], found[1], found[2]
+
+    def _shapley(self, history: Floats) -> Floats:
+        again = history[:, 0] > 0
+        mean = np.array([*self.reference, self.value.population_value])
+        own = history.copy()
+        own[:, 1] = np.where(again, history[:, 1] / np.maximum(history[:, 2], 1e-9), mean[1])
+        own[:, 3] = np.where(again, history[:, 3], mean[3])
+        players = range(len(HISTORY))
+        worth: dict[frozenset[int], Floats] = {}
+        for size in range(len(HISTORY) + 1):
+            for members in combinations(players, size):
+                mixed = np.where(np.isin(players, members), own, mean)
+                mixed[:, 1] *= mixed[:, 2] * (mixed[:, 0] > 0)
+                worth[frozenset(members)] = self._margins(mixed)
+        found = np.zeros((3, len(history), len(HISTORY)))
+        for coalition, before in worth.items():
+            for player in set(players) - coalition:
+                share = math.factorial(len(coalition)) * math.factorial(len(HISTORY) - 1 - len(coalition))
+                gain = worth[coalition | {player}] - before
+                found[:, :, player] += share / math.factorial(len(HISTORY)) * gain
+        return found
+
+    def _margins(self, history: Floats) -> Floats:
+        seen = self.outlook(history)
+        spend = np.maximum(seen.spend, _LEAST_SPEND * self.value.population_value)
+        return np.stack([log_odds(seen.active), np.log(seen.spend_if_active), np.log(spend)])
+
+    def to_facts(self) -> dict[str, Any]:
+        """The form kept in a model file."""
+        family = "bg_nbd" if isinstance(self.purchases, BgNbd) else "pareto_nbd"
+        return {"family": family, **dataclasses.asdict(self)}
+
+    @staticmethod
+    def from_facts(facts: Mapping[str, Any]) -> Lifetime:
+        """Read back what :meth:`to_facts` gave."""
+        family: type[BgNbd] | type[ParetoNbd] = BgNbd if facts["family"] == "bg_nbd" else ParetoNbd
+        purchases = family(**facts["purchases"])
+        return Lifetime(purchases, GammaGamma(**facts["value"]), facts["horizon_days"], tuple(facts["reference"]))
+
+
+def log_odds(probability: Floats) -> Floats:
+    """Log-odds of probabilities, of one in a million at the ends."""
+    inside = np.clip(probability, 1e-6, 1 - 1e-6)
+    odds: Floats = np.log(inside) - np.log1p(-inside)
+    return odds

@@ -1,0 +1,134 @@
+"""Rows of two stages that start from a lifetime model: what it says of every row, and the level at which a stage starts.
+
+Belongs here: margins, levels, the matrix of a stage with its starts.
+Does not: the lifetime model (``lifetime_outlook.py``), trees (``lifetime_xgboost.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import xgboost as xgb
+from scipy.optimize import brentq
+from scipy.special import expit
+
+from tdml_assets.engines.lifetime import history_of, history_places
+from tdml_assets.engines.lifetime_outlook import Lifetime, Outlook, log_odds
+from tdml_assets.engines.protocol import BatchSource, FeatureSource
+from tdml_assets.engines.two_stage import AMOUNT, BUYS, TwoStageParameters
+from tdml_assets.engines.xgboost_rows import Floats, Matrix, StageRows, TargetFacts, quantile_matrix, split_batch
+
+#: What the trees may see of the lifetime model, beside the features.
+OUTLOOK_FEATURES = ("lifetime_purchases", "lifetime_alive", "lifetime_active", "lifetime_value")
+STAGES = (BUYS, AMOUNT)
+# Beyond it a probability is 0 or 1 in every digit that training rows can show.
+_LARGEST_LEVEL = 30.0
+
+
+def margin_of(seen: Outlook, stage: str) -> Floats:
+    """Margin of a stage: the log-odds to be active, or the log of the spend of those who are."""
+    margin: Floats = log_odds(seen.active) if stage == BUYS else np.log(seen.spend_if_active)
+    return margin
+
+
+def outlook_matrix(seen: Outlook) -> Matrix:
+    """Give the :data:`OUTLOOK_FEATURES` of each row."""
+    return np.stack([seen.purchases, seen.alive, seen.active, seen.value], axis=1).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a stage starts: weight x margin + level."""
+
+    weight: float
+    level: float
+
+    def at(self, margin: Floats) -> Floats:
+        """Give where rows of these margins start."""
+        return self.weight * margin + self.level
+
+
+@dataclass(frozen=True)
+class StartedRows:
+    """A source with what the lifetime model says of each of its rows, so that it is asked once and not at every pass."""
+
+    source: FeatureSource
+    margins: Mapping[str, Floats]
+    target: Floats
+
+    @classmethod
+    def of(cls, source: FeatureSource, lifetime: Lifetime, *, shown: bool, where: str, estimator: str) -> StartedRows:
+        """Read a source once. ``shown``: its features are followed by :data:`OUTLOOK_FEATURES`."""
+        places = history_places(source.features, estimator)
+        outlooks, targets = [], []
+        for batch in source.batches():
+            features, target = split_batch(batch, source, where)
+            outlooks.append(lifetime.outlook(history_of(features, places, where)))
+            targets.append(target)
+        if not targets:
+            raise ValueError(f"{where}: 0 rows; take more snapshots or more customers")
+        margins = {stage: np.concatenate([margin_of(seen, stage) for seen in outlooks]) for stage in STAGES}
+        seen = np.concatenate([outlook_matrix(seen) for seen in outlooks]) if shown else None
+        return cls(source if seen is None else _shown(source, seen), margins, np.concatenate(targets))
+
+    def kept(self, stage: str) -> Any:
+        """Rows of a stage, as an index."""
+        return slice(None) if stage == BUYS else self.target > 0
+
+    def start(self, stage: str, weight: float, scale: float) -> Start:
+        """Find the level at which the mean start is the mean label."""
+        margin = weight * self.margins[stage][self.kept(stage)]
+        if stage == BUYS:
+            happened = float((self.target > 0).mean())
+            level = brentq(
+                lambda level: float(expit(margin + level).mean()) - happened, -_LARGEST_LEVEL, _LARGEST_LEVEL
+            )
+            return Start(weight, float(level))
+        # Before the division by the scale, so that another currency moves the level and nothing else.
+        largest = float(margin.max())
+        mean = largest + float(np.log(np.exp(margin - largest).mean()))
+        return Start(weight, float(np.log(self.target[self.target > 0].mean() / scale)) - mean)
+
+    def matrix(
+        self,
+        stage: str,
+        start: Start,
+        parameters: TwoStageParameters,
+        *,
+        where: str,
+        scale: float,
+        threads: int,
+        reference: xgb.QuantileDMatrix | None = None,
+    ) -> xgb.QuantileDMatrix:
+        """Build the matrix of a stage, each row at its start."""
+        rows = StageRows(stage == AMOUNT, scale, where, 1, 1)
+        matrix, _ = quantile_matrix(self.source, rows, max_bin=parameters.max_bin, threads=threads, reference=reference)
+        matrix.set_base_margin(start.at(self.margins[stage][self.kept(stage)]).astype(np.float32))
+        return matrix
+
+    def require(self, where: str, least_rows: int, least_buyers: int) -> float:
+        """Refuse what is too little to learn from, before anything is built. Gives the mean positive target."""
+        facts = TargetFacts()
+        facts.add(self.target, where)
+        facts.require(StageRows(False, 1.0, where, least_rows, least_buyers))
+        return facts.total / facts.buyers
+
+
+def _shown(source: FeatureSource, outlook: Matrix) -> BatchSource:
+    """Join the outlook of its rows to a source."""
+
+    def read() -> Iterator[pa.RecordBatch]:
+        first = 0
+        for batch in source.batches():
+            rows = slice(first, first + batch.num_rows)
+            added = [pa.array(outlook[rows, place]) for place in range(len(OUTLOOK_FEATURES))]
+            columns = [*batch.columns[:-1], *added, batch.columns[-1]]
+            yield pa.RecordBatch.from_arrays(columns, names=[*features, source.target])
+            first += batch.num_rows
+
+    features = (*source.features, *OUTLOOK_FEATURES)
+    return BatchSource(features, source.target, source.row_count, read)

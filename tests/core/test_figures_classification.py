@@ -1,0 +1,63 @@
+"""Figures of a probability are PNGs that fit into an event log, drawn for any table that can occur."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tdml_assets.core import figures_classification as figures
+from tdml_assets.core.classification import decile_rows, with_lift
+from tdml_assets.core.classification_metrics import reliability_table
+
+RNG = np.random.default_rng(0)
+PROBABILITY = RNG.beta(2, 1, 4000)
+HAPPENED = (RNG.random(4000) < PROBABILITY).astype(float)
+
+DRAWINGS: dict[str, Callable[[], bytes]] = {
+    "reliability": lambda: figures.reliability(reliability_table(HAPPENED, PROBABILITY), what="buys nothing"),
+    "reliability at the ends": lambda: figures.reliability(
+        reliability_table([0, 0, 1, 1], [0.0, 0.0, 1.0, 1.0]), what="buys nothing"
+    ),
+    "lift": lambda: figures.lift_by_decile(with_lift(decile_rows(HAPPENED, PROBABILITY)), what="buys nothing"),
+    "probability": lambda: figures.probability_by_outcome(PROBABILITY, what="costs US$ and A$"),
+    "probability by outcome": lambda: figures.probability_by_outcome(
+        PROBABILITY, HAPPENED, what="buys nothing", threshold=0.5
+    ),
+}
+
+NOTHING: dict[str, Callable[[], bytes]] = {
+    "reliability": lambda: figures.reliability([], what="buys"),
+    "lift": lambda: figures.lift_by_decile([], what="buys"),
+    "lift of what never happened": lambda: figures.lift_by_decile(
+        with_lift(decile_rows([0.0, 0.0], [0.1, 0.2])), what="buys"
+    ),
+    "probability": lambda: figures.probability_by_outcome([], [], what="buys"),
+    "probability of one class": lambda: figures.probability_by_outcome([0.5, 0.5], [1, 1], what="buys"),
+}
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_a_figure_is_a_png_below_100_kb_the_same_every_time_and_not_clipped(name: str) -> None:
+    png = DRAWINGS[name]()
+    image = Image.open(io.BytesIO(png))
+    assert (image.format, image.width) == ("PNG", 600)
+    assert len(png) < 100_000
+    assert png == DRAWINGS[name]()
+    grey = np.asarray(image.convert("L"))
+    assert np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]]).min() > 200
+
+
+@pytest.mark.parametrize("name", NOTHING)
+def test_a_table_with_nothing_to_draw_is_drawn(name: str) -> None:
+    assert NOTHING[name]()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_an_overconfident_model_looks_different_from_a_reliable_one() -> None:
+    overconfident = PROBABILITY**3 / (PROBABILITY**3 + (1 - PROBABILITY) ** 3)
+    assert DRAWINGS["reliability"]() != figures.reliability(
+        reliability_table(HAPPENED, overconfident), what="buys nothing"
+    )
