@@ -94,7 +94,11 @@ def run_ours(
     home = scratch / "ours"
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
-    settings: dict[str, Any] = {"sources": {"orders": sources_of_sample(orders.parent)["orders"]}}
+    # The steps the rival takes too: one workflow, and no reasons per customer.
+    settings: dict[str, Any] = {
+        "sources": {"orders": sources_of_sample(orders.parent)["orders"]},
+        "workflows": {"cltv": {"model": {"reasons": 0}}},
+    }
     if memory_limit_gb is not None:
         settings["warehouse"] = {"memory_limit_gb": memory_limit_gb}
     config = home / "tdml.yaml"

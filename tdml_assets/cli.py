@@ -73,10 +73,12 @@ def summary(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
     from tdml_assets.resources.platform import build_warehouse
 
     settings = _settings()
-    infos = [
-        WorkflowInfo(spec.name, spec.title, spec.task, spec.target.horizon_days)
-        for spec in declared_workflows(settings)
-    ]
+    try:
+        specs, off = declared_workflows(settings), switched_off(settings)
+    except SettingsError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(_USAGE) from None
+    infos = [WorkflowInfo(spec.name, spec.title, spec.task, spec.target.horizon_days) for spec in specs]
     places = {
         "exports": settings.effective_exports_url,
         "tables": str(settings.warehouse_path),
@@ -84,7 +86,7 @@ def summary(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
         "assets, plots": "make ui",
     }
     with build_warehouse(settings).read() as database:
-        found = read_summary(database, infos, places, switched_off(settings))
+        found = read_summary(database, infos, places, off)
     typer.echo(json.dumps(found.to_dict(), indent=1, default=str) if as_json else render_text(found))
 
 

@@ -84,7 +84,9 @@ class WorkflowComponent(dg.Component):
         """The workflow's definitions; none where the settings do not run it."""
         settings = load_settings()
         spec = effective_spec(self.spec, settings)
-        return dg.Definitions() if spec is None else build_workflow_definitions(spec, settings)
+        if spec is None or reason_off(spec, settings) is not None:
+            return dg.Definitions()
+        return build_workflow_definitions(spec, settings)
 
 
 def effective_spec(declared: WorkflowSpec, settings: Settings) -> WorkflowSpec | None:
@@ -96,18 +98,14 @@ def effective_spec(declared: WorkflowSpec, settings: Settings) -> WorkflowSpec |
         If an override names an unknown key or a wrong value.
     """
     if settings.workflows is None:
-        return declared if reason_off(declared, settings) is None else None
+        return declared
     if declared.name not in settings.workflows:
         return None
     merged = _merge(declared.model_dump(), settings.workflows[declared.name])
     try:
-        spec = WorkflowSpec.model_validate(merged)
+        return WorkflowSpec.model_validate(merged)
     except ValidationError as error:
         raise SettingsError(explain(error, WorkflowSpec, f"workflows.{declared.name}")) from None
-    reason = reason_off(spec, settings)
-    if reason is not None:
-        raise SettingsError(f"workflows.{spec.name} cannot run: {reason}, or leave it out")
-    return spec
 
 
 def reason_off(spec: WorkflowSpec, settings: Settings) -> str | None:
@@ -117,10 +115,9 @@ def reason_off(spec: WorkflowSpec, settings: Settings) -> str | None:
 
 
 def switched_off(settings: Settings) -> dict[str, str]:
-    """Why each workflow that would run does not: sources lack what it needs. Empty where all run."""
-    if settings.workflows is not None:
-        return {}
-    reasons = {found.spec.name: reason_off(found.spec, settings) for found in _components()}
+    """Reason per workflow that the settings would run and the sources do not allow."""
+    specs = (effective_spec(found.spec, settings) for found in _components())
+    reasons = {spec.name: reason_off(spec, settings) for spec in specs if spec is not None}
     return {name: reason for name, reason in sorted(reasons.items()) if reason is not None}
 
 
@@ -166,7 +163,12 @@ def declared_workflows(settings: Settings) -> list[WorkflowSpec]:
         declared[name], places[name] = found.spec, found.declared_at
     check_known(settings, declared)
     specs = (effective_spec(declared[name], settings) for name in sorted(declared))
-    return [spec for spec in specs if spec is not None]
+    wanted = [spec for spec in specs if spec is not None]
+    reasons = {spec.name: reason_off(spec, settings) for spec in wanted}
+    if wanted and all(reasons.values()):
+        lines = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+        raise SettingsError(f"workflows: none can run on these orders. {lines}")
+    return [spec for spec in wanted if reasons[spec.name] is None]
 
 
 def _components() -> list[WorkflowComponent]:

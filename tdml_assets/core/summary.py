@@ -145,7 +145,8 @@ def warnings_of(facts: WorkflowFacts, data: DataFacts | None) -> list[str]:
         found.append(f"{name}: this session ended at '{facts.status}' and scored nobody")
     if facts.note:
         found.append(f"{name}: {facts.note}")
-    if data is not None and data.days < _SEASON_DAYS + facts.info.horizon_days:
+    ahead = telling_of(facts.info.task).looks_ahead
+    if data is not None and ahead and data.days < _SEASON_DAYS + facts.info.horizon_days:
         found.append(f"{name}: {data.days} days of orders show no season twice; a seasonal peak will be missed")
     bias, error = metrics.get("total_bias"), facts.calibration_error
     if bias is not None and abs(bias) > _BIAS_LIMIT:
@@ -279,8 +280,11 @@ def _data_lines(data: DataFacts | None) -> list[str]:
 
 
 def _headline(facts: WorkflowFacts) -> str:
-    ahead = f"the {facts.info.horizon_days} days after {facts.as_of}" if facts.as_of else "not run yet"
-    return f"{facts.info.title} ({facts.info.name}), {ahead}"
+    when = "not run yet"
+    if facts.as_of:
+        ahead = telling_of(facts.info.task).looks_ahead
+        when = f"the {facts.info.horizon_days} days after {facts.as_of}" if ahead else f"on {facts.as_of}"
+    return f"{facts.info.title} ({facts.info.name}), {when}"
 
 
 def _full_lines(facts: WorkflowFacts, data: DataFacts | None) -> list[str]:

@@ -60,11 +60,13 @@ class Telling:
     measures : the most telling first.
     naive : what the naive forecast is, for the footnote.
     tell : label and text per line, read from a predictions table and for one session; aggregates only.
+    looks_ahead : whether it is about days to come.
     """
 
     measures: tuple[Measure, ...]
     naive: str
     tell: Callable[[Reader, Sequence[str], str], list[tuple[str, str]]]
+    looks_ahead: bool = True
 
 
 def telling_of(task: str) -> Telling:

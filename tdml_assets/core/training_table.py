@@ -35,7 +35,7 @@ def roles_of(plan: SplitPlan) -> dict[date, str]:
 def note_of(plan: SplitPlan | None, horizon_days: int) -> str:
     """What a reader of the metrics should know about the split; empty where it is the ordinary one."""
     if plan is None:
-        return "measured on customers held out: groups are found without a target"
+        return ""
     if plan.by_customers:
         return (
             f"history holds one snapshot with a whole {horizon_days}-day target: "

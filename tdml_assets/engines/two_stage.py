@@ -26,6 +26,7 @@ import pyarrow as pa
 import xgboost as xgb
 
 from tdml_assets.engines.protocol import FeatureImportance, FeatureSource, Recipe, feature_matrix, require_same_columns
+from tdml_assets.engines.tree_shap import TreeShap
 from tdml_assets.engines.xgboost_rows import (
     Floats,
     Matrix,
@@ -45,7 +46,7 @@ _OBJECTIVES = {BUYS: "binary:logistic", AMOUNT: "reg:tweedie"}
 # A refit on more rows may use this many times the rounds found: growth beyond it was not tried.
 _LARGEST_ROUND_GROWTH = 1.5
 _CALIBRATION_RANGE = (0.5, 2.0)
-# XGBoost copies rows it explains twice; this many keep the copies small beside the result.
+# Both stages' attributions of this many rows are held beside the result.
 _ROWS_EXPLAINED_AT_ONCE = 65_536
 
 
@@ -315,15 +316,12 @@ class TwoStageModel:
             As :meth:`score`.
         """
         matrix = feature_matrix(batch, self.features, "rows to explain")
-        names = [booster_name(feature) for feature in self.features]
-        found = np.empty(matrix.shape)
+        buys, amount = (TreeShap(self._boosters[stage]) for stage in (BUYS, AMOUNT))
+        found = np.empty(matrix.shape, order="F")
         for first in range(0, len(matrix), _ROWS_EXPLAINED_AT_ONCE):
             rows = slice(first, first + _ROWS_EXPLAINED_AT_ONCE)
-            data = xgb.DMatrix(matrix[rows], feature_names=names)
             p_buy, _ = self._predict(matrix[rows])
-            found[rows] = self._boosters[BUYS].predict(data, pred_contribs=True)[:, :-1]
-            found[rows] *= (1.0 - p_buy)[:, None]
-            found[rows] += self._boosters[AMOUNT].predict(data, pred_contribs=True)[:, :-1]
+            found[rows] = amount(matrix[rows]) + (1.0 - p_buy)[:, None] * buys(matrix[rows])
         return found
 
     def files(self) -> dict[str, bytes]:

@@ -35,6 +35,7 @@ from tdml_assets.engines.protocol import (
     feature_matrix,
     require_same_columns,
 )
+from tdml_assets.engines.tree_shap import TreeShap
 from tdml_assets.engines.xgboost_rows import (
     Floats,
     Matrix,
@@ -350,9 +351,7 @@ class ClassifierModel:
         return result
 
     def _attributions(self, matrix: Matrix) -> NDArray[np.float64]:
-        data = xgb.DMatrix(matrix, feature_names=[booster_name(feature) for feature in self.features])
-        shap = self._booster.predict(data, pred_contribs=True)[:, :-1].astype(np.float64)
-        result: NDArray[np.float64] = self.recipe.chosen["slope"] * shap
+        result: NDArray[np.float64] = self.recipe.chosen["slope"] * TreeShap(self._booster)(matrix)
         return result
 
 

@@ -15,7 +15,11 @@ from tdml_assets.cli import _make_ready
 from tdml_assets.environment import child_environment
 from tdml_assets.settings import load_settings
 
-SETTINGS = "sample: {customers: 300, pageviews_per_order: 0.5, emails_per_month: 0.3}\nwarehouse: {threads: 1}\n"
+SETTINGS = """
+sample: {customers: 300, pageviews_per_order: 0.5, emails_per_month: 0.3}
+warehouse: {threads: 1}
+workflows: [cltv]
+"""
 #: Differ from run to run by their nature.
 VOLATILE = {"session_id", "run_id", "updated_at", "committed_at"}
 

@@ -190,4 +190,5 @@ TELLING = Telling(
     ),
     naive="",
     tell=_tell,
+    looks_ahead=False,
 )
