@@ -23,6 +23,7 @@ Floats = NDArray[np.float64]
 RESAMPLES = 1_000
 _AT_ONCE = 100
 _BINS = 10
+_SAME = 1e-4
 _SPEND = ("mae", "rmse", "r2", "wape", "spearman", "normalised_gini", "total_bias", "decile_mape", "top_decile_share")
 _BUYS = ("auc", "log_loss", "brier")
 #: 1: higher is better, -1: lower, 0: nearer to 0.
@@ -40,7 +41,7 @@ class Difference:
     Parameters
     ----------
     mean, low, high : mean and 95 % interval.
-    better : share of resamples in which ours is better.
+    better : share of resamples in which ours is better; a resample in which both are the same counts half.
     """
 
     mean: float
@@ -174,8 +175,10 @@ def difference(measure: str, ours: Floats, rival: Floats) -> Difference:
     apart = ours - rival
     low, high = np.percentile(apart, [2.5, 97.5])
     direction = DIRECTION[measure]
-    better = np.abs(ours) < np.abs(rival) if direction == 0 else direction * apart > 0
-    return Difference(float(apart.mean()), float(low), float(high), float(better.mean()))
+    gain = np.abs(rival) - np.abs(ours) if direction == 0 else direction * apart
+    # The same model fitted to the same histories on two ways differs in the digits of a FLOAT.
+    same = np.abs(gain) <= _SAME * np.abs(rival)
+    return Difference(float(apart.mean()), float(low), float(high), float(np.where(same, 0.5, gain > 0).mean()))
 
 
 def interval(resampled: Floats) -> tuple[float, float]:

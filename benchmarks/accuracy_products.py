@@ -109,7 +109,7 @@ def histories_only(folder: Path, path: Path) -> None:
 
 def _task(history: pd.DataFrame, ahead: pd.DataFrame, catalogue: set[str], name: str) -> Task:
     ahead = ahead[ahead["product_id"].isin(catalogue) & ahead["customer_id"].isin(set(history["customer_id"]))]
-    truth = {customer: frozenset(codes) for customer, codes in ahead.groupby("customer_id")["product_id"]}
+    truth = {str(customer): frozenset(codes) for customer, codes in ahead.groupby("customer_id")["product_id"]}
     if (len(truth), len(catalogue)) != SIZES[name]:
         raise ValueError(
             f"{name}: {len(truth)} customers and {len(catalogue)} products, the protocol has {SIZES[name]}: the log is not "

@@ -32,12 +32,16 @@ from tdml_assets.engines.python import PythonEngine
 ROOT = Path(__file__).resolve().parent.parent
 _LIMIT_SECONDS = 900.0
 _NO_REASONS = {"reasons": 0}
-#: The CLTV workflow as it is shipped, and with the estimator for customers older than any in training. The latter needs the
+#: The CLTV workflow as it is shipped, and with the estimators for customers older than any in training. Those need the
 #: history as it is, so that nothing is clipped.
 CLTV_VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "two_stage_xgboost": {"model": _NO_REASONS},
     "lifetime_xgboost": {
         "model": {"estimator": "lifetime_xgboost", **_NO_REASONS},
+        "prepare": {"outliers": {"rule": "none"}},
+    },
+    "pareto_nbd_gamma_gamma": {
+        "model": {"estimator": "pareto_nbd_gamma_gamma", **_NO_REASONS},
         "prepare": {"outliers": {"rule": "none"}},
     },
 }
@@ -171,9 +175,31 @@ def retail(data: Path) -> Log:
     return Log((data / RETAIL_FILE).resolve(), _declared("online_retail"))
 
 
+def judged_estimator(example: str, horizon_days: int) -> str:
+    """Which estimator ``examples/<example>.yaml`` names for CLTV: that one is judged.
+
+    Raises
+    ------
+    ValueError
+        If the example predicts another horizon than the protocol, or an estimator that is not run here.
+    """
+    cltv = _example(example)["workflows"]["cltv"] or {}
+    days, estimator = cltv["target"]["horizon_days"], (cltv.get("model") or {}).get("estimator", "two_stage_xgboost")
+    if days != horizon_days or estimator not in CLTV_VARIANTS:
+        raise ValueError(
+            f"examples/{example}.yaml predicts {days} days by {estimator}, the protocol {horizon_days} days by one of "
+            f"{', '.join(CLTV_VARIANTS)}: bring the two together"
+        )
+    return str(estimator)
+
+
 def _declared(example: str) -> dict[str, Any]:
-    content = yaml.safe_load((ROOT / "examples" / f"{example}.yaml").read_text(encoding="utf-8"))
-    return {key: value for key, value in content["sources"]["orders"].items() if key != "path"}
+    return {key: value for key, value in _example(example)["sources"]["orders"].items() if key != "path"}
+
+
+def _example(name: str) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load((ROOT / "examples" / f"{name}.yaml").read_text(encoding="utf-8"))
+    return content
 
 
 def without_later_rows(log: Log, cut: date, folder: Path) -> Log:

@@ -65,4 +65,5 @@ def variance_explained(drawn: Floats, labels: Labels, values: Floats) -> Floats:
     total = drawn.sum(axis=1)
     mean = sums.sum(axis=1) / total
     between = (sums**2 / np.maximum(counts, 1.0)).sum(axis=1) - total * mean**2
-    return between / (drawn @ values**2 - total * mean**2)
+    explained: Floats = between / (drawn @ values**2 - total * mean**2)
+    return explained

@@ -4,16 +4,23 @@ import ast
 import pkgutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+from typing import get_args
 
 import yaml
 
 import tdml_assets.core
 import tdml_assets.engines
+from tdml_assets.core.workflow import ESTIMATORS, TaskName
+from tdml_assets.engines.python import LEARNERS
 
 ROOT = Path(__file__).resolve().parent.parent
 _LONGEST_FILE = 400
 _LONGEST_ASSET = 32
+#: May ask which task it is: the tasks themselves, what their YAML may say, and the adapter of foreign estimators, whose
+#: methods are named differently by task.
+_MAY_ASK = {"core/workflow.py", "engines/sklearn_estimator.py", "engines/sklearn_model.py"}
 
 
 def test_core_and_engines_import_without_dagster() -> None:
@@ -81,3 +88,47 @@ def test_the_locks_name_no_address_and_no_gpu_library() -> None:
         assert "://" not in text
         assert "nvidia" not in text
         assert "--hash=sha256:" in text
+
+
+def asks_for_the_task(node: ast.AST) -> bool:
+    """Whether a comparison looks at a task: by a variable or attribute of that name, or by the name of a task.
+
+    Looking a task up in a table is none.
+    """
+    if not isinstance(node, ast.Compare):
+        return False
+    sides = [node.left, *node.comparators]
+    if isinstance(node.ops[0], ast.In | ast.NotIn) and not isinstance(sides[1], ast.Tuple | ast.List | ast.Set):
+        return False
+    names = {ast.unparse(side).rsplit(".", 1)[-1] for side in sides}
+    values = {inner.value for side in sides for inner in ast.walk(side) if isinstance(inner, ast.Constant)}
+    return "task" in names or bool(values & set(get_args(TaskName)))
+
+
+def test_what_differs_between_tasks_is_asked_of_the_task() -> None:
+    """One module a task: a comparison elsewhere is a place that a new task would be forgotten at."""
+    package = ROOT / "tdml_assets"
+    asking = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if any(map(asks_for_the_task, ast.walk(ast.parse(path.read_text(encoding="utf-8")))))
+    }
+    assert {path for path in asking if not path.startswith("core/tasks/")} == _MAY_ASK
+
+
+def test_a_comparison_of_tasks_is_recognised() -> None:
+    for text in ("task == x", "spec.task != x", "x in ('clustering',)", "spec.task in (a, b)", "kind == 'regression'"):
+        assert any(map(asks_for_the_task, ast.walk(ast.parse(text)))), text
+    assert not any(map(asks_for_the_task, ast.walk(ast.parse("spec.target_kind == 'any' and spec.task in TASKS"))))
+
+
+def test_every_named_learner_is_there_under_its_name() -> None:
+    for name, (module, attribute) in LEARNERS.items():
+        learner = getattr(import_module(module), attribute)()
+        assert learner.name == name
+        assert learner.tasks <= set(get_args(TaskName))
+    for task, name in ESTIMATORS.items():
+        if name in LEARNERS:
+            module, attribute = LEARNERS[name]
+            assert task in getattr(import_module(module), attribute)().tasks
+    assert {task for task, name in ESTIMATORS.items() if name not in LEARNERS} == {"recommendation"}

@@ -11,9 +11,9 @@ import dagster as dg
 import pyarrow as pa
 
 from tdml_assets.assets.prepared import read_parameters
-from tdml_assets.assets.sessions import record_session, session_id_of
+from tdml_assets.assets.sessions import as_of, record_session, session_id_of
 from tdml_assets.core.evaluation import Evaluation
-from tdml_assets.core.features import FEATURES_TABLE
+from tdml_assets.core.features import FEATURES_TABLE, features_table
 from tdml_assets.core.monitoring import CALIBRATION, MODEL_METRICS, MODEL_PARAMS, PREDICTION_STATS
 from tdml_assets.core.preparation import Parameters
 from tdml_assets.core.statements import render
@@ -38,6 +38,29 @@ def read_splits(database: Database, workflow: str, parameters: Parameters) -> di
         )
         for split in _SPLITS
     }
+
+
+def read_today(database: Database, spec: WorkflowSpec, parameters: Parameters) -> pa.Table:
+    """Prepared rows of the scoring snapshot, in a fixed order, with the columns of the splits; the target is a dummy."""
+    rows = database.arrow(
+        render(
+            "preparation/apply",
+            table=features_table(spec),
+            parameters=parameters,
+            keys=["snapshot_date", "customer_id"],
+            carried=[],
+            snapshot_date=as_of(database),
+            drop_outliers=False,
+            ordered=True,
+        )
+    )
+    schema = pa.schema([(name, pa.float32()) for name in parameters.feature_names])
+    features = rows.select(list(parameters.feature_names)).cast(schema)
+    keys = rows.select(["snapshot_date", "customer_id"])
+    table = keys.append_column("target", pa.repeat(0.0, rows.num_rows))
+    for name in features.column_names:
+        table = table.append_column(name, features[name])
+    return table
 
 
 def read_measured(database: Database, spec: WorkflowSpec, chosen: Mapping[str, Any]) -> Measured:

@@ -15,7 +15,7 @@ import dagster as dg
 import pyarrow as pa
 
 from tdml_assets.assets.champions import engine_of, model_spec_of, reference_files, tier_of
-from tdml_assets.assets.evaluation import CHOSEN, build_evaluation, read_measured, read_splits
+from tdml_assets.assets.evaluation import CHOSEN, build_evaluation, read_measured, read_splits, read_today
 from tdml_assets.assets.prepared import read_parameters
 from tdml_assets.assets.sessions import as_of, find_session, record_session, session_id_of
 from tdml_assets.core import figures
@@ -47,6 +47,15 @@ from tdml_assets.resources.warehouse import Database, Warehouse
 from tdml_assets.settings import Settings
 
 _SHOWN = 20
+
+
+def _read_rows(
+    database: Database, spec: WorkflowSpec, parameters: Parameters, engine: PythonEngine
+) -> dict[str, pa.Table]:
+    splits = read_splits(database, spec.name, parameters)
+    if engine.wants_unlabelled(model_spec_of(spec)):
+        splits["today"] = read_today(database, spec, parameters)
+    return splits
 
 
 def _keep_holdout(database: Database, spec: WorkflowSpec, candidate: Candidate) -> dict[str, bytes]:
@@ -125,7 +134,7 @@ def _build_candidate(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinit
     ) -> dg.MaterializeResult:
         with warehouse.read() as database:
             parameters = read_parameters(database, spec.name)
-            splits = read_splits(database, spec.name, parameters)
+            splits = _read_rows(database, spec, parameters, engine)
             session = {"session_id": session_id_of(context), "as_of": as_of(database)}
             fingerprint = raw_fingerprint(database)
         # The warehouse is free while the model trains.

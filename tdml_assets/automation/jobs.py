@@ -11,15 +11,6 @@ from tdml_assets.core.workflow import WorkflowSpec
 SCORING_JOB = "score_and_publish"
 #: Longest a run may take before the daemon calls it dead, in seconds.
 _MAX_RUNTIME_SECONDS = 24 * 3600
-_TRAINING_STAGES = (
-    "training_table",
-    "exploration",
-    "preparation_parameters",
-    "prepared",
-    "candidate_model",
-    "evaluation",
-    "champion_model",
-)
 
 
 def training_job_name(workflow: str) -> str:
@@ -31,13 +22,19 @@ def _upstream() -> dg.AssetSelection:
     return dg.AssetSelection.groups("raw", "staging", "features")
 
 
+def _training(spec: WorkflowSpec) -> dg.AssetSelection:
+    """The stages up to the champion, which differ between tasks, and the exploration beside them."""
+    champion = dg.AssetSelection.assets([spec.name, "champion_model"]).upstream()
+    return champion | dg.AssetSelection.assets([spec.name, "exploration"])
+
+
 def build_jobs(specs: Sequence[WorkflowSpec]) -> list[dg.UnresolvedAssetJobDefinition]:
     """A training job per workflow, and the scoring job."""
     tags = {"dagster/max_runtime": _MAX_RUNTIME_SECONDS}
     jobs = [
         dg.define_asset_job(
             training_job_name(spec.name),
-            _upstream() | dg.AssetSelection.assets(*([spec.name, stage] for stage in _TRAINING_STAGES)),
+            _upstream() | _training(spec),
             description=f"Prepares data, trains {spec.title}, measures it and promotes it if it passes.",
             tags={**tags, "tdml/workflow": spec.name},
         )
@@ -45,9 +42,9 @@ def build_jobs(specs: Sequence[WorkflowSpec]) -> list[dg.UnresolvedAssetJobDefin
     ]
     scoring = _upstream() | dg.AssetSelection.groups("audience")
     for spec in specs:
-        scoring = scoring | dg.AssetSelection.assets(
-            *([spec.name, stage] for stage in ("predictions", "drift", "drift_report"))
-        )
+        # Behind drift stands its report, where the workflow draws one.
+        drift = dg.AssetSelection.assets([spec.name, "drift"]).downstream()
+        scoring = scoring | dg.AssetSelection.assets([spec.name, "predictions"]) | drift
     jobs.append(
         dg.define_asset_job(
             SCORING_JOB,

@@ -35,7 +35,7 @@ class Clustering(BaseModel):
     smallest_share: float = Field(default=0.02, ge=0, lt=0.5, description="Share of customers the smallest must have.")
     largest_share: float = Field(default=0.9, gt=0, le=1, description="Share of customers the largest may have.")
     min_stability: float = Field(
-        default=0.85,
+        default=0.9,
         ge=0,
         le=1,
         description="Agreement (mean adjusted Rand index) that fits to resampled customers must reach.",

@@ -33,6 +33,7 @@ from tdml_assets.engines.protocol import Engine, FeatureSource, FittedModel, Mod
 
 KEYS = ("snapshot_date", "customer_id", "target")
 PREDICTION = "predicted_target"
+LABELLED = ("train", "validation", "test", "refit")
 #: Rows stored with a model, which every load must reproduce.
 GOLDEN_ROWS = 20
 _BATCH_ROWS = 65_536
@@ -129,16 +130,21 @@ def train_candidate(
     ----------
     engine : what trains.
     splits : prepared rows per split, in a fixed order, with the columns of :data:`KEYS` and FLOAT features; ``train``,
-        ``validation`` and ``test`` are needed, ``refit`` may be empty.
+        ``validation`` and ``test`` are needed, ``refit`` may be empty; ``today`` holds the rows to score, for a learner that
+        wants them.
     model, tier : what to train, and what it may use.
     declared : parameters to try first; none unless given.
     """
+    asks = engine.wants_unlabelled(model)
     found = search_parameters(engine, splits, model, tier, declared or Search())
     if found is not None:
         model = replace(model, parameters=with_point(model.parameters, found.best))
     sources = {name: _source(table) for name, table in splits.items() if table.num_rows}
-    evaluated = engine.fit(sources["train"], sources["validation"], model, tier)
-    final = engine.refit(list(sources.values()), evaluated.recipe, model, tier)
+    # The features of the test split were known on its day, and those of today are; their targets are not.
+    known_then = replace(model, unlabelled=_source(splits["test"])) if asks else model
+    known_now = replace(model, unlabelled=_source(splits["today"])) if asks and "today" in splits else model
+    evaluated = engine.fit(sources["train"], sources["validation"], known_then, tier)
+    final = engine.refit([sources[name] for name in LABELLED if name in sources], evaluated.recipe, known_now, tier)
     parts = []
     for name in ("train", "test"):
         table = splits[name]

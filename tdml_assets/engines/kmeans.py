@@ -121,6 +121,7 @@ class MinibatchKmeansLearner:
 
     name = NAME
     tasks = frozenset({"clustering"})
+    wants_unlabelled = False
 
     def fit(self, train: FeatureSource, validation: FeatureSource, spec: ModelSpec, *, threads: int) -> KMeansModel:  # noqa: ARG002
         """Fit every number of segments asked for, and take the one :func:`~tdml_assets.core.cluster_quality.choose_k` takes.

@@ -234,10 +234,15 @@ class _LifetimeLearner:
 
     name: str
     tasks = frozenset({"regression"})
+    # Needs no target, so the longest histories there are.
+    wants_unlabelled = True
     _family: PurchaseModel
 
     def fit(self, train: FeatureSource, validation: FeatureSource, spec: ModelSpec, *, threads: int) -> LifetimeModel:  # noqa: ARG002
-        """Fit to the histories of all rows: validation is only needed for ``calibrate``, a history has no target to hold out."""
+        """Fit to the histories of the rows to score, or of all rows where those are not given.
+
+        Validation is only needed for ``calibrate``: a history has no target to hold out.
+        """
         parameters = LifetimeParameters.from_mapping(spec.parameters, self.name)
         model = self._fitted(chained([train, validation]), spec, parameters, Recipe({}, {}))
         return model.calibrated(validation) if parameters.calibrate else model
@@ -278,7 +283,7 @@ class _LifetimeLearner:
         self, source: FeatureSource, spec: ModelSpec, parameters: LifetimeParameters, recipe: Recipe
     ) -> LifetimeModel:
         lifetime, rows = fit_lifetime(
-            source,
+            spec.unlabelled or source,
             self._family,
             parameters,
             horizon_days=spec.horizon_days,

@@ -248,6 +248,9 @@ class LifetimeXgboostLearner:
 
     name = _NAME
     tasks = frozenset({"regression"})
+    # Histories of the day to score instead of those learnt from changed little at earlier cut dates, and not for the better
+    # on both logs.
+    wants_unlabelled = False
 
     def fit(
         self, train: FeatureSource, validation: FeatureSource, spec: ModelSpec, *, threads: int

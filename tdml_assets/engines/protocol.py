@@ -136,6 +136,8 @@ class ModelSpec:
     task : what is predicted: ``regression``, ``classification`` or ``clustering``.
     steps : transformers before an estimator given by import path, each with ``estimator`` and ``parameters``.
     horizon_days : length of the predicted window.
+    unlabelled : rows of the day the model will first score, whose target nobody knows yet, for a learner that asks for them
+        (``wants_unlabelled``): customers' histories say more the longer they are.
     """
 
     estimator: str
@@ -144,6 +146,7 @@ class ModelSpec:
     task: str = "regression"
     steps: tuple[Mapping[str, Any], ...] = ()
     horizon_days: int = 90
+    unlabelled: FeatureSource | None = None
 
 
 @dataclass(frozen=True)
@@ -222,6 +225,10 @@ class Learner(Protocol):
     def tasks(self) -> frozenset[str]:
         """Tasks it can be asked for."""
 
+    @property
+    def wants_unlabelled(self) -> bool:
+        """Whether it learns from :attr:`ModelSpec.unlabelled` rows too."""
+
     def fit(self, train: FeatureSource, validation: FeatureSource, spec: ModelSpec, *, threads: int) -> FittedModel:
         """Train on ``train``; what ``validation`` decides is kept in the model's recipe."""
 
@@ -241,6 +248,9 @@ class Engine(Protocol):
     @property
     def name(self) -> str:
         """As configured: ``python``, ``hivemall``, ``spark``."""
+
+    def wants_unlabelled(self, spec: ModelSpec) -> bool:
+        """Whether the learner of ``spec`` learns from rows without a target too."""
 
     def fit(self, train: FeatureSource, validation: FeatureSource, spec: ModelSpec, tier: Tier) -> FittedModel:
         """Train on ``train`` and stop where ``validation`` is predicted best."""

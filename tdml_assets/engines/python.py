@@ -101,6 +101,10 @@ class PythonEngine:
         threads = _threads(everything.row_count, len(everything.features), tier)
         return learner.refit(everything, recipe, spec, threads=threads)
 
+    def wants_unlabelled(self, spec: ModelSpec) -> bool:
+        """Whether the learner of ``spec`` learns from rows without a target too."""
+        return self.learner(spec).wants_unlabelled
+
     def load(self, files: Mapping[str, bytes], spec: ModelSpec, tier: Tier) -> FittedModel:
         """Bring back a model of ``spec`` from the verified bytes of its files."""
         return self.learner(spec).load(files, threads=tier.cpus)

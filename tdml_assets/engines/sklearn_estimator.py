@@ -54,6 +54,7 @@ class SklearnLearner:
 
     name = "sklearn"
     tasks = frozenset({"regression", "classification", "clustering"})
+    wants_unlabelled = False
 
     def __init__(self, extra_trusted: Sequence[str] = ()) -> None:
         self._allowed = trusted_types.allowed_types(extra_trusted)

@@ -154,6 +154,7 @@ class XgboostClassifierLearner:
 
     name = "xgboost_classifier"
     tasks = frozenset({"classification"})
+    wants_unlabelled = False
 
     def fit(self, train: FeatureSource, validation: FeatureSource, spec: ModelSpec, *, threads: int) -> ClassifierModel:
         """Train, stopped at the round with the least log loss on ``validation``; calibrate there if asked to.

@@ -14,16 +14,26 @@ from tdml_assets.settings import load_settings
 from tests.e2e.conftest import Home
 
 
+WORKFLOWS = ("cltv", "churn", "segments", "next_best_product")
+
+
 @pytest.fixture
-def loaded(prepared_home: Home, monkeypatch: pytest.MonkeyPatch) -> dg.Definitions:
-    for name, value in prepared_home.environment.items():
+def environment(prepared_home: Home, tmp_path: Path) -> dict[str, str]:
+    """Settings as a newcomer has them: none, so every workflow runs. The manifest is there."""
+    (tmp_path / "tdml.yaml").write_text("{}", encoding="utf-8")
+    return {**prepared_home.environment, "TDML_CONFIG": str(tmp_path / "tdml.yaml")}
+
+
+@pytest.fixture
+def loaded(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dg.Definitions:
+    for name, value in environment.items():
         monkeypatch.setenv(name, value)
     return defs()
 
 
 def test_every_asset_says_what_it_is_who_owns_it_and_where_it_belongs(loaded: dg.Definitions) -> None:
     specs = [spec for spec in loaded.resolve_all_asset_specs() if spec.group_name != "default"]
-    assert {"raw", "staging", "features", "cltv", "monitoring", "audience"} == {spec.group_name for spec in specs}
+    assert {"raw", "staging", "features", *WORKFLOWS, "monitoring", "audience"} == {spec.group_name for spec in specs}
     for spec in specs:
         assert spec.description, spec.key
         assert list(spec.owners) == ["team:marketing-data"], spec.key
@@ -52,27 +62,33 @@ def test_the_graph_holds_every_stage_of_the_deck(loaded: dg.Definitions) -> None
         "audience/parent_segment_attributes",
         "audience/attribute_catalog",
         "audience/files",
+        "churn/predictions",
+        "segments/predictions",
+        "next_best_product/predictions",
     } <= keys
 
 
 def test_jobs_schedules_and_the_sensor_are_there(loaded: dg.Definitions) -> None:
     repository = loaded.get_repository_def()
-    assert {"train_cltv", "score_and_publish"} <= set(repository.job_names)
+    assert {*(f"train_{name}" for name in WORKFLOWS), "score_and_publish"} <= set(repository.job_names)
     assert {schedule.name for schedule in repository.schedule_defs} == {
-        "train_cltv_schedule",
+        *(f"train_{name}_schedule" for name in WORKFLOWS),
         "score_and_publish_schedule",
     }
+    scored = {key.to_user_string() for key in repository.get_job("score_and_publish").asset_layer.executable_asset_keys}
+    assert {f"{name}/predictions" for name in WORKFLOWS} <= scored
+    assert not any(key.endswith("candidate_model") for key in scored), "scoring trains nothing"
     assert [
         sensor.name for sensor in repository.sensor_defs if sensor.name != "default_automation_condition_sensor"
     ] == ["retrain_on_drift"]
 
 
 @pytest.mark.parametrize("arguments", [["list", "defs"], ["check", "yaml"]])
-def test_dagsters_own_tools_understand_the_project(arguments: list[str], prepared_home: Home) -> None:
+def test_dagsters_own_tools_understand_the_project(arguments: list[str], environment: dict[str, str]) -> None:
     done = subprocess.run(
         [str(Path(sys.executable).with_name("dg")), *arguments],
         cwd=project_root(),
-        env=child_environment(load_settings(prepared_home.environment), {**os.environ, **prepared_home.environment}),
+        env=child_environment(load_settings(environment), {**os.environ, **environment}),
         capture_output=True,
         text=True,
         check=False,

@@ -8,7 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tdml_assets.core.figures import _BLUE, _GREY, _INK, _ORANGE, _bars, _canvas, _height_of, _legend, _png
+from tdml_assets.core.figures import (
+    _BLUE,
+    _GREY,
+    _INK,
+    _ORANGE,
+    _bars,
+    _canvas,
+    _height_of,
+    _legend,
+    _legend_above,
+    _png,
+)
 
 _METRICS = (
     ("recall_at_10", "recall of all, first 10"),
@@ -64,7 +75,7 @@ def against_baselines(metrics: Mapping[str, float | None]) -> bytes:
     axes.invert_yaxis()
     axes.set_xlabel("%")
     axes.margins(x=0.12)
-    _legend(axes, "lower right")
+    _legend_above(axes)
     return _png(figure)
 
 
