@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.accuracy_measures import spend_measures
+from benchmarks.accuracy_measures import DIRECTION, spend_measures
 from benchmarks.accuracy_runs import CLTV_VARIANTS, Home, Log, judged_estimator
 from benchmarks.accuracy_truth import Truth, Window, truth_of
 
@@ -37,13 +37,13 @@ class Rehearsal:
 
     def best(self, measure: str) -> str:
         """Which estimator is best: nearest to 0 for a bias, highest for a ranking, lowest for an error."""
-        keys: Mapping[str, Callable[[float], float]] = {
-            "total_bias": lambda value: -abs(value),
-            "spearman": float,
-            "normalised_gini": float,
-        }
-        key = keys.get(measure, lambda value: -value)
-        return max(self.measured, key=lambda name: key(self.measured[name][measure]))
+        direction = DIRECTION[measure]
+
+        def worth(name: str) -> float:
+            value = self.measured[name][measure]
+            return -abs(value) if direction == 0 else direction * value
+
+        return max(self.measured, key=worth)
 
     def sentence(self) -> str:
         """What would have been chosen."""
@@ -63,7 +63,7 @@ def rehearse(
     """Run every estimator at the window's cut."""
     truth: Truth = truth_of(lines, window)
     home = Home.new(folder, log, window.cut)
-    measured = {}
+    measured: dict[str, dict[str, float]] = {}
     for name, over in CLTV_VARIANTS.items():
         workflows: dict[str, dict[str, Any]] = {"cltv": {"target": {"horizon_days": window.days}, **over}}
         home.run(name, workflows, again=bool(measured))

@@ -45,6 +45,8 @@ CLTV_VARIANTS: Mapping[str, Mapping[str, Any]] = {
         "prepare": {"outliers": {"rule": "none"}},
     },
 }
+#: Of these, the ones that are fitted to the histories of the cut too.
+KNOW_THE_CUT = frozenset({"lifetime_xgboost", "pareto_nbd_gamma_gamma"})
 
 
 class WrongModelError(RuntimeError):

@@ -31,6 +31,7 @@ from benchmarks.accuracy_products import (
     shown_of,
 )
 from benchmarks.accuracy_published import WANTED, Bound, Wanted
+from benchmarks.accuracy_rehearsal import CDNOW_WINDOW, MEASURES, RETAIL_WINDOW, Rehearsal
 from benchmarks.accuracy_report import page, rows_of, short_sentences, verdict_table
 from benchmarks.accuracy_rivals import RECENT, TOTAL, heuristics, lifetimes, published_parameters
 from benchmarks.accuracy_segments import shares, stability, variance_explained
@@ -115,6 +116,9 @@ def test_the_protocols_windows_are_those_of_the_reference() -> None:
         (date(1997, 12, 31), date(1998, 6, 30), 23_570),
         (date(2011, 9, 9), date(2011, 12, 9), 3_364),
     }
+    # Nothing is rehearsed on a day that is scored.
+    assert CDNOW_WINDOW.until <= accuracy.WINDOW_52.cut
+    assert RETAIL_WINDOW.until <= accuracy.WINDOW_RETAIL.cut
     # Labels lie before two of the cuts, and before the first none: what the benchmark says of it is so.
     with pytest.raises(HistoryTooShortError):
         plan_snapshots(date(1997, 9, 30), date(1997, 1, 1), 273, Snapshots())
@@ -262,10 +266,13 @@ def test_the_page_and_the_rows_hold_what_was_measured_and_mark_what_is_quoted(si
     cases = cases_of(simulated)
     parameters = published_parameters(simulated, frozenset(simulated.customers))
     asked = [Wanted("A", "mae", Bound("at most", 1e9, 0), None)]
-    rows = rows_of(cases, parameters, [Row("run: x", "seconds", 1.0, None)])
-    text = page(cases, judge(cases, asked), parameters, ["A note."], Machine(2, 8.0, "Linux", "3.11"))
+    values = dict.fromkeys(MEASURES, 0.5)
+    played = Rehearsal("A", Window(CUT, 91, 9), "x", {"x": values, "y": {**values, "total_bias": -0.4, "mae": 0.6}})
+    rows = rows_of(cases, parameters, [played], [Row("run: x", "seconds", 1.0, None)])
+    text = page(cases, judge(cases, asked), parameters, ["A note."], [played], Machine(2, 8.0, "Linux", "3.11"))
     assert "1 of 1 musts are met" in text
     assert "- A note." in text
+    assert "lowest MAE x, highest nGini x, smallest bias y; the example names x." in text
     assert "A leak until explained" in text, "churn knows the answer here"
     mae = next(row for row in rows if row.metric == "mae")
     assert (mae.case, mae.ours) == ("A: model against rival", pytest.approx(cases[0].ours.measured["mae"], rel=1e-5))

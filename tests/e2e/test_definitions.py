@@ -13,7 +13,6 @@ from tdml_assets.environment import child_environment, project_root
 from tdml_assets.settings import load_settings
 from tests.e2e.conftest import Home
 
-
 WORKFLOWS = ("cltv", "churn", "segments", "next_best_product")
 
 
