@@ -66,7 +66,7 @@ class KMeansParameters:
     k_max: int = 6
     smallest_share: float = 0.02
     largest_share: float = 0.9
-    min_stability: float = 0.85
+    min_stability: float = 0.9
     refits: int = 10
     order_by: str = "total_spend"
     sample_rows: int = STABILITY_ROWS

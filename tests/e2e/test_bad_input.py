@@ -12,7 +12,7 @@ from tdml_assets.resources.run_lock import hold_state
 from tests.e2e.conftest import Home
 
 HEADER = "customer_id,day,amount\n"
-ORDERS = """
+BASE = """
 sources:
   orders:
     path: orders.csv
@@ -21,6 +21,7 @@ sources:
     timestamp_format: "%Y-%m-%d"
     columns: {customer_id: customer_id, ordered_at: day, amount: amount}
 """
+ORDERS = BASE + "workflows: [cltv]\n"
 ONE_CUSTOMER = "".join(f"0007,2024-{month:02d}-{day:02d},10.50\n" for month in range(1, 13) for day in (3, 17))
 NOBODY = "".join(f",2024-{month:02d}-05,10.50\n" for month in range(1, 13))
 
@@ -32,9 +33,9 @@ CASES = {
     ),
     "a wrong value": (ORDERS + "warehouse: {threads: two}\n", HEADER + ONE_CUSTOMER, ["warehouse.threads", "'two'"]),
     "an unknown workflow": (
-        ORDERS + "workflows: [cltw]\n",
+        BASE + "workflows: [cltw]\n",
         HEADER + ONE_CUSTOMER,
-        ["cltw is not declared", "known: cltv"],
+        ["cltw is not declared", "known: churn, cltv"],
     ),
     "a missing file": (ORDERS.replace("orders.csv", "gone.csv"), HEADER, ["gone.csv"]),
     "an empty file": (ORDERS, "", ["orders.csv", "empty"]),
