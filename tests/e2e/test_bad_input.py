@@ -22,7 +22,7 @@ sources:
     columns: {customer_id: customer_id, ordered_at: day, amount: amount}
 """
 ORDERS = BASE + "workflows: [cltv]\n"
-ONE_CUSTOMER = "".join(f"0007,2024-{month:02d}-{day:02d},10.50\n" for month in range(1, 13) for day in (3, 17))
+ONE_CUSTOMER = "".join(f"Q-0007-Q,2024-{month:02d}-{day:02d},10.50\n" for month in range(1, 13) for day in (3, 17))
 NOBODY = "".join(f",2024-{month:02d}-05,10.50\n" for month in range(1, 13))
 
 CASES = {
@@ -42,7 +42,7 @@ CASES = {
     "a header alone": (ORDERS, HEADER, ["orders.csv", "empty"]),
     "a missing column": (
         ORDERS,
-        "customer_id,day\n0007,2024-01-01\n",
+        "customer_id,day\nQ-0007-Q,2024-01-01\n",
         ["orders.csv has no column 'amount'", "found 'customer_id', 'day'"],
     ),
     "no customers": (ORDERS, HEADER + NOBODY, ["has_customers"]),
@@ -83,7 +83,7 @@ def test_the_message_names_the_thing_and_nothing_is_lost(
         assert words in said, said
     after = {name: rows for name, rows in home.tables().items() if name.split(".")[0] in ("cltv", "audience")}
     assert after == before
-    assert "0007" not in said, "a customer's id is no part of a message"
+    assert "Q-0007-Q" not in said, "a customer's id is no part of a message"
 
 
 def test_of_two_runs_at_once_the_second_says_who_is_first(
