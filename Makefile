@@ -49,7 +49,7 @@ lock:
 	@$(LOCK) pyproject.toml --group build --output-file requirements.lock
 	@$(LOCK) --group dev --constraints requirements.lock --output-file requirements-dev.lock
 
-bench-%: $(VENV)/.installed-dev
+bench-% study-%: $(VENV)/.installed-dev
 	@$(BIN)/python -m benchmarks.$(subst -,_,$*)
 
 clean:

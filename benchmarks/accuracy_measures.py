@@ -25,7 +25,6 @@ _AT_ONCE = 100
 _BINS = 10
 _SAME = 1e-4
 _SPEND = ("mae", "rmse", "r2", "wape", "spearman", "normalised_gini", "total_bias", "decile_mape", "top_decile_share")
-_BUYS = ("auc", "log_loss", "brier")
 #: 1: higher is better, -1: lower, 0: nearer to 0.
 DIRECTION = {
     "mae": -1, "rmse": -1, "r2": 1, "wape": -1, "spearman": 1, "normalised_gini": 1, "total_bias": 0, "decile_mape": -1,

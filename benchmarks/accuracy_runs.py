@@ -90,8 +90,15 @@ class Home:
         """The DuckDB file."""
         return self.folder / "state" / "warehouse.duckdb"
 
-    def run(self, name: str, workflows: Mapping[str, Mapping[str, Any]], *, again: bool = False) -> None:
-        """Materialise the predictions of ``workflows`` and all they need.
+    def run(
+        self,
+        name: str,
+        workflows: Mapping[str, Mapping[str, Any]],
+        *,
+        again: bool = False,
+        upto: str = "predictions",
+    ) -> None:
+        """Materialise the stage ``upto`` of ``workflows`` and all it needs.
 
         Parameters
         ----------
@@ -111,7 +118,7 @@ class Home:
         }
         config = self.folder / f"{name}.yaml"
         config.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
-        wanted = " or ".join(f'+key:"{workflow}/predictions"' for workflow in workflows)
+        wanted = " or ".join(f'+key:"{workflow}/{upto}"' for workflow in workflows)
         if again:
             begun = " or ".join(f'key:"{workflow}/training_table"+' for workflow in workflows)
             wanted = f"({wanted}) and ({begun})"
@@ -125,7 +132,7 @@ class Home:
             timeout_seconds=_LIMIT_SECONDS,
         )
         self.seconds[name] = cost.seconds
-        for workflow, over in workflows.items():
+        for workflow, over in workflows.items() if upto == "predictions" else ():
             self._require_own_model(workflow, over.get("model", {}).get("estimator"))
 
     def table(self, query: str) -> pd.DataFrame:

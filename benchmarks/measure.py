@@ -271,8 +271,8 @@ def _cell(value: float | None) -> str:
 
 
 def write_results(name: str, text: str, rows: Sequence[Row], docs: Path) -> None:
-    """Write ``<docs>/<name>.md`` and the same rows to ``<docs>/results/<name>.json``, each in one step."""
-    content = json.dumps([row.as_dict() for row in rows], indent=1, allow_nan=False) + "\n"
+    """Write ``<docs>/<name>.md`` and the same rows to ``<docs>/results/<name>.json``, one a line; each in one step."""
+    content = "[\n" + ",\n".join(json.dumps(row.as_dict(), allow_nan=False) for row in rows) + "\n]\n"
     for path, body in ((docs / f"{name}.md", text), (docs / "results" / f"{name}.json", content)):
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.partial")

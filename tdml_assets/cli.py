@@ -14,10 +14,15 @@ from typing import Annotated
 
 import typer
 
+from tdml_assets import cli_models
+from tdml_assets.cli_replay import replay
 from tdml_assets.environment import child_environment, prepare_home, project_root
 from tdml_assets.settings import Settings, SettingsError, load_settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+
+cli_models.register(app)
+app.command()(replay)
 
 #: Exit code for settings that cannot be used, as for a wrong command line.
 _USAGE = 2

@@ -8,6 +8,7 @@ Does not: what the keys mean (``core/workflow.py``), what a stage does (``assets
 from __future__ import annotations
 
 import difflib
+import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -19,7 +20,13 @@ from dagster.components.core.defs_module import ComponentFileModel
 from pydantic import BaseModel, GetJsonSchemaHandler, RootModel, ValidationError
 
 from tdml_assets.assets.workflow import build_workflow_definitions
-from tdml_assets.core.attributes import AttributeDeclarationError, WorkflowAttributes, check_declarations
+from tdml_assets.core.attributes import (
+    AttributeDeclarationError,
+    AttributeSpec,
+    WorkflowAttributes,
+    check_declarations,
+)
+from tdml_assets.core.reasons import reason_names
 from tdml_assets.core.tasks import why_off
 from tdml_assets.core.workflow import WorkflowSpec
 from tdml_assets.environment import project_root
@@ -103,9 +110,12 @@ def effective_spec(declared: WorkflowSpec, settings: Settings) -> WorkflowSpec |
         return None
     merged = _merge(declared.model_dump(), settings.workflows[declared.name])
     try:
-        return WorkflowSpec.model_validate(merged)
+        spec = WorkflowSpec.model_validate(merged)
     except ValidationError as error:
         raise SettingsError(explain(error, WorkflowSpec, f"workflows.{declared.name}")) from None
+    # Who asks for fewer reasons than the declaration publishes wants fewer attributes, not an error about them.
+    without = _missing_reasons(spec)
+    return spec.model_copy(update={"attributes": tuple(one for one in spec.attributes if one not in without)})
 
 
 def reason_off(spec: WorkflowSpec, settings: Settings) -> str | None:
@@ -119,6 +129,12 @@ def switched_off(settings: Settings) -> dict[str, str]:
     specs = (effective_spec(found.spec, settings) for found in _components())
     reasons = {spec.name: reason_off(spec, settings) for spec in specs if spec is not None}
     return {name: reason for name, reason in sorted(reasons.items()) if reason is not None}
+
+
+def _missing_reasons(spec: WorkflowSpec) -> list[AttributeSpec]:
+    """Attributes made of a reason that the model is not asked for."""
+    given = reason_names(spec.reasons)
+    return [one for one in spec.attributes if re.fullmatch(r"reason_\d+", one.column) and one.column not in given]
 
 
 def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -219,6 +235,13 @@ def _faults_beyond_the_model(spec: WorkflowSpec) -> Iterator[Fault]:
         except AttributeDeclarationError as error:
             yield ("attributes", number, "name"), f"attributes.attributes.{number}.name: {error}"
             break
+    for one in _missing_reasons(spec):
+        place = spec.attributes.index(one)
+        yield (
+            ("attributes", place, "column"),
+            f"attributes.attributes.{place}.column is {one.column!r}: model.reasons is {spec.reasons}; ask for more reasons, "
+            "or take the attribute away",
+        )
     if spec.schedule is not None:
         try:
             dg.ScheduleDefinition(name="_", job_name="_", cron_schedule=spec.schedule)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dagster as dg
 
 from tdml_assets.assets.audience import build_audience
+from tdml_assets.assets.data_quality import build_data_quality
 from tdml_assets.assets.raw import build_raw_assets
 from tdml_assets.assets.snapshots import build_snapshots
 from tdml_assets.automation.jobs import build_jobs
@@ -37,6 +38,7 @@ def defs() -> dg.Definitions:
             ),
             build_snapshots(specs, settings.as_of),
             dbt_assets,
+            build_data_quality(settings),
             *build_audience(specs, settings),
         ],
         asset_checks=[shift_check],

@@ -19,6 +19,8 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from tdml_assets.core.alerts import Alerts
+from tdml_assets.core.data_quality import QualityPolicy
 from tdml_assets.core.simulation import SimulationSettings
 from tdml_assets.core.sources import Sources
 from tdml_assets.sample import sources_of_sample
@@ -97,6 +99,8 @@ class Settings(_Frozen):
         description="Types of your own that a stored scikit-learn model may hold, such as shop.models.Blend.",
     )
     destinations: Destinations = Destinations()
+    quality: QualityPolicy = Field(default_factory=QualityPolicy, description="Where raw data count as broken.")
+    alerts: Alerts = Field(default_factory=Alerts, description="Who is told of an episode.")
     session_wait_seconds: float = Field(
         default=600.0,
         ge=0,

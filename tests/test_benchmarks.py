@@ -90,11 +90,15 @@ def test_rows_are_medians_with_the_ratio_of_ours_to_the_rival(tmp_path: Path) ->
         {"case": "one", "metric": "seconds", "ours": 20.0, "rival": 40.0, "ratio": 0.5},
         {"case": "one", "metric": "peak_memory_gb", "ours": 1.0, "rival": 4.0, "ratio": 0.25},
     ]
-    write_results("made_up", "text", [*rows, Row("alone", "seconds", 1.0, None)], tmp_path)
-    stored = json.loads((tmp_path / "results" / "made_up.json").read_text())
-    assert [list(row) for row in stored] == [["case", "metric", "ours", "rival", "ratio"]] * 4
-    assert stored[-1]["ratio"] is None
     assert "| one | seconds | 20 | 40 | 0.5 |" in markdown_table(rows)
+
+
+@pytest.mark.parametrize("rows", [[], [Row('a "quoted" case', "seconds", 1.5, 3.0), Row("alone", "bytes", 1e-9, None)]])
+def test_stored_rows_are_read_back_as_they_were_one_a_line(rows: list[Row], tmp_path: Path) -> None:
+    write_results("made_up", "text", rows, tmp_path)
+    stored = (tmp_path / "results" / "made_up.json").read_text()
+    assert json.loads(stored) == [row.as_dict() for row in rows]
+    assert [json.loads(line.rstrip(",")) for line in stored.splitlines()[1:-1] if line] == json.loads(stored)
 
 
 def test_steps_of_a_log_add_up_to_the_stages_and_the_whole() -> None:

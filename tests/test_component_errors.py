@@ -269,6 +269,10 @@ def test_all_faults_are_named_at_once(folder: Path) -> None:
             r":6: attributes\.target\.where\.is_return is \{'a': 1\}: it must be text or true or false or a whole number",
         ),
         (
+            "  name: abc\n  model: {reasons: 1}\n  attributes:\n    - {name: abc_x, column: reason_2, description: d}",
+            r":6: attributes\.attributes\.0\.column is 'reason_2': model\.reasons is 1; ask for more reasons",
+        ),
+        (
             "  name: abc\n  snapshots:\n    seasons: [1, two]",
             r":5: attributes\.snapshots\.seasons\.1 is 'two': it must be a whole",
         ),
@@ -323,6 +327,12 @@ def test_the_declared_workflows_of_the_project_load_and_keep_the_order_of_names(
     specs = declared_workflows(load_settings({}, working_folder=tmp_path))
     assert [spec.name for spec in specs] == sorted(spec.name for spec in specs)
     assert "cltv" in [spec.name for spec in specs]
+
+
+def test_attributes_of_reasons_go_with_the_reasons_that_the_settings_switch_off(tmp_path: Path) -> None:
+    (tmp_path / "tdml.yaml").write_text("workflows: {cltv: {model: {reasons: 1}}}")
+    (spec,) = declared_workflows(load_settings({}, working_folder=tmp_path))
+    assert [one.column for one in spec.attributes if one.column.startswith("reason")] == ["reason_1"]
 
 
 def test_editors_and_dg_are_given_the_schema_of_a_workflow() -> None:

@@ -1,5 +1,6 @@
 -- In a fixed order: sums of doubles depend on it.
 select
+    holdout.customer_id,
     holdout.split,
     holdout.target,
     holdout.predicted_target,

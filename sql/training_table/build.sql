@@ -16,31 +16,8 @@ customers as (
     group by customer_id
 ),
 
-observed as (
-    select
-        roles.snapshot_date,
-        events.customer_id,
-        {% if kind in ("purchase", "no_purchase") %}
-        max((not events.is_return)::integer)
-        {% elif kind == "net_spend" %}
-        sum(events.amount)
-        {% elif kind == "sum" %}
-        sum(events.{{ column | identifier }})
-        {% elif kind == "count" %}
-        count(*)
-        {% else %}
-        max(1)
-        {% endif %} as amount
-    from roles
-    inner join {{ events_table | identifier }} as events
-        on events.{{ day | identifier }} > roles.snapshot_date
-        and events.{{ day | identifier }} <= roles.snapshot_date + {{ horizon_days | bind }}::integer
-    where true
-    {% for name, values in conditions.items() %}
-        and events.{{ name | identifier }}::varchar in (select unnest({{ values | bind }}::varchar[]))
-    {% endfor %}
-    group by roles.snapshot_date, events.customer_id
-)
+{% include "training_table/parts/observed.sql" %}
+
 
 select
     features.snapshot_date,
@@ -52,13 +29,7 @@ select
         when roles.role in ('by_customers', 'train_and_validate') then 'train'
         else roles.role
     end as split,
-    {% if kind == "unlabelled" %}
-    0::double
-    {% elif kind in ("no_purchase", "none") %}
-    (1 - coalesce(observed.amount, 0))::double
-    {% else %}
-    greatest(coalesce(observed.amount, 0), 0)::double
-    {% endif %} as target{% for column in columns %},
+    {% include "training_table/parts/target.sql" %} as target{% for column in columns %},
     features.{{ column | identifier }}
 {%- endfor %}
 

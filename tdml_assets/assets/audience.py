@@ -43,7 +43,7 @@ def _build_publication(publishing: Sequence[WorkflowAttributes]) -> dg.AssetsDef
         specs=[
             dg.AssetSpec(
                 key,
-                deps=[[workflow.workflow, "predictions"] for workflow in publishing],
+                deps=[[wf.workflow, stage] for wf in publishing for stage in ("predictions", "session_report")],
                 group_name="audience",
                 kinds={"duckdb", "sql"},
                 owners=[OWNER],

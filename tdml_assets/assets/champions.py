@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tdml_assets.core.bundles import GOLDEN_FILE, Manifest, check_golden
-from tdml_assets.core.drift import Reference
+from tdml_assets.core.bundles import EVALUATED_PREFIX, GOLDEN_FILE, Manifest, check_golden, evaluated_of
 from tdml_assets.core.preparation import PREPARATION_FILE, Parameters
+from tdml_assets.core.reference import Reference
+from tdml_assets.core.scope import SCOPE_FILE
 from tdml_assets.core.tasks import Previous, task_of
 from tdml_assets.core.workflow import WorkflowSpec
 from tdml_assets.engines.protocol import FittedModel, ModelSpec, Tier, tier_named
 from tdml_assets.engines.python import PythonEngine
 from tdml_assets.environment import machine
+from tdml_assets.resources.bundle_store import Bundle
 from tdml_assets.resources.model_store import ModelStore
 from tdml_assets.settings import Settings
 
-_FEATURES_FILE = "reference_features.json"
-_PREDICTIONS_FILE = "reference_predictions.json"
-_SAMPLE_FILE = "reference_sample.parquet"
-_OWN_FILES = {GOLDEN_FILE, PREPARATION_FILE, _FEATURES_FILE, _PREDICTIONS_FILE, _SAMPLE_FILE}
+FEATURES_FILE = "reference_features.json"
+PREDICTIONS_FILE = "reference_predictions.json"
+SAMPLE_FILE = "reference_sample.parquet"
+#: Parts of a specification that do not determine the model, and so no part of a version's identity.
+NOT_THE_MODEL = {"schedule", "monitor", "gate", "attributes", "label", "description"}
+_OWN_FILES = {GOLDEN_FILE, PREPARATION_FILE, FEATURES_FILE, PREDICTIONS_FILE, SAMPLE_FILE}
 
 
 def engine_of(settings: Settings) -> PythonEngine:
@@ -74,9 +79,9 @@ def reference_files(*, features: Reference, predictions: Reference, sample: pa.T
     buffer = io.BytesIO()
     pq.write_table(sample, buffer)
     return {
-        _FEATURES_FILE: features.to_json().encode(),
-        _PREDICTIONS_FILE: predictions.to_json().encode(),
-        _SAMPLE_FILE: buffer.getvalue(),
+        FEATURES_FILE: features.to_json().encode(),
+        PREDICTIONS_FILE: predictions.to_json().encode(),
+        SAMPLE_FILE: buffer.getvalue(),
     }
 
 
@@ -92,16 +97,56 @@ def load_champion(models: ModelStore, spec: WorkflowSpec, settings: Settings) ->
     """
     bundle = models.open().read_champion(spec.name)
     files = bundle.files
-    own = {name: data for name, data in files.items() if name not in _OWN_FILES}
-    # By the estimator it was trained with: the workflow's may have changed since.
-    stored = replace(model_spec_of(spec), estimator=bundle.manifest.spec.get("estimator", spec.estimator))
-    model = engine_of(settings).load(own, stored, tier_of(spec, settings.tier))
-    check_golden(files[GOLDEN_FILE], model.score)
+    model = _load_final(bundle, spec, settings)
     return LoadedChampion(
         manifest=bundle.manifest,
         model=model,
         parameters=Parameters.from_json(files[PREPARATION_FILE].decode()),
-        features=Reference.from_json(files[_FEATURES_FILE].decode()),
-        predictions=Reference.from_json(files[_PREDICTIONS_FILE].decode()),
-        sample=files[_SAMPLE_FILE],
+        features=Reference.from_json(files[FEATURES_FILE].decode()),
+        predictions=Reference.from_json(files[PREDICTIONS_FILE].decode()),
+        sample=files[SAMPLE_FILE],
     )
+
+
+@dataclass(frozen=True)
+class Measurable:
+    """The fit of a version that was measured, and the preparation it shares with the one that scores."""
+
+    model: FittedModel
+    parameters: Parameters
+
+    @property
+    def sources(self) -> set[str]:
+        """Columns of the feature table that the preparation reads."""
+        numeric, levels = self.parameters.numeric, self.parameters.levels
+        return {column.name for column in numeric} | {level.source for level in levels}
+
+
+def load_measurable(bundle: Bundle, spec: WorkflowSpec, settings: Settings) -> Measurable | None:
+    """The fit that was measured; None where the version keeps none.
+
+    Raises
+    ------
+    BundleDamagedError
+        If the model that scores no longer gives its golden predictions.
+    """
+    _load_final(bundle, spec, settings)
+    files = {name: data for name, data in evaluated_of(bundle.files).items() if name != SCOPE_FILE}
+    if not files:
+        return None
+    model = _load(files, bundle, spec, settings)
+    return Measurable(model, Parameters.from_json(bundle.files[PREPARATION_FILE].decode()))
+
+
+def _load_final(bundle: Bundle, spec: WorkflowSpec, settings: Settings) -> FittedModel:
+    """The model that scores, proven on its golden rows."""
+    others = {name for name in bundle.files if name in _OWN_FILES or name.startswith(EVALUATED_PREFIX)}
+    model = _load({name: bundle.files[name] for name in bundle.files.keys() - others}, bundle, spec, settings)
+    check_golden(bundle.files[GOLDEN_FILE], model.score)
+    return model
+
+
+def _load(files: Mapping[str, bytes], bundle: Bundle, spec: WorkflowSpec, settings: Settings) -> FittedModel:
+    # By the estimator it was trained with: the workflow's may have changed since.
+    stored = replace(model_spec_of(spec), estimator=bundle.manifest.spec.get("estimator", spec.estimator))
+    return engine_of(settings).load(files, stored, tier_of(spec, settings.tier))

@@ -1,22 +1,25 @@
 """<workflow>/drift and drift_report: the scoring snapshot against the champion's reference, as figures and as a picture.
 
-Belongs here: measuring, keeping, showing. Does not: the statistics (``core/drift.py``), the verdict (``core/verdict.py``),
-the report's process (``evidently_report.py``).
+Belongs here: measuring, keeping, showing. Does not: the statistics (``core/drift.py``), what is done about them
+(``assets/triage.py``), the report's process (``evidently_report.py``).
 """
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import dagster as dg
 
-from tdml_assets.assets.champions import LoadedChampion, load_champion
+from tdml_assets.assets.champions import FEATURES_FILE, PREDICTIONS_FILE, SAMPLE_FILE
+from tdml_assets.assets.references import GoneLive, scored_until_now
 from tdml_assets.assets.sessions import as_of, session_id_of
 from tdml_assets.core import figures
-from tdml_assets.core.drift import DriftReport, judge, measure, report_sample
+from tdml_assets.core.drift import DriftReport, Earlier, judge
+from tdml_assets.core.drift_history import bin_rows, read_earlier
 from tdml_assets.core.features import features_table
-from tdml_assets.core.monitoring import DRIFT
+from tdml_assets.core.monitoring import DRIFT, DRIFT_BINS, TRIAGE
+from tdml_assets.core.reference import Reference, measure, report_sample
 from tdml_assets.core.statements import render
-from tdml_assets.core.verdict import judge_session, policy_of
 from tdml_assets.core.workflow import WorkflowSpec
 from tdml_assets.evidently_report import draw_report, write_sample
 from tdml_assets.metadata import OWNER, plot, table_metadata, table_preview
@@ -29,66 +32,102 @@ _SHOWN = 20
 _DRAWN = 24
 
 
-def measure_drift(database: Database, spec: WorkflowSpec, champion: LoadedChampion) -> tuple[DriftReport, DriftReport]:
-    """Features and predictions of the session against the champion's references."""
-    policy = policy_of(spec.monitor)
-    features, predictions = champion.features, champion.predictions
-    table = (spec.name, "predictions")
+def measure_drift(
+    database: Database, spec: WorkflowSpec, live: GoneLive, earlier: Mapping[str, Earlier]
+) -> tuple[DriftReport, DriftReport]:
+    """Features and predictions of the session against the references of ``live`` and the calm sessions before.
+
+    Where another model scored this session, its predictions are compared with nothing: they differ by the model too.
+    """
+    features = Reference.from_json(live.files[FEATURES_FILE].decode())
+    predictions = Reference.from_json(live.files[PREDICTIONS_FILE].decode()) if live.scores else Reference(())
+    watched = measure(database, features_table(spec), {"snapshot_date": as_of(database)}, features)
+    scored = measure(database, (spec.name, "predictions"), {}, predictions)
     return (
-        judge(features, measure(database, features_table(spec), {"snapshot_date": as_of(database)}, features), policy),
-        judge(predictions, measure(database, table, {}, predictions), policy, kind="prediction"),
+        judge(features, watched, spec.monitor, earlier=earlier.get("feature")),
+        judge(predictions, scored, spec.monitor, kind="prediction", earlier=earlier.get("prediction")),
     )
 
 
 def build_drift(spec: WorkflowSpec, settings: Settings) -> list[dg.AssetsDefinition]:
-    """The assets of one workflow."""
+    """The assets of one workflow: the measurement and, where wanted, Evidently's picture of it."""
+    drift = build_measurement(
+        spec,
+        lambda database, live, earlier: measure_drift(database, spec, live, earlier),
+        deps=[[spec.name, "predictions"], ["features", "customer_features"]],
+        description="Raw features and predictions of this session against those the champion went live with, and against the "
+        "last calm session: population stability index over frozen bins, Gaussian Kullback-Leibler divergence, Hivemall's "
+        "form of it, null shares and scale.",
+    )
+    return [drift, _build_report(spec, settings)] if spec.monitor.report else [drift]
+
+
+#: Measures a session: reports of features and of predictions.
+Find = Callable[[Database, GoneLive, Mapping[str, Earlier]], tuple[DriftReport, DriftReport]]
+
+
+def build_measurement(
+    spec: WorkflowSpec, find: Find, *, deps: Sequence[Sequence[str]], description: str
+) -> dg.AssetsDefinition:
+    """``<workflow>/drift``, whatever the task watches.
+
+    Parameters
+    ----------
+    find : measures; called inside the transaction that keeps what it found.
+    """
     key = dg.AssetKey([spec.name, "drift"])
 
     @dg.asset(
         key=key,
-        deps=[[spec.name, "predictions"], ["features", "customer_features"]],
+        deps=[list(dep) for dep in deps],
         group_name="monitoring",
         kinds={"duckdb", "sql"},
         owners=[OWNER],
         pool="warehouse",
-        description="Raw features and predictions of this session against those the champion learnt from: Gaussian "
-        "Kullback-Leibler divergence, Hivemall's form of it, and the population stability index over frozen bins.",
+        description=description,
         metadata=table_metadata(DRIFT),
         check_specs=[
-            dg.AssetCheckSpec("no_drift", asset=key, description="The data looks like what the champion learnt from.")
+            dg.AssetCheckSpec("no_drift", asset=key, description="The data look like what the champion went live with.")
         ],
     )
     def drift(context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore) -> dg.MaterializeResult:
-        champion = load_champion(models, spec, settings)
-        session = {"session_id": session_id_of(context), "workflow": spec.name}
+        session_id, name = session_id_of(context), spec.name
+        session = {"session_id": session_id, "workflow": name}
+        live = scored_until_now(models, name, session_id)
+        version = live.manifest.version
         with warehouse.write() as database:
-            reports = measure_drift(database, spec, champion)
+            for contract in (TRIAGE, DRIFT, DRIFT_BINS):
+                database.ensure(contract)
+            day = as_of(database)
+            earlier = read_earlier(database, name, version, day, spec.monitor.history)
+            reports = find(database, live, earlier)
             rows = [row for report in reports for row in report.rows(**session)]
             count = database.replace_slice(DRIFT, session, rows)
-        verdict = judge_session(reports, spec.monitor)
-        context.log.info(f"report: {verdict.sentence}")
+            bins = bin_rows(reports, session_id, name, day=day, model_version=version)
+            database.replace_slice(DRIFT_BINS, session, bins)
+        sentence = " ".join(dict.fromkeys(report.sentence for report in reports))
+        context.log.info(f"report: {sentence}")
+        calm = all(report.status not in ("drift", "broken") for report in reports)
         shown = [{name: value for name, value in row.items() if name not in session} for row in rows[:_SHOWN]]
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": count,
-                "session_id": session["session_id"],
-                "model_version": champion.manifest.version,
-                "drifted": verdict.drifted,
-                "verdict": verdict.sentence,
+                "model_version": version,
+                "verdict": sentence,
                 "columns": table_preview(shown),
                 "distance": plot("distance from training", figures.drift(rows, psi_limit=spec.monitor.psi_limit)),
             },
             check_results=[
                 dg.AssetCheckResult(
                     check_name="no_drift",
-                    passed=not verdict.drifted and all(report.status != "broken" for report in reports),
+                    passed=calm,
                     severity=dg.AssetCheckSeverity.WARN,
-                    metadata={"verdict": verdict.sentence},
+                    metadata={"verdict": sentence},
                 )
             ],
         )
 
-    return [drift, _build_report(spec, settings)] if spec.monitor.report else [drift]
+    return drift
 
 
 def _farthest(database: Database, workflow: str, session_id: str) -> list[str]:
@@ -115,7 +154,7 @@ def _build_report(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition
     def drift_report(
         context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore
     ) -> dg.MaterializeResult:
-        champion = load_champion(models, spec, settings)
+        live = scored_until_now(models, spec.name, session_id_of(context))
         with warehouse.read() as database:
             day = as_of(database)
             columns = _farthest(database, spec.name, session_id_of(context))
@@ -123,7 +162,7 @@ def _build_report(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition
         html = settings.reports_folder / spec.name / f"drift-{session_id_of(context)}.html"
         with TemporaryDirectory(prefix="tdml-") as folder:
             reference, current = Path(folder) / "reference.parquet", Path(folder) / "current.parquet"
-            reference.write_bytes(champion.sample)
+            reference.write_bytes(live.files[SAMPLE_FILE])
             write_sample(sample, current)
             result = draw_report(reference, current, columns, html, as_of=day, psi_limit=spec.monitor.psi_limit)
         context.log.info(f"report: {result.status} {result.html or result.detail}")

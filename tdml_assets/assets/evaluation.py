@@ -1,6 +1,7 @@
-"""<workflow>/evaluation: the candidate on what it has not seen, kept per session, and whether it may score.
+"""<workflow>/evaluation: the candidate on what it has not seen, beside the champion on the same, and which of them scores.
 
-Belongs here: reading the holdout, keeping and showing. Does not: metrics and the verdict (``core/tasks/``).
+Belongs here: reading the holdout, keeping and showing. Does not: metrics and the judge (``core/tasks/``), the
+comparison (``gate.py``).
 """
 
 import json
@@ -10,8 +11,18 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
+from tdml_assets.assets.gate import (
+    check_result,
+    check_spec,
+    find_measurable,
+    gate_metadata,
+    keep_decision,
+    meet,
+    read_candidate,
+    settle,
+)
 from tdml_assets.assets.prepared import read_parameters
-from tdml_assets.assets.sessions import as_of, record_session, session_id_of
+from tdml_assets.assets.sessions import as_of, session_id_of
 from tdml_assets.core.evaluation import Evaluation
 from tdml_assets.core.features import FEATURES_TABLE, features_table
 from tdml_assets.core.monitoring import CALIBRATION, MODEL_METRICS, MODEL_PARAMS, PREDICTION_STATS
@@ -22,7 +33,9 @@ from tdml_assets.core.tasks import Measured, task_of
 from tdml_assets.core.training import holdout_contract
 from tdml_assets.core.workflow import WorkflowSpec
 from tdml_assets.metadata import OWNER, plot, table_metadata, table_preview
+from tdml_assets.resources.model_store import ModelStore
 from tdml_assets.resources.warehouse import Database, Warehouse
+from tdml_assets.settings import Settings
 
 #: Parameter under which what a fit decided is kept, as JSON.
 CHOSEN = "chosen"
@@ -92,7 +105,19 @@ def _show(
     }
 
 
-def build_evaluation(spec: WorkflowSpec) -> dg.AssetsDefinition:
+def _keep(
+    database: Database, spec: WorkflowSpec, session: Mapping[str, Any], found: Evaluation
+) -> list[dict[str, Any]]:
+    """Write the session's metrics; returns the statistics of the predictions."""
+    database.replace_slice(MODEL_METRICS, session, [{**session, **row} for row in found.metric_rows()])
+    database.replace_slice(CALIBRATION, session, [{**session, **row} for row in found.decile_rows()])
+    datasets = {"Original": "target", "Predicted": "predicted_target"}
+    stats = prediction_stats(database, holdout_contract(spec.name).path, {"split": "test"}, datasets)
+    database.replace_slice(PREDICTION_STATS, session, [{**session, **row} for row in stats])
+    return stats
+
+
+def build_evaluation(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition:
     """The asset of one workflow, with its blocking check."""
     task = task_of(spec)
     key = dg.AssetKey([spec.name, "evaluation"])
@@ -104,36 +129,27 @@ def build_evaluation(spec: WorkflowSpec) -> dg.AssetsDefinition:
         kinds={"duckdb", "python"},
         owners=[OWNER],
         pool="warehouse",
-        description="Metrics of train and test kept per session, with what no model would have said beside them.",
+        description="Metrics of train and test kept per session, with what no model would have said beside them; and the "
+        "champion on the same test, by paired bootstrap over customers.",
         metadata=table_metadata(MODEL_METRICS),
-        check_specs=[
-            dg.AssetCheckSpec(
-                "fit_to_score",
-                asset=key,
-                blocking=True,
-                description="On what it has not seen the candidate does better than chance and than a constant; otherwise it "
-                "is held and the champion stays.",
-            )
-        ],
+        check_specs=[check_spec(key)],
     )
-    def evaluation(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+    def evaluation(context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore) -> dg.MaterializeResult:
         session = {"session_id": session_id_of(context), "workflow": spec.name}
+        with warehouse.read() as database:
+            candidate = read_candidate(database, context, spec.name)
+        rival = find_measurable(models, spec, settings, candidate)
         with warehouse.write() as database:
             measured = read_measured(database, spec, read_chosen(database, spec, session["session_id"]))
             found = task.evaluate(measured, spec)
-            database.replace_slice(MODEL_METRICS, session, [{**session, **row} for row in found.metric_rows()])
-            database.replace_slice(CALIBRATION, session, [{**session, **row} for row in found.decile_rows()])
-            datasets = {"Original": "target", "Predicted": "predicted_target"}
-            stats = prediction_stats(database, holdout_contract(spec.name).path, {"split": "test"}, datasets)
-            database.replace_slice(PREDICTION_STATS, session, [{**session, **row} for row in stats])
-            passed, reason = task.judge(found.metrics["test"], spec)
-            note = {} if passed else {"note": reason}
-            record_session(database, context, spec.name, status="evaluated" if passed else "held", **note)
-            shown = _show(measured, found, stats, spec)
-        context.log.info(f"report: {reason}")
+            stats = _keep(database, spec, session, found)
+            judged = task.judge(found.metrics["test"], spec)
+            decision = settle(candidate, rival, judged, meet(database, spec, rival, measured), spec)
+            keep_decision(database, context, spec.name, decision)
+            shown = gate_metadata(decision) | _show(measured, found, stats, spec)
+        context.log.info(f"report: {decision.reason}")
         return dg.MaterializeResult(
-            metadata={"dagster/row_count": len(found.metric_rows())} | shown,
-            check_results=[dg.AssetCheckResult(check_name="fit_to_score", passed=passed, metadata={"verdict": reason})],
+            metadata={"dagster/row_count": len(found.metric_rows())} | shown, check_results=[check_result(decision)]
         )
 
     return evaluation

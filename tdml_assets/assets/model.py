@@ -1,42 +1,43 @@
-"""<workflow>/candidate_model, evaluation, champion_model: train, measure, promote.
+"""<workflow>/candidate_model, and with it evaluation and champion_model: train, measure, promote.
 
-Belongs here: handing tables to the engine, keeping what it made, and asking whether it may score. Does not: learning
-(``engines/``, ``core/training.py``), metrics (``core/evaluation.py``), what a stored version is (``core/bundles.py``).
+Belongs here: handing tables to the engine and keeping what it made. Does not: learning (``engines/``, ``core/training.py``),
+metrics and the comparison with the champion (``evaluation.py``, ``gate.py``), what a stored version is (``core/bundles.py``).
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 
-from tdml_assets.assets.champions import engine_of, model_spec_of, reference_files, tier_of
+from tdml_assets.assets.champion import build_champion
+from tdml_assets.assets.champions import NOT_THE_MODEL, engine_of, model_spec_of, tier_of
 from tdml_assets.assets.evaluation import CHOSEN, build_evaluation, read_measured, read_splits, read_today
+from tdml_assets.assets.gate import VERSION, scope_of
+from tdml_assets.assets.go_live import describe_today
 from tdml_assets.assets.prepared import read_parameters
-from tdml_assets.assets.sessions import as_of, find_session, record_session, session_id_of
+from tdml_assets.assets.sessions import as_of, record_session, session_id_of
 from tdml_assets.core import figures
 from tdml_assets.core.bundles import (
     GOLDEN_FILE,
     Manifest,
     ModelFeature,
+    as_evaluated,
     describe_files,
     golden_predictions,
     version_name,
 )
-from tdml_assets.core.drift import Reference, build_reference, report_sample
 from tdml_assets.core.evaluation import Evaluation
-from tdml_assets.core.features import choose_features, features_table
 from tdml_assets.core.monitoring import FEATURE_IMPORTANCES, MODEL_PARAMS
 from tdml_assets.core.preparation import PREPARATION_FILE, Parameters
-from tdml_assets.core.statements import render
+from tdml_assets.core.scope import SCOPE_FILE
 from tdml_assets.core.tasks import task_of
 from tdml_assets.core.training import Candidate, features_of, golden_rows, holdout_contract, train_candidate
 from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.engines.protocol import FittedModel, table_source
+from tdml_assets.engines.protocol import table_source
 from tdml_assets.engines.python import PythonEngine
 from tdml_assets.environment import code_version, library_versions
 from tdml_assets.metadata import OWNER, column_schema, plot, table_preview
@@ -58,34 +59,41 @@ def _read_rows(
     return splits
 
 
-def _keep_holdout(database: Database, spec: WorkflowSpec, candidate: Candidate) -> dict[str, bytes]:
-    """Write the holdout predictions; describe the test snapshot's features and predictions as drift's reference files."""
-    contract = holdout_contract(spec.name)
-    database.replace(contract, candidate.holdout)
-    day = database.row(render("evaluation/test_snapshot", table=contract.path))["snapshot_date"]
-    table = features_table(spec)
-    columns = choose_features(database.columns(table), spec.features).all
-    (final,) = build_reference(database, contract.path, {"split": "test"}, ["final_prediction"]).columns
-    return reference_files(
-        features=build_reference(database, table, {"snapshot_date": day}, columns),
-        predictions=Reference((replace(final, name=task_of(spec).prediction),)),
-        sample=report_sample(database, table, {"snapshot_date": day}, columns),
-    )
+def _train(
+    store: BundleStore,
+    spec: WorkflowSpec,
+    settings: Settings,
+    splits: Mapping[str, pa.Table],
+    parameters: Parameters,
+) -> Candidate:
+    """Fit, measure, fit again, and bring the result into line with the champion before it."""
+    previous = partial(store.champion_files, spec.name)
+    model, tier = model_spec_of(spec, previous), tier_of(spec, settings.tier)
+    candidate = train_candidate(engine_of(settings), splits, model, tier, spec.model.search)
+    return task_of(spec).settle(candidate, parameters, previous)
+
+
+def model_files(spec: WorkflowSpec, candidate: Candidate, splits: Mapping[str, pa.Table]) -> dict[str, bytes]:
+    """The model that scores with its golden predictions, and beside it, where it can be compared, the fit that was measured."""
+    (batch,) = golden_rows(splits).to_batches()
+    files = {**candidate.final.files(), GOLDEN_FILE: golden_predictions(batch, candidate.final.score(batch))}
+    if task_of(spec).loss is None:
+        return files
+    return files | as_evaluated({**candidate.evaluated.files(), SCOPE_FILE: scope_of(spec, splits).to_json()})
 
 
 def _store(
     store: BundleStore,
     spec: WorkflowSpec,
-    session: Mapping[str, Any],
-    model: FittedModel,
+    session_id: str,
+    day: date,
     parameters: Parameters,
     files: Mapping[str, bytes],
     evaluation: Evaluation,
     fingerprint: str,
 ) -> str:
     """Write the version; returns its name."""
-    files = {**model.files(), **files, PREPARATION_FILE: parameters.to_json().encode()}
-    described = spec.model_dump(mode="json", exclude={"schedule", "monitor", "attributes", "label", "description"})
+    described = spec.model_dump(mode="json", exclude=NOT_THE_MODEL)
     described["estimator"] = spec.estimator
     identity: dict[str, Any] = {
         "spec": described,
@@ -95,13 +103,13 @@ def _store(
     }
     manifest = Manifest(
         workflow=spec.name,
-        version=version_name(session["as_of"], workflow=spec.name, **identity),
-        as_of=session["as_of"],
+        version=version_name(day, workflow=spec.name, **identity),
+        as_of=day,
         features=tuple(ModelFeature(name, "FLOAT") for name in parameters.feature_names),
         target="target",
         engine=PythonEngine.name,
         metrics=evaluation.metrics["test"],
-        session_id=session["session_id"],
+        session_id=session_id,
         created_at=datetime.now(UTC).replace(tzinfo=None),
         files=describe_files(files),
         **identity,
@@ -112,11 +120,15 @@ def _store(
 
 def build_model(spec: WorkflowSpec, settings: Settings) -> list[dg.AssetsDefinition]:
     """The assets of one workflow."""
-    return [_build_candidate(spec, settings), build_evaluation(spec), _build_champion(spec)]
+    return [
+        _build_candidate(spec, settings),
+        build_evaluation(spec, settings),
+        build_champion(spec, {"xgboost"}),
+    ]
 
 
 def _build_candidate(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition:
-    task, engine = task_of(spec), engine_of(settings)
+    engine = engine_of(settings)
 
     @dg.asset(
         key=[spec.name, "candidate_model"],
@@ -132,34 +144,27 @@ def _build_candidate(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinit
     def candidate_model(
         context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore
     ) -> dg.MaterializeResult:
+        session = {"session_id": session_id_of(context), "workflow": spec.name}
         with warehouse.read() as database:
             parameters = read_parameters(database, spec.name)
             splits = _read_rows(database, spec, parameters, engine)
-            session = {"session_id": session_id_of(context), "as_of": as_of(database)}
-            fingerprint = raw_fingerprint(database)
+            day, fingerprint = as_of(database), raw_fingerprint(database)
         # The warehouse is free while the model trains.
         store = models.open()
-        previous = partial(store.champion_files, spec.name)
-        candidate = train_candidate(
-            engine, splits, model_spec_of(spec, previous), tier_of(spec, settings.tier), spec.model.search
-        )
-        candidate = task.settle(candidate, parameters, previous)
+        candidate = _train(store, spec, settings, splits, parameters)
         importances = importance_rows(candidate, splits)
-        (batch,) = golden_rows(splits).to_batches()
-        golden = golden_predictions(batch, candidate.final.score(batch))
+        files = model_files(spec, candidate, splits) | {PREPARATION_FILE: parameters.to_json().encode()}
         with warehouse.write() as database:
-            files = {GOLDEN_FILE: golden, **_keep_holdout(database, spec, candidate)}
+            database.replace(holdout_contract(spec.name), candidate.holdout)
+            files |= describe_today(database, spec, candidate.final, parameters)
             measured = read_measured(database, spec, candidate.final.recipe.chosen)
-            evaluation = task.evaluate(measured, spec)
-        version = _store(store, spec, session, candidate.final, parameters, files, evaluation, fingerprint)
-        facts = parameter_rows(spec, candidate, splits)
+            evaluation = task_of(spec).evaluate(measured, spec)
+        version = _store(store, spec, session["session_id"], day, parameters, files, evaluation, fingerprint)
+        facts = parameter_rows(spec, candidate, splits, version)
         with warehouse.write() as database:
-            key = {"session_id": session["session_id"], "workflow": spec.name}
-            database.replace_slice(MODEL_PARAMS, key, [{**key, **row} for row in facts])
-            database.replace_slice(FEATURE_IMPORTANCES, key, [{**key, **row} for row in importances])
-            record_session(
-                database, context, spec.name, status="trained", engine=PythonEngine.name, model_version=version
-            )
+            database.replace_slice(MODEL_PARAMS, session, [{**session, **row} for row in facts])
+            database.replace_slice(FEATURE_IMPORTANCES, session, [{**session, **row} for row in importances])
+            record_session(database, context, spec.name, status="trained", engine=engine.name, model_version=version)
         context.log.info(f"report: {version}, {candidate.holdout.num_rows} rows measured")
         shown = {"dagster/row_count": candidate.holdout.num_rows, "model_version": version}
         return dg.MaterializeResult(metadata=shown | _show_training(spec, candidate, facts, importances))
@@ -200,10 +205,13 @@ def importance_rows(candidate: Candidate, splits: Mapping[str, pa.Table]) -> lis
     return sorted(rows, key=lambda row: (stages.index(row["stage"]), -row["shap"], row["feature"]))
 
 
-def parameter_rows(spec: WorkflowSpec, candidate: Candidate, splits: Mapping[str, pa.Table]) -> list[dict[str, str]]:
+def parameter_rows(
+    spec: WorkflowSpec, candidate: Candidate, splits: Mapping[str, pa.Table], version: str
+) -> list[dict[str, str]]:
     """Rows of ``monitoring.model_params`` without their key."""
     recipe = candidate.final.recipe
     facts: dict[str, Any] = {
+        VERSION: version,
         "estimator": spec.estimator,
         "seed": spec.model.seed,
         "target": spec.target_kind,
@@ -216,39 +224,3 @@ def parameter_rows(spec: WorkflowSpec, candidate: Candidate, splits: Mapping[str
         **{f"parameter_{name}": value for name, value in candidate.model.parameters.items()},
     }
     return [{"parameter": name, "value": str(value)} for name, value in facts.items()]
-
-
-def _build_champion(spec: WorkflowSpec) -> dg.AssetsDefinition:
-    @dg.asset(
-        key=[spec.name, "champion_model"],
-        deps=[[spec.name, "candidate_model"], [spec.name, "evaluation"]],
-        group_name=spec.name,
-        kinds={"xgboost"},
-        owners=[OWNER],
-        pool="warehouse",
-        description="The version that scores. One pointer names it and moves atomically, past the evaluation's blocking check.",
-    )
-    def champion_model(
-        context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore
-    ) -> dg.MaterializeResult:
-        store = models.open()
-        with warehouse.read() as database:
-            version = find_session(database, context, spec.name)["model_version"]
-        _, reason = task_of(spec).judge(dict(store.manifest(spec.name, version).metrics), spec)
-        current = store.promote(
-            spec.name,
-            version,
-            replacing=store.champion(spec.name),
-            reason=reason,
-            session_id=session_id_of(context),
-            promoted_at=datetime.now(UTC).replace(tzinfo=None),
-        )
-        with warehouse.write() as database:
-            record_session(database, context, spec.name, status="promoted")
-        context.log.info(f"report: {version} scores from now on")
-        return dg.MaterializeResult(
-            metadata={"model_version": version, "previous": current.champion.previous or "none", "reason": reason},
-            data_version=dg.DataVersion(version),
-        )
-
-    return champion_model

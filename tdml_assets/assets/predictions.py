@@ -6,11 +6,13 @@ from typing import Any
 import dagster as dg
 
 from tdml_assets.assets.champions import LoadedChampion, load_champion
+from tdml_assets.assets.realised import keep_predictions
 from tdml_assets.assets.sessions import SNAPSHOTS_TABLE, as_of, record_session, session_id_of
 from tdml_assets.assets.training_table import join_customers
 from tdml_assets.core.features import FEATURES_TABLE, choose_features, features_table
 from tdml_assets.core.monitoring import LABEL_STATS
-from tdml_assets.core.predictions import reason_columns, scores_contract
+from tdml_assets.core.predictions import scores_contract
+from tdml_assets.core.reasons import reason_names
 from tdml_assets.core.scoring import Explainer, score_batch
 from tdml_assets.core.statements import render
 from tdml_assets.core.statistics import label_stats
@@ -32,7 +34,7 @@ def score_all(database: Database, spec: WorkflowSpec, champion: LoadedChampion, 
     join_customers(database, spec)
     chosen = choose_features(database.columns(features_table(spec)), spec.features)
     explainer = Explainer.of(champion.model, champion.features, chosen.all, spec.reasons)
-    reasons = [column.name for column in reason_columns(spec)]
+    reasons = list(reason_names(spec.reasons))
     database.replace(scores, [])
     statement = render(
         "preparation/apply",
@@ -90,6 +92,7 @@ def build_predictions(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefini
         scored = {"status": "scored", "engine": PythonEngine.name, "model_version": champion.manifest.version}
         with warehouse.write() as database:
             count = score_all(database, spec, champion, session["session_id"])
+            keep_predictions(database, spec, session["session_id"], champion.manifest.version, champion.manifest.as_of)
             labels = label_stats(database, contract.path, {}, task.category)
             database.replace_slice(LABEL_STATS, session, [{**session, **row} for row in labels])
             record_session(database, context, spec.name, **scored)

@@ -11,9 +11,10 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
+from tdml_assets.assets.guards import require_whole_data
 from tdml_assets.assets.recommendation_model import build_recommendation_model
 from tdml_assets.assets.recommendation_scoring import build_recommendation_scoring
-from tdml_assets.assets.sessions import as_of, record_session
+from tdml_assets.assets.sessions import as_of, record_session, session_id_of
 from tdml_assets.assets.snapshots import ORDERS_TABLE
 from tdml_assets.core.recommendation import figures
 from tdml_assets.core.recommendation.settings import NoProductsError
@@ -70,7 +71,7 @@ def _build_training_table(spec: WorkflowSpec) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=[spec.name, "training_table"],
-        deps=[["raw", "orders"], ["features", "snapshots"]],
+        deps=[["raw", "orders"], ["features", "snapshots"], ["monitoring", "data_quality"]],
         group_name=spec.name,
         kinds={"duckdb", "sql"},
         owners=[OWNER],
@@ -81,6 +82,7 @@ def _build_training_table(spec: WorkflowSpec) -> dg.AssetsDefinition:
     )
     def training_table(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
         with warehouse.write() as database:
+            require_whole_data(database, session_id_of(context))
             windows, lines = _plan(database, spec, as_of(database))
             share = sample_share(lines, spec.split.max_rows)
             count = database.replace(contract, _statement(spec, windows, share))

@@ -12,23 +12,25 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
+from tdml_assets.assets.drift import build_measurement
+from tdml_assets.assets.realised import keep_predictions
 from tdml_assets.assets.recommendation_model import DISCOVERIES_FILE, ENGINE, HABITS_FILE
+from tdml_assets.assets.references import GoneLive
 from tdml_assets.assets.sessions import SNAPSHOTS_TABLE, as_of, record_session, session_id_of
 from tdml_assets.assets.snapshots import ORDERS_TABLE
-from tdml_assets.core import figures as common_figures
 from tdml_assets.core.bundles import GOLDEN_FILE, Manifest, check_golden
-from tdml_assets.core.drift import Reference
+from tdml_assets.core.drift import DriftReport, Earlier
 from tdml_assets.core.exploration import ProductOverlap, product_overlap
 from tdml_assets.core.features import FEATURES_TABLE
-from tdml_assets.core.monitoring import DRIFT, LABEL_STATS
+from tdml_assets.core.monitoring import LABEL_STATS
 from tdml_assets.core.recommendation import figures
 from tdml_assets.core.recommendation.baskets import to_baskets, whole_customers
 from tdml_assets.core.recommendation.model import FILES, Recommender, score_golden
 from tdml_assets.core.recommendation.ranking import batch_size
 from tdml_assets.core.recommendation.tables import list_rows, predictions_contract
 from tdml_assets.core.recommendation.watch import Watched, compare
+from tdml_assets.core.reference import Reference
 from tdml_assets.core.statements import render
-from tdml_assets.core.verdict import judge_session, policy_of
 from tdml_assets.core.workflow import WorkflowSpec
 from tdml_assets.metadata import OWNER, plot, table_metadata, table_preview
 from tdml_assets.resources.model_store import ModelStore
@@ -45,7 +47,6 @@ class LoadedRecommender:
 
     manifest: Manifest
     model: Recommender
-    watched: Watched
 
 
 def load_recommender(models: ModelStore, workflow: str) -> LoadedRecommender:
@@ -61,8 +62,7 @@ def load_recommender(models: ModelStore, workflow: str) -> LoadedRecommender:
     bundle = models.open().read_champion(workflow)
     model = Recommender.from_files({name: data for name, data in bundle.files.items() if name in FILES})
     check_golden(bundle.files[GOLDEN_FILE], lambda batch: score_golden(model, batch))
-    references = [Reference.from_json(bundle.files[name].decode()) for name in (HABITS_FILE, DISCOVERIES_FILE)]
-    return LoadedRecommender(bundle.manifest, model, Watched(*references))
+    return LoadedRecommender(bundle.manifest, model)
 
 
 def recommend_all(database: Database, spec: WorkflowSpec, model: Recommender, session_id: str) -> int:
@@ -159,6 +159,7 @@ def _build_predictions(spec: WorkflowSpec) -> dg.AssetsDefinition:
         scored = {"status": "scored", "engine": ENGINE, "model_version": champion.manifest.version}
         with warehouse.write() as database:
             count = recommend_all(database, spec, champion.model, session["session_id"])
+            keep_predictions(database, spec, session["session_id"], champion.manifest.version, champion.manifest.as_of)
             slots = database.rows(render("recommendation/first_choices", table=contract.path))
             database.replace_slice(LABEL_STATS, session, [{**session, **row} for row in slots])
             record_session(database, context, spec.name, **scored)
@@ -183,55 +184,24 @@ def _show(overlap: ProductOverlap, slots: list[dict[str, Any]]) -> dict[str, Any
     }
 
 
+def measure_lists(
+    database: Database, spec: WorkflowSpec, live: GoneLive, earlier: Mapping[str, Earlier]
+) -> tuple[DriftReport, DriftReport]:
+    """What customers are shown first against what they were when the champion went live.
+
+    Where another model made this session's lists, they are compared with nothing: they differ by the model too.
+    """
+    references = [Reference.from_json(live.files[name].decode()) for name in (HABITS_FILE, DISCOVERIES_FILE)]
+    watched = Watched(*references) if live.scores else Watched(Reference(()), Reference(()))
+    table = predictions_contract(spec.name).path
+    return compare(database, table, watched, spec.monitor, spec.recommendation, earlier)
+
+
 def _build_drift(spec: WorkflowSpec) -> dg.AssetsDefinition:
-    key = dg.AssetKey([spec.name, "drift"])
-
-    @dg.asset(
-        key=key,
+    return build_measurement(
+        spec,
+        lambda database, live, earlier: measure_lists(database, spec, live, earlier),
         deps=[[spec.name, "predictions"]],
-        group_name="monitoring",
-        kinds={"duckdb", "sql"},
-        owners=[OWNER],
-        pool="warehouse",
-        description="First choices and first discoveries of this session against those the champion gave on the day it was "
-        "trained.",
-        metadata=table_metadata(DRIFT),
-        check_specs=[
-            dg.AssetCheckSpec(
-                "no_drift", asset=key, description="Customers are shown what they were when it was trained."
-            )
-        ],
+        description="First choices and first discoveries of this session against those the champion gave when it went live, "
+        "and against the last calm session.",
     )
-    def drift(context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore) -> dg.MaterializeResult:
-        champion = load_recommender(models, spec.name)
-        session = {"session_id": session_id_of(context), "workflow": spec.name}
-        table = predictions_contract(spec.name).path
-        with warehouse.write() as database:
-            reports = compare(database, table, champion.watched, policy_of(spec.monitor), spec.recommendation)
-            rows = [row for report in reports for row in report.rows(**session)]
-            count = database.replace_slice(DRIFT, session, rows)
-        verdict = judge_session(reports, spec.monitor)
-        context.log.info(f"report: {verdict.sentence}")
-        shown = [{name: value for name, value in row.items() if name not in session} for row in rows]
-        passed = not verdict.drifted and all(report.status != "broken" for report in reports)
-        return dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": count,
-                "session_id": session["session_id"],
-                "model_version": champion.manifest.version,
-                "drifted": verdict.drifted,
-                "verdict": verdict.sentence,
-                "columns": table_preview(shown),
-                "distance": plot("distance", common_figures.drift(rows, psi_limit=spec.monitor.psi_limit)),
-            },
-            check_results=[
-                dg.AssetCheckResult(
-                    check_name="no_drift",
-                    passed=passed,
-                    severity=dg.AssetCheckSeverity.WARN,
-                    metadata={"verdict": verdict.sentence},
-                )
-            ],
-        )
-
-    return drift

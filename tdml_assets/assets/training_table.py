@@ -5,13 +5,14 @@ from datetime import date
 
 import dagster as dg
 
-from tdml_assets.assets.sessions import as_of, record_session
-from tdml_assets.assets.snapshots import ORDERS_TABLE, plan_of
+from tdml_assets.assets.guards import require_whole_data
+from tdml_assets.assets.sessions import as_of, record_session, session_id_of
+from tdml_assets.assets.snapshots import plan_of
 from tdml_assets.core.features import CUSTOMERS_TABLE, FEATURES_TABLE, choose_features, customer_columns, features_table
 from tdml_assets.core.statements import Statement, render
 from tdml_assets.core.targets import describe, words_of
 from tdml_assets.core.tasks import task_of
-from tdml_assets.core.training_table import contract_of, note_of, sample_share
+from tdml_assets.core.training_table import contract_of, note_of, observation, sample_share
 from tdml_assets.core.workflow import WorkflowSpec
 from tdml_assets.metadata import OWNER, column_schema, table_preview
 from tdml_assets.resources.warehouse import Database, Warehouse
@@ -29,24 +30,15 @@ def join_customers(database: Database, spec: WorkflowSpec) -> None:
 
 
 def _statement(spec: WorkflowSpec, roles: Mapping[date, str], features: Sequence[str], share: float) -> Statement:
-    target = spec.target
-    orders = (
-        (ORDERS_TABLE, "ordered_on") if spec.target_kind == "net_spend" else (target.events.table, target.events.day)
-    )
     return render(
         "training_table/build",
         features_table=features_table(spec),
-        events_table=orders[0],
-        day=orders[1],
-        kind=spec.target_kind,
-        column=target.column,
-        conditions=target.conditions,
         dates=list(roles),
         roles=list(roles.values()),
         columns=features,
-        horizon_days=target.horizon_days,
         holdout_share=spec.split.holdout_share,
         sample_share=share,
+        **observation(spec),
     )
 
 
@@ -69,7 +61,12 @@ def build_training_table(spec: WorkflowSpec) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=[spec.name, "training_table"],
-        deps=[["features", "customer_features"], ["features", "snapshots"], *map(list, events)],
+        deps=[
+            ["features", "customer_features"],
+            ["features", "snapshots"],
+            ["monitoring", "data_quality"],
+            *map(list, events),
+        ],
         group_name=spec.name,
         kinds={"duckdb", "sql"},
         owners=[OWNER],
@@ -79,6 +76,7 @@ def build_training_table(spec: WorkflowSpec) -> dg.AssetsDefinition:
     )
     def training_table(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
         with warehouse.write() as database:
+            require_whole_data(database, session_id_of(context))
             join_customers(database, spec)
             roles, split = task.roles(plan_of(database, spec, as_of(database)))
             types = database.columns(features_table(spec))

@@ -11,8 +11,12 @@ from tdml_assets.assets.exploration import build_exploration
 from tdml_assets.assets.model import build_model
 from tdml_assets.assets.predictions import build_predictions
 from tdml_assets.assets.prepared import build_preparation
+from tdml_assets.assets.realised import build_realised
 from tdml_assets.assets.recommendation import build_recommendation_definitions
+from tdml_assets.assets.session_report import build_session_report
 from tdml_assets.assets.training_table import build_training_table
+from tdml_assets.assets.triage import build_triage
+from tdml_assets.core.tasks import foresight_of
 from tdml_assets.core.workflow import WorkflowSpec
 from tdml_assets.settings import Settings
 
@@ -29,6 +33,12 @@ def build_one_row_per_customer(spec: WorkflowSpec, settings: Settings) -> list[d
     ]
 
 
+def build_watch(spec: WorkflowSpec, settings: Settings) -> list[dg.AssetsDefinition]:
+    """What looks back at every task: predictions met by what happened, the decision, the report."""
+    realised = [build_realised(spec)] if foresight_of(spec) is not None else []
+    return [*realised, build_triage(spec, settings), build_session_report(spec, settings)]
+
+
 #: Tasks with stages of their own.
 _STAGES: dict[str, Callable[[WorkflowSpec, Settings], Sequence[dg.AssetsDefinition]]] = {
     "recommendation": build_recommendation_definitions,
@@ -38,4 +48,4 @@ _STAGES: dict[str, Callable[[WorkflowSpec, Settings], Sequence[dg.AssetsDefiniti
 def build_workflow_definitions(spec: WorkflowSpec, settings: Settings) -> dg.Definitions:
     """Assets and checks of a workflow."""
     stages = _STAGES.get(spec.task, build_one_row_per_customer)
-    return dg.Definitions(assets=stages(spec, settings))
+    return dg.Definitions(assets=[*stages(spec, settings), *build_watch(spec, settings)])

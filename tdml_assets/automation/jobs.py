@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from tdml_assets.core.tasks import foresight_of
 from tdml_assets.core.workflow import WorkflowSpec
 
 SCORING_JOB = "score_and_publish"
@@ -40,11 +41,15 @@ def build_jobs(specs: Sequence[WorkflowSpec]) -> list[dg.UnresolvedAssetJobDefin
         )
         for spec in specs
     ]
-    scoring = _upstream() | dg.AssetSelection.groups("audience")
+    scoring = (
+        _upstream() | dg.AssetSelection.groups("audience") | dg.AssetSelection.assets(["monitoring", "data_quality"])
+    )
     for spec in specs:
-        # Behind drift stands its report, where the workflow draws one.
+        # Behind drift stand its picture, the decision, the report and what is published.
         drift = dg.AssetSelection.assets([spec.name, "drift"]).downstream()
         scoring = scoring | dg.AssetSelection.assets([spec.name, "predictions"]) | drift
+        if foresight_of(spec) is not None:
+            scoring = scoring | dg.AssetSelection.assets([spec.name, "realised"])
     jobs.append(
         dg.define_asset_job(
             SCORING_JOB,

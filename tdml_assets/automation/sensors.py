@@ -1,7 +1,7 @@
-"""retrain_on_drift: starts a training job when a session finds that its champion's data changed.
+"""retrain_on_drift: starts a training job when a session's triage calls for it.
 
-Belongs here: reading materialisations and run records, asking ``core/retraining.py``, and answering Dagster. The sensor never
-opens the warehouse. Off until switched on in the UI.
+Belongs here: reading materialisations, run records and operators' holds, asking ``core/retraining.py``, and answering Dagster.
+The sensor never opens the warehouse. Off until switched on in the UI.
 """
 
 from __future__ import annotations
@@ -13,66 +13,92 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from tdml_assets.automation.jobs import training_job_name
-from tdml_assets.core.retraining import Attempts, Decision, DriftReport, decide_retrain, latest_drift
+from tdml_assets.core.retraining import Attempts, Call, Decision, Limits, decide_retrain
 from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.resources.model_store import ModelStore
 
 _INTERVAL_SECONDS = 60
-_REPORTS_READ = 100
+#: Latest materialisations among which the latest session is looked for.
+_LOOKED_AT = 20
 _WORKFLOW_TAG = "tdml/retrains"
 _CHAMPION_TAG = "tdml/retrains_champion"
+_EPISODE_TAG = "tdml/episode"
+_NO_LIMITS = Limits(cool_down_days=0, monthly_cap=0)
 _RUNNING = {
     dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 }
 
 
-def read_reports(instance: dg.DagsterInstance, workflow: str, after: int) -> tuple[list[DriftReport], int]:
-    """Drift reports recorded after storage id ``after``, oldest first, and the last storage id seen."""
+def read_call(instance: dg.DagsterInstance, workflow: str, after: int) -> tuple[Call | None, int]:
+    """What the latest session called for, None if none ran since storage id ``after``; and its storage id."""
     records = instance.fetch_materializations(
-        dg.AssetRecordsFilter(asset_key=dg.AssetKey([workflow, "drift"]), after_storage_id=after),
-        limit=_REPORTS_READ,
-        ascending=True,
+        dg.AssetRecordsFilter(asset_key=dg.AssetKey([workflow, "triage"]), after_storage_id=after), limit=_LOOKED_AT
     ).records
-    reports = []
-    for record in records:
-        materialization = record.asset_materialization
-        if materialization is None:
-            continue
-        found = {name: value.value for name, value in materialization.metadata.items()}
-        reports.append(
-            DriftReport(
-                session_id=str(found["session_id"]),
-                model_version=str(found["model_version"]),
-                drifted=bool(found["drifted"]),
-                summary=str(found["verdict"]),
-                measured_at=datetime.fromtimestamp(record.timestamp, UTC),
-            )
-        )
-    return reports, records[-1].storage_id if records else after
+    # One that somebody reported by hand in the UI carries none of it.
+    told = (
+        record
+        for record in records
+        if record.asset_materialization and "retrain" in record.asset_materialization.metadata
+    )
+    record = next(told, None)
+    if record is None or record.asset_materialization is None:
+        return None, records[0].storage_id if records else after
+    found = {name: value.value for name, value in record.asset_materialization.metadata.items()}
+    call = Call(
+        session_id=str(found["session_id"]),
+        model_version=str(found["model_version"]),
+        episode_id=str(found["episode"]),
+        retrain=bool(found["retrain"]),
+        sentence=str(found["verdict"]),
+    )
+    return call, records[0].storage_id
 
 
-def read_attempts(instance: dg.DagsterInstance, workflow: str, model_version: str) -> Attempts:
+def read_attempts(instance: dg.DagsterInstance, workflow: str, call: Call | None) -> Attempts:
     """Retrainings started by this sensor, from the run records themselves."""
-    records = instance.get_run_records(dg.RunsFilter(tags={_WORKFLOW_TAG: workflow}))
-    own = [record.dagster_run.status for record in records if record.dagster_run.tags[_CHAMPION_TAG] == model_version]
+    # A run whose daemon died before launching it is asked for again under its key, and Dagster launches that very run.
+    records = [
+        record
+        for record in instance.get_run_records(dg.RunsFilter(tags={_WORKFLOW_TAG: workflow}))
+        if record.dagster_run.status is not dg.DagsterRunStatus.NOT_STARTED
+    ]
+    wanted = (call.episode_id, call.model_version) if call else None
+    own = [
+        record.dagster_run.status
+        for record in records
+        if (record.dagster_run.tags.get(_EPISODE_TAG), record.dagster_run.tags.get(_CHAMPION_TAG)) == wanted
+    ]
     return Attempts(
         running=sum(status in _RUNNING for status in own),
         succeeded=sum(status is dg.DagsterRunStatus.SUCCESS for status in own),
         failed=sum(status in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED) for status in own),
-        last_started_at=max((record.create_timestamp for record in records), default=None),
+        started_at=tuple(record.create_timestamp for record in records),
     )
 
 
+def _limits(spec: WorkflowSpec, models: ModelStore) -> Limits:
+    policy = spec.monitor
+    days = spec.target.horizon_days if policy.cool_down_days is None else policy.cool_down_days
+    hold = models.open().held(spec.name)
+    return Limits(cool_down_days=days, monthly_cap=policy.monthly_cap, hold=str(hold) if hold else None)
+
+
 def _request(workflow: str, decision: Decision) -> dg.RunRequest:
-    champion = decision.report.model_version if decision.report else ""
+    call = decision.call
+    episode, champion = (call.episode_id or "", call.model_version) if call else ("", "")
     return dg.RunRequest(
         job_name=training_job_name(workflow),
-        # One run per champion and attempt, whatever happens to the cursor: a key is used once for ever.
-        run_key=f"drift:{workflow}:{champion}:attempt{decision.attempt}",
-        tags={_WORKFLOW_TAG: workflow, _CHAMPION_TAG: champion, "tdml/reason": decision.reason[:200]},
+        # One run per champion, episode and attempt, whatever happens to the cursor: a key is used once for ever.
+        run_key=f"retrain:{workflow}:{champion}:{episode}:attempt{decision.attempt}",
+        tags={
+            _WORKFLOW_TAG: workflow,
+            _CHAMPION_TAG: champion,
+            _EPISODE_TAG: episode,
+            "tdml/reason": decision.reason[:200],
+        },
     )
 
 
@@ -87,24 +113,25 @@ def build_sensors(
         name="retrain_on_drift",
         jobs=[job for job in jobs if job.name in {training_job_name(spec.name) for spec in specs}],
         minimum_interval_seconds=_INTERVAL_SECONDS,
-        description="Retrains a workflow once when a session finds that the data its champion learnt from has changed.",
+        description="Retrains a workflow once per episode, when its sessions call for it: confirmed drift, realised errors, age.",
     )
-    def retrain_on_drift(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    def retrain_on_drift(context: dg.SensorEvaluationContext, models: ModelStore) -> dg.SensorResult:
         cursor: dict[str, int] = json.loads(context.cursor) if context.cursor else {}
         requests, reasons, seen = [], [], dict(cursor)
         now = datetime.now(UTC)
         for spec in specs:
-            reports, last = read_reports(context.instance, spec.name, cursor.get(spec.name, 0))
-            report = latest_drift(reports)
-            attempts = read_attempts(context.instance, spec.name, report.model_version if report else "")
-            decision = decide_retrain(report, attempts, spec.monitor.cool_down_days, now)
+            call, last = read_call(context.instance, spec.name, cursor.get(spec.name, 0))
+            attempts = read_attempts(context.instance, spec.name, call)
+            # Where nothing is called for, a damaged hold of one workflow must not stop the look at the others.
+            limits = _limits(spec, models) if call is not None and call.retrain else _NO_LIMITS
+            decision = decide_retrain(call, attempts, limits, now)
             context.log.info(f"{spec.name}: {decision.reason}")
             if decision.retrain:
                 requests.append(_request(spec.name, decision))
             else:
                 reasons.append(f"{spec.name}: {decision.reason}")
-            # The drift stays unanswered while its retraining runs or may be tried again: the cursor waits for it.
-            if not (decision.retrain or (report is not None and attempts.running)):
+            # What was asked for, or must wait, is looked at again until it is settled: the cursor waits for it.
+            if decision.settled and not decision.retrain:
                 seen[spec.name] = last
         return dg.SensorResult(
             run_requests=requests,

@@ -23,6 +23,8 @@ import pyarrow as pa
 MANIFEST_FILE = "manifest.json"
 CHAMPION_FILE = "champion.json"
 GOLDEN_FILE = "golden.json"
+#: Begins the names of the files of the fit that was measured; those of the one that scores have none.
+EVALUATED_PREFIX = "evaluated_"
 MANIFEST_LIMIT_BYTES = 4_000_000
 POINTER_LIMIT_BYTES = 64_000
 
@@ -229,6 +231,17 @@ def describe_files(files: Mapping[str, bytes]) -> tuple[StoredFile, ...]:
     return tuple(StoredFile(name, len(files[name]), sha256(files[name])) for name in sorted(files))
 
 
+def as_evaluated(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The files of the fit that was measured, under the names a version keeps them by."""
+    return {f"{EVALUATED_PREFIX}{name}": data for name, data in files.items()}
+
+
+def evaluated_of(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The reverse of :func:`as_evaluated`, from all files of a version; empty where it keeps no such fit."""
+    names = {name.removeprefix(EVALUATED_PREFIX): name for name in files if name.startswith(EVALUATED_PREFIX)}
+    return {name: files[stored] for name, stored in names.items()}
+
+
 def verify_file(expected: StoredFile, data: bytes) -> bytes:
     """Return ``data`` if it is what the manifest says.
 
@@ -242,15 +255,6 @@ def verify_file(expected: StoredFile, data: bytes) -> bytes:
     if sha256(data) != expected.sha256:
         raise BundleDamagedError(f"{expected.name} has another SHA-256 than the manifest says: {_REMEDY}")
     return data
-
-
-def library_differences(manifest: Manifest, current: Mapping[str, str]) -> dict[str, tuple[str, str | None]]:
-    """Give the recorded and the current version of every library that changed since the model was stored."""
-    return {
-        name: (version, current.get(name))
-        for name, version in sorted(manifest.libraries.items())
-        if current.get(name) != version
-    }
 
 
 def golden_predictions(batch: pa.RecordBatch, predictions: pa.RecordBatch) -> bytes:
@@ -307,9 +311,14 @@ def check_golden(data: bytes, score: Callable[[pa.RecordBatch], pa.RecordBatch],
 
 def require_workflow(name: str) -> str:
     """Return ``name`` if it may name a workflow's folder, else raise ``ValueError``."""
-    if not _WORKFLOW.fullmatch(name):
+    if not is_workflow(name):
         raise ValueError(f"{name!r} cannot name a workflow: use up to 63 of a-z, 0-9 and _, beginning with a letter")
     return name
+
+
+def is_workflow(name: str) -> bool:
+    """Whether ``name`` may name a workflow's folder."""
+    return _WORKFLOW.fullmatch(name) is not None
 
 
 def is_version(name: str) -> bool:

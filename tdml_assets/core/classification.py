@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from tdml_assets.core.classification_metrics import (
@@ -25,7 +25,6 @@ from tdml_assets.core.classification_metrics import (
 )
 from tdml_assets.core.metrics import decile_table, log_loss
 
-Floats = NDArray[np.float64]
 Metrics = dict[str, float | None]
 
 
@@ -93,13 +92,6 @@ class ClassCounts(NamedTuple):
 
     positives: int
     negatives: int
-
-
-def class_counts(target: ArrayLike) -> ClassCounts:
-    """Count the rows with and without the event."""
-    happened = np.asarray(target, dtype=np.float64) > 0
-    positives = int(happened.sum())
-    return ClassCounts(positives, int(happened.size) - positives)
 
 
 def eligibility(counts: Mapping[str, ClassCounts], settings: Classification) -> None:
@@ -259,35 +251,3 @@ def may_be_promoted_classification(test: Mapping[str, float | None], *, auc_limi
             "probabilities tell nothing",
         )
     return True, f"promoted: AUC {auc:.3f}, log loss {loss:.4f} against {constant:.4f} for a constant"
-
-
-def score_of(probability: ArrayLike) -> Floats:
-    """Score of 0 to 100: 100 x probability to one decimal, halves away from zero, as the warehouse rounds."""
-    tenths = 1000.0 * np.asarray(probability, dtype=np.float64)
-    whole = np.floor(tenths)
-    # Not floor(x + 0.5): the sum may round up what lies just below a half.
-    rounded: Floats = (whole + (tenths - whole >= 0.5)) / 10.0
-    return rounded
-
-
-def grade_of(score: ArrayLike, grades: Mapping[str, float]) -> list[str]:
-    """Grade of every score: the first, from the highest, whose lowest score it reaches.
-
-    Parameters
-    ----------
-    score : (rows,), of :func:`score_of`: the score people see decides, not the probability behind it.
-    grades : as validated by :class:`Classification`.
-
-    Raises
-    ------
-    ValueError
-        If a score is below 0 or not a number.
-    """
-    values = np.atleast_1d(np.asarray(score, dtype=np.float64))
-    bad = int((~(values >= 0)).sum())
-    if bad:
-        raise ValueError(f"{bad} of {values.size} scores are below 0 or not numbers: give scores from 0 to 100")
-    names = list(grades)
-    # Descending bounds, negated, ascend: the first bound at or below the score.
-    places = np.searchsorted(-np.array(list(grades.values())), -values, side="left")
-    return [names[place] for place in places]

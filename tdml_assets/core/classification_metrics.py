@@ -13,11 +13,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from tdml_assets.core.metrics import Decile, auc
-
-Floats = NDArray[np.float64]
 
 # Two-sided 95 % of the normal distribution.
 _Z = 1.959963984540054

@@ -5,13 +5,11 @@ Does not: fitting (``engines/kmeans.py``), measures of a clustering (``cluster_q
 (``sql/clustering/profile.sql``).
 
 Prepared features move from session to session, because their means and scales are fitted anew. What two sessions share is
-the raw data, so segments are matched by their means of log(1 + x) of raw features, measured in the warehouse and kept
-beside the model.
+the unit of the features before scaling, so segments are matched by their centroids in that.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -66,20 +64,6 @@ class ClusterProfile:
             for group in self.groups
             for feature in self.features
         ]
-
-    def for_matching(self) -> list[dict[str, Any]]:
-        """The segments as :func:`match_labels` takes them; labels must be whole numbers."""
-        return [{"label": int(float(group["label"])), "means": dict(group["log_mean"])} for group in self.groups]
-
-    def to_json(self) -> str:
-        """The form kept in a model bundle."""
-        return json.dumps({"groups": list(self.groups), "spread": self.spread}, indent=1)
-
-    @staticmethod
-    def from_json(text: str) -> ClusterProfile:
-        """Read back what :meth:`to_json` wrote."""
-        content = json.loads(text)
-        return ClusterProfile(tuple(content["groups"]), content["spread"])
 
     def _standardised(self, group: Mapping[str, Any], feature: str) -> float | None:
         known = [one for one in self.groups if one["log_mean"][feature] is not None]
@@ -179,17 +163,6 @@ class LabelMatch:
     retired: tuple[int, ...]
     highest: int
 
-    @property
-    def sentence(self) -> str:
-        """What happened, for people."""
-        kept = len(self.distance)
-        said = [f"{kept} of {len(self.labels)} segments are those of the model before and keep their numbers"]
-        if self.new:
-            said.append(f"new: {', '.join(map(str, self.new))}")
-        if self.retired:
-            said.append(f"gone: {', '.join(map(str, self.retired))}")
-        return "; ".join(said)
-
 
 def match_labels(
     previous: Sequence[Mapping[str, Any]],
@@ -208,7 +181,7 @@ def match_labels(
     Parameters
     ----------
     previous, current : segments as {label: whole number, means: {feature: value}}; the values in the same, lasting unit,
-        such as log(1 + x) of raw features.
+        such as that of features before scaling.
     spread : standard deviation per feature over all customers, in that unit; features without one, or with 0, are left out.
     highest : the highest number ever given; never below those of ``previous``.
     farthest : largest distance of a pair, root mean square over the features, in standard deviations.

@@ -259,23 +259,6 @@ def evaluate_clusters(
     return found
 
 
-def variance_explained(labels: ArrayLike, values: ArrayLike) -> float | None:
-    """Share of the variance of ``values`` (rows,) that lies between the groups of ``labels`` (eta squared).
-
-    None where nothing varies.
-    """
-    groups, places = np.unique(np.asarray(labels), return_inverse=True)
-    numbers = np.asarray(values, dtype=np.float64)
-    if len(numbers) != len(places) or not np.isfinite(numbers).all():
-        raise ValueError(f"{len(places)} labels and {len(numbers)} values: give one finite value per label")
-    if not len(numbers) or numbers.min() == numbers.max():
-        return None
-    counts = np.bincount(places, minlength=len(groups))
-    means = np.bincount(places, weights=numbers, minlength=len(groups)) / counts
-    between = (counts * np.square(means - numbers.mean())).sum()
-    return _significant(between / np.square(numbers - numbers.mean()).sum())
-
-
 def sample(values: Floats, labels: NDArray[Any], *, rows: int, seed: int) -> tuple[Floats, NDArray[Any]]:
     """Draw at most ``rows`` rows and their labels, the same ones in whatever order they come."""
     order = np.lexsort((labels, *values.T[::-1]))

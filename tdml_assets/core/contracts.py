@@ -7,7 +7,6 @@ Does not: tables that dbt builds (their contracts stand beside the models), SQL,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -56,7 +55,3 @@ class TableContract:
     def column_names(self) -> tuple[str, ...]:
         """Names of the columns, in order."""
         return tuple(column.name for column in self.columns)
-
-    def extended(self, columns: Sequence[Column]) -> TableContract:
-        """The same contract with further columns behind its own."""
-        return TableContract(self.schema, self.name, self.description, (*self.columns, *columns), self.slice_key)

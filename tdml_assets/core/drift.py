@@ -1,133 +1,72 @@
-"""Drift: how far columns of today lie from the columns a model learnt from, and whether that is more than chance.
+"""Drift: whether columns of today differ from the champion's reference, or leapt since the last calm session.
 
-Belongs here: the reference that is stored with a model, measuring against it, and the verdict of one session.
-Does not: formulas (``divergences.py``), passes over tables (``statistics.py``), history over sessions and retraining,
-figures.
+Belongs here: the verdict per column and per kind of column. Does not: describing columns (``reference.py``), formulas
+(``divergences.py``), what a session does about it (``triage.py``), figures.
 
-The verdict rests on the population stability index (PSI) over bins frozen with the reference: it depends on ranks only,
-so it holds for skewed money as for anything else. Means, standard deviations and the divergences made of them are
-information.
+A column is judged on counts in bins frozen with its reference, which depend on ranks only: that holds for skewed money as for
+anything else. Three floors make a spike: it must be more than chance, unlike the sessions before, and enough to matter. Means,
+standard deviations and the divergences made of them are information.
 """
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field
-
 from tdml_assets.core import statistics
-from tdml_assets.core.divergences import bin_edges, gaussian_kld, hivemall_kld, psi, psi_p_value
-from tdml_assets.core.statements import render
+from tdml_assets.core.divergences import (
+    chance_z,
+    gaussian_kld,
+    hivemall_kld,
+    homogeneity_p_value,
+    psi,
+    rank_p_value,
+)
+from tdml_assets.core.monitor import Monitor
+from tdml_assets.core.reference import ColumnMeasure, ColumnReference, Reference
 
 Kind = Literal["feature", "prediction", "target"]
-Status = Literal["ok", "watch", "spike", "changed_constant", "all_null", "degenerate", "too_few"]
-
-_DECILES = tuple(step / 10 for step in range(1, 10))
-
-_VERSION = 1
-
-
-class DriftPolicy(BaseModel):
-    """What counts as drift. Both floors must be passed: more than chance, and enough to matter."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    psi_limit: float = Field(default=0.25, gt=0, description="PSI from which a significant change is a spike.")
-    psi_watch: float = Field(default=0.02, ge=0, description="PSI from which a significant change is worth watching.")
-    alpha: float = Field(
-        default=0.01, gt=0, lt=0.5, description="Chance that sampling alone flags any column at all (Holm's rule)."
-    )
-    min_rows: int = Field(default=200, ge=2, description="Rows that each side must have.")
-    kld_limit: float | None = Field(default=None, gt=0, description="Gaussian KL shown as a limit; decides nothing.")
+Status = Literal["ok", "watch", "spike", "far", "changed", "stuck", "scale", "all_null", "degenerate", "too_few"]
+#: What only broken data look like: no retraining mends them.
+BROKEN: tuple[Status, ...] = ("all_null", "scale", "stuck")
+#: What a changed world looks like.
+DRIFTED: tuple[Status, ...] = ("spike", "far", "changed")
+#: Share of the declared false-alarm rate that each comparison may use: features and predictions, reference and last session.
+_COMPARISONS = 4
+#: A geometric mean that many times as large, or as small, is a change of unit and not of customers.
+_UNIT_RATIO = 8.0
+# What a factor leaves as it is: the share of zeros, and the spread of logarithms.
+_SAME_SHARE, _SAME_SPREAD = 0.1, 1.5
+#: PSI from which a difference beyond chance is worth showing.
+_WORTH_SHOWING = 0.02
 
 
 @dataclass(frozen=True)
-class ColumnReference:
-    """One column as the model learnt it.
+class Earlier:
+    """What earlier calm sessions of one champion left.
 
     Parameters
     ----------
-    name, numeric : the column, and whether it holds numbers.
-    rows, n : rows, and those with a value.
-    mean, sd, minimum, maximum : of a numeric column; the population's standard deviation.
-    edges : increasing bin edges of a numeric column; the outer bins are open, so nothing falls outside of them.
-    levels : named levels of a text column.
-    counts : rows per bin; the last one counts missing values, for a text column the one before counts every other
-        level.
+    counts : rows per bin and column of the last one.
+    steps : ``psi_previous`` per column of them all.
     """
 
-    name: str
-    numeric: bool
-    rows: int
-    n: int
-    mean: float | None
-    sd: float | None
-    minimum: float | None
-    maximum: float | None
-    edges: tuple[float, ...]
-    levels: tuple[str, ...]
-    counts: tuple[int, ...]
-
-    @property
-    def is_constant(self) -> bool:
-        """Whether every row fell into one bin: a constant, or nothing at all."""
-        return sum(count > 0 for count in self.counts) == 1
-
-
-@dataclass(frozen=True)
-class Reference:
-    """Every watched column as the model learnt it; stored with the model."""
-
-    columns: tuple[ColumnReference, ...]
-
-    def to_json(self) -> str:
-        """Text that :meth:`from_json` reads back exactly."""
-        return json.dumps(
-            {"version": _VERSION, "columns": [asdict(column) for column in self.columns]}, allow_nan=False
-        )
-
-    @classmethod
-    def from_json(cls, text: str) -> Reference:
-        """Read the reference in ``text``.
-
-        Raises
-        ------
-        ValueError
-            If it was written by another version of this format.
-        """
-        content = json.loads(text)
-        if content.get("version") != _VERSION:
-            raise ValueError(
-                f"the reference has format {content.get('version')!r}, this code reads {_VERSION}: train the model anew"
-            )
-        return cls(tuple(_column_from(column) for column in content["columns"]))
-
-
-def _column_from(content: Mapping[str, Any]) -> ColumnReference:
-    lists = ("edges", "levels", "counts")
-    values: dict[str, Any] = {key: tuple(value) if key in lists else value for key, value in content.items()}
-    return ColumnReference(**values)
-
-
-@dataclass(frozen=True)
-class ColumnMeasure:
-    """One column of today, in the reference's bins."""
-
-    name: str
-    rows: int
-    n: int
-    mean: float | None
-    sd: float | None
-    counts: tuple[int, ...]
+    counts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    steps: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class ColumnDrift:
-    """One column of today against its reference: fields as in ``monitoring.drift``, and the chance of such a PSI."""
+    """One column of today: fields as in ``monitoring.drift``, and what its status was decided on.
+
+    Parameters
+    ----------
+    severity : against the limits; 1 and more is an alarm. 0 where nothing is beyond chance.
+    counts : rows per frozen bin.
+    """
 
     kind: Kind
     column_name: str
@@ -141,7 +80,16 @@ class ColumnDrift:
     psi: float | None
     z: float | None
     status: Status
+    kld_log: float | None
+    psi_previous: float | None
+    null_share: float | None
+    null_share_ref: float | None
+    outside_share: float | None
+    scale_ratio: float | None
     p_value: float | None
+    severity: float
+    p_previous: float | None = None
+    counts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -150,8 +98,8 @@ class DriftReport:
 
     Parameters
     ----------
-    status : ``drift`` if a column spiked or a constant changed, ``broken`` if a column lost all its values, else
-        ``watch``, ``ok`` or ``too_few``.
+    status : ``broken`` if a column looks like broken data; else ``drift`` if one drifted; else ``watch``, ``ok`` or
+        ``too_few``.
     sentence : the verdict in words.
     columns : the farthest first.
     """
@@ -164,125 +112,80 @@ class DriftReport:
         """Names of the columns with one of the statuses."""
         return tuple(column.column_name for column in self.columns if column.status in statuses)
 
-    @property
-    def spiked_share(self) -> float:
-        """Share of the columns that spiked or whose constant changed."""
-        return len(self.named("spike", "changed_constant")) / len(self.columns) if self.columns else 0.0
-
     def rows(self, session_id: str, workflow: str) -> list[dict[str, Any]]:
         """Rows for ``monitoring.drift``."""
         found = [{"session_id": session_id, "workflow": workflow, **asdict(column)} for column in self.columns]
         for row in found:
-            del row["p_value"]
+            del row["p_previous"], row["counts"]
         return found
 
 
-def build_reference(
-    reader: statistics.Reader,
-    table: Sequence[str],
-    where: Mapping[str, Any],
-    columns: Sequence[str],
-    *,
-    top_levels: int = 20,
-    min_level_rows: int = 20,
-) -> Reference:
-    """Describe columns as they are now: what later sessions are compared with.
-
-    Parameters
-    ----------
-    where : value per column that rows must have, for instance ``{"snapshot_date": date(2024, 3, 1)}``; empty for all
-        rows.
-    columns : numeric and text columns; ids and free text do not belong here.
-    top_levels, min_level_rows : levels of a text column that are named, and the rows a named level must have.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, or neither number nor text.
-    """
-    numeric, texts = statistics.split_by_kind(reader.columns(table), columns, table)
-    moments = statistics.moments(reader, table, where, numeric)
-    sizes = {column: moments[column].n for column in numeric if moments[column].n}
-    deciles = statistics.quantiles(reader, table, where, sizes, _DECILES)
-    edges: dict[str, tuple[float, ...]] = {}
-    for column in numeric:
-        low, high = moments[column].minimum, moments[column].maximum
-        edges[column] = () if low is None or high is None else bin_edges(deciles[column], low, high)
-    counts = statistics.bin_counts(reader, table, where, edges)
-    found = {}
-    for column in numeric:
-        one = moments[column]
-        found[column] = ColumnReference(
-            column, True, one.rows, one.n, one.mean, one.sd, one.minimum, one.maximum, edges[column], (), counts[column]
-        )
-    levels = statistics.top_levels(reader, table, where, texts, top=top_levels, min_rows=min_level_rows)
-    for column, level_sizes in statistics.level_counts(reader, table, where, levels).items():
-        rows, filled = sum(level_sizes), sum(level_sizes[:-1])
-        found[column] = ColumnReference(
-            column, False, rows, filled, None, None, None, None, (), levels[column], level_sizes
-        )
-    return Reference(tuple(found[column] for column in columns))
-
-
-def measure(
-    reader: statistics.Reader, table: Sequence[str], where: Mapping[str, Any], reference: Reference
-) -> tuple[ColumnMeasure, ...]:
-    """Measure the reference's columns in a table, in the reference's bins; three passes whatever the number of columns.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, or changed between number and text.
-    """
-    names = [column.name for column in reference.columns]
-    numeric, _ = statistics.split_by_kind(reader.columns(table), names, table)
-    changed = [column.name for column in reference.columns if column.numeric != (column.name in numeric)]
-    if changed:
-        raise ValueError(f"{'.'.join(table)}: columns {changed} were number or text when the model learnt: train anew")
-    moments = statistics.moments(reader, table, where, numeric)
-    edges = {column.name: column.edges for column in reference.columns if column.numeric}
-    levels = {column.name: column.levels for column in reference.columns if not column.numeric}
-    counts = statistics.bin_counts(reader, table, where, edges) | statistics.level_counts(reader, table, where, levels)
-    return tuple(
-        ColumnMeasure(
-            name=name,
-            rows=sum(counts[name]),
-            n=sum(counts[name][:-1]),
-            mean=moments[name].mean if name in moments else None,
-            sd=moments[name].sd if name in moments else None,
-            counts=counts[name],
-        )
-        for name in names
-    )
-
-
 def judge(
-    reference: Reference, measured: Sequence[ColumnMeasure], policy: DriftPolicy, *, kind: Kind = "feature"
+    reference: Reference,
+    measured: Sequence[ColumnMeasure],
+    policy: Monitor,
+    *,
+    kind: Kind = "feature",
+    earlier: Earlier | None = None,
 ) -> DriftReport:
-    """Compare a measurement with its reference.
+    """Compare a measurement with its reference and with the sessions before it.
 
     Parameters
     ----------
-    measured : as :func:`measure` returns them, in the reference's order.
+    measured : as :func:`~tdml_assets.core.reference.measure` returns them, in the reference's order.
     kind : what the columns are; it names them in the sentence.
+    earlier : calm sessions before this one, in the same bins; None for none.
     """
-    compared = [_compare(ref, now, kind) for ref, now in zip(reference.columns, measured, strict=True)]
-    enough = [min(ref.rows, now.rows) >= policy.min_rows for ref, now in zip(reference.columns, measured, strict=True)]
-    tested = [index for index, column in enumerate(compared) if enough[index] and column.p_value is not None]
-    rejected = statistics.holm([compared[index].p_value or 0.0 for index in tested], policy.alpha)
-    beyond_chance = {index for index, out in zip(tested, rejected, strict=True) if out}
+    earlier = earlier or Earlier()
+    pairs = list(zip(reference.columns, measured, strict=True))
+    compared = [_compare(ref, now, kind, earlier) for ref, now in pairs]
+    enough = [min(ref.rows, now.rows) >= policy.min_rows for ref, now in pairs]
+    alpha = policy.alpha / _COMPARISONS
+    far = _beyond_chance([column.p_value if ok else None for column, ok in zip(compared, enough, strict=True)], alpha)
+    leapt = _beyond_chance(
+        [column.p_previous if ok else None for column, ok in zip(compared, enough, strict=True)], alpha
+    )
     judged = []
-    for index, (ref, now) in enumerate(zip(reference.columns, measured, strict=True)):
-        status = _status(ref, now, compared[index], policy, index in beyond_chance) if enough[index] else "too_few"
-        judged.append(replace(compared[index], status=status))
-    judged.sort(key=lambda column: (-(column.psi or 0.0), column.column_name))
-    return _report(tuple(judged), kind, policy, max((now.rows for now in measured), default=0))
+    for index, (ref, now) in enumerate(pairs):
+        column = compared[index]
+        watched = any(fnmatchcase(column.column_name, pattern) for pattern in policy.watch_only)
+        distance = (column.psi or 0.0) / policy.psi_limit if index in far and not watched else 0.0
+        leap = _leap(column, policy) if index in leapt and not watched else 0.0
+        status: Status = "too_few"
+        if enough[index]:
+            status = _status(ref, now, column, distance, leap)
+        if status == "ok" and index in far and (column.psi or 0.0) >= _WORTH_SHOWING:
+            status = "watch"
+        judged.append(replace(column, status=status, severity=max(distance, leap)))
+    judged.sort(key=lambda column: (-column.severity, -(column.psi or 0.0), column.column_name))
+    return report_of(judged, kind, policy)
 
 
-def _compare(ref: ColumnReference, now: ColumnMeasure, kind: Kind) -> ColumnDrift:
+def _beyond_chance(p_values: Sequence[float | None], alpha: float) -> set[int]:
+    tested = [(index, p_value) for index, p_value in enumerate(p_values) if p_value is not None]
+    rejected = statistics.holm([p_value for _, p_value in tested], alpha)
+    return {index for (index, _), out in zip(tested, rejected, strict=True) if out}
+
+
+def _p_value(counts: Sequence[int], counts_ref: Sequence[int], *, ordered: bool) -> float:
+    overall = homogeneity_p_value(counts, counts_ref)
+    if not ordered:
+        return overall
+    # The better of two tests, paid for by Bonferroni's factor: any difference, and a shift.
+    return min(1.0, 2 * min(overall, rank_p_value(counts[:-1], counts_ref[:-1])))
+
+
+def _compare(ref: ColumnReference, now: ColumnMeasure, kind: Kind, earlier: Earlier) -> ColumnDrift:
     has_rows = ref.rows > 0 and now.rows > 0
-    index, bins = psi(now.counts, ref.counts) if has_rows else (None, 0)
-    divergence = statistics.significant(gaussian_kld(now.mean, now.sd, ref.mean, ref.sd))
+    index = psi(now.counts, ref.counts)[0] if has_rows else None
+    # A champion goes live in a session too: until another one was calm, that is the last.
+    before: Sequence[int] = earlier.counts.get(ref.name, ref.counts)
+    step, z, p_previous = None, None, None
+    if has_rows and len(before) == len(now.counts) and any(before):
+        step, bins = psi(now.counts, before)
+        z = chance_z(step, bins, now.rows, sum(before), earlier.steps.get(ref.name, ()))
+        p_previous = _p_value(now.counts, before, ordered=ref.numeric)
+    significant = statistics.significant
     return ColumnDrift(
         kind=kind,
         column_name=ref.name,
@@ -291,77 +194,121 @@ def _compare(ref: ColumnReference, now: ColumnMeasure, kind: Kind) -> ColumnDrif
         avg_ref=ref.mean,
         stdev_val=now.sd,
         stdev_ref=ref.sd,
-        kld=divergence,
-        kld_hivemall=statistics.significant(hivemall_kld(now.mean, now.sd, ref.mean, ref.sd)),
-        psi=statistics.significant(index),
-        z=None,
+        kld=significant(gaussian_kld(now.mean, now.sd, ref.mean, ref.sd)),
+        kld_hivemall=significant(hivemall_kld(now.mean, now.sd, ref.mean, ref.sd)),
+        psi=significant(index),
+        z=significant(z),
         status="degenerate",
-        p_value=None if index is None else psi_p_value(index, bins, now.rows, ref.rows),
+        kld_log=significant(_kld_log(ref, now)),
+        psi_previous=significant(step),
+        null_share=significant(now.counts[-1] / now.rows) if now.rows else None,
+        null_share_ref=significant(ref.counts[-1] / ref.rows) if ref.rows else None,
+        outside_share=significant(_outside(ref, now)),
+        scale_ratio=significant(_scale_ratio(ref, now)),
+        p_value=_p_value(now.counts, ref.counts, ordered=ref.numeric) if has_rows else None,
+        p_previous=p_previous,
+        severity=0.0,
+        counts=now.counts,
     )
 
 
-def _status(
-    ref: ColumnReference, now: ColumnMeasure, found: ColumnDrift, policy: DriftPolicy, beyond_chance: bool
-) -> Status:
-    if now.n == 0:
-        return "degenerate" if ref.n == 0 else "all_null"
-    if found.psi is None:
-        return "degenerate"
-    if not beyond_chance or found.psi < policy.psi_watch:
+def _kld_log(ref: ColumnReference, now: ColumnMeasure) -> float | None:
+    if ref.shape is None or now.shape is None:
+        return None
+    return gaussian_kld(now.shape.log_mean, now.shape.log_sd, ref.shape.log_mean, ref.shape.log_sd)
+
+
+def _outside(ref: ColumnReference, now: ColumnMeasure) -> float | None:
+    if not now.rows:
+        return None
+    if ref.numeric:
+        return now.shape.outside / now.rows if now.shape else None
+    return now.counts[-2] / now.rows
+
+
+def _scale_ratio(ref: ColumnReference, now: ColumnMeasure) -> float | None:
+    if ref.shape is None or now.shape is None or ref.shape.log_scale is None or now.shape.log_scale is None:
+        return None
+    return math.exp(max(-700.0, min(700.0, now.shape.log_scale - ref.shape.log_scale)))
+
+
+def _leap(column: ColumnDrift, policy: Monitor) -> float:
+    """How far a column leapt since the last calm session, against the nearer of its two limits."""
+    leap = (column.psi_previous or 0.0) / policy.step_limit
+    return leap if column.z is None else min(leap, max(0.0, column.z) / policy.z_limit)
+
+
+def _status(ref: ColumnReference, now: ColumnMeasure, column: ColumnDrift, distance: float, leap: float) -> Status:
+    if now.n == 0 or column.psi is None:
+        return "all_null" if ref.n else "degenerate"
+    if max(distance, leap) < 1:
         return "ok"
-    if found.psi < policy.psi_limit:
-        return "watch"
-    # A number that stands still where it used to vary is a stuck feed.
-    return "changed_constant" if ref.is_constant or now.sd == 0 else "spike"
+    if now.sd == 0 and not ref.is_constant:
+        return "stuck"
+    if ref.is_constant:
+        return "changed"
+    if _is_rescaled(ref, now, column.scale_ratio):
+        return "scale"
+    return "far" if distance >= 1 else "spike"
 
 
-def _report(columns: tuple[ColumnDrift, ...], kind: Kind, policy: DriftPolicy, rows: int) -> DriftReport:
-    by_status: dict[str, list[ColumnDrift]] = {}
-    for column in columns:
-        by_status.setdefault(column.status, []).append(column)
-    empty, watched = by_status.get("all_null", []), by_status.get("watch", [])
-    far = [column for column in columns if column.status in ("spike", "changed_constant")]
+def _is_rescaled(ref: ColumnReference, now: ColumnMeasure, ratio: float | None) -> bool:
+    """Whether every value looks multiplied by one factor: as many are 0 as before, and the others spread as before."""
+    if ratio is None or ref.shape is None or now.shape is None or 1 / _UNIT_RATIO < ratio < _UNIT_RATIO:
+        return False
+    spread, spread_ref = now.shape.log_spread or 0.0, ref.shape.log_spread or 0.0
+    moved = abs(now.shape.filled / now.rows - ref.shape.filled / ref.rows)
+    return moved < _SAME_SHARE and spread < _SAME_SPREAD * spread_ref and spread_ref < _SAME_SPREAD * spread
+
+
+def report_of(columns: Sequence[ColumnDrift], kind: Kind, policy: Monitor) -> DriftReport:
+    """The verdict over judged columns of one kind, for instance as ``monitoring.drift`` kept them."""
+    columns = tuple(columns)
+    rows = max((column.n for column in columns), default=0)
+    of = {status: [column for column in columns if column.status == status] for status in {c.status for c in columns}}
+    broken = [column for status in BROKEN for column in of.get(status, ())]
+    drifted = [column for column in columns if column.status in DRIFTED]
     everything = f"{len(columns):,} {kind}{'s' if len(columns) != 1 else ''}"
-    if not columns or len(by_status.get("too_few", [])) == len(columns):
-        return DriftReport(
-            "too_few",
-            f"Too little to judge: {rows:,} rows, at least {policy.min_rows:,} are needed on each side.",
-            columns,
-        )
-    if empty:
-        text = f"Broken data: no value at all any more in {_list(empty)}. Check the source first."
-        return DriftReport("broken", text, columns)
-    if far:
-        text = f"{len(far):,} of {everything} moved far since training: {_list(far)}. Check the source, then retrain."
-        return DriftReport("drift", text, columns)
-    if watched:
+    if not columns:
+        return DriftReport("ok", "", columns)
+    if len(of.get("too_few", ())) == len(columns):
+        text = f"Too little to judge: {rows:,} rows, at least {policy.min_rows:,} are needed on each side."
+        return DriftReport("too_few", text, columns)
+    if broken:
+        return DriftReport("broken", f"Broken data: {_broken_words(broken)}. Check the source first.", columns)
+    if drifted:
+        return DriftReport("drift", f"{len(drifted):,} of {everything} moved far: {_list(drifted)}.", columns)
+    if watched := of.get("watch"):
         text = f"{len(watched):,} of {everything} changed a little, beyond chance: {_list(watched)}. Nothing to do yet."
         return DriftReport("watch", text, columns)
     return DriftReport("ok", f"No drift: {everything} of {rows:,} rows look like what the model learnt.", columns)
 
 
-def _list(columns: Sequence[ColumnDrift], most: int = 3) -> str:
+def _broken_words(columns: Sequence[ColumnDrift], most: int = 3) -> str:
     parts = []
     for column in columns[:most]:
-        means = ""
-        if column.avg_val is not None and column.avg_ref is not None:
-            means = f"average {column.avg_ref:,.4g} -> {column.avg_val:,.4g}, "
-        parts.append(
-            f"{column.column_name} ({means}PSI {column.psi:.2f})" if column.psi is not None else column.column_name
-        )
+        if column.status == "all_null":
+            parts.append(f"no value at all any more in {column.column_name}")
+        elif column.status == "stuck":
+            parts.append(f"{column.column_name} stands still at {column.avg_val:,.4g}")
+        else:
+            ratio = column.scale_ratio or 1.0
+            times = f"{ratio:,.3g} times as large" if ratio > 1 else f"{1 / max(ratio, 1e-300):,.3g} times smaller"
+            parts.append(f"{column.column_name} is {times} as it was, like another unit")
+    return "; ".join(parts) + (f"; and {len(columns) - most} more" if len(columns) > most else "")
+
+
+def _list(columns: Sequence[ColumnDrift], most: int = 3) -> str:
     more = len(columns) - most
-    return ", ".join(parts) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(map(words_of, columns[:most])) + (f" and {more} more" if more > 0 else "")
 
 
-def report_sample(
-    reader: statistics.Reader,
-    table: Sequence[str],
-    where: Mapping[str, Any],
-    columns: Sequence[str],
-    *,
-    rows: int = 5_000,
-) -> pa.Table:
-    """Take at most ``rows`` customers, the same every time: numbers as DOUBLE, text as it is, no customer id."""
-    numeric, _ = statistics.split_by_kind(reader.columns(table), columns, table)
-    types = {column: "DOUBLE" if column in numeric else "VARCHAR" for column in columns}
-    return reader.arrow(render("drift/sample", table=list(table), where=where, columns=types, rows=int(rows)))
+def words_of(column: ColumnDrift) -> str:
+    """A column and how far it moved, in words: which comparison, and averages where it has any."""
+    means = ""
+    if column.avg_val is not None and column.avg_ref is not None:
+        means = f"average {column.avg_ref:,.4g} -> {column.avg_val:,.4g}, "
+    if column.status == "spike" and column.psi_previous is not None:
+        z = "" if column.z is None else f", z {column.z:.1f}"
+        return f"{column.column_name} ({means}PSI {column.psi_previous:.2f} since the last calm session{z})"
+    return f"{column.column_name} ({means}PSI {column.psi or 0:.2f})"

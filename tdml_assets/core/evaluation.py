@@ -17,9 +17,22 @@ from numpy.typing import NDArray
 
 from tdml_assets.core.metrics import decile_table, purchase_metrics, regression_metrics
 
+Floats = NDArray[np.float64]
 Metrics = dict[str, float | None]
+#: Measure of the training split alone, by which a naive forecast can be made later.
+NAIVE_RATIO = "naive_ratio"
 #: Metrics also kept for the naive forecasts.
-_COMPARED = ("mae", "rmse", "r2", "spearman", "normalised_gini", "total_bias", "decile_mape", "top_decile_share")
+_COMPARED = (
+    "mae",
+    "wape",
+    "rmse",
+    "r2",
+    "spearman",
+    "normalised_gini",
+    "total_bias",
+    "decile_mape",
+    "top_decile_share",
+)
 
 
 @dataclass(frozen=True)
@@ -50,15 +63,13 @@ class Evaluation:
         return [{"evaluation_table": split, **row} for split, rows in self.deciles.items() for row in rows]
 
 
-def naive_forecast(
-    spend: NDArray[np.float64], train_spend: NDArray[np.float64], train_target: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """What a spreadsheet would say: everybody goes on as before.
+def naive_ratio(train_spend: Floats, train_target: Floats) -> float:
+    """What makes the naive forecast right in total on the training split: the target over the spend so far.
 
-    Total spend so far, never below 0, times the one ratio that made it right in total on the training split.
+    The forecast is what a spreadsheet would say, that everybody goes on as before: spend so far, never below 0, times this.
     """
     past = np.maximum(train_spend, 0).sum()
-    return np.maximum(spend, 0) * (train_target.sum() / past if past > 0 else 0.0)
+    return float(train_target.sum() / past) if past > 0 else 0.0
 
 
 def evaluate(holdout: pa.Table) -> Evaluation:
@@ -75,20 +86,16 @@ def evaluate(holdout: pa.Table) -> Evaluation:
         for name in ("target", "predicted_target", "probability", "total_spend")
     }
     of = {name: {key: values[split == name] for key, values in columns.items()} for name in ("train", "test")}
+    known = {
+        NAIVE_RATIO: naive_ratio(of["train"]["total_spend"], of["train"]["target"]),
+        "mean_actual": float(of["train"]["target"].mean()),
+    }
     metrics: dict[str, Metrics] = {}
     deciles: dict[str, list[dict[str, Any]]] = {}
     for name, found in of.items():
-        metrics[name] = {
-            "rows": float(len(found["target"])),
-            **regression_metrics(found["target"], found["predicted_target"]),
-        }
+        metrics[name] = beside_naive(found["target"], found["predicted_target"], found["total_spend"], known)
         if not np.isnan(found["probability"]).any():
             metrics[name] |= purchase_metrics(found["target"] > 0, found["probability"])
-        naive = naive_forecast(found["total_spend"], of["train"]["total_spend"], of["train"]["target"])
-        beside = regression_metrics(found["target"], naive)
-        constant = np.full(len(naive), of["train"]["target"].mean())
-        metrics[name] |= {f"baseline_{metric}": beside[metric] for metric in _COMPARED}
-        metrics[name]["constant_mae"] = float(np.abs(found["target"] - constant).mean())
         deciles[name] = [
             {
                 "decile": row.decile,
@@ -99,7 +106,26 @@ def evaluate(holdout: pa.Table) -> Evaluation:
             }
             for row in decile_table(found["target"], found["predicted_target"])
         ]
+    metrics["train"][NAIVE_RATIO] = known[NAIVE_RATIO]
     return Evaluation(metrics, deciles)
+
+
+def beside_naive(target: Floats, predicted: Floats, total_spend: Floats, train: Mapping[str, float | None]) -> Metrics:
+    """Measures of predicted amounts, and those of the naive forecasts as far as the training split is known.
+
+    Parameters
+    ----------
+    target, predicted, total_spend : (customers,) what happened, what was predicted, and the spend before.
+    train : measures of the training split: ``naive_ratio`` and ``mean_actual``.
+    """
+    metrics: Metrics = {"rows": float(len(target)), **regression_metrics(target, predicted)}
+    ratio, constant = train.get(NAIVE_RATIO), train.get("mean_actual")
+    if ratio is not None:
+        beside = regression_metrics(target, np.maximum(total_spend, 0) * ratio)
+        metrics |= {f"baseline_{metric}": beside[metric] for metric in _COMPARED}
+    if constant is not None:
+        metrics["constant_mae"] = float(np.abs(target - constant).mean())
+    return metrics
 
 
 def may_be_promoted(test: Mapping[str, float | None]) -> tuple[bool, str]:

@@ -159,7 +159,7 @@ def _comparison(
         status = "all_null"
     elif train.is_constant and test.is_constant and train.minimum == test.minimum:
         status = "constant"
-    elif any(_exceeds(value, limit) for value, limit in zip(observed, limits, strict=True)):
+    elif found.differs[index]:
         status = "differs"
     elif limits[0] is None:
         status = "no_cv"
@@ -177,11 +177,6 @@ def _comparison(
         scale_limit=limits[2],
         status=status,
     )
-
-
-def _exceeds(value: float | None, limit: float | None) -> bool:
-    # Equal sums in another order differ in the last digits.
-    return value is not None and limit is not None and value > limit * (1 + 1e-9)
 
 
 def _sentence(compared: Sequence[SplitComparison], trained: int, tested: int, resplits: int) -> str:

@@ -95,17 +95,6 @@ def normalised_gini(actual: ArrayLike, predicted: ArrayLike) -> float | None:
     return _normalised_gini(y, _Ties.of(y).ranks(), _Ties.of(p).ranks())
 
 
-def top_share(actual: ArrayLike, predicted: ArrayLike, share: float = 0.1) -> float | None:
-    """Share of the total actual value held by the ``share`` of customers with the highest scores.
-
-    The number of customers is rounded to the nearest one, at least one. None if the total is zero.
-    """
-    y, p = _pair(actual, predicted)
-    if not 0.0 < share <= 1.0:
-        raise ValueError(f"share is {share}: it must lie in (0, 1]")
-    return _top_share(_Ties.of(p).means(y), share)
-
-
 def decile_table(actual: ArrayLike, predicted: ArrayLike, bins: int = 10) -> list[Decile]:
     """Calibration by score: customers ordered by score, cut into ``bins`` groups whose sizes differ by at most one.
 
@@ -150,22 +139,6 @@ def log_loss(happened: ArrayLike, probability: ArrayLike) -> float:
         raise ValueError(f"probabilities range from {p.min():g} to {p.max():g}: they must lie in [0, 1]")
     p = np.clip(p, _LOG_LOSS_CLIP, 1.0 - _LOG_LOSS_CLIP)
     return float(-np.mean(np.where(label, np.log(p), np.log1p(-p))))
-
-
-def rescaled_spend(spend: ArrayLike, observed_days: ArrayLike, horizon_days: int) -> Floats:
-    """Forecast naively: spend of a past period carried on at the same rate for the horizon, floored at zero.
-
-    Parameters
-    ----------
-    spend : spend per customer in the past period; net spend may be negative.
-    observed_days : length of that period, one number or one per customer, positive.
-    horizon_days : length of the horizon in days.
-    """
-    x = _finite("spend", spend)
-    days = np.asarray(observed_days, dtype=np.float64)
-    if not np.all(days > 0.0) or horizon_days <= 0:
-        raise ValueError(f"observed_days (lowest {np.min(days):g}) and horizon_days ({horizon_days}) must be positive")
-    return np.maximum(x, 0.0) * (horizon_days / days)
 
 
 def regression_metrics(actual: ArrayLike, predicted: ArrayLike) -> dict[str, float | None]:

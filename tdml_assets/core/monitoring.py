@@ -37,7 +37,7 @@ SESSIONS = _table(
 MODEL_METRICS = _table(
     "model_metrics",
     "One row per metric and split.",
-    Column("evaluation_table", "VARCHAR", "train or test."),
+    Column("evaluation_table", "VARCHAR", "train, test, or realised: stored predictions against what happened."),
     Column("metric", "VARCHAR", "Name of the metric."),
     Column("value", "DOUBLE", "Its value; NULL where it is not defined."),
 )
@@ -101,7 +101,7 @@ TARGET_HISTOGRAM = _table(
 )
 DRIFT = _table(
     "drift",
-    "One row per watched column: the scoring snapshot against the champion's reference.",
+    "One row per watched column: the scoring snapshot against the champion's reference and the last calm session.",
     Column("kind", "VARCHAR", "feature, prediction or target."),
     Column("column_name", "VARCHAR", "Column."),
     Column("n", "BIGINT", "Rows of the scoring snapshot."),
@@ -112,8 +112,105 @@ DRIFT = _table(
     Column("kld", "DOUBLE", "Gaussian Kullback-Leibler divergence of now from the reference; NULL where degenerate."),
     Column("kld_hivemall", "DOUBLE", "Hivemall's kld on means and standard deviations, for comparison only."),
     Column("psi", "DOUBLE", "Population stability index over the reference's bins."),
-    Column("z", "DOUBLE", "Distance from the history of sessions; NULL until there is enough of it."),
+    Column("z", "DOUBLE", "Robust z of psi_previous among earlier sessions; NULL until there is enough of them."),
     Column("status", "VARCHAR", "What the policy makes of it."),
+    Column(
+        "kld_log",
+        "DOUBLE",
+        "Gaussian divergence of sign(x) ln(1 + |x|), clipped to the reference's range: for skewed columns.",
+    ),
+    Column("psi_previous", "DOUBLE", "PSI against the last calm session of this champion; NULL for its first."),
+    Column("null_share", "DOUBLE", "Share of rows without a value now."),
+    Column("null_share_ref", "DOUBLE", "The same in the reference."),
+    Column(
+        "outside_share",
+        "DOUBLE",
+        "Share of rows outside the outer 0.1 % quantiles of the reference, or with a level it does not name.",
+    ),
+    Column(
+        "scale_ratio", "DOUBLE", "Ratio of geometric means of the absolute values that are not 0, now to reference."
+    ),
+    Column(
+        "p_value", "DOUBLE", "Chance of such a difference from the reference by sampling alone, before Holm's rule."
+    ),
+    Column("severity", "DOUBLE", "Farther of its two distances against its limit, where beyond chance; 1 is an alarm."),
+)
+DRIFT_BINS = _table(
+    "drift_bins",
+    "One row per watched column: how its rows fell into the bins frozen with the champion; what the next session compares with.",
+    Column("as_of", "DATE", "Day at whose end the session stands."),
+    Column("model_version", "VARCHAR", "Champion whose bins these are."),
+    Column("kind", "VARCHAR", "feature, prediction or target."),
+    Column("column_name", "VARCHAR", "Column."),
+    Column("counts", "VARCHAR", "Rows per bin as a JSON list; the last one counts missing values."),
+)
+DATA_QUALITY = _table(
+    "data_quality",
+    "One row per check of the raw data; workflow is 'all'.",
+    Column(
+        "check_name",
+        "VARCHAR",
+        "volume, freshness, null_share, scale, duplicates, rejected, new_categories, lost_rows or declaration.",
+    ),
+    Column("source", "VARCHAR", "Raw table, or table.column."),
+    Column("value", "DOUBLE", "What was found."),
+    Column("expected", "DOUBLE", "What earlier data or the session before say."),
+    Column("bound", "DOUBLE", "Where the alarm begins."),
+    Column("status", "VARCHAR", "ok, alarm, accepted by a person, or too_little."),
+    Column("sentence", "VARCHAR", "The finding in words, with the remedy."),
+)
+TRIAGE = _table(
+    "triage",
+    "One row per session and workflow: what its monitoring found, and what is to be done.",
+    Column("as_of", "DATE", "Day at whose end the session stands."),
+    Column("model_version", "VARCHAR", "Champion that was measured."),
+    Column("decision", "VARCHAR", "nothing, report, confirm (drift seen once), retrain or data_quality."),
+    Column("cause", "VARCHAR", "source (raw data), data (features), features, predictions, realised, age or none."),
+    Column("severity", "DOUBLE", "Farthest column against its limit; 1 is at the limit."),
+    Column("sentence", "VARCHAR", "The decision in words, with figures."),
+    Column("episode_id", "VARCHAR", "Episode the session belongs to; NULL for none."),
+    Column("measured_at", "TIMESTAMP", "When, UTC."),
+)
+DRIFT_EPISODES = TableContract(
+    "monitoring",
+    "drift_episodes",
+    "One row per episode: from the first alarm to calm, or to the promotion of a model that knows the new world.",
+    (
+        *_KEY,
+        Column("episode_id", "VARCHAR", "Workflow, day of the first alarm and kind.", False),
+        Column("kind", "VARCHAR", "drift or data_quality."),
+        Column("status", "VARCHAR", "open, closed (calm again), or resolved (another champion was promoted)."),
+        Column("model_version", "VARCHAR", "Champion it began with."),
+        Column("opened_as_of", "DATE", "Day of the first alarm."),
+        Column("last_as_of", "DATE", "Latest day with an alarm."),
+        Column("closed_as_of", "DATE", "Day on which it ended; NULL while open."),
+        Column("alarms", "BIGINT", "Sessions with an alarm."),
+        Column("calm", "BIGINT", "Calm sessions in a row at its end."),
+        Column("retrain", "BOOLEAN", "Whether a retraining is called for."),
+        Column("cause", "VARCHAR", "As in monitoring.triage, of the farthest session."),
+        Column("severity", "DOUBLE", "Of the farthest session."),
+        Column("sentence", "VARCHAR", "Of the farthest session."),
+        Column("told", "VARCHAR", "Alert channels that took it, with commas between."),
+        Column("alerted_at", "TIMESTAMP", "When the last of them took it, UTC; NULL before."),
+    ),
+    ("workflow",),
+)
+GATE = _table(
+    "gate",
+    "One row per metric and slice on which a candidate was compared with the champion.",
+    Column("candidate", "VARCHAR", "Model version."),
+    Column("champion", "VARCHAR", "Model version it was compared with; NULL for none."),
+    Column("metric", "VARCHAR", "Loss compared; less is better."),
+    Column("slice", "VARCHAR", "all, or a guard slice."),
+    Column("customers", "BIGINT", "Customers compared."),
+    Column("candidate_value", "DOUBLE", "Loss of the candidate."),
+    Column("champion_value", "DOUBLE", "Loss of the champion on the same customers."),
+    Column("difference", "DOUBLE", "Candidate minus champion."),
+    Column("low", "DOUBLE", "Lower bound of the difference, paired bootstrap over customers."),
+    Column("high", "DOUBLE", "Upper bound."),
+    Column("passed", "BOOLEAN", "Whether this comparison lets the candidate through."),
+    Column("decision", "VARCHAR", "promote or hold."),
+    Column("reason", "VARCHAR", "Why, in words, with figures."),
 )
 
 TABLES = (
@@ -126,4 +223,9 @@ TABLES = (
     LABEL_STATS,
     TARGET_HISTOGRAM,
     DRIFT,
+    DRIFT_BINS,
+    DATA_QUALITY,
+    TRIAGE,
+    DRIFT_EPISODES,
+    GATE,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tdml_assets.core.contracts import Column, TableContract
+from tdml_assets.core.reasons import reason_names
 from tdml_assets.core.targets import words_of
 from tdml_assets.core.workflow import WorkflowSpec
 
@@ -18,10 +19,8 @@ _KEY = (
 def reason_columns(spec: WorkflowSpec) -> tuple[Column, ...]:
     """Columns of the reasons a workflow publishes, strongest first."""
     return tuple(
-        Column(
-            f"reason_{place}", "VARCHAR", f"What moved the prediction most, number {place}; + raised it, - lowered it."
-        )
-        for place in range(1, spec.reasons + 1)
+        Column(name, "VARCHAR", f"What moved the prediction most, number {place}: 'raises' or 'lowers', and the value.")
+        for place, name in enumerate(reason_names(spec.reasons), 1)
     )
 
 

@@ -77,20 +77,6 @@ def find_scores(
     return tuple(found)
 
 
-def check_sanity(
-    database: Database,
-    workflows: Sequence[WorkflowAttributes],
-    *,
-    session_id: str,
-    as_of: date,
-    limits: SanityLimits | None = None,
-    expected_customers: int | None = None,
-) -> tuple[bool, dict[str, Any]]:
-    """Judge the attributes that :func:`publish` would write, without writing. See :func:`judge_sanity`."""
-    scores = find_scores(database, workflows, session_id=session_id, as_of=as_of)
-    return _judge(database, workflows, scores, as_of=as_of, limits=limits, expected_customers=expected_customers)
-
-
 def publish(
     database: Database,
     workflows: Sequence[WorkflowAttributes],

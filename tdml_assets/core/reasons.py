@@ -32,7 +32,7 @@ _LONGEST_TEXT = 40
 _CONTROL = re.compile(r"[\s\x00-\x1f\x7f]+")
 
 
-def reason_columns(count: int) -> tuple[str, ...]:
+def reason_names(count: int) -> tuple[str, ...]:
     """Name the columns of :func:`top_reasons`: ``reason_1`` is the strongest."""
     return tuple(f"reason_{number}" for number in range(1, count + 1))
 
@@ -94,7 +94,7 @@ def top_reasons(
     position = np.empty(len(order), dtype=np.int64)
     position[order] = np.arange(len(order))
     return pa.table(
-        {name: sentences.take(pa.array(position[rank::count])) for rank, name in enumerate(reason_columns(count))}
+        {name: sentences.take(pa.array(position[rank::count])) for rank, name in enumerate(reason_names(count))}
     )
 
 

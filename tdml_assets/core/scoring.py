@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tdml_assets.core.drift import ColumnReference, Reference
 from tdml_assets.core.reasons import top_reasons
+from tdml_assets.core.reference import ColumnReference, Reference
 from tdml_assets.core.training import PREDICTION, score_table
 from tdml_assets.engines.protocol import FittedModel
 

@@ -32,11 +32,6 @@ class SnapshotPlan:
     labelled: tuple[date, ...]
     horizon_days: int
 
-    @property
-    def all_dates(self) -> tuple[date, ...]:
-        """Labelled snapshots and the scoring one, ascending."""
-        return (*self.labelled, self.as_of)
-
 
 @dataclass(frozen=True)
 class SplitPlan:

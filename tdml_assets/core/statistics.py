@@ -69,6 +69,30 @@ class Moments:
         return self.n > 0 and self.minimum == self.maximum
 
 
+@dataclass(frozen=True)
+class Shape:
+    """Moments of a column's logarithms, which money and counts have where their own are ruled by a few customers.
+
+    Parameters
+    ----------
+    low, high : bounds that values were clipped to.
+    log_mean, log_sd : of ``sign(x) ln(1 + |x|)``, clipped; the population's standard deviation.
+    filled : values that are not 0.
+    log_scale, log_spread : mean and standard deviation of ``ln |x|`` over those, not clipped: the logarithm of their
+        geometric mean, and a spread that no unit changes.
+    outside : rows outside the bounds.
+    """
+
+    low: float
+    high: float
+    log_mean: float | None
+    log_sd: float | None
+    log_scale: float | None
+    log_spread: float | None
+    filled: int
+    outside: int
+
+
 def finite(value: Any) -> float | None:
     """Turn a number into a Python float; None for None, NaN and infinities."""
     if value is None:
@@ -138,6 +162,28 @@ def moments(
     return unpack_moments(
         reader.row(render("statistics/moments", table=list(table), where=where, columns=columns)), columns
     )
+
+
+def shapes(
+    reader: Reader, table: Sequence[str], where: Mapping[str, Any], bounds: Mapping[str, tuple[float, float]]
+) -> dict[str, Shape]:
+    """Moments of logarithms of numeric columns, clipped to ``bounds``; one pass."""
+    if not bounds:
+        return {}
+    row = reader.row(render("statistics/shapes", table=list(table), where=where, bounds=bounds))
+    return {
+        column: Shape(
+            low=low,
+            high=high,
+            log_mean=significant(row[f"v{index}_mean"]),
+            log_sd=0.0 if low == high else significant(row[f"v{index}_sd"]),
+            log_scale=significant(row[f"v{index}_scale"]),
+            log_spread=significant(row[f"v{index}_spread"]),
+            filled=int(row[f"v{index}_filled"]),
+            outside=int(row[f"v{index}_outside"]),
+        )
+        for index, (column, (low, high)) in enumerate(bounds.items())
+    }
 
 
 def quantiles(

@@ -12,7 +12,10 @@ from typing import Any
 
 from tdml_assets.core.contracts import Column, TableContract
 from tdml_assets.core.snapshots import SplitPlan
-from tdml_assets.core.workflow import Split
+from tdml_assets.core.workflow import Split, WorkflowSpec
+
+#: Where spend is observed, and the column with its day.
+_ORDERS = (("raw", "orders"), "ordered_on")
 
 
 class TooFewRowsError(ValueError):
@@ -62,6 +65,20 @@ def contract_of(workflow: str, types: Mapping[str, str], features: Sequence[str]
             *(Column(name, types[name], "See features.customer_features.") for name in features),
         ),
     )
+
+
+def observation(spec: WorkflowSpec) -> dict[str, Any]:
+    """How the target is observed: what ``sql/training_table/parts/`` asks for, beside the days."""
+    target = spec.target
+    table, day = _ORDERS if spec.target_kind == "net_spend" else (target.events.table, target.events.day)
+    return {
+        "events_table": table,
+        "day": day,
+        "kind": spec.target_kind,
+        "column": target.column,
+        "conditions": target.conditions,
+        "horizon_days": target.horizon_days,
+    }
 
 
 def sample_share(labelled_rows: int, max_rows: int) -> float:

@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from tdml_assets.core.attributes import AttributeSpec
 from tdml_assets.core.classification import Classification
 from tdml_assets.core.clustering import Clustering
+from tdml_assets.core.gate import Gate
+from tdml_assets.core.monitor import Monitor
 from tdml_assets.core.recommendation.settings import Recommendation
 from tdml_assets.core.targets import Target
 
@@ -157,28 +159,6 @@ class Model(_Frozen):
     seed: int = Field(default=7, ge=0)
 
 
-class Monitor(_Frozen):
-    """When drift is called a spike."""
-
-    psi_limit: float = Field(
-        default=0.25, gt=0, description="Population stability index from which a column may spike."
-    )
-    alpha: float = Field(
-        default=0.01, gt=0, lt=0.5, description="Chance of any false spike in a session by sampling alone."
-    )
-    min_rows: int = Field(default=200, ge=2, description="Rows a side must have to be judged.")
-    spiked_share: float = Field(
-        default=0.25,
-        gt=0,
-        le=1,
-        description="Share of watched columns that must spike for the verdict 'drift'; predictions alone suffice.",
-    )
-    report: bool = Field(
-        default=True, description="Draw the columns that moved farthest with Evidently, in some seconds a session."
-    )
-    cool_down_days: int = Field(default=7, ge=0, description="Days after a retraining in which drift starts no other.")
-
-
 class WorkflowSpec(_Frozen):
     """One use case."""
 
@@ -204,6 +184,7 @@ class WorkflowSpec(_Frozen):
     classification: Classification = Classification()
     clustering: Clustering = Clustering()
     recommendation: Recommendation = Recommendation()
+    gate: Gate = Gate()
     monitor: Monitor = Monitor()
     attributes: tuple[AttributeSpec, ...] = Field(default=(), description="Columns published in the parent segment.")
     batch_rows: int = Field(default=500_000, ge=1, description="Customers scored at a time.")
@@ -217,17 +198,15 @@ class WorkflowSpec(_Frozen):
         reserved = {"raw", "staging", "features", "monitoring", "audience", "main", "information_schema"}
         if name in reserved:
             raise ValueError(f"{name!r} is the name of a schema this project uses: choose another")
+        if name == "all":
+            raise ValueError("'all' stands for every workflow in the monitoring tables: choose another")
         return name
 
     @model_validator(mode="after")
     def _fits_its_task(self) -> Self:
-        for task in ("classification", "clustering", "recommendation"):
-            if (
-                task != self.task
-                and task in self.model_fields_set
-                and getattr(self, task) != type(getattr(self, task))()
-            ):
-                raise ValueError(f"{task}: the task is {self.task}, which does not read this section: leave it out")
+        for section in sorted({"classification", "clustering", "recommendation"} - {self.task}):
+            if section in self.model_fields_set and getattr(self, section) != type(getattr(self, section))():
+                raise ValueError(f"{section}: the task is {self.task}, which does not read this section: leave it out")
         allowed = TARGET_KINDS[self.task]
         if self.target.kind is not None and self.target.kind not in allowed:
             raise ValueError(

@@ -33,6 +33,7 @@ from tdml_assets.core.cluster_quality import (
     rounded,
     try_k,
 )
+from tdml_assets.engines.bounds import require_bounds, require_known
 from tdml_assets.engines.kmeans_model import STAGE, KMeansModel, evenly_spaced, groups_of, load_model, matrices
 from tdml_assets.engines.protocol import FeatureSource, ModelSpec, Recipe, require_same_columns
 
@@ -74,7 +75,7 @@ class KMeansParameters:
     min_rows: int = 100
 
     def __post_init__(self) -> None:
-        bounds: dict[str, tuple[float, float]] = {
+        bounds = {
             "k": (2, 50),
             "k_before": (2, 50),
             "k_min": (2, 50),
@@ -87,15 +88,7 @@ class KMeansParameters:
             "batch_rows": (100, 10**7),
             "min_rows": (2, 10**12),
         }
-        for name, (lowest, highest) in bounds.items():
-            value = getattr(self, name)
-            if name in {"k", "k_before"} and value is None:
-                continue
-            whole = isinstance(lowest, int)
-            kinds = int if whole else (int, float)
-            if isinstance(value, bool) or not isinstance(value, kinds) or not lowest <= value <= highest:
-                kind = "whole number" if whole else "number"
-                raise ValueError(f"parameter {name} is {value!r}: it must be a {kind} from {lowest} to {highest}")
+        require_bounds(self, bounds, {"k": None, "k_before": None})
         if self.k_min > self.k_max:
             raise ValueError(
                 f"parameter k_min is {self.k_min}, above k_max {self.k_max}: lower the one or raise the other"
@@ -104,10 +97,7 @@ class KMeansParameters:
     @classmethod
     def from_mapping(cls, parameters: Mapping[str, Any]) -> KMeansParameters:
         """Defaults overridden by ``parameters``. Raises ``ValueError`` naming a key that is not a parameter."""
-        known = [field.name for field in dataclasses.fields(cls)]
-        unknown = sorted(set(parameters) - set(known))
-        if unknown:
-            raise ValueError(f"{NAME} has no parameter {unknown}: it has {known}")
+        require_known(parameters, [field.name for field in dataclasses.fields(cls)], NAME)
         return cls(**parameters)
 
     @property

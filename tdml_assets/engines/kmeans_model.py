@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tdml_assets.core.cluster_profile import match_labels
 from tdml_assets.core.cluster_quality import Floats, nearest
+from tdml_assets.engines.model_files import read_facts
 from tdml_assets.engines.protocol import FeatureImportance, FeatureSource, Recipe, feature_matrix, require_same_columns
 
 STAGE = "clusters"
@@ -111,16 +111,6 @@ class KMeansModel:
         chosen = {**self.recipe.chosen, "labels": [labels[label] for label in self.labels], "highest_label": highest}
         return KMeansModel(dataclasses.replace(self.recipe, chosen=chosen))
 
-    def matched_to(self, previous: KMeansModel) -> KMeansModel:
-        """The same segments under the numbers of the previous model's that they continue.
-
-        For two models on features prepared with the same parameters, scaled to a standard deviation of 1. Across sessions,
-        which fit those anew, match profiles of raw features and call :meth:`relabelled`.
-        """
-        sides = [groups_of(model.features, model.labels, model.centroids) for model in (previous, self)]
-        match = match_labels(sides[0], sides[1], dict.fromkeys(self.features, 1.0), highest=previous.highest_label)
-        return self.relabelled(match.labels, match.highest)
-
 
 def load_model(files: Mapping[str, bytes]) -> KMeansModel:
     """Bring back a model from the bytes of its file, which the caller has verified.
@@ -130,11 +120,7 @@ def load_model(files: Mapping[str, bytes]) -> KMeansModel:
     ValueError
         If the file is missing, of another format, or its parts do not fit together.
     """
-    if MODEL_FILE not in files:
-        raise ValueError(f"the model lacks {MODEL_FILE}: promote another version")
-    facts = json.loads(files[MODEL_FILE])
-    if facts.get("format") != FORMAT:
-        raise ValueError(f"{MODEL_FILE} has format {facts.get('format')!r}, this code reads {FORMAT}: train again")
+    facts = read_facts(files, MODEL_FILE, version=FORMAT)
     recipe = Recipe(
         facts["rounds"], facts["rows"], facts["calibration_factor"], facts["validation_loss"], facts["chosen"]
     )

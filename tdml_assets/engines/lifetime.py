@@ -22,7 +22,9 @@ import pyarrow as pa
 
 from tdml_assets.core.lifetimes import fit_bg_nbd, fit_gamma_gamma, fit_pareto_nbd
 from tdml_assets.core.lifetimes.histories import Histories
+from tdml_assets.engines.bounds import require_bounds, require_known
 from tdml_assets.engines.lifetime_outlook import HISTORY, Lifetime, PurchaseModel
+from tdml_assets.engines.model_files import read_facts
 from tdml_assets.engines.protocol import (
     FeatureImportance,
     FeatureSource,
@@ -31,12 +33,11 @@ from tdml_assets.engines.protocol import (
     chained,
     feature_matrix,
 )
-from tdml_assets.engines.xgboost_rows import Floats, Matrix, evenly_spaced, split_batch
+from tdml_assets.engines.spend import EXPECTED_SPEND, calibration_factor, scored
+from tdml_assets.engines.xgboost_rows import Floats, Matrix, evenly_spaced
 
-EXPECTED_SPEND = "expected_spend"
 _MODEL_FILE = "lifetime.json"
 _FORMAT = 1
-_CALIBRATION_RANGE = (0.5, 2.0)
 
 
 @dataclass(frozen=True)
@@ -59,29 +60,20 @@ class LifetimeParameters:
     min_repeaters: int = 20
 
     def __post_init__(self) -> None:
-        bounds: dict[str, tuple[float, float]] = {
+        bounds = {
             "penalizer": (0.0, 1e6),
             "fit_rows": (50, 10**8),
             "min_rows": (2, 10**12),
             "min_repeaters": (2, 10**12),
         }
-        for name, (lowest, highest) in bounds.items():
-            value = getattr(self, name)
-            whole = isinstance(lowest, int)
-            kinds = int if whole else (int, float)
-            if isinstance(value, bool) or not isinstance(value, kinds) or not lowest <= value <= highest:
-                kind = "whole number" if whole else "number"
-                raise ValueError(f"parameter {name} is {value!r}: it must be a {kind} from {lowest} to {highest}")
+        require_bounds(self, bounds)
         if self.calibrate not in (True, False):
             raise ValueError(f"parameter calibrate is {self.calibrate!r}: it must be true or false")
 
     @classmethod
     def from_mapping(cls, parameters: Mapping[str, Any], estimator: str) -> LifetimeParameters:
         """Defaults overridden by ``parameters``. Raises ``ValueError`` naming a key that is not a parameter."""
-        known = [field.name for field in dataclasses.fields(cls)]
-        unknown = sorted(set(parameters) - set(known))
-        if unknown:
-            raise ValueError(f"{estimator} has no parameter {unknown}: it has {known}")
+        require_known(parameters, [field.name for field in dataclasses.fields(cls)], estimator)
         return cls(**parameters)
 
 
@@ -177,9 +169,7 @@ class LifetimeModel:
             If features are missing, extra, reordered, of another type, infinite or scaled.
         """
         seen = self.lifetime.outlook(self._history(batch, "rows to score"))
-        amount = seen.spend_if_active * self.recipe.calibration_factor
-        columns = {"predicted_target": seen.active * amount, "p_buy": seen.active, "amount": amount}
-        return pa.RecordBatch.from_arrays([pa.array(values) for values in columns.values()], names=list(columns))
+        return scored(seen.active, seen.spend_if_active * self.recipe.calibration_factor)
 
     def reasons(self, batch: pa.RecordBatch) -> Floats:
         """Attribute log expected spend to the features, (rows, features), against the mean customer who bought again.
@@ -212,13 +202,11 @@ class LifetimeModel:
 
     def calibrated(self, validation: FeatureSource) -> LifetimeModel:
         """Scale the value so that total predicted equals total actual on ``validation``, by a factor in [0.5, 2]."""
-        actual = predicted = 0.0
-        for batch in validation.batches():
-            features, target = split_batch(batch, validation, "validation rows")
-            seen = self.lifetime.outlook(history_of(features, self._places, "validation rows"))
-            actual, predicted = actual + float(target.sum()), predicted + float(seen.spend.sum())
-        factor = float(np.clip(actual / predicted, *_CALIBRATION_RANGE))
+        factor = calibration_factor(validation, self._total)
         return LifetimeModel(self.features, self.lifetime, dataclasses.replace(self.recipe, calibration_factor=factor))
+
+    def _total(self, matrix: Matrix) -> float:
+        return float(self.lifetime.outlook(history_of(matrix, self._places, "validation rows")).spend.sum())
 
     def _history(self, batch: pa.RecordBatch, where: str) -> Floats:
         return history_of(feature_matrix(batch, self.features, where), self._places, where)
@@ -259,13 +247,7 @@ class _LifetimeLearner:
         ValueError
             If the file is missing, of another format or another family.
         """
-        if _MODEL_FILE not in files:
-            raise ValueError(f"the model lacks {_MODEL_FILE}: promote another version")
-        facts = json.loads(files[_MODEL_FILE])
-        if facts.get("format") != _FORMAT:
-            raise ValueError(
-                f"{_MODEL_FILE} has format {facts.get('format')!r}, this code reads {_FORMAT}: train again"
-            )
+        facts = read_facts(files, _MODEL_FILE, version=_FORMAT)
         if facts["lifetime"]["family"] != self._family:
             raise ValueError(
                 f"{_MODEL_FILE} holds {facts['lifetime']['family']}, {self.name} reads {self._family}: train again"

@@ -19,7 +19,8 @@ from scipy.special import expit
 from tdml_assets.engines.lifetime import history_of, history_places
 from tdml_assets.engines.lifetime_outlook import Lifetime, Outlook, log_odds
 from tdml_assets.engines.protocol import BatchSource, FeatureSource
-from tdml_assets.engines.two_stage import AMOUNT, BUYS, TwoStageParameters
+from tdml_assets.engines.spend import AMOUNT, BUYS
+from tdml_assets.engines.two_stage import TwoStageParameters
 from tdml_assets.engines.xgboost_rows import Floats, Matrix, StageRows, TargetFacts, quantile_matrix, split_batch
 
 #: What the trees may see of the lifetime model, beside the features.

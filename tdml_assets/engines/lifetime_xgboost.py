@@ -27,9 +27,12 @@ import numpy as np
 import pyarrow as pa
 import xgboost as xgb
 
+from tdml_assets.engines.boosters import grown
+from tdml_assets.engines.bounds import require_known
 from tdml_assets.engines.lifetime import LifetimeParameters, fit_lifetime, history_of, history_places
 from tdml_assets.engines.lifetime_outlook import Lifetime, Outlook, PurchaseModel
 from tdml_assets.engines.lifetime_start import OUTLOOK_FEATURES, STAGES, Start, StartedRows, margin_of, outlook_matrix
+from tdml_assets.engines.model_files import read_booster, read_facts
 from tdml_assets.engines.protocol import (
     FeatureImportance,
     FeatureSource,
@@ -39,23 +42,14 @@ from tdml_assets.engines.protocol import (
     feature_matrix,
     require_same_columns,
 )
-from tdml_assets.engines.two_stage import AMOUNT, BUYS, EXPECTED_SPEND, TwoStageParameters
-from tdml_assets.engines.xgboost_rows import (
-    Floats,
-    Matrix,
-    booster_name,
-    bytes_of_matrix,
-    evenly_spaced,
-    split_batch,
-)
+from tdml_assets.engines.spend import AMOUNT, BUYS, calibration_factor, log_spend, scored, stage_importances
+from tdml_assets.engines.two_stage import OBJECTIVES, TwoStageParameters
+from tdml_assets.engines.xgboost_rows import Floats, Matrix, booster_name, bytes_of_matrix, evenly_spaced
 
 _BOOSTER_FILES = {BUYS: "buys.json", AMOUNT: "amount.json"}
 _MODEL_FILE = "lifetime_xgboost.json"
 _FORMAT = 1
 _NAME = "lifetime_xgboost"
-# A refit on more rows may use this many times the rounds found: growth beyond it was not tried.
-_LARGEST_ROUND_GROWTH = 1.5
-_CALIBRATION_RANGE = (0.5, 2.0)
 # Overruled by the starts of the rows; XGBoost wants one.
 _BASE_SCORE = {BUYS: 0.5, AMOUNT: 1.0}
 _ROWS_EXPLAINED_AT_ONCE = 65_536
@@ -94,9 +88,7 @@ class HybridParameters:
         """Defaults overridden by ``parameters``. Raises ``ValueError`` naming a key that is not a parameter."""
         own = {field.name for field in dataclasses.fields(cls)} - {"stages"}
         staged = {field.name for field in dataclasses.fields(TwoStageParameters)}
-        unknown = sorted(set(parameters) - own - staged)
-        if unknown:
-            raise ValueError(f"{_NAME} has no parameter {unknown}: it has {sorted(own | staged)}")
+        require_known(parameters, sorted(own | staged), _NAME)
         stages = TwoStageParameters(**{name: value for name, value in parameters.items() if name in staged})
         return cls(stages, **{name: value for name, value in parameters.items() if name in own})
 
@@ -141,9 +133,7 @@ class LifetimeXgboostModel:
         ValueError
             If features are missing, extra, reordered, of another type, infinite, or the history is scaled.
         """
-        p_buy, amount = self._predict(feature_matrix(batch, self.features, "rows to score"), "rows to score")
-        columns = {"predicted_target": p_buy * amount, "p_buy": p_buy, "amount": amount}
-        return pa.RecordBatch.from_arrays([pa.array(values) for values in columns.values()], names=list(columns))
+        return scored(*self._predict(feature_matrix(batch, self.features, "rows to score"), "rows to score"))
 
     def reasons(self, batch: pa.RecordBatch) -> Floats:
         """Attribute the log of expected spend to the features, (rows, features): phi_amount + (1 - p) phi_buys.
@@ -160,7 +150,8 @@ class LifetimeXgboostModel:
         found = np.empty(matrix.shape)
         for first in range(0, len(matrix), _ROWS_EXPLAINED_AT_ONCE):
             rows = slice(first, first + _ROWS_EXPLAINED_AT_ONCE)
-            found[rows] = self._combined(self._attributions(matrix[rows]), matrix[rows])
+            shap, (p_buy, _) = self._attributions(matrix[rows]), self._predict(matrix[rows], "rows to explain")
+            found[rows] = log_spend(shap[BUYS], shap[AMOUNT], p_buy)
         return found
 
     def importances(self, source: FeatureSource, rows: int = 2_000) -> list[FeatureImportance]:
@@ -169,18 +160,8 @@ class LifetimeXgboostModel:
         Gain is that of the trees; the attributions are those of :meth:`reasons`, which know the start too.
         """
         sample = evenly_spaced(source, rows)
-        shap, found = self._attributions(sample), []
-        for stage, booster in self._boosters.items():
-            gain: dict[str, Any] = booster.get_score(importance_type="total_gain")
-            total = sum(gain.values()) or 1.0
-            for place, feature in enumerate(self.features):
-                share = float(gain.get(booster_name(feature), 0.0)) / total
-                found.append(FeatureImportance(feature, stage, share, float(np.abs(shap[stage][:, place]).mean())))
-        combined = np.abs(self._combined(shap, sample)).mean(axis=0)
-        return found + [
-            FeatureImportance(feature, EXPECTED_SPEND, None, float(combined[place]))
-            for place, feature in enumerate(self.features)
-        ]
+        p_buy, _ = self._predict(sample, "rows to explain")
+        return stage_importances(self.features, self._boosters, self._attributions(sample), p_buy)
 
     def files(self) -> dict[str, bytes]:
         """Give the model as bytes per file name: XGBoost JSON for each stage, and one file that binds them."""
@@ -197,16 +178,15 @@ class LifetimeXgboostModel:
 
     def calibrated(self, validation: FeatureSource) -> LifetimeXgboostModel:
         """Scale the amount so that total predicted equals total actual on ``validation``, by a factor in [0.5, 2]."""
-        actual = predicted = 0.0
-        for batch in validation.batches():
-            features, target = split_batch(batch, validation, "validation rows")
-            p_buy, amount = self._predict(features, "validation rows")
-            actual, predicted = actual + float(target.sum()), predicted + float(p_buy @ amount)
-        factor = float(np.clip(self.recipe.calibration_factor * actual / predicted, *_CALIBRATION_RANGE))
+        factor = calibration_factor(validation, self._total, self.recipe.calibration_factor)
         recipe = dataclasses.replace(self.recipe, calibration_factor=factor)
         return LifetimeXgboostModel(
             self.features, self.lifetime, self._boosters, self._starts, self._scale, recipe, self._threads
         )
+
+    def _total(self, matrix: Matrix) -> float:
+        p_buy, amount = self._predict(matrix, "validation rows")
+        return float(p_buy @ amount)
 
     def _predict(self, matrix: Matrix, where: str) -> tuple[Floats, Floats]:
         seen = self.lifetime.outlook(history_of(matrix, self._places, where))
@@ -236,11 +216,6 @@ class LifetimeXgboostModel:
             found[stage] = trees[:, :count]
             found[stage][:, self._places] += self._starts[stage].weight * start + through
         return found
-
-    def _combined(self, shap: Mapping[str, Floats], matrix: Matrix) -> Floats:
-        p_buy, _ = self._predict(matrix, "rows to explain")
-        combined: Floats = shap[AMOUNT] + (1.0 - p_buy)[:, None] * shap[BUYS]
-        return combined
 
 
 class LifetimeXgboostLearner:
@@ -282,27 +257,13 @@ class LifetimeXgboostLearner:
         ValueError
             If a file is missing, of another format, or the parts do not belong together.
         """
-        missing = sorted({_MODEL_FILE, *_BOOSTER_FILES.values()} - set(files))
-        if missing:
-            raise ValueError(f"the model lacks {missing}: promote another version")
-        facts = json.loads(files[_MODEL_FILE])
-        if facts.get("format") != _FORMAT:
-            raise ValueError(
-                f"{_MODEL_FILE} has format {facts.get('format')!r}, this code reads {_FORMAT}: train again"
-            )
+        facts = read_facts(files, _MODEL_FILE, tuple(_BOOSTER_FILES.values()), version=_FORMAT)
         features, recipe = tuple(facts["features"]), Recipe(**facts["recipe"])
         boosters = {}
         for stage, name in _BOOSTER_FILES.items():
-            boosters[stage] = xgb.Booster()
-            boosters[stage].load_model(bytearray(files[name]))
-            objective = json.loads(boosters[stage].save_config())["learner"]["objective"]["name"]
-            expected = TwoStageParameters().of_stage(stage, base_score=0.5, seed=0, threads=1)["objective"]
-            rounds = boosters[stage].num_boosted_rounds()
-            if objective != expected or rounds != recipe.rounds[stage]:
-                raise ValueError(
-                    f"{name} holds {rounds} rounds of {objective}, {_MODEL_FILE} says {recipe.rounds[stage]} of {expected}: "
-                    "files of two models are mixed, take another version"
-                )
+            boosters[stage] = read_booster(
+                files, name, objective=OBJECTIVES[stage], rounds=recipe.rounds[stage], model_file=_MODEL_FILE
+            )
             names = boosters[stage].feature_names or []
             require_same_columns([booster_name(feature) for feature in features], names[: len(features)], name)
         starts = {stage: Start(**start) for stage, start in facts["starts"].items()}
@@ -351,8 +312,7 @@ def _fitted(
         chosen = stages.of_stage(stage, base_score=_BASE_SCORE[stage], seed=spec.seed, threads=threads)
         sizes[stage] = data.num_row()
         if held is None:
-            growth = min(max(sizes[stage] / recipe.rows[stage], 1.0), _LARGEST_ROUND_GROWTH)
-            rounds[stage] = round(recipe.rounds[stage] * growth)
+            rounds[stage] = grown(recipe.rounds[stage], sizes[stage] / recipe.rows[stage])
             boosters[stage] = xgb.train(chosen, data, rounds[stage])
         else:
             against = held.matrix(

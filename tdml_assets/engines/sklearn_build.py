@@ -1,6 +1,7 @@
 """From a declaration to an unfitted estimator: classes by import path, parameters, steps, seeds, threads.
 
-Belongs here: what can be refused before a row is read. Does not: fitting, scoring and files (``sklearn_estimator.py``).
+Belongs here: what can be refused before a row is read. Does not: fitting, scoring and files (``sklearn_estimator.py``), what
+differs between tasks (``sklearn_tasks.py``).
 
 A class is imported when it is asked for. Inside parameters, at any depth, ``{"estimator": path, "parameters": {...}}`` is an
 estimator and ``{"function": path}`` a function that is there to be found, such as ``numpy.log1p``.
@@ -22,24 +23,13 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
 from tdml_assets.engines.protocol import ModelSpec
+from tdml_assets.engines.sklearn_tasks import TASKS
 
 #: Name of the last step of a pipeline.
 MODEL_STEP = "model"
 
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 _UNUSED = re.compile(r"Parameters: \{ (.*) \} are not used")
-_METHOD = {"regression": "predict", "classification": "predict_proba", "clustering": "predict"}
-# Kinds as estimators tell them themselves; a class of one's own need not.
-_KINDS = {
-    "regression": ("regressor",),
-    "classification": ("classifier",),
-    "clustering": ("clusterer", "density_estimator"),
-}
-_EXAMPLES = {
-    "regression": "sklearn.ensemble.HistGradientBoostingRegressor",
-    "classification": "sklearn.linear_model.LogisticRegression, or wrap it in sklearn.calibration.CalibratedClassifierCV",
-    "clustering": "sklearn.cluster.KMeans",
-}
 
 
 def build(spec: ModelSpec, features: Sequence[str], *, threads: int) -> Any:
@@ -88,10 +78,10 @@ def require_method(model: Any, spec: ModelSpec) -> None:
     ValueError
         Naming the method and an estimator that has it.
     """
-    method = _METHOD[spec.task]
-    if not hasattr(model, method):
+    task = TASKS[spec.task]
+    if not hasattr(model, task.method):
         raise ValueError(
-            f"{spec.estimator} has no {method} as declared, {spec.task} needs it: take for instance {_EXAMPLES[spec.task]}"
+            f"{spec.estimator} has no {task.method} as declared, {spec.task} needs it: take for instance {task.example}"
         )
 
 
@@ -217,11 +207,10 @@ def _placed(entry: Any, features: Sequence[str]) -> tuple[Any, ...]:
 
 
 def _require_task(model: Any, spec: ModelSpec) -> None:
-    kind = _kind(model)
-    if kind is not None and kind not in _KINDS[spec.task]:
+    kind, task = _kind(model), TASKS[spec.task]
+    if kind is not None and kind not in task.kinds:
         raise ValueError(
-            f"{spec.estimator} is a {kind.replace('_', ' ')}, the task is {spec.task}: "
-            f"take for instance {_EXAMPLES[spec.task]}"
+            f"{spec.estimator} is a {kind.replace('_', ' ')}, the task is {spec.task}: take for instance {task.example}"
         )
     # A stack delegates to an estimator that it makes when fitted: before that only its class can tell.
     require_method(type(model) if hasattr(model, "final_estimator") else model, spec)

@@ -2,7 +2,7 @@
 
 Belongs here: fitting such an estimator on the rows of a source, and bringing it back from its files.
 Does not: making it from its declaration (``sklearn_build.py``), what its archive may hold (``trusted_types.py``), scoring
-(``sklearn_model.py``).
+(``sklearn_model.py``), what differs between tasks (``sklearn_tasks.py``).
 
 The model that scores, in the session that trained it too, is the one read back from the archive: what is measured is what
 is stored.
@@ -11,7 +11,6 @@ is stored.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,9 +19,11 @@ import xgboost as xgb
 
 from tdml_assets.core import search
 from tdml_assets.engines import trusted_types
+from tdml_assets.engines.model_files import read_facts
 from tdml_assets.engines.protocol import FeatureSource, ModelSpec, Recipe, require_same_columns
 from tdml_assets.engines.sklearn_build import build, require_method
-from tdml_assets.engines.sklearn_model import FORMAT, MODEL_FILE, STAGE, Floats, SklearnModel, named_missing, within
+from tdml_assets.engines.sklearn_model import FORMAT, MODEL_FILE, STAGE, SklearnModel, named_missing, within
+from tdml_assets.engines.sklearn_tasks import TASKS, Floats, SklearnTask
 from tdml_assets.engines.xgboost_rows import split_batch
 
 ARCHIVE_FILE = "estimator.skops"
@@ -53,7 +54,7 @@ class SklearnLearner:
     """
 
     name = "sklearn"
-    tasks = frozenset({"regression", "classification", "clustering"})
+    tasks = frozenset(TASKS)
     wants_unlabelled = False
 
     def __init__(self, extra_trusted: Sequence[str] = ()) -> None:
@@ -73,11 +74,12 @@ class SklearnLearner:
             (*validation.features, validation.target),
             "validation against training rows",
         )
+        task = TASKS[spec.task]
         model = self._fitted(train, spec, {}, threads, "training rows")
-        if spec.task == "clustering" or validation.row_count == 0:
+        if not task.has_target or validation.row_count == 0:
             return model
         rows, target = _dense(validation, "validation rows")
-        _require_target(target, spec.task, "validation rows", varied=False)
+        task.require_target(target, "validation rows", varied=False)
         loss_name = search.loss_name(spec.task, [0.0] if model.floors_at_zero else [-1.0])
         measured = {loss_name: search.loss(loss_name, target, model.predict(rows))}
         return dataclasses.replace(model, recipe=dataclasses.replace(model.recipe, validation_loss=measured))
@@ -94,12 +96,7 @@ class SklearnLearner:
         ValueError
             If a file is missing, of another format, not allowed, or the files do not belong together.
         """
-        missing = sorted({MODEL_FILE, ARCHIVE_FILE} - set(files))
-        if missing:
-            raise ValueError(f"the model lacks {missing}: promote another version")
-        facts = json.loads(files[MODEL_FILE])
-        if facts.get("format") != FORMAT:
-            raise ValueError(f"{MODEL_FILE} has format {facts.get('format')!r}, this code reads {FORMAT}: train again")
+        facts = read_facts(files, MODEL_FILE, (ARCHIVE_FILE,), version=FORMAT)
         estimator = trusted_types.load(files[ARCHIVE_FILE], self._allowed, f"{ARCHIVE_FILE} of {facts['estimator']}")
         _put_boosters_back(estimator, files, threads)
         features = tuple(facts["features"])
@@ -132,6 +129,7 @@ class SklearnLearner:
     def _fitted(
         self, source: FeatureSource, spec: ModelSpec, validation_loss: Mapping[str, float], threads: int, where: str
     ) -> SklearnModel:
+        task = TASKS[spec.task]
         estimator = build(spec, source.features, threads=threads)
         trusted_types.dump(estimator, self._allowed, spec.estimator)  # unfitted: refuses before time is spent
         rows, target = _dense(source, where)
@@ -139,19 +137,21 @@ class SklearnLearner:
             raise ValueError(
                 f"{where}: {len(rows)} rows; {_MIN_ROWS} are needed: take more snapshots or more customers"
             )
-        _require_target(target, spec.task, where)
-        # Several threads of k-means sum their centres in the order they end: the last digits would differ from run to run.
-        with within(1 if spec.task == "clustering" else threads, jobs=threads):
-            _fit(estimator, rows, target, spec, source.features, where)
+        task.require_target(target, where)
+        with (
+            within(task.fit_threads(threads), jobs=threads),
+            named_missing(rows, source.features, spec.estimator, where),
+        ):
+            _fit(task, estimator, rows, target, f"{where}: {spec.estimator}")
         require_method(estimator, spec)
         files = {
             **_boosters_taken_out(estimator),
             ARCHIVE_FILE: trusted_types.dump(estimator, self._allowed, spec.estimator),
         }
-        floors_at_zero = spec.task == "regression" and bool(target.min() >= 0.0)
+        floors = task.floors_at_zero(target)
         recipe = Recipe({}, {STAGE: len(rows)}, validation_loss=dict(validation_loss))
         fitted = SklearnModel(
-            source.features, recipe, spec.task, spec.estimator, floors_at_zero, None, threads, estimator, files
+            source.features, recipe, spec.task, spec.estimator, floors, None, threads, estimator, files
         )
         stored = self.load(fitted.files(), threads=threads)
         return dataclasses.replace(stored, centre=_centre(stored, rows))
@@ -175,35 +175,11 @@ def _dense(source: FeatureSource, where: str) -> tuple[Floats, Floats]:
     raise ValueError(f"{where}: the source says {source.row_count} rows and holds another number: read it again")
 
 
-def _require_target(target: Floats, task: str, where: str, *, varied: bool = True) -> None:
-    if task == "clustering":
-        return
-    bad = int(target.size - np.isfinite(target).sum())
-    if bad:
-        raise ValueError(f"{where}: {bad} of {target.size} targets are NULL, NaN or infinite: drop them")
-    if task == "classification":
-        others = int(((target != 0.0) & (target != 1.0)).sum())
-        if others:
-            raise ValueError(
-                f"{where}: {others} of {target.size} targets are neither 0 nor 1: declare a yes-or-no target"
-            )
-    if varied and target.min() == target.max():
-        raise ValueError(
-            f"{where}: all {target.size} targets are equal, nothing can be learnt: change the horizon or add snapshots"
-        )
-
-
-def _fit(estimator: Any, rows: Floats, target: Floats, spec: ModelSpec, features: Sequence[str], where: str) -> None:
-    with named_missing(rows, features, spec.estimator, where):
-        try:
-            if spec.task == "clustering":
-                estimator.fit(rows)
-            elif spec.task == "classification":
-                estimator.fit(rows, target.astype(np.int64))
-            else:
-                estimator.fit(rows, target)
-        except ValueError as error:
-            raise ValueError(f"{where}: {spec.estimator} cannot be fitted: {error}") from error
+def _fit(task: SklearnTask, estimator: Any, rows: Floats, target: Floats, what: str) -> None:
+    try:
+        task.fit(estimator, rows, target)
+    except ValueError as error:
+        raise ValueError(f"{what} cannot be fitted: {error}") from error
 
 
 def _centre(model: SklearnModel, rows: Floats) -> Floats | None:

@@ -1,6 +1,7 @@
 """A fitted scikit-learn-compatible estimator as a model: it scores, explains itself and becomes files.
 
-Belongs here: what is done with a fitted estimator. Does not: fitting it and reading its files (``sklearn_estimator.py``).
+Belongs here: what is done with a fitted estimator. Does not: fitting it and reading its files (``sklearn_estimator.py``),
+what differs between tasks (``sklearn_tasks.py``).
 
 Scoring runs on one job, because a forest adds its trees up in the order in which jobs end; rows are still spread over the
 tier's threads where an estimator does that itself.
@@ -12,7 +13,6 @@ import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,9 +25,8 @@ from threadpoolctl import threadpool_limits
 
 from tdml_assets.engines.protocol import FeatureImportance, FeatureSource, Recipe, feature_matrix
 from tdml_assets.engines.sklearn_build import last_step
+from tdml_assets.engines.sklearn_tasks import TASKS, Floats
 from tdml_assets.engines.xgboost_rows import evenly_spaced
-
-Floats = NDArray[np.float64]
 
 #: Name of the only part of the model in tables of importances.
 STAGE = "model"
@@ -84,7 +83,7 @@ class SklearnModel:
             return np.empty(0)
         matrix = np.asarray(rows, dtype=np.float64)
         with within(self.threads, jobs=1), named_missing(matrix, self.features, self.path, "rows to score"):
-            found = _outputs(self.estimator, matrix, self.task)
+            found = TASKS[self.task].outputs(self.estimator, matrix)
         if found.shape != (len(matrix),):
             raise ValueError(
                 f"{self.path} gave predictions of shape {found.shape} for {len(matrix)} rows: one each is needed"
@@ -139,14 +138,6 @@ class SklearnModel:
         }
         return {**self.stored, MODEL_FILE: json.dumps(facts, sort_keys=True, indent=1).encode()}
 
-    def save(self, folder: Path) -> list[Path]:
-        """Write :meth:`files` into an existing folder. Returns the paths."""
-        written = []
-        for name, data in self.files().items():
-            (folder / name).write_bytes(data)
-            written.append(folder / name)
-        return written
-
     @property
     def coefficients(self) -> Floats | None:
         """One per feature, for a linear model whose steps keep features apart; else None."""
@@ -197,19 +188,8 @@ class SklearnModel:
         for place in range(len(self.features)):
             permuted = sample.copy()
             permuted[:, place] = rng.permutation(sample[:, place])
-            changed = self.predict(permuted) - usual
-            strength[place] = np.mean(changed != 0.0) if self.task == "clustering" else np.abs(changed).mean()
+            strength[place] = TASKS[self.task].strength(self.predict(permuted) - usual)
         return strength
-
-
-def _outputs(estimator: Any, rows: Floats, task: str) -> Floats:
-    if task == "classification":
-        found = np.asarray(estimator.predict_proba(rows), dtype=np.float64)
-        return np.asarray(found[:, list(estimator.classes_).index(1)], dtype=np.float64)
-    found = np.asarray(estimator.predict(rows), dtype=np.float64)
-    if task == "clustering":
-        return found + 1.0
-    return found[:, 0] if found.ndim == 2 and found.shape[1] == 1 else found
 
 
 @contextmanager

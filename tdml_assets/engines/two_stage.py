@@ -18,14 +18,17 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import xgboost as xgb
 
+from tdml_assets.engines.boosters import grown
+from tdml_assets.engines.bounds import TREE_BOUNDS, require_bounds, require_known
+from tdml_assets.engines.model_files import read_booster, read_facts
 from tdml_assets.engines.protocol import FeatureImportance, FeatureSource, Recipe, feature_matrix, require_same_columns
+from tdml_assets.engines.spend import AMOUNT, BUYS, calibration_factor, log_spend, scored, stage_importances
 from tdml_assets.engines.tree_shap import TreeShap
 from tdml_assets.engines.xgboost_rows import (
     Floats,
@@ -35,17 +38,13 @@ from tdml_assets.engines.xgboost_rows import (
     booster_name,
     evenly_spaced,
     quantile_matrix,
-    split_batch,
 )
 
-BUYS, AMOUNT, EXPECTED_SPEND = "buys", "amount", "expected_spend"
 _BOOSTER_FILES = {BUYS: "buys.json", AMOUNT: "amount.json"}
 _MODEL_FILE = "two_stage.json"
 _FORMAT = 1
-_OBJECTIVES = {BUYS: "binary:logistic", AMOUNT: "reg:tweedie"}
-# A refit on more rows may use this many times the rounds found: growth beyond it was not tried.
-_LARGEST_ROUND_GROWTH = 1.5
-_CALIBRATION_RANGE = (0.5, 2.0)
+#: What each stage minimises, as XGBoost names it.
+OBJECTIVES = {BUYS: "binary:logistic", AMOUNT: "reg:tweedie"}
 # Both stages' attributions of this many rows are held beside the result.
 _ROWS_EXPLAINED_AT_ONCE = 65_536
 
@@ -79,44 +78,22 @@ class TwoStageParameters:
     min_buyers: int = 50
 
     def __post_init__(self) -> None:
-        bounds: dict[str, tuple[float, float]] = {
-            "rounds": (1, 100_000),
-            "patience": (1, 100_000),
-            "max_depth": (1, 15),
-            "learning_rate": (1e-4, 1.0),
-            "subsample": (0.01, 1.0),
-            "colsample": (0.01, 1.0),
-            "min_child_weight": (0.0, 1e9),
-            "reg_lambda": (0.0, 1e9),
-            "max_bin": (2, 65_536),
-            "tweedie_power": (1.01, 1.99),
-            "min_rows": (2, 10**12),
-            "min_buyers": (1, 10**12),
-        }
-        for name, (lowest, highest) in bounds.items():
-            value = getattr(self, name)
-            whole = isinstance(lowest, int)
-            kinds = int if whole else (int, float)
-            if isinstance(value, bool) or not isinstance(value, kinds) or not lowest <= value <= highest:
-                kind = "whole number" if whole else "number"
-                raise ValueError(f"parameter {name} is {value!r}: it must be a {kind} from {lowest} to {highest}")
+        own = {"tweedie_power": (1.01, 1.99), "min_rows": (2, 10**12), "min_buyers": (1, 10**12)}
+        require_bounds(self, {**TREE_BOUNDS, **own})
         if self.calibrate not in (True, False):
             raise ValueError(f"parameter calibrate is {self.calibrate!r}: it must be true or false")
 
     @classmethod
     def from_mapping(cls, parameters: Mapping[str, Any]) -> TwoStageParameters:
         """Defaults overridden by ``parameters``. Raises ``ValueError`` naming a key that is not a parameter."""
-        known = [field.name for field in dataclasses.fields(cls)]
-        unknown = sorted(set(parameters) - set(known))
-        if unknown:
-            raise ValueError(f"two_stage_xgboost has no parameter {unknown}: it has {known}")
+        require_known(parameters, [field.name for field in dataclasses.fields(cls)], "two_stage_xgboost")
         return cls(**parameters)
 
     def of_stage(self, stage: str, *, base_score: float, seed: int, threads: int) -> dict[str, Any]:
         """Give the parameters as XGBoost takes them."""
         power = f"{self.tweedie_power:g}"
         chosen: dict[str, Any] = {
-            "objective": _OBJECTIVES[stage],
+            "objective": OBJECTIVES[stage],
             "eval_metric": "logloss" if stage == BUYS else f"tweedie-nloglik@{power}",
             "base_score": base_score,
             "tree_method": "hist",
@@ -198,7 +175,7 @@ def refit_two_stage(
     for stage in (BUYS, AMOUNT):
         data, facts = _stage_matrix(source, stage, parameters, where="rows of the refit", scale=scale, threads=threads)
         rows[stage] = data.num_row()
-        rounds[stage] = _grown(recipe.rounds[stage], rows[stage] / recipe.rows[stage])
+        rounds[stage] = grown(recipe.rounds[stage], rows[stage] / recipe.rows[stage])
         chosen = parameters.of_stage(stage, base_score=_base_score(stage, facts), seed=seed, threads=threads)
         boosters[stage] = xgb.train(chosen, data, rounds[stage])
         scale = facts.total / facts.buyers
@@ -214,23 +191,12 @@ def load_two_stage(files: Mapping[str, bytes], *, threads: int) -> TwoStageModel
     ValueError
         If a file is missing, of another format, or the parts do not belong together.
     """
-    missing = sorted({_MODEL_FILE, *_BOOSTER_FILES.values()} - set(files))
-    if missing:
-        raise ValueError(f"the model lacks {missing}: promote another version")
-    facts = json.loads(files[_MODEL_FILE])
-    if facts.get("format") != _FORMAT:
-        raise ValueError(f"{_MODEL_FILE} has format {facts.get('format')!r}, this code reads {_FORMAT}: train again")
+    facts = read_facts(files, _MODEL_FILE, tuple(_BOOSTER_FILES.values()), version=_FORMAT)
     features = tuple(facts["features"])
     boosters = {}
     for stage, name in _BOOSTER_FILES.items():
-        booster = xgb.Booster()
-        booster.load_model(bytearray(files[name]))
-        objective = json.loads(booster.save_config())["learner"]["objective"]["name"]
-        if objective != _OBJECTIVES[stage] or booster.num_boosted_rounds() != facts["rounds"][stage]:
-            raise ValueError(
-                f"{name} holds {booster.num_boosted_rounds()} rounds of {objective}, {_MODEL_FILE} says "
-                f"{facts['rounds'][stage]} of {_OBJECTIVES[stage]}: files of two models are mixed, take another version"
-            )
+        rounds = facts["rounds"][stage]
+        booster = read_booster(files, name, objective=OBJECTIVES[stage], rounds=rounds, model_file=_MODEL_FILE)
         require_same_columns([booster_name(feature) for feature in features], booster.feature_names or (), name)
         boosters[stage] = booster
     recipe = Recipe(facts["rounds"], facts["rows"], facts["calibration_factor"], facts["validation_loss"])
@@ -267,40 +233,28 @@ class TwoStageModel:
         ValueError
             If features are missing, extra, reordered, of another type or infinite.
         """
-        matrix = feature_matrix(batch, self.features, "rows to score")
-        p_buy, amount = self._predict(matrix)
-        columns = {"predicted_target": p_buy * amount, "p_buy": p_buy, "amount": amount}
-        return pa.RecordBatch.from_arrays([pa.array(values) for values in columns.values()], names=list(columns))
+        return scored(*self._predict(feature_matrix(batch, self.features, "rows to score")))
 
     def importances(self, source: FeatureSource, rows: int = 2_000) -> list[FeatureImportance]:
         """Give importances per stage and combined, from exact TreeSHAP on at most ``rows`` evenly spaced rows.
 
-        The combined output is log expected spend = log p + log amount. Since d log p / d logit = 1 - p, its first-order
-        attribution is phi_amount + (1 - p) phi_buys: a purchase that is certain anyway owes nothing to the first stage.
+        The combined output is log expected spend, as :func:`~tdml_assets.engines.spend.log_spend` attributes it.
         """
         sample = evenly_spaced(source, rows)
-        names = [booster_name(feature) for feature in self.features]
-        data = xgb.DMatrix(sample, feature_names=names)
+        data = xgb.DMatrix(sample, feature_names=[booster_name(feature) for feature in self.features])
         p_buy, _ = self._predict(sample)
-        shap, found = {}, []
-        for stage, booster in self._boosters.items():
-            shap[stage] = booster.predict(data, pred_contribs=True)[:, :-1].astype(np.float64)
-            gain: dict[str, Any] = booster.get_score(importance_type="total_gain")
-            total = sum(gain.values()) or 1.0
-            for place, feature in enumerate(self.features):
-                share = float(gain.get(names[place], 0.0)) / total
-                found.append(FeatureImportance(feature, stage, share, float(np.abs(shap[stage][:, place]).mean())))
-        combined = np.abs(shap[AMOUNT] + (1.0 - p_buy)[:, None] * shap[BUYS]).mean(axis=0)
-        return found + [
-            FeatureImportance(feature, EXPECTED_SPEND, None, float(combined[place]))
-            for place, feature in enumerate(self.features)
-        ]
+        shap = {
+            stage: booster.predict(data, pred_contribs=True)[:, :-1].astype(np.float64)
+            for stage, booster in self._boosters.items()
+        }
+        return stage_importances(self.features, self._boosters, shap, p_buy)
 
     def reasons(self, batch: pa.RecordBatch) -> Floats:
         """Attribute the log of expected spend of every row to its features, by exact TreeSHAP.
 
-        The attribution is phi_amount + (1 - p) phi_buys, as in :meth:`importances`. That of the amount is exact: phi_amount
-        and its bias sum to log(amount / scale). That of the purchase is the first order of log p around the row's own p.
+        The attribution is phi_amount + (1 - p) phi_buys (:func:`~tdml_assets.engines.spend.log_spend`). That of the amount is
+        exact: phi_amount and its bias sum to log(amount / scale). That of the purchase is the first order of log p around the
+        row's own p.
 
         Parameters
         ----------
@@ -321,7 +275,7 @@ class TwoStageModel:
         for first in range(0, len(matrix), _ROWS_EXPLAINED_AT_ONCE):
             rows = slice(first, first + _ROWS_EXPLAINED_AT_ONCE)
             p_buy, _ = self._predict(matrix[rows])
-            found[rows] = amount(matrix[rows]) + (1.0 - p_buy)[:, None] * buys(matrix[rows])
+            found[rows] = log_spend(buys(matrix[rows]), amount(matrix[rows]), p_buy)
         return found
 
     def files(self) -> dict[str, bytes]:
@@ -335,32 +289,17 @@ class TwoStageModel:
         boosters = {name: bytes(self._boosters[stage].save_raw("json")) for stage, name in _BOOSTER_FILES.items()}
         return {**boosters, _MODEL_FILE: json.dumps(facts, sort_keys=True, indent=1).encode()}
 
-    def save(self, folder: Path) -> list[Path]:
-        """Write :meth:`files` into an existing folder. Returns the paths."""
-        written = []
-        for name, data in self.files().items():
-            (folder / name).write_bytes(data)
-            written.append(folder / name)
-        return written
-
-    @classmethod
-    def load(cls, folder: Path, *, threads: int) -> TwoStageModel:
-        """Bring back what :meth:`save` wrote. For stored versions use verified bytes and :func:`load_two_stage`."""
-        names = [_MODEL_FILE, *_BOOSTER_FILES.values()]
-        return load_two_stage({name: (folder / name).read_bytes() for name in names}, threads=threads)
-
     def calibrated(self, validation: FeatureSource) -> TwoStageModel:
         """Scale the amount so that total predicted equals total actual on ``validation``, by a factor in [0.5, 2]."""
-        actual = predicted = 0.0
-        for batch in validation.batches():
-            features, target = split_batch(batch, validation, "validation rows")
-            p_buy, amount = self._predict(features)
-            actual, predicted = actual + float(target.sum()), predicted + float(p_buy @ amount)
-        factor = float(np.clip(self.recipe.calibration_factor * actual / predicted, *_CALIBRATION_RANGE))
+        factor = calibration_factor(validation, self._total, self.recipe.calibration_factor)
         recipe = dataclasses.replace(self.recipe, calibration_factor=factor)
         copy = object.__new__(TwoStageModel)
         copy.features, copy.recipe, copy._boosters, copy._scale = self.features, recipe, self._boosters, self._scale
         return copy
+
+    def _total(self, matrix: Matrix) -> float:
+        p_buy, amount = self._predict(matrix)
+        return float(p_buy @ amount)
 
     def _predict(self, matrix: Matrix) -> tuple[Floats, Floats]:
         p_buy, amount = (self._boosters[stage].inplace_predict(matrix).astype(np.float64) for stage in (BUYS, AMOUNT))
@@ -384,7 +323,3 @@ def _stage_matrix(
 
 def _base_score(stage: str, facts: TargetFacts) -> float:
     return facts.buyers / facts.rows if stage == BUYS else 1.0
-
-
-def _grown(rounds: int, growth_of_rows: float) -> int:
-    return round(rounds * min(max(growth_of_rows, 1.0), _LARGEST_ROUND_GROWTH))

@@ -26,6 +26,9 @@ import pyarrow as pa
 import xgboost as xgb
 from numpy.typing import NDArray
 
+from tdml_assets.engines.boosters import gain_shares, grown
+from tdml_assets.engines.bounds import TREE_BOUNDS, require_bounds, require_known
+from tdml_assets.engines.model_files import read_booster, read_facts
 from tdml_assets.engines.probabilities import fit_sigmoid, log_loss_metric, logistic
 from tdml_assets.engines.protocol import (
     FeatureImportance,
@@ -52,8 +55,6 @@ PROBABILITY = "probability"
 _BOOSTER_FILE, _MODEL_FILE = "classifier.json", "xgboost_classifier.json"
 _FORMAT = 1
 _OBJECTIVE = "binary:logistic"
-# A refit on more rows may use this many times the rounds found: growth beyond it was not tried.
-_LARGEST_ROUND_GROWTH = 1.5
 
 
 @dataclass(frozen=True)
@@ -89,40 +90,15 @@ class ClassifierParameters:
     min_class: int = 10
 
     def __post_init__(self) -> None:
-        bounds: dict[str, tuple[float, float]] = {
-            "rounds": (1, 100_000),
-            "patience": (1, 100_000),
-            "max_depth": (1, 15),
-            "learning_rate": (1e-4, 1.0),
-            "subsample": (0.01, 1.0),
-            "colsample": (0.01, 1.0),
-            "min_child_weight": (0.0, 1e9),
-            "reg_lambda": (0.0, 1e9),
-            "max_bin": (2, 65_536),
-            "min_rows": (2, 10**12),
-            "min_class": (1, 10**12),
-            **({} if self.positive_weight == "balanced" else {"positive_weight": (1e-4, 1e4)}),
-        }
-        for name, (lowest, highest) in bounds.items():
-            value = getattr(self, name)
-            whole = isinstance(lowest, int)
-            kinds = int if whole else (int, float)
-            if isinstance(value, bool) or not isinstance(value, kinds) or not lowest <= value <= highest:
-                kind = "whole number" if whole else "number"
-                other = ", or 'balanced'" if name == "positive_weight" else ""
-                raise ValueError(
-                    f"parameter {name} is {value!r}: it must be a {kind} from {lowest} to {highest}{other}"
-                )
+        own = {"min_rows": (2, 10**12), "min_class": (1, 10**12), "positive_weight": (1e-4, 1e4)}
+        require_bounds(self, {**TREE_BOUNDS, **own}, {"positive_weight": "balanced"})
         if self.calibration not in ("none", "sigmoid"):
             raise ValueError(f"parameter calibration is {self.calibration!r}: it must be none or sigmoid")
 
     @classmethod
     def from_mapping(cls, parameters: Mapping[str, Any]) -> ClassifierParameters:
         """Defaults overridden by ``parameters``. Raises ``ValueError`` naming a key that is not a parameter."""
-        known = [field.name for field in dataclasses.fields(cls)]
-        unknown = sorted(set(parameters) - set(known))
-        if unknown:
-            raise ValueError(f"xgboost_classifier has no parameter {unknown}: it has {known}")
+        require_known(parameters, [field.name for field in dataclasses.fields(cls)], "xgboost_classifier")
         return cls(**parameters)
 
     def weight_for(self, positives: int, negatives: int) -> float:
@@ -213,7 +189,7 @@ class XgboostClassifierLearner:
         parameters = ClassifierParameters.from_mapping(spec.parameters)
         positives, negatives = _class_counts(source, "rows of the refit", parameters.min_rows, parameters.min_class)
         growth = (positives + negatives) / recipe.rows[PROBABILITY]
-        rounds = round(recipe.rounds[PROBABILITY] * min(max(growth, 1.0), _LARGEST_ROUND_GROWTH))
+        rounds = grown(recipe.rounds[PROBABILITY], growth)
         chosen = parameters.as_xgboost(
             positives=positives,
             negatives=negatives,
@@ -233,23 +209,9 @@ class XgboostClassifierLearner:
         ValueError
             If a file is missing, of another format, or the parts do not belong together.
         """
-        missing = sorted({_MODEL_FILE, _BOOSTER_FILE} - set(files))
-        if missing:
-            raise ValueError(f"the model lacks {missing}: promote another version")
-        facts = json.loads(files[_MODEL_FILE])
-        if facts.get("format") != _FORMAT:
-            raise ValueError(
-                f"{_MODEL_FILE} has format {facts.get('format')!r}, this code reads {_FORMAT}: train again"
-            )
-        booster = xgb.Booster()
-        booster.load_model(bytearray(files[_BOOSTER_FILE]))
-        objective = json.loads(booster.save_config())["learner"]["objective"]["name"]
+        facts = read_facts(files, _MODEL_FILE, (_BOOSTER_FILE,), version=_FORMAT)
         rounds = facts["recipe"]["rounds"][PROBABILITY]
-        if objective != _OBJECTIVE or booster.num_boosted_rounds() != rounds:
-            raise ValueError(
-                f"{_BOOSTER_FILE} holds {booster.num_boosted_rounds()} rounds of {objective}, {_MODEL_FILE} says {rounds} "
-                f"of {_OBJECTIVE}: files of two models are mixed, take another version"
-            )
+        booster = read_booster(files, _BOOSTER_FILE, objective=_OBJECTIVE, rounds=rounds, model_file=_MODEL_FILE)
         features = tuple(facts["features"])
         require_same_columns(
             [booster_name(feature) for feature in features], booster.feature_names or (), _BOOSTER_FILE
@@ -297,15 +259,9 @@ class ClassifierModel:
     def importances(self, source: FeatureSource, rows: int = 2_000) -> list[FeatureImportance]:
         """Give importances, in log-odds, from exact TreeSHAP on at most ``rows`` evenly spaced rows."""
         shap = self._attributions(evenly_spaced(source, rows))
-        gain: dict[str, Any] = self._booster.get_score(importance_type="total_gain")
-        total = sum(gain.values()) or 1.0
+        shares = gain_shares(self._booster, self.features)
         return [
-            FeatureImportance(
-                feature,
-                PROBABILITY,
-                float(gain.get(booster_name(feature), 0.0)) / total,
-                float(np.abs(shap[:, place]).mean()),
-            )
+            FeatureImportance(feature, PROBABILITY, shares[place], float(np.abs(shap[:, place]).mean()))
             for place, feature in enumerate(self.features)
         ]
 

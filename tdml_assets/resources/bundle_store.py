@@ -3,15 +3,16 @@
 Belongs here: writing a version once, reading it only verified, and moving the pointer atomically.
 Does not: bytes on disk or S3 (``blobs.py``, ``s3_blobs.py``), parsing a model, deciding a promotion, Dagster.
 
-Layout below the root: ``<workflow>/<version>/<file>``, ``<workflow>/<version>/manifest.json`` written last, and
-``<workflow>/champion.json``. A version without a manifest does not exist.
+Layout below the root: ``<workflow>/<version>/<file>``, ``<workflow>/<version>/manifest.json`` written last,
+``<workflow>/champion.json`` and, where an operator holds it, ``<workflow>/hold.json``. A version without a manifest does not
+exist.
 """
 
 from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tdml_assets.core.bundles import (
@@ -25,6 +26,7 @@ from tdml_assets.core.bundles import (
     StoredFile,
     describe_files,
     is_version,
+    is_workflow,
     parse_champion,
     parse_manifest,
     require_version,
@@ -32,7 +34,9 @@ from tdml_assets.core.bundles import (
     sha256,
     verify_file,
 )
+from tdml_assets.core.holds import HOLD_FILE, Hold, parse_hold
 from tdml_assets.resources.blobs import (
+    Blob,
     BlobConflictError,
     BlobMissingError,
     BlobStore,
@@ -152,6 +156,10 @@ class BundleStore:
             raise BlobStoreError(f"{self._blobs.url} is not local: configure a cache folder")
         return local.root / workflow / version
 
+    def workflows(self) -> list[str]:
+        """Names of the workflows that have a complete version, in order."""
+        return [name for name in self._blobs.folders("") if is_workflow(name) and self.versions(name)]
+
     def versions(self, workflow: str) -> list[str]:
         """Names of the complete versions, oldest as_of date first."""
         return [name for name in self._folders(workflow) if self._is_complete(workflow, name)]
@@ -252,6 +260,58 @@ class BundleStore:
             self.read(champion.workflow, champion.version, champion.manifest_sha256)
             return CurrentChampion(champion, self._blobs.swap(key, champion.to_bytes(), blob.tag))
         raise ValueError(f"the champion pointer of {champion.workflow} can be read: use promote")
+
+    def held(self, workflow: str) -> Hold | None:
+        """The operator's hold in force; None for none.
+
+        Raises
+        ------
+        BundleDamagedError
+            If it cannot be read: then nobody knows whether it is in force.
+        """
+        blob = self._hold_blob(workflow)
+        found = None if blob is None else parse_hold(blob.data)
+        return found if found is not None and found.active else None
+
+    def hold(self, workflow: str, reason: str, at: datetime.datetime) -> Hold:
+        """Keep the champion until :meth:`release`; a hold in force is replaced.
+
+        Raises
+        ------
+        LookupError
+            If there is no champion to keep.
+        ValueError
+            If there is no reason.
+        """
+        hold = Hold(workflow, reason, at)
+        if self.champion(workflow) is None:
+            raise LookupError(f"workflow {workflow} has no champion in {self._blobs.url} to keep: train a model first")
+        self._swap_hold(hold, self._hold_blob(workflow))
+        return hold
+
+    def release(self, workflow: str) -> Hold | None:
+        """Let candidates replace the champion again. Returns the hold that ended; None if there was none."""
+        blob = self._hold_blob(workflow)
+        found = None if blob is None else parse_hold(blob.data)
+        if found is None or not found.active:
+            return None
+        self._swap_hold(replace(found, active=False), blob)
+        return found
+
+    def _hold_blob(self, workflow: str) -> Blob | None:
+        try:
+            return self._blobs.read(f"{require_workflow(workflow)}/{HOLD_FILE}", POINTER_LIMIT_BYTES)
+        except BlobMissingError:
+            return None
+
+    def _swap_hold(self, hold: Hold, before: Blob | None) -> None:
+        tag = None if before is None else before.tag
+        try:
+            self._blobs.swap(f"{hold.workflow}/{HOLD_FILE}", hold.to_bytes(), tag)
+        except BlobConflictError:
+            raise PromotionConflictError(
+                f"somebody else held or released {hold.workflow} meanwhile: look again with versions, then repeat"
+            ) from None
 
     def _unmoved(self, workflow: str, expected: CurrentChampion) -> CurrentChampion:
         winner = self.champion(workflow)

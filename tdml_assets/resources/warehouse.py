@@ -89,9 +89,13 @@ class Database:
         return int(self.row(render("warehouse/count", table=list(path)))["row_count"])
 
     def ensure(self, contract: TableContract) -> None:
-        """Create the contract's schema and table where they are missing."""
+        """Create the contract's schema and table where they are missing, and columns that an older version had not."""
         self.execute(render("warehouse/create_schema", schema=contract.schema))
         self.execute(render("warehouse/create_table", contract=contract, replace=False))
+        known = self.columns(contract.path)
+        for column in contract.columns:
+            if column.name not in known:
+                self.execute(render("warehouse/add_column", table=contract.path, name=column.name, type=column.type))
 
     def replace(self, contract: TableContract, rows: Statement | pa.Table | Sequence[Mapping[str, Any]]) -> int:
         """Replace the whole table by ``rows``, inserted by name into the contract's types. Returns the row count."""

@@ -19,7 +19,7 @@ from tdml_assets.core.attributes import (
     parent_segment_contract,
 )
 from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.publication import PublicationRefusedError, check_sanity, publish
+from tdml_assets.core.publication import PublicationRefusedError, find_scores, publish
 from tdml_assets.core.statements import render
 from tdml_assets.resources.warehouse import Database, Warehouse
 
@@ -312,33 +312,25 @@ def test_broken_attributes_are_refused_and_the_old_tables_stay(warehouse: Wareho
         columns = {"predicted_target": "DOUBLE", "prediction_category": "VARCHAR"}
         rows = [{"customer_id": c, "predicted_target": s, "prediction_category": "x"} for c, s in spends]
         predict(database, "cltv", rows, columns)
-    with warehouse.read() as database:
-        passed, evidence = check_sanity(database, [CLTV], session_id="s1", as_of=AS_OF)
-    assert not passed
-    assert evidence["problems"]
     with pytest.raises(PublicationRefusedError, match=message), warehouse.write() as database:
         publish(database, [CLTV], session_id="s1", as_of=AS_OF)
     assert set(published(warehouse, contract)) == {"old", "older"}
 
 
-def test_sane_attributes_pass_with_evidence_and_without_writing(warehouse: Warehouse) -> None:
+def test_sane_attributes_are_published_with_evidence_and_others_refused_without_writing(warehouse: Warehouse) -> None:
     with warehouse.write() as database:
         predict_spend(database, {"a": 1.0, "b": 2.0, "c": None})
-    with warehouse.read() as database:
-        passed, evidence = check_sanity(database, [CLTV], session_id="s1", as_of=AS_OF, expected_customers=3)
+        with pytest.raises(
+            PublicationRefusedError, match="stay: 3 customers were scored, 4 are known at this instant$"
+        ):
+            publish(database, [CLTV], session_id="s1", as_of=AS_OF, expected_customers=4)
+        strict = SanityLimits(max_null_share=0.3)
+        with pytest.raises(PublicationRefusedError, match=r"83 days old, at most 31.*; .*33\.3% .*, at most 30\.0%"):
+            publish(database, [CLTV], session_id="s1", as_of=date(2012, 3, 1), limits=strict)
         assert not database.has_table(("audience", "parent_segment_attributes"))
-        refused, why = check_sanity(database, [CLTV], session_id="s1", as_of=AS_OF, expected_customers=4)
-        strict, reasons = check_sanity(
-            database, [CLTV], session_id="s1", as_of=date(2012, 3, 1), limits=SanityLimits(max_null_share=0.3)
-        )
-    assert passed
+        evidence = publish(database, [CLTV], session_id="s1", as_of=AS_OF, expected_customers=3).evidence
     assert evidence["rows"] == evidence["population"] == 3
     assert evidence["null_shares"]["cltv_predicted_spend"] == pytest.approx(1 / 3)
-    assert not refused
-    assert why["problems"] == ["3 customers were scored, 4 are known at this instant"]
-    assert not strict
-    assert "83 days old, at most 31" in reasons["problems"][0]
-    assert any("33.3% of the customers, at most 30.0%" in problem for problem in reasons["problems"])
 
 
 def test_a_workflow_without_predictions_or_without_the_column_is_named(warehouse: Warehouse) -> None:
@@ -349,10 +341,10 @@ def test_a_workflow_without_predictions_or_without_the_column_is_named(warehouse
         predict_spend(database, {"a": 1.0})
     with warehouse.read() as database:
         with pytest.raises(AttributeDeclarationError, match=r"workflow churn has no table churn\.predictions"):
-            check_sanity(database, [CLTV, CHURN], session_id="s1", as_of=AS_OF)
+            find_scores(database, [CLTV, CHURN], session_id="s1", as_of=AS_OF)
         with pytest.raises(
             AttributeDeclarationError, match=r"'abc': cltv.predictions has no column 'spend', it has session_id"
         ):
-            check_sanity(database, [wrong], session_id="s1", as_of=AS_OF)
+            find_scores(database, [wrong], session_id="s1", as_of=AS_OF)
         with pytest.raises(AttributeDeclarationError, match="no predictions up to 2001"):
-            check_sanity(database, [CLTV], session_id="other", as_of=date(2001, 1, 1))
+            find_scores(database, [CLTV], session_id="other", as_of=date(2001, 1, 1))

@@ -151,17 +151,6 @@ def test_files_listed_twice_or_out_of_order_are_refused():
             dataclasses.replace(manifest(), files=files)
 
 
-def test_changed_libraries_are_named_with_both_versions():
-    found = b.library_differences(
-        manifest(libraries={"xgboost": "3.2.0", "numpy": "2.4", "skops": "0.14"}),
-        {
-            "xgboost": "3.3.0",
-            "numpy": "2.4",
-        },
-    )
-    assert found == {"skops": ("0.14", None), "xgboost": ("3.2.0", "3.3.0")}
-
-
 def batch(**columns):
     return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
 

@@ -15,14 +15,11 @@ from sklearn import metrics as sk
 from tdml_assets.core.classification import (
     ClassCounts,
     Classification,
-    class_counts,
     decile_rows,
     eligibility,
     evaluate_classification,
-    grade_of,
     may_be_promoted_classification,
     naive_direction,
-    score_of,
     with_lift,
 )
 from tdml_assets.core.classification_metrics import average_precision, confusion, reliability_table
@@ -207,14 +204,14 @@ def test_a_naive_score_is_turned_to_where_the_event_happens():
 
 def test_splits_with_too_few_of_a_class_are_refused_together_with_counts_bounds_and_remedy():
     few = Classification(min_positives=5, min_negatives=6)
-    eligibility({"train": class_counts(HAPPENED * 2), "test": ClassCounts(5, 6)}, few)
+    eligibility({"train": ClassCounts(8, 12), "test": ClassCounts(5, 6)}, few)
     refusal = (
         "not eligible for training: validation has 4 positives of 94 rows, min_positives is 5; "
         "test has 0 positives of 0 rows, min_positives is 5; test has 0 negatives of 0 rows, min_negatives is 6: "
         "change target.horizon_days, add snapshots or customers, or lower the bound under classification"
     )
     with pytest.raises(ValueError, match=re.escape(refusal)):
-        eligibility({"train": ClassCounts(40, 6), "validation": ClassCounts(4, 90), "test": class_counts([])}, few)
+        eligibility({"train": ClassCounts(40, 6), "validation": ClassCounts(4, 90), "test": ClassCounts(0, 0)}, few)
 
 
 GOOD = {"rows": 900.0, "positives": 300.0, "roc_auc": 0.74, "log_loss": 0.55, "constant_log_loss": 0.64}
@@ -275,13 +272,17 @@ def test_settings_refuse_unknown_keys_and_bounds():
     assert Classification() == Classification(grades={"A": 75, "B": 50, "C": 25, "D": 0})
 
 
-def test_scores_round_halves_up_and_grades_follow_the_score_that_is_seen():
-    scores = score_of([0.0, 0.0005, 0.74949, 0.7495, 0.2499999, 0.5, 1.0])
-    assert scores.tolist() == [0.0, 0.1, 74.9, 75.0, 25.0, 50.0, 100.0]
-    assert grade_of(scores, Classification().grades) == ["D", "D", "B", "A", "C", "B", "A"]
-    assert grade_of([3.0], {"all": 0.0}) == ["all"]
-    with pytest.raises(ValueError, match="2 of 3 scores are below 0 or not numbers"):
-        grade_of([np.nan, -0.1, 5.0], {"all": 0.0})
+def score_of(probability):
+    """100 x probability to one decimal, halves away from zero."""
+    tenths = 1000.0 * np.asarray(probability)
+    whole = np.floor(tenths)
+    # Not floor(x + 0.5): the sum may round up what lies just below a half.
+    return (whole + (tenths - whole >= 0.5)) / 10.0
+
+
+def grade_of(score, grades):
+    """Name of the first grade, from the highest, whose lowest score is reached."""
+    return next(name for name, lowest in grades.items() if score >= lowest)
 
 
 @pytest.fixture
@@ -305,6 +306,13 @@ def published(database, probability, grades):
     return rows
 
 
+def test_scores_round_halves_up_and_grades_follow_the_score_that_is_seen(database):
+    rows = published(database, [0.0, 0.0005, 0.74949, 0.7495, 0.2499999, 0.5, 1.0], Classification().grades)
+    assert [row["score"] for row in rows] == [0.0, 0.1, 74.9, 75.0, 25.0, 50.0, 100.0]
+    assert [row["grade"] for row in rows] == ["D", "D", "B", "A", "C", "B", "A"]
+    assert [row["grade"] for row in published(database, [0.03], {"all": 0.0})] == ["all"]
+
+
 def test_the_statement_gives_the_score_and_grade_that_python_gives(database):
     rng = np.random.default_rng(2)
     probability = np.concatenate(
@@ -316,7 +324,7 @@ def test_the_statement_gives_the_score_and_grade_that_python_gives(database):
     assert (rows[0]["session_id"], rows[0]["as_of"], rows[0]["reason_1"]) == ("s1", date(2026, 6, 30), "of c00000")
     np.testing.assert_array_equal([row["probability"] for row in rows], probability)
     np.testing.assert_array_equal([row["score"] for row in rows], scores)
-    assert [row["grade"] for row in rows] == grade_of(scores, grades)
+    assert [row["grade"] for row in rows] == [grade_of(score, grades) for score in scores]
     assert {row["grade"] for row in rows} == {"gold", "it's", "rest"}
 
 

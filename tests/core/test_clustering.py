@@ -24,7 +24,6 @@ from tdml_assets.core.cluster_quality import (
     silhouette,
     stability,
     try_k,
-    variance_explained,
 )
 from tdml_assets.core.clustering import Clustering, may_be_promoted_clustering
 
@@ -121,16 +120,6 @@ def test_held_out_customers_are_measured_and_a_segment_nobody_is_in_counts_as_em
     assert {nobody[name] for name in ("silhouette", "stability_ari", "smallest_share", "largest_share")} == {None}
 
 
-def test_variance_explained_is_one_for_the_label_itself_and_none_for_a_constant() -> None:
-    labels = np.array([1, 1, 2, 2])
-    assert variance_explained(labels, [5, 5, 9, 9]) == pytest.approx(1)
-    assert variance_explained(labels, [5, 9, 5, 9]) == pytest.approx(0)
-    assert variance_explained(labels, [0, 0, 1, 0]) == pytest.approx((0.25 * 0.25 * 4) / (3 * 0.25**2 + 0.75**2))
-    assert variance_explained(labels, [3, 3, 3, 3]) is None
-    with pytest.raises(ValueError, match="4 labels and 1 values"):
-        variance_explained(labels, [1])
-
-
 # -- how many
 
 
@@ -219,7 +208,6 @@ def test_segments_that_moved_a_little_keep_their_numbers_in_whatever_order_they_
     assert found.labels == {1: 3, 2: 1, 3: 2}
     assert (found.new, found.retired, found.highest) == ((), (), 3)
     assert found.distance[2] == pytest.approx(np.sqrt((0 + 0.2**2) / 2))
-    assert found.sentence.startswith("3 of 3 segments")
 
 
 def test_a_number_that_is_gone_is_never_given_again() -> None:

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import entropy
+from scipy.stats import chi2_contingency, entropy, mannwhitneyu
 
-from tdml_assets.core.divergences import bin_edges, gaussian_kld, hivemall_kld, psi, psi_p_value
-from tdml_assets.core.drift import ColumnMeasure, ColumnReference, DriftPolicy, Reference, judge
-from tdml_assets.core.statistics import holm
+from tdml_assets.core.divergences import (
+    bin_edges,
+    chance_z,
+    gaussian_kld,
+    hivemall_kld,
+    homogeneity_p_value,
+    psi,
+    rank_p_value,
+)
+from tdml_assets.core.drift import Earlier, judge
+from tdml_assets.core.monitor import Monitor
+from tdml_assets.core.reference import ColumnMeasure, ColumnReference, Reference
+from tdml_assets.core.statistics import Shape, holm
 
 means = st.floats(-1e6, 1e6)
 deviations = st.floats(1e-3, 1e6)
@@ -132,15 +143,25 @@ def _bins(values: np.ndarray, edges: tuple[float, ...]) -> tuple[int, ...]:
 def _reference(values: np.ndarray, name: str = "spend") -> ColumnReference:
     deciles = np.quantile(values, np.arange(1, 10) / 10, method="inverted_cdf")
     edges = bin_edges(deciles.tolist(), values.min(), values.max())
-    n = len(values)
+    n, low, high = len(values), values.min(), values.max()
+    shape = _shape(values, low, high)
     return ColumnReference(
-        name, True, n, n, values.mean(), values.std(), values.min(), values.max(), edges, (), _bins(values, edges)
+        name, True, n, n, values.mean(), values.std(), low, high, edges, (), _bins(values, edges), shape
     )
+
+
+def _shape(values: np.ndarray, low: float, high: float) -> Shape:
+    clipped = np.clip(values, low, high)
+    logs, filled = np.sign(clipped) * np.log1p(np.abs(clipped)), values[values != 0]
+    units = np.log(np.abs(filled)) if len(filled) else np.array([np.nan])
+    found = [float(value) for value in (low, high, logs.mean(), logs.std(), units.mean(), units.std())]
+    return Shape(*found, len(filled), int((clipped != values).sum()))
 
 
 def _measure(values: np.ndarray, reference: ColumnReference) -> ColumnMeasure:
     mean, sd = float(values.mean()), float(values.std())
-    return ColumnMeasure(reference.name, len(values), len(values), mean, sd, _bins(values, reference.edges))
+    shape = _shape(values, reference.shape.low, reference.shape.high) if reference.shape else None
+    return ColumnMeasure(reference.name, len(values), len(values), mean, sd, _bins(values, reference.edges), shape)
 
 
 def _columns(draw: str, rng: np.random.Generator, rows: int) -> np.ndarray:
@@ -154,16 +175,43 @@ def _columns(draw: str, rng: np.random.Generator, rows: int) -> np.ndarray:
 
 @pytest.mark.parametrize("draw", ["normal", "lognormal", "mostly zero"])
 @pytest.mark.parametrize(("rows_ref", "rows"), [(200, 200), (5000, 1000), (1000, 5000)])
-def test_undrifted_data_pass_the_five_percent_point_in_about_five_percent(draw: str, rows_ref: int, rows: int) -> None:
+@pytest.mark.parametrize("test", [homogeneity_p_value, rank_p_value])
+def test_undrifted_data_pass_the_five_percent_point_in_about_five_percent(
+    test: Callable[..., float], draw: str, rows_ref: int, rows: int
+) -> None:
     rng = np.random.default_rng(8)
     alarms = 0
     for _ in range(600):
         reference = _reference(_columns(draw, rng, rows_ref))
         now = _measure(_columns(draw, rng, rows), reference)
-        index, bins = psi(now.counts, reference.counts)
-        alarms += psi_p_value(index, bins, rows, rows_ref) < 0.05
+        alarms += test(now.counts[:-1], reference.counts[:-1]) < 0.05
     # 0.05 +- 0.009 (one standard error): 0.02..0.08 is more than three of them.
     assert 0.02 <= alarms / 600 <= 0.08
+
+
+def test_the_rank_test_is_wilcoxons_with_ties() -> None:
+    rng = np.random.default_rng(9)
+    now, ref = rng.integers(0, 5, 400), rng.integers(0, 6, 300)
+    counts = [np.bincount(values, minlength=6).tolist() for values in (now, ref)]
+    expected = mannwhitneyu(now, ref, method="asymptotic", use_continuity=False).pvalue
+    assert rank_p_value(*counts) == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_test_of_any_difference_is_pearsons_where_no_bin_is_small() -> None:
+    counts = [40, 60, 80, 20], [55, 41, 90, 30]
+    assert homogeneity_p_value(*counts) == pytest.approx(chi2_contingency(counts, correction=False).pvalue, rel=1e-9)
+
+
+def test_a_leap_among_its_like_is_none_and_one_among_calm_sessions_is() -> None:
+    calm = [0.004, 0.006, 0.005, 0.007, 0.004, 0.005]
+    assert chance_z(0.006, 10, 5000, 5000, calm) == pytest.approx(0, abs=1)
+    assert (chance_z(0.05, 10, 5000, 5000, calm) or 0) > 3.5
+    assert chance_z(0.05, 10, 5000, 5000, []) is None
+
+
+def test_a_past_without_any_movement_makes_no_alarm_of_what_sampling_gives() -> None:
+    assert (chance_z(0.0036, 10, 5000, 5000, [0.0036] * 10) or 0) == pytest.approx(0, abs=1e-9)
+    assert (chance_z(0.0060, 10, 5000, 5000, [0.0036] * 10) or 0) < 3.5
 
 
 def test_a_session_of_many_undrifted_columns_is_called_ok() -> None:
@@ -172,7 +220,7 @@ def test_a_session_of_many_undrifted_columns_is_called_ok() -> None:
     for _ in range(100):
         reference = Reference(tuple(_reference(_columns("lognormal", rng, 2000), f"f{i}") for i in range(20)))
         measured = [_measure(_columns("lognormal", rng, 1000), column) for column in reference.columns]
-        alarms += judge(reference, measured, DriftPolicy(psi_watch=0)).status != "ok"
+        alarms += judge(reference, measured, Monitor()).status != "ok"
     assert alarms <= 4
 
 
@@ -182,30 +230,61 @@ def test_a_shift_of_the_mean_is_seen(shift: float, rows: int, least: float) -> N
     seen = 0
     for _ in range(100):
         reference = _reference(rng.normal(size=rows))
-        report = judge(Reference((reference,)), [_measure(rng.normal(size=rows) + shift, reference)], DriftPolicy())
+        report = judge(Reference((reference,)), [_measure(rng.normal(size=rows) + shift, reference)], Monitor())
         seen += report.status in ("watch", "drift")
     assert seen / 100 >= least
 
 
+def test_a_leap_since_the_last_calm_session_is_a_spike_where_the_distance_to_the_reference_is_none() -> None:
+    rng = np.random.default_rng(11)
+    reference = _reference(rng.normal(size=5000))
+    before = _measure(rng.normal(size=5000), reference)
+    earlier = Earlier(counts={"spend": before.counts}, steps={"spend": (0.002, 0.003, 0.002, 0.004, 0.003, 0.002)})
+    now = _measure(rng.normal(size=5000) + 0.25, reference)
+    (column,) = judge(Reference((reference,)), [now], Monitor(), earlier=earlier).columns
+    assert column.status == "spike"
+    assert (column.psi or 0) < Monitor().psi_limit
+    assert (column.z or 0) > Monitor().z_limit
+    # The same leap in a column that always leaps is nothing new.
+    used_to_it = Earlier(counts=earlier.counts, steps={"spend": (0.05, 0.07, 0.06, 0.08, 0.05, 0.07)})
+    assert judge(Reference((reference,)), [now], Monitor(), earlier=used_to_it).columns[0].status == "watch"
+
+
+def test_a_column_that_follows_the_calendar_is_shown_and_never_an_alarm() -> None:
+    rng = np.random.default_rng(12)
+    reference = _reference(rng.normal(size=2000), "days_since_last_order")
+    (column,) = judge(Reference((reference,)), [_measure(rng.normal(size=2000) + 3, reference)], Monitor()).columns
+    assert (column.status, column.severity) == ("watch", 0)
+
+
 def _report(ref: np.ndarray, now: np.ndarray, **policy: float) -> tuple[str, str, str]:
     reference = _reference(ref)
-    report = judge(Reference((reference,)), [_measure(now, reference)], DriftPolicy(**policy))
+    report = judge(Reference((reference,)), [_measure(now, reference)], Monitor(**policy))
     return report.status, report.columns[0].status, report.sentence
 
 
-def test_money_in_cents_is_a_spike_and_the_sentence_says_what_moved() -> None:
+def test_money_in_cents_is_broken_data_and_dearer_goods_are_drift() -> None:
     rng = np.random.default_rng(4)
     spend = np.exp(rng.normal(size=2000))
     status, column, sentence = _report(spend, spend * 100)
-    assert (status, column) == ("drift", "spike")
-    assert "1 of 1 feature moved far" in sentence
-    assert "spend (average" in sentence
+    assert (status, column) == ("broken", "scale")
+    assert "spend is 100 times as large as it was" in sentence
+    status, column, sentence = _report(spend, spend * 2)
+    assert (status, column) == ("drift", "far")
+    assert "1 of 1 feature moved far: spend (average" in sentence
 
 
 def test_a_change_below_the_practical_limit_is_watched_and_not_called_drift() -> None:
     rng = np.random.default_rng(5)
-    status, column, _ = _report(rng.normal(size=20_000), rng.normal(size=20_000) + 0.3)
+    status, column, _ = _report(rng.normal(size=20_000), rng.normal(size=20_000) + 0.3, step_limit=0.2)
     assert (status, column) == ("watch", "watch")
+
+
+def test_the_first_session_after_going_live_is_compared_with_that_day() -> None:
+    rng = np.random.default_rng(5)
+    status, column, sentence = _report(rng.normal(size=20_000), rng.normal(size=20_000) + 0.3)
+    assert (status, column) == ("drift", "spike")
+    assert "since the last calm session" in sentence
 
 
 def test_a_tiny_change_in_a_million_rows_is_not_worth_a_word() -> None:
@@ -216,20 +295,20 @@ def test_a_tiny_change_in_a_million_rows_is_not_worth_a_word() -> None:
 def test_values_below_all_the_reference_held_are_seen() -> None:
     spend = np.where(np.arange(1000) < 600, 0.0, np.arange(1000.0))
     refunded = np.where(spend == 0, -1.0, spend)
-    assert _report(spend, refunded)[1] == "spike"
+    assert _report(spend, refunded)[1] == "far"
 
 
 def test_a_constant_that_changes_and_a_feed_that_stands_still_are_named_so() -> None:
     varied = np.arange(1000.0)
     assert _report(np.full(1000, 7.0), np.full(1000, 7.0))[1] == "ok"
-    assert _report(np.full(1000, 7.0), np.full(1000, 8.0))[1] == "changed_constant"
-    assert _report(np.full(1000, 7.0), varied)[1] == "changed_constant"
-    assert _report(varied, np.full(1000, 7.0))[1] == "changed_constant"
+    assert _report(np.full(1000, 7.0), np.full(1000, 8.0))[:2] == ("drift", "changed")
+    assert _report(np.full(1000, 7.0), varied + 1)[:2] == ("drift", "changed")
+    assert _report(varied, np.full(1000, 7.0))[:2] == ("broken", "stuck")
 
 
 def test_degenerate_columns_have_no_divergence_and_no_nan_anywhere() -> None:
     reference = Reference((_reference(np.full(300, 7.0)),))
-    report = judge(reference, [ColumnMeasure("spend", 300, 300, 8.0, 0.0, (0, 0, 300, 0))], DriftPolicy())
+    report = judge(reference, [ColumnMeasure("spend", 300, 300, 8.0, 0.0, (0, 0, 300, 0))], Monitor())
     row = report.rows("s1", "cltv")[0]
     assert row["kld"] is None
     assert row["kld_hivemall"] is None
@@ -241,7 +320,7 @@ def test_a_column_without_values_is_broken_data_and_one_that_never_had_any_is_no
     empty = ColumnReference("clicks", True, 300, 0, None, None, None, None, (), (), (0, 300))
     nothing = ColumnMeasure("spend", 300, 0, None, None, (*(0 for _ in filled.counts[:-1]), 300))
     never = ColumnMeasure("clicks", 300, 0, None, None, (0, 300))
-    report = judge(Reference((filled, empty)), [nothing, never], DriftPolicy())
+    report = judge(Reference((filled, empty)), [nothing, never], Monitor())
     assert report.status == "broken"
     assert report.named("all_null") == ("spend",)
     assert report.named("degenerate") == ("clicks",)
@@ -257,7 +336,7 @@ def test_rows_hold_exactly_the_contract() -> None:
     from tdml_assets.core.monitoring import DRIFT
 
     reference = Reference((_reference(np.arange(300.0)),))
-    rows = judge(reference, [_measure(np.arange(300.0), reference.columns[0])], DriftPolicy()).rows("s1", "cltv")
+    rows = judge(reference, [_measure(np.arange(300.0), reference.columns[0])], Monitor()).rows("s1", "cltv")
     assert list(rows[0]) == list(DRIFT.column_names)
 
 

@@ -28,6 +28,10 @@ def lognormal_sample(rows=3000):
     return spend, np.round(spend * rng.lognormal(0, 1, rows) + rng.lognormal(1, 1, rows))
 
 
+def top_decile_share(predicted):
+    return m.regression_metrics(ACTUAL, predicted)["top_decile_share"]
+
+
 def test_measures_agree_with_hand_computation():
     assert m.mae(ACTUAL, PREDICTED) == 5.0
     assert m.rmse(ACTUAL, PREDICTED) == pytest.approx(np.sqrt(150 / 4))
@@ -39,7 +43,8 @@ def test_measures_agree_with_hand_computation():
     assert m.normalised_gini(ACTUAL, PREDICTED) == 1.0
     # Reversed highest two: 10 * 1.5 + 30 * 0.5 = 30 of 50.
     assert m.normalised_gini(ACTUAL, [5.0, 0.0, 20.0, 15.0]) == pytest.approx(0.6)
-    assert m.top_share(ACTUAL, PREDICTED, 0.25) == 0.75
+    # A tenth of four customers is one.
+    assert top_decile_share(PREDICTED) == 0.75
 
 
 def test_normalised_gini_is_the_ratio_of_areas_under_gain_curves():
@@ -57,10 +62,10 @@ def test_normalised_gini_is_the_ratio_of_areas_under_gain_curves():
 def test_tied_scores_share_their_mean_whatever_the_order_of_rows():
     # All four tie: any order is as good as another, so nothing is concentrated.
     assert m.normalised_gini(ACTUAL, [1.0] * 4) == 0.0
-    assert m.top_share(ACTUAL, [1.0] * 4, 0.25) == 0.25
+    assert top_decile_share([1.0] * 4) == 0.25
     assert [row.mean_actual for row in m.decile_table(ACTUAL, [1.0] * 4, bins=2)] == [10.0, 10.0]
-    # The two highest tie: the top quarter holds half of their 40.
-    assert m.top_share(ACTUAL, [0.0, 0.0, 9.0, 9.0], 0.25) == 0.5
+    # The two highest tie: one of them holds half of their 40.
+    assert top_decile_share([0.0, 0.0, 9.0, 9.0]) == 0.5
 
 
 def test_measures_agree_with_scikit_learn_and_scipy():
@@ -119,13 +124,6 @@ def test_wrong_lengths_labels_and_probabilities_are_refused():
         m.log_loss([0, 1], [0.1, 1.2])
 
 
-def test_naive_forecast_carries_the_rate_on_and_never_below_zero():
-    np.testing.assert_allclose(m.rescaled_spend([100.0, -20.0], 50, 25), [50.0, 0.0])
-    np.testing.assert_allclose(m.rescaled_spend([100.0, 100.0], [50, 200], 25), [50.0, 12.5])
-    with pytest.raises(ValueError, match="must be positive"):
-        m.rescaled_spend([1.0], 0, 25)
-
-
 @settings(max_examples=150, deadline=None)
 @given(pairs, st.randoms(use_true_random=False))
 def test_no_measure_depends_on_the_order_of_rows(pair, random):
@@ -151,8 +149,9 @@ def test_another_currency_scales_errors_and_leaves_relative_measures(pair):
 @given(pairs)
 def test_an_increasing_transform_of_the_score_leaves_rank_measures(pair):
     y, p = pair
-    for measure in (m.normalised_gini, m.spearman, m.top_share):
-        assert measure(y, np.log1p(p)) == measure(y, p)
+    before, after = m.regression_metrics(y, p), m.regression_metrics(y, np.log1p(p))
+    for name in ("normalised_gini", "spearman", "top_decile_share"):
+        assert after[name] == before[name]
 
 
 @settings(max_examples=100, deadline=None)

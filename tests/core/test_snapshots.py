@@ -14,7 +14,7 @@ def test_snapshots_go_back_in_steps_of_the_horizon_and_add_the_same_seasons() ->
     recent = {date(2025, 10, 3), date(2026, 1, 1), date(2026, 4, 1)}
     seasons = {date(2024, 6, 30), date(2025, 6, 30), date(2024, 4, 1), date(2025, 4, 1)}
     assert plan.labelled == tuple(sorted(recent | seasons))
-    assert plan.all_dates[-1] == date(2026, 6, 30)
+    assert plan.as_of == date(2026, 6, 30)
 
 
 def test_online_retail_keeps_two_snapshots_and_trains_the_evaluation_on_the_earlier() -> None:

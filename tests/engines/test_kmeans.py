@@ -208,15 +208,6 @@ def test_two_sessions_of_nearly_the_same_customers_give_them_the_same_numbers(mo
     assert (before == labels_of(second, scaled(later))[: stays.sum()]).mean() < 0.5
 
 
-def test_models_on_the_same_scale_are_matched_directly(model: KMeansModel) -> None:
-    other = fit(VALUES[:800], seed=5, order_by="days_since_last_order")
-    assert (labels_of(other, VALUES) == labels_of(model, VALUES)).mean() < 0.5
-    assert (labels_of(other.matched_to(model), VALUES) == labels_of(model, VALUES)).mean() > 0.98
-    four = fit(VALUES, k=4).matched_to(model)
-    assert four.highest_label == max(four.labels)
-    assert len(set(four.labels) & {1, 2, 3}) in {2, 3}
-
-
 def test_spend_in_another_unit_changes_no_segment_after_scaling_and_few_after_a_logarithm() -> None:
     money = np.expm1(raw())
     plain, other = (scaled(money * factor) for factor in (1.0, [1.0, 1.0, 137.5]))

@@ -329,6 +329,42 @@ def test_a_damaged_pointer_is_reported_and_restored_from_a_record_but_a_good_one
     assert store.read_champion("cltv").manifest == FIRST
 
 
+def test_a_hold_is_in_force_until_it_is_released_and_its_record_stays(place):
+    store = with_versions(place, FIRST)
+    assert store.held("cltv") is None
+    assert store.release("cltv") is None
+    with pytest.raises(LookupError, match="has no champion"):
+        store.hold("cltv", "audit", NOW)
+    promote(store, FIRST.version, None)
+    with pytest.raises(ValueError, match="has no reason"):
+        store.hold("cltv", " ", NOW)
+    store.hold("cltv", "audit", NOW)
+    assert str(place.open().held("cltv")) == "an operator keeps the champion since 2011-09-10 08:00 UTC (audit)"
+    store.hold("cltv", "longer audit", NOW)
+    assert place.open().release("cltv").reason == "longer audit"
+    assert place.open().held("cltv") is None
+    assert b"longer audit" in place.read("cltv/hold.json")
+    store.hold("cltv", "once more", NOW)
+    assert store.held("cltv").reason == "once more"
+
+
+def test_a_damaged_hold_counts_as_none_that_can_be_passed_over(place):
+    store = with_versions(place, FIRST)
+    promote(store, FIRST.version, None)
+    place.write("cltv/hold.json", b'{"reason": "aud')
+    with pytest.raises(BundleDamagedError, match="hold the workflow again"):
+        store.held("cltv")
+    store.hold("cltv", "audit", NOW)
+    assert store.held("cltv").reason == "audit"
+
+
+def test_workflows_are_listed_that_have_a_version(place):
+    store = with_versions(place, FIRST)
+    place.write("Notes/readme.txt", b"x")
+    place.write("churn/champion.json", b"{}")
+    assert store.workflows() == ["cltv"]
+
+
 def test_a_pointer_copied_from_another_workflow_is_refused(place):
     store = with_versions(place, FIRST)
     champion = Champion("churn", FIRST.version, "a" * 64, None, "r", "s", NOW)

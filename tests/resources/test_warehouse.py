@@ -166,3 +166,15 @@ def test_counting_and_looking_up_tables(warehouse: Warehouse) -> None:
         assert database.count(TABLE.path) == 2
         with pytest.raises(LookupError, match="expected one row, found 2"):
             database.row(Statement("from s.t"))
+
+
+def test_a_table_of_an_older_version_gets_the_columns_it_lacks_and_keeps_its_rows(warehouse: Warehouse) -> None:
+    wider = TableContract("s", "t", "test", (*TABLE.columns, Column("note", "VARCHAR", "")), ("k",))
+    with warehouse.write() as database:
+        database.replace(TABLE, [{"k": "a", "v": 1.0}])
+    with warehouse.write() as database:
+        database.replace_slice(wider, {"k": "b"}, [{"k": "b", "v": 2.0, "note": "new"}])
+        assert database.rows(Statement("select k, note from s.t order by k")) == [
+            {"k": "a", "note": None},
+            {"k": "b", "note": "new"},
+        ]

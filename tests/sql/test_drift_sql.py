@@ -12,8 +12,10 @@ import pytest
 
 from tdml_assets.core import statistics
 from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.drift import DriftPolicy, Reference, build_reference, judge, measure, report_sample
+from tdml_assets.core.drift import judge
+from tdml_assets.core.monitor import Monitor
 from tdml_assets.core.monitoring import DRIFT, LABEL_STATS, PREDICTION_STATS
+from tdml_assets.core.reference import Reference, build_reference, measure, report_sample
 from tdml_assets.resources.warehouse import Database, Warehouse
 
 TABLE = TableContract(
@@ -128,7 +130,7 @@ def test_reference_and_measurement_of_the_same_rows_are_equal(database: Database
     reference = build_reference(database, TABLE.path, where, WATCHED)
     measured = measure(database, TABLE.path, where, reference)
     assert [now.counts for now in measured] == [ref.counts for ref in reference.columns]
-    report = judge(reference, measured, DriftPolicy())
+    report = judge(reference, measured, Monitor())
     assert report.status == "ok"
     assert {column.psi for column in report.columns} == {0.0}
     assert {column.kld for column in report.columns} <= {0.0, None}
@@ -138,9 +140,8 @@ def test_only_the_snapshot_asked_for_is_measured_and_its_drift_is_found(
     database: Database, warehouse: Warehouse
 ) -> None:
     reference = build_reference(database, TABLE.path, {"snapshot_date": FIRST}, WATCHED)
-    report = judge(reference, measure(database, TABLE.path, {"snapshot_date": SECOND}, reference), DriftPolicy())
-    assert report.named("spike") == ("spend",)
-    assert report.spiked_share == pytest.approx(1 / len(WATCHED))
+    report = judge(reference, measure(database, TABLE.path, {"snapshot_date": SECOND}, reference), Monitor())
+    assert report.named("far") == ("spend",)
     assert report.columns[0].n == 1500
     now, then = finite(frame(1500, 2, SECOND, factor=3.0)["spend"]), finite(frame(4000, 1, FIRST)["spend"])
     ratio = now.std() / then.std()
@@ -150,7 +151,7 @@ def test_only_the_snapshot_asked_for_is_measured_and_its_drift_is_found(
 
 def test_drift_rows_fit_their_table_and_a_second_attempt_replaces_them(database: Database, tmp_path: Path) -> None:
     reference = build_reference(database, TABLE.path, {}, WATCHED)
-    rows = judge(reference, measure(database, TABLE.path, {}, reference), DriftPolicy()).rows("s1", "cltv")
+    rows = judge(reference, measure(database, TABLE.path, {}, reference), Monitor()).rows("s1", "cltv")
     other = Warehouse(database=str(tmp_path / "other.duckdb"), temp_directory=str(tmp_path / "spill"))
     with other.write() as writer:
         for _ in range(2):
@@ -194,12 +195,12 @@ def test_a_snapshot_without_rows_is_too_few_and_one_without_values_is_broken(
 
     reference = build_reference(database, TABLE.path, {"snapshot_date": FIRST}, WATCHED)
     nothing = measure(database, TABLE.path, {"snapshot_date": date(1999, 1, 1)}, reference)
-    assert judge(reference, nothing, DriftPolicy()).status == "too_few"
+    assert judge(reference, nothing, Monitor()).status == "too_few"
     other = Warehouse(database=str(tmp_path / "other.duckdb"), temp_directory=str(tmp_path / "spill"))
     with other.write() as writer:
         table = frame(500, 3, FIRST).assign(category=None, spend=None)
         writer.replace(TABLE, pa.Table.from_pandas(table, preserve_index=False))
-        report = judge(reference, measure(writer, TABLE.path, {}, reference), DriftPolicy())
+        report = judge(reference, measure(writer, TABLE.path, {}, reference), Monitor())
     assert report.status == "broken"
     assert set(report.named("all_null")) == {"category", "spend"}
     assert report.named("degenerate") == ("empty",)
@@ -211,7 +212,7 @@ def test_huge_values_give_a_verdict_and_no_infinity(tmp_path: Path) -> None:
     with warehouse.write() as writer:
         writer.replace(contract, [{"x": (i % 7 - 3) * 1e307, "y": i * 1.0} for i in range(300)])
         reference = build_reference(writer, contract.path, {}, ["x", "y"])
-        report = judge(reference, measure(writer, contract.path, {}, reference), DriftPolicy())
+        report = judge(reference, measure(writer, contract.path, {}, reference), Monitor())
     assert report.status == "ok"
     assert reference.to_json()
 

@@ -231,14 +231,6 @@ def test_a_profile_agrees_with_pandas_and_ten_comes_after_two(tmp_path: Path) ->
         assert found.spread[column] == pytest.approx(signed_log(table[column]).std(ddof=0))
 
 
-def test_a_profile_comes_back_from_its_file_and_speaks_in_whole_labels(tmp_path: Path) -> None:
-    _, found = profiled(tmp_path)
-    assert ClusterProfile.from_json(found.to_json()) == found
-    matched = found.for_matching()
-    assert [group["label"] for group in matched] == [1, 2, 10]
-    assert set(matched[0]["means"]) == set(COLUMNS)
-
-
 def test_standardised_means_weigh_to_zero(tmp_path: Path) -> None:
     table, found = profiled(tmp_path)
     rows = [row for row in found.rows() if row["feature"] == "total_orders"]

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from tdml_assets.core.realised import MISSED, interval_metrics
 from tdml_assets.core.recommendation.baskets import Baskets, to_baskets
 from tdml_assets.core.recommendation.metrics import Metrics, Outcome, list_metrics
 from tdml_assets.core.recommendation.model import POPULAR, Choice, History, Recommender, fit, history_from
@@ -100,12 +101,14 @@ class Trained:
     ----------
     choice : what the validation window decided.
     trials : what was tried: learner, half_life_days, parameters, recall; and the blends.
+    evaluated : the model that was measured: it knows nothing later than the test window's first day.
     final : the model that is stored: it knows everything up to as_of.
     measured : per split, ``train`` (the validation window) and ``test``.
     """
 
     choice: Choice
     trials: list[dict[str, Any]]
+    evaluated: Recommender
     final: Recommender
     measured: Mapping[str, Measured]
 
@@ -128,11 +131,9 @@ def train(
     for history in (*(one.history for one in observed.values()), everything):
         require_fits(history, settings, tier)
     choice, trials = choose(observed["train"], settings, seed)
-    measured = {
-        name: measure(one, fit(one.history, choice, settings, seed), settings.measured_customers)
-        for name, one in observed.items()
-    }
-    return Trained(choice, trials, fit(everything, choice, settings, seed), measured)
+    models = {name: fit(one.history, choice, settings, seed) for name, one in observed.items()}
+    measured = {name: measure(one, models[name], settings.measured_customers) for name, one in observed.items()}
+    return Trained(choice, trials, models["test"], fit(everything, choice, settings, seed), measured)
 
 
 def require_fits(history: History, settings: Recommendation, tier: Tier) -> None:
@@ -225,7 +226,9 @@ def window_metrics(outcomes: Mapping[str, Outcome]) -> Metrics:
     }
     for name in (POPULAR_LIST, PERSONAL_LIST):
         found |= {f"{name}_{metric}": value for metric, value in list_metrics(outcomes[name]).items()}
-    return found
+    held = outcome.bought[:, :_CHOSEN_AT].sum(axis=1).astype(np.float64)
+    found |= {MISSED.metric: 1.0 - float((held / outcome.truth).mean())}
+    return found | interval_metrics(MISSED, outcome.truth.astype(np.float64), held, seed=0)
 
 
 def _candidates(settings: Recommendation) -> Iterator[Choice]:

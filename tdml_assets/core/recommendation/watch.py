@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tdml_assets.core import statistics
-from tdml_assets.core.drift import ColumnMeasure, DriftPolicy, DriftReport, Reference, build_reference, judge, measure
+from tdml_assets.core.drift import DriftReport, Earlier, judge
+from tdml_assets.core.monitor import Monitor
 from tdml_assets.core.recommendation.settings import Recommendation
+from tdml_assets.core.reference import ColumnMeasure, Reference, build_reference, measure
 
 _HABIT = {"product_id": "first_choice"}
 _DISCOVERY = {"product_id": "first_discovery", "score": "first_discovery_score"}
@@ -54,15 +56,26 @@ def describe(
 
 
 def compare(
-    reader: statistics.Reader, table: Sequence[str], watched: Watched, policy: DriftPolicy, settings: Recommendation
+    reader: statistics.Reader,
+    table: Sequence[str],
+    watched: Watched,
+    policy: Monitor,
+    settings: Recommendation,
+    earlier: Mapping[str, Earlier],
 ) -> tuple[DriftReport, DriftReport]:
-    """Reports of the first choices and of the discoveries in a table of predictions."""
+    """Reports of the first choices and of the discoveries in a table of predictions.
+
+    Both are what the model says, so both are predictions; the first report, of features, is empty.
+    """
     first, later = watched_ranks(settings)
-    habits = _measured(reader, table, first, watched.habits, _HABIT)
-    discoveries = _measured(reader, table, later, watched.discoveries, _DISCOVERY)
+    references = Reference((*watched.habits.columns, *watched.discoveries.columns))
+    measured = [
+        *_measured(reader, table, first, watched.habits, _HABIT),
+        *_measured(reader, table, later, watched.discoveries, _DISCOVERY),
+    ]
     return (
-        judge(watched.habits, habits, policy),
-        judge(watched.discoveries, discoveries, policy, kind="prediction"),
+        judge(Reference(()), [], policy),
+        judge(references, measured, policy, kind="prediction", earlier=earlier.get("prediction")),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -15,7 +16,9 @@ import pyarrow as pa
 
 from tdml_assets.core.contracts import TableContract
 from tdml_assets.core.evaluation import Evaluation, Metrics
+from tdml_assets.core.paired import Loss
 from tdml_assets.core.preparation import Parameters
+from tdml_assets.core.realised import MainError
 from tdml_assets.core.snapshots import SnapshotPlan, SplitPlan
 from tdml_assets.core.statements import Statement, render
 from tdml_assets.core.statistics import Reader
@@ -94,6 +97,10 @@ class Task(Protocol):
     def judge(self, test: Metrics, spec: WorkflowSpec) -> tuple[bool, str]:
         """Whether a candidate is fit to score, and why."""
 
+    @property
+    def loss(self) -> Loss | None:
+        """What a candidate and the champion are compared by; None where the task's judge alone decides."""
+
     def draw(self, measured: Measured, found: Evaluation, spec: WorkflowSpec) -> dict[str, bytes]:
         """Plots of an evaluation, PNG by title."""
 
@@ -110,6 +117,34 @@ class Task(Protocol):
 def task_of(spec: WorkflowSpec) -> Task:
     """The task of a workflow that learns from one row per snapshot and customer."""
     found: Task = import_module(_MODULES[spec.task]).TASK
+    return found
+
+
+class Foresight(Protocol):
+    """What a task foretells, so that time tells whether it came true. Not every task has it."""
+
+    @property
+    def error(self) -> MainError:
+        """The error that tells whether a model still is what its test promised."""
+
+    def history(self, spec: WorkflowSpec) -> TableContract:
+        """Contract of ``<workflow>.prediction_history``, one slice per as_of."""
+
+    def kept(self, spec: WorkflowSpec, **context: Any) -> Statement:
+        """Rows of it, from the predictions of a session."""
+
+    def measure(self, reader: Reader, spec: WorkflowSpec, day: date, train: Metrics) -> Metrics:
+        """Measure the predictions kept of a day against what happened.
+
+        Parameters
+        ----------
+        train : what was measured on the train split when the model was trained; may be empty.
+        """
+
+
+def foresight_of(spec: WorkflowSpec) -> Foresight | None:
+    """What the task of a workflow foretells; None where it foretells nothing."""
+    found: Foresight | None = getattr(import_module(f"tdml_assets.core.tasks.{spec.task}"), "FORESIGHT", None)
     return found
 
 

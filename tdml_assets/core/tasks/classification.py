@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import pyarrow as pa
 
 from tdml_assets.core import figures_classification as figures
 from tdml_assets.core.classification import (
@@ -21,11 +22,13 @@ from tdml_assets.core.classification import (
 from tdml_assets.core.classification_metrics import reliability_table
 from tdml_assets.core.contracts import Column, TableContract
 from tdml_assets.core.evaluation import Evaluation, Metrics
+from tdml_assets.core.paired import Loss, log_loss
 from tdml_assets.core.predictions import contract_with
+from tdml_assets.core.realised import Floats, MainError, interval_metrics
 from tdml_assets.core.statements import Statement, render
 from tdml_assets.core.statistics import Reader, label_stats
 from tdml_assets.core.targets import words_of
-from tdml_assets.core.tasks import Measured, Shown, sample_of
+from tdml_assets.core.tasks import Foresight, Measured, Shown, sample_of
 from tdml_assets.core.tasks.labelled import Labelled
 from tdml_assets.core.telling import Measure, Telling
 from tdml_assets.core.training_table import check_sizes
@@ -33,7 +36,13 @@ from tdml_assets.core.workflow import WorkflowSpec
 
 #: Scores nobody has to train for: column of the features, by the name its measures are kept under.
 _NAIVE = {"recency": "days_since_last_order", "orders": "total_orders"}
+#: Measure of the training split alone: which way a naive score points.
+_DIRECTION = "naive_direction"
 _NEEDED = ("train", "validation", "test")
+
+
+def _losses(happened: Floats, probability: Floats) -> tuple[Floats, Floats]:
+    return log_loss(happened, probability), np.ones(len(happened))
 
 
 class Classification(Labelled):
@@ -43,6 +52,8 @@ class Classification(Labelled):
     prediction = "probability"
     highest = 1.0
     category = "grade"
+    error = MainError("log_loss", "log loss", "constant_log_loss", "mean_probability", "base_rate", _losses)
+    loss = Loss("log_loss", "log loss {}", log_loss, ranking="roc_auc", ranking_scale=0.5)
 
     def describe(self, spec: WorkflowSpec) -> str:
         """What a prediction is, in a sentence."""
@@ -80,7 +91,21 @@ class Classification(Labelled):
                 rows["target"], rows["predicted_target"], naive, spec.classification.threshold, train_base_rate=rate
             )
             deciles[split] = decile_rows(rows["target"], rows["predicted_target"])
+        metrics["train"] |= {f"{name}_{_DIRECTION}": value for name, value in direction.items()}
+        test = _columns(measured, "test")
+        bounds = interval_metrics(self.error, test["target"], test["predicted_target"], seed=spec.model.seed)
+        metrics["test"] |= bounds
         return Evaluation(metrics, deciles, {"lift by decile, test": with_lift(deciles["test"])})
+
+    def measure(self, reader: Reader, spec: WorkflowSpec, day: date, train: Metrics) -> Metrics:
+        """Measure probabilities against what happened, beside the naive scores and the base rate of the training."""
+        found = _values(self.happened(reader, spec, day))
+        directions = {name: train.get(f"{name}_{_DIRECTION}") for name in _NAIVE}
+        naive = {name: side * found[_NAIVE[name]] for name, side in directions.items() if side is not None}
+        threshold, rate = spec.classification.threshold, train.get("base_rate")
+        return evaluate_classification(
+            found["target"], found["predicted_target"], naive, threshold, train_base_rate=rate
+        )
 
     def judge(self, test: Metrics, spec: WorkflowSpec) -> tuple[bool, str]:
         """Whether a candidate is fit to score, and why."""
@@ -123,8 +148,11 @@ class Classification(Labelled):
         return Shown(plots={"distribution": figures.probability_by_outcome(values, what=what)})
 
 
-def _columns(measured: Measured, split: str) -> dict[str, NDArray[np.float64]]:
-    rows = measured.holdout.filter([value == split for value in measured.holdout["split"].to_pylist()])
+def _columns(measured: Measured, split: str) -> dict[str, Floats]:
+    return _values(measured.holdout.filter([value == split for value in measured.holdout["split"].to_pylist()]))
+
+
+def _values(rows: pa.Table) -> dict[str, Floats]:
     names = ("target", "predicted_target", *_NAIVE.values())
     return {name: rows[name].to_numpy().astype(np.float64) for name in names}
 
@@ -142,6 +170,7 @@ def _tell(reader: Reader, table: Sequence[str], session_id: str) -> list[tuple[s
 
 
 TASK = Classification()
+FORESIGHT: Foresight = TASK
 TELLING = Telling(
     measures=(
         Measure("roc_auc", "ranking customers (AUC)", "score", "higher", "baseline_recency_roc_auc"),

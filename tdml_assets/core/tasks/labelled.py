@@ -5,16 +5,25 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+import pyarrow as pa
+
+from tdml_assets.core.contracts import TableContract
+from tdml_assets.core.features import FEATURES_TABLE
 from tdml_assets.core.preparation import Parameters
+from tdml_assets.core.realised import history_contract
 from tdml_assets.core.snapshots import SnapshotPlan, SplitPlan, plan_split
+from tdml_assets.core.statements import Statement, render
+from tdml_assets.core.statistics import Reader
 from tdml_assets.core.tasks import Previous
 from tdml_assets.core.training import Candidate
-from tdml_assets.core.training_table import roles_of
+from tdml_assets.core.training_table import observation, roles_of
 from tdml_assets.core.workflow import WorkflowSpec
 
 
 class Labelled:
     """Base of the tasks whose target is observed after a snapshot."""
+
+    prediction: str
 
     def roles(self, plan: SnapshotPlan) -> tuple[dict[date, str], SplitPlan | None]:
         """Train on earlier snapshots, test on the latest that has its whole horizon behind it."""
@@ -33,3 +42,18 @@ class Labelled:
     ) -> Candidate:
         """As it is: a new model owes nothing to the one before."""
         return candidate
+
+    def history(self, spec: WorkflowSpec) -> TableContract:
+        """Contract of what is kept of predictions: one number a customer."""
+        return history_contract(spec.name)
+
+    def kept(self, spec: WorkflowSpec, **context: Any) -> Statement:
+        """Rows to keep of the predictions of a day."""
+        customers = spec.monitor.kept_customers
+        names = {"features_table": FEATURES_TABLE, "prediction": self.prediction}
+        return render("realised/keep", customers=customers, **names, **context)
+
+    def happened(self, reader: Reader, spec: WorkflowSpec, day: date) -> pa.Table:
+        """Kept predictions of a day beside what happened."""
+        history = history_contract(spec.name).path
+        return reader.arrow(render("realised/happened", history=history, as_of=day, **observation(spec)))

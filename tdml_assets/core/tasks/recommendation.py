@@ -3,13 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any
 
+from tdml_assets.core.contracts import TableContract
+from tdml_assets.core.evaluation import Metrics
+from tdml_assets.core.realised import MISSED, list_history_contract
 from tdml_assets.core.recommendation.settings import why_off
-from tdml_assets.core.statements import render
+from tdml_assets.core.statements import Statement, render
 from tdml_assets.core.statistics import Reader
+from tdml_assets.core.tasks import Foresight
 from tdml_assets.core.telling import Measure, Telling
+from tdml_assets.core.workflow import WorkflowSpec
 
-__all__ = ["TELLING", "why_off"]
+__all__ = ["FORESIGHT", "TELLING", "why_off"]
+
+
+class Foretold:
+    """See :class:`~tdml_assets.core.tasks.Foresight`."""
+
+    error = MISSED
+
+    def history(self, spec: WorkflowSpec) -> TableContract:
+        """Contract of what is kept of predictions: lists."""
+        return list_history_contract(spec.name)
+
+    def kept(self, spec: WorkflowSpec, **context: Any) -> Statement:
+        """Rows to keep of the lists of a day."""
+        customers = min(spec.monitor.kept_customers, spec.recommendation.measured_customers)
+        return render("realised/keep_lists", customers=customers, **context)
+
+    def measure(self, reader: Reader, spec: WorkflowSpec, day: date, train: Metrics) -> Metrics:  # noqa: ARG002
+        """Measure lists against what was bought, over customers who bought something known by then."""
+        # Half a second of libraries that whoever only asks for a task is spared.
+        from tdml_assets.core.recommendation.metrics import list_metrics  # noqa: PLC0415
+        from tdml_assets.core.recommendation.tables import outcome_from  # noqa: PLC0415
+
+        days = {"day": day, "as_of": day + timedelta(days=spec.target.horizon_days)}
+        goods = {"include": spec.recommendation.include, "exclude": spec.recommendation.exclude}
+        tables = {"history": list_history_contract(spec.name).path, "orders_table": ("raw", "orders")}
+        rows, sizes, known = (
+            reader.arrow(render(f"realised/lists_{name}", **tables, **days, **goods))
+            for name in ("happened", "truth", "known")
+        )
+        found: Metrics = {"rows": float(sizes.num_rows), "catalogue": float(known["products"][0].as_py())}
+        if not sizes.num_rows:
+            return {**found, MISSED.metric: None}
+        outcome = outcome_from(
+            rows, sizes, length=int(max(rows["rank"].to_pylist())), catalogue=int(found["catalogue"] or 0)
+        )
+        found |= {"truth_per_customer": float(outcome.truth.mean()), **list_metrics(outcome)}
+        return {**found, MISSED.metric: 1.0 - (found["recall_at_10"] or 0.0)}
+
+
+FORESIGHT: Foresight = Foretold()
 
 
 def _tell(reader: Reader, table: Sequence[str], session_id: str) -> list[tuple[str, str]]:

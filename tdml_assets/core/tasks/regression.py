@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
+import numpy as np
 import pyarrow.compute as pc
 
 from tdml_assets.core import figures
 from tdml_assets.core.contracts import TableContract
-from tdml_assets.core.evaluation import Evaluation, Metrics, evaluate, may_be_promoted
+from tdml_assets.core.evaluation import Evaluation, Metrics, beside_naive, evaluate, may_be_promoted
+from tdml_assets.core.paired import Loss, absolute_error
 from tdml_assets.core.predictions import ABOVE, BELOW, predictions_contract
+from tdml_assets.core.realised import Floats, MainError, interval_metrics
 from tdml_assets.core.statements import Statement, render
 from tdml_assets.core.statistics import Reader
 from tdml_assets.core.targets import words_of
-from tdml_assets.core.tasks import Measured, Shown, sample_of
+from tdml_assets.core.tasks import Foresight, Measured, Shown, sample_of
 from tdml_assets.core.tasks.labelled import Labelled
 from tdml_assets.core.telling import Measure, Telling
 from tdml_assets.core.training_table import check_sizes
 from tdml_assets.core.workflow import WorkflowSpec
+
+
+def _losses(target: Floats, predicted: Floats) -> tuple[Floats, Floats]:
+    return absolute_error(target, predicted), np.abs(target)
 
 
 class Regression(Labelled):
@@ -28,6 +36,10 @@ class Regression(Labelled):
     prediction = "predicted_target"
     highest = None
     category = "prediction_category"
+    error = MainError(
+        "wape", "error as a share of what happened", "baseline_wape", "mean_predicted", "mean_actual", _losses
+    )
+    loss = Loss("absolute_error", "error {} a customer", absolute_error, ranking="normalised_gini")
 
     def describe(self, spec: WorkflowSpec) -> str:
         """What a prediction is, in a sentence."""
@@ -42,9 +54,20 @@ class Regression(Labelled):
         """Refuse splits too small, with the counts."""
         check_sizes(sizes, spec.split)
 
-    def evaluate(self, measured: Measured, spec: WorkflowSpec) -> Evaluation:  # noqa: ARG002
+    def evaluate(self, measured: Measured, spec: WorkflowSpec) -> Evaluation:
         """Errors, ranking and calibration, beside everybody going on as before."""
-        return evaluate(measured.holdout)
+        found, rows = evaluate(measured.holdout), measured.holdout
+        test = rows.filter(pc.equal(rows["split"], "test"))
+        sides = (test["target"].to_numpy(), test["predicted_target"].to_numpy())
+        found.metrics["test"].update(interval_metrics(self.error, *sides, seed=spec.model.seed))
+        return found
+
+    def measure(self, reader: Reader, spec: WorkflowSpec, day: date, train: Metrics) -> Metrics:
+        """Measure predictions against what happened, beside everybody going on as before."""
+        rows = self.happened(reader, spec, day)
+        names = ("target", "predicted_target", "total_spend")
+        target, predicted, total_spend = (rows[name].to_numpy().astype(np.float64) for name in names)
+        return beside_naive(target, predicted, total_spend, train)
 
     def judge(self, test: Metrics, spec: WorkflowSpec) -> tuple[bool, str]:  # noqa: ARG002
         """Whether a candidate is fit to score, and why."""
@@ -75,6 +98,7 @@ class Regression(Labelled):
 
 
 TASK = Regression()
+FORESIGHT: Foresight = TASK
 TELLING = Telling(
     measures=(
         Measure("mae", "error per customer", "money", "lower", "baseline_mae"),

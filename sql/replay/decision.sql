@@ -1,6 +1,7 @@
-select metric, value
+select
+    decision,
+    cause
 from {{ table | identifier }}
 where
     session_id = {{ session_id | bind }}
     and workflow = {{ workflow | bind }}
-    and evaluation_table = {{ evaluation_table | bind }}

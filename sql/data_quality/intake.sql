@@ -1,0 +1,28 @@
+-- Rows per source that were judged at the last load, and those refused for a fault. A row replaced by another of its key is
+-- neither: every further full export of the same lines brings more of them.
+with refused as (
+    select
+        source,
+        count(*) filter (where reason in ('duplicate_line', 'superseded_line')) as replaced_rows,
+        count(*) filter (where reason not in ('duplicate_line', 'superseded_line')) as refused_rows
+    from {{ rejected | identifier }}
+    group by source
+),
+
+files as (
+    select
+        source,
+        sum(rows_read)::bigint as read_rows,
+        min(declaration_sha256) as declaration_sha256
+    from {{ loads | identifier }}
+    group by source
+)
+
+select
+    files.source,
+    files.declaration_sha256,
+    files.read_rows - coalesce(refused.replaced_rows, 0) as judged_rows,
+    coalesce(refused.refused_rows, 0) as refused_rows
+from files
+left join refused on files.source = refused.source
+order by files.source

@@ -1,1 +1,0 @@
-select max(snapshot_date) as snapshot_date from {{ table | identifier }} where split = 'test'

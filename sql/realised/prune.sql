@@ -1,0 +1,2 @@
+delete from {{ history | identifier }}
+where as_of < {{ before | bind }}::date

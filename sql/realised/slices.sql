@@ -1,0 +1,11 @@
+-- Days whose predictions of this target are kept and whose horizon has passed.
+select
+    as_of,
+    min(session_id) as session_id,
+    min(model_version) as model_version
+from {{ history | identifier }}
+where
+    target = {{ target | bind }}
+    and as_of + {{ horizon_days | bind }}::integer <= {{ until | bind }}::date
+group by as_of
+order by as_of

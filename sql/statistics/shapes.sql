@@ -1,0 +1,40 @@
+-- One pass: moments of the logarithms of every numeric column, clipped to its bounds, and how much was clipped.
+with measured as (
+    select
+    {% for column in bounds %}
+        case when isfinite({{ column | identifier }}::double) then {{ column | identifier }}::double end
+            as {{ ("v" ~ loop.index0) | identifier }}{% if not loop.last %},{% endif %}
+
+    {% endfor %}
+    from {{ table | identifier }}
+    where true
+    {% for column, value in where.items() %}
+        and {{ column | identifier }} = {{ value | bind }}
+    {% endfor %}
+),
+
+clipped as (
+    select
+    {% for low, high in bounds.values() %}{% set slot = "v" ~ loop.index0 %}
+        {{ slot | identifier }},
+        least(greatest({{ slot | identifier }}, {{ low | bind }}::double), {{ high | bind }}::double)
+            as {{ (slot ~ "_clipped") | identifier }}{% if not loop.last %},{% endif %}
+
+    {% endfor %}
+    from measured
+)
+
+select
+{% for column in bounds %}{% set slot = "v" ~ loop.index0 %}
+    avg(sign({{ (slot ~ "_clipped") | identifier }}) * ln(1 + abs({{ (slot ~ "_clipped") | identifier }})))
+        as {{ (slot ~ "_mean") | identifier }},
+    stddev_pop(sign({{ (slot ~ "_clipped") | identifier }}) * ln(1 + abs({{ (slot ~ "_clipped") | identifier }})))
+        as {{ (slot ~ "_sd") | identifier }},
+    avg(ln(abs(nullif({{ slot | identifier }}, 0)))) as {{ (slot ~ "_scale") | identifier }},
+    stddev_pop(ln(abs(nullif({{ slot | identifier }}, 0)))) as {{ (slot ~ "_spread") | identifier }},
+    count(nullif({{ slot | identifier }}, 0)) as {{ (slot ~ "_filled") | identifier }},
+    count(*) filter (where {{ slot | identifier }} <> {{ (slot ~ "_clipped") | identifier }})
+        as {{ (slot ~ "_outside") | identifier }}{% if not loop.last %},{% endif %}
+
+{% endfor %}
+from clipped

@@ -1,0 +1,1 @@
+alter table {{ table | identifier }} add column {{ name | identifier }} {{ type | sql_type }}

@@ -1,0 +1,69 @@
+"""Telling people of an episode, once.
+
+Belongs here: which episodes wait to be told, and keeping that they were. Does not: words (``core/alerts.py``), channels
+(``destinations/alerts.py``).
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tdml_assets.core.alerts import alert_of, pending
+from tdml_assets.core.data_quality_measures import WORKFLOW as RAW_DATA
+from tdml_assets.core.episodes import Episode
+from tdml_assets.core.monitoring import DRIFT_EPISODES
+from tdml_assets.destinations.alerts import Log, alert_channels, send_alert, warnings_of
+from tdml_assets.resources.warehouse import Warehouse
+from tdml_assets.settings import Settings
+
+
+def tell(
+    warehouse: Warehouse, label: str, settings: Settings, episodes: Sequence[Episode], report: Path | None, log: Log
+) -> list[dict[str, str]]:
+    """Send the alerts that wait, outside of any transaction, and keep which channels took them.
+
+    A kill between sending and keeping sends again in the next session: told twice is better than never.
+
+    Parameters
+    ----------
+    label : name of the workflow that people read.
+    episodes : of one workflow.
+    report : of this session; written behind this.
+
+    Returns
+    -------
+    One row per episode and channel, for people.
+    """
+    channels = alert_channels(settings.alerts, os.environ, log)
+    rows: list[dict[str, str]] = []
+    kept: list[Episode] = []
+    for episode in episodes:
+        told = set(filter(None, episode.told.split(",")))
+        waiting = [channel for channel in channels if channel.name not in told] if _is_worth_it(episode) else []
+        deliveries = []
+        if waiting:
+            alert = alert_of(episode.row(), label, str(report) if report else None)
+            deliveries = send_alert(waiting, alert)
+            for sentence in warnings_of(deliveries, alert):
+                log.warning(sentence)
+        told |= {one.channel for one in deliveries if one.sent}
+        sent = any(one.sent for one in deliveries)
+        when = datetime.now(UTC).replace(tzinfo=None) if sent else episode.alerted_at
+        kept.append(replace(episode, told=",".join(sorted(told)), alerted_at=when))
+        rows += [
+            {"episode": episode.episode_id, "channel": one.channel, "taken": "yes" if one.sent else f"no: {one.detail}"}
+            for one in deliveries
+        ]
+    if kept != list(episodes):
+        with warehouse.write() as database:
+            database.replace_slice(DRIFT_EPISODES, {"workflow": kept[0].workflow}, [one.row() for one in kept])
+    return rows
+
+
+def _is_worth_it(episode: Episode) -> bool:
+    """Whether people are told of it. Of broken raw data they are told once, and not again by every workflow that reads them."""
+    if episode.cause == "source" and episode.workflow != RAW_DATA:
+        return False
+    return bool(pending([{**episode.row(), "alerted_at": None}]))

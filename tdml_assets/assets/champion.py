@@ -1,0 +1,127 @@
+"""<workflow>/champion_model: the pointer to the version that scores moves, or stays.
+
+Belongs here: acting on what was decided, unless the world moved meanwhile. Does not: deciding (``core/gate.py``).
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from tdml_assets.assets.sessions import record_session, session_id_of
+from tdml_assets.core.holds import Hold
+from tdml_assets.core.monitoring import GATE
+from tdml_assets.core.statements import render
+from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.metadata import OWNER
+from tdml_assets.resources.bundle_store import BundleStore, CurrentChampion, PromotionConflictError
+from tdml_assets.resources.model_store import ModelStore
+from tdml_assets.resources.warehouse import Database, Warehouse
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Who scores now.
+
+    Parameters
+    ----------
+    moved : whether the candidate scores, from now or from before.
+    """
+
+    champion: CurrentChampion
+    moved: bool
+    reason: str
+
+
+def read_decision(database: Database, context: dg.AssetExecutionContext, workflow: str) -> dict[str, Any]:
+    """What this session's evaluation decided. Raises ``LookupError`` where there was none."""
+    key = {"session_id": session_id_of(context), "workflow": workflow}
+    rows = database.rows(render("gate/decision", table=GATE.path, **key)) if database.has_table(GATE.path) else []
+    if not rows:
+        raise LookupError(f"this session evaluated no candidate of {workflow}: materialise {workflow}/evaluation too")
+    return rows[0]
+
+
+def act(store: BundleStore, workflow: str, decision: dict[str, Any], session_id: str) -> Outcome:
+    """Move the pointer as decided, unless an operator or another session moved or held it since.
+
+    Raises
+    ------
+    LookupError
+        If there is no champion and none is to be promoted.
+    """
+    candidate, current = decision["candidate"], store.champion(workflow)
+    if current is None and (decision["decision"] != "promote" or decision["champion"] is not None):
+        raise LookupError(f"{workflow} has no champion, and {candidate} was not to be one: {decision['reason']}")
+    if current is not None:
+        stays = _why_it_stays(current, decision, store.held(workflow))
+        if stays is not None:
+            return Outcome(current, current.champion.version == candidate, stays)
+    try:
+        moved = store.promote(
+            workflow,
+            candidate,
+            replacing=current,
+            reason=decision["reason"],
+            session_id=session_id,
+            promoted_at=datetime.now(UTC).replace(tzinfo=None),
+        )
+    except PromotionConflictError as error:
+        winner = store.champion(workflow)
+        if winner is None:
+            raise
+        return Outcome(winner, False, f"held: {error}")
+    return Outcome(moved, True, decision["reason"])
+
+
+def _why_it_stays(current: CurrentChampion, decision: dict[str, Any], hold: Hold | None) -> str | None:
+    """None where nothing stands against the candidate."""
+    version = current.champion.version
+    if decision["decision"] != "promote" or version == decision["candidate"]:
+        return str(decision["reason"])
+    if hold is not None:
+        return f"held: {hold}; the champion {version} stays"
+    if version != decision["champion"]:
+        return (
+            f"held: the champion became {version} while the candidate was compared with {decision['champion'] or 'none'}; the "
+            "next training compares again"
+        )
+    return None
+
+
+def build_champion(spec: WorkflowSpec, kinds: set[str]) -> dg.AssetsDefinition:
+    """The asset of one workflow of any task."""
+
+    @dg.asset(
+        key=[spec.name, "champion_model"],
+        deps=[[spec.name, "candidate_model"], [spec.name, "evaluation"]],
+        group_name=spec.name,
+        kinds=kinds,
+        owners=[OWNER],
+        pool="warehouse",
+        description="The version that scores. One pointer names it and moves atomically, to a candidate that the gate let "
+        "through; else it stays, and the reason says by how much the candidate is worse.",
+    )
+    def champion_model(
+        context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore
+    ) -> dg.MaterializeResult:
+        with warehouse.read() as database:
+            decision = read_decision(database, context, spec.name)
+        outcome = act(models.open(), spec.name, decision, session_id_of(context))
+        champion = outcome.champion.champion
+        with warehouse.write() as database:
+            note = {} if outcome.reason == decision["reason"] else {"note": outcome.reason}
+            record_session(database, context, spec.name, status="promoted" if outcome.moved else "held", **note)
+        context.log.info(f"report: {champion.version} scores from now on; {outcome.reason}")
+        return dg.MaterializeResult(
+            metadata={
+                "model_version": champion.version,
+                "candidate": decision["candidate"],
+                "previous": champion.previous or "none",
+                "reason": outcome.reason,
+            },
+            data_version=dg.DataVersion(champion.version),
+        )
+
+    return champion_model

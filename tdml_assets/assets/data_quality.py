@@ -1,0 +1,98 @@
+"""monitoring/data_quality: the raw tables as they came, judged before anything is trained or published.
+
+Belongs here: reading, writing, reporting. Does not: the checks and their bounds (``core/data_quality.py``).
+"""
+
+from datetime import UTC, date, datetime
+
+import dagster as dg
+
+from tdml_assets.assets.alerting import tell
+from tdml_assets.assets.sessions import as_of, record_session, session_id_of
+from tdml_assets.assets.triage import keep_finding
+from tdml_assets.core.data_quality import QualityReport, judge
+from tdml_assets.core.data_quality_measures import WORKFLOW, measure, read_earlier
+from tdml_assets.core.monitor import Monitor
+from tdml_assets.core.monitoring import DATA_QUALITY, DRIFT_EPISODES, TRIAGE
+from tdml_assets.core.raw_contracts import REJECTED_ROWS, TABLES
+from tdml_assets.core.triage import Finding, joined
+from tdml_assets.metadata import OWNER, table_metadata, table_preview
+from tdml_assets.resources.raw_tables import fingerprint
+from tdml_assets.resources.warehouse import Warehouse
+from tdml_assets.settings import Settings
+
+
+def _finding(day: date, report: QualityReport, now: datetime) -> Finding:
+    """What the checks found, in the form that episodes are made of."""
+    problems = [finding.sentence for finding in report.with_status("alarm")]
+    if problems:
+        return Finding(day, "none", "data_quality", "source", 1.0, joined(problems), now)
+    return Finding(day, "none", "nothing", "none", 0.0, report.sentence, now)
+
+
+def build_data_quality(settings: Settings) -> dg.AssetsDefinition:
+    """The asset, with its check ``data_is_whole``.
+
+    The check does not block what stands behind it: drift, the decision and the report look at broken data too. Training
+    refuses them (``assets/guards.py``), and the session report's check keeps them from being published.
+    """
+    policy = settings.quality
+    key = list(DATA_QUALITY.path)
+    raw = [list(contract.path) for contract in (*TABLES.values(), REJECTED_ROWS)]
+
+    @dg.asset(
+        key=key,
+        deps=[*raw, ["features", "snapshots"]],
+        group_name="monitoring",
+        kinds={"duckdb", "sql"},
+        owners=[OWNER],
+        pool="warehouse",
+        description="The raw tables up to as_of against their own past and against the session before: volume, freshness, "
+        "missing values, units, lost history, duplicates, refused rows and new categories. What is broken is neither learnt "
+        "from nor published.",
+        metadata=table_metadata(DATA_QUALITY),
+        check_specs=[
+            dg.AssetCheckSpec(
+                "data_is_whole",
+                asset=key,
+                description="No check of the raw data raises an alarm, or a person has accepted this data by its "
+                "fingerprint: quality.accepted in tdml.yaml.",
+            )
+        ],
+    )
+    def data_quality(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+        session = {"session_id": session_id_of(context), "workflow": WORKFLOW}
+        with warehouse.write() as database:
+            day = as_of(database)
+            record_session(database, context, WORKFLOW, status="started")
+            database.ensure(DATA_QUALITY)
+            earlier = read_earlier(database, session["session_id"], day)
+            report = judge(measure(database, day, fingerprint(database), policy), earlier, policy)
+            count = database.replace_slice(DATA_QUALITY, session, report.rows(**session))
+            for contract in (TRIAGE, DRIFT_EPISODES):
+                database.ensure(contract)
+            finding = _finding(day, report, datetime.now(UTC).replace(tzinfo=None))
+            episodes = keep_finding(database, WORKFLOW, session["session_id"], finding, Monitor())
+        context.log.info(f"report: {report.sentence}")
+        told = tell(warehouse, "Raw data", settings, episodes, None, context.log)
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": count,
+                "fingerprint": report.fingerprint,
+                "compared with the session of": str(earlier.as_of) if earlier else "none: this is the first",
+                "verdict": report.sentence,
+                "alerts": table_preview(told),
+                "findings": table_preview([vars(finding) for finding in report.findings]),
+            },
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name="data_is_whole",
+                    passed=report.passed,
+                    severity=dg.AssetCheckSeverity.ERROR,
+                    description=report.sentence,
+                    metadata={"alarms": len(report.with_status("alarm")), "fingerprint": report.fingerprint},
+                )
+            ],
+        )
+
+    return data_quality

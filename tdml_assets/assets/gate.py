@@ -1,0 +1,223 @@
+"""The champion as a candidate meets it: loaded, scored on the candidate's test rows, and what was decided about both.
+
+Belongs here: reading, scoring, keeping and showing. Does not: comparing and deciding (``core/paired.py``, ``core/gate.py``),
+moving the pointer (``champion.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tdml_assets.assets.champions import Measurable, load_measurable
+from tdml_assets.assets.sessions import find_session, record_session, session_id_of
+from tdml_assets.core.bundles import BundleDamagedError, Manifest, evaluated_of
+from tdml_assets.core.features import features_table
+from tdml_assets.core.gate import Comparison, GateDecision, Standing, decide
+from tdml_assets.core.monitoring import GATE, MODEL_PARAMS
+from tdml_assets.core.paired import compare, guard_slices, pair_of
+from tdml_assets.core.scope import SCOPE_FILE, Scope, TestWindow, obstacle
+from tdml_assets.core.scoring import score_batch
+from tdml_assets.core.statements import render
+from tdml_assets.core.tasks import Measured, task_of
+from tdml_assets.core.training import PREDICTION, holdout_contract
+from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.metadata import table_preview
+from tdml_assets.resources.bundle_store import Bundle, BundleStore
+from tdml_assets.resources.model_store import ModelStore
+from tdml_assets.resources.warehouse import Database
+from tdml_assets.settings import Settings
+
+#: Parameter under which the candidate's version is kept: the session's own may name the champion by now.
+VERSION = "model_version"
+_VIEW = ("gate_rows",)
+_BATCH_ROWS = 65_536
+_BEHIND = ("total_spend", "total_orders", "days_since_last_order")
+
+Model = TypeVar("Model")
+#: Why a champion cannot be measured beside a candidate, or how both did.
+Meeting = tuple[str | None, list[Comparison]]
+
+
+@dataclass(frozen=True)
+class Rival(Generic[Model]):
+    """The champion as a candidate meets it.
+
+    Parameters
+    ----------
+    version : None where nothing was promoted yet.
+    damage : why it cannot score; None where it can.
+    held : why an operator keeps it; None where nobody does.
+    manifest : None where there is nothing to compare: no champion, a damaged one, or the candidate itself.
+    model : the fit that was measured; None where the version has none.
+    scope : what that fit knew.
+    """
+
+    version: str | None = None
+    damage: str | None = None
+    held: str | None = None
+    manifest: Manifest | None = None
+    model: Model | None = None
+    scope: Scope | None = None
+
+
+def find_rival(
+    store: BundleStore, workflow: str, candidate: str, load: Callable[[Bundle], Model | None]
+) -> Rival[Model]:
+    """Read the champion, verified, unless it is the candidate itself.
+
+    Parameters
+    ----------
+    load : the fit that was measured, from a version that can score; raises ``BundleDamagedError`` where it cannot.
+    """
+    try:
+        current = store.champion(workflow)
+    except BundleDamagedError as error:
+        return Rival(damage=str(error))
+    if current is None:
+        return Rival()
+    version = current.champion.version
+    try:
+        hold = store.held(workflow)
+        held = None if hold is None else str(hold)
+    except BundleDamagedError as error:
+        held = str(error)
+    if version == candidate:
+        return Rival(version, held=held)
+    try:
+        bundle = store.read(workflow, version, current.champion.manifest_sha256)
+    except (LookupError, BundleDamagedError) as error:
+        return Rival(version, damage=str(error), held=held)
+    try:
+        model = load(bundle)
+    except BundleDamagedError as error:
+        return Rival(version, damage=str(error), held=held)
+    stored = evaluated_of(bundle.files).get(SCOPE_FILE)
+    scope = None if stored is None or model is None else Scope.from_json(stored)
+    return Rival(version, None, held, bundle.manifest, model, scope)
+
+
+def find_measurable(models: ModelStore, spec: WorkflowSpec, settings: Settings, candidate: str) -> Rival[Measurable]:
+    """The champion of a task that learns from one row per snapshot and customer."""
+    return find_rival(models.open(), spec.name, candidate, partial(load_measurable, spec=spec, settings=settings))
+
+
+def read_candidate(database: Database, context: dg.AssetExecutionContext, workflow: str) -> str:
+    """Version of the session's candidate. Raises ``LookupError`` where the session trained none."""
+    key = {"session_id": session_id_of(context), "workflow": workflow, "parameter": VERSION}
+    rows = database.rows(render("evaluation/parameter", table=MODEL_PARAMS.path, **key))
+    if not rows:
+        raise LookupError(
+            f"this session trained no candidate of {workflow}: materialise {workflow}/candidate_model too"
+        )
+    return str(rows[0]["value"])
+
+
+def scope_of(spec: WorkflowSpec, splits: Mapping[str, pa.Table]) -> Scope:
+    """What the evaluated fit of these splits knew."""
+    seen = [splits[name]["snapshot_date"] for name in ("train", "validation") if splits[name].num_rows]
+    latest = max(pc.max(days).as_py() for days in seen)
+    test = pc.max(splits["test"]["snapshot_date"]).as_py()
+    until = latest + timedelta(days=spec.target.horizon_days)
+    return Scope(until, by_customers=latest == test, holdout_share=spec.split.holdout_share)
+
+
+def meet(database: Database, spec: WorkflowSpec, rival: Rival[Measurable], measured: Measured) -> Meeting:
+    """Measure the champion's evaluated fit on the candidate's test rows, beside the candidate's."""
+    loss = task_of(spec).loss
+    if loss is None or rival.manifest is None:
+        return None, []
+    found = obstacle(rival.manifest, rival.scope, spec.model_dump(mode="json"), _window(database, spec))
+    if found is not None or rival.model is None:
+        return found, []
+    gone = rival.model.sources - set(database.columns(features_table(spec)))
+    if gone:
+        return f"it learnt from columns that are gone: {', '.join(sorted(gone))}", []
+    rows = measured.holdout.filter(pc.equal(measured.holdout["split"], "test"))
+    columns = {name: rows[name].to_numpy().astype(np.float64) for name in ("target", PREDICTION, *_BEHIND)}
+    champion = _score(database, spec, rival.model, rows["customer_id"])
+    slices = guard_slices(*(columns[name] for name in _BEHIND))
+    pair = pair_of(loss, columns["target"], columns[PREDICTION], champion, slices)
+    return None, compare(pair, spec.gate, spec.model.seed)
+
+
+def _window(database: Database, spec: WorkflowSpec) -> TestWindow:
+    found = database.row(render("gate/window", holdout=holdout_contract(spec.name).path))
+    by_customers = found["train_day"] == found["test_day"]
+    return TestWindow(found["test_day"], by_customers, spec.split.holdout_share)
+
+
+def _score(database: Database, spec: WorkflowSpec, champion: Measurable, customers: Any) -> Any:
+    """(customers,) what the champion's evaluated fit says of the test rows, through its own preparation."""
+    holdout = holdout_contract(spec.name).path
+    database.execute(render("gate/rows", view=_VIEW, features_table=features_table(spec), holdout=holdout))
+    rows = database.arrow(
+        render(
+            "preparation/apply",
+            table=_VIEW,
+            parameters=champion.parameters,
+            keys=["customer_id"],
+            carried=[],
+            snapshot_date=None,
+            drop_outliers=False,
+            ordered=True,
+        )
+    )
+    scored = pa.concat_tables(
+        score_batch(champion.model, batch, None, []) for batch in rows.to_batches(max_chunksize=_BATCH_ROWS)
+    )
+    places = pc.index_in(customers, value_set=scored["customer_id"].combine_chunks())
+    return scored[PREDICTION].take(places).to_numpy().astype(np.float64)
+
+
+def settle(
+    candidate: str, rival: Rival[Any], judged: tuple[bool, str], meeting: Meeting, spec: WorkflowSpec
+) -> GateDecision:
+    """What becomes of the candidate."""
+    held, damage = rival.held, rival.damage
+    return decide(Standing(candidate, *judged, rival.version, damage, held, meeting[0], meeting[1]), spec.gate)
+
+
+def keep_decision(database: Database, context: dg.AssetExecutionContext, workflow: str, decision: GateDecision) -> None:
+    """Write ``monitoring.gate`` and the session's row, inside the caller's transaction."""
+    key = {"session_id": session_id_of(context), "workflow": workflow}
+    database.replace_slice(GATE, key, [{**key, **row} for row in decision.rows])
+    note = find_session(database, context, workflow).get("note") or ""
+    if not decision.promote and decision.reason not in note:
+        note = "; ".join(filter(None, (note, decision.reason)))
+    record_session(database, context, workflow, status="evaluated" if decision.promote else "held", note=note)
+
+
+def gate_metadata(decision: GateDecision) -> dict[str, Any]:
+    """The decision and what it was made from."""
+    shown = [
+        {name: value for name, value in row.items() if name not in ("reason", "decision")} for row in decision.rows
+    ]
+    return {"decision": decision.reason, "against the champion": table_preview(shown)}
+
+
+def check_result(decision: GateDecision) -> dg.AssetCheckResult:
+    """The check ``fit_to_score``: only without any model that can score does a hold end the run."""
+    severity = dg.AssetCheckSeverity.WARN if decision.can_score else dg.AssetCheckSeverity.ERROR
+    return dg.AssetCheckResult(
+        check_name="fit_to_score", passed=decision.promote, severity=severity, metadata={"verdict": decision.reason}
+    )
+
+
+def check_spec(key: dg.AssetKey) -> dg.AssetCheckSpec:
+    """The check that stands between an evaluation and what follows it."""
+    return dg.AssetCheckSpec(
+        "fit_to_score",
+        asset=key,
+        blocking=True,
+        description="The candidate does better than chance and than a constant, and on the same customers not worse than the "
+        "champion. Otherwise it is held, and the run goes on with the champion; without one that can score, it ends.",
+    )

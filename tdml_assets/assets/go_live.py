@@ -1,0 +1,62 @@
+"""What the world looks like on the day a candidate would go live: stored with it, and what drift is measured against.
+
+Not the rows it learnt from: those lie a horizon back at least, so that distance would be there from the first day on and no
+retraining could close it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tdml_assets.assets.champions import reference_files
+from tdml_assets.assets.sessions import as_of
+from tdml_assets.core.contracts import Column, TableContract
+from tdml_assets.core.features import choose_features, features_table
+from tdml_assets.core.preparation import Parameters
+from tdml_assets.core.reference import ColumnReference, Reference, build_reference, report_sample
+from tdml_assets.core.scoring import score_batch
+from tdml_assets.core.statements import render
+from tdml_assets.core.tasks import task_of
+from tdml_assets.core.training import PREDICTION
+from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.engines.protocol import FittedModel
+from tdml_assets.resources.warehouse import Database
+
+
+def describe_today(
+    database: Database, spec: WorkflowSpec, model: FittedModel, parameters: Parameters
+) -> dict[str, bytes]:
+    """Reference files of a candidate: features of the scoring snapshot, and what it would predict for it."""
+    table, where = features_table(spec), {"snapshot_date": as_of(database)}
+    columns = choose_features(database.columns(table), spec.features).all
+    return reference_files(
+        features=build_reference(database, table, where, columns),
+        predictions=Reference((_predictions(database, spec, model, parameters),)),
+        sample=report_sample(database, table, where, columns),
+    )
+
+
+def _predictions(database: Database, spec: WorkflowSpec, model: FittedModel, parameters: Parameters) -> ColumnReference:
+    """The distribution of the candidate's predictions, batch by batch: not every customer's fits in memory."""
+    contract = TableContract(
+        spec.name,
+        "go_live_predictions",
+        "What a candidate would predict today; of use while its reference is made.",
+        (Column(PREDICTION, "DOUBLE", "Prediction."),),
+    )
+    database.replace(contract, [])
+    statement = render(
+        "preparation/apply",
+        table=features_table(spec),
+        parameters=parameters,
+        keys=["customer_id"],
+        carried=[],
+        snapshot_date=as_of(database),
+        drop_outliers=False,
+        ordered=False,
+    )
+    for batch in database.batches(statement, spec.batch_rows):
+        database.insert(contract, score_batch(model, batch, None, ()).select([PREDICTION]))
+    (found,) = build_reference(database, contract.path, {}, [PREDICTION]).columns
+    database.execute(render("warehouse/drop_table", table=contract.path))
+    return replace(found, name=task_of(spec).prediction)

@@ -1,0 +1,190 @@
+"""<workflow>/realised: predictions of earlier sessions meet what happened.
+
+Belongs here: keeping predictions until their horizon has passed, reading what happened, keeping the measures under the session
+that predicted. Does not: the verdict (``core/realised.py``), the measures (``core/tasks/``).
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from tdml_assets.assets.sessions import SNAPSHOTS_TABLE, as_of
+from tdml_assets.assets.snapshots import ORDERS_TABLE
+from tdml_assets.core.figures_monitoring import realised_means
+from tdml_assets.core.monitoring import MODEL_METRICS, SESSIONS
+from tdml_assets.core.realised import (
+    REALISED,
+    Realised,
+    forget_before,
+    latest_verdict,
+    realised_verdict,
+    target_key,
+)
+from tdml_assets.core.statements import render
+from tdml_assets.core.targets import WITHOUT_ROWS, words_of
+from tdml_assets.core.tasks import Foresight, foresight_of
+from tdml_assets.core.training_table import observation
+from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.metadata import OWNER, plot, table_metadata, table_preview
+from tdml_assets.resources.warehouse import Database, Warehouse
+
+_TABLES = {"metrics": MODEL_METRICS.path, "sessions": SESSIONS.path}
+
+
+def keep_predictions(
+    database: Database, spec: WorkflowSpec, session_id: str, model_version: str, trained_on: date
+) -> int:
+    """Keep the predictions of some customers until what happened is known, inside the caller's transaction.
+
+    A session at the same as_of takes the place of the one before. Predictions of a model that learnt from later days are not
+    kept: what became of them would flatter it.
+
+    Parameters
+    ----------
+    model_version, trained_on : of the champion that scored: its version, and the as_of of its training.
+
+    Returns
+    -------
+    Rows kept.
+    """
+    day, foresight = as_of(database), foresight_of(spec)
+    if foresight is None or not spec.monitor.kept_customers or trained_on > day:
+        return 0
+    statement = foresight.kept(
+        spec,
+        predictions_table=(spec.name, "predictions"),
+        session_id=session_id,
+        as_of=day,
+        model_version=model_version,
+        target=target_key(spec),
+    )
+    return database.replace_slice(foresight.history(spec), {"as_of": day}, statement)
+
+
+def known_until(database: Database) -> date | None:
+    """Day up to which the session may know what happened: its as_of, or the day the orders end if that is earlier.
+
+    Orders after as_of only say that those before it have arrived: as_of itself may be a day on which nobody buys.
+    """
+    day = as_of(database)
+    last: date | None = database.row(render("snapshots/orders_span", table=ORDERS_TABLE, as_of=None))["last_order_on"]
+    return None if last is None else min(day, last)
+
+
+def meet_what_happened(database: Database, spec: WorkflowSpec) -> list[date]:
+    """Measure every kept day whose horizon has passed, under the session that predicted; throw away what is long past.
+
+    Days are measured again for as long as they are kept, so that orders which arrive late are counted.
+
+    Returns
+    -------
+    Days measured, ascending.
+    """
+    foresight, until = foresight_of(spec), known_until(database)
+    if foresight is None or until is None or not database.has_table(history := foresight.history(spec).path):
+        return []
+    horizon = spec.target.horizon_days
+    slices = database.rows(
+        render("realised/slices", history=history, target=target_key(spec), horizon_days=horizon, until=until)
+    )
+    database.ensure(MODEL_METRICS)
+    for kept in slices:
+        _measure(database, spec, foresight, **kept)
+    database.execute(render("realised/prune", history=history, before=forget_before(until, horizon)))
+    return [kept["as_of"] for kept in slices]
+
+
+def _measure(
+    database: Database, spec: WorkflowSpec, foresight: Foresight, as_of: date, session_id: str, model_version: str
+) -> None:
+    session = {"session_id": session_id, "workflow": spec.name}
+    known = database.rows(
+        render("realised/training_session", workflow=spec.name, model_version=model_version, **_TABLES)
+    )
+    found = foresight.measure(database, spec, as_of, {row["metric"]: row["value"] for row in known})
+    database.execute(render("realised/forget", table=MODEL_METRICS.path, **session))
+    kept = [{**session, "evaluation_table": REALISED, "metric": name, "value": found[name]} for name in found]
+    database.insert(MODEL_METRICS, kept)
+
+
+def read_ledger(database: Database, spec: WorkflowSpec) -> list[dict[str, Any]]:
+    """What became of the predictions of every day, with ``status`` and ``sentence``, the newest day last.
+
+    Empty where no horizon has passed, and for tasks that foretell nothing.
+    """
+    foresight = foresight_of(spec)
+    if foresight is None or not all(map(database.has_table, _TABLES.values())):
+        return []
+    error = foresight.error
+    names = {"error": error.metric, "naive": error.naive, "predicted": error.predicted, "actual": error.actual}
+    rows = database.rows(render("realised/ledger", workflow=spec.name, **names, **_TABLES))
+    policy = spec.monitor
+    verdicts = [
+        realised_verdict(error, row, tolerance=policy.realised_tolerance, min_rows=policy.min_rows) for row in rows
+    ]
+    return [
+        {**row, "status": found.status, "sentence": found.sentence} for row, found in zip(rows, verdicts, strict=True)
+    ]
+
+
+def latest_realised(
+    database: Database, spec: WorkflowSpec, model_version: str, *, tolerance: float | None = None
+) -> Realised | None:
+    """Verdict on the newest ripe predictions of a model; None where none of its predictions is ripe.
+
+    Parameters
+    ----------
+    tolerance : share of the test interval's upper bound by which the error may lie above it; the policy's unless given.
+    """
+    foresight, ledger = foresight_of(spec), read_ledger(database, spec)
+    if foresight is None:
+        return None
+    allowed = spec.monitor.realised_tolerance if tolerance is None else tolerance
+    return latest_verdict(foresight.error, ledger, model_version, tolerance=allowed, min_rows=spec.monitor.min_rows)
+
+
+def _show(spec: WorkflowSpec, ledger: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    foresight = foresight_of(spec)
+    if foresight is None or not ledger:
+        return {}
+    what = words_of(spec.target_kind, spec.target)
+    hidden, told = ("session_id", "sentence"), [row for row in ledger if row["mean_predicted"] is not None]
+    shown = [{name: value for name, value in row.items() if name not in hidden} for row in ledger]
+    return {
+        "verdict": ledger[-1]["sentence"],
+        "realised against test": table_preview(shown),
+        **(
+            {"predicted against realised": plot("predicted against realised", realised_means(told, what=what))}
+            if told
+            else {}
+        ),
+    }
+
+
+def build_realised(spec: WorkflowSpec) -> dg.AssetsDefinition:
+    """The asset of one workflow whose task foretells something."""
+    events = [] if spec.target_kind in WITHOUT_ROWS else [observation(spec)["events_table"]]
+
+    @dg.asset(
+        key=[spec.name, "realised"],
+        deps=[list(table) for table in dict.fromkeys([ORDERS_TABLE, *events, SNAPSHOTS_TABLE])],
+        group_name="monitoring",
+        kinds={"duckdb", "python"},
+        owners=[OWNER],
+        pool="warehouse",
+        description=f"Predictions of sessions that lie {spec.target.horizon_days} days or more back, against what happened "
+        "since: kept as 'realised' under the session that predicted.",
+        metadata=table_metadata(MODEL_METRICS),
+    )
+    def realised(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+        with warehouse.write() as database:
+            days = meet_what_happened(database, spec)
+            ledger = read_ledger(database, spec)
+        sentence = ledger[-1]["sentence"] if ledger else "no horizon has passed since predictions were first kept"
+        context.log.info(f"report: {sentence}")
+        metadata = {"dagster/row_count": len(ledger), "days measured": len(days), **_show(spec, ledger)}
+        return dg.MaterializeResult(metadata=metadata)
+
+    return realised

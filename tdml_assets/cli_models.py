@@ -1,0 +1,206 @@
+"""The commands for models: which versions there are, which one scores, and whether it may be replaced.
+
+Belongs here: asking the model store, and saying what happened. Does not: when a candidate is promoted (``core/gate.py``), what
+the store guarantees (``resources/bundle_store.py``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Annotated, NoReturn
+
+import typer
+
+from tdml_assets.core.bundles import BundleDamagedError, Champion, Manifest
+from tdml_assets.core.telling import shown, telling_of
+from tdml_assets.resources.blobs import BlobConflictError, BlobStoreError
+from tdml_assets.resources.bundle_store import BundleStore, CurrentChampion, PromotionConflictError
+from tdml_assets.settings import SettingsError, load_settings
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+
+#: Exit codes: the command line names what is not there; the store or somebody else was in the way.
+_USAGE, _FAILED = 2, 1
+#: Stands in the pointer where a session's id would.
+_BY_HAND = "operator"
+_SHOWN_MEASURES = 2
+
+Workflow = Annotated[str, typer.Argument(help="Name of a workflow, such as cltv.")]
+Reason = Annotated[str, typer.Option(help="Why; kept with the pointer and shown wherever the champion is.")]
+
+
+@app.command()
+def versions(workflow: Workflow) -> None:
+    """List the stored versions of a workflow, the champion marked, with what each was measured at."""
+    with _store_of(workflow) as store:
+        champion = _champion_or_damage(store, workflow)
+        current = champion.champion if isinstance(champion, CurrentChampion) else None
+        for name in store.versions(workflow):
+            mark = "*" if current is not None and current.version == name else " "
+            typer.echo(f"{mark} {name}  {_describe(store, workflow, name)}")
+        if current is not None:
+            typer.echo(f"* scores since {current.promoted_at:%Y-%m-%d %H:%M} UTC ({current.reason})")
+            if current.previous is not None:
+                typer.echo(f"  before it: {current.previous}")
+        else:
+            typer.echo(f"no version scores: {champion or 'none was promoted'}")
+        held = store.held(workflow)
+        if held is not None:
+            typer.echo(f"held: {held}; release {workflow} to let candidates replace it")
+
+
+@app.command()
+def promote(
+    workflow: Workflow,
+    version: Annotated[str, typer.Argument(help="Version that scores from now on.")],
+    reason: Reason = "promoted by hand",
+    repair: Annotated[bool, typer.Option("--repair", help="Replace a champion pointer that cannot be read.")] = False,
+) -> None:
+    """Let a stored version score from now on, whatever the gate thought of it."""
+    with _store_of(workflow) as store:
+        _require_version(store, workflow, version)
+        current = _champion_or_damage(store, workflow)
+        if isinstance(current, str):
+            if not repair:
+                _fail(f"{current}; add --repair to replace it", _USAGE)
+            sha256 = store.read(workflow, version).manifest_sha256
+            store.restore_pointer(Champion(workflow, version, sha256, None, reason, _BY_HAND, _now()))
+        else:
+            if repair:
+                _fail(f"the champion pointer of {workflow} can be read: leave --repair out", _USAGE)
+            _move(store, workflow, version, current, reason)
+        typer.echo(f"{workflow}: {version} scores from the next run on")
+        held = store.held(workflow)
+        if held is None:
+            typer.echo(f"a later candidate that is not worse replaces it; to keep it: hold {workflow} --reason ...")
+        else:
+            typer.echo(f"held as before: {held}")
+
+
+@app.command()
+def rollback(
+    workflow: Workflow,
+    version: Annotated[str | None, typer.Argument(help="Version to go back to; the one before unless given.")] = None,
+    reason: Reason = "rolled back by hand",
+    no_hold: Annotated[
+        bool, typer.Option("--no-hold", help="Let the next training replace it; without this it is held.")
+    ] = False,
+) -> None:
+    """Go back to an earlier version, and keep it: what the next schedule would undo is no rollback."""
+    with _store_of(workflow) as store:
+        current = _champion_or_damage(store, workflow)
+        if isinstance(current, str):
+            _fail(f"{current}; use promote {workflow} VERSION --repair. {_list(store, workflow)}", _USAGE)
+        if current is None:
+            _fail(f"{workflow} has no champion to go back from. {_list(store, workflow)}", _USAGE)
+        left, target = current.champion.version, version or current.champion.previous
+        if target is None:
+            _fail(f"{left} replaced no other version: name one. {_list(store, workflow)}", _USAGE)
+        _require_version(store, workflow, target)
+        if target == left:
+            _fail(f"{left} is the champion already. {_list(store, workflow)}", _USAGE)
+        _move(store, workflow, target, current, reason)
+        typer.echo(f"{workflow}: {target} scores from the next run on, instead of {left}")
+        if no_hold:
+            typer.echo("not held: a later candidate that is not worse replaces it")
+            return
+        store.hold(workflow, f"rolled back from {left}: {reason}", _now())
+        typer.echo(f"held: no candidate replaces it until you release {workflow}")
+
+
+@app.command()
+def hold(workflow: Workflow, reason: Annotated[str, typer.Option(help="Why, for whoever meets the hold.")]) -> None:
+    """Keep the champion: candidates are trained and measured, and none replaces it."""
+    with _store_of(workflow) as store:
+        found = store.hold(workflow, reason, _now())
+        typer.echo(f"{workflow} is held: {found.reason}")
+
+
+@app.command()
+def release(workflow: Workflow) -> None:
+    """Let candidates replace the champion again."""
+    with _store_of(workflow) as store:
+        found = store.release(workflow)
+        typer.echo(
+            f"{workflow} was not held" if found is None else f"{workflow} is released; it was held: {found.reason}"
+        )
+
+
+def register(target: typer.Typer) -> None:
+    """Add the commands to another app."""
+    for command in (versions, promote, rollback, hold, release):
+        target.command()(command)
+
+
+@contextmanager
+def _store_of(workflow: str) -> Iterator[BundleStore]:
+    """The model store, with what may go wrong inside the block said in one line."""
+    # Building the store brings boto3 and Dagster along, which a wrong command line need not wait for.
+    from tdml_assets.resources.platform import build_model_store  # noqa: PLC0415
+
+    try:
+        store = build_model_store(load_settings()).open()
+        known = store.workflows()
+        if workflow not in known:
+            there = f"there are {', '.join(known)}" if known else "none was trained yet"
+            _fail(f"no model of a workflow {workflow!r} is stored: {there}", _USAGE)
+        yield store
+    except (SettingsError, LookupError, ValueError) as error:
+        # A damaged bundle is a ValueError too, and no fault of the command line.
+        _fail(str(error), _FAILED if isinstance(error, BundleDamagedError) else _USAGE)
+    except (PromotionConflictError, BlobConflictError, BlobStoreError) as error:
+        _fail(str(error), _FAILED)
+
+
+def _move(store: BundleStore, workflow: str, version: str, current: CurrentChampion | None, reason: str) -> None:
+    store.promote(workflow, version, replacing=current, reason=reason, session_id=_BY_HAND, promoted_at=_now())
+
+
+def _champion_or_damage(store: BundleStore, workflow: str) -> CurrentChampion | str | None:
+    """The pointer, or why it cannot be read."""
+    try:
+        return store.champion(workflow)
+    except BundleDamagedError as error:
+        return str(error)
+
+
+def _require_version(store: BundleStore, workflow: str, version: str) -> None:
+    if version not in store.versions(workflow):
+        _fail(f"{workflow} has no version {version!r}. {_list(store, workflow)}", _USAGE)
+
+
+def _list(store: BundleStore, workflow: str) -> str:
+    return f"Stored are {', '.join(store.versions(workflow))}"
+
+
+def _describe(store: BundleStore, workflow: str, version: str) -> str:
+    try:
+        manifest = store.manifest(workflow, version)
+    except BundleDamagedError as error:
+        return str(error)
+    return f"as of {manifest.as_of}  {', '.join(_measures(manifest))}".rstrip()
+
+
+def _measures(manifest: Manifest) -> Sequence[str]:
+    """The most telling metrics of the version's own test."""
+    task = manifest.spec.get("task")
+    if task is None:
+        return []
+    told = []
+    for measure in telling_of(task).measures:
+        value = manifest.metrics.get(measure.metric)
+        if value is not None and math.isfinite(value):
+            told.append(f"{measure.words} {shown(value, measure.form)}")
+    return told[:_SHOWN_MEASURES]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    typer.echo(f"error: {message}", err=True)
+    raise typer.Exit(code)

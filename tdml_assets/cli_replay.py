@@ -1,0 +1,45 @@
+"""The command ``replay``. Belongs here: its options. Does not: running sessions (``replay.py``)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from tdml_assets.core.replay import every_of, replay_dates
+
+#: Exit code for a command that cannot be carried out, as for a wrong command line.
+_USAGE = 2
+
+
+def replay(
+    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="Day of the first session.")],
+    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="No session stands after it.")],
+    every: Annotated[str, typer.Option(help="month, week, or days such as 10d; month ends stay month ends.")] = "month",
+    workflow: Annotated[list[str] | None, typer.Option(help="Workflow to replay; all that run unless given.")] = None,
+    keep_going: Annotated[
+        bool, typer.Option(help="Go on to the next day where a blocking check stopped a session.")
+    ] = True,
+) -> None:
+    """Run sessions at successive days of the past, in order, and tell what became of their predictions."""
+    # cli.py imports this module, and whoever runs another command is spared Dagster's start.
+    from tdml_assets.cli import _make_ready, _settings  # noqa: PLC0415
+    from tdml_assets.replay import ReplayRefusedError, ReplayStoppedError, run_replay  # noqa: PLC0415
+    from tdml_assets.settings import SettingsError  # noqa: PLC0415
+
+    try:
+        dates = replay_dates(first.date(), last.date(), every_of(every))
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    settings = _settings()
+    _make_ready(settings)
+    try:
+        for line in run_replay(settings, workflow or (), dates, keep_going=keep_going):
+            typer.echo(line)
+    except (ReplayRefusedError, SettingsError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(_USAGE) from None
+    except ReplayStoppedError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None

@@ -1,0 +1,225 @@
+"""Checks of what arrived: is it fresh, is there enough of it, is history still there, how much was refused.
+
+Belongs here: one function per check, its statistics and its words. Does not: what the rows hold
+(``data_quality_content.py``), policy (``data_quality.py``), reading (``data_quality_measures.py``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from itertools import pairwise
+from statistics import median
+from typing import TYPE_CHECKING
+
+from tdml_assets.core.data_quality_findings import MIN_WINDOWS, Finding, judged, spans, unjudged, window_words
+from tdml_assets.core.data_quality_measures import Days, Earlier, Intake, longest_gap
+
+if TYPE_CHECKING:
+    from tdml_assets.core.data_quality import QualityPolicy
+
+#: Latest windows that show where a source stands while it grows or shrinks.
+_RECENT = 3
+#: Whole weeks, so that weekends meet weekends; the same season a week off either way allows for moving holidays.
+_YEAR_DAYS = 364
+_SEASON_SHIFTS = (-7, 0, 7)
+#: A rise a year ago raises expectations this far at most.
+_HIGHEST_SEASON = 2.0
+#: Windows that show how far counts spread: eight alone would now and then show twice too much or half of it.
+_SPREAD_WINDOWS = 26
+#: Of the square root of a Poisson count, whatever its mean.
+_POISSON_SPREAD = 0.5
+#: From a median absolute deviation to a standard deviation, for normal values.
+_MAD_SCALE = 1.4826
+#: Of the last window and the level it is held against, in squared spreads of one window: 1 and, of a median of three, 1/2.
+_VARIANCE = 1.5
+#: The stored number keeps twelve decimal digits.
+_HASH_DIGITS = 8
+
+
+def freshness(days: Days, as_of: date, earlier: Earlier | None, policy: QualityPolicy) -> Iterator[Finding]:
+    """Days since the last row, against the longest pause the source ever made. A source that never had a row is no finding."""
+    if not days.days:
+        if earlier is not None and earlier.value("freshness", days.table) is not None:
+            text = f"no row up to {as_of}, where the session of {earlier.as_of} had some"
+            remedy = "Put its files back where sources in the settings looks for them and run again."
+            yield judged("freshness", days.table, text, remedy, is_broken=True, value=None)
+        return
+    pause, longest = (as_of - days.days[-1]).days, longest_gap(days.days)
+    bound = max(float(policy.freshness_days), policy.freshness_factor * longest)
+    yield judged(
+        "freshness",
+        days.table,
+        f"the last row is of {days.days[-1]}, {pause:,} days before {as_of}; {bound:,.0f} days are the bound (longest pause "
+        f"so far: {longest:,} days)",
+        "Ask why the source stopped, load what is missing and run again.",
+        is_broken=pause > bound,
+        value=pause,
+        expected=longest,
+        bound=bound,
+    )
+
+
+def level(windows: Sequence[int]) -> float:
+    """Rows a window should have, from those before it, latest first: their median, or that of the latest where it is less.
+
+    A source that shrinks (a cohort nobody joins any more) sinks from window to window; half a feed is gone at once.
+    """
+    return min(float(median(windows)), float(median(windows[:_RECENT])))
+
+
+def season(days: Days, as_of: date, policy: QualityPolicy) -> float | None:
+    """What the last window was to the level before it a year earlier, over neighbouring weeks; ``None`` if unknown.
+
+    Their mean; but where one of them fell so far that it would have been an alarm, such as a Christmas closing, that one: the
+    same fall may come again.
+    """
+    ratios = []
+    for shift in _SEASON_SHIFTS:
+        end = as_of - timedelta(days=_YEAR_DAYS + shift)
+        counts = days.windows(end, policy.window_days, policy.windows)
+        if len(counts) <= MIN_WINDOWS or level(counts[1:]) < policy.min_rows:
+            return None
+        ratios.append(counts[0] / level(counts[1:]))
+    return min(ratios) if min(ratios) < policy.volume_floor else min(sum(ratios) / len(ratios), _HIGHEST_SEASON)
+
+
+def opening(days: Days, as_of: date, policy: QualityPolicy) -> float:
+    """Share of the usual days on which the source was open in the last window; 1 unless it was closed.
+
+    Days without any row are a closing (Easter, say) where they make a pause longer than those of the windows before, yet no
+    longer than one the source made earlier. Any other pause is a hole in the data.
+    """
+    last, before = spans(days, as_of, policy)
+    touching = [*days.days[max(0, last.start - 1) : last.stop], as_of + timedelta(days=1)]
+    if not longest_gap(days.days[before]) < longest_gap(touching) <= longest_gap(days.days[: last.start]):
+        return 1.0
+    usual = (last.start - before.start) / policy.windows
+    share: float = (last.stop - last.start) / usual
+    return min(1.0, share)
+
+
+def spread(windows: Sequence[int]) -> float:
+    """Standard deviation of the square root of a window's count.
+
+    Square roots spread alike whatever their mean: 1/2 for a Poisson count. Rows come in orders and campaigns and spread
+    wider, so the larger of 1/2 and the windows' own spread is taken: from the median distance of neighbouring windows, which
+    neither a trend nor one odd window widens.
+    """
+    roots = [math.sqrt(count) for count in windows]
+    distance = median(abs(later - former) for later, former in pairwise(roots))
+    return max(_POISSON_SPREAD, _MAD_SCALE * distance / math.sqrt(2))
+
+
+def _least(expected: float, days: Days, as_of: date, policy: QualityPolicy) -> float:
+    """Rows below which the last window is both far below what was expected and beyond chance."""
+    longer = days.windows(as_of, policy.window_days, max(policy.windows, _SPREAD_WINDOWS))
+    error = spread(longer[1:]) * math.sqrt(_VARIANCE)
+    by_chance = max(0.0, math.sqrt(expected) - policy.volume_z * error) ** 2
+    return min(policy.volume_floor * expected, by_chance)
+
+
+def volume(days: Days, as_of: date, policy: QualityPolicy) -> Iterator[Finding]:
+    """Rows of the last window against the level of those before it, times what the season did to it a year earlier."""
+    if not days.days:
+        return
+    counts = days.windows(as_of, policy.window_days, policy.windows)
+    if len(counts) <= MIN_WINDOWS:
+        needed = (MIN_WINDOWS + 1) * policy.window_days
+        yield unjudged("volume", days.table, f"less than {needed} days of history")
+        return
+    last, before, when = counts[0], counts[1:], window_words(as_of, policy)
+    if last == 0:
+        yield unjudged("volume", days.table, f"no row in {when}: see freshness", 0)
+        return
+    if level(before) < policy.min_rows:
+        why = f"{level(before):,.0f} rows expected in {when}, fewer than {policy.min_rows:,}"
+        yield unjudged("volume", days.table, why, last)
+        return
+    factor = season(days, as_of, policy)
+    expected = level(before) * (1.0 if factor is None else factor) * opening(days, as_of, policy)
+    bound = _least(expected, days, as_of, policy)
+    seasonal = "" if factor is None else f", the season included ({factor:.2f} times a year ago)"
+    yield judged(
+        "volume",
+        days.table,
+        f"{last:,} rows in {when}; {expected:,.0f} were expected{seasonal}, {bound:,.0f} is the least",
+        "Look for a file, shard or day that is missing, load it and run again.",
+        is_broken=last < bound,
+        value=last,
+        expected=expected,
+        bound=bound,
+    )
+
+
+def lost_rows(orders: Days, as_of: date, earlier: Earlier | None, policy: QualityPolicy) -> Iterator[Finding]:
+    """Order lines up to the day of the session before, now against then; and what the next session has to find again."""
+    kept = f"{orders.table} (to as_of)"
+    then = None if earlier is None else earlier.value("lost_rows", kept)
+    if earlier is None or not then:
+        yield unjudged("lost_rows", orders.table, "no earlier session to compare with")
+    else:
+        now = orders.row_count(date.min, earlier.as_of)
+        bound = (1 - policy.lost_share) * then
+        yield judged(
+            "lost_rows",
+            orders.table,
+            f"{now:,} rows up to {earlier.as_of}, {then:,.0f} in the session that stood there; {bound:,.0f} is the least",
+            "History has gone from the files: put the missing ones back and run again.",
+            is_broken=now < bound,
+            value=now,
+            expected=then,
+            bound=bound,
+        )
+    total = orders.row_count(date.min, as_of)
+    text = f"{total:,} rows up to {as_of}, which later sessions must find again"
+    yield judged("lost_rows", kept, text, "", is_broken=False, value=total)
+
+
+def declaration(intake: Intake, earlier: Earlier | None) -> tuple[Finding, bool]:
+    """The declaration a source was read by (the first digits of its hash as a number), and whether it is the one before."""
+    number = float(int(intake.declaration[:_HASH_DIGITS], 16))
+    then = None if earlier is None else earlier.value("declaration", intake.source)
+    text = f"read by declaration {intake.declaration[:_HASH_DIGITS]}"
+    if then is not None and then != number:
+        text += "; it was another one before, so nothing is compared with the session before"
+    finding = judged("declaration", intake.source, text, "", is_broken=False, value=number, expected=then)
+    return finding, then == number
+
+
+def rejected(intake: Intake, earlier: Earlier | None, policy: QualityPolicy) -> Iterator[Finding]:
+    """Share of rows refused for a fault, against the session before: of all rows, and of those that came since.
+
+    Those that came since are few among years of history, and refused rows leave ``as_of: latest`` where it was: nothing else
+    would notice them.
+    """
+    kept = f"{intake.source} (rows judged)"
+    share = intake.refused_rows / intake.judged_rows if intake.judged_rows else 0.0
+    then = None if earlier is None else earlier.value("rejected", intake.source)
+    judged_then = None if earlier is None else earlier.value("rejected", kept)
+    yield _refused(intake.source, share, then, "of all rows", policy)
+    text = f"{intake.judged_rows:,} rows were judged"
+    yield judged("rejected", kept, text, "", is_broken=False, value=intake.judged_rows)
+    if then is None or judged_then is None or intake.judged_rows - judged_then < policy.min_rows:
+        return
+    refused = max(0.0, intake.refused_rows - round(then * judged_then)) / (intake.judged_rows - judged_then)
+    words = "of the rows added since the session before"
+    yield _refused(f"{intake.source} (rows added)", min(1.0, refused), then, words, policy)
+
+
+def _refused(source: str, share: float, then: float | None, words: str, policy: QualityPolicy) -> Finding:
+    if then is None:
+        why = f"{share:.1%} {words} were refused; no earlier session to compare with"
+        return unjudged("rejected", source, why, share)
+    bound = then + policy.rejected_rise
+    return judged(
+        "rejected",
+        source,
+        f"{share:.1%} {words} were refused; it was {then:.1%}, and {bound:.1%} is the bound",
+        "raw.rejected_rows holds every one with its reason: correct the source or its declaration and run again.",
+        is_broken=share > bound,
+        value=share,
+        expected=then,
+        bound=bound,
+    )

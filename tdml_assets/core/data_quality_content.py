@@ -1,0 +1,146 @@
+"""Checks of what the rows hold: missing values, units of money, copies, new categories.
+
+Belongs here: one function per check and its words. Does not: how many rows came (``data_quality_arrival.py``), policy
+(``data_quality.py``), reading (``data_quality_measures.py``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from datetime import date
+from typing import TYPE_CHECKING
+
+from tdml_assets.core.data_quality_findings import (
+    Finding,
+    Share,
+    judged,
+    risen,
+    spans,
+    unjudged,
+    window_words,
+)
+from tdml_assets.core.data_quality_measures import Days, Earlier, Levels, Repeats
+
+if TYPE_CHECKING:
+    from tdml_assets.core.data_quality import QualityPolicy
+
+
+def null_share(days: Days, as_of: date, policy: QualityPolicy) -> Iterator[Finding]:
+    """Share of rows without a value, per column that ever had one."""
+    last, before = spans(days, as_of, policy)
+    words = (
+        f"of the rows of {window_words(as_of, policy)} have no value",
+        "Ask the source what became of the column, load it again and run again.",
+    )
+    for column, filled in days.filled.items():
+        if any(filled):
+            now, then = (
+                Share(sum(days.rows[span]) - sum(filled[span]), sum(days.rows[span])) for span in (last, before)
+            )
+            yield risen("null_share", f"{days.table}.{column}", now, then, policy.null_rise, words, policy)
+
+
+def scale(days: Days, as_of: date, earlier: Earlier | None, policy: QualityPolicy) -> Iterator[Finding]:
+    """Geometric mean of the sizes of money that is not 0: a change of unit multiplies it, a change of prices hardly moves it.
+
+    The last window against those before it; and all history against the session before, since a file that was exported anew
+    in other units agrees with itself.
+    """
+    for column, logs in days.logs.items():
+        if any(logs.counts):
+            yield _scale_of_window(days, column, as_of, policy)
+            yield _scale_of_history(days, column, as_of, earlier, policy)
+
+
+def _scale_of_window(days: Days, column: str, as_of: date, policy: QualityPolicy) -> Finding:
+    source = f"{days.table}.{column}"
+    last, before = spans(days, as_of, policy)
+    fewest = days.latest_days(column, last, policy.min_rows)
+    count, expected = days.geometric_mean(column, before)
+    if fewest is None or expected is None or count < policy.min_rows:
+        return unjudged("scale", source, f"fewer than {policy.min_rows:,} values to compare")
+    # A unit that changed yesterday is still outweighed by the window's other days.
+    latest = slice(last.stop - fewest, last.stop)
+    means = [mean for span in (last, latest) if (mean := days.geometric_mean(column, span)[1]) is not None]
+    value = max(means, key=lambda mean: abs(math.log(mean / expected)))
+    start = days.days[latest.start] if value != means[0] else None
+    when = f"since {start}" if start else f"in {window_words(as_of, policy)}"
+    return _compared(source, value, expected, (when, "in the windows before"), policy)
+
+
+def _scale_of_history(days: Days, column: str, as_of: date, earlier: Earlier | None, policy: QualityPolicy) -> Finding:
+    source = f"{days.table}.{column} (all history)"
+    count, value = days.geometric_mean(column, days.span(date.min, as_of))
+    if value is None or count < policy.min_rows:
+        return unjudged("scale", source, f"fewer than {policy.min_rows:,} values to compare")
+    expected = None if earlier is None else earlier.value("scale", source)
+    if earlier is None or expected is None:
+        return unjudged("scale", source, "no earlier session to compare with", value)
+    return _compared(source, value, expected, (f"up to {as_of}", f"in the session of {earlier.as_of}"), policy)
+
+
+def _compared(source: str, value: float, expected: float, words: tuple[str, str], policy: QualityPolicy) -> Finding:
+    ratio = value / expected
+    bound = expected * policy.scale_limit if ratio >= 1 else expected / policy.scale_limit
+    return judged(
+        "scale",
+        source,
+        f"geometric mean {value:,.4g} {words[0]}, {expected:,.4g} {words[1]}; {bound:,.4g} is the bound",
+        "A unit has probably changed, such as pence for pounds: correct the source and run again.",
+        is_broken=max(ratio, 1 / ratio) >= policy.scale_limit,
+        value=value,
+        expected=expected,
+        bound=bound,
+    )
+
+
+def duplicates(
+    orders: str, found: Repeats, as_of: date, earlier: Earlier | None, policy: QualityPolicy
+) -> Iterator[Finding]:
+    """Share of order lines that equal another in customer, instant, product, quantity and amount.
+
+    The last window against those before it, and all of these windows against the session before: a file that came twice
+    doubles them all.
+    """
+    remedy = "A file has probably come twice: remove one, or declare line_key, and run again."
+    words = (f"of the rows of {window_words(as_of, policy)} equal another", remedy)
+    now, before = Share(found.last_repeats, found.last_rows), Share(found.earlier_repeats, found.earlier_rows)
+    yield risen("duplicates", orders, now, before, policy.duplicate_rise, words, policy)
+    source, rows = f"{orders} (all windows)", now.rows + before.rows
+    if rows < policy.min_rows:
+        yield unjudged("duplicates", source, f"fewer than {policy.min_rows:,} rows to compare")
+        return
+    value = (now.found + before.found) / rows
+    expected = None if earlier is None else earlier.value("duplicates", source)
+    if expected is None:
+        yield unjudged("duplicates", source, "no earlier session to compare with", value)
+        return
+    bound = expected + policy.duplicate_rise
+    text = (
+        f"{value:.1%} of the rows equal another; it was {expected:.1%} in the session before, {bound:.1%} is the bound"
+    )
+    yield judged(
+        "duplicates", source, text, remedy, is_broken=value > bound, value=value, expected=expected, bound=bound
+    )
+
+
+def new_categories(levels: Levels, as_of: date, policy: QualityPolicy, *, has_history: bool) -> Iterator[Finding]:
+    """Share of the last window's rows whose category was never seen before it; only of columns with few levels."""
+    if not levels.known_levels or levels.known_levels > policy.max_levels:
+        return
+    if not has_history or levels.last_rows < policy.min_rows:
+        yield unjudged("new_categories", levels.source, "too little to compare with")
+        return
+    share = levels.new_rows / levels.last_rows
+    yield judged(
+        "new_categories",
+        levels.source,
+        f"{share:.1%} of the rows of {window_words(as_of, policy)} have a category never seen before; "
+        f"{policy.new_share:.1%} is the bound",
+        "If the source renamed its categories, map them to the old names and run again.",
+        is_broken=share > policy.new_share,
+        value=share,
+        expected=0.0,
+        bound=policy.new_share,
+    )

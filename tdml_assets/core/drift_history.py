@@ -1,0 +1,118 @@
+"""What earlier sessions left for the next one: their bins, their leaps, their findings.
+
+Belongs here: reading the ``monitoring`` tables into the values that ``drift.py``, ``triage.py`` and ``episodes.py`` take.
+Does not: deciding anything.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from tdml_assets.core.drift import ColumnDrift, DriftReport, Earlier, Kind, report_of
+from tdml_assets.core.monitor import Monitor
+from tdml_assets.core.monitoring import DATA_QUALITY, DRIFT, DRIFT_BINS, DRIFT_EPISODES, FEATURE_IMPORTANCES, TRIAGE
+from tdml_assets.core.statements import render
+from tdml_assets.core.statistics import Reader
+from tdml_assets.core.triage import Finding
+
+_KINDS: tuple[Kind, ...] = ("feature", "prediction")
+
+
+def read_earlier(reader: Reader, workflow: str, model_version: str, day: date, most: int) -> dict[str, Earlier]:
+    """What the latest ``most`` calm sessions before ``day`` left, by kind of column.
+
+    Bins belong to a champion, so counts are those of the last one that was measured against ``model_version``. A leap has no
+    unit: those of all champions are of one history.
+    """
+    key = {"workflow": workflow}
+    calm = reader.rows(render("drift/calm_sessions", table=TRIAGE.path, **key, day=day, most=most))
+    if not calm:
+        return {}
+    last = next((row["session_id"] for row in calm if row["model_version"] == model_version), None)
+    ids = [row["session_id"] for row in calm]
+    counts = reader.rows(render("drift/counts", table=DRIFT_BINS.path, **key, session_id=last)) if last else []
+    steps = reader.rows(render("drift/steps", table=DRIFT.path, **key, session_ids=ids))
+    return {
+        kind: Earlier(
+            counts={row["column_name"]: tuple(json.loads(row["counts"])) for row in counts if row["kind"] == kind},
+            steps={row["column_name"]: tuple(row["steps"]) for row in steps if row["kind"] == kind},
+        )
+        for kind in _KINDS
+    }
+
+
+def bin_rows(
+    reports: Sequence[DriftReport], session_id: str, workflow: str, *, day: date, model_version: str
+) -> list[dict[str, Any]]:
+    """Rows of ``monitoring.drift_bins``."""
+    return [
+        {
+            "session_id": session_id,
+            "workflow": workflow,
+            "as_of": day,
+            "model_version": model_version,
+            "kind": column.kind,
+            "column_name": column.column_name,
+            "counts": json.dumps(column.counts),
+        }
+        for report in reports
+        for column in report.columns
+    ]
+
+
+def read_reports(reader: Reader, workflow: str, session_id: str, policy: Monitor) -> list[DriftReport]:
+    """What a session measured, features first."""
+    rows = reader.rows(render("drift/of_session", table=DRIFT.path, workflow=workflow, session_id=session_id))
+    if not rows:
+        raise LookupError(
+            f"session {session_id} has measured no drift of {workflow}: materialise {workflow}/drift first"
+        )
+    columns = [
+        ColumnDrift(**{name: value for name, value in row.items() if name not in ("session_id", "workflow")})
+        for row in rows
+    ]
+    return [report_of([column for column in columns if column.kind == kind], kind, policy) for kind in _KINDS]
+
+
+def read_findings(reader: Reader, workflow: str, day: date, model_version: str) -> list[tuple[str, Finding]]:
+    """Session id and finding of every day and champion but those given, oldest first."""
+    other = {"day": day, "model_version": model_version}
+    rows = reader.rows(render("triage/findings", table=TRIAGE.path, workflow=workflow, **other))
+    return [
+        (row["session_id"], Finding(**{name: value for name, value in row.items() if name != "session_id"}))
+        for row in rows
+    ]
+
+
+def read_told(reader: Reader, workflow: str) -> dict[str, dict[str, Any]]:
+    """Who was told of every episode, and when: fields of :class:`~tdml_assets.core.episodes.Episode`."""
+    rows = reader.rows(render("triage/told", table=DRIFT_EPISODES.path, workflow=workflow))
+    return {row["episode_id"]: {"told": row["told"], "alerted_at": row["alerted_at"]} for row in rows}
+
+
+def read_quality_alarms(reader: Reader, session_id: str) -> list[str]:
+    """What the checks of the raw data found wrong."""
+    rows = reader.rows(render("triage/quality_alarms", table=DATA_QUALITY.path, session_id=session_id))
+    return [row["sentence"] for row in rows]
+
+
+def read_importances(reader: Reader, workflow: str, session_id: str, columns: Sequence[str]) -> dict[str, float]:
+    """Share of the model's importance per raw feature, as the training session kept it; empty where it kept none.
+
+    Parameters
+    ----------
+    columns : raw features; a prepared one belongs to the raw one whose name it starts with (``city__oslo``).
+    """
+    found = dict.fromkeys(columns, 0.0)
+    rows = reader.rows(
+        render("triage/importances", table=FEATURE_IMPORTANCES.path, workflow=workflow, session_id=session_id)
+    )
+    for row in rows:
+        name = row["feature"] if row["feature"] in found else row["feature"].partition("__")[0]
+        if name in found:
+            found[name] += row["shap"] or 0.0
+    total = sum(found.values())
+    return {name: value / total for name, value in found.items()} if total > 0 else {}

@@ -1,0 +1,206 @@
+"""Whether a candidate replaces the champion: the policy, and the decision with its reason.
+
+Belongs here: what a workflow's YAML says about it, one comparison and whether it lets the candidate through, the decision.
+Does not: losses and their bootstrap (``paired.py``), whether two models may be compared (``scope.py``), scoring the rows
+(``assets/gate.py``), moving the pointer (``assets/champion.py``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+#: Metric of the one row that is kept where nothing was compared.
+FIT_TO_SCORE = "fit_to_score"
+ALL = "all"
+_MOST_DECIMALS = 6
+
+
+class Gate(BaseModel):
+    """How much worse than the champion a candidate may look before it is held."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tolerance: float = Field(
+        default=0.02,
+        ge=0,
+        lt=1,
+        description="Share of the champion's loss by which the candidate may be worse, at the bound of the confidence interval.",
+    )
+    confidence: float = Field(
+        default=0.9, gt=0.5, lt=1, description="Two-sided confidence of the paired bootstrap over customers."
+    )
+    resamples: int = Field(default=1000, ge=100, le=100_000, description="Bootstrap resamples.")
+    slice_tolerance: float = Field(
+        default=0.1, ge=0, description="Share of the champion's loss by which a guard slice may be worse, beyond noise."
+    )
+    min_slice_rows: int = Field(default=100, ge=10, description="Customers a guard slice must have to be judged.")
+    max_bias: float = Field(
+        default=0.5,
+        gt=0,
+        description="Total bias of the candidate beyond which it must at least not be farther off than the champion.",
+    )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Both models on the same customers, in one measure of which less is better.
+
+    Parameters
+    ----------
+    metric, slice : as in ``monitoring.gate``.
+    customers : how many both were measured on.
+    candidate, champion : value of each.
+    passed : whether it lets the candidate through.
+    low, high : bounds of candidate minus champion; None where none were made.
+    allowed : by how much the candidate may be worse; None where the rule is another.
+    words : the measure for people, with ``{}`` for its value.
+    whom : who the customers are, for people.
+    """
+
+    metric: str
+    slice: str
+    customers: int
+    candidate: float
+    champion: float
+    passed: bool
+    low: float | None = None
+    high: float | None = None
+    allowed: float | None = None
+    words: str = "{}"
+    whom: str = "customers"
+
+    @property
+    def difference(self) -> float:
+        """Candidate minus champion: above 0 the candidate is worse."""
+        return self.candidate - self.champion
+
+    def sentence(self, confidence: float) -> str:
+        """The comparison in words, with figures."""
+        digits = _decimals(self.champion, 3)
+        if self.low is not None and self.high is not None:
+            # Two losses may agree in three figures and still differ for certain.
+            digits = max(digits, _decimals(self.high - self.low, 2))
+        notes = [f"{self.difference:+,.{digits}f}"]
+        if self.low is not None and self.high is not None:
+            notes.append(f"{confidence * 100:g} % interval {self.low:,.{digits}f} to {self.high:,.{digits}f}")
+        text = ", ".join(notes)
+        if self.allowed is not None:
+            text += f"; may be worse by {self.allowed:,.{_decimals(self.allowed, 2)}f}"
+        return (
+            f"{self.words.format(f'{self.candidate:,.{digits}f}')} against the champion's {self.champion:,.{digits}f} on the "
+            f"same {self.customers:,} {self.whom} ({text})"
+        )
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a decision is made from.
+
+    Parameters
+    ----------
+    candidate : its version.
+    fit, judgement : whether the task's own judge finds it fit to score, and why; a candidate that is not never replaces.
+    champion : version that scores now; None for none.
+    damage : why the champion cannot score; None where it can.
+    held : why an operator wants no promotion; None where nobody said so.
+    obstacle : why the two cannot be compared; None where they were, or where the judge alone decides.
+    comparisons : the decisive one first; empty where nothing was compared.
+    """
+
+    candidate: str
+    fit: bool
+    judgement: str
+    champion: str | None = None
+    damage: str | None = None
+    held: str | None = None
+    obstacle: str | None = None
+    comparisons: Sequence[Comparison] = ()
+
+
+@dataclass(frozen=True)
+class GateDecision:
+    """What becomes of a candidate.
+
+    Parameters
+    ----------
+    promote : whether it scores from now on.
+    can_score : whether any model can score now: without one, the run has to stop.
+    reason : why, for people, with figures.
+    rows : rows of ``monitoring.gate`` without their key, at least one.
+    """
+
+    promote: bool
+    can_score: bool
+    reason: str
+    rows: Sequence[dict[str, Any]]
+
+
+def decide(standing: Standing, policy: Gate) -> GateDecision:
+    """Promote or hold, and say why.
+
+    In this order: a champion that cannot score is never replaced unseen; without a champion the task's judge decides alone;
+    training the champion's own version again changes nothing; a candidate that is unfit is held; an operator's hold counts;
+    where the two cannot be compared the judge decides; else every comparison must let the candidate through.
+    """
+    promote, reason = _verdict(standing, policy)
+    can_score = promote or (standing.champion is not None and standing.damage is None)
+    common = {"candidate": standing.candidate, "decision": "promote" if promote else "hold", "reason": reason}
+    compared = [_row(one) | {"champion": standing.champion} | common for one in standing.comparisons]
+    champion = None if standing.champion == standing.candidate else standing.champion
+    alone = {"champion": champion, "metric": FIT_TO_SCORE, "slice": ALL, "passed": standing.fit, **common}
+    return GateDecision(promote, can_score, reason, compared or [alone])
+
+
+def _verdict(standing: Standing, policy: Gate) -> tuple[bool, str]:
+    champion, judgement = standing.champion, standing.judgement
+    if standing.damage is not None:
+        return False, (
+            f"held: the champion cannot score ({standing.damage}); it is not replaced unseen, promote a version by name"
+        )
+    if champion is None:
+        return standing.fit, judgement
+    if champion == standing.candidate:
+        return True, judgement if standing.fit else f"unchanged: the champion was trained again; {judgement}"
+    if standing.obstacle is not None and standing.fit and standing.held is None:
+        return True, f"{judgement}; not compared with the champion {champion}: {standing.obstacle}"
+    promote, reason = _against_champion(standing, policy)
+    return promote, reason if promote else f"{reason}; the champion {champion} stays"
+
+
+def _against_champion(standing: Standing, policy: Gate) -> tuple[bool, str]:
+    if not standing.fit:
+        return False, standing.judgement
+    if standing.held is not None:
+        return False, f"held: {standing.held}"
+    failed = [one for one in standing.comparisons if not one.passed]
+    if failed:
+        unproven = failed[0].low is not None and failed[0].low <= 0
+        start = "held: not shown to be as good as the champion, " if unproven else "held: "
+        more = f"; {len(failed) - 1} more comparisons failed" if len(failed) > 1 else ""
+        return False, start + failed[0].sentence(policy.confidence) + more
+    passed = [one.sentence(policy.confidence) for one in standing.comparisons[:1]]
+    return True, f"promoted: {passed[0]}" if passed else standing.judgement
+
+
+def _row(one: Comparison) -> dict[str, Any]:
+    return {
+        "metric": one.metric,
+        "slice": one.slice,
+        "customers": one.customers,
+        "candidate_value": one.candidate,
+        "champion_value": one.champion,
+        "difference": one.difference,
+        "low": one.low,
+        "high": one.high,
+        "passed": one.passed,
+    }
+
+
+def _decimals(value: float, figures: int) -> int:
+    """Decimals that show so many figures of a value; 0 needs none."""
+    return 0 if value == 0 else min(_MOST_DECIMALS, max(0, figures - 1 - math.floor(math.log10(abs(value)))))

@@ -1,0 +1,253 @@
+"""From the facts of a session to what the sections of its report show.
+
+Belongs here: which values, in which order, in which words. Does not: reading them (``report_facts.py``), drawing
+(``report_figures.py``, ``report_drift_figures.py``), the page (``session_report.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import pairwise
+
+from tdml_assets.core import report_drift_figures as drift_figures
+from tdml_assets.core import report_figures as figures
+from tdml_assets.core.reference import ColumnReference
+from tdml_assets.core.report_facts import SHOWN_COLUMNS, DriftFact, PredictionFact, ReportFacts, SessionFacts
+from tdml_assets.core.report_words import StatusWords, decision_words, plain_words, status_words
+from tdml_assets.core.svg import Markup
+from tdml_assets.core.telling import Measure, compare, shown, telling_of
+
+_SHOWN_CATEGORIES = 10
+_FARTHEST = 8
+#: Status of a column that leapt, which is what the history of spikes is about.
+_SPIKE = "spike"
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One figure at the top of the page."""
+
+    label: str
+    value: str
+    note: str
+
+
+@dataclass(frozen=True)
+class MeasureRow:
+    """One measure: tested, of the naive forecast, realised (a dash where there is none), and how the first two compare."""
+
+    words: str
+    better: str
+    test: str
+    naive: str
+    realised: str
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Category:
+    """Customers in one category of the predictions; ``before`` is its share in the session before."""
+
+    name: str
+    customers: int
+    share: float
+    before: float | None
+
+
+def tiles_of(facts: ReportFacts) -> list[Tile]:
+    """The figures at the top: what a reader asks first."""
+    alarms = sum(count for status, count in facts.statuses if status_words(status).alarm)
+    watched, bad = facts.watched, facts.broken_checks
+    opened = [episode.opened_as_of for episode in facts.episodes if episode.status == "open"]
+    scored = sum(count for _, count in facts.labels)
+    return [
+        Tile("customers scored", f"{scored:,}", _against_before(facts)),
+        *_measure_tile(facts),
+        Tile(
+            "columns in alarm", str(alarms) if watched else "-", f"of {watched} watched" if watched else "not measured"
+        ),
+        Tile("data checks in alarm", *((str(bad), f"of {len(facts.quality)}") if facts.quality else ("-", "not run"))),
+        Tile("open episodes", str(len(opened)), f"since {min(opened)}" if opened else "all calm"),
+    ]
+
+
+def _against_before(facts: ReportFacts) -> str:
+    now, before = (sum(count for _, count in labels) for labels in (facts.labels, facts.labels_before))
+    if now and before:
+        return f"{now / before - 1:+.1%} since the session before"
+    return "in the first session" if len(facts.sessions) == 1 else ""
+
+
+def _measure_tile(facts: ReportFacts) -> list[Tile]:
+    measure = telling_of(facts.spec.task).measures[0]
+    tested, realised = (_points(facts, kind, measure.metric) for kind in ("test", "realised"))
+    if not tested and not realised:
+        return []
+    day, value = (realised or tested)[-1]
+    note = f"came true for the session of {day}" if realised else f"in the test of {day}"
+    if realised and tested:
+        note += f"; test {shown(tested[-1][1], measure.form)}"
+    return [Tile(measure.words, shown(value, measure.form), note)]
+
+
+def measure_rows(facts: ReportFacts) -> list[MeasureRow]:
+    """The main measures in words, the latest of each."""
+    rows = []
+    for measure in telling_of(facts.spec.task).measures:
+        tested, realised = (_points(facts, kind, measure.metric) for kind in ("test", "realised"))
+        naive = _points(facts, "test", measure.naive)
+        if not tested:
+            continue
+        values = {measure.metric: tested[-1][1], **({measure.naive: naive[-1][1]} if naive and measure.naive else {})}
+        (compared,) = compare(values, [measure])
+        test, other, true = (
+            shown(points[-1][1], measure.form) if points else "-" for points in (tested, naive, realised)
+        )
+        rows.append(MeasureRow(measure.words, measure.better, test, other, true, compared.verdict))
+    return rows
+
+
+def metric_panels(facts: ReportFacts) -> list[Markup]:
+    """One picture per main measure; none before two days were measured, since a point alone is a number."""
+    if len({metric.as_of for metric in facts.metrics}) < 2:
+        return []
+    telling, as_of = telling_of(facts.spec.task), facts.session.as_of
+    unknown = as_of - timedelta(days=facts.spec.target.horizon_days) if telling.looks_ahead else None
+    changes = tuple(session.as_of for before, session in pairwise(facts.sessions) if _is_new(session, before))
+    panels = []
+    for index, measure in enumerate(telling.measures):
+        lines = _lines(facts, measure)
+        title = f"{measure.words[:1].upper()}{measure.words[1:]}; {measure.better} is better"
+        panel = figures.Panel(f"measure{index}", title, lines, as_of, unknown, changes, _writer(measure))
+        if any(one.points for one in lines):
+            panels.append(figures.metric_panel(panel))
+    return panels
+
+
+def _writer(measure: Measure) -> figures.Said:
+    return lambda value: shown(value, measure.form)
+
+
+def _lines(facts: ReportFacts, measure: Measure) -> tuple[figures.Line, ...]:
+    naive = _points(facts, "realised", measure.naive) or _points(facts, "test", measure.naive)
+    return (
+        figures.Line("naive", "naive", None, naive),
+        figures.Line("test", "test", "circle", _points(facts, "test", measure.metric)),
+        figures.Line("realised", "realised", "square", _points(facts, "realised", measure.metric)),
+    )
+
+
+def _points(facts: ReportFacts, table: str, metric: str | None) -> tuple[tuple[date, float], ...]:
+    wanted = (table, metric)
+    return tuple((one.as_of, one.value) for one in facts.metrics if (one.evaluation_table, one.metric) == wanted)
+
+
+def heat_map(facts: ReportFacts) -> Markup | None:
+    """The farthest columns over the sessions; None where this session measured nothing."""
+    rows = [_heat_row(facts, found) for found in _by_column(facts) if found[0].far <= SHOWN_COLUMNS]
+    if not rows:
+        return None
+    return drift_figures.heat_map("heat-map", rows, _marks(facts), limit=facts.spec.monitor.psi_limit)
+
+
+def _heat_row(facts: ReportFacts, found: Sequence[DriftFact]) -> drift_figures.HeatRow:
+    by_session = {fact.session_id: fact for fact in found}
+    cells: list[drift_figures.Cell | None] = []
+    for session in facts.sessions:
+        fact = by_session.get(session.session_id)
+        cells.append(None if fact is None else drift_figures.Cell(fact.psi, status_words(fact.status)))
+    note = cells[-1].status.words if cells[-1] else "not measured"
+    return drift_figures.HeatRow(found[0].column_name, found[0].kind, tuple(cells), note)
+
+
+def _by_column(facts: ReportFacts) -> list[list[DriftFact]]:
+    """Facts per column, the farthest column first."""
+    groups: dict[tuple[str, str], list[DriftFact]] = {}
+    for fact in facts.drift:
+        groups.setdefault((fact.kind, fact.column_name), []).append(fact)
+    return sorted(groups.values(), key=lambda found: found[0].far)
+
+
+def spike_history(facts: ReportFacts) -> Markup | None:
+    """How far each session lies from the calm one before it; None while there is none before."""
+    places = {session.session_id: place for place, session in enumerate(facts.sessions)}
+    series = []
+    for found in sorted(_by_column(facts), key=lambda one: one[0].moved):
+        measured = {places[fact.session_id]: fact for fact in found if fact.psi_previous is not None}
+        values = tuple(measured[place].psi_previous if place in measured else None for place in places.values())
+        alarms = frozenset(place for place, fact in measured.items() if fact.status == _SPIKE)
+        if measured:
+            series.append(drift_figures.Series(found[0].column_name, values, alarms))
+    if not series:
+        return None
+    return drift_figures.spike_history("spike-history", series, _marks(facts), limit=facts.spec.monitor.step_limit)
+
+
+def _marks(facts: ReportFacts) -> list[drift_figures.SessionMark]:
+    marks = []
+    for place, session in enumerate(facts.sessions):
+        words = decision_words(session.decision)
+        new = place > 0 and _is_new(session, facts.sessions[place - 1])
+        marks.append(drift_figures.SessionMark(session.as_of, words.headline, words.sign, words.tone, new))
+    return marks
+
+
+def _is_new(session: SessionFacts, before: SessionFacts) -> bool:
+    return bool(session.model_version and before.model_version and session.model_version != before.model_version)
+
+
+def farthest(facts: ReportFacts) -> list[tuple[DriftFact, StatusWords]]:
+    """The farthest columns of this session, with their figures."""
+    own = [fact for fact in facts.drift if fact.session_id == facts.session.session_id and fact.far <= _FARTHEST]
+    return [(fact, status_words(fact.status)) for fact in own]
+
+
+def distributions(facts: ReportFacts) -> list[Markup]:
+    """One picture per prediction column."""
+    return [
+        _distribution(f"distribution{index}", one) for index, one in enumerate(facts.predictions) if sum(one.counts)
+    ]
+
+
+def _distribution(name: str, fact: PredictionFact) -> Markup:
+    rows, reference = sum(fact.counts), fact.reference
+    compared = reference is not None and len(reference.counts) == len(fact.counts) and sum(reference.counts) > 0
+    if reference is not None and compared:
+        labels = _bin_labels(reference)
+        before = [count / sum(reference.counts) for count in reference.counts]
+    else:
+        labels = [*(f"bin {place}" for place in range(1, len(fact.counts))), "missing"]
+        before = [0.0] * len(labels)
+    bars = [
+        figures.Bar(label, count / rows, share)
+        for label, count, share in zip(labels, fact.counts, before, strict=True)
+        if count or share
+    ]
+    return figures.distribution(name, f"{plain_words(fact.column_name)}, {rows:,} rows", bars, compared=compared)
+
+
+def _bin_labels(reference: ColumnReference) -> list[str]:
+    """One label per bin of the reference; bins are open on the left, and the last one counts missing values."""
+    if not reference.numeric:
+        return [*reference.levels, "every other", "missing"]
+    edges = [f"{edge:,.4g}" for edge in reference.edges]
+    if not edges:
+        return ["any value", "missing"]
+    return [f"up to {edges[0]}", *(f"{a} to {b}" for a, b in pairwise(edges)), f"above {edges[-1]}", "missing"]
+
+
+def categories(facts: ReportFacts) -> list[Category]:
+    """Customers per category of the predictions, the largest first, the small ones together."""
+    now, before = (sum(count for _, count in labels) for labels in (facts.labels, facts.labels_before))
+    earlier = dict(facts.labels_before)
+    rows = [
+        Category(name, count, count / now, earlier.get(name, 0) / before if before else None)
+        for name, count in facts.labels[:_SHOWN_CATEGORIES]
+    ]
+    rest = facts.labels[_SHOWN_CATEGORIES:]
+    if rest:
+        customers = sum(count for _, count in rest)
+        rows.append(Category(f"{len(rest)} more categories", customers, customers / now, None))
+    return rows

@@ -1,0 +1,122 @@
+"""Decisions, statuses and checks of monitoring in words and signs, alike in reports and alerts.
+
+Belongs here: one entry per value that ``monitoring.*`` tables hold. Does not: who decides (``triage.py``, ``drift.py``), layout.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class DecisionWords:
+    """How a decision is said.
+
+    Parameters
+    ----------
+    headline : a few words.
+    tone : calm, look, act or stop: how a page marks it, beside its words.
+    sign : shape of its mark.
+    next_step : what a person does now.
+    """
+
+    headline: str
+    tone: str
+    sign: str
+    next_step: str
+
+
+DECISIONS = {
+    "nothing": DecisionWords("Nothing to do", "calm", "circle", "Nothing. The attributes may be used as they are."),
+    "report": DecisionWords(
+        "Worth a look",
+        "look",
+        "diamond",
+        "Look at the columns that moved: a campaign, a price list or a new source usually explains them.",
+    ),
+    "confirm": DecisionWords(
+        "Drift seen once, to be confirmed",
+        "look",
+        "diamond",
+        "Nothing yet: the next session confirms it or closes it. Until then check whether a source changed.",
+    ),
+    "retrain": DecisionWords(
+        "Retraining called for",
+        "act",
+        "triangle",
+        "The retraining starts by itself unless it is on hold, cooling down or over the monthly cap; the gate then compares "
+        "the new model with this one. Read its reason before you act on changed figures.",
+    ),
+    "data_quality": DecisionWords(
+        "Broken data: nothing is published",
+        "stop",
+        "square",
+        "Correct or reload the source named above, then run the session again. Until then the attributes published before "
+        "stay, and no model is retrained on this data.",
+    ),
+}
+UNDECIDED = DecisionWords(
+    "No decision", "look", "diamond", "Materialise triage in the same run: this session was not judged."
+)
+
+
+@dataclass(frozen=True)
+class StatusWords:
+    """How the status of a column is said; no sign where there is nothing to mark, a square where only broken data look so."""
+
+    words: str
+    sign: str | None
+    alarm: bool = False
+
+
+STATUSES = {
+    "ok": StatusWords("calm", None),
+    "watch": StatusWords("changed a little", "circle"),
+    "far": StatusWords("moved far", "triangle", alarm=True),
+    "spike": StatusWords("leapt in one session", "triangle", alarm=True),
+    "changed": StatusWords("was a constant", "triangle", alarm=True),
+    "stuck": StatusWords("stands still", "square", alarm=True),
+    "scale": StatusWords("like another unit", "square", alarm=True),
+    "all_null": StatusWords("lost all values", "square", alarm=True),
+    "degenerate": StatusWords("nothing to measure", None),
+    "too_few": StatusWords("too few rows", None),
+}
+CHECKS = {
+    "volume": "rows per day",
+    "freshness": "how recent the data is",
+    "null_share": "share without a value",
+    "scale": "size of the values",
+    "duplicates": "duplicated rows",
+    "rejected": "rows set aside",
+    "new_categories": "categories never seen",
+    "lost_rows": "rows that vanished",
+}
+CAUSES = {
+    "source": "broken raw data",
+    "data": "features that only broken data make",
+    "features": "features moved",
+    "predictions": "the predictions moved",
+    "target": "what happens moved",
+    "realised": "the predictions came out worse than tested",
+    "age": "the model is old",
+    "none": "nothing",
+}
+
+
+def decision_words(decision: str | None) -> DecisionWords:
+    """Words of a decision; of none at all, that there is none."""
+    if decision is None:
+        return UNDECIDED
+    return DECISIONS.get(decision, DecisionWords(plain_words(decision), "look", "diamond", UNDECIDED.next_step))
+
+
+def status_words(status: str | None) -> StatusWords:
+    """Words of a status; of one that is not known here, its own name and a mark, so that it is not overlooked."""
+    if status is None:
+        return STATUSES["degenerate"]
+    return STATUSES.get(status, StatusWords(plain_words(status), "diamond"))
+
+
+def plain_words(name: str) -> str:
+    """A name without underscores."""
+    return name.replace("_", " ")

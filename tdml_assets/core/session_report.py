@@ -1,0 +1,103 @@
+"""The one-page report of a session: facts in, one HTML page out.
+
+Belongs here: the page as a whole. Does not: reading the facts (``report_facts.py``), what sections show (``report_sections.py``),
+layout and wording (``templates/session_report.html.j2``), files (``assets/session_report.py``).
+
+The page has no script and loads nothing. Whatever stands in a table of the warehouse is printed escaped. Like SQL, the template
+is a file beside the code: it is all that is read here.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import cache
+from pathlib import Path
+
+import jinja2
+
+from tdml_assets.core import report_sections as sections
+from tdml_assets.core.report_drift_figures import sign_picture
+from tdml_assets.core.report_facts import SHOWN_COLUMNS, ReportFacts
+from tdml_assets.core.report_words import CAUSES, CHECKS, STATUSES, decision_words, plain_words
+from tdml_assets.core.svg import Markup
+from tdml_assets.core.telling import telling_of
+
+_SHOWN_CHECKS = 20
+
+
+def render_report(facts: ReportFacts) -> str:
+    """Write the report of one session.
+
+    Parameters
+    ----------
+    facts : from :func:`~tdml_assets.core.report_facts.read_facts`.
+
+    Returns
+    -------
+    str
+        A whole HTML page; equal facts give equal text.
+    """
+    cause = facts.session.cause or "none"
+    return _template().render(
+        facts=facts,
+        spec=facts.spec,
+        session=facts.session,
+        decision=decision_words(facts.session.decision),
+        # That data are broken is what the decision about them is called, too.
+        cause=None if cause in {"none", "source", "data"} else CAUSES.get(cause, plain_words(cause)),
+        tiles=sections.tiles_of(facts),
+        telling=telling_of(facts.spec.task),
+        panels=sections.metric_panels(facts),
+        measures=sections.measure_rows(facts),
+        heat_map=sections.heat_map(facts),
+        shown_columns=SHOWN_COLUMNS,
+        signs=_signs(),
+        spikes=sections.spike_history(facts),
+        farthest=sections.farthest(facts),
+        distributions=sections.distributions(facts),
+        categories=sections.categories(facts),
+        checks=facts.quality[:_SHOWN_CHECKS],
+        check_words=CHECKS,
+    )
+
+
+def report_name(as_of: date, session_id: str) -> str:
+    """File name of the report: the same session gives the same one."""
+    return f"session-{as_of}-{session_id[:8]}.html"
+
+
+def _signs() -> list[tuple[str, Markup]]:
+    """Signs of the heat map and their words."""
+    by_sign: dict[str, list[str]] = {}
+    for words in STATUSES.values():
+        if words.sign:
+            by_sign.setdefault(words.sign, []).append(words.words)
+    return [(", or ".join(words), sign_picture(sign, "sign on-heat0")) for sign, words in by_sign.items()]
+
+
+def _figure(value: float | None) -> str:
+    """A figure of a table: four digits, whatever its size."""
+    if value is None:
+        return "-"
+    if value and (abs(value) < 1e-4 or abs(value) >= 1e9):
+        return f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 or float(value).is_integer() else f"{value:.4g}"
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["figure"] = _figure
+    environment.filters["percent"] = _percent
+    environment.filters["plain"] = plain_words
+    return environment.get_template("session_report.html.j2")

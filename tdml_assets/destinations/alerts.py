@@ -1,0 +1,105 @@
+"""Sending alerts: every channel the settings name is tried, and none can fail a run.
+
+Belongs here: the channels, and making them of settings and environment. Does not: what an alert says and when (``core/alerts.py``),
+how a webhook, a mail server or Slack is spoken to (``alert_webhook.py``, ``alert_email.py``, ``alert_slack.py``).
+
+Addresses, logins and tokens come from the environment; they appear in no :class:`Delivery`, no ``repr`` and no log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from tdml_assets.core.alerts import Alert, Alerts
+from tdml_assets.destinations.alert_email import EmailChannel
+from tdml_assets.destinations.alert_slack import SlackChannel
+from tdml_assets.destinations.alert_webhook import WebhookChannel
+from tdml_assets.destinations.deliveries import AlertDelivery as Delivery
+
+
+class Log(Protocol):
+    """What is asked of a run's log."""
+
+    def warning(self, msg: str, /) -> None:
+        """Write a warning."""
+
+
+class Channel(Protocol):
+    """One way to tell people."""
+
+    @property
+    def name(self) -> str:
+        """Key under ``alerts`` in the settings."""
+
+    def send(self, alert: Alert) -> Delivery:
+        """Send, with bounded retries. A failure is returned, not raised."""
+
+
+@dataclass(frozen=True)
+class LogChannel:
+    """A warning in the log of the run."""
+
+    log: Log = field(repr=False)
+    name: str = "log"
+
+    def send(self, alert: Alert) -> Delivery:
+        """Write the warning."""
+        fields = "; ".join(f"{name}: {value}" for name, value in alert.fields)
+        self.log.warning(f"alert: {alert.subject}. {alert.text} ({fields})".replace("\n", " "))
+        return Delivery(self.name, sent=True)
+
+
+@dataclass(frozen=True)
+class UnsetChannel:
+    """A channel whose environment variable is not set: says so every time, and is tried again the next."""
+
+    name: str
+    variables: tuple[str, ...]
+
+    def send(self, alert: Alert) -> Delivery:  # noqa: ARG002
+        """Say what is missing."""
+        return Delivery(
+            self.name, sent=False, attempts=0, detail=f"set {' and '.join(self.variables)} in the environment"
+        )
+
+
+def alert_channels(alerts: Alerts, environment: Mapping[str, str], log: Log) -> list[Channel]:
+    """The channels that the settings name, the log first.
+
+    Parameters
+    ----------
+    environment : where the variables named in the settings are looked up.
+    log : of the run.
+    """
+    channels: list[Channel] = [LogChannel(log)] if alerts.log else []
+    for name in ("webhook", "email", "slack"):
+        one = Alerts(**{name: getattr(alerts, name)})
+        missing = one.missing_variables(environment)
+        if missing:
+            channels.append(UnsetChannel(name, missing))
+        elif one.webhook:
+            channels.append(WebhookChannel.of(one.webhook, environment))
+        elif one.email:
+            channels.append(EmailChannel.of(one.email, environment))
+        elif one.slack:
+            channels.append(SlackChannel.of(one.slack, environment))
+    return channels
+
+
+def send_alert(channels: Sequence[Channel], alert: Alert) -> list[Delivery]:
+    """Send an alert through every channel; one that fails does not keep the others from it."""
+    return [channel.send(alert) for channel in channels]
+
+
+def warnings_of(deliveries: Sequence[Delivery], alert: Alert) -> list[str]:
+    """One sentence per channel that did not take the alert, or not for everybody, for the log of the run."""
+    return [
+        f"alert {alert.key}: {delivery.channel}: {delivery.detail}"
+        if delivery.sent
+        else f"alert {alert.key} was not taken by {delivery.channel} ({delivery.attempts} attempts): {delivery.detail}; "
+        "the next session tries again"
+        for delivery in deliveries
+        if delivery.detail
+    ]

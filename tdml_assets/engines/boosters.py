@@ -1,0 +1,29 @@
+"""What learners on XGBoost share beside their rows: rounds of a refit, and what a booster gained by each feature.
+
+Belongs here: small functions of a booster. Does not: rows (``xgboost_rows.py``), attributions (``tree_shap.py``), files
+(``model_files.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import xgboost as xgb
+
+from tdml_assets.engines.xgboost_rows import booster_name
+
+# A refit on more rows may use this many times the rounds found: growth beyond it was not tried.
+_LARGEST_ROUND_GROWTH = 1.5
+
+
+def grown(rounds: int, growth_of_rows: float) -> int:
+    """Give the rounds of a refit, which grow with its rows by at most half: each step learns less noise."""
+    return round(rounds * min(max(growth_of_rows, 1.0), _LARGEST_ROUND_GROWTH))
+
+
+def gain_shares(booster: xgb.Booster, features: Sequence[str]) -> list[float]:
+    """Give each feature's share of the loss reduction by splits, 0..1; all 0 without a split."""
+    gain: dict[str, Any] = booster.get_score(importance_type="total_gain")
+    total = sum(gain.values()) or 1.0
+    return [float(gain.get(booster_name(feature), 0.0)) / total for feature in features]

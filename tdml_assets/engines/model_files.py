@@ -1,0 +1,58 @@
+"""From the verified bytes of a model's files back to what they hold.
+
+Belongs here: refusals that all learners share. Does not: which files a model has and what is made of them (the learners),
+hashes and versions (``core/bundles.py``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import xgboost as xgb
+
+
+def read_facts(files: Mapping[str, bytes], model_file: str, others: tuple[str, ...] = (), *, version: int) -> Any:
+    """Parse the JSON file that binds the files of a model.
+
+    Parameters
+    ----------
+    others : files that must be there too.
+    version : its ``format``.
+
+    Raises
+    ------
+    ValueError
+        If a file is missing, or the format is another.
+    """
+    missing = sorted({model_file, *others} - set(files))
+    if missing:
+        raise ValueError(f"the model lacks {', '.join(missing)}: promote another version")
+    facts = json.loads(files[model_file])
+    if facts.get("format") != version:
+        raise ValueError(f"{model_file} has format {facts.get('format')!r}, this code reads {version}: train again")
+    return facts
+
+
+def read_booster(files: Mapping[str, bytes], name: str, *, objective: str, rounds: int, model_file: str) -> xgb.Booster:
+    """Parse a booster.
+
+    Parameters
+    ----------
+    objective, rounds : what ``model_file`` says of it.
+
+    Raises
+    ------
+    ValueError
+        If it is another.
+    """
+    booster = xgb.Booster()
+    booster.load_model(bytearray(files[name]))
+    found = json.loads(booster.save_config())["learner"]["objective"]["name"]
+    if found != objective or booster.num_boosted_rounds() != rounds:
+        raise ValueError(
+            f"{name} holds {booster.num_boosted_rounds()} rounds of {found}, {model_file} says {rounds} of {objective}: "
+            "files of two models are mixed, take another version"
+        )
+    return booster

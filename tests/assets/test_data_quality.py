@@ -1,0 +1,211 @@
+"""monitoring/data_quality as Dagster runs it: on raw tables loaded from a file, before what depends on it."""
+
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pytest
+
+from tdml_assets.assets.data_quality import build_data_quality
+from tdml_assets.assets.guards import require_whole_data
+from tdml_assets.assets.sessions import session_id_of
+from tdml_assets.assets.snapshots import SNAPSHOTS
+from tdml_assets.core.data_quality import QualityPolicy
+from tdml_assets.core.raw_contracts import TABLES
+from tdml_assets.core.sources import Sources
+from tdml_assets.core.statements import Statement
+from tdml_assets.resources.raw_tables import load_table
+from tdml_assets.resources.source_files import FoundFiles, collect_files
+from tdml_assets.resources.warehouse import Warehouse
+from tdml_assets.settings import Settings
+
+ORDERS = {
+    "path": "orders.csv",
+    "format": "csv",
+    "timestamp_format": "%Y-%m-%d %H:%M:%S",
+    "currency": "GBP",
+    "columns": {"customer_id": "who", "ordered_at": "when", "product_id": "what", "amount": "total"},
+}
+LAST = date(2024, 6, 30)
+DAYS, PER_DAY = 90, 40
+CANARY = "canary@example.org"
+
+
+@dg.asset(deps=[["monitoring", "data_quality"]])
+def learner(context: dg.AssetExecutionContext, warehouse: Warehouse) -> None:
+    """Stands for everything that learns."""
+    with warehouse.read() as database:
+        require_whole_data(database, session_id_of(context))
+
+
+class Shop:
+    """A file of orders and the runs on it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.warehouse = Warehouse(
+            database=str(folder / "w.duckdb"), temp_directory=str(folder / "tmp"), wait_seconds=1
+        )
+
+    def write(self, *, days: int = DAYS, factor: float = 1.0, last_share: float = 1.0) -> None:
+        random = np.random.default_rng(1)
+        lines = ["who,when,what,total"]
+        for place in range(DAYS):
+            day = LAST - timedelta(days=DAYS - 1 - place)
+            for number in range(PER_DAY):
+                amount = factor * np.exp(random.normal(2, 1))
+                is_last = place >= DAYS - 7
+                if place >= DAYS - days and (not is_last or number < last_share * PER_DAY):
+                    moment = datetime(day.year, day.month, day.day) + timedelta(minutes=number)  # noqa: DTZ001 - naive UTC
+                    lines.append(f"{CANARY if number == 0 else f'c{number}'},{moment},p{number % 9},{amount:.2f}")
+        (self.folder / "orders.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def load(self) -> None:
+        orders = Sources.model_validate({"orders": ORDERS}).orders
+        assert orders is not None
+        places = {"base_folder": self.folder, "cache_folder": self.folder / "cache", "s3_client": lambda: None}
+        now = datetime(2026, 1, 1)  # noqa: DTZ001 - naive UTC
+        with self.warehouse.write() as database:
+            for table in TABLES:
+                declared = orders if table == "orders" else None
+                found = collect_files(table, orders, **places) if declared else FoundFiles((), ())
+                load_table(database, table, declared, found, session_id="loading", now=now)
+            database.replace(SNAPSHOTS, [{"snapshot_date": LAST, "is_scoring": True}])
+
+    def run(
+        self, policy: QualityPolicy | None = None, run_id: str | None = None, instance: dg.DagsterInstance | None = None
+    ) -> dg.ExecuteInProcessResult:
+        self.load()
+        settings = Settings(home=self.folder, base_folder=self.folder, quality=policy or QualityPolicy())
+        assets = [build_data_quality(settings), learner]
+        job = dg.Definitions(assets=assets, resources={"warehouse": self.warehouse})
+        return job.resolve_implicit_global_asset_job_def().execute_in_process(
+            run_id=run_id, instance=instance, raise_on_error=False
+        )
+
+    def rows(self, text: str) -> list[dict[str, Any]]:
+        with self.warehouse.read() as database:
+            return database.rows(Statement(text))
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    made = Shop(tmp_path)
+    made.write()
+    return made
+
+
+def check(result: dg.ExecuteInProcessResult) -> dg.AssetCheckEvaluation:
+    (found,) = [one for one in result.get_asset_check_evaluations() if one.check_name == "data_is_whole"]
+    return found
+
+
+def has_learnt(result: dg.ExecuteInProcessResult) -> bool:
+    return bool(result.asset_materializations_for_node("learner"))
+
+
+def test_whole_data_passes_and_its_findings_are_kept_under_the_session(shop: Shop) -> None:
+    result = shop.run()
+    assert result.success
+    assert has_learnt(result)
+    assert check(result).passed
+    rows = shop.rows("from monitoring.data_quality")
+    assert {(row["session_id"], row["workflow"]) for row in rows} == {(result.run_id, "all")}
+    assert {row["check_name"] for row in rows} >= {
+        "volume",
+        "freshness",
+        "null_share",
+        "scale",
+        "lost_rows",
+        "rejected",
+    }
+    (session,) = shop.rows("select session_id, workflow, as_of from monitoring.sessions")
+    assert session == {"session_id": result.run_id, "workflow": "all", "as_of": LAST}
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"last_share": 0.4}, "raw.orders: 112 rows in the 7 days to 2024-06-30"),
+        ({"factor": 100.0}, "raw.orders.amount (all history)"),
+        ({"days": 45}, "History has gone from the files"),
+    ],
+)
+def test_broken_data_stops_what_learns_and_the_check_says_what_to_do(
+    shop: Shop, change: dict[str, Any], name: str
+) -> None:
+    assert shop.run().success
+    shop.write(**change)
+    result = shop.run()
+    assert not result.success
+    assert not has_learnt(result)
+    found = check(result)
+    assert found.severity == dg.AssetCheckSeverity.ERROR
+    assert name in str(found.description)
+    assert "quality.accepted" in str(found.description)
+    assert found.metadata["fingerprint"].value[:12] in str(found.description)
+
+
+def test_accepted_data_goes_on_and_is_what_the_next_session_is_compared_with(shop: Shop) -> None:
+    assert shop.run().success
+    shop.write(factor=100.0)
+    refused = shop.run()
+    assert not refused.success
+    accepted = QualityPolicy(accepted=(check(refused).metadata["fingerprint"].value[:12],))
+    result = shop.run(accepted)
+    assert result.success
+    assert has_learnt(result)
+    status = shop.rows(f"select status from monitoring.data_quality where session_id = '{result.run_id}'")
+    assert {"status": "accepted"} in status
+    assert {"status": "alarm"} not in status
+    assert shop.run().success
+
+
+def test_a_run_that_alarmed_is_not_what_the_next_session_is_compared_with(shop: Shop) -> None:
+    assert shop.run().success
+    shop.write(factor=100.0)
+    assert not shop.run().success
+    assert not shop.run().success
+    shop.write()
+    assert shop.run().success
+
+
+def test_a_session_that_runs_again_replaces_its_rows_by_the_same(shop: Shop) -> None:
+    again = "00000000-0000-4000-8000-000000000001"
+    shop.run()
+    kept = []
+    for _ in range(2):
+        assert shop.run(run_id=again).success
+        kept.append(shop.rows(f"from monitoring.data_quality where session_id = '{again}' order by all"))
+    assert kept[0] == kept[1]
+    assert len(shop.rows("select distinct session_id from monitoring.data_quality")) == 2
+
+
+def test_customer_values_never_reach_the_event_log(shop: Shop, tmp_path: Path) -> None:
+    with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
+        result = shop.run(instance=instance)
+        shop.write(last_share=0.4)
+        broken = shop.run(instance=instance)
+        for run_id in (result.run_id, broken.run_id):
+            logged = "".join(dg.serialize_value(record) for record in instance.all_logs(run_id))
+            assert "raw.orders" in logged
+            assert CANARY not in logged
+
+
+def test_the_asset_says_who_owns_it_where_it_stands_and_what_it_waits_for(tmp_path: Path) -> None:
+    asset = build_data_quality(Settings(home=tmp_path, base_folder=tmp_path))
+    spec = asset.get_asset_spec()
+    assert asset.key.path == ["monitoring", "data_quality"]
+    assert (spec.group_name, spec.kinds, list(spec.owners)) == (
+        "monitoring",
+        {"duckdb", "sql"},
+        ["team:marketing-data"],
+    )
+    assert asset.op.pool == "warehouse"
+    waits = {"/".join(key.path) for key in asset.asset_deps[asset.key]}
+    tables = ("orders", "pageviews", "email_events", "customers", "rejected_rows")
+    assert waits == {*(f"raw/{table}" for table in tables), "features/snapshots"}
+    (only,) = asset.check_specs
+    assert only.name == "data_is_whole"

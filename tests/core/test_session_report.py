@@ -1,0 +1,309 @@
+"""The session report says what the tables hold, copes with every gap, and lets no text break out of the page."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date, timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from tdml_assets.core import monitoring, svg
+from tdml_assets.core.drift import BROKEN, DRIFTED, Status
+from tdml_assets.core.reference import ColumnReference, Reference
+from tdml_assets.core.report_drift_figures import short
+from tdml_assets.core.report_facts import prediction_references, read_facts
+from tdml_assets.core.report_figures import Line, Panel, metric_panel
+from tdml_assets.core.report_words import CAUSES, DECISIONS, STATUSES
+from tdml_assets.core.session_report import render_report, report_name
+from tdml_assets.core.triage import Cause, DecisionName
+from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.resources.warehouse import Database, Warehouse
+from tests.report_history import COLUMNS, HORIZON_DAYS, LAST, REFERENCE, session_id, spec, write_history
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\x00\u202e"
+_VOID = {"meta", "br", "img", "link", "hr", "input"}
+_SECTIONS = ["decision", "metrics", "drift", "spikes", "predictions", "quality", "gate", "episodes"]
+
+
+class Page(HTMLParser):
+    """Elements, ids and text of a page; complains about what is not closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: Counter[str] = Counter()
+        self.ids: list[str] = []
+        self.sections: dict[str, str] = {}
+        self.attributes: list[tuple[str, str | None]] = []
+        self._open: list[tuple[str, str | None]] = []
+        self.feed(text)
+        self.close()
+        assert not self._open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags[tag] += 1
+        self.attributes += attrs
+        name = dict(attrs).get("id")
+        if name:
+            self.ids.append(name)
+        if tag not in _VOID:
+            self._open.append((tag, name if tag == "section" else None))
+
+    def handle_endtag(self, tag):
+        opened, _ = self._open.pop()
+        assert opened == tag, f"{opened} is closed by {tag}"
+
+    def handle_data(self, data):
+        for tag, name in self._open:
+            if tag == "section" and name:
+                self.sections[name] = self.sections.get(name, "") + data
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    warehouse = Warehouse(database=str(tmp_path / "w.duckdb"), temp_directory=str(tmp_path / "tmp"), threads=1)
+    with warehouse.write() as opened:
+        yield opened
+
+
+def report(database: Database, this: str, as_of: date = LAST, **more) -> tuple[Page, str]:
+    text = render_report(read_facts(database, more.pop("spec", spec()), this, as_of, (REFERENCE,), **more))
+    return Page(text), text
+
+
+def test_a_history_is_shown_in_every_section(database):
+    page, text = report(database, write_history(database))
+    assert [name for name in page.ids if name in _SECTIONS] == _SECTIONS
+    assert "avg_order_value moved far for the second session in a row" in page.sections["decision"]
+    assert DECISIONS["retrain"].next_step in page.sections["decision"]
+    assert "realised" in page.sections["metrics"]
+    assert "not realised yet" in page.sections["metrics"]
+    assert "raw.orders.unit_price" in page.sections["quality"]
+    assert "3.1 % better" in page.sections["gate"]
+    assert "cltv-" not in page.sections["episodes"]
+    assert "email_events is empty since 21 April" in page.sections["episodes"]
+    assert 'class="empty"' not in text
+
+
+def test_pictures_say_in_words_what_they_show_and_ids_are_unique(database):
+    page, text = report(database, write_history(database))
+    assert len(page.ids) == len(set(page.ids))
+    pictures = [name for name in page.ids if f"{name}-title" in page.ids]
+    assert pictures == ["measure0", "measure1", "measure2", "measure3", "heat-map", "spike-history", "distribution0"]
+    for name in pictures:
+        assert f'id="{name}" aria-labelledby="{name}-title {name}-desc"' in text
+        assert re.search(rf'<desc id="{name}-desc">[^<]{{10,}}</desc>', text)
+
+
+def test_the_page_has_no_script_and_loads_nothing(database):
+    page, text = report(database, write_history(database))
+    assert not page.tags.keys() & {"script", "img", "link", "iframe", "object", "form", "base"}
+    assert not [name for name, _ in page.attributes if name.startswith("on") or name in {"src", "href"}]
+    assert "default-src 'none'" in text
+    assert set(re.findall(r"https?://[^\"' <]+", text)) <= {"http://www.w3.org/2000/svg"}
+    assert "url(" not in text
+    assert "@import" not in text
+
+
+def test_equal_tables_give_equal_bytes(database):
+    this = write_history(database)
+    assert report(database, this)[1] == report(database, this)[1]
+
+
+def test_the_first_session_says_of_every_section_that_there_is_nothing_yet(database):
+    page, text = report(database, "only")
+    assert text.count('class="empty"') == 7
+    assert "This session was not judged" in page.sections["decision"]
+    assert "No model was measured yet" in page.sections["metrics"]
+    assert "the history begins here" in page.sections["spikes"]
+    assert "was not checked" in page.sections["quality"]
+    assert "nothing to be compared with" in page.sections["gate"]
+    assert "None so far" in page.sections["episodes"]
+
+
+def test_a_first_session_with_figures_has_them_in_a_table(database):
+    page, _ = report(database, write_history(database, sessions=1, decision="nothing"))
+    assert "heat-map" in page.ids
+    assert "measure0" not in page.ids
+    assert "error per customer" in page.sections["metrics"]
+    assert "better" in page.sections["metrics"]
+    assert f"No session is {HORIZON_DAYS} days old yet" in page.sections["metrics"]
+
+
+def test_only_the_last_sessions_and_the_farthest_columns_are_side_by_side(database):
+    this = write_history(database)
+    facts = read_facts(database, spec(), this, LAST, ())
+    assert len(facts.sessions) == 24
+    assert [session.as_of for session in facts.sessions] == [
+        LAST - timedelta(days=7 * age) for age in range(23, -1, -1)
+    ]
+    assert facts.session.session_id == this
+    shown = {fact.column_name for fact in facts.drift}
+    assert 25 <= len(shown) <= 30 < len(COLUMNS)
+    assert {"avg_order_value", "last_order_value", "spend_30d", "predicted_target"} <= shown
+    own = [fact for fact in facts.drift if fact.session_id == this]
+    first = sorted(own, key=lambda fact: fact.far)[:5]
+    assert sorted(fact.status for fact in first[:4]) == ["far"] * 4
+    assert len({metric.as_of for metric in facts.metrics}) == 60
+
+
+def test_realised_measures_stand_at_the_day_of_the_session_that_predicted(database):
+    facts = read_facts(database, spec(), write_history(database), LAST, ())
+    realised = [
+        metric.as_of for metric in facts.metrics if metric.evaluation_table == "realised" and metric.metric == "mae"
+    ]
+    assert max(realised) <= LAST - timedelta(days=HORIZON_DAYS)
+    assert realised == sorted(realised)
+
+
+def test_a_report_on_an_earlier_session_knows_nothing_later(database):
+    write_history(database)
+    number, earlier = 40, LAST - timedelta(days=7 * 19)
+    facts = read_facts(database, spec(), session_id(number), earlier, ())
+    assert facts.session.as_of == earlier
+    assert not facts.is_latest
+    assert max(session.as_of for session in facts.sessions) == earlier
+    realised = [metric.as_of for metric in facts.metrics if metric.evaluation_table == "realised"]
+    assert max(realised) <= earlier - timedelta(days=HORIZON_DAYS)
+    assert all(episode.opened_as_of <= earlier for episode in facts.episodes)
+
+
+def test_of_several_sessions_of_a_day_the_given_one_stands_for_it(database):
+    this = write_history(database, sessions=3)
+    row = {"as_of": LAST, "run_id": "r", "engine": "python", "model_version": "m", "status": "scored"}
+    for name, status in (("a-later-one", "scored"), ("a-killed-one", "abandoned")):
+        key = {"session_id": name, "workflow": "cltv"}
+        database.replace_slice(monitoring.SESSIONS, key, [{**key, **row, "status": status}])
+    assert [one.session_id for one in read_facts(database, spec(), this, LAST).sessions][-1] == this
+    assert len(read_facts(database, spec(), this, LAST).sessions) == 3
+    assert [one.session_id for one in read_facts(database, spec(), "a-later-one", LAST).sessions][-1] == "a-later-one"
+
+
+@pytest.mark.parametrize("decision", [*DECISIONS, "something_new"])
+def test_every_decision_has_a_headline_and_a_next_step(database, decision):
+    page, text = report(database, write_history(database, sessions=2, decision=decision))
+    headline = DECISIONS[decision].headline if decision in DECISIONS else "something new"
+    assert headline in page.sections["decision"]
+    assert "What to do:" in page.sections["decision"]
+    assert ("nothing is published from this data" in text) == (decision == "data_quality")
+
+
+def test_text_of_the_tables_cannot_break_out_of_the_page(database):
+    this = write_history(database, sessions=4, sentence=HOSTILE)
+    key = {"session_id": this, "workflow": "cltv"}
+    column = {"kind": "prediction", "column_name": HOSTILE, "psi": 0.5, "psi_previous": 0.2, "status": HOSTILE, "n": 9}
+    database.replace_slice(monitoring.DRIFT, key, [{**key, **column}])
+    database.replace_slice(monitoring.LABEL_STATS, key, [{**key, "prediction_category": HOSTILE, "count": 3}])
+    check = {"check_name": HOSTILE, "source": HOSTILE, "status": HOSTILE, "sentence": HOSTILE}
+    database.replace_slice(monitoring.DATA_QUALITY, {**key, "workflow": "all"}, [{**key, "workflow": "all", **check}])
+    gate = {"metric": HOSTILE, "slice": HOSTILE, "reason": HOSTILE, "candidate": HOSTILE, "decision": HOSTILE}
+    database.replace_slice(monitoring.GATE, key, [{**key, **gate}])
+    session = {"as_of": LAST, "model_version": HOSTILE, "engine": HOSTILE, "note": HOSTILE, "status": "scored"}
+    database.replace_slice(monitoring.SESSIONS, key, [{**key, **session}])
+    counts = {"as_of": LAST, "kind": "prediction", "column_name": HOSTILE, "counts": "[3, 4, 0]"}
+    database.replace_slice(monitoring.DRIFT_BINS, key, [{**key, **counts}])
+    levels = ColumnReference(HOSTILE, False, 9, 9, None, None, None, None, (), (HOSTILE,), (5, 4, 0), None)
+    facts = read_facts(database, spec(label=HOSTILE), this, LAST, (levels,))
+    page = Page(render_report(facts))
+    assert not page.tags.keys() & {"script", "img"}
+    assert not [name for name, _ in page.attributes if name.startswith("on")]
+    for section in ("decision", "drift", "predictions", "quality", "gate"):
+        assert "<script>alert(1)" in page.sections[section], section
+
+
+def test_every_decision_cause_and_status_has_words():
+    assert set(DECISIONS) == set(get_args(DecisionName))
+    assert set(CAUSES) >= set(get_args(Cause))
+    assert set(STATUSES) == set(get_args(Status))
+    assert {name for name, words in STATUSES.items() if words.alarm} == {*BROKEN, *DRIFTED}
+    assert {name for name, words in STATUSES.items() if words.sign == "square"} == set(BROKEN)
+    assert max(len(words.words) for words in STATUSES.values()) <= 24, "there is room for no more beside the heat map"
+
+
+def test_bins_of_another_reference_are_shown_without_a_comparison(database):
+    this = write_history(database, sessions=2)
+    other = ColumnReference("predicted_target", True, 10, 10, 1.0, 1.0, 0.0, 2.0, (1.0,), (), (5, 5, 0), None)
+    text = render_report(read_facts(database, spec(), this, LAST, (other,)))
+    assert "bin 1" in text
+    assert 'class="bar before"' not in text
+
+
+def test_columns_without_a_value_or_with_a_huge_one_are_drawn(database):
+    this = write_history(database, sessions=3)
+    key = {"session_id": this, "workflow": "cltv"}
+    rows = [
+        {"kind": "feature", "column_name": "huge", "psi": 4e7, "psi_previous": 9e6, "status": "spike"},
+        {"kind": "feature", "column_name": "gone", "status": "all_null"},
+        {"kind": "feature", "column_name": "few", "status": "too_few"},
+        {"kind": "feature", "column_name": "unnamed"},
+    ]
+    database.replace_slice(monitoring.DRIFT, key, [{**key, **row} for row in rows])
+    page, _ = report(database, this)
+    assert "lost all values" in page.sections["drift"]
+    assert "9999" in page.sections["drift"]
+
+
+@pytest.mark.parametrize("task", ["classification", "clustering", "recommendation"])
+def test_every_task_has_a_report(database, task):
+    content = {"name": "cltv", "task": task, **({"target": {"kind": "purchase"}} if task == "classification" else {})}
+    page, _ = report(database, write_history(database, sessions=3), spec=WorkflowSpec.model_validate(content))
+    assert page.sections["drift"]
+
+
+def test_the_name_of_a_report_is_of_its_day_and_session():
+    assert report_name(date(2026, 6, 30), "7578b117-cd20-4f2a") == "session-2026-06-30-7578b117.html"
+
+
+def test_references_are_read_from_the_files_of_a_champion():
+    files = {"reference_predictions.json": Reference((REFERENCE,)).to_json().encode(), "model.json": b"{}"}
+    assert prediction_references(files) == (REFERENCE,)
+    assert prediction_references({}) == ()
+
+
+def test_an_element_escapes_plain_text_and_keeps_markup():
+    inner = svg.element("b", "a < b")
+    assert svg.element("i", inner, "<x>", title='"&') == '<i title="&quot;&amp;"><b>a &lt; b</b>&lt;x&gt;</i>'
+    assert svg.escaped("a\x00b\u202ec") == "a\ufffdb\ufffdc"
+
+
+def test_a_coordinate_that_is_not_finite_is_refused():
+    with pytest.raises(ValueError, match="leave the point out"):
+        svg.element("rect", x=float("nan"))
+
+
+def test_ticks_are_round_and_within_the_scale():
+    assert svg.ticks(0.803, 0.851, 4) == [0.82, 0.84]
+    assert svg.tick_words([27.5, 30.0]) == ["27.5", "30.0"]
+    assert svg.tick_words([0.0, 0.25, 0.5]) == ["0.00", "0.25", "0.50"]
+    assert svg.tick_words([1000.0, 2000.0]) == ["1,000", "2,000"]
+    assert svg.ticks(3, 3) == [3]
+    labels = svg.date_ticks(date(2025, 1, 15), date(2026, 6, 30), 5)
+    assert [words for _, words in labels] == ["Jul 2025", "Jan 2026"]
+    assert len(svg.date_ticks(date(2026, 6, 1), date(2026, 6, 30), 5)) == 5
+
+
+def test_labels_are_spread_apart_within_their_bounds():
+    places = svg.spread([50, 50, 51, 10], 15, 0, 70)
+    assert sorted(places) == pytest.approx([10, 40, 55, 70])
+    assert places[3] == 10
+
+
+def test_distances_are_written_in_four_characters():
+    assert [short(value) for value in (0.004, 0.31, 0.999, 2.55, 14.2, 123456)] == [
+        ".00",
+        ".31",
+        "1.0",
+        "2.5",
+        "14",
+        "9999",
+    ]
+
+
+def test_what_cannot_be_drawn_is_refused_by_name():
+    with pytest.raises(ValueError, match="'star' is no mark"):
+        svg.mark("star", 0, 0, 1, "x")
+    panel = Panel("empty", "Nothing", (Line("test", "test", None, ()),), LAST, None, (), str)
+    with pytest.raises(ValueError, match="empty: no line has a point"):
+        metric_panel(panel)
