@@ -28,16 +28,23 @@ from tdml_assets.resources.warehouse import Database, Warehouse
 
 FAULTS = ("half_volume", "null_column", "unit_change_x100")
 LAST = date(2026, 6, 30)
-#: Days of broken feed before the session that must see it.
-_BROKEN_DAYS = 7
+#: Days after the feed broke on which a session looks at it.
+LOOKS = (1, 2, 3, 5, 7, 10, 14)
 
 
 @dataclass(frozen=True)
 class Fed:
-    """What one session made of a feed."""
+    """What sessions made of a feed.
+
+    Parameters
+    ----------
+    fault : what broke; ``none`` for nothing.
+    seen_on : day of the fault on which a session first raised an alarm; None if none did.
+    retrained : whether a retraining was called for.
+    """
 
     fault: str
-    alarmed: bool
+    seen_on: int | None
     retrained: bool
 
 
@@ -52,27 +59,29 @@ def as_raw(orders: pa.Table) -> pa.Table:
 
 
 def play(folder: Path, repetitions: int, customers: int) -> Iterator[Fed]:
-    """Feed the checks with whole and broken logs of ``repetitions`` simulated shops."""
+    """Feed the checks with whole and broken logs of ``repetitions`` simulated shops, session after session."""
     warehouse = Warehouse(database=str(folder / "feeds.duckdb"), temp_directory=str(folder / "spill"))
     for seed in range(repetitions):
         for fault in ("none", *FAULTS):
             broken = None
             if fault != "none":
-                broken = BrokenFeed(kind=fault, from_date=LAST - timedelta(days=_BROKEN_DAYS - 1))
+                broken = BrokenFeed(kind=fault, from_date=LAST - timedelta(days=LOOKS[-1] - 1))
             shop = SimulationSettings(
                 customers=customers, seed=seed, pageviews_per_order=0, emails_per_month=0, broken_feed=broken
             )
             with warehouse.write() as database:
-                report = _judge(database, as_raw(simulate(shop).orders))
-            yield Fed(fault, not report.passed, _retrains(report))
+                reports = _judge(database, as_raw(simulate(shop).orders))
+            seen = [look for look, report in zip(LOOKS, reports, strict=True) if not report.passed]
+            yield Fed(fault, seen[0] if seen else None, any(map(_retrains, reports)))
 
 
-def _judge(database: Database, orders: pa.Table) -> QualityReport:
+def _judge(database: Database, orders: pa.Table) -> list[QualityReport]:
     for contract in (PAGEVIEWS, EMAIL_EVENTS, REJECTED_ROWS, LOADS, DATA_QUALITY, SESSIONS):
         database.ensure(contract)
     database.replace(ORDERS, orders)
-    policy = QualityPolicy()
-    return judge(measure(database, LAST, "0" * 64, policy), None, policy)
+    policy, begun = QualityPolicy(), LAST - timedelta(days=LOOKS[-1])
+    days = [begun + timedelta(days=look) for look in LOOKS]
+    return [judge(measure(database, day, "0" * 64, policy), None, policy) for day in days]
 
 
 def _retrains(report: QualityReport) -> bool:

@@ -36,8 +36,7 @@ def build_data_quality(settings: Settings) -> dg.AssetsDefinition:
     The check does not block what stands behind it: drift, the decision and the report look at broken data too. Training
     refuses them (``assets/guards.py``), and the session report's check keeps them from being published.
     """
-    policy = settings.quality
-    key = list(DATA_QUALITY.path)
+    policy, key = settings.quality, list(DATA_QUALITY.path)
     raw = [list(contract.path) for contract in (*TABLES.values(), REJECTED_ROWS)]
 
     @dg.asset(
@@ -65,12 +64,11 @@ def build_data_quality(settings: Settings) -> dg.AssetsDefinition:
         with warehouse.write() as database:
             day = as_of(database)
             record_session(database, context, WORKFLOW, status="started")
-            database.ensure(DATA_QUALITY)
+            for contract in (DATA_QUALITY, TRIAGE, DRIFT_EPISODES):
+                database.ensure(contract)
             earlier = read_earlier(database, session["session_id"], day)
             report = judge(measure(database, day, fingerprint(database), policy), earlier, policy)
             count = database.replace_slice(DATA_QUALITY, session, report.rows(**session))
-            for contract in (TRIAGE, DRIFT_EPISODES):
-                database.ensure(contract)
             finding = _finding(day, report, datetime.now(UTC).replace(tzinfo=None))
             episodes = keep_finding(database, WORKFLOW, session["session_id"], finding, Monitor())
         context.log.info(f"report: {report.sentence}")

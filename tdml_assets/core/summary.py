@@ -14,6 +14,8 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from tdml_assets.core.attributes import CATALOG
+from tdml_assets.core.drift import BROKEN, DRIFTED
+from tdml_assets.core.report_words import decision_words
 from tdml_assets.core.statements import render
 from tdml_assets.core.telling import Comparison, compare, shown, telling_of
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from tdml_assets.resources.warehouse import Database
 
 SESSIONS, METRICS = ("monitoring", "sessions"), ("monitoring", "model_metrics")
-CALIBRATION, DRIFT = ("monitoring", "calibration"), ("monitoring", "drift")
+CALIBRATION, DRIFT, TRIAGE = ("monitoring", "calibration"), ("monitoring", "drift"), ("monitoring", "triage")
 _TOP_REASONS = 3
 _BRIEF_MEASURES = 2
 _WIDTH = 100
@@ -75,6 +77,7 @@ class WorkflowFacts:
     told : label and text of what else the task tells of its predictions.
     drift : number of columns per status.
     drifted : names of the farthest columns that moved.
+    decision, sentence : of the session's triage; None where there was none.
     """
 
     info: WorkflowInfo
@@ -92,6 +95,8 @@ class WorkflowFacts:
     told: tuple[tuple[str, str], ...] = ()
     drift: Mapping[str, int] = field(default_factory=dict)
     drifted: tuple[str, ...] = ()
+    decision: str | None = None
+    sentence: str | None = None
 
 
 @dataclass(frozen=True)
@@ -124,10 +129,10 @@ def drift_verdict(facts: WorkflowFacts) -> str:
     total = sum(facts.drift.values())
     if not total or facts.drift.get("too_few", 0) == total:
         return "not judged: too little to compare" if total else "not measured in this session"
-    moved, empty = facts.drift.get("spike", 0) + facts.drift.get("changed_constant", 0), facts.drift.get("all_null", 0)
+    moved, broken = (sum(facts.drift.get(status, 0) for status in kind) for kind in (DRIFTED, BROKEN))
     names = f": {', '.join(facts.drifted)}" if facts.drifted else ""
-    if empty:
-        return f"broken data: {empty} of {total} columns have lost all values{names}"
+    if broken:
+        return f"broken data: {broken} of {total} columns stand still, are empty or in another unit{names}"
     if moved:
         return f"{moved} of {total} columns moved far from what the model learnt{names}"
     if facts.drift.get("watch", 0):
@@ -224,7 +229,8 @@ def _read_workflow(database: Database, info: WorkflowInfo) -> WorkflowFacts:
         return WorkflowFacts(info)
     key = {"session_id": sessions[0]["session_id"], "workflow": info.name}
     drift = database.rows(render("summary/drift", table=DRIFT, **key)) if database.has_table(DRIFT) else []
-    moved = [row for row in drift if row["status"] in ("spike", "changed_constant", "all_null")]
+    moved = [row for row in drift if row["status"] in (*DRIFTED, *BROKEN)]
+    triage = database.rows(render("summary/triage", table=TRIAGE, **key)) if database.has_table(TRIAGE) else []
     watched = moved or [row for row in drift if row["status"] == "watch"]
     return WorkflowFacts(
         info,
@@ -233,6 +239,7 @@ def _read_workflow(database: Database, info: WorkflowInfo) -> WorkflowFacts:
         **_read_test(database, info.name, sessions[0]["model_version"]),
         drift={row["status"]: row["columns"] for row in drift},
         drifted=tuple(name for row in watched for name in row["farthest"])[:_TOP_REASONS],
+        **(triage[0] if triage else {}),
     )
 
 
@@ -339,6 +346,9 @@ def _closing_lines(facts: WorkflowFacts) -> list[str]:
     if facts.session_id is None:
         return []
     lines = _wrapped(drift_verdict(facts), f"  {'drift':<18}", 20)
+    if facts.decision not in (None, "nothing"):
+        words = f"{decision_words(facts.decision).headline}. {facts.sentence}"
+        lines += _wrapped(words, f"  {'what to do':<18}", 20)
     if facts.model_version:
         lines.append(f"  model             {facts.model_version}" + (f" ({facts.engine})" if facts.engine else ""))
     return lines

@@ -208,12 +208,14 @@ def test_nothing_has_drifted_on_the_day_of_training(scored: tuple[House, Any]) -
     home, result = scored
     rows = home.rows("select kind, column_name, psi, status from monitoring.drift order by column_name")
     assert [(row["kind"], row["column_name"]) for row in rows] == [
-        ("feature", "first_choice"),
+        ("prediction", "first_choice"),
         ("prediction", "first_discovery"),
         ("prediction", "first_discovery_score"),
     ]
     assert all(row["status"] == "ok" and row["psi"] < 0.02 for row in rows)
-    assert metadata(result, "drift")["drifted"].value is False
+    assert metadata(result, "drift")["verdict"].value.startswith("No drift: 3 predictions of ")
+    (check,) = [found for found in result.get_asset_check_evaluations() if found.check_name == "no_drift"]
+    assert check.passed
 
 
 def test_the_same_session_again_stores_the_same_model_and_doubles_nothing(scored: tuple[House, Any]) -> None:

@@ -133,6 +133,30 @@ def test_a_new_champion_that_is_called_for_a_retraining_at_once_has_an_episode_o
     assert first.episode_id != second.episode_id
 
 
+@pytest.mark.parametrize("renew_days", [1, 4])
+def test_one_that_goes_on_for_longer_than_renew_days_ends_and_what_still_calls_opens_the_next(renew_days: int) -> None:
+    policy = Monitor(close_after=3, hysteresis=0.7, renew_days=renew_days)
+    (still,) = folded("R" * (renew_days + 1), policy=policy)
+    assert (still.status, still.alarms) == ("open", renew_days + 1)
+    first, second = folded("R" * (renew_days + 2), policy=policy)
+    assert (first.status, first.closed_as_of, first.last_as_of) == ("closed", day(renew_days + 1), day(renew_days))
+    assert (second.status, second.opened_as_of, second.alarms) == ("open", day(renew_days + 1), 1)
+    assert first.episode_id != second.episode_id
+    assert second.told == "", "who was told of the first is told of the second"
+
+
+@pytest.mark.parametrize("letter", ["c", "~", "."])
+def test_one_that_ended_of_age_is_followed_by_another_only_where_a_retraining_is_called_for(letter: str) -> None:
+    policy = Monitor(renew_days=2)
+    (only,) = folded("RRR" + letter * 3, policy=policy)
+    assert (only.status, only.closed_as_of) == ("closed", day(3))
+
+
+def test_broken_data_stay_one_episode_however_long_they_last() -> None:
+    (broken,) = folded("Q" * 9, policy=Monitor(renew_days=2))
+    assert (broken.status, broken.alarms) == ("open", 9)
+
+
 def test_broken_data_are_an_episode_at_once_and_the_first_whole_session_ends_it() -> None:
     (episode,) = folded(".QQ")
     assert (episode.kind, episode.status, episode.retrain) == ("data_quality", "open", False)

@@ -49,7 +49,7 @@ def test_without_a_session_or_a_call_nothing_starts_and_nothing_waits() -> None:
         (Attempts(1, 0, 1, (NOW, NOW)), False, "is running already"),
         (Attempts(0, 1, 0, (NOW,)), True, "had its retraining; the gate decided on it, see monitoring.gate"),
         (Attempts(0, 1, 2, (NOW,) * 3), True, "had its retraining"),
-        (Attempts(0, 0, MAX_ATTEMPTS, (NOW,)), True, "3 retrainings for episode cltv-20260630-drift failed: a person"),
+        (Attempts(0, 0, MAX_ATTEMPTS, (NOW,)), True, "2 retrainings for episode cltv-20260630-drift failed: a person"),
     ],
 )
 def test_what_was_started_for_this_episode_is_not_started_again(attempts: Attempts, settled: bool, reason: str) -> None:
@@ -97,22 +97,22 @@ def test_the_cap_slides_over_the_last_thirty_days(days_ago: Sequence[float], cap
     assert decision.retrain is starts
     if not starts:
         found = sum(days < 30 for days in days_ago)
-        assert decision.reason.startswith(f"{found} retrainings in the last 30 days, at most {cap} are allowed")
+        assert decision.reason.startswith(f"retrainings in the last 30 days: {found}, at most {cap} are allowed")
         assert not decision.settled
 
 
 def test_the_cap_holds_attempts_after_a_failure_too() -> None:
-    decision = decide_retrain(CALL, Attempts(0, 0, 2, (ago(days=2), ago(days=1))), LIMITS, NOW)
-    assert decision.reason.startswith("2 retrainings in the last 30 days, at most 2")
+    decision = decide_retrain(CALL, Attempts(0, 0, 1, (ago(days=2), ago(days=1))), LIMITS, NOW)
+    assert decision.reason.startswith("retrainings in the last 30 days: 2, at most 2")
     assert not decision.settled
 
 
 def test_an_operator_holds_everything_and_the_call_waits_for_the_release() -> None:
-    held = replace(LIMITS, hold="prices are wrong until Monday")
+    held = replace(LIMITS, hold="an operator keeps the champion (prices are wrong until Monday)")
     for attempts in (NONE, Attempts(0, 0, 1, (NOW,))):
         decision = decide_retrain(CALL, attempts, held, NOW)
         assert (decision.retrain, decision.settled) == (False, False)
-        assert decision.reason == f"held by an operator: prices are wrong until Monday ({WHY})"
+        assert decision.reason == f"an operator keeps the champion (prices are wrong until Monday) ({WHY})"
     assert decide_retrain(CALL, NONE, replace(held, hold=None), NOW).retrain
 
 
@@ -227,6 +227,9 @@ ALARMS = {
 AS_SHIPPED = Monitor()
 WORST = Monitor(confirm=1, close_after=1, cool_down_days=0)
 HORIZON_DAYS = 90
+#: As shipped, five episodes at most start one, 90 days apart, and try it at most MAX_ATTEMPTS times. Without a cool-down only the
+#: cap is left: thirteen windows of 30 days begin in a year.
+MOST_IN_A_YEAR = {AS_SHIPPED: 5 * MAX_ATTEMPTS, WORST: 13 * WORST.monthly_cap}
 
 
 def limits(policy: Monitor) -> Limits:
@@ -246,9 +249,7 @@ def test_a_year_of_alarms_starts_no_more_retrainings_than_the_cap(
         return
     assert storm.started, "a storm in which nothing starts shows nothing"
     assert storm.most_in_thirty_days() <= policy.monthly_cap
-    # A thirteenth window of 30 days begins in a year: without any cool-down it may be used too.
-    windows = 12 if policy is AS_SHIPPED else 13
-    assert len(storm.started) <= windows * policy.monthly_cap
+    assert len(storm.started) <= MOST_IN_A_YEAR[policy]
     succeeded = Counter(one.episode for one in storm.started if one.status == "succeeded")
     assert max(succeeded.values(), default=0) <= 1
     failed = Counter(one.episode for one in storm.started if one.status == "failed")
@@ -268,3 +269,13 @@ def test_the_cap_is_what_holds_the_worst_storm_back() -> None:
 def test_a_champion_kept_by_the_gate_is_retrained_once_per_episode_however_long_the_alarms_last() -> None:
     storm = Storm(Monitor(confirm=1), Limits(0, 1000), "held by the gate").live_through(ALARMS["alternating"][:90])
     assert [(one.episode, one.status) for one in storm.started] == [("cltv-20250101-drift", "succeeded")]
+
+
+def test_alarms_that_never_end_call_anew_once_the_episode_is_older_than_renew_days() -> None:
+    storm = Storm(AS_SHIPPED, limits(AS_SHIPPED), "held by the gate").live_through(ALARMS["never ending"])
+    gaps = {(later.at - earlier.at).days for earlier, later in pairwise(storm.started)}
+    # Two sessions confirm the first; after that an episode ends on its 91st day, and the next opens at once.
+    assert (len(storm.started), gaps) == (4, {AS_SHIPPED.renew_days + 1})
+    assert len({one.episode for one in storm.started}) == 4
+    never = AS_SHIPPED.model_copy(update={"renew_days": 10 * DAYS})
+    assert len(Storm(never, limits(never), "held by the gate").live_through(ALARMS["never ending"]).started) == 1

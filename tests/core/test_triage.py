@@ -164,6 +164,16 @@ def test_a_session_without_drift_between_two_with_starts_the_count_again(between
     assert found.decision == "confirm"
 
 
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_alarms_of_a_champion_count_only_since_another_was_measured(version: str) -> None:
+    """As after a promotion and a rollback: what the first was called for before belongs to a world that ended."""
+    back = [*before("retrain", "retrain", "confirm")[:2], *before("retrain", version=version)]
+    found = decide(evidence(column("total_spend")), back, POLICY)
+    assert (found.decision, found.cause) == ("confirm" if version == "v2" else "retrain", "features")
+    if version == "v1":
+        assert "in 4 sessions in a row" in found.sentence
+
+
 def test_a_spike_is_told_with_its_leap_and_its_z() -> None:
     found = decide(evidence(column("total_spend", "spike")), [], POLICY)
     assert "PSI 0.12 since the last calm session, z 4.2" in found.sentence

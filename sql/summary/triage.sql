@@ -1,0 +1,5 @@
+select
+    decision,
+    sentence
+from {{ table | identifier }}
+where session_id = {{ session_id | bind }} and workflow = {{ workflow | bind }}
