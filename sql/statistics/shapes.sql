@@ -17,8 +17,11 @@ clipped as (
     select
     {% for low, high in bounds.values() %}{% set slot = "v" ~ loop.index0 %}
         {{ slot | identifier }},
-        least(greatest({{ slot | identifier }}, {{ low | bind }}::double), {{ high | bind }}::double)
-            as {{ (slot ~ "_clipped") | identifier }}{% if not loop.last %},{% endif %}
+        -- least and greatest pass over a missing value and would put the bound in its place.
+        case
+            when {{ slot | identifier }} is not null
+                then least(greatest({{ slot | identifier }}, {{ low | bind }}::double), {{ high | bind }}::double)
+        end as {{ (slot ~ "_clipped") | identifier }}{% if not loop.last %},{% endif %}
 
     {% endfor %}
     from measured
