@@ -30,7 +30,16 @@ CLAIMS = {
         "from monitoring.model_metrics where evaluation_table = 'test'"
     ),
     "drift was measured on features and predictions": "select count(distinct kind) >= 2 from monitoring.drift",
-    "every session was published": "select bool_and(status = 'published') and count(*) > 0 from monitoring.sessions",
+    "the raw data were checked and nothing was wrong": (
+        "select count(*) > 0 and not bool_or(status = 'alarm') from monitoring.data_quality"
+    ),
+    "every workflow's session ended in a decision": (
+        "select count(distinct workflow) = (select count(distinct workflow) from monitoring.sessions where workflow <> 'all') "
+        "from monitoring.triage where workflow <> 'all'"
+    ),
+    "every session was published": (
+        "select bool_and(status = 'published') and count(*) > 0 from monitoring.sessions where workflow <> 'all'"
+    ),
     "the audience holds every scored customer": (
         "select count(*) = (select count(*) from cltv.predictions) from audience.parent_segment_attributes"
     ),
@@ -50,9 +59,12 @@ def main() -> int:
             holds = bool(row and row[0])
             failed += not holds
             print(f"{'ok  ' if holds else 'FAIL'} {claim}")
-    exports = list((HOME / "exports").rglob("*.parquet"))
-    print(f"{'ok  ' if exports else 'FAIL'} attributes were exported")
-    return 1 if failed or not exports else 0
+    files = {"attributes were exported": "exports/**/*.parquet", "every session has its page": "reports/*/latest.html"}
+    for claim, pattern in files.items():
+        found = any(HOME.glob(pattern))
+        failed += not found
+        print(f"{'ok  ' if found else 'FAIL'} {claim}")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

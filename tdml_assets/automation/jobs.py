@@ -41,9 +41,7 @@ def build_jobs(specs: Sequence[WorkflowSpec]) -> list[dg.UnresolvedAssetJobDefin
         )
         for spec in specs
     ]
-    scoring = (
-        _upstream() | dg.AssetSelection.groups("audience") | dg.AssetSelection.assets(["monitoring", "data_quality"])
-    )
+    scoring = _upstream() | dg.AssetSelection.groups("audience")
     for spec in specs:
         # Behind drift stand its picture, the decision, the report and what is published.
         drift = dg.AssetSelection.assets([spec.name, "drift"]).downstream()

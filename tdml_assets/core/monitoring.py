@@ -29,7 +29,8 @@ SESSIONS = _table(
     Column(
         "status",
         "VARCHAR",
-        "Furthest stage reached: started, prepared, trained, evaluated, promoted, held, scored, published, or abandoned.",
+        "Furthest stage reached: started, prepared, trained, evaluated, promoted, held, scored, published, or abandoned; "
+        "checked for the raw data, whose workflow is 'all'.",
     ),
     Column("note", "VARCHAR", "What a reader of the figures should know, such as a split by customers."),
     Column("updated_at", "TIMESTAMP", "When the row was last written, UTC."),

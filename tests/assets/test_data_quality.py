@@ -199,7 +199,7 @@ def test_the_asset_says_who_owns_it_where_it_stands_and_what_it_waits_for(tmp_pa
     spec = asset.get_asset_spec()
     assert asset.key.path == ["monitoring", "data_quality"]
     assert (spec.group_name, spec.kinds, list(spec.owners)) == (
-        "monitoring",
+        "features",
         {"duckdb", "sql"},
         ["team:marketing-data"],
     )

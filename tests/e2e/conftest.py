@@ -18,10 +18,14 @@ from tdml_assets.settings import load_settings
 SETTINGS = """
 sample: {customers: 300, pageviews_per_order: 0.5, emails_per_month: 0.3}
 warehouse: {threads: 1}
-workflows: [cltv]
+workflows:
+  cltv:
+  churn: {monitor: {report: false}}
+  next_best_product: {monitor: {report: false}}
+  segments: {monitor: {report: false}}
 """
 #: Differ from run to run by their nature.
-VOLATILE = {"session_id", "run_id", "updated_at", "committed_at"}
+VOLATILE = {"session_id", "run_id", "updated_at", "committed_at", "measured_at", "alerted_at"}
 
 
 class Home:
@@ -41,10 +45,10 @@ class Home:
         shutil.copytree(self.folder, folder, symlinks=True)
         return Home(folder)
 
-    def runs(self, selection: str, *stages: str) -> list[int]:
-        """Exit codes of runs of ``killed_run.py``, one per stage, one after the other; prints what they said."""
+    def runs(self, *runs: str) -> list[int]:
+        """Exit codes of runs of ``killed_run.py``, one after the other; prints what they said."""
         done = subprocess.run(
-            [sys.executable, str(Path(__file__).with_name("killed_run.py")), selection, *stages],
+            [sys.executable, str(Path(__file__).with_name("killed_run.py")), *runs],
             env=child_environment(load_settings(self.environment), {"PATH": "/usr/bin:/bin", **self.environment}),
             capture_output=True,
             text=True,
@@ -81,15 +85,15 @@ def prepared_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 def data_home(prepared_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
     """Raw tables and features of an undisturbed run."""
     home = prepared_home.copied_to(tmp_path_factory.mktemp("data") / "d")
-    assert home.runs("data", "none") == [0]
+    assert home.runs("data") == [0]
     return home
 
 
 @pytest.fixture(scope="session")
 def finished_home(data_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """Everything but the drift report, undisturbed."""
+    """Everything but the picture of drift, undisturbed."""
     home = data_home.copied_to(tmp_path_factory.mktemp("finished") / "f")
-    assert home.runs("workflow", "none") == [0]
+    assert home.runs("workflows") == [0]
     return home
 
 

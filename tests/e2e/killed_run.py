@@ -1,9 +1,10 @@
 """Runs that end themselves by SIGKILL inside a stage. Started by ``test_killed_runs.py``; no test.
 
-``python killed_run.py SELECTION STAGE ...`` materialises the selection (``data`` or ``workflow``) once per stage, one after
-the other, and kills each run's process group at the worst moment: with the stage's work done and its transaction not
-committed. The stage ``none`` leaves a run alone; ``again`` executes the last run once more under its own session, as the
-UI's re-execution does. The last line printed is the list of exit codes.
+``python killed_run.py RUN ...`` makes the runs one after the other. A run is the name of a stage: it materialises what stands
+before that stage, and kills its own process group in it at the worst moment, with the stage's work done and its transaction
+not committed. What stands before a stage behind the champion is what a scoring session runs: the champion is there by then.
+``data`` and ``workflows`` leave a run of all their stages alone; ``again`` executes the last run once more under its own
+session, as the UI's re-execution does. The last line printed is the list of exit codes.
 
 Every run is a process of its own, forked from one that has imported everything and opened nothing: importing takes longer
 than most stages.
@@ -16,6 +17,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import dagster as dg
 
@@ -26,7 +28,17 @@ from tdml_assets.resources.warehouse import Database, Warehouse
 
 #: Long enough that dbt is writing, short enough that it has not finished.
 _DBT_SECONDS = 3.5
-_READING_STAGES = ("drift_report", "files", "rejected_rows", "features_ignore_later_rows")
+_READING_STAGES = ("drift_report", "session_report", "files", "rejected_rows", "features_ignore_later_rows")
+_DATA = ("raw", "staging", "features")
+_TRAINING = (
+    "training_table",
+    "exploration",
+    "preparation_parameters",
+    "prepared",
+    "candidate_model",
+    "evaluation",
+    "champion_model",
+)
 
 
 def die() -> None:
@@ -74,10 +86,37 @@ def arm(stage: str) -> None:
         WarehouseDbt.cli = dying_cli  # type: ignore[method-assign]
 
 
+@cache
 def everything() -> dg.JobDefinition:
     """All assets, as the UI's *Materialize all* starts them, under a name that a run can be found by."""
     jobs = dg.Definitions(jobs=[dg.define_asset_job("everything")])
     return dg.Definitions.merge(defs(), jobs).resolve_job_def("everything")
+
+
+def own_keys(stage: str) -> set[dg.AssetKey]:
+    """Assets that a stage makes; none where it only checks."""
+    handles = [dg.NodeHandle(node.name, None) for node in everything().nodes if node.name == stage]
+    assert handles, f"{stage} is no stage"
+    found = everything().asset_layer.get_selected_entity_keys_for_node(handles[0])
+    return {key for key in found if isinstance(key, dg.AssetKey)}
+
+
+def keys_of(run: str) -> list[dg.AssetKey]:
+    """What a run materialises."""
+    graph = everything().asset_layer.asset_graph
+    # Drawn in a process of its own and the slowest stage by far: only the run that is killed there needs it.
+    keys = {key for key in graph.executable_asset_keys if key.path[-1] != "drift_report"}
+    data = {key for key in keys if key.path[0] in _DATA}
+    if run in ("data", "workflows"):
+        return sorted(data if run == "data" else keys - data)
+    own = own_keys(run)
+    if not own:
+        return sorted(data)
+    before = own | {key for one in own for key in graph.get_ancestor_asset_keys(one) if key in keys}
+    if own <= data:
+        return sorted(before)
+    trains = {key for key in keys if key.path[-1] in _TRAINING}
+    return sorted(before - data if own <= trains else before - data - trains)
 
 
 def run_again() -> int:
@@ -93,23 +132,18 @@ def run_again() -> int:
         return 0 if done.success else 1
 
 
-def materialise(selection: str, stage: str) -> int:
+def materialise(run: str) -> int:
     """One run; the exit code says whether all succeeded."""
-    job = everything()
-    data = {"raw", "staging", "features"}
-    keys = [key for key in job.asset_layer.executable_asset_keys if (key.path[0] in data) == (selection == "data")]
-    if stage == "none":
-        # Drawn in a process of its own and the slowest stage by far: only the run that is killed there needs it.
-        keys = [key for key in keys if key.path[-1] != "drift_report"]
-    else:
-        assert stage in {node.name for node in job.nodes}, stage
-        arm(stage)
+    if run not in ("data", "workflows"):
+        arm(run)
     with dg.DagsterInstance.get() as instance:
-        done = dg.execute_job(dg.reconstructable(everything), instance, asset_selection=keys)
+        done = everything().execute_in_process(
+            instance=instance, asset_selection=keys_of(run), raise_on_error=False
+        )
         return 0 if done.success else 1
 
 
-def forked(selection: str, stage: str) -> int:
+def forked(run: str) -> int:
     """Exit code of a run in a process group of its own; negative for the signal that ended it."""
     assert threading.active_count() == 1, "a fork would lose threads"
     child = os.fork()
@@ -117,7 +151,7 @@ def forked(selection: str, stage: str) -> int:
         os.setsid()
         code = 1
         try:
-            code = run_again() if stage == "again" else materialise(selection, stage)
+            code = run_again() if run == "again" else materialise(run)
         finally:
             sys.stdout.flush()
             os._exit(code)
@@ -125,4 +159,5 @@ def forked(selection: str, stage: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps([forked(sys.argv[1], stage) for stage in sys.argv[2:]]))
+    everything()
+    sys.stdout.write(json.dumps(list(map(forked, sys.argv[1:]))))

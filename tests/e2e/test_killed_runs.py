@@ -19,21 +19,26 @@ DATA_STAGES = (
     "dbt_build",
     "features__customer_features_features_ignore_later_rows",
 )
-WORKFLOW_STAGES = (
-    "cltv__training_table",
-    "cltv__exploration",
-    "cltv__preparation_parameters",
-    "cltv__prepared",
-    "cltv__candidate_model",
-    "cltv__evaluation",
-    "cltv__champion_model",
-    "cltv__predictions",
-    "cltv__drift",
-    "cltv__drift_report",
-    "publish_attributes",
-    "audience__files",
+#: Of every workflow; those of a task's own code are killed for that task too.
+TRAINING = (
+    "training_table",
+    "exploration",
+    "preparation_parameters",
+    "prepared",
+    "candidate_model",
+    "evaluation",
+    "champion_model",
 )
-
+SCORING = ("predictions", "drift", "drift_report", "realised", "triage", "session_report")
+WITHOUT_HORIZON = ("predictions", "drift", "triage", "session_report")
+WORKFLOW_STAGES = (
+    "monitoring__data_quality",
+    *(f"cltv__{stage}" for stage in (*TRAINING, *SCORING)),
+    *(f"segments__{stage}" for stage in (*TRAINING, *WITHOUT_HORIZON)),
+    *(f"next_best_product__{stage}" for stage in TRAINING if not stage.startswith("prepar")),
+    *(f"next_best_product__{stage}" for stage in WITHOUT_HORIZON),
+)
+LAST_STAGES = ("publish_attributes", "audience__files")
 
 KILLED = -signal.SIGKILL
 
@@ -42,7 +47,7 @@ def test_data_stages_killed_one_after_the_other_leave_no_trace(
     prepared_home: Home, data_home: Home, copy_of: Callable[[Home], Home]
 ) -> None:
     home = copy_of(prepared_home)
-    assert home.runs("data", *DATA_STAGES, "none") == [KILLED] * len(DATA_STAGES) + [0]
+    assert home.runs(*DATA_STAGES, "data") == [KILLED] * len(DATA_STAGES) + [0]
     assert home.tables() == data_home.tables()
 
 
@@ -50,7 +55,8 @@ def test_workflow_stages_killed_one_after_the_other_leave_no_trace(
     data_home: Home, finished_home: Home, copy_of: Callable[[Home], Home]
 ) -> None:
     home = copy_of(data_home)
-    assert home.runs("workflow", *WORKFLOW_STAGES, "none") == [KILLED] * len(WORKFLOW_STAGES) + [0]
+    assert home.runs(*WORKFLOW_STAGES, "workflows") == [KILLED] * len(WORKFLOW_STAGES) + [0]
+    assert home.runs(*LAST_STAGES, "workflows") == [KILLED] * len(LAST_STAGES) + [0]
     assert home.tables() == finished_home.tables()
 
 
@@ -58,9 +64,9 @@ def test_the_same_session_executed_again_doubles_nothing_and_a_new_one_adds_only
     finished_home: Home, copy_of: Callable[[Home], Home]
 ) -> None:
     home, before = copy_of(finished_home), finished_home.tables()
-    assert home.runs("workflow", "again") == [0]
+    assert home.runs("again") == [0]
     assert home.tables() == before
-    assert home.runs("workflow", "none") == [0]
+    assert home.runs("workflows") == [0]
     tables = home.tables()
     appended = {name for name in tables if name.startswith("monitoring.")}
     assert {name: tables[name] for name in tables.keys() - appended} == {

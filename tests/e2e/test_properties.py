@@ -1,7 +1,7 @@
 """What must not matter: the order of the rows, the unit of the currency, the unit of a feature.
 
-The whole pipeline runs three times on one sample, up to the predictions: as it is, with the rows of every file shuffled, and
-with every price in a unit a hundredth as large. What trees do to units is shown again on one fixed table.
+The whole pipeline runs on one sample, up to the predictions: as it is (the state folder that other tests share), with the rows
+of every file shuffled, and with every price in a unit a hundredth as large. What trees do to units is shown again on one fixed table.
 """
 
 import json
@@ -20,7 +20,6 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from tdml_assets.cli import _make_ready
 from tdml_assets.core.contracts import Column, TableContract
 from tdml_assets.core.preparation import decide_parameters, prepared_contract, reshape_statistics
 from tdml_assets.core.statements import render
@@ -32,7 +31,6 @@ from tdml_assets.resources.warehouse import Warehouse
 from tdml_assets.settings import load_settings
 from tests.e2e.conftest import Home
 
-SAMPLE = "sample: {customers: 350, pageviews_per_order: 0.5, emails_per_month: 0.3}\nwarehouse: {threads: 1}\n"
 WORKFLOWS = ("churn", "cltv", "next_best_product", "segments")
 
 # One process imports everything and forks a run per state folder: importing takes longer than most stages.
@@ -89,25 +87,18 @@ def in_hundredths(name: str, table: pa.Table) -> pa.Table:
 
 
 @pytest.fixture(scope="module")
-def homes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Home]:
+def homes(prepared_home: Home, finished_home: Home, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Home]:
     """The three state folders after their runs."""
     folder = tmp_path_factory.mktemp("properties")
-    plain = Home(folder / "plain")
-    plain.folder.mkdir()
-    (plain.folder / "tdml.yaml").write_text(SAMPLE, encoding="utf-8")
-    _make_ready(load_settings(plain.environment))
-    homes = {
-        "plain": plain,
-        "shuffled": plain.copied_to(folder / "shuffled"),
-        "scaled": plain.copied_to(folder / "scaled"),
-    }
+    changed = {name: prepared_home.copied_to(folder / name) for name in ("shuffled", "scaled")}
+    homes = {"plain": finished_home, **changed}
     rewrite(homes["shuffled"].folder / "home" / "sample", shuffled)
     rewrite(homes["scaled"].folder / "home" / "sample", in_hundredths)
-    places = [(home.environment["TDML_CONFIG"], home.environment["TDML_HOME"]) for home in homes.values()]
-    base = {"PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1", "HOME": str(folder), **plain.environment}
+    places = [(home.environment["TDML_CONFIG"], home.environment["TDML_HOME"]) for home in changed.values()]
+    base = {"PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1", "HOME": str(folder), **prepared_home.environment}
     done = subprocess.run(
         [sys.executable, "-c", RUNS, json.dumps(places)],
-        env=child_environment(load_settings(plain.environment), base),
+        env=child_environment(load_settings(prepared_home.environment), base),
         capture_output=True,
         text=True,
         timeout=280,
