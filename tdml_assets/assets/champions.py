@@ -25,9 +25,10 @@ from tdml_assets.settings import Settings
 FEATURES_FILE = "reference_features.json"
 PREDICTIONS_FILE = "reference_predictions.json"
 SAMPLE_FILE = "reference_sample.parquet"
+TARGET_FILE = "reference_target.json"
 #: Parts of a specification that do not determine the model, and so no part of a version's identity.
 NOT_THE_MODEL = {"schedule", "monitor", "gate", "attributes", "label", "description"}
-_OWN_FILES = {GOLDEN_FILE, PREPARATION_FILE, FEATURES_FILE, PREDICTIONS_FILE, SAMPLE_FILE}
+_OWN_FILES = {GOLDEN_FILE, PREPARATION_FILE, FEATURES_FILE, PREDICTIONS_FILE, SAMPLE_FILE, TARGET_FILE}
 
 
 def engine_of(settings: Settings) -> PythonEngine:

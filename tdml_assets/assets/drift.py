@@ -13,6 +13,7 @@ import dagster as dg
 from tdml_assets.assets.champions import FEATURES_FILE, PREDICTIONS_FILE, SAMPLE_FILE
 from tdml_assets.assets.references import GoneLive, scored_until_now
 from tdml_assets.assets.sessions import as_of, session_id_of
+from tdml_assets.assets.target_drift import measure_target
 from tdml_assets.core import figures
 from tdml_assets.core.drift import DriftReport, Earlier, judge
 from tdml_assets.core.drift_history import bin_rows, read_earlier
@@ -34,8 +35,8 @@ _DRAWN = 12
 
 def measure_drift(
     database: Database, spec: WorkflowSpec, live: GoneLive, earlier: Mapping[str, Earlier]
-) -> tuple[DriftReport, DriftReport]:
-    """Features and predictions of the session against the references of ``live`` and the calm sessions before.
+) -> tuple[DriftReport, ...]:
+    """Features, predictions and ripe targets against the references of ``live``, and the first two against calm sessions.
 
     Where another model scored this session, its predictions are compared with nothing: they differ by the model too.
     """
@@ -46,6 +47,7 @@ def measure_drift(
     return (
         judge(features, watched, spec.monitor, earlier=earlier.get("feature")),
         judge(predictions, scored, spec.monitor, kind="prediction", earlier=earlier.get("prediction")),
+        measure_target(database, spec, live),
     )
 
 
@@ -62,8 +64,10 @@ def build_drift(spec: WorkflowSpec, settings: Settings) -> list[dg.AssetsDefinit
     return [drift, _build_report(spec, settings)] if spec.monitor.report else [drift]
 
 
-#: Measures a session: reports of features and of predictions.
-Find = Callable[[Database, GoneLive, Mapping[str, Earlier]], tuple[DriftReport, DriftReport]]
+#: Measures a session: reports of features and of predictions, which decide, and of what else is worth keeping.
+Find = Callable[[Database, GoneLive, Mapping[str, Earlier]], tuple[DriftReport, ...]]
+#: Reports that decide.
+_DECIDING = 2
 
 
 def build_measurement(
@@ -103,7 +107,7 @@ def build_measurement(
             rows = [row for report in reports for row in report.rows(**session)]
             count = database.replace_slice(DRIFT, session, rows)
             database.replace_slice(DRIFT_BINS, session, bin_rows(reports, **session, day=day, model_version=version))
-        sentence = " ".join(dict.fromkeys(report.sentence for report in reports if report.sentence))
+        sentence = " ".join(dict.fromkeys(report.sentence for report in reports[:_DECIDING] if report.sentence))
         context.log.info(f"report: {sentence}")
         shown = [{name: value for name, value in row.items() if name not in session} for row in rows[:_SHOWN]]
         return dg.MaterializeResult(

@@ -20,6 +20,7 @@ from tdml_assets.assets.gate import VERSION, scope_of
 from tdml_assets.assets.go_live import describe_today
 from tdml_assets.assets.prepared import read_parameters
 from tdml_assets.assets.sessions import as_of, record_session, session_id_of
+from tdml_assets.assets.target_drift import describe_target
 from tdml_assets.core import figures
 from tdml_assets.core.bundles import (
     GOLDEN_FILE,
@@ -156,7 +157,7 @@ def _build_candidate(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinit
         files = model_files(spec, candidate, splits) | {PREPARATION_FILE: parameters.to_json().encode()}
         with warehouse.write() as database:
             database.replace(holdout_contract(spec.name), candidate.holdout)
-            files |= describe_today(database, spec, candidate.final, parameters)
+            files |= describe_today(database, spec, candidate.final, parameters) | describe_target(database, spec)
             measured = read_measured(database, spec, candidate.final.recipe.chosen)
             evaluation = task_of(spec).evaluate(measured, spec)
         version = _store(store, spec, session["session_id"], day, parameters, files, evaluation, fingerprint)

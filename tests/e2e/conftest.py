@@ -20,8 +20,8 @@ sample: {customers: 300, pageviews_per_order: 0.5, emails_per_month: 0.3}
 warehouse: {threads: 1}
 workflows:
   cltv:
-  churn: {monitor: {report: false}}
-  next_best_product: {monitor: {report: false}}
+  churn: {monitor: {report: false}, classification: {min_negatives: 20}}
+  next_best_product: {monitor: {report: false}, split: {min_rows: 20}}
   segments: {monitor: {report: false}}
 """
 #: Differ from run to run by their nature.
@@ -35,8 +35,9 @@ class Home:
         self.folder = folder
         self.environment = {"TDML_CONFIG": str(folder / "tdml.yaml"), "TDML_HOME": str(folder / "home")}
 
-    def make(self) -> "Home":
+    def make(self, give_manifest: Callable[[Path], None]) -> "Home":
         self.folder.mkdir(parents=True, exist_ok=True)
+        give_manifest(self.folder / "home")
         (self.folder / "tdml.yaml").write_text(SETTINGS, encoding="utf-8")
         _make_ready(load_settings(self.environment))
         return self
@@ -76,9 +77,9 @@ class Home:
 
 
 @pytest.fixture(scope="session")
-def prepared_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+def prepared_home(tmp_path_factory: pytest.TempPathFactory, give_manifest: Callable[[Path], None]) -> Home:
     """Sample data and manifest, nothing materialised."""
-    return Home(tmp_path_factory.mktemp("prepared") / "p").make()
+    return Home(tmp_path_factory.mktemp("prepared") / "p").make(give_manifest)
 
 
 @pytest.fixture(scope="session")

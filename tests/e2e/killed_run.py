@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from functools import cache
 
 import dagster as dg
+from dagster._core.definitions.dependency import NodeHandle
 
 from tdml_assets.dbt import WarehouseDbt
 from tdml_assets.definitions import defs
@@ -39,6 +40,10 @@ _TRAINING = (
     "evaluation",
     "champion_model",
 )
+
+
+#: Killed behind all the training of workflows that no run has trained before.
+_FIRST_AS_A_WHOLE = ("publish_attributes",)
 
 
 def die() -> None:
@@ -95,9 +100,8 @@ def everything() -> dg.JobDefinition:
 
 def own_keys(stage: str) -> set[dg.AssetKey]:
     """Assets that a stage makes; none where it only checks."""
-    handles = [dg.NodeHandle(node.name, None) for node in everything().nodes if node.name == stage]
-    assert handles, f"{stage} is no stage"
-    found = everything().asset_layer.get_selected_entity_keys_for_node(handles[0])
+    assert stage in {node.name for node in everything().nodes}, stage
+    found = everything().asset_layer.get_selected_entity_keys_for_node(NodeHandle(stage, None))
     return {key for key in found if isinstance(key, dg.AssetKey)}
 
 
@@ -116,7 +120,7 @@ def keys_of(run: str) -> list[dg.AssetKey]:
     if own <= data:
         return sorted(before)
     trains = {key for key in keys if key.path[-1] in _TRAINING}
-    return sorted(before - data if own <= trains else before - data - trains)
+    return sorted(before - data if own <= trains or run in _FIRST_AS_A_WHOLE else before - data - trains)
 
 
 def run_again() -> int:
@@ -137,9 +141,7 @@ def materialise(run: str) -> int:
     if run not in ("data", "workflows"):
         arm(run)
     with dg.DagsterInstance.get() as instance:
-        done = everything().execute_in_process(
-            instance=instance, asset_selection=keys_of(run), raise_on_error=False
-        )
+        done = everything().execute_in_process(instance=instance, asset_selection=keys_of(run), raise_on_error=False)
         return 0 if done.success else 1
 
 

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from tdml_assets.cli import app
 from tdml_assets.resources.run_lock import hold_state
 from tests.e2e.conftest import Home
 
@@ -25,21 +27,22 @@ ORDERS = BASE + "workflows: [cltv]\n"
 ONE_CUSTOMER = "".join(f"Q-0007-Q,2024-{month:02d}-{day:02d},10.50\n" for month in range(1, 13) for day in (3, 17))
 NOBODY = "".join(f",2024-{month:02d}-05,10.50\n" for month in range(1, 13))
 
-CASES = {
+#: Refused before any other process starts.
+SETTINGS_CASES = {
     "an unknown key": (
         ORDERS + "as_off: latest\n",
         HEADER + ONE_CUSTOMER,
         ["as_off: unknown key", "did you mean 'as_of'"],
     ),
     "a wrong value": (ORDERS + "warehouse: {threads: two}\n", HEADER + ONE_CUSTOMER, ["warehouse.threads", "'two'"]),
+}
+#: Of files that cannot be read one stands for all: which message each gives is shown in ``resources/test_raw_formats.py``.
+CASES = {
     "an unknown workflow": (
         BASE + "workflows: [cltw]\n",
         HEADER + ONE_CUSTOMER,
         ["cltw is not declared", "known: churn, cltv"],
     ),
-    "a missing file": (ORDERS.replace("orders.csv", "gone.csv"), HEADER, ["gone.csv"]),
-    "an empty file": (ORDERS, "", ["orders.csv", "empty"]),
-    "a header alone": (ORDERS, HEADER, ["orders.csv", "empty"]),
     "a missing column": (
         ORDERS,
         "customer_id,day\nQ-0007-Q,2024-01-01\n",
@@ -64,6 +67,25 @@ def run(home: Home) -> subprocess.CompletedProcess[str]:
         timeout=240,
         check=False,
     )
+
+
+@pytest.mark.parametrize("case", SETTINGS_CASES)
+def test_settings_that_cannot_be_used_are_refused_before_anything_is_touched(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, orders, expected = SETTINGS_CASES[case]
+    home = Home(tmp_path)
+    (tmp_path / "tdml.yaml").write_text(settings, encoding="utf-8")
+    (tmp_path / "orders.csv").write_text(orders, encoding="utf-8")
+    for name, value in home.environment.items():
+        monkeypatch.setenv(name, value)
+    done = CliRunner().invoke(app, ["run"])
+    assert done.exit_code == 2
+    assert isinstance(done.exception, SystemExit), "an error, not a traceback"
+    for words in expected:
+        assert words in done.output
+    assert "Q-0007-Q" not in done.output
+    assert not (tmp_path / "home").exists()
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -1,16 +1,11 @@
-"""The code location as a newcomer finds it."""
+"""The code location as a newcomer finds it. What Dagster's own commands see of it: ``test_fifth_workflow.py``."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from tdml_assets.definitions import defs
-from tdml_assets.environment import child_environment, project_root
-from tdml_assets.settings import load_settings
 from tests.e2e.conftest import Home
 
 WORKFLOWS = ("cltv", "churn", "segments", "next_best_product")
@@ -80,16 +75,3 @@ def test_jobs_schedules_and_the_sensor_are_there(loaded: dg.Definitions) -> None
     assert [
         sensor.name for sensor in repository.sensor_defs if sensor.name != "default_automation_condition_sensor"
     ] == ["retrain_on_drift"]
-
-
-@pytest.mark.parametrize("arguments", [["list", "defs"], ["check", "yaml"]])
-def test_dagsters_own_tools_understand_the_project(arguments: list[str], environment: dict[str, str]) -> None:
-    done = subprocess.run(
-        [str(Path(sys.executable).with_name("dg")), *arguments],
-        cwd=project_root(),
-        env=child_environment(load_settings(environment), {**os.environ, **environment}),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr

@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +46,10 @@ sample: {customers: 600, return_share: 0.2, pageviews_per_order: 0.5, emails_per
 warehouse: {threads: 1}
 workflows:
   cltv: {monitor: {report: false}}
-  churn:
-  segments:
-  next_best_product:
-  returns:
+  churn: {monitor: {report: false}}
+  segments: {monitor: {report: false}}
+  next_best_product: {monitor: {report: false}}
+  returns: {monitor: {report: false}}
 """
 
 
@@ -77,9 +77,11 @@ class Ran:
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
+def ran(tmp_path_factory: pytest.TempPathFactory, give_manifest: Callable[[Path], None]) -> Iterator[Ran]:
     folder = tmp_path_factory.mktemp("fifth") / "project"
     folder.mkdir()
+    for home in (folder / ".tdml", folder.parent / "listed"):
+        give_manifest(home)
     unwanted = shutil.ignore_patterns("__pycache__", "target", "logs")
     for name in COPIED:
         source = project_root() / name

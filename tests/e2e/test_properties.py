@@ -1,7 +1,8 @@
 """What must not matter: the order of the rows, the unit of the currency, the unit of a feature.
 
 The whole pipeline runs on one sample, up to the predictions: as it is (the state folder that other tests share), with the rows
-of every file shuffled, and with every price in a unit a hundredth as large. What trees do to units is shown again on one fixed table.
+of every file shuffled, and with every price in a unit a hundredth as large. What trees do to units is shown again on one fixed
+table.
 """
 
 import json

@@ -148,9 +148,12 @@ def write_log(path: Path, log: Log, snapshots: tuple[date, ...] = SNAPSHOTS) -> 
 
 
 @pytest.fixture(scope="session")
-def make_platform(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path | Log], Platform]:
+def make_platform(
+    tmp_path_factory: pytest.TempPathFactory, give_manifest: Callable[[Path], None]
+) -> Callable[[Path | Log], Platform]:
     """Make a platform on a log, or on a copy of another's warehouse. All share one compiled manifest."""
     home = tmp_path_factory.mktemp("home")
+    give_manifest(home)
 
     def make(content: Path | Log) -> Platform:
         database = tmp_path_factory.mktemp("state") / "warehouse.duckdb"
