@@ -352,11 +352,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory(prefix="study-drift-") as name:
         folder = Path(name)
         sections = {
-            "stage": stage_section(rows, folder / "stage"),
             "null": null_section(rows),
             "power": power_section(rows),
-            "feeds": feeds_section(rows, folder),
             "logs": logs_section(rows, given.data, folder),
+            "feeds": feeds_section(rows, folder),
+            "stage": stage_section(rows, folder / "stage"),
         }
     write_results(NAME, page(sections), rows, given.docs)
 

@@ -37,8 +37,9 @@ _SHOWN = 10
 
 def collect(database: Database, spec: WorkflowSpec, models: ModelStore, session_id: str, now: datetime) -> Evidence:
     """Everything the decision of this session rests on."""
-    manifest = scored_until_now(models, spec.name, session_id).manifest
-    reports = read_reports(database, spec.name, session_id, spec.monitor)
+    live = scored_until_now(models, spec.name, session_id)
+    manifest = live.manifest
+    reports = read_reports(database, spec.name, session_id, spec.monitor, may_be_none=not live.scores)
     features = [column.column_name for column in reports[0].columns]
     realised = latest_realised(database, spec, manifest.version, tolerance=spec.monitor.realised_tolerance)
     return Evidence(

@@ -56,9 +56,6 @@ class QualityPolicy(BaseModel):
     volume_floor: float = Field(
         default=0.6, gt=0, lt=1, description="Share of the expected rows below which the last window has too few."
     )
-    volume_floor_long: float = Field(
-        default=0.7, gt=0, lt=1, description="The same over twice the window, in which chance has less room."
-    )
     freshness_days: int = Field(
         default=7, ge=1, description="Days without a row up to as_of that are never an alarm, in any source."
     )
@@ -195,8 +192,6 @@ def _checked(measured: Measured, earlier: Earlier | None, policy: QualityPolicy)
         before = comparable.get(days.table)
         yield from arrival.freshness(days, as_of, before, policy)
         yield from arrival.volume(days, as_of, policy)
-        twice = {"window_days": 2 * policy.window_days, "volume_floor": policy.volume_floor_long}
-        yield from arrival.volume(days, as_of, policy.model_copy(update=twice), name=f"{days.table} (twice the window)")
         yield from content.null_share(days, as_of, policy)
         yield from content.scale(days, as_of, before, policy)
     orders = measured.tables[0]

@@ -120,28 +120,22 @@ def _least(expected: float, days: Days, as_of: date, policy: QualityPolicy) -> f
     return min(policy.volume_floor * expected, by_chance)
 
 
-def volume(days: Days, as_of: date, policy: QualityPolicy, *, name: str | None = None) -> Iterator[Finding]:
-    """Rows of the last window against the level of those before it, times what the season did to it a year earlier.
-
-    Parameters
-    ----------
-    name : what it is called in the findings; the table unless given.
-    """
+def volume(days: Days, as_of: date, policy: QualityPolicy) -> Iterator[Finding]:
+    """Rows of the last window against the level of those before it, times what the season did to it a year earlier."""
     if not days.days:
         return
-    name = name or days.table
     counts = days.windows(as_of, policy.window_days, policy.windows)
     if len(counts) <= MIN_WINDOWS:
         needed = (MIN_WINDOWS + 1) * policy.window_days
-        yield unjudged("volume", name, f"less than {needed} days of history")
+        yield unjudged("volume", days.table, f"less than {needed} days of history")
         return
     last, before, when = counts[0], counts[1:], window_words(as_of, policy)
     if last == 0:
-        yield unjudged("volume", name, f"no row in {when}: see freshness", 0)
+        yield unjudged("volume", days.table, f"no row in {when}: see freshness", 0)
         return
     if level(before) < policy.min_rows:
         why = f"{level(before):,.0f} rows expected in {when}, fewer than {policy.min_rows:,}"
-        yield unjudged("volume", name, why, last)
+        yield unjudged("volume", days.table, why, last)
         return
     factor = season(days, as_of, policy)
     expected = level(before) * (1.0 if factor is None else factor) * opening(days, as_of, policy)
@@ -149,7 +143,7 @@ def volume(days: Days, as_of: date, policy: QualityPolicy, *, name: str | None =
     seasonal = "" if factor is None else f", the season included ({factor:.2f} times a year ago)"
     yield judged(
         "volume",
-        name,
+        days.table,
         f"{last:,} rows in {when}; {expected:,.0f} were expected{seasonal}, {bound:,.0f} is the least",
         "Look for a file, shard or day that is missing, load it and run again.",
         is_broken=last < bound,

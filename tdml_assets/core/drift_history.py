@@ -63,10 +63,18 @@ def bin_rows(
     ]
 
 
-def read_reports(reader: Reader, workflow: str, session_id: str, policy: Monitor) -> list[DriftReport]:
-    """What a session measured, features first."""
+def read_reports(
+    reader: Reader, workflow: str, session_id: str, policy: Monitor, *, may_be_none: bool = False
+) -> list[DriftReport]:
+    """What a session measured, features first.
+
+    Parameters
+    ----------
+    may_be_none : whether there may have been nothing to measure: a recommendation, of which predictions alone are watched, in
+        the session of another champion's promotion.
+    """
     rows = reader.rows(render("drift/of_session", table=DRIFT.path, workflow=workflow, session_id=session_id))
-    if not rows:
+    if not rows and not may_be_none:
         raise LookupError(
             f"session {session_id} has measured no drift of {workflow}: materialise {workflow}/drift first"
         )

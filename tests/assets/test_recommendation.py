@@ -12,6 +12,7 @@ from dagster_aws.s3 import S3Resource
 from tdml_assets.assets.raw import build_raw_assets
 from tdml_assets.assets.recommendation import build_recommendation_definitions
 from tdml_assets.assets.recommendation_scoring import load_recommender
+from tdml_assets.assets.triage import build_triage
 from tdml_assets.core.contracts import Column, TableContract
 from tdml_assets.core.simulation import SimulationSettings
 from tdml_assets.core.sources import Sources
@@ -228,6 +229,24 @@ def test_the_same_session_again_stores_the_same_model_and_doubles_nothing(scored
     again = home.run(spec, [*stages, *external])
     assert metadata(again, "champion_model")["model_version"].value == version
     assert home.rows(f"select * exclude (session_id) from {WORKFLOW}.predictions order by customer_id, rank") == before
+
+
+def test_a_session_that_promotes_another_model_has_nothing_to_compare_with_and_is_judged_all_the_same(
+    scored: tuple[House, Any],
+) -> None:
+    """Its lists differ from those of the champion before by the model too."""
+    home, _ = scored
+    spec = home.spec(half_lives_days=[121])
+    stages = [
+        *build_recommendation_definitions(spec, settings(home.folder)),
+        build_triage(spec, settings(home.folder)),
+    ]
+    external = [dg.AssetSpec(["raw", "orders"]), dg.AssetSpec(["features", "snapshots"])]
+    result = home.run(spec, [*stages, *external])
+    champion = metadata(result, "champion_model")
+    assert champion["model_version"].value == champion["candidate"].value != champion["previous"].value != "none"
+    found = home.rows(f"select decision, sentence from monitoring.triage where session_id = '{result.run_id}'")
+    assert found == [{"decision": "nothing", "sentence": "Nothing to compare with yet."}]
 
 
 def test_products_can_be_left_out(scored: tuple[House, Any]) -> None:

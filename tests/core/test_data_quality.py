@@ -117,7 +117,7 @@ def test_half_the_rows_are_seen_whatever_the_draw_and_whole_ones_are_not(seed: i
 
 def test_half_the_orders_of_a_week_are_seen_in_nineteen_of_twenty_weeks_and_no_whole_week_is_an_alarm() -> None:
     """Three years of sample data, about 1,000 lines a week in orders of two or three, with seasons: every week from year one on."""
-    orders = simulate(SimulationSettings(pageviews_per_order=0, emails_per_month=0)).orders
+    orders = simulate(SimulationSettings(customers=12_000, pageviews_per_order=0, emails_per_month=0)).orders
     moments = orders["ordered_at"].to_numpy().astype("datetime64[D]")
     codes = np.unique(orders["order_id"].to_numpy(zero_copy_only=False), return_inverse=True)[1]
     is_kept = np.random.default_rng(3).random(codes.max() + 1)[codes] < 0.5

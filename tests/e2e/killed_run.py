@@ -91,23 +91,26 @@ def arm(stage: str) -> None:
         WarehouseDbt.cli = dying_cli  # type: ignore[method-assign]
 
 
-@cache
 def everything() -> dg.JobDefinition:
     """All assets, as the UI's *Materialize all* starts them, under a name that a run can be found by."""
     jobs = dg.Definitions(jobs=[dg.define_asset_job("everything")])
     return dg.Definitions.merge(defs(), jobs).resolve_job_def("everything")
 
 
+#: Made once for all killed runs.
+the_job = cache(everything)
+
+
 def own_keys(stage: str) -> set[dg.AssetKey]:
     """Assets that a stage makes; none where it only checks."""
-    assert stage in {node.name for node in everything().nodes}, stage
-    found = everything().asset_layer.get_selected_entity_keys_for_node(NodeHandle(stage, None))
+    assert stage in {node.name for node in the_job().nodes}, stage
+    found = the_job().asset_layer.get_selected_entity_keys_for_node(NodeHandle(stage, None))
     return {key for key in found if isinstance(key, dg.AssetKey)}
 
 
 def keys_of(run: str) -> list[dg.AssetKey]:
     """What a run materialises."""
-    graph = everything().asset_layer.asset_graph
+    graph = the_job().asset_layer.asset_graph
     # Drawn in a process of its own and the slowest stage by far: only the run that is killed there needs it.
     keys = {key for key in graph.executable_asset_keys if key.path[-1] != "drift_report"}
     data = {key for key in keys if key.path[0] in _DATA}
@@ -138,11 +141,14 @@ def run_again() -> int:
 
 def materialise(run: str) -> int:
     """One run; the exit code says whether all succeeded."""
-    if run not in ("data", "workflows"):
-        arm(run)
+    keys = keys_of(run)
     with dg.DagsterInstance.get() as instance:
-        done = everything().execute_in_process(instance=instance, asset_selection=keys_of(run), raise_on_error=False)
-        return 0 if done.success else 1
+        if run in ("data", "workflows"):
+            done = dg.execute_job(dg.reconstructable(everything), instance, asset_selection=keys)
+            return 0 if done.success else 1
+        arm(run)
+        the_job().execute_in_process(instance=instance, asset_selection=keys, raise_on_error=False)
+    return 1
 
 
 def forked(run: str) -> int:
@@ -161,5 +167,5 @@ def forked(run: str) -> int:
 
 
 if __name__ == "__main__":
-    everything()
+    the_job()
     sys.stdout.write(json.dumps(list(map(forked, sys.argv[1:]))))

@@ -6,6 +6,7 @@ the stage that was killed before, and is killed in the next; the last is left al
 
 import signal
 from collections.abc import Callable
+from typing import Any
 
 from tests.e2e.conftest import Home
 
@@ -29,18 +30,25 @@ TRAINING = (
     "champion_model",
 )
 SCORING = ("predictions", "drift", "drift_report", "realised", "triage", "session_report")
-WITHOUT_HORIZON = ("predictions", "drift", "triage", "session_report")
+#: Of the other tasks those whose code is their own, and the promotion, without which nothing behind it runs.
+OF_SEGMENTS = ("candidate_model", "evaluation", "champion_model", "predictions")
+OF_RECOMMENDATION = ("training_table", "exploration", *OF_SEGMENTS, "drift")
 WORKFLOW_STAGES = (
     "monitoring__data_quality",
     *(f"cltv__{stage}" for stage in (*TRAINING, *SCORING)),
-    *(f"segments__{stage}" for stage in (*TRAINING, *WITHOUT_HORIZON)),
-    *(f"next_best_product__{stage}" for stage in TRAINING if not stage.startswith("prepar")),
-    *(f"next_best_product__{stage}" for stage in WITHOUT_HORIZON),
+    *(f"segments__{stage}" for stage in OF_SEGMENTS),
+    *(f"next_best_product__{stage}" for stage in OF_RECOMMENDATION),
     "publish_attributes",
     "audience__files",
 )
 
 KILLED = -signal.SIGKILL
+
+
+def apart_from_the_past(tables: dict[str, Any]) -> dict[str, Any]:
+    """Without how many groups the clustering before found: the first session has none before it."""
+    params = "monitoring.model_params"
+    return {**tables, params: [row for row in tables[params] if not row[1].endswith("k_before")]}
 
 
 def test_data_stages_killed_one_after_the_other_leave_no_trace(
@@ -56,7 +64,7 @@ def test_workflow_stages_killed_one_after_the_other_leave_no_trace(
 ) -> None:
     home = copy_of(data_home)
     assert home.runs(*WORKFLOW_STAGES, "workflows") == [KILLED] * len(WORKFLOW_STAGES) + [0]
-    assert home.tables() == finished_home.tables()
+    assert apart_from_the_past(home.tables()) == finished_home.tables()
 
 
 def test_the_same_session_executed_again_doubles_nothing_and_a_new_one_adds_only_its_own_rows(
@@ -64,9 +72,9 @@ def test_the_same_session_executed_again_doubles_nothing_and_a_new_one_adds_only
 ) -> None:
     home, before = copy_of(finished_home), finished_home.tables()
     assert home.runs("again") == [0]
-    assert home.tables() == before
+    assert apart_from_the_past(home.tables()) == before
     assert home.runs("workflows") == [0]
-    tables = home.tables()
+    tables = apart_from_the_past(home.tables())
     appended = {name for name in tables if name.startswith("monitoring.")}
     assert {name: tables[name] for name in tables.keys() - appended} == {
         name: before[name] for name in before.keys() - appended
@@ -74,4 +82,9 @@ def test_the_same_session_executed_again_doubles_nothing_and_a_new_one_adds_only
     for name in appended:
         # Another session of the same data: the same figures under another key.
         assert len(tables[name]) == 2 * len(before[name]), name
-        assert set(tables[name]) == set(before[name]), name
+        if name in ("monitoring.data_quality", "monitoring.triage"):
+            # The raw data are compared with the session before: what they are found to be stays, what they are held against not.
+            own = slice(0, 2) if name.endswith("data_quality") else slice(0, 5)
+            assert {row[own] for row in tables[name]} == {row[own] for row in before[name]}, name
+        else:
+            assert set(tables[name]) == set(before[name]), name
