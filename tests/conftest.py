@@ -27,4 +27,4 @@ def give_manifest(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The long ones first: one worker takes them, with the state folders they share, while the other does the rest."""
-    items.sort(key=lambda item: "e2e" not in item.path.parts)
+    items.sort(key=lambda item: ("e2e" not in item.path.parts, item.path.name != "test_killed_runs.py"))

@@ -30,7 +30,7 @@ from tdml_assets.settings import Settings
 
 _SHOWN = 20
 #: Columns drawn: a report of all of them takes longer than the rest of a small session, and nobody reads that far.
-_DRAWN = 12
+_DRAWN = 8
 
 
 def measure_drift(

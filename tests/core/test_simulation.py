@@ -108,9 +108,9 @@ def test_customer_ids_keep_their_leading_zeros_in_every_table(plain: Simulation)
     assert all(len(i) == 10 and i.startswith("00000") for i in known)
 
 
-def test_the_defaults_give_100_to_180_thousand_lines_and_less_than_twice_as_many_other_events() -> None:
+def test_the_defaults_give_40_to_80_thousand_lines_and_less_than_twice_as_many_other_events() -> None:
     default = simulate(SimulationSettings())
-    assert 100_000 < default.orders.num_rows < 180_000
+    assert 40_000 < default.orders.num_rows < 80_000
     assert 0.5 < default.pageviews.num_rows / default.orders.num_rows < 2
     assert 0.5 < default.email_events.num_rows / default.orders.num_rows < 2
 

@@ -30,13 +30,12 @@ TRAINING = (
     "champion_model",
 )
 SCORING = ("predictions", "drift", "drift_report", "realised", "triage", "session_report")
-#: Of the other tasks those whose code is their own, and the promotion, without which nothing behind it runs.
-OF_SEGMENTS = ("candidate_model", "evaluation", "champion_model", "predictions")
-OF_RECOMMENDATION = ("training_table", "exploration", *OF_SEGMENTS, "drift")
+#: Of recommendation those whose writing is its own, and the promotion, without which nothing behind it runs. The other tasks
+#: write by the code of cltv's stages; the last run, which is left alone, has all of them.
+OF_RECOMMENDATION = ("training_table", "candidate_model", "evaluation", "champion_model", "predictions")
 WORKFLOW_STAGES = (
     "monitoring__data_quality",
     *(f"cltv__{stage}" for stage in (*TRAINING, *SCORING)),
-    *(f"segments__{stage}" for stage in OF_SEGMENTS),
     *(f"next_best_product__{stage}" for stage in OF_RECOMMENDATION),
     "publish_attributes",
     "audience__files",

@@ -58,11 +58,11 @@ class SimulationSettings(_Frozen):
     """Size, period, process and switches of one simulation; equal settings give byte-identical tables.
 
     Rates are averages over customers; customers differ around them as gamma distributions (Pareto/NBD). The defaults
-    give about 64,000 order lines.
+    give about 53,000 order lines.
     """
 
     customers: int = Field(
-        default=6_000, ge=1, le=10_000_000, description="Customers present at the start or acquired before the end."
+        default=5_000, ge=1, le=10_000_000, description="Customers present at the start or acquired before the end."
     )
     start_date: date = Field(default=date(2023, 7, 1), description="First day, inclusive.")
     end_date: date = Field(
