@@ -25,6 +25,18 @@ def give_manifest(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], 
     return give
 
 
+#: End-to-end tests that the first worker begins with.
+_WITH_THE_KILLED = ("test_killed_runs.py", "test_properties.py")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long ones first: one worker takes them, with the state folders they share, while the other does the rest."""
-    items.sort(key=lambda item: ("e2e" not in item.path.parts, item.path.name != "test_killed_runs.py"))
+    """The long ones first, on both workers: each begins with one half of what is collected, and steals from the other later.
+
+    The killed runs alone take as long as the other end-to-end tests together.
+    """
+    long = [item for item in items if "e2e" in item.path.parts]
+    killed = [item for item in long if item.path.name in _WITH_THE_KILLED]
+    others = [item for item in long if item.path.name not in _WITH_THE_KILLED]
+    short = [item for item in items if "e2e" not in item.path.parts]
+    half = max(0, len(items) // 2 - len(killed))
+    items[:] = [*killed, *short[:half], *others, *short[half:]]

@@ -32,7 +32,7 @@ TRAINING = (
 SCORING = ("predictions", "drift", "drift_report", "realised", "triage", "session_report")
 #: Of recommendation those whose writing is its own, and the promotion, without which nothing behind it runs. The other tasks
 #: write by the code of cltv's stages; the last run, which is left alone, has all of them.
-OF_RECOMMENDATION = ("training_table", "candidate_model", "evaluation", "champion_model", "predictions")
+OF_RECOMMENDATION = ("candidate_model", "champion_model", "predictions")
 WORKFLOW_STAGES = (
     "monitoring__data_quality",
     *(f"cltv__{stage}" for stage in (*TRAINING, *SCORING)),
