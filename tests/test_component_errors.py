@@ -121,7 +121,8 @@ def make_project(root: Path, package: str) -> Path:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Folder of one declaration, in a project of its own."""
     root = tmp_path_factory.mktemp("declared")
-    folder = make_project(root, "one_declaration") / "abc"
+    # A worker that comes back to this module sets it up anew, and would import the first folder's package again.
+    folder = make_project(root, root.name) / "abc"
     folder.mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(root)
