@@ -39,11 +39,11 @@ from benchmarks.accuracy_cases import (
     spend_case,
 )
 from benchmarks.accuracy_runs import (
-    CLTV_VARIANTS,
-    KNOW_THE_CUT,
     ROOT,
+    VARIANTS,
     Home,
     cdnow,
+    every_estimator,
     judged_estimator,
     lifetime_directly,
     retail,
@@ -138,34 +138,36 @@ def run_39(found: Found, data: Path, lines: pd.DataFrame, folder: Path) -> None:
 def run_labelled(
     found: Found, home: Home, truth: Truth, *, example: str, names: tuple[str, str], penalizer: float
 ) -> dict[str, Floats]:
-    """CLTV and churn at a cut that labels lie before; every estimator, the one of the example judged.
+    """CLTV and churn at a cut that labels lie before; every estimator, those of the example judged.
 
     Returns
     -------
     The predictions of the shipped workflows, by workflow.
     """
     window = truth.window
-    spends: list[Prediction] = []
-    judged = judged_estimator(example, window.days)
-    for name, over in CLTV_VARIANTS.items():
-        first = not spends
-        workflows = {"cltv": _targeted(window, over)}
-        if first:
-            workflows["churn"] = _targeted(window, {"model": {"reasons": 0}})
-        home.run(name, workflows, again=not first)
-        saw = f"customers at {home.trained_on('cltv')} and what they spent in the {window.days} days after each"
-        if name in KNOW_THE_CUT:
-            saw += ", and the histories to score, which have no target yet"
-        spends.append(Prediction(name, True, saw, home.predicted("cltv", "predicted_target", truth.customers)))
-    churn = home.predicted("churn", "probability", truth.customers)
-    saw = f"customers at {home.trained_on('churn')} and whether they bought in the {window.days} days after each"
+    said = every_estimator(home, window.days, truth.customers)
+    spends = [Prediction(one.estimator, True, one.saw, one.score) for one in said["cltv"]]
+    chances = [Prediction(_buying(one.estimator), True, one.saw, 1.0 - one.score) for one in said["churn"]]
     fitted = rivals.lifetimes(truth, penalizer=penalizer)
-    ours = [Prediction("churn, 1 - probability", True, saw, 1.0 - churn)]
     found.add(
-        spend_case(names[0], judged, truth, [*spends, *_rival_spend(truth, fitted)]),
-        buys_case(names[1], ours[0].name, truth, [*ours, *_rival_buys(truth, fitted)]),
+        spend_case(
+            names[0],
+            judged_estimator(example, "cltv", window.days),
+            truth,
+            [*spends, *_rival_spend(truth, fitted)],
+        ),
+        buys_case(
+            names[1],
+            _buying(judged_estimator(example, "churn", window.days)),
+            truth,
+            [*chances, *_rival_buys(truth, fitted)],
+        ),
     )
-    return {"cltv": spends[0].said, "churn": churn}
+    return {workflow: ones[0].score for workflow, ones in said.items()}
+
+
+def _buying(estimator: str) -> str:
+    return f"churn by {estimator}, 1 - probability"
 
 
 def run_retail(found: Found, data: Path, folder: Path) -> None:
@@ -196,7 +198,7 @@ def _prove_blind(found: Found, data: Path, folder: Path, truth: Truth, predicted
     cut_off = Home.new(
         folder / "retail-cut", without_later_rows(retail(data), WINDOW_RETAIL.cut, folder), WINDOW_RETAIL.cut
     )
-    over = {"cltv": CLTV_VARIANTS["two_stage_xgboost"], "churn": {"model": {"reasons": 0}}}
+    over = {workflow: next(iter(variants.values())) for workflow, variants in VARIANTS.items()}
     cut_off.run("again", {name: _targeted(WINDOW_RETAIL, one) for name, one in over.items()})
     found.ran(cut_off)
     columns = {"cltv": "predicted_target", "churn": "probability"}
@@ -313,10 +315,10 @@ def _rehearse(found: Found, data: Path, folder: Path, lines: pd.DataFrame) -> No
     )
     for case, example, scored, known, log, window in plays:
         assert window.until <= scored.cut, "a rehearsal must end before what is scored"
-        one, home = rehearsal.rehearse(case, example, scored.days, known, log, window, folder / f"rehearsal-{example}")
-        found.rehearsals.append(one)
+        ones, home = rehearsal.rehearse(case, example, scored.days, known, log, window, folder / f"rehearsal-{example}")
+        found.rehearsals += ones
         found.ran(home)
-        print(one.sentence(), flush=True)
+        print(*(one.sentence() for one in ones), sep="\n", flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

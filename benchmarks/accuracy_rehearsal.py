@@ -9,20 +9,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from benchmarks.accuracy_measures import DIRECTION, spend_measures
-from benchmarks.accuracy_runs import CLTV_VARIANTS, Home, Log, judged_estimator
+from benchmarks.accuracy_measures import DIRECTION, buys_measures, spend_measures
+from benchmarks.accuracy_runs import Home, Log, every_estimator, judged_estimator
 from benchmarks.accuracy_truth import Truth, Window, truth_of
 
-MEASURES = ("mae", "spearman", "normalised_gini", "total_bias", "decile_mape")
+MEASURES = {
+    "cltv": ("mae", "spearman", "normalised_gini", "total_bias", "decile_mape"),
+    "churn": ("auc", "log_loss", "brier"),
+}
 
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """One window before a cut, with every estimator of ours on it.
+    """One workflow on one window before a cut, with every estimator of ours.
 
     Parameters
     ----------
@@ -31,6 +33,7 @@ class Rehearsal:
     """
 
     case: str
+    workflow: str
     window: Window
     judged: str
     measured: Mapping[str, Mapping[str, float]]
@@ -47,29 +50,44 @@ class Rehearsal:
 
     def sentence(self) -> str:
         """What would have been chosen."""
-        chosen = ", ".join(f"{label} {self.best(name)}" for name, label in _LABELS.items())
+        chosen = ", ".join(f"{_LABELS[name]} {self.best(name)}" for name in MEASURES[self.workflow] if name in _LABELS)
         return (
-            f"{self.case}, rehearsed at {self.window.cut} for the {self.window.days} days up to {self.window.until}: "
-            f"{chosen}; the example names {self.judged}."
+            f"{self.case}, {self.workflow}, rehearsed at {self.window.cut} for the {self.window.days} days up to "
+            f"{self.window.until}: {chosen}; the example names {self.judged}."
         )
 
 
-_LABELS = {"mae": "lowest MAE", "normalised_gini": "highest nGini", "total_bias": "smallest bias"}
+_LABELS = {
+    "mae": "lowest MAE",
+    "normalised_gini": "highest nGini",
+    "total_bias": "smallest bias",
+    "auc": "highest AUC",
+    "log_loss": "lowest log loss",
+}
 
 
 def rehearse(
     case: str, example: str, horizon_days: int, lines: pd.DataFrame, log: Log, window: Window, folder: Path
-) -> tuple[Rehearsal, Home]:
+) -> tuple[list[Rehearsal], Home]:
     """Run every estimator at the window's cut."""
     truth: Truth = truth_of(lines, window)
     home = Home.new(folder, log, window.cut)
-    measured: dict[str, dict[str, float]] = {}
-    for name, over in CLTV_VARIANTS.items():
-        workflows: dict[str, dict[str, Any]] = {"cltv": {"target": {"horizon_days": window.days}, **over}}
-        home.run(name, workflows, again=bool(measured))
-        found = spend_measures(truth.spend, home.predicted("cltv", "predicted_target", truth.customers))
-        measured[name] = {measure: found[measure] for measure in MEASURES}
-    return Rehearsal(case, window, judged_estimator(example, horizon_days), measured), home
+    said = every_estimator(home, window.days, truth.customers)
+    measured = {
+        "cltv": {one.estimator: spend_measures(truth.spend, one.score) for one in said["cltv"]},
+        "churn": {one.estimator: buys_measures(truth.buys, 1.0 - one.score) for one in said["churn"]},
+    }
+    found = [
+        Rehearsal(
+            case,
+            workflow,
+            window,
+            judged_estimator(example, workflow, horizon_days),
+            {name: {measure: values[measure] for measure in MEASURES[workflow]} for name, values in by_name.items()},
+        )
+        for workflow, by_name in measured.items()
+    ]
+    return found, home
 
 
 #: Windows that end where the scored ones begin.
@@ -78,10 +96,20 @@ RETAIL_WINDOW = Window(date(2011, 6, 10), 91, 2_806)
 
 
 def table(rehearsals: Sequence[Rehearsal], figure: Callable[[str, float], str], name: Callable[[str], str]) -> str:
-    """Every estimator on every rehearsal."""
-    lines = [f"| rehearsal | estimator | {' | '.join(map(name, MEASURES))} |", f"|---|---|{'---:|' * len(MEASURES)}"]
+    """Every estimator on every rehearsal, a table a workflow."""
+    return "\n\n".join(_table(workflow, rehearsals, figure, name) for workflow in MEASURES)
+
+
+def _table(
+    workflow: str, rehearsals: Sequence[Rehearsal], figure: Callable[[str, float], str], name: Callable[[str], str]
+) -> str:
+    measures = MEASURES[workflow]
+    lines = [
+        f"| {workflow}, rehearsal | estimator | {' | '.join(map(name, measures))} |",
+        f"|---|---|{'---:|' * len(measures)}",
+    ]
     for one in rehearsals:
-        for estimator, values in one.measured.items():
-            cells = " | ".join(figure(measure, values[measure]) for measure in MEASURES)
+        for estimator, values in one.measured.items() if one.workflow == workflow else ():
+            cells = " | ".join(figure(measure, values[measure]) for measure in measures)
             lines.append(f"| {one.case} before {one.window.until} | {estimator} | {cells} |")
     return "\n".join(lines)

@@ -45,8 +45,18 @@ CLTV_VARIANTS: Mapping[str, Mapping[str, Any]] = {
         "prepare": {"outliers": {"rule": "none"}},
     },
 }
-#: Of these, the ones that are fitted to the histories of the cut too.
-KNOW_THE_CUT = frozenset({"lifetime_xgboost", "pareto_nbd_gamma_gamma"})
+#: The churn workflow in the same way.
+CHURN_VARIANTS: Mapping[str, Mapping[str, Any]] = {
+    "xgboost_classifier": {"model": _NO_REASONS},
+    "lifetime_xgboost_classifier": {
+        "model": {"estimator": "lifetime_xgboost_classifier", **_NO_REASONS},
+        "prepare": {"outliers": {"rule": "none"}},
+    },
+}
+VARIANTS = {"cltv": CLTV_VARIANTS, "churn": CHURN_VARIANTS}
+#: Of all these, the ones that are fitted to the histories of the cut too.
+KNOW_THE_CUT = frozenset({"lifetime_xgboost", "pareto_nbd_gamma_gamma", "lifetime_xgboost_classifier"})
+_SCORES = {"cltv": "predicted_target", "churn": "probability"}
 
 
 class WrongModelError(RuntimeError):
@@ -184,22 +194,53 @@ def retail(data: Path) -> Log:
     return Log((data / RETAIL_FILE).resolve(), _declared("online_retail"))
 
 
-def judged_estimator(example: str, horizon_days: int) -> str:
-    """Which estimator ``examples/<example>.yaml`` names for CLTV: that one is judged.
+def judged_estimator(example: str, workflow: str, horizon_days: int) -> str:
+    """Which estimator ``examples/<example>.yaml`` names for a workflow: that one is judged.
 
     Raises
     ------
     ValueError
         If the example predicts another horizon than the protocol, or an estimator that is not run here.
     """
-    cltv = _example(example)["workflows"]["cltv"] or {}
-    days, estimator = cltv["target"]["horizon_days"], (cltv.get("model") or {}).get("estimator", "two_stage_xgboost")
-    if days != horizon_days or estimator not in CLTV_VARIANTS:
+    declared, variants = _example(example)["workflows"][workflow] or {}, VARIANTS[workflow]
+    days = declared["target"]["horizon_days"]
+    estimator = (declared.get("model") or {}).get("estimator", next(iter(variants)))
+    if days != horizon_days or estimator not in variants:
         raise ValueError(
-            f"examples/{example}.yaml predicts {days} days by {estimator}, the protocol {horizon_days} days by one of "
-            f"{', '.join(CLTV_VARIANTS)}: bring the two together"
+            f"examples/{example}.yaml predicts {days} days of {workflow} by {estimator}, the protocol {horizon_days} days by one "
+            f"of {', '.join(variants)}: bring the two together"
         )
     return str(estimator)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one estimator said of every customer, and what it saw."""
+
+    estimator: str
+    saw: str
+    score: Floats
+
+
+def every_estimator(home: Home, horizon_days: int, customers: pd.Index) -> dict[str, list[Said]]:
+    """Run both workflows with every estimator; by workflow, the shipped one first."""
+    found: dict[str, list[Said]] = {workflow: [] for workflow in VARIANTS}
+    for place in range(max(map(len, VARIANTS.values()))):
+        chosen = {
+            workflow: list(variants.items())[place] for workflow, variants in VARIANTS.items() if place < len(variants)
+        }
+        overrides = {
+            workflow: {"target": {"horizon_days": horizon_days}, **over} for workflow, (_, over) in chosen.items()
+        }
+        home.run(" and ".join(name for name, _ in chosen.values()), overrides, again=place > 0)
+        for workflow, (name, _) in chosen.items():
+            what = "what they spent" if workflow == "cltv" else "whether they bought"
+            saw = f"customers at {home.trained_on(workflow)} and {what} in the {horizon_days} days after each"
+            if name in KNOW_THE_CUT:
+                saw += ", and the histories to score, which have no target yet"
+            values = home.predicted(workflow, _SCORES[workflow], customers)
+            found[workflow].append(Said(name, saw, values))
+    return found
 
 
 def _declared(example: str) -> dict[str, Any]:

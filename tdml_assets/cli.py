@@ -38,15 +38,14 @@ def _settings() -> Settings:
 
 def _make_ready(settings: Settings) -> None:
     """State folder, sample data where no orders are declared, and the dbt manifest."""
-    from tdml_assets.dbt import dbt_environment, ensure_manifest
-    from tdml_assets.resources.platform import build_warehouse
+    from tdml_assets.dbt_manifest import ensure_manifest
     from tdml_assets.sample import write_sample
 
     prepare_home(settings)
     if settings.uses_sample:
         typer.echo(f"no orders declared: sample data in {settings.sample_folder}")
         write_sample(settings.sample_folder, settings.sample)
-    ensure_manifest(settings.home, dbt_environment(settings.home, build_warehouse(settings)))
+    ensure_manifest(settings.home, settings.warehouse_path.stem)
 
 
 @app.command()

@@ -12,6 +12,7 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -158,6 +159,12 @@ def component_tree() -> dg.ComponentTree:
     for category in (dg.BetaWarning, dg.PreviewWarning):
         warnings.filterwarnings("ignore", category=category)
     return dg.ComponentTree.for_project(project_root())
+
+
+def declarations() -> dict[Path, bytes]:
+    """Every YAML file that workflows are declared in, as it is now."""
+    folder = component_tree().defs_module_path
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*.y*ml"))}
 
 
 def declared_workflows(settings: Settings) -> list[WorkflowSpec]:

@@ -1,22 +1,19 @@
 """staging/* and features/*: the dbt project as Dagster assets, and the shift test on what it built.
 
-Belongs here: finding the project, keeping its manifest fresh, running ``dbt build``, translating its nodes.
-Does not: SQL of features (``dbt_project/``), the verdict of the shift test (``core/point_in_time.py``).
+Belongs here: running ``dbt build``, translating the project's nodes, computing features again for the shift test.
+Does not: SQL of features (``dbt_project/``), the manifest (``dbt_manifest.py``), the verdict of the shift test
+(``core/point_in_time.py``).
 
 dbt runs as a process of its own: the warehouse file is its alone for the while, and free again when it ends. Rows are
 counted afterwards through ``Warehouse``; dagster-dbt's own ``fetch_row_counts`` would keep a connection open here.
 """
 
 import contextlib
-import fcntl
-import hashlib
 import importlib.metadata
 import io
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -43,6 +40,7 @@ from tdml_assets.core.point_in_time import (
     snapshots_to_check,
 )
 from tdml_assets.core.statements import Statement, render
+from tdml_assets.dbt_manifest import QUIET, dbt_executable, dbt_project_directory, ensure_manifest
 from tdml_assets.metadata import OWNER
 from tdml_assets.resources.warehouse import Database, Warehouse
 
@@ -52,33 +50,9 @@ SNAPSHOTS = ("features", "snapshots")
 EVENTS = {("raw", "orders"): "ordered_on", ("raw", "pageviews"): "viewed_on", ("raw", "email_events"): "sent_on"}
 SAMPLED_CUSTOMERS = 2000
 _KEPT_FAILURES = 5
-_QUIET = {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DO_NOT_TRACK": "1"}
-_PACKAGES = ("dbt-core", "dbt-adapters", "dbt-duckdb")
 _ENVIRONMENT_LOCK = threading.Lock()
 
 Event = Any  # what dagster-dbt yields: Output, AssetCheckResult, AssetObservation
-
-
-class DbtProjectError(RuntimeError):
-    """The dbt project cannot be compiled."""
-
-
-def dbt_project_directory() -> Path:
-    """Folder of the dbt project: beside the package in a checkout, inside it in an installed wheel."""
-    package = Path(__file__).resolve().parent
-    for candidate in (package / "_dbt_project", package.parent / "dbt_project"):
-        if (candidate / "dbt_project.yml").is_file():
-            return candidate
-    raise FileNotFoundError(f"no dbt project beside {package}: reinstall the package")
-
-
-def dbt_executable() -> str:
-    """Find the ``dbt`` beside this Python, whatever the search path says."""
-    beside = Path(sys.executable).parent / "dbt"
-    found = str(beside) if beside.exists() else shutil.which("dbt")
-    if found is None:
-        raise FileNotFoundError(f"no dbt beside {sys.executable} or on PATH: install the package's requirements")
-    return found
 
 
 def dbt_environment(home: Path, warehouse: Warehouse) -> dict[str, str]:
@@ -91,66 +65,8 @@ def dbt_environment(home: Path, warehouse: Warehouse) -> dict[str, str]:
         "WAREHOUSE_MAX_TEMP": f"{warehouse.max_temp_gb}GB",
         "DBT_TARGET_PATH": str((home / "dbt" / "runs").resolve()),
         "DBT_LOG_PATH": str((home / "dbt" / "runs").resolve()),
-        **_QUIET,
+        **QUIET,
     }
-
-
-# Manifest
-
-
-def _fingerprint(project: Path, catalog: str) -> str:
-    digest = hashlib.sha256(catalog.encode())
-    for package in _PACKAGES:
-        digest.update(f"{package}=={importlib.metadata.version(package)}\n".encode())
-    for path in sorted(project.rglob("*")):
-        if path.suffix in {".sql", ".yml", ".yaml"}:
-            digest.update(f"{path.relative_to(project).as_posix()}\n".encode())
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
-
-
-def ensure_manifest(home: Path, environment: Mapping[str, str]) -> Path:
-    """Keep a compiled manifest under ``<home>/dbt``, made anew when the project or dbt changed since.
-
-    Compiled against an empty throw-away database of the same name: nothing is read, and the warehouse is not touched.
-    Safe to call from several processes at once; costs milliseconds when fresh.
-
-    Raises
-    ------
-    DbtProjectError
-        If the project does not compile; says what dbt said.
-    """
-    project, folder = dbt_project_directory(), home / "dbt"
-    catalog = Path(environment["TDML_WAREHOUSE"]).stem
-    fingerprint = _fingerprint(project, catalog)
-    manifest = folder / f"manifest-{fingerprint[:16]}.json"
-    if manifest.exists():
-        return manifest
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "manifest.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not manifest.exists():
-            _compile(project, catalog, manifest)
-            for stale in set(folder.glob("manifest-*.json")) - {manifest}:
-                stale.unlink()
-    return manifest
-
-
-def _compile(project: Path, catalog: str, manifest: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix="compile-", dir=manifest.parent) as scratch:
-        command = [dbt_executable(), "--quiet", "--no-populate-cache", "compile", "--no-introspect"]
-        command += ["--select", "resource_type:model", "--project-dir", str(project), "--profiles-dir", str(project)]
-        environment = {
-            **os.environ,
-            **_QUIET,
-            "TDML_WAREHOUSE": f"{scratch}/{catalog}.duckdb",
-            "DBT_TARGET_PATH": scratch,
-            "DBT_LOG_PATH": scratch,
-        }
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
-        if done.returncode:
-            raise DbtProjectError(f"{project} does not compile: {(done.stdout + done.stderr).strip()[-2000:]}")
-        (Path(scratch) / "manifest.json").replace(manifest)
 
 
 # Running
@@ -234,7 +150,7 @@ def build_dbt_assets(
     home : folder of all state; the manifest and what failed runs leave go to ``<home>/dbt``.
     environment : from :func:`dbt_environment`.
     """
-    manifest_path = ensure_manifest(home, environment)
+    manifest_path = ensure_manifest(home, Path(environment["TDML_WAREHOUSE"]).stem)
     manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
     project = dbt_project_directory()
     resource = WarehouseDbt(

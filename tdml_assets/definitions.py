@@ -15,16 +15,27 @@ from tdml_assets.assets.snapshots import build_snapshots
 from tdml_assets.automation.jobs import build_jobs
 from tdml_assets.automation.schedules import build_schedules
 from tdml_assets.automation.sensors import build_sensors
-from tdml_assets.component import component_tree, declared_workflows
+from tdml_assets.component import component_tree, declarations, declared_workflows
 from tdml_assets.dbt import build_dbt_assets, dbt_environment
+from tdml_assets.dbt_manifest import ensure_manifest
 from tdml_assets.resources.platform import build_resources
-from tdml_assets.settings import load_settings
+from tdml_assets.settings import Settings, load_settings
+
+#: What the latest definitions were made from, and they: one run asks Dagster for them half a dozen times.
+_latest: list[tuple[object, dg.Definitions]] = []
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """Definitions of the code location."""
+    """Definitions of the code location; made anew when the settings, a declaration or the dbt project changed since."""
     settings = load_settings()
+    made_from = (settings, declarations(), ensure_manifest(settings.home, settings.warehouse_path.stem))
+    if not _latest or _latest[0][0] != made_from:
+        _latest[:] = [(made_from, _build(settings))]
+    return _latest[0][1]
+
+
+def _build(settings: Settings) -> dg.Definitions:
     specs = declared_workflows(settings)
     jobs = build_jobs(specs)
     resources = build_resources(settings)

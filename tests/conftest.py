@@ -1,5 +1,6 @@
 """Order of the suite, and the manifest of dbt that all state folders share."""
 
+import fcntl
 import os
 import shutil
 from collections.abc import Callable
@@ -7,26 +8,45 @@ from pathlib import Path
 
 import pytest
 
+from tdml_assets.dbt_manifest import ensure_manifest
+
 
 @pytest.fixture(scope="session")
-def give_manifest(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], None]:
-    """Put dbt's manifest into a state folder: compiled once for all workers, since that takes longer than most tests."""
-    # Imported here, since it takes seconds.
-    from tdml_assets.dbt import ensure_manifest
-
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """A folder that one worker makes and all of them read: who comes second waits for it."""
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    manifest = ensure_manifest(shared / "manifest", {"TDML_WAREHOUSE": "warehouse.duckdb"})
+
+    def give(name: str, make: Callable[[Path], object]) -> Path:
+        folder, done = shared / name, shared / f"{name}.done"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                make(folder)
+                done.touch()
+        return folder
+
+    return give
+
+
+@pytest.fixture(scope="session")
+def give_manifest(made_once: Callable[[str, Callable[[Path], object]], Path]) -> Callable[[Path], None]:
+    """Put dbt's manifest into a state folder: compiled once for all workers, since that takes longer than most tests."""
 
     def give(home: Path) -> None:
+        folder = made_once("manifest", lambda folder: ensure_manifest(folder, "warehouse"))
         (home / "dbt").mkdir(parents=True, exist_ok=True)
-        shutil.copy2(manifest, home / "dbt")
+        for manifest in (folder / "dbt").glob("manifest-*.json"):
+            shutil.copy2(manifest, home / "dbt")
 
     return give
 
 
 #: End-to-end tests that the first worker begins with.
 _WITH_THE_KILLED = ("test_killed_runs.py", "test_properties.py")
+
+#: Those of the second worker that need a finished state: it begins with the others.
+_ON_THE_FINISHED = ("test_bad_input.py", "test_ui.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,6 +57,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     long = [item for item in items if "e2e" in item.path.parts]
     killed = [item for item in long if item.path.name in _WITH_THE_KILLED]
     others = [item for item in long if item.path.name not in _WITH_THE_KILLED]
+    # By then the first worker has made the finished state that these begin with.
+    others.sort(key=lambda item: item.path.name in _ON_THE_FINISHED)
     short = [item for item in items if "e2e" not in item.path.parts]
     half = max(0, len(items) // 2 - len(killed))
     # Not inside a module: what it set up for all of its tests would be set up twice.

@@ -127,11 +127,12 @@ def test_the_protocols_windows_are_those_of_the_reference() -> None:
 
 def test_the_estimators_judged_are_those_of_the_examples() -> None:
     for name, window in (("cdnow", accuracy.WINDOW_52), ("online_retail", accuracy.WINDOW_RETAIL)):
-        assert accuracy_runs.judged_estimator(name, window.days) in accuracy_runs.CLTV_VARIANTS
+        for workflow, variants in accuracy_runs.VARIANTS.items():
+            assert accuracy_runs.judged_estimator(name, workflow, window.days) in variants
         stored = yaml.safe_load((accuracy_runs.ROOT / "examples" / f"{name}.yaml").read_text())
         assert stored["as_of"] == window.cut
-    with pytest.raises(ValueError, match="predicts 91 days by"):
-        accuracy_runs.judged_estimator("online_retail", 90)
+    with pytest.raises(ValueError, match="predicts 91 days of cltv by"):
+        accuracy_runs.judged_estimator("online_retail", "cltv", 90)
 
 
 def test_measures_are_those_of_the_definitions_on_data_made_by_hand() -> None:
@@ -266,13 +267,19 @@ def test_the_page_and_the_rows_hold_what_was_measured_and_mark_what_is_quoted(si
     cases = cases_of(simulated)
     parameters = published_parameters(simulated, frozenset(simulated.customers))
     asked = [Wanted("A", "mae", Bound("at most", 1e9, 0), None)]
-    values = dict.fromkeys(MEASURES, 0.5)
-    played = Rehearsal("A", Window(CUT, 91, 9), "x", {"x": values, "y": {**values, "total_bias": -0.4, "mae": 0.6}})
-    rows = rows_of(cases, parameters, [played], [Row("run: x", "seconds", 1.0, None)])
-    text = page(cases, judge(cases, asked), parameters, ["A note."], [played], Machine(2, 8.0, "Linux", "3.11"))
+    values = dict.fromkeys(MEASURES["cltv"], 0.5)
+    by_name = {"x": values, "y": {**values, "total_bias": -0.4, "mae": 0.6}}
+    chances = dict.fromkeys(MEASURES["churn"], 0.5)
+    played = [
+        Rehearsal("A", "cltv", Window(CUT, 91, 9), "x", by_name),
+        Rehearsal("A", "churn", Window(CUT, 91, 9), "v", {"v": {**chances, "log_loss": 0.4}, "w": chances}),
+    ]
+    rows = rows_of(cases, parameters, played, [Row("run: x", "seconds", 1.0, None)])
+    text = page(cases, judge(cases, asked), parameters, ["A note."], played, Machine(2, 8.0, "Linux", "3.11"))
     assert "1 of 1 musts are met" in text
     assert "- A note." in text
     assert "lowest MAE x, highest nGini x, smallest bias y; the example names x." in text
+    assert "highest AUC v, lowest log loss v; the example names v." in text
     assert "A leak until explained" in text, "churn knows the answer here"
     mae = next(row for row in rows if row.metric == "mae")
     assert (mae.case, mae.ours) == ("A: model against rival", pytest.approx(cases[0].ours.measured["mae"], rel=1e-5))

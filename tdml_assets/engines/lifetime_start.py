@@ -1,7 +1,7 @@
 """Rows of two stages that start from a lifetime model: what it says of every row, and the level at which a stage starts.
 
-Belongs here: margins, levels, the matrix of a stage with its starts.
-Does not: the lifetime model (``lifetime_outlook.py``), trees (``lifetime_xgboost.py``).
+Belongs here: the choice of lifetime model, margins, levels, the matrix of a stage with its starts.
+Does not: the lifetime model (``lifetime_outlook.py``), trees (``lifetime_stages.py``).
 """
 
 from __future__ import annotations
@@ -16,18 +16,17 @@ import xgboost as xgb
 from scipy.optimize import brentq
 from scipy.special import expit
 
-from tdml_assets.engines.lifetime import history_of, history_places
-from tdml_assets.engines.lifetime_outlook import Lifetime, Outlook, log_odds
-from tdml_assets.engines.protocol import BatchSource, FeatureSource
+from tdml_assets.engines.lifetime import LifetimeParameters, fit_lifetime, history_of, history_places
+from tdml_assets.engines.lifetime_outlook import Lifetime, Outlook, PurchaseModel, log_odds
+from tdml_assets.engines.protocol import BatchSource, FeatureSource, ModelSpec
 from tdml_assets.engines.spend import AMOUNT, BUYS
-from tdml_assets.engines.two_stage import TwoStageParameters
 from tdml_assets.engines.xgboost_rows import Floats, Matrix, StageRows, TargetFacts, quantile_matrix, split_batch
 
 #: What the trees may see of the lifetime model, beside the features.
 OUTLOOK_FEATURES = ("lifetime_purchases", "lifetime_alive", "lifetime_active", "lifetime_value")
 STAGES = (BUYS, AMOUNT)
-# Beyond it a probability is 0 or 1 in every digit that training rows can show.
-_LARGEST_LEVEL = 30.0
+#: Beyond it a probability is 0 or 1 in every digit that rows can show.
+LARGEST_LEVEL = 30.0
 
 
 def margin_of(seen: Outlook, stage: str) -> Floats:
@@ -39,6 +38,47 @@ def margin_of(seen: Outlook, stage: str) -> Floats:
 def outlook_matrix(seen: Outlook) -> Matrix:
     """Give the :data:`OUTLOOK_FEATURES` of each row."""
     return np.stack([seen.purchases, seen.alive, seen.active, seen.value], axis=1).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class StartParameters:
+    """How rows start.
+
+    Parameters
+    ----------
+    lifetime_weight : share of the lifetime model's margin that the trees start from, 0 (a constant) to 1 (all of it).
+    purchases : ``pareto_nbd`` or ``bg_nbd``.
+    penalizer : of the purchase model, as in :class:`~tdml_assets.engines.lifetime.LifetimeParameters`.
+    """
+
+    lifetime_weight: float = 0.5
+    purchases: PurchaseModel = "pareto_nbd"
+    penalizer: float = 0.0
+
+    def __post_init__(self) -> None:
+        weight = self.lifetime_weight
+        if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight <= 1:
+            raise ValueError(f"parameter lifetime_weight is {weight!r}: it must be a number from 0 to 1")
+        if self.purchases not in ("pareto_nbd", "bg_nbd"):
+            raise ValueError(f"parameter purchases is {self.purchases!r}: it must be pareto_nbd or bg_nbd")
+        LifetimeParameters(penalizer=self.penalizer)
+
+    def fit(self, source: FeatureSource, spec: ModelSpec, where: str) -> tuple[Lifetime, int]:
+        """Fit the lifetime model: to the rows to score where they are given, whose histories are the longest.
+
+        Raises
+        ------
+        ValueError
+            As :func:`~tdml_assets.engines.lifetime.fit_lifetime`.
+        """
+        return fit_lifetime(
+            spec.unlabelled or source,
+            self.purchases,
+            LifetimeParameters(penalizer=self.penalizer),
+            horizon_days=spec.horizon_days,
+            estimator=spec.estimator,
+            where=where,
+        )
 
 
 @dataclass(frozen=True)
@@ -76,6 +116,18 @@ class StartedRows:
         seen = np.concatenate([outlook_matrix(seen) for seen in outlooks]) if shown else None
         return cls(source if seen is None else _shown(source, seen), margins, np.concatenate(targets))
 
+    @property
+    def active(self) -> Floats:
+        """Probability to buy at all, as the lifetime model has it, of every row."""
+        found: Floats = expit(self.margins[BUYS])
+        return found
+
+    @property
+    def spend(self) -> Floats:
+        """Spend that the lifetime model expects of every row."""
+        found: Floats = self.active * np.exp(self.margins[AMOUNT])
+        return found
+
     def kept(self, stage: str) -> Any:
         """Rows of a stage, as an index."""
         return slice(None) if stage == BUYS else self.target > 0
@@ -85,9 +137,7 @@ class StartedRows:
         margin = weight * self.margins[stage][self.kept(stage)]
         if stage == BUYS:
             happened = float((self.target > 0).mean())
-            level = brentq(
-                lambda level: float(expit(margin + level).mean()) - happened, -_LARGEST_LEVEL, _LARGEST_LEVEL
-            )
+            level = brentq(lambda level: float(expit(margin + level).mean()) - happened, -LARGEST_LEVEL, LARGEST_LEVEL)
             return Start(weight, float(level))
         # Before the division by the scale, so that another currency moves the level and nothing else.
         largest = float(margin.max())
@@ -98,8 +148,8 @@ class StartedRows:
         self,
         stage: str,
         start: Start,
-        parameters: TwoStageParameters,
         *,
+        max_bin: int,
         where: str,
         scale: float,
         threads: int,
@@ -107,7 +157,7 @@ class StartedRows:
     ) -> xgb.QuantileDMatrix:
         """Build the matrix of a stage, each row at its start."""
         rows = StageRows(stage == AMOUNT, scale, where, 1, 1)
-        matrix, _ = quantile_matrix(self.source, rows, max_bin=parameters.max_bin, threads=threads, reference=reference)
+        matrix, _ = quantile_matrix(self.source, rows, max_bin=max_bin, threads=threads, reference=reference)
         matrix.set_base_margin(start.at(self.margins[stage][self.kept(stage)]).astype(np.float32))
         return matrix
 

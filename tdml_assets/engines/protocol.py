@@ -136,6 +136,7 @@ class ModelSpec:
     task : what is predicted: ``regression``, ``classification`` or ``clustering``.
     steps : transformers before an estimator given by import path, each with ``estimator`` and ``parameters``.
     horizon_days : length of the predicted window.
+    target_kind : what the target observes, as in ``target.kind`` of the workflow.
     unlabelled : rows of the day the model will first score, whose target nobody knows yet, for a learner that asks for them
         (``wants_unlabelled``): customers' histories say more the longer they are.
     """
@@ -146,6 +147,7 @@ class ModelSpec:
     task: str = "regression"
     steps: tuple[Mapping[str, Any], ...] = ()
     horizon_days: int = 90
+    target_kind: str = "net_spend"
     unlabelled: FeatureSource | None = None
 
 

@@ -19,6 +19,10 @@ LEARNERS = {
     "lifetime_xgboost": ("tdml_assets.engines.lifetime_xgboost", "LifetimeXgboostLearner"),
     "pareto_nbd_gamma_gamma": ("tdml_assets.engines.lifetime", "ParetoNbdLearner"),
     "bg_nbd_gamma_gamma": ("tdml_assets.engines.lifetime", "BgNbdLearner"),
+    "lifetime_xgboost_classifier": (
+        "tdml_assets.engines.lifetime_xgboost_classifier",
+        "LifetimeClassifierLearner",
+    ),
     "xgboost_classifier": ("tdml_assets.engines.xgboost_classifier", "XgboostClassifierLearner"),
     "minibatch_kmeans": ("tdml_assets.engines.kmeans", "MinibatchKmeansLearner"),
 }

@@ -11,7 +11,7 @@ import pytest
 
 from tdml_assets.core.leakage import find_leaks
 from tdml_assets.core.simulation import SimulationSettings, simulate
-from tdml_assets.dbt import dbt_project_directory
+from tdml_assets.dbt_manifest import dbt_project_directory
 
 AS_OF, HORIZON = date(2025, 12, 31), 90
 SNAPSHOTS = (AS_OF - timedelta(days=HORIZON), AS_OF - timedelta(days=2 * HORIZON))

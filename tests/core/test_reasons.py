@@ -13,7 +13,7 @@ from tdml_assets.core.exports import _FORMULA
 from tdml_assets.core.feature_words import FEATURE_WORDS, Words, words_of
 from tdml_assets.core.features import KEYS
 from tdml_assets.core.reasons import top_reasons
-from tdml_assets.dbt import dbt_project_directory
+from tdml_assets.dbt_manifest import dbt_project_directory
 
 RAW = {
     "total_orders": [3, 1, 12],

@@ -35,12 +35,11 @@ class Home:
         self.folder = folder
         self.environment = {"TDML_CONFIG": str(folder / "tdml.yaml"), "TDML_HOME": str(folder / "home")}
 
-    def make(self, give_manifest: Callable[[Path], None]) -> "Home":
+    def make(self, give_manifest: Callable[[Path], None]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         give_manifest(self.folder / "home")
         (self.folder / "tdml.yaml").write_text(SETTINGS, encoding="utf-8")
         _make_ready(load_settings(self.environment))
-        return self
 
     def copied_to(self, folder: Path) -> "Home":
         shutil.copytree(self.folder, folder, symlinks=True)
@@ -60,6 +59,9 @@ class Home:
         codes: list[int] = json.loads(done.stdout.splitlines()[-1])
         return codes
 
+    def must_run(self, *runs: str) -> None:
+        assert self.runs(*runs) == [0] * len(runs)
+
     def tables(self) -> dict[str, Any]:
         """Content of every table, without what differs by its nature; floats to nine digits."""
         found = {}
@@ -76,26 +78,25 @@ class Home:
         return found
 
 
+Once = Callable[[str, Callable[[Path], object]], Path]
+
+
 @pytest.fixture(scope="session")
-def prepared_home(tmp_path_factory: pytest.TempPathFactory, give_manifest: Callable[[Path], None]) -> Home:
+def prepared_home(made_once: Once, give_manifest: Callable[[Path], None]) -> Home:
     """Sample data and manifest, nothing materialised."""
-    return Home(tmp_path_factory.mktemp("prepared") / "p").make(give_manifest)
+    return Home(made_once("prepared", lambda folder: Home(folder).make(give_manifest)))
 
 
 @pytest.fixture(scope="session")
-def data_home(prepared_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
+def data_home(prepared_home: Home, made_once: Once) -> Home:
     """Raw tables and features of an undisturbed run."""
-    home = prepared_home.copied_to(tmp_path_factory.mktemp("data") / "d")
-    assert home.runs("data") == [0]
-    return home
+    return Home(made_once("data", lambda folder: prepared_home.copied_to(folder).must_run("data")))
 
 
 @pytest.fixture(scope="session")
-def finished_home(data_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
+def finished_home(data_home: Home, made_once: Once) -> Home:
     """Everything but the picture of drift, undisturbed."""
-    home = data_home.copied_to(tmp_path_factory.mktemp("finished") / "f")
-    assert home.runs("workflows") == [0]
-    return home
+    return Home(made_once("finished", lambda folder: data_home.copied_to(folder).must_run("workflows")))
 
 
 @pytest.fixture

@@ -12,16 +12,19 @@ than most stages.
 
 import json
 import os
+import pkgutil
 import signal
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib import import_module
 
 import dagster as dg
 from dagster._core.definitions.dependency import NodeHandle
 
+import tdml_assets
 from tdml_assets.dbt import WarehouseDbt
 from tdml_assets.definitions import defs
 from tdml_assets.resources.bundle_store import BundleStore
@@ -166,6 +169,14 @@ def forked(run: str) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
+def import_everything() -> None:
+    """What stages import when they first need it, such as a learner's library."""
+    for found in pkgutil.walk_packages(tdml_assets.__path__, "tdml_assets."):
+        if not found.name.endswith("__main__"):
+            import_module(found.name)
+
+
 if __name__ == "__main__":
+    import_everything()
     the_job()
     sys.stdout.write(json.dumps(list(map(forked, sys.argv[1:]))))

@@ -30,7 +30,7 @@ from tdml_assets.engines.python import PythonEngine
 from tdml_assets.environment import child_environment
 from tdml_assets.resources.warehouse import Warehouse
 from tdml_assets.settings import load_settings
-from tests.e2e.conftest import Home
+from tests.e2e.conftest import Home, Once
 
 WORKFLOWS = ("churn", "cltv", "next_best_product", "segments")
 
@@ -88,14 +88,17 @@ def in_hundredths(name: str, table: pa.Table) -> pa.Table:
 
 
 @pytest.fixture(scope="module")
-def homes(prepared_home: Home, finished_home: Home, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Home]:
+def homes(prepared_home: Home, finished_home: Home, made_once: Once) -> dict[str, Home]:
     """The three state folders after their runs."""
-    folder = tmp_path_factory.mktemp("properties")
-    changed = {name: prepared_home.copied_to(folder / name) for name in ("shuffled", "scaled")}
-    homes = {"plain": finished_home, **changed}
+    folder = made_once("properties", lambda folder: run_changed(prepared_home, folder))
+    return {"plain": finished_home, **{name: Home(folder / name) for name in ("shuffled", "scaled")}}
+
+
+def run_changed(prepared_home: Home, folder: Path) -> None:
+    homes = {name: prepared_home.copied_to(folder / name) for name in ("shuffled", "scaled")}
     rewrite(homes["shuffled"].folder / "home" / "sample", shuffled)
     rewrite(homes["scaled"].folder / "home" / "sample", in_hundredths)
-    places = [(home.environment["TDML_CONFIG"], home.environment["TDML_HOME"]) for home in changed.values()]
+    places = [(home.environment["TDML_CONFIG"], home.environment["TDML_HOME"]) for home in homes.values()]
     base = {"PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1", "HOME": str(folder), **prepared_home.environment}
     done = subprocess.run(
         [sys.executable, "-c", RUNS, json.dumps(places)],
@@ -106,7 +109,6 @@ def homes(prepared_home: Home, finished_home: Home, tmp_path_factory: pytest.Tem
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return homes
 
 
 def read(home: Home, query: str) -> pd.DataFrame:

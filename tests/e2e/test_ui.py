@@ -55,7 +55,8 @@ def server(finished_home: Home, copy_of: Callable[[Home], Home]) -> Iterator[str
                 time.sleep(0.5)
         yield url
     finally:
-        process.terminate()
+        # As Ctrl-C in a terminal: to the server and to all it started.
+        os.killpg(process.pid, signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_STOP_SECONDS)
         # What it started and has not ended itself must not outlive the test.

@@ -1,6 +1,7 @@
 """Trees on a lifetime model: they start from it, correct it, and come back from their files unchanged."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -84,6 +85,20 @@ def test_it_ranks_better_than_the_lifetime_model_and_follows_older_customers_bet
     trees = fit(learner=TwoStageLearner())
     bias = [metrics.total_bias(older["target"].to_numpy(), scored(one, older)[0]) for one in (model, trees)]
     assert abs(bias[0]) < 0.75 * abs(bias[1])
+
+
+def test_carried_to_older_customers_its_total_is_theirs_and_nobody_changes_place(model):
+    older = customers(6000, 10, ages=(700, 1000))
+    unlabelled = older.set_column(len(FEATURES), "target", pa.array(np.zeros(older.num_rows)))
+    known = replace(spec(), unlabelled=table_source(unlabelled, "target", 700))
+    carried = LEARNER.fit(source(5000, 1), source(1200, 2), known, threads=1)
+    actual = older["target"].to_numpy()
+    wrong, right = (abs(metrics.total_bias(actual, scored(one, older)[0])) for one in (model, carried))
+    assert right < 0.5 * wrong
+    assert right < 0.1
+    levels = carried.recipe.chosen["carried"]
+    assert set(levels) == {BUYS, AMOUNT}
+    assert LEARNER.load(carried.files(), threads=1).score(features_of(older)).equals(carried.score(features_of(older)))
 
 
 def test_without_trees_it_is_the_lifetime_model_at_the_level_of_the_training_rows():

@@ -10,8 +10,8 @@ from datetime import date
 import dagster as dg
 import pytest
 
-import tdml_assets.dbt
-from tdml_assets.dbt import DbtProjectError, dbt_project_directory, ensure_manifest
+from tdml_assets import dbt_manifest
+from tdml_assets.dbt_manifest import DbtProjectError, dbt_project_directory, ensure_manifest
 from tests.features.conftest import NOON, Log, write_log
 
 
@@ -111,21 +111,20 @@ def test_the_warehouse_is_free_when_dbt_has_ended(built):
 def test_the_manifest_is_made_once_and_again_when_the_project_changes(tmp_path, monkeypatch):
     project = tmp_path / "project"
     shutil.copytree(dbt_project_directory(), project)
-    monkeypatch.setattr(tdml_assets.dbt, "dbt_project_directory", lambda: project)
-    environment = {"TDML_WAREHOUSE": str(tmp_path / "shop.duckdb")}
-    first = ensure_manifest(tmp_path, environment)
+    monkeypatch.setattr(dbt_manifest, "dbt_project_directory", lambda: project)
+    first = ensure_manifest(tmp_path, "shop")
     made_at = first.stat().st_mtime_ns
 
-    assert ensure_manifest(tmp_path, environment) == first
+    assert ensure_manifest(tmp_path, "shop") == first
     assert first.stat().st_mtime_ns == made_at
-    assert not (tmp_path / "shop.duckdb").exists(), "compiling must not touch the warehouse"
+    assert list(tmp_path.rglob("shop.duckdb")) == [], "compiling leaves no database behind"
     assert '"shop"."raw"."orders"' in json.loads(first.read_text())["nodes"]["model.tdml.stg_orders"]["compiled_code"]
 
     model = project / "models" / "staging" / "stg_pageviews.sql"
     model.write_text(model.read_text() + "\n-- changed\n")
     # What a compilation makes is shown above; here, that there is another one.
-    monkeypatch.setattr(tdml_assets.dbt, "_compile", lambda project, catalog, manifest: manifest.write_text(catalog))
-    second = ensure_manifest(tmp_path, environment)
+    monkeypatch.setattr(dbt_manifest, "_compile", lambda project, catalog, manifest: manifest.write_text(catalog))
+    second = ensure_manifest(tmp_path, "shop")
 
     assert (second != first, second.read_text()) == (True, "shop")
     assert not first.exists()
@@ -135,10 +134,10 @@ def test_a_project_that_does_not_compile_says_why(tmp_path, monkeypatch):
     project = tmp_path / "project"
     shutil.copytree(dbt_project_directory(), project)
     (project / "models" / "staging" / "stg_pageviews.sql").write_text("select * from {{ ref('nobody') }}")
-    monkeypatch.setattr(tdml_assets.dbt, "dbt_project_directory", lambda: project)
+    monkeypatch.setattr(dbt_manifest, "dbt_project_directory", lambda: project)
 
     with pytest.raises(DbtProjectError, match="nobody"):
-        ensure_manifest(tmp_path, {"TDML_WAREHOUSE": str(tmp_path / "shop.duckdb")})
+        ensure_manifest(tmp_path, "shop")
 
 
 def test_the_same_features_come_out_bit_for_bit_on_another_number_of_threads(built, make_platform, tmp_path, log):

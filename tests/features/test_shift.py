@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 import json
 from datetime import date
+from pathlib import Path
 
 import duckdb
 import pytest
 
 from tdml_assets.core.point_in_time import Comparison, judge, models_in_order, snapshots_to_check
-from tdml_assets.dbt import compare_without_later_rows, ensure_manifest
+from tdml_assets.dbt import compare_without_later_rows
+from tdml_assets.dbt_manifest import ensure_manifest
 from tests.features.conftest import SNAPSHOTS
 
 FROM = "from features.customer_features where snapshot_date = '{}' order by customer_id"
@@ -19,7 +21,7 @@ FROM = "from features.customer_features where snapshot_date = '{}' order by cust
 @pytest.fixture
 def manifest(built):
     platform = built[0]
-    return json.loads(ensure_manifest(platform.home, platform.dbt.environment).read_text())
+    return json.loads(ensure_manifest(platform.home, Path(platform.warehouse.database).stem).read_text())
 
 
 def test_deleting_every_later_row_changes_no_bit_of_a_feature(built, copied):

@@ -1,0 +1,101 @@
+"""The dbt project as files: where it is, and its compiled manifest.
+
+Belongs here: what every command needs before Dagster starts. Does not: assets (``dbt.py``), whose import takes seconds.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+#: What keeps dbt from reporting home.
+QUIET = {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DO_NOT_TRACK": "1"}
+_PACKAGES = ("dbt-core", "dbt-adapters", "dbt-duckdb")
+
+
+class DbtProjectError(RuntimeError):
+    """The dbt project cannot be compiled."""
+
+
+def dbt_project_directory() -> Path:
+    """Folder of the dbt project: beside the package in a checkout, inside it in an installed wheel."""
+    package = Path(__file__).resolve().parent
+    for candidate in (package / "_dbt_project", package.parent / "dbt_project"):
+        if (candidate / "dbt_project.yml").is_file():
+            return candidate
+    raise FileNotFoundError(f"no dbt project beside {package}: reinstall the package")
+
+
+def dbt_executable() -> str:
+    """Find the ``dbt`` beside this Python, whatever the search path says."""
+    beside = Path(sys.executable).parent / "dbt"
+    found = str(beside) if beside.exists() else shutil.which("dbt")
+    if found is None:
+        raise FileNotFoundError(f"no dbt beside {sys.executable} or on PATH: install the package's requirements")
+    return found
+
+
+def _fingerprint(project: Path, catalog: str) -> str:
+    digest = hashlib.sha256(catalog.encode())
+    for package in _PACKAGES:
+        digest.update(f"{package}=={importlib.metadata.version(package)}\n".encode())
+    for path in sorted(project.rglob("*")):
+        if path.suffix in {".sql", ".yml", ".yaml"}:
+            digest.update(f"{path.relative_to(project).as_posix()}\n".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def ensure_manifest(home: Path, catalog: str) -> Path:
+    """Keep a compiled manifest under ``<home>/dbt``, made anew when the project or dbt changed since.
+
+    Compiled against an empty throw-away database of the same name: nothing is read, and the warehouse is not touched.
+    Safe to call from several processes at once; costs milliseconds when fresh.
+
+    Parameters
+    ----------
+    home : folder of all state.
+    catalog : how DuckDB calls the warehouse, which compiled statements name: its file without the ending.
+
+    Raises
+    ------
+    DbtProjectError
+        If the project does not compile; says what dbt said.
+    """
+    project, folder = dbt_project_directory(), home / "dbt"
+    fingerprint = _fingerprint(project, catalog)
+    manifest = folder / f"manifest-{fingerprint[:16]}.json"
+    if manifest.exists():
+        return manifest
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "manifest.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not manifest.exists():
+            _compile(project, catalog, manifest)
+            for stale in set(folder.glob("manifest-*.json")) - {manifest}:
+                stale.unlink()
+    return manifest
+
+
+def _compile(project: Path, catalog: str, manifest: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="compile-", dir=manifest.parent) as scratch:
+        command = [dbt_executable(), "--quiet", "--no-populate-cache", "compile", "--no-introspect"]
+        command += ["--select", "resource_type:model", "--project-dir", str(project), "--profiles-dir", str(project)]
+        environment = {
+            **os.environ,
+            **QUIET,
+            "TDML_WAREHOUSE": f"{scratch}/{catalog}.duckdb",
+            "DBT_TARGET_PATH": scratch,
+            "DBT_LOG_PATH": scratch,
+        }
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+        if done.returncode:
+            raise DbtProjectError(f"{project} does not compile: {(done.stdout + done.stderr).strip()[-2000:]}")
+        (Path(scratch) / "manifest.json").replace(manifest)
