@@ -322,9 +322,9 @@ how many customers there are (which is why it "sees" so much at 200 customers: s
 ## Feeds break
 
 {_FEEDS} simulated shops; their feed breaks, and sessions look at it on the days {", ".join(map(str, LOOKS))} after. The volume
-check compares the last seven days, so half of the orders is seen as they fill with it; at 3,000 customers some 170 order lines are
-expected in seven days, at 12,000 some 720, and half of few lines takes longer to tell from a quiet week. "none" is a feed in
-order: those are false alarms.
+check compares the last seven days and the last fourteen, so half of the orders is seen as they fill with it; at 3,000 customers
+some 170 order lines are expected in seven days, at 12,000 some 720, and half of few lines takes longer to tell from a quiet week.
+"none" is a feed in order: those are false alarms.
 
 {sections["feeds"]}
 

@@ -27,13 +27,15 @@ _SEASON_SHIFTS = (-7, 0, 7)
 #: A rise a year ago raises expectations this far at most.
 _HIGHEST_SEASON = 2.0
 #: Windows that show how far counts spread: eight alone would now and then show twice too much or half of it.
-_SPREAD_WINDOWS = 26
+_SPREAD_WINDOWS = 52
 #: Of the square root of a Poisson count, whatever its mean.
 _POISSON_SPREAD = 0.5
 #: From a median absolute deviation to a standard deviation, for normal values.
 _MAD_SCALE = 1.4826
 #: Of the last window and the level it is held against, in squared spreads of one window: 1 and, of a median of three, 1/2.
 _VARIANCE = 1.5
+#: Of the last two windows together and twice that level: square roots of a sum spread as those of its parts; 1 and 1.
+_VARIANCE_OF_TWO = 2.0
 #: The stored number keeps twelve decimal digits.
 _HASH_DIGITS = 8
 
@@ -112,12 +114,18 @@ def spread(windows: Sequence[int]) -> float:
     return max(_POISSON_SPREAD, _MAD_SCALE * distance / math.sqrt(2))
 
 
-def _least(expected: float, days: Days, as_of: date, policy: QualityPolicy) -> float:
-    """Rows below which the last window is both far below what was expected and beyond chance."""
+def trend(windows: Sequence[int]) -> float:
+    """What a window usually is to the one before it, in a source that shrinks; 1 in any other."""
+    return min(1.0, median(later / former for former, later in pairwise(windows[::-1]) if former))
+
+
+def _beyond_chance(
+    expected: float, days: Days, as_of: date, policy: QualityPolicy, *, z: float, variance: float
+) -> float:
+    """Rows below which a count is beyond chance, by the spread of the windows before the one that ends at ``as_of``."""
     longer = days.windows(as_of, policy.window_days, max(policy.windows, _SPREAD_WINDOWS))
-    error = spread(longer[1:]) * math.sqrt(_VARIANCE)
-    by_chance = max(0.0, math.sqrt(expected) - policy.volume_z * error) ** 2
-    return min(policy.volume_floor * expected, by_chance)
+    error = spread(longer[1:]) * math.sqrt(variance)
+    return max(0.0, math.sqrt(expected) - z * error) ** 2
 
 
 def volume(days: Days, as_of: date, policy: QualityPolicy) -> Iterator[Finding]:
@@ -139,12 +147,45 @@ def volume(days: Days, as_of: date, policy: QualityPolicy) -> Iterator[Finding]:
         return
     factor = season(days, as_of, policy)
     expected = level(before) * (1.0 if factor is None else factor) * opening(days, as_of, policy)
-    bound = _least(expected, days, as_of, policy)
+    chance = _beyond_chance(expected, days, as_of, policy, z=policy.volume_z, variance=_VARIANCE)
+    bound = min(policy.volume_floor * expected, chance)
     seasonal = "" if factor is None else f", the season included ({factor:.2f} times a year ago)"
     yield judged(
         "volume",
         days.table,
         f"{last:,} rows in {when}; {expected:,.0f} were expected{seasonal}, {bound:,.0f} is the least",
+        "Look for a file, shard or day that is missing, load it and run again.",
+        is_broken=last < bound,
+        value=last,
+        expected=expected,
+        bound=bound,
+    )
+
+
+def lasting_volume(days: Days, as_of: date, policy: QualityPolicy) -> Iterator[Finding]:
+    """Rows of the last two windows together against the level of those before them, where a year shows what the season does.
+
+    A loss that lasts is told from a quiet week by lasting: two windows in a row are rarely both low by themselves, so that less of
+    a loss may count. Without a year of history the weeks behind a holiday would be taken for one.
+    """
+    ends = (as_of - timedelta(days=policy.window_days), as_of)
+    counts = days.windows(as_of, policy.window_days, policy.windows + 1)
+    seasons = [factor for end in ends if (factor := season(days, end, policy)) is not None]
+    if len(seasons) < len(ends) or 0 in counts[:2] or level(counts[2:]) < policy.min_rows:
+        return
+    last, usual, falls = sum(counts[:2]), level(counts[2:]), trend(counts[2:])
+    # A median of the latest three stands at the second of them: two windows before the first of these, three before the last.
+    expected = sum(
+        usual * falls**since * factor * opening(days, end, policy)
+        for end, factor, since in zip(ends, seasons, (2, 3), strict=True)
+    )
+    spared = _beyond_chance(expected, days, ends[0], policy, z=policy.lasting_volume_z, variance=_VARIANCE_OF_TWO)
+    bound = min(policy.lasting_volume_floor * expected, spared)
+    yield judged(
+        "volume",
+        f"{days.table} (two windows)",
+        f"{last:,} rows in the {2 * policy.window_days} days to {as_of}; {expected:,.0f} were expected, the season included, "
+        f"{bound:,.0f} is the least",
         "Look for a file, shard or day that is missing, load it and run again.",
         is_broken=last < bound,
         value=last,

@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from tdml_assets.core.data_quality import QualityPolicy, QualityReport, judge
-from tdml_assets.core.data_quality_arrival import season, spread, volume
+from tdml_assets.core.data_quality_arrival import lasting_volume, season, spread, trend, volume
 from tdml_assets.core.data_quality_findings import Finding
 from tdml_assets.core.data_quality_measures import Days, Earlier, Intake, Levels, Logs, Measured, Repeats
 from tdml_assets.core.simulation import SimulationSettings, simulate
@@ -133,6 +133,45 @@ def test_half_the_orders_of_a_week_are_seen_in_nineteen_of_twenty_weeks_and_no_w
         seen += found.status == "alarm"
     assert len(weeks) > 120
     assert seen / len(weeks) >= 0.95
+
+
+def test_a_third_lost_two_weeks_running_is_an_alarm_where_one_such_week_is_none() -> None:
+    rows = noisy(500, 60, seed=3)
+    rows[-7:] = rows[-7:] * 2 // 3
+    assert judge(measured(table(rows)), None, POLICY).passed, "a quiet week"
+    rows[-14:-7] = rows[-14:-7] * 2 // 3
+    (found,) = judge(measured(table(rows)), None, POLICY).with_status("alarm")
+    assert (found.check_name, found.source) == ("volume", "raw.orders (two windows)")
+    assert found.value == rows[-14:].sum() < found.bound
+    assert "in the 14 days to 2024-06-30" in found.sentence
+
+
+def test_two_quiet_weeks_are_not_judged_together_without_a_year_that_shows_the_season() -> None:
+    rows = noisy(210, 60, seed=3)
+    rows[-14:] = rows[-14:] * 2 // 3
+    assert list(lasting_volume(table(rows), AS_OF, POLICY)) == []
+
+
+def test_two_quiet_weeks_that_every_year_has_are_expected() -> None:
+    rows = noisy(800, 60, seed=3)
+    for end in (len(rows), len(rows) - 364, len(rows) - 2 * 364):
+        rows[end - 14 : end] = rows[end - 14 : end] * 2 // 3
+    (found,) = lasting_volume(table(rows), AS_OF, POLICY)
+    assert found.status == "ok"
+
+
+def test_the_trend_of_a_source_is_how_it_shrinks_and_never_a_rise() -> None:
+    shrinking, rising = [round(1000 * 0.8**week) for week in range(8)], [100, 110, 121, 133]
+    assert trend(shrinking[::-1]) == pytest.approx(0.8, abs=0.01)
+    assert trend(rising[::-1]) == 1.0
+    assert trend([100, 0, 100, 90, 100]) == pytest.approx(0.9)
+
+
+def test_a_source_that_shrinks_from_week_to_week_is_not_broken_a_year_later_either() -> None:
+    rows = np.round(400 * 0.9 ** (np.arange(600) / 7 - 75).clip(0)).astype(int)
+    report = judge(measured(table(rows)), None, POLICY)
+    assert report.passed
+    assert status(report, "volume", "raw.orders (two windows)") == "ok"
 
 
 def test_a_source_that_shrinks_from_week_to_week_is_not_broken() -> None:
