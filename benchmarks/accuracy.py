@@ -223,7 +223,8 @@ def _next_basket(found: Found, data: Path, folder: Path, goods: pd.DataFrame) ->
     """Every customer has a cut of its own, so the pipeline is given a file without each one's last day."""
     path = folder / "histories.parquet"
     products.histories_only(data, path)
-    home = Home.new(folder / "retail-baskets", retail(data).at(path), _LAST_RETAIL_DAY)
+    # Without everybody's last day the log looks as if its last weeks had not arrived: no count of rows may be judged.
+    home = Home.new(folder / "retail-baskets", retail(data).at(path), _LAST_RETAIL_DAY, {"min_rows": 10**9})
     home.run("next_best_product", _recommending())
     found.ran(home)
     task = products.next_basket_task(goods)

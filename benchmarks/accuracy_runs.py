@@ -82,18 +82,20 @@ class Home:
     Parameters
     ----------
     seconds : of the runs so far, by name.
+    quality : what the settings say of raw data, beside the defaults.
     """
 
     folder: Path
     log: Log
     as_of: date
     seconds: dict[str, float]
+    quality: Mapping[str, Any]
 
     @classmethod
-    def new(cls, folder: Path, log: Log, as_of: date) -> Home:
+    def new(cls, folder: Path, log: Log, as_of: date, quality: Mapping[str, Any] | None = None) -> Home:
         """An empty one."""
         folder.mkdir(parents=True)
-        return cls(folder, log, as_of, {})
+        return cls(folder, log, as_of, {}, quality or {})
 
     @property
     def warehouse(self) -> Path:
@@ -125,6 +127,7 @@ class Home:
             "as_of": self.as_of,
             "sources": {"orders": {"path": str(self.log.path), **self.log.declaration}},
             "workflows": {workflow: dict(over) for workflow, over in workflows.items()},
+            "quality": dict(self.quality),
         }
         config = self.folder / f"{name}.yaml"
         config.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")

@@ -52,6 +52,7 @@ def model_spec_of(spec: WorkflowSpec, previous: Previous = dict) -> ModelSpec:
         steps=tuple(step.model_dump() for step in spec.model.steps),
         horizon_days=spec.target.horizon_days,
         target_kind=spec.target_kind,
+        target_transform=spec.prepare.target_transform,
     )
 
 

@@ -102,6 +102,10 @@ class Prepare(_Frozen):
         description="log1p: sign(x) ln(1 + |x|) of every number, after the outlier rule, before scaling.",
     )
     scaling: Literal["none", "minmax", "zscore", "robust"] = "none"
+    target_transform: Literal["none", "log1p", "minmax", "zscore", "robust"] = Field(
+        default="none",
+        description="Scale on which an estimator given by import path learns an amount; predictions come back in its unit.",
+    )
 
 
 class Split(_Frozen):
@@ -214,6 +218,11 @@ class WorkflowSpec(_Frozen):
             )
         if self.model.steps and "." not in self.estimator:
             raise ValueError(f"model.steps: {self.estimator} takes none; give model.estimator as an import path")
+        if self.prepare.target_transform != "none" and (self.task != "regression" or "." not in self.estimator):
+            raise ValueError(
+                f"prepare.target_transform: {self.estimator} learns a {self.task} on the target as it is; leave it out, or give "
+                "a regression's model.estimator as an import path"
+            )
         return self
 
     @property

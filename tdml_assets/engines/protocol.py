@@ -137,6 +137,7 @@ class ModelSpec:
     steps : transformers before an estimator given by import path, each with ``estimator`` and ``parameters``.
     horizon_days : length of the predicted window.
     target_kind : what the target observes, as in ``target.kind`` of the workflow.
+    target_transform : scale that an estimator given by import path learns the target on.
     unlabelled : rows of the day the model will first score, whose target nobody knows yet, for a learner that asks for them
         (``wants_unlabelled``): customers' histories say more the longer they are.
     """
@@ -148,6 +149,7 @@ class ModelSpec:
     steps: tuple[Mapping[str, Any], ...] = ()
     horizon_days: int = 90
     target_kind: str = "net_spend"
+    target_transform: str = "none"
     unlabelled: FeatureSource | None = None
 
 

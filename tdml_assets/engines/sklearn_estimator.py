@@ -24,6 +24,7 @@ from tdml_assets.engines.protocol import FeatureSource, ModelSpec, Recipe, requi
 from tdml_assets.engines.sklearn_build import build, require_method
 from tdml_assets.engines.sklearn_model import FORMAT, MODEL_FILE, STAGE, SklearnModel, named_missing, within
 from tdml_assets.engines.sklearn_tasks import TASKS, Floats, SklearnTask
+from tdml_assets.engines.target_scale import TargetScale
 from tdml_assets.engines.xgboost_rows import split_batch
 
 ARCHIVE_FILE = "estimator.skops"
@@ -114,6 +115,7 @@ class SklearnLearner:
             facts["floors_at_zero"],
             None if facts["centre"] is None else np.asarray(facts["centre"], dtype=np.float64),
             threads,
+            TargetScale(**facts["scale"]),
             estimator,
             {name: data for name, data in files.items() if name == ARCHIVE_FILE or name.startswith("booster_")},
         )
@@ -138,12 +140,15 @@ class SklearnLearner:
                 f"{where}: {len(rows)} rows; {_MIN_ROWS} are needed: take more snapshots or more customers"
             )
         task.require_target(target, where)
+        scale = TargetScale.fit(spec.target_transform, target)
         with (
             within(task.fit_threads(threads), jobs=threads),
             named_missing(rows, source.features, spec.estimator, where),
         ):
-            _fit(task, estimator, rows, target, f"{where}: {spec.estimator}")
-        require_method(estimator, spec)
+            _fit(task, estimator, rows, scale.forward(target), f"{where}: {spec.estimator}")
+            require_method(estimator, spec)
+            if scale.kind == "log1p":
+                scale = scale.smeared(target, task.outputs(estimator, rows))
         files = {
             **_boosters_taken_out(estimator),
             ARCHIVE_FILE: trusted_types.dump(estimator, self._allowed, spec.estimator),
@@ -151,7 +156,7 @@ class SklearnLearner:
         floors = task.floors_at_zero(target)
         recipe = Recipe({}, {STAGE: len(rows)}, validation_loss=dict(validation_loss))
         fitted = SklearnModel(
-            source.features, recipe, spec.task, spec.estimator, floors, None, threads, estimator, files
+            source.features, recipe, spec.task, spec.estimator, floors, None, threads, scale, estimator, files
         )
         stored = self.load(fitted.files(), threads=threads)
         return dataclasses.replace(stored, centre=_centre(stored, rows))

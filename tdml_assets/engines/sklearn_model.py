@@ -26,12 +26,13 @@ from threadpoolctl import threadpool_limits
 from tdml_assets.engines.protocol import FeatureImportance, FeatureSource, Recipe, feature_matrix
 from tdml_assets.engines.sklearn_build import last_step
 from tdml_assets.engines.sklearn_tasks import TASKS, Floats
+from tdml_assets.engines.target_scale import TargetScale
 from tdml_assets.engines.xgboost_rows import evenly_spaced
 
 #: Name of the only part of the model in tables of importances.
 STAGE = "model"
 MODEL_FILE = "sklearn_model.json"
-FORMAT = 1
+FORMAT = 2
 
 _PERMUTATION_SEED = 0
 
@@ -48,6 +49,7 @@ class SklearnModel:
         is, but a line through it can be. With negative training targets predictions stay as they are.
     centre : for a linear model, the mean of the training rows as the estimator saw them.
     threads : of scoring.
+    scale : the target's scale that the estimator learnt on.
     estimator : the class's instance.
     stored : its archive, and one file per booster of XGBoost inside it.
     """
@@ -59,6 +61,7 @@ class SklearnModel:
     floors_at_zero: bool
     centre: Floats | None
     threads: int
+    scale: TargetScale
     estimator: Any = dataclasses.field(repr=False)
     stored: Mapping[str, bytes] = dataclasses.field(repr=False)
 
@@ -83,7 +86,7 @@ class SklearnModel:
             return np.empty(0)
         matrix = np.asarray(rows, dtype=np.float64)
         with within(self.threads, jobs=1), named_missing(matrix, self.features, self.path, "rows to score"):
-            found = TASKS[self.task].outputs(self.estimator, matrix)
+            found = self.scale.backward(TASKS[self.task].outputs(self.estimator, matrix))
         if found.shape != (len(matrix),):
             raise ValueError(
                 f"{self.path} gave predictions of shape {found.shape} for {len(matrix)} rows: one each is needed"
@@ -113,7 +116,7 @@ class SklearnModel:
         ]
 
     def reasons(self, batch: pa.RecordBatch) -> Floats | None:
-        """Give what each feature added to the prediction of each row, before any link function.
+        """Give what each feature added to the prediction of each row, before any link function and on the target's scale.
 
         Exact for a linear model: coefficient x (value - mean of the training rows); and for XGBoost's classes: TreeSHAP.
         None for all others, and where a step before the estimator mixes features.
@@ -133,6 +136,7 @@ class SklearnModel:
             "estimator": self.path,
             "features": self.features,
             "floors_at_zero": self.floors_at_zero,
+            "scale": dataclasses.asdict(self.scale),
             "centre": None if self.centre is None else self.centre.tolist(),
             "recipe": dataclasses.asdict(self.recipe),
         }
