@@ -170,7 +170,8 @@ def lasting_volume(days: Days, as_of: date, policy: QualityPolicy) -> Iterator[F
     """
     ends = (as_of - timedelta(days=policy.window_days), as_of)
     counts = days.windows(as_of, policy.window_days, policy.windows + 1)
-    seasons = [factor for end in ends if (factor := season(days, end, policy)) is not None]
+    # A rise a year ago may have been one odd week: it raises no expectation here, where less of a loss counts.
+    seasons = [min(1.0, factor) for end in ends if (factor := season(days, end, policy)) is not None]
     if len(seasons) < len(ends) or 0 in counts[:2] or level(counts[2:]) < policy.min_rows:
         return
     last, usual, falls = sum(counts[:2]), level(counts[2:]), trend(counts[2:])
