@@ -128,6 +128,8 @@ class Home:
             "sources": {"orders": {"path": str(self.log.path), **self.log.declaration}},
             "workflows": {workflow: dict(over) for workflow, over in workflows.items()},
             "quality": dict(self.quality),
+            # Of its own, so that no champion of another estimator is there to be compared with, or to score instead.
+            "models_url": str(self.folder / f"models of {name}"),
         }
         config = self.folder / f"{name}.yaml"
         config.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
@@ -174,16 +176,14 @@ class Home:
         return ", ".join(str(day) for day in pd.to_datetime(found["snapshot_date"]).dt.date)
 
     def _require_own_model(self, workflow: str, estimator: str | None) -> None:
-        # A candidate that the gate holds leaves the champion of another estimator to score: that must not pass for ours.
+        # Where a candidate is held, the champion before it scores: that must not pass for what this run trained.
         session = f"(select arg_max(session_id, updated_at) from monitoring.sessions where workflow = '{workflow}')"
-        found = self.table(
-            f"select status from monitoring.sessions where workflow = '{workflow}' and session_id = {session}"
-        )
-        trained = self.table(
-            "select value from monitoring.model_params "
-            f"where workflow = '{workflow}' and parameter = 'estimator' and session_id = {session}"
-        )
-        if list(found["status"]) != ["scored"] or (estimator and list(trained["value"]) != [estimator]):
+        of_session = f"workflow = '{workflow}' and session_id = {session}"
+        scored = self.table(f"select model_version from monitoring.sessions where {of_session} and status = 'scored'")
+        trained = self.table(f"select parameter, value from monitoring.model_params where {of_session}")
+        facts = dict(zip(trained["parameter"], trained["value"], strict=True))
+        own = list(scored["model_version"]) == [facts.get("model_version")]
+        if not own or (estimator and facts.get("estimator") != estimator):
             raise WrongModelError(f"{workflow} was not scored by the model this run trained: see {self.folder}")
 
 

@@ -31,7 +31,7 @@ from tdml_assets.core.reasons import reason_names
 from tdml_assets.core.tasks import why_off
 from tdml_assets.core.workflow import WorkflowSpec
 from tdml_assets.environment import project_root
-from tdml_assets.settings import Settings, SettingsError, explain, load_settings
+from tdml_assets.settings import EVERY_OTHER, Settings, SettingsError, explain, load_settings
 
 #: The keys that lead to what is wrong, below ``attributes:``, and what is wrong in words.
 Fault = tuple[tuple[str | int, ...], str]
@@ -107,9 +107,9 @@ def effective_spec(declared: WorkflowSpec, settings: Settings) -> WorkflowSpec |
     """
     if settings.workflows is None:
         return declared
-    if declared.name not in settings.workflows:
+    if declared.name not in settings.workflows and EVERY_OTHER not in settings.workflows:
         return None
-    merged = _merge(declared.model_dump(), settings.workflows[declared.name])
+    merged = _merge(declared.model_dump(), settings.workflows.get(declared.name, {}))
     try:
         spec = WorkflowSpec.model_validate(merged)
     except ValidationError as error:
@@ -148,7 +148,7 @@ def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 def check_known(settings: Settings, declared: Mapping[str, WorkflowSpec]) -> None:
     """Refuse settings that name a workflow nobody declared."""
-    unknown = sorted(set(settings.workflows or ()) - set(declared))
+    unknown = sorted(set(settings.workflows or ()) - set(declared) - {EVERY_OTHER})
     if unknown:
         raise SettingsError(f"workflows: {', '.join(unknown)} is not declared; known: {', '.join(sorted(declared))}")
 

@@ -58,7 +58,7 @@ Event = Any  # what dagster-dbt yields: Output, AssetCheckResult, AssetObservati
 def dbt_environment(home: Path, warehouse: Warehouse) -> dict[str, str]:
     """Give dbt the warehouse resource's settings, so that both open the file alike, and places to write."""
     return {
-        "TDML_WAREHOUSE": str(Path(warehouse.database).resolve()),
+        "WAREHOUSE_DATABASE": str(Path(warehouse.database).resolve()),
         "WAREHOUSE_MEMORY_LIMIT": f"{warehouse.memory_limit_gb}GB",
         "WAREHOUSE_THREADS": str(warehouse.threads),
         "WAREHOUSE_TEMP_DIRECTORY": warehouse.temp_directory,
@@ -150,7 +150,7 @@ def build_dbt_assets(
     home : folder of all state; the manifest and what failed runs leave go to ``<home>/dbt``.
     environment : from :func:`dbt_environment`.
     """
-    manifest_path = ensure_manifest(home, Path(environment["TDML_WAREHOUSE"]).stem)
+    manifest_path = ensure_manifest(home, Path(environment["WAREHOUSE_DATABASE"]).stem)
     manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
     project = dbt_project_directory()
     resource = WarehouseDbt(

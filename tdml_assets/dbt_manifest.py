@@ -91,7 +91,7 @@ def _compile(project: Path, catalog: str, manifest: Path) -> None:
         environment = {
             **os.environ,
             **QUIET,
-            "TDML_WAREHOUSE": f"{scratch}/{catalog}.duckdb",
+            "WAREHOUSE_DATABASE": f"{scratch}/{catalog}.duckdb",
             "DBT_TARGET_PATH": scratch,
             "DBT_LOG_PATH": scratch,
         }

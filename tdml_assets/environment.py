@@ -74,7 +74,8 @@ def code_version() -> str:
 def library_versions() -> dict[str, str]:
     """Versions of the libraries that take part in a prediction."""
     xgboost = "xgboost" if sys.platform == "darwin" else "xgboost-cpu"
-    return {"xgboost": version(xgboost), **{name: version(name) for name in ("numpy", "pyarrow", "duckdb")}}
+    others = ("numpy", "pyarrow", "duckdb", "scikit-learn", "scipy", "skops")
+    return {"xgboost": version(xgboost), **{name: version(name) for name in others}}
 
 
 def machine() -> tuple[int, float]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -26,7 +27,9 @@ from tdml_assets.core.sources import Sources
 from tdml_assets.sample import sources_of_sample
 
 _PREFIX = "TDML_"
-_NOT_KEYS = {"TDML_HOME", "TDML_CONFIG", "TDML_WAREHOUSE"}
+_NOT_KEYS = {"TDML_HOME", "TDML_CONFIG"}
+#: Under ``workflows``: all that are declared and not named beside it.
+EVERY_OTHER = "*"
 
 
 class SettingsError(ValueError):
@@ -81,7 +84,8 @@ class Settings(_Frozen):
     )
     workflows: dict[str, dict[str, Any]] | None = Field(
         default=None,
-        description="Workflows that run, with keys of theirs to override; all that are declared unless given.",
+        description="Workflows that run, with keys of theirs to override; '*' stands for all others. All that are declared unless "
+        "given.",
     )
     warehouse: WarehouseSettings = WarehouseSettings()
     models_url: str | None = Field(
@@ -114,6 +118,25 @@ class Settings(_Frozen):
             return {name: {} for name in value}
         if isinstance(value, dict):
             return {name: overrides or {} for name, overrides in value.items()}
+        return value
+
+    @field_validator("as_of", mode="before")
+    @classmethod
+    def _latest_or_a_day(cls, value: Any) -> Any:
+        if isinstance(value, str) and value != "latest":
+            try:
+                return date.fromisoformat(value)
+            except ValueError:
+                raise ValueError("write latest, or a day such as 2026-06-30") from None
+        if value != "latest" and not isinstance(value, date):
+            raise ValueError("write latest, or a day such as 2026-06-30")
+        return value
+
+    @field_validator("models_url", "exports_url")
+    @classmethod
+    def _folder_or_s3(cls, value: str | None) -> str | None:
+        if value is not None and "://" in value and not re.fullmatch(r"s3://[^/]+(/.*)?", value):
+            raise ValueError("write a folder, or s3://bucket/prefix: no other store is known")
         return value
 
     @property
@@ -187,7 +210,7 @@ def load_settings(environment: Mapping[str, str] | None = None, *, working_folde
         if key in content:
             raise SettingsError(f"{path.name}: {key}: not a key of the file; the state folder is set by TDML_HOME")
     overrides = _override(content, environment)
-    content["home"] = (folder / environment.get("TDML_HOME", ".tdml")).resolve()
+    content["home"] = (folder / (environment.get("TDML_HOME") or ".tdml")).resolve()
     content["base_folder"] = path.parent
     try:
         return Settings.model_validate(content)
@@ -196,9 +219,23 @@ def load_settings(environment: Mapping[str, str] | None = None, *, working_folde
         raise SettingsError(explain(error, Settings, str(path.name)) + note) from None
 
 
+class _EachKeyOnce(yaml.SafeLoader):
+    """Refuses a key that stands twice, of which YAML would silently keep the latter."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} stands twice: keep one", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), _EachKeyOnce)  # noqa: S506 - a safe loader
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path.name} is not readable YAML: {error}") from None
     if content is None:
@@ -214,14 +251,31 @@ def _override(content: dict[str, Any], environment: Mapping[str, str]) -> list[s
         if not variable.startswith(_PREFIX) or variable in _NOT_KEYS:
             continue
         *parents, last = variable.removeprefix(_PREFIX).lower().split("__")
+        if parents[:1] == ["workflows"]:
+            _name_workflows(content)
         place = content
         for parent in parents:
-            place = place.setdefault(parent, {})
+            # A key with nothing behind it, such as ``cltv:``, holds what its defaults hold.
+            if place.get(parent) is None:
+                place[parent] = {}
+            place = place[parent]
             if not isinstance(place, dict):
                 raise SettingsError(f"{variable}: {parent} holds no keys of its own in the settings")
-        place[last] = yaml.safe_load(environment[variable])
+        try:
+            place[last] = yaml.safe_load(environment[variable])
+        except yaml.YAMLError as error:
+            raise SettingsError(f"{variable} is not readable YAML: {error}") from None
         used.append(variable)
     return used
+
+
+def _name_workflows(content: dict[str, Any]) -> None:
+    """Give workflows the form in which one of them can be overridden; which ones run stays what it was."""
+    named = content.get("workflows")
+    if named is None:
+        content["workflows"] = {EVERY_OTHER: None}
+    elif isinstance(named, list):
+        content["workflows"] = dict.fromkeys(named)
 
 
 def explain(error: ValidationError, model: type[BaseModel], where: str) -> str:
@@ -238,7 +292,8 @@ def explain(error: ValidationError, model: type[BaseModel], where: str) -> str:
             )
             lines.append(f"{where}: {key}: unknown key{hint}")
         else:
-            lines.append(f"{where}: {key}: {fault['msg']} (found {_shortened(fault.get('input'))})")
+            words = fault["msg"].removeprefix("Value error, ")
+            lines.append(f"{where}: {key}: {words} (found {_shortened(fault.get('input'))})")
     return "\n".join(lines)
 
 

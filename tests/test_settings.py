@@ -35,6 +35,35 @@ def test_the_environment_overrides_every_key(tmp_path: Path) -> None:
     assert settings.home == tmp_path / "elsewhere"
 
 
+@pytest.mark.parametrize("text", ["workflows: [cltv]\n", "workflows:\n  cltv:\n"])
+def test_the_environment_reaches_into_a_workflow_however_it_is_named(tmp_path: Path, text: str) -> None:
+    environment = write(tmp_path, text) | {"TDML_WORKFLOWS__CLTV__TARGET__HORIZON_DAYS": "91"}
+    settings = load_settings(environment, working_folder=tmp_path)
+    assert settings.workflows == {"cltv": {"target": {"horizon_days": 91}}}
+
+
+def test_an_override_of_one_workflow_leaves_the_others_running(tmp_path: Path) -> None:
+    settings = load_settings({"TDML_WORKFLOWS__CLTV__TARGET__HORIZON_DAYS": "91"}, working_folder=tmp_path)
+    changed, other = effective_spec(CLTV, settings), WorkflowSpec(name="other")
+    assert changed is not None
+    assert changed.target.horizon_days == 91
+    assert effective_spec(other, settings) == other
+    check_known(settings, {"cltv": CLTV, "other": other})
+
+
+def test_a_whole_section_can_be_given_and_an_empty_one_filled(tmp_path: Path) -> None:
+    whole = load_settings({"TDML_WAREHOUSE": "{memory_limit_gb: 7}"}, working_folder=tmp_path)
+    assert whole.warehouse.memory_limit_gb == 7
+    environment = write(tmp_path, "warehouse:\n") | {"TDML_WAREHOUSE__THREADS": "1"}
+    assert load_settings(environment, working_folder=tmp_path).warehouse.threads == 1
+
+
+def test_a_variable_that_is_no_yaml_is_named_and_an_empty_home_is_none(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="TDML_TIER is not readable YAML"):
+        load_settings({"TDML_TIER": "a: ["}, working_folder=tmp_path)
+    assert load_settings({"TDML_HOME": ""}, working_folder=tmp_path).home == tmp_path / ".tdml"
+
+
 def test_urls_are_resolved_from_the_files_folder_and_s3_is_left_alone(tmp_path: Path) -> None:
     settings = load_settings(write(tmp_path, "models_url: m\nexports_url: s3://b/x\n"), working_folder=tmp_path)
     assert settings.effective_models_url == str(tmp_path / "m")
@@ -47,7 +76,11 @@ def test_urls_are_resolved_from_the_files_folder_and_s3_is_left_alone(tmp_path: 
         ("as_off: latest", r"tdml.yaml: as_off: unknown key; did you mean 'as_of'\?"),
         ("warehouse: {thread: 2}", r"warehouse.thread: unknown key; did you mean 'threads'\?"),
         ("warehouse: {threads: two}", r"warehouse.threads: .*integer.*found 'two'"),
-        ("as_of: someday", r"as_of.*found 'someday'"),
+        ("as_of: someday", r"^tdml.yaml: as_of: write latest, or a day such as 2026-06-30 \(found 'someday'\)$"),
+        ("as_of: 7", r"as_of: write latest, or a day such as 2026-06-30 \(found 7\)"),
+        ("models_url: gs://b/x", r"models_url: write a folder, or s3://bucket/prefix.*found 'gs://b/x'"),
+        ("exports_url: s3:///x", r"exports_url: write a folder, or s3://bucket/prefix"),
+        ("tier: tier1\ntier: tier2", r"the key 'tier' stands twice"),
         ("tier: huge", r"tier: .*'tier1', 'tier2' or 'machine'.*found 'huge'"),
         ("home: /x", r"home: not a key of the file; the state folder is set by TDML_HOME"),
         ("- a\n- b", r"must hold keys and values, not a list"),
