@@ -1,7 +1,7 @@
 # make run    everything, from raw orders to scored attributes, and a summary
 # make test   the tests
 # make ui     the Dagster UI on the same state
-# make check  lint, types, definitions
+# make check  lint and types
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

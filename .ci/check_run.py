@@ -1,4 +1,7 @@
-"""Checks what ``make run`` left behind, as somebody who reads the tables would."""
+"""Checks what ``make run`` left behind, as somebody who reads the tables would.
+
+``python .ci/check_run.py [STATE_FOLDER [CUSTOMERS]]``: how many customers must be scored, where that is known.
+"""
 
 import sys
 from pathlib import Path
@@ -6,6 +9,7 @@ from pathlib import Path
 import duckdb
 
 HOME = Path(sys.argv[1] if len(sys.argv) > 1 else ".tdml")
+CUSTOMERS = int(sys.argv[2]) if len(sys.argv) > 2 else None
 
 # What must hold, as one query each that returns true.
 CLAIMS = {
@@ -13,7 +17,7 @@ CLAIMS = {
         "select bool_and(rows_read = rows_accepted + rows_rejected) and count(*) > 0 from raw.loads"
     ),
     "rejected rows carry a reason and their content": (
-        "select bool_and(reason <> '' and json_valid(content)) from raw.rejected_rows"
+        "select coalesce(bool_and(reason <> '' and json_valid(content)), true) from raw.rejected_rows"
     ),
     "one row per snapshot and customer": (
         "select count(*) = count(distinct (snapshot_date, customer_id)) and count(*) > 0 from features.customer_features"
@@ -48,6 +52,10 @@ CLAIMS = {
         "and table_name = 'parent_segment_attributes') from audience.attribute_catalog"
     ),
 }
+
+
+if CUSTOMERS is not None:
+    CLAIMS[f"{CUSTOMERS:,} customers are scored"] = f"select count(*) = {CUSTOMERS} from cltv.predictions"  # noqa: S608
 
 
 def main() -> int:

@@ -36,6 +36,18 @@ def _settings() -> Settings:
         raise typer.Exit(_USAGE) from None
 
 
+def _require_sources(settings: Settings) -> None:
+    """Refuse a run whose files are not there before it touches anything."""
+    from tdml_assets.core.source_rules import SourceError
+    from tdml_assets.resources.source_files import require_local
+
+    try:
+        require_local(settings.sources, settings.base_folder)
+    except SourceError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(_USAGE) from None
+
+
 def _make_ready(settings: Settings) -> None:
     """State folder, sample data where no orders are declared, and the dbt manifest."""
     from tdml_assets.dbt_manifest import ensure_manifest
@@ -54,6 +66,7 @@ def run(select: Annotated[str, typer.Option(help="Assets to materialise, as Dags
     from tdml_assets.progress import run_with_progress
 
     settings = _settings()
+    _require_sources(settings)
     _make_ready(settings)
     log_path = settings.home / "logs" / f"run-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}.log"
     command = [sys.executable, "-m", "dagster", "asset", "materialize", "--select", select]

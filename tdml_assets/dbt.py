@@ -41,7 +41,7 @@ from tdml_assets.core.point_in_time import (
 )
 from tdml_assets.core.statements import Statement, render
 from tdml_assets.dbt_manifest import QUIET, dbt_executable, dbt_project_directory, ensure_manifest
-from tdml_assets.metadata import OWNER
+from tdml_assets.metadata import OWNER, column_schema
 from tdml_assets.resources.warehouse import Database, Warehouse
 
 FEATURES = ("features", "customer_features")
@@ -165,7 +165,7 @@ def build_dbt_assets(
         # Unit tests state what the SQL means; they belong to the project's own tests, not to every run.
         invocation = dbt.cli(["build", "--exclude-resource-type", "unit_test"], context=context)
         events, failure = _collect(invocation)
-        yield from _with_row_counts(events, manifest, warehouse)
+        yield from _with_what_was_built(events, manifest, warehouse)
         _tidy(invocation.target_path, failed=failure is not None)
         if failure is not None:
             raise failure
@@ -185,20 +185,26 @@ def _collect(invocation: Any) -> tuple[list[Event], DagsterDbtCliRuntimeError | 
     return events, None
 
 
-def _with_row_counts(events: Sequence[Event], manifest: Mapping[str, Any], warehouse: Warehouse) -> Iterator[Event]:
-    """Pass the events on, with the number of rows on every table that was built."""
-    tables = {}
+def _with_what_was_built(events: Sequence[Event], manifest: Mapping[str, Any], warehouse: Warehouse) -> Iterator[Event]:
+    """Pass the events on, with the number of rows and the columns of every model that was built."""
+    built: dict[int, Mapping[str, Any]] = {}
     for event in events:
         node = manifest["nodes"].get(event.metadata["unique_id"].text) if isinstance(event, dg.Output) else None
-        if node is not None and node["config"]["materialized"] == "table":
-            tables[id(event)] = (node["schema"], node["name"])
-    counts = {}
-    if tables:
+        if node is not None:
+            built[id(event)] = node
+    shown: dict[int, dict[str, Any]] = {}
+    if built:
         with warehouse.read() as database:
-            counts = {path: database.count(path) for path in tables.values()}
+            shown = {key: _what_was_built(database, node) for key, node in built.items()}
     for event in events:
-        path = tables.get(id(event))
-        yield event if path is None else event.with_metadata({**event.metadata, "dagster/row_count": counts[path]})
+        yield event.with_metadata({**event.metadata, **shown[id(event)]}) if id(event) in shown else event
+
+
+def _what_was_built(database: Database, node: Mapping[str, Any]) -> dict[str, Any]:
+    path = (node["schema"], node["name"])
+    described = {name: column["description"] for name, column in node["columns"].items()}
+    columns = [Column(name, kind, described.get(name, "")) for name, kind in database.columns(path).items()]
+    return {"dagster/row_count": database.count(path), "dagster/column_schema": column_schema(columns)}
 
 
 def _tidy(target_path: Path, *, failed: bool) -> None:

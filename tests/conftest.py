@@ -65,3 +65,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     while 0 < half < len(short) and short[half].path == short[half - 1].path:
         half += 1
     items[:] = [*killed, *short[:half], *others, *short[half:]]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where everything that tests need was installed, a skipped test is a failure."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if "NOTHING_SKIPS" in os.environ and reporter is not None and reporter.stats.get("skipped"):
+        names = ", ".join(report.nodeid for report in reporter.stats["skipped"])
+        reporter.write_line(f"skipped, and nothing should be: {names}", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

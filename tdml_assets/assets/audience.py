@@ -10,6 +10,7 @@ import dagster as dg
 
 from tdml_assets.assets.sessions import as_of, record_session, session_id_of
 from tdml_assets.core.attributes import CATALOG, WorkflowAttributes, catalog_rows, parent_segment_contract
+from tdml_assets.core.contracts import Column
 from tdml_assets.core.features import FEATURES_TABLE
 from tdml_assets.core.publication import publish
 from tdml_assets.core.statements import render
@@ -103,10 +104,12 @@ def _build_files(settings: Settings, keep: int) -> dg.AssetsDefinition:
         destination = FilesDestination(url, scratch=settings.home / "scratch", keep=keep, s3_client=client)
         with warehouse.read() as database:
             delivery = destination.deliver(database, session_id_of(context))
+            columns = [Column(name, kind, "") for name, kind in database.columns(tuple(_KEYS[0].path)).items()]
         context.log.info(f"report: {delivery.rows} customers in {delivery.location}")
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": delivery.rows,
+                "dagster/column_schema": column_schema(columns),
                 "location": delivery.location,
                 "changed": delivery.changed,
                 "details": dg.MetadataValue.json(dict(delivery.details)),

@@ -9,12 +9,14 @@ from typing import Any
 
 import dagster as dg
 
+from tdml_assets.assets.champions import kinds_of
 from tdml_assets.assets.sessions import record_session, session_id_of
+from tdml_assets.core.contracts import Column
 from tdml_assets.core.holds import Hold
 from tdml_assets.core.monitoring import GATE
 from tdml_assets.core.statements import render
 from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.metadata import OWNER
+from tdml_assets.metadata import OWNER, column_schema
 from tdml_assets.resources.bundle_store import BundleStore, CurrentChampion, PromotionConflictError
 from tdml_assets.resources.model_store import ModelStore
 from tdml_assets.resources.warehouse import Database, Warehouse
@@ -90,14 +92,14 @@ def _why_it_stays(current: CurrentChampion, decision: dict[str, Any], hold: Hold
     return None
 
 
-def build_champion(spec: WorkflowSpec, kinds: set[str]) -> dg.AssetsDefinition:
+def build_champion(spec: WorkflowSpec) -> dg.AssetsDefinition:
     """The asset of one workflow of any task."""
 
     @dg.asset(
         key=[spec.name, "champion_model"],
         deps=[[spec.name, "candidate_model"], [spec.name, "evaluation"]],
         group_name=spec.name,
-        kinds=kinds,
+        kinds=kinds_of(spec),
         owners=[OWNER],
         pool="warehouse",
         description="The version that scores. One pointer names it and moves atomically, to a candidate that the gate let "
@@ -108,14 +110,17 @@ def build_champion(spec: WorkflowSpec, kinds: set[str]) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         with warehouse.read() as database:
             decision = read_decision(database, context, spec.name)
-        outcome = act(models.open(), spec.name, decision, session_id_of(context))
+        store = models.open()
+        outcome = act(store, spec.name, decision, session_id_of(context))
         champion = outcome.champion.champion
+        takes = store.manifest(spec.name, champion.version).features
         with warehouse.write() as database:
             note = {} if outcome.reason == decision["reason"] else {"note": outcome.reason}
             record_session(database, context, spec.name, status="promoted" if outcome.moved else "held", **note)
         context.log.info(f"report: {champion.version} scores from now on; {outcome.reason}")
         return dg.MaterializeResult(
             metadata={
+                "dagster/column_schema": column_schema([Column(feature.name, feature.type, "") for feature in takes]),
                 "model_version": champion.version,
                 "candidate": decision["candidate"],
                 "previous": champion.previous or "none",

@@ -31,6 +31,15 @@ NOT_THE_MODEL = {"schedule", "monitor", "gate", "attributes", "label", "descript
 _OWN_FILES = {GOLDEN_FILE, PREPARATION_FILE, FEATURES_FILE, PREDICTIONS_FILE, SAMPLE_FILE, TARGET_FILE}
 
 
+def kinds_of(spec: WorkflowSpec) -> set[str]:
+    """What a model of the workflow is made with, as the UI's icons call it."""
+    if "xgboost" in spec.estimator:
+        return {"python", "xgboost"}
+    return (
+        {"python", "scikitlearn"} if spec.estimator.startswith("sklearn.") or "kmeans" in spec.estimator else {"python"}
+    )
+
+
 def engine_of(settings: Settings) -> PythonEngine:
     """What trains and scores."""
     return PythonEngine(settings.trusted_types)

@@ -14,7 +14,7 @@ import dagster as dg
 import pyarrow as pa
 
 from tdml_assets.assets.champion import build_champion
-from tdml_assets.assets.champions import NOT_THE_MODEL, engine_of, model_spec_of, tier_of
+from tdml_assets.assets.champions import NOT_THE_MODEL, engine_of, kinds_of, model_spec_of, tier_of
 from tdml_assets.assets.evaluation import CHOSEN, build_evaluation, read_measured, read_splits, read_today
 from tdml_assets.assets.gate import VERSION, scope_of
 from tdml_assets.assets.go_live import describe_today
@@ -124,7 +124,7 @@ def build_model(spec: WorkflowSpec, settings: Settings) -> list[dg.AssetsDefinit
     return [
         _build_candidate(spec, settings),
         build_evaluation(spec, settings),
-        build_champion(spec, {"xgboost"}),
+        build_champion(spec),
     ]
 
 
@@ -135,7 +135,7 @@ def _build_candidate(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinit
         key=[spec.name, "candidate_model"],
         deps=[[spec.name, "prepared"], [spec.name, "preparation_parameters"]],
         group_name=spec.name,
-        kinds={"xgboost", "python"},
+        kinds=kinds_of(spec),
         owners=[OWNER],
         pool="warehouse",
         description="Trains without anything later than the test snapshot and predicts the test split; then fits once more on "

@@ -75,7 +75,7 @@ _LIBRARIES = ("scipy", "implicit")
 
 def build_recommendation_model(spec: WorkflowSpec, settings: Settings) -> list[dg.AssetsDefinition]:
     """The assets of one workflow."""
-    return [_build_candidate(spec, settings), build_recommendation_evaluation(spec), build_champion(spec, {"python"})]
+    return [_build_candidate(spec, settings), build_recommendation_evaluation(spec), build_champion(spec)]
 
 
 def _keep_holdout(

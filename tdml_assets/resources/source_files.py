@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
 from tdml_assets.core.source_rules import SourceError
-from tdml_assets.core.sources import Source
+from tdml_assets.core.sources import Source, Sources
 from tdml_assets.resources.source_transport import fetch_http, fetch_s3, list_s3
 
 _CHUNK_BYTES = 1 << 20
@@ -107,6 +107,21 @@ def _here(
             text = url2pathname(unquote(urlsplit(location).path)) if scheme == "file" else location
             for path in find_local(table, text, base_folder, _ENDINGS[declaration.format]):
                 yield _relative(path, base_folder), path
+
+
+def require_local(sources: Sources, base_folder: Path) -> None:
+    """Look for every declared file that should be on this machine, and read none of them.
+
+    Raises
+    ------
+    SourceError
+        Naming the first that is not there.
+    """
+    for table in Sources.model_fields:
+        declaration = getattr(sources, table)
+        for location in declaration.path if declaration is not None else ():
+            if "://" not in location:
+                find_local(table, location, base_folder, _ENDINGS[declaration.format])
 
 
 def find_local(table: str, text: str, base_folder: Path, endings: tuple[str, ...]) -> list[Path]:

@@ -1,6 +1,7 @@
 """The raw assets as Dagster runs them."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 
 import dagster as dg
@@ -10,7 +11,10 @@ from dagster_aws.s3 import S3Resource
 from tdml_assets.assets.raw import build_raw_assets
 from tdml_assets.core.sources import Sources
 from tdml_assets.core.statements import Statement
+from tdml_assets.resources.raw_tables import load_table
+from tdml_assets.resources.source_files import collect_files
 from tdml_assets.resources.warehouse import Warehouse
+from tdml_assets.settings import load_settings
 
 ORDERS = {
     "path": "orders.csv",
@@ -136,3 +140,49 @@ def test_the_examples_declare_orders(name, days):
     assert declared.line_key == ()
     assert content["workflows"]["cltv"]["target"]["horizon_days"] == days
     assert json.dumps(declared.model_dump(mode="json"))
+
+
+#: Rows of the log, those without a customer or price, and the columns that say when and how much.
+REAL_LOGS = {
+    "online_retail": (541_909, 135_120, "InvoiceDate", "Quantity * UnitPrice"),
+    "cdnow": (69_659, 0, "date", "dollar_value"),
+}
+
+
+@pytest.mark.parametrize("name", REAL_LOGS)
+def test_of_a_real_log_every_row_is_kept_and_every_month_adds_up_to_the_cent(name, tmp_path):
+    config = Path(__file__).parents[2] / "examples" / f"{name}.yaml"
+    settings = load_settings({"TDML_CONFIG": str(config), "TDML_HOME": str(tmp_path / "home")})
+    declared, (rows, rejected, day, money) = settings.sources.orders, REAL_LOGS[name]
+    log = settings.base_folder / declared.path[0]
+    if not log.is_file():
+        pytest.skip(f"needs the log {log.name} beside the project")
+    found = collect_files(
+        "orders", declared, base_folder=settings.base_folder, cache_folder=tmp_path, s3_client=lambda: None
+    )
+    warehouse = Warehouse(database=str(tmp_path / "warehouse.duckdb"), temp_directory=str(tmp_path / "spill"))
+    with warehouse.write() as database:
+        now = datetime(2026, 1, 1)  # noqa: DTZ001 - naive UTC, as everywhere
+        report = load_table(database, "orders", declared, found, session_id="s", now=now, scratch_folder=tmp_path)
+        kept = dict(
+            pairs(database, "select strftime(ordered_on, '%Y-%m') as month, sum(amount) as total from raw.orders")
+        )
+        content = (
+            f"(select content->>'{day}' as {day}, "
+            + ", ".join(f"(content->>'{part}')::decimal(18, 4) as {part}" for part in money.split(" * "))
+            + " from raw.rejected_rows)"
+        )
+        aside = dict(pairs(database, f"select left({day}, 7) as month, sum({money}) as total from {content}"))
+        reader = "read_csv" if log.name.endswith("csv.gz") else "read_parquet"
+        exact = " * ".join(f"{part}::decimal(18, 4)" for part in money.split(" * "))
+        source = f"select strftime({day}::timestamp, '%Y-%m') as month, sum({exact}) as total from {reader}('{log}')"
+        wanted = dict(pairs(database, source))
+    assert (report.rows_read, report.rows_rejected, report.rows_accepted) == (rows, rejected, rows - rejected)
+    assert len(wanted) >= 13
+    assert {month: round(kept.get(month, 0) + aside.get(month, 0), 2) for month in wanted} == {
+        month: round(total, 2) for month, total in wanted.items()
+    }
+
+
+def pairs(database, query):
+    return [(row["month"], row["total"]) for row in database.rows(Statement(f"{query} group by month"))]

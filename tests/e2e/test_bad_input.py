@@ -34,6 +34,11 @@ SETTINGS_CASES = {
         HEADER + ONE_CUSTOMER,
         ["as_off: unknown key", "did you mean 'as_of'"],
     ),
+    "a file that is not there": (
+        ORDERS.replace("orders.csv", "ordres.csv"),
+        HEADER + ONE_CUSTOMER,
+        ["sources.orders.path: 'ordres.csv' is not there", "correct the path"],
+    ),
     "a wrong value": (ORDERS + "warehouse: {threads: two}\n", HEADER + ONE_CUSTOMER, ["warehouse.threads", "'two'"]),
 }
 #: Of files that cannot be read one stands for all: which message each gives is shown in ``resources/test_raw_formats.py``.
@@ -48,7 +53,12 @@ CASES = {
         "customer_id,day\nQ-0007-Q,2024-01-01\n",
         ["orders.csv has no column 'amount'", "found 'customer_id', 'day'"],
     ),
-    "no customers": (ORDERS, HEADER + NOBODY, ["has_customers"]),
+    "an empty file": (ORDERS, "", ["orders.csv", "empty"]),
+    "no customers": (
+        ORDERS,
+        HEADER + NOBODY,
+        ["has_customers", "none of the 12 rows of orders.csv was accepted (missing_customer 12)", "raw.rejected_rows"],
+    ),
     "one customer": (ORDERS, HEADER + ONE_CUSTOMER, ["train split has", "split.min_rows"]),
     "a history shorter than the horizon": (
         ORDERS,
