@@ -110,6 +110,11 @@ def raw_fingerprint(loads: Iterable[tuple[str, str, str]]) -> str:
     return hashlib.sha256(json.dumps(sorted(loads)).encode()).hexdigest()
 
 
+def wanted_columns(declaration: Source) -> set[str]:
+    """Columns that a declaration reads, as its files call them."""
+    return {*declaration.mapped.values(), *_extra_columns(declaration)}
+
+
 def check_headers(table: str, declaration: Source, layouts: Sequence[FileLayout]) -> None:
     """Refuse files that lack a mapped column, or whose columns cannot be what they are mapped to.
 

@@ -11,13 +11,13 @@ import csv
 import gzip
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import duckdb
 
-from tdml_assets.core.source_rules import Field, FileLayout, SourceError
+from tdml_assets.core.source_rules import Field, FileLayout, SourceError, wanted_columns
 from tdml_assets.core.sources import CsvOptions, Source
 from tdml_assets.core.statements import render
 from tdml_assets.resources.source_files import SourceFile
@@ -54,7 +54,11 @@ def read_layout(
     encoding = declaration.csv.encoding if declaration.format == "csv" else "utf-8"
     try:
         _check_text(file, encoding)
-        names = _csv_names(file, declaration.csv, encoding) if declaration.format == "csv" else _json_names(file)
+        names = (
+            _csv_names(file, declaration.csv, encoding)
+            if declaration.format == "csv"
+            else _json_names(file, wanted_columns(declaration))
+        )
     except (gzip.BadGzipFile, EOFError) as error:
         cause = type(error).__name__
         raise SourceError(f"{file.name} is not a complete gzip file ({cause}): deliver it again") from None
@@ -150,7 +154,8 @@ def _csv_names(file: SourceFile, options: CsvOptions, encoding: str) -> list[str
     return [name.strip() or f"column_{place}" for place, name in enumerate(first, start=1)]
 
 
-def _json_names(file: SourceFile) -> list[str]:
+def _json_names(file: SourceFile, wanted: Collection[str]) -> list[str]:
+    """Keys of the first lines, and of as many more as it takes to find every wanted one: optional keys may come late."""
     names: dict[str, None] = {}
     count = 0
     with io.TextIOWrapper(_open(file), encoding="utf-8-sig") as text:
@@ -158,7 +163,7 @@ def _json_names(file: SourceFile) -> list[str]:
             if not line.strip():
                 continue
             count += 1
-            if count > _JSON_LINES:
+            if count > _JSON_LINES and names.keys() >= set(wanted):
                 break
             try:
                 found = json.loads(line)

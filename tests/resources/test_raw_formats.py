@@ -158,3 +158,13 @@ def test_hostile_column_names_are_only_names(shop):
     shop.write("a.json", json.dumps({hostile: "8", "when": "2024-03-01", "a/b~c.$": 3}) + "\n")
     shop.load(path="a.json", format="json", columns=columns, timestamp_format="%Y-%m-%d")
     assert shop.column("select customer_id from raw.orders") == ["8"]
+
+
+def test_an_optional_key_that_comes_late_in_a_json_file_is_found(shop):
+    early = json.dumps({"who": "7", "when": "2024-03-01", "total": 3}) + "\n"
+    late = json.dumps({"who": "8", "when": "2024-03-01", "total": 3, "sku": "late"}) + "\n"
+    shop.write("a.json", early * 1_500 + late)
+    columns = {"customer_id": "who", "ordered_at": "when", "amount": "total", "product_id": "sku"}
+    shop.load(path="a.json", format="json", columns=columns, timestamp_format="%Y-%m-%d")
+    assert shop.column("select count(*) from raw.orders") == [1_501]
+    assert shop.column("select distinct product_id from raw.orders where product_id is not null") == ["late"]
