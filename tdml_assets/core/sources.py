@@ -117,7 +117,12 @@ class EventSource(Source):
     ambiguous_time: Literal["earlier", "later", "reject"] = Field(
         default="earlier", description="Which of the two instants a local time means in the hour that clocks repeat."
     )
-    earliest: date = Field(default=date(1990, 1, 1), description="Rows of an earlier day are quarantined (1970, 0001).")
+    # Features count instants from 1970, and time zones are off from it by less than a day.
+    earliest: date = Field(
+        default=date(1990, 1, 1),
+        ge=date(1970, 1, 2),
+        description="Rows of an earlier day are quarantined (1970, 0001).",
+    )
 
     @model_validator(mode="after")
     def _timestamps_are_declared(self) -> EventSource:

@@ -69,6 +69,7 @@ def layout(name, *fields, position=0):
         ({"path": "https://me:secret@host/orders.csv"}, "credentials do not belong in a path"),
         ({"path": "https://host/"}, "names no file"),
         ({"path": []}, "at least 1"),
+        ({"earliest": "1960-01-01"}, "greater than or equal to 1970-01-02"),
         ({"formt": "csv"}, "formt"),
     ],
 )
