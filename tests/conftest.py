@@ -10,6 +10,12 @@ import pytest
 
 from tdml_assets.dbt_manifest import ensure_manifest
 
+# One worker a core, so one thread a library: threads that wait for a core spin, and cost the suite a third of its time. Workers and
+# the processes they start inherit it.
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 
 @pytest.fixture(scope="session")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:

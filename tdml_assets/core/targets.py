@@ -44,9 +44,11 @@ EVENTS = {
         ("staging", "stg_email_events"), "sent_on", ("event_type", "email_name", "campaign_name")
     ),
 }
-#: Targets that are 1 or 0; they describe the event whose probability is predicted.
+#: Targets that are a number of something.
+AMOUNTS = ("net_spend", "count", "sum")
 #: Targets that are not observed row by row after a snapshot.
 WITHOUT_ROWS = ("unlabelled", "products")
+#: Targets that are 1 or 0; they describe the event whose probability is predicted.
 YES_NO = ("purchase", "no_purchase", "any", "none")
 
 

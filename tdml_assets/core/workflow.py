@@ -16,12 +16,12 @@ from tdml_assets.core.clustering import Clustering
 from tdml_assets.core.gate import Gate
 from tdml_assets.core.monitor import Monitor
 from tdml_assets.core.recommendation.settings import Recommendation
-from tdml_assets.core.targets import Target
+from tdml_assets.core.targets import AMOUNTS, Target
 
 TaskName = Literal["regression", "classification", "clustering", "recommendation"]
 #: Kinds of target a task can learn, its usual one first.
 TARGET_KINDS: dict[str, tuple[str, ...]] = {
-    "regression": ("net_spend", "count", "sum"),
+    "regression": AMOUNTS,
     "classification": ("no_purchase", "purchase", "any", "none"),
     "clustering": ("unlabelled",),
     "recommendation": ("products",),
@@ -218,10 +218,11 @@ class WorkflowSpec(_Frozen):
             )
         if self.model.steps and "." not in self.estimator:
             raise ValueError(f"model.steps: {self.estimator} takes none; give model.estimator as an import path")
-        if self.prepare.target_transform != "none" and (self.task != "regression" or "." not in self.estimator):
+        scaled = self.prepare.target_transform != "none"
+        if scaled and (self.target_kind not in AMOUNTS or "." not in self.estimator):
             raise ValueError(
-                f"prepare.target_transform: {self.estimator} learns a {self.task} on the target as it is; leave it out, or give "
-                "a regression's model.estimator as an import path"
+                f"prepare.target_transform: {self.estimator} learns {self.target_kind} as it is; leave it out, or give an amount's "
+                "model.estimator as an import path"
             )
         return self
 

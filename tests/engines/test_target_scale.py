@@ -91,5 +91,5 @@ def test_the_scale_is_part_of_the_stored_model():
     ],
 )
 def test_only_regressions_by_import_path_are_given_a_scale(declared):
-    with pytest.raises(ValidationError, match=r"prepare.target_transform: .* learns a \w+ on the target as it is"):
+    with pytest.raises(ValidationError, match=r"prepare.target_transform: .* learns \w+ as it is"):
         WorkflowSpec.model_validate({"name": "spend", "prepare": {"target_transform": "log1p"}, **declared})
