@@ -1,6 +1,7 @@
 """Checks what ``make run`` left behind, as somebody who reads the tables would.
 
-``python .ci/check_run.py [STATE_FOLDER [CUSTOMERS]]``: how many customers must be scored, where that is known.
+``python .ci/check_run.py [STATE_FOLDER [CUSTOMERS]]``: of a real log, how many customers must be scored. How well a model ranks is
+claimed of the sample alone, whose truth is simulated.
 """
 
 import sys
@@ -55,6 +56,7 @@ CLAIMS = {
 
 
 if CUSTOMERS is not None:
+    del CLAIMS["the model ranks better than the naive forecast"]
     CLAIMS[f"{CUSTOMERS:,} customers are scored"] = f"select count(*) = {CUSTOMERS} from cltv.predictions"  # noqa: S608
 
 
