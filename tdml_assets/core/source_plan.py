@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any
 
 from tdml_assets.core.raw_contracts import TABLES
+from tdml_assets.core.source_numbers import NumberMarks
 from tdml_assets.core.source_rules import NUMBERS, FileLayout, customer_columns
 from tdml_assets.core.source_values import UNIX_FORMATS
 from tdml_assets.core.sources import CustomersSource, EventSource, OrdersSource, Source
@@ -112,7 +113,14 @@ class Money:
     reporting: str
     currency: str | None
     return_statuses: tuple[str, ...]
-    decimal_comma: bool
+    marks: NumberMarks
+
+
+def number_marks(declaration: Source) -> NumberMarks:
+    """Marks of the numbers in a source's files; only CSV writes numbers as people do."""
+    if declaration.format != "csv":
+        return NumberMarks()
+    return NumberMarks(declaration.csv.decimal, declaration.csv.thousands)
 
 
 def plan_money(declaration: OrdersSource) -> Money:
@@ -128,7 +136,7 @@ def plan_money(declaration: OrdersSource) -> Money:
         reporting=declaration.reporting,
         currency=declaration.currency,
         return_statuses=tuple(status.strip().upper() for status in declaration.return_statuses),
-        decimal_comma=declaration.format == "csv" and declaration.csv.decimal == ",",
+        marks=number_marks(declaration),
     )
 
 

@@ -36,13 +36,22 @@ class CsvOptions(Declaration):
     header: bool = Field(
         default=True, description="Whether the first line names the columns; if not they are column_1, ..."
     )
-    decimal: Literal[".", ","] = Field(default=".", description="Decimal mark. Thousands marks are not read.")
+    decimal: Literal[".", ","] = Field(default=".", description="Decimal mark of numbers.")
+    thousands: Literal["", ".", ",", " ", "'"] = Field(
+        default="",
+        description="Mark between thousands, as in 1.234,50; empty for none. A mark that does not group by three makes a number "
+        "unreadable.",
+    )
     null_values: tuple[str, ...] = Field(default=("",), description="Texts that mean 'no value', for instance NULL.")
 
     @model_validator(mode="after")
     def _marks_differ(self) -> CsvOptions:
         if self.delimiter in (self.quote, "\n", "\r", "\x00"):
             raise ValueError(f"delimiter {self.delimiter!r} cannot be told from the quote or the line end")
+        if self.thousands == self.decimal:
+            raise ValueError(
+                f"thousands and decimal are both {self.decimal!r}: of 1.234,50 the decimal is ',' and thousands is '.'"
+            )
         return self
 
 

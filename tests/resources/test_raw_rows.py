@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from tdml_assets.core.raw_contracts import ORDERS, REASONS
+from tdml_assets.core.source_numbers import NumberMarks
 from tdml_assets.resources.raw_tables import last_order_day
 
 HEADER = "order,who,when,n,price\n"
@@ -211,3 +212,33 @@ def test_a_constant_currency_is_converted_to_the_reporting_one(shop):
     shop.write("a.csv", GOOD)
     shop.load(currency="EUR", reporting_currency="GBP", rates={"EUR": "0.860001"})
     assert shop.column("select amount from raw.orders order by row_number") == [Decimal("2.1500"), Decimal("2.5800")]
+
+
+@pytest.mark.parametrize(
+    ("decimal", "thousands", "written"),
+    [
+        (",", ".", ["1.338,98", "-12.345.678,5", "1.000", "7,5", "999"]),
+        (".", ",", ["1,338.98", "-12,345,678.5", "1,000", "7.5", "999"]),
+        (",", " ", ["1 338,98", "-12\u00a0345\u202f678,5", "1 000", "7,5", "999"]),
+        (".", "'", ["1'338.98", "-12\u2019345\u2019678.5", "1'000", "7.5", "999"]),
+    ],
+)
+def test_numbers_with_thousands_marks_are_read_as_they_are_declared(shop, decimal, thousands, written):
+    lines = "".join(f"A{place};7;2024-03-01 10:00:00;1;{number}\n" for place, number in enumerate(written))
+    shop.write("a.csv", HEADER.replace(",", ";") + lines)
+    report = shop.load(csv={"delimiter": ";", "decimal": decimal, "thousands": thousands})
+    assert not report.reasons
+    amounts = shop.column("select amount from raw.orders order by row_number")
+    assert amounts == [Decimal("1338.98"), Decimal("-12345678.5"), Decimal(1000), Decimal("7.5"), Decimal(999)]
+    marks = NumberMarks(decimal, thousands)
+    assert [marks.read(number) for number in written] == [float(amount) for amount in amounts]
+
+
+@pytest.mark.parametrize("number", ["1.5", "1.23,4", "12.3456", "1.234.56", "1,234,567", "1,234.5", ".123,4"])
+def test_a_thousands_mark_that_does_not_group_by_three_makes_a_number_unreadable_not_larger(shop, number):
+    shop.write(
+        "a.csv", HEADER.replace(",", ";") + f"A1;7;2024-03-01 10:00:00;1;{number}\nA2;7;2024-03-01 10:00:00;1;1,5\n"
+    )
+    report = shop.load(csv={"delimiter": ";", "decimal": ",", "thousands": "."})
+    assert report.reasons == {"bad_number": 1}
+    assert NumberMarks(",", ".").read(number) is None

@@ -1,12 +1,20 @@
 cleaned as (
     select
-{% if money.decimal_comma %}
-        -- A point in a number whose decimal mark is the comma separates thousands, or is a mistake: not to be guessed.
+{% if money.marks.decimal == "," or money.marks.thousands %}
+        -- A mark that is neither the decimal mark nor groups thousands by three is a mistake: not to be guessed.
         * replace (
 {% for name in ["quantity_given", "unit_price_given", "amount_given"] %}
             case
+{% if money.marks.thousands %}
+                when regexp_matches({{ name | identifier }}, {{ money.marks.thousands_class | bind }})
+                    and not regexp_matches({{ name | identifier }}, {{ money.marks.grouped | bind }})
+                    then 'unreadable'
+{% endif %}
+{% if money.marks.decimal == "," and money.marks.thousands != "." %}
                 when contains({{ name | identifier }}, '.') then 'unreadable'
-                else replace({{ name | identifier }}, ',', '.')
+{% endif %}
+                else {% if money.marks.decimal == "," %}replace({% endif %}{% if money.marks.thousands %}regexp_replace({{ name | identifier }}, {{ money.marks.thousands_class | bind }}, '', 'g'){% else %}{{ name | identifier }}{% endif %}{% if money.marks.decimal == "," %}, ',', '.'){% endif %}
+
             end as {{ name | identifier }}{% if not loop.last %},{% endif %}
 
 {% endfor %}
