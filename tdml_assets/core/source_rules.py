@@ -19,7 +19,7 @@ from tdml_assets.core.source_values import UNIX_FORMATS
 from tdml_assets.core.sources import CustomersSource, EventSource, OrdersSource, Source
 
 # Raised when rules for reading or judging rows change, so that unchanged files are loaded again.
-RULES_VERSION = 1
+RULES_VERSION = 2
 MAX_COLUMNS = 2_000
 
 Family = Literal["text", "integer", "number", "flag", "timestamp", "timestamptz", "date", "other"]
@@ -71,6 +71,7 @@ class FileLayout:
     fields : its columns in file order; for json those found in its first lines.
     position : place among the files of the source; the later file wins where updates tie.
     row_count : rows by the file's own account, where it has one.
+    skipped_lines : lines at its beginning that hold nothing.
     """
 
     name: str
@@ -79,6 +80,7 @@ class FileLayout:
     fields: tuple[Field, ...]
     position: int
     row_count: int | None = None
+    skipped_lines: int = 0
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -7,15 +7,12 @@ Does not: the statements (``sql/raw``), what a declaration may say (``core/sourc
 from __future__ import annotations
 
 import json
-import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import duckdb
 
 from tdml_assets.core.contracts import TableContract
 from tdml_assets.core.raw_contracts import LOADS, ORDERS, REJECTED_ROWS, TABLES, customers_contract
@@ -29,7 +26,8 @@ from tdml_assets.core.source_rules import (
     table_contract,
 )
 from tdml_assets.core.sources import Source
-from tdml_assets.core.statements import Statement, render
+from tdml_assets.core.statements import render
+from tdml_assets.resources.source_faults import source_faults
 from tdml_assets.resources.source_files import FoundFiles, SourceFile
 from tdml_assets.resources.source_headers import read_layout
 
@@ -181,7 +179,8 @@ def _write_rows(
     database.execute(render("raw/create_dropped"))
     stages = [plan_stage(table, declaration, layout, layouts[0], now=now) for layout in layouts]
     for layout, stage in zip(layouts, stages, strict=True):
-        _execute_on(database, layout, render("raw/stage", **stage, latest_allowed=now + timedelta(days=1)))
+        with source_faults(layout.name):
+            database.execute(render("raw/stage", **stage, latest_allowed=now + timedelta(days=1)))
     if declaration.line_key:
         database.execute(render("raw/find_dropped"))
     dropped = {row["file_position"] for row in database.rows(render("raw/dropped_counts"))}
@@ -190,33 +189,6 @@ def _write_rows(
     for layout, stage in zip(layouts, stages, strict=True):
         if layout.position in dropped:
             database.insert(REJECTED_ROWS, render("raw/dropped_content", **stage, session_id=session_id))
-
-
-_FAULTS = {
-    "unterminated quote": "a quoted field does not end: correct the file, or csv.quote",
-    "Expected Number of Columns": "the line has more or fewer fields than the header: correct it, or csv.delimiter",
-    "Malformed JSON": "the line is not JSON: correct the file",
-    "state machine": "the text breaks the CSV rules, for instance by mixing line ends: correct the file",
-    "line size": "a line is longer than 2 MB: a quote probably does not end",
-    "strptime": "timestamp_format cannot be used: correct it",
-    "Out of Memory": "the memory limit is too small: raise warehouse.memory_limit_gb",
-}
-
-
-def _execute_on(database: Database, layout: FileLayout, statement: Statement) -> None:
-    """Run a statement that reads a file. The warehouse's own messages quote the file's rows: they are not passed on."""
-    fault, kind = "", ""
-    try:
-        database.execute(statement)
-    except duckdb.Error as error:
-        fault, kind = str(error), type(error).__name__
-    if fault:
-        line = re.search(r"[Ll]ine:? (\d+)", fault)
-        known = (text for mark, text in _FAULTS.items() if mark.lower() in fault.lower())
-        cause = next(known, f"the warehouse refused it ({kind})")
-        # The JSON reader counts a line too many.
-        place = f", near line {line.group(1)}" if line else ""
-        raise SourceError(f"{layout.name}{place}: {cause}. Nothing was loaded")
 
 
 def _count_rows(
@@ -231,6 +203,9 @@ def _count_rows(
     loads = []
     for file, layout in zip(files, layouts, strict=True):
         rows_read = read.get(layout.position, 0)
+        if not rows_read:
+            # Every file that comes so far has a row: its header was followed by something.
+            raise SourceError(f"{file.name}: none of its rows could be read: correct the file. Nothing was loaded")
         if layout.row_count is not None and rows_read != layout.row_count:
             raise ConservationError(
                 f"{file.name} has {layout.row_count:,} rows, but {rows_read:,} were read: nothing was committed"

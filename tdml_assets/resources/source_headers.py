@@ -1,31 +1,31 @@
-"""What a raw file looks like before it is loaded: its columns, its encoding, and whether there is anything in it.
+"""What a raw file looks like before it is loaded: its columns, and whether there is anything in it.
 
-Belongs here: reading headers with the declared encoding, checking that the text is what it is said to be, rewriting
-other encodings as UTF-8. Does not: comparing headers (``core/source_rules.py``), loading (``resources/raw_tables.py``).
+Belongs here: reading headers with the declared encoding. Does not: checking and rewriting the text itself
+(``resources/source_text.py``), comparing headers (``core/source_rules.py``), loading (``resources/raw_tables.py``).
 """
 
 from __future__ import annotations
 
-import codecs
 import csv
-import gzip
 import io
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import duckdb
 
 from tdml_assets.core.source_rules import Field, FileLayout, SourceError, wanted_columns
 from tdml_assets.core.sources import CsvOptions, Source
 from tdml_assets.core.statements import render
+from tdml_assets.resources.source_faults import source_faults
 from tdml_assets.resources.source_files import SourceFile
+from tdml_assets.resources.source_text import LONGEST_LINE, as_utf8, check_text, is_gzip, open_bytes
 
 if TYPE_CHECKING:
     from tdml_assets.resources.warehouse import Database
 
-_CHUNK_BYTES = 1 << 20
 _JSON_LINES = 1_000
 _UTF8 = {"utf-8", "utf8", "utf_8", "utf-8-sig", "ascii"}
 
@@ -50,22 +50,26 @@ def read_layout(
         raise SourceError(f"{file.name}: empty input: the file has 0 bytes. Deliver it again, or take it out of path")
     if declaration.format == "parquet":
         return _parquet_layout(database, file, position)
-    compression = "gzip" if file.path.name.lower().endswith(".gz") else "none"
-    encoding = declaration.csv.encoding if declaration.format == "csv" else "utf-8"
-    try:
-        _check_text(file, encoding)
-        names = (
-            _csv_names(file, declaration.csv, encoding)
-            if declaration.format == "csv"
-            else _json_names(file, wanted_columns(declaration))
-        )
-    except (gzip.BadGzipFile, EOFError) as error:
-        cause = type(error).__name__
-        raise SourceError(f"{file.name} is not a complete gzip file ({cause}): deliver it again") from None
-    path = file.path
-    if encoding not in _UTF8:
-        path, compression = _as_utf8(file, encoding, scratch_folder), "none"
-    return FileLayout(file.name, escaped(path), compression, tuple(Field(name) for name in names), position)
+    is_csv = declaration.format == "csv"
+    encoding = declaration.csv.encoding if is_csv else "utf-8"
+    with source_faults(file.name):
+        has_mark = check_text(file, encoding, LONGEST_LINE[declaration.format])
+        if is_csv:
+            head = _csv_head(file, declaration.csv, encoding)
+        else:
+            names = _json_names(file, wanted_columns(declaration))
+        path, compression = file.path, "gzip" if is_gzip(file) else "none"
+        # The warehouse's JSON reader takes no byte order mark.
+        if encoding not in _UTF8 or (has_mark and not is_csv):
+            path, compression = as_utf8(file, encoding, scratch_folder), "none"
+        read_path = escaped(path)
+        skipped = 0
+        if is_csv:
+            skipped = head.blank_lines
+            names = _csv_names(database, file.name, declaration.csv, head, read_path, compression)
+    _check_names(file, names)
+    fields = tuple(Field(name) for name in names)
+    return FileLayout(file.name, read_path, compression, fields, position, skipped_lines=skipped)
 
 
 def escaped(path: Path) -> str:
@@ -86,58 +90,39 @@ def _parquet_layout(database: Database, file: SourceFile, position: int) -> File
     if rows == 0:
         raise SourceError(f"{file.name}: empty input: the file has no row. Deliver it again, or take it out of path")
     fields = tuple(Field(row["column_name"], row["column_type"]) for row in found)
+    _check_names(file, [item.name for item in fields])
     return FileLayout(file.name, read_path, "none", fields, position, rows)
 
 
-def _open(file: SourceFile) -> IO[bytes]:
-    return gzip.open(file.path, "rb") if file.path.name.lower().endswith(".gz") else file.path.open("rb")  # type: ignore[return-value]
+def _check_names(file: SourceFile, names: Collection[str]) -> None:
+    for place, name in enumerate(names, start=1):
+        if not name or "\x00" in name:
+            what = "holds a NUL character" if name else "is empty"
+            raise SourceError(f"{file.name}: the name of column {place} {what}: give the column a name in the file")
 
 
-def _decoded(file: SourceFile, encoding: str) -> Iterator[str]:
-    """Yield the file's text in chunks, without a byte order mark."""
-    decoder = codecs.getincrementaldecoder(encoding)(errors="strict")
-    place, is_first = 0, True
-    with _open(file) as stream:
-        while True:
-            chunk = stream.read(_CHUNK_BYTES)
-            try:
-                text = decoder.decode(chunk, final=not chunk)
-            except UnicodeDecodeError as error:
-                fault = f"{file.name} is not {encoding}: byte {place + error.start:,} or before cannot be read"
-            else:
-                fault = ""
-            if fault:  # raised here, so that no exception in the log carries the bytes
-                raise SourceError(f"{fault}. Declare the encoding the file has, for instance csv: {{encoding: cp1252}}")
-            if is_first and text:
-                text, is_first = text.removeprefix("\ufeff"), False
-            yield text
-            if not chunk:
-                return
-            place += len(chunk)
+@dataclass(frozen=True)
+class _CsvHead:
+    """How a CSV file begins: lines that hold nothing, then a first record of so many fields."""
+
+    blank_lines: int
+    field_count: int
 
 
-def _check_text(file: SourceFile, encoding: str) -> None:
-    for _text in _decoded(file, encoding):
-        pass
-
-
-def _as_utf8(file: SourceFile, encoding: str, scratch_folder: Path) -> Path:
-    scratch_folder.mkdir(parents=True, exist_ok=True)
-    path = scratch_folder / f"{file.sha256[:32]}.utf8"
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        for text in _decoded(file, encoding):
-            stream.write(text)
-    return path
-
-
-def _csv_names(file: SourceFile, options: CsvOptions, encoding: str) -> list[str]:
+def _csv_head(file: SourceFile, options: CsvOptions, encoding: str) -> _CsvHead:
+    blanks = {" ", "\t", "\r", "\n", "\ufeff", "\x00"} - {options.delimiter, options.quote}
     fault = ""
-    with io.TextIOWrapper(_open(file), encoding=encoding, newline="") as text:
+    with io.TextIOWrapper(open_bytes(file), encoding=encoding, newline="") as text:
         lines = (line.removeprefix("\ufeff").replace("\x00", "") for line in text)
+        blank_lines, line = 0, ""
+        for line in lines:
+            if set(line) - blanks:
+                break
+            blank_lines += 1
         reader = (
-            csv.reader(lines, delimiter=options.delimiter, quotechar=options.quote)
+            csv.reader(_from(line, lines), delimiter=options.delimiter, quotechar=options.quote)
             if options.quote
-            else csv.reader(lines, delimiter=options.delimiter, quoting=csv.QUOTE_NONE)
+            else csv.reader(_from(line, lines), delimiter=options.delimiter, quoting=csv.QUOTE_NONE)
         )
         try:
             records = (record for record in reader if record)
@@ -145,20 +130,42 @@ def _csv_names(file: SourceFile, options: CsvOptions, encoding: str) -> list[str
         except csv.Error as error:
             fault = str(error)
     if fault:
-        raise SourceError(f"{file.name} is not CSV near line {reader.line_num} ({fault}): correct delimiter and quote")
+        line_number = blank_lines + reader.line_num
+        raise SourceError(f"{file.name} is not CSV near line {line_number} ({fault}): correct delimiter and quote")
     if first is None or (options.header and second is None):
         what = "only a header" if first else "no line"
         raise SourceError(f"{file.name}: empty input: the file has {what}. Deliver it again, or take it out of path")
+    return _CsvHead(blank_lines, len(first))
+
+
+def _from(line: str, following: Iterable[str]) -> Iterator[str]:
+    yield line
+    yield from following
+
+
+def _csv_names(
+    database: Database, name: str, options: CsvOptions, head: _CsvHead, read_path: str, compression: str
+) -> list[str]:
+    """Names as the loader itself reads them: two readers that disagree about a header would lose rows in silence."""
+    numbered = [f"column_{place}" for place in range(1, head.field_count + 1)]
     if not options.header:
-        return [f"column_{place}" for place in range(1, len(first) + 1)]
-    return [name.strip() or f"column_{place}" for place, name in enumerate(first, start=1)]
+        return numbered
+    fields = tuple(Field(name) for name in numbered)
+    layout = FileLayout("", read_path, compression, fields, 0, skipped_lines=head.blank_lines)
+    columns = {f"field_{place}": "VARCHAR" for place in range(head.field_count)}
+    rows = database.rows(render("raw/csv_header", layout=layout, csv=options, null_values=[""], csv_columns=columns))
+    if not rows:
+        raise SourceError(f"{name}: its lines cannot be told apart: write every line with the same line end")
+    row = rows[0]
+    found = [(row[column] or "").removeprefix("\ufeff").strip() for column in columns]
+    return [text or number for text, number in zip(found, numbered, strict=True)]
 
 
 def _json_names(file: SourceFile, wanted: Collection[str]) -> list[str]:
     """Keys of the first lines, and of as many more as it takes to find every wanted one: optional keys may come late."""
     names: dict[str, None] = {}
     count = 0
-    with io.TextIOWrapper(_open(file), encoding="utf-8-sig") as text:
+    with io.TextIOWrapper(open_bytes(file), encoding="utf-8-sig") as text:
         for number, line in enumerate(text, start=1):
             if not line.strip():
                 continue
@@ -167,7 +174,7 @@ def _json_names(file: SourceFile, wanted: Collection[str]) -> list[str]:
                 break
             try:
                 found = json.loads(line)
-            except json.JSONDecodeError:
+            except (ValueError, RecursionError):  # besides what is no JSON: digits or depth beyond Python's limits
                 found = None
             if not isinstance(found, dict):
                 raise SourceError(

@@ -1,18 +1,14 @@
 {% if source_format == "csv" %}
-    select
-        row_number() over () as line_number,
-        *
-    from read_csv(
-        {{ layout.read_path | bind }},
-        auto_detect = false,
-        header = {{ csv.header | bind }},
-        delim = {{ csv.delimiter | bind }},
-        quote = {{ csv.quote | bind }},
-        escape = {{ csv.quote | bind }},
-        nullstr = {{ null_values | bind }},
-        compression = {{ layout.compression | bind }},
-        columns = {{ csv_columns | bind }}
+    {# A header is read as a row like any other, so that the loader and the check of the header see the same one. #}
+    select *
+    from (
+        select
+            row_number() over () - cast({{ csv.header | bind }} as integer) as line_number,
+            *
+        from {% include "raw/parts/csv_rows.sql" %}
+
     )
+    where line_number > 0
 {% elif source_format == "parquet" %}
     select
         file_row_number + 1 as line_number
