@@ -68,6 +68,7 @@ def write_history(
     age, key, as_of, model = made[-1]
     _write_decisions(rows, made, decision, overrides)
     _write_predictions(rows, made)
+    _write_model(rows, key)
     _write_quality(rows, key, broken=decision == "data_quality")
     _write_gate(rows, key, model)
     _write_episodes(rows, key, as_of, model, decision)
@@ -169,6 +170,28 @@ def _write_predictions(to: _Rows, made: list[Any]) -> None:
         labels = {"Below AVG": 2890 - 9 * age, "Above AVG": 1120 + 4 * age}
         rows = [{**key, "prediction_category": name, "count": count} for name, count in labels.items()]
         to.add(monitoring.LABEL_STATS, rows)
+
+
+def _write_model(to: _Rows, key: Mapping[str, str]) -> None:
+    """The test of the champion, by tenths of customers, and its features; the last session trained it."""
+    actual = [0.4, 0.9, 1.6, 2.8, 4.9, 8.8, 14.6, 27.0, 58.0, 151.0]
+    rows = [
+        {"decile": place, "count": 390, "mean_predicted": mean * 1.04, "mean_actual": mean, "share_actual": mean / 270}
+        for place, mean in enumerate(actual, start=1)
+    ]
+    to.add(monitoring.CALIBRATION, [{**key, "evaluation_table": "test", **row} for row in rows])
+    features = [
+        ("total_spend_90d", 0.31),
+        ("most_ordered_category__toys", 0.05),
+        ("most_ordered_category__books", 0.04),
+    ]
+    stages = [("buys", 0.5), ("expected_spend", 1.0)]
+    found = [
+        {"stage": stage, "feature": name, "weight": shap * size, "shap": shap * size}
+        for stage, size in stages
+        for name, shap in features
+    ]
+    to.add(monitoring.FEATURE_IMPORTANCES, [{**key, **row} for row in found])
 
 
 def _write_quality(to: _Rows, key: Mapping[str, str], *, broken: bool) -> None:

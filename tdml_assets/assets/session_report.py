@@ -12,7 +12,7 @@ from tempfile import NamedTemporaryFile
 import dagster as dg
 
 from tdml_assets.assets.sessions import as_of, session_id_of
-from tdml_assets.core.report_facts import prediction_references, read_facts
+from tdml_assets.core.report_reading import prediction_references, read_facts
 from tdml_assets.core.report_words import decision_words
 from tdml_assets.core.session_report import render_report, report_name
 from tdml_assets.core.workflow import WorkflowSpec
@@ -70,9 +70,12 @@ def build_session_report(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDef
     def session_report(
         context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore
     ) -> dg.MaterializeResult:
-        references = prediction_references(models.open().champion_files(spec.name))
+        store = models.open()
+        champion = store.read_champion(spec.name) if store.champion(spec.name) else None
+        references = prediction_references(champion.files) if champion else ()
+        trained_in = champion.manifest.session_id if champion else None
         with warehouse.read() as database:
-            facts = read_facts(database, spec, session_id_of(context), as_of(database), references)
+            facts = read_facts(database, spec, session_id_of(context), as_of(database), references, trained_in)
         session, page = facts.session, render_report(facts)
         path = report_path(settings, spec.name, session.as_of, session.session_id)
         place(page, path, is_latest=facts.is_latest)

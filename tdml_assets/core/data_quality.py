@@ -145,7 +145,8 @@ class QualityReport:
         if accepted:
             listed = " ".join(finding.sentence for finding in accepted)
             return f"Data {shown} was accepted by quality.accepted, with {len(accepted)} findings: {listed}"
-        judged = len(self.with_status("ok"))
+        # What is only noted for the next session has no bound, and judges nothing.
+        judged = sum(finding.bound is not None for finding in self.with_status("ok"))
         return f"Nothing broken: {judged} checks passed, {len(self.with_status('too_little'))} had too little to judge."
 
     def rows(self, session_id: str, workflow: str) -> list[dict[str, Any]]:

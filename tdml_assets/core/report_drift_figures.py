@@ -24,6 +24,8 @@ _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 270.0, 52.0, 232.0, 16.0, 30.0
 _END, _FLOOR = _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
 _ROOT_TICKS = (0, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 20)
 _DATES = 14
+#: Pixels: both pictures scroll on a narrow screen.
+_LEAST_WIDTH = 1000.0
 
 
 @dataclass(frozen=True)
@@ -67,12 +69,12 @@ class Series:
 def heat_map(name: str, rows: Sequence[HeatRow], sessions: Sequence[SessionMark], *, limit: float) -> Markup:
     """Draw how far columns lie from the reference: a row a column, a cell a session, a number a PSI."""
     wide = min(_WIDEST, (_WIDTH - _MAP_LEFT - _MAP_RIGHT) / max(len(sessions), 1))
-    height = _MAP_TOP + _TALL * len(rows) + 8
+    height, width = _MAP_TOP + _TALL * len(rows) + 8, _MAP_LEFT + wide * len(sessions) + _MAP_RIGHT
     changes = [_MAP_LEFT + wide * place for place, one in enumerate(sessions) if place and one.new_model]
     alarms = sum(cell.status.alarm for row in rows for cell in row.cells[-1:] if cell)
     return svg.picture(
         name,
-        _WIDTH,
+        width,
         height,
         "How far each column lies from what the model learnt",
         f"{len(rows)} columns in {len(sessions)} sessions; {alarms} of these columns alarm in the last one.",
@@ -82,6 +84,7 @@ def heat_map(name: str, rows: Sequence[HeatRow], sessions: Sequence[SessionMark]
         *(_heat_row(row, sessions, _MAP_TOP + _TALL * index, wide, limit) for index, row in enumerate(rows)),
         *(line(at, _MAP_TOP - 4, at, height - 6, "new-model strong-line") for at in changes),
         element("rect", x=_MAP_LEFT + wide * (len(sessions) - 1), y=17, width=wide, height=height - 23, class_="this"),
+        least=_LEAST_WIDTH,
     )
 
 
@@ -152,6 +155,7 @@ def spike_history(name: str, series: Sequence[Series], sessions: Sequence[Sessio
         text(_LEFT + 6, y(limit) - 5, f"limit {limit:g}", "small limit-words"),
         *(_series(one, index, x, y) for index, one in enumerate(named)),
         _series_ends(named, y),
+        least=_LEAST_WIDTH,
     )
 
 

@@ -1,36 +1,20 @@
-"""What a session report is made of, read from the ``monitoring`` tables.
+"""What a session report is made of: rows of the ``monitoring`` tables.
 
-Belongs here: the facts and reading them from an open database; tables that are not there yet give nothing.
-Does not: how they are shown (``session_report.py``), SQL (``sql/report/``).
+Belongs here: the facts. Does not: reading them (``report_reading.py``), how they are shown (``session_report.py``).
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
 
-from tdml_assets.core import monitoring
-from tdml_assets.core.contracts import TableContract
-from tdml_assets.core.reference import ColumnReference, Reference
+from tdml_assets.core.reference import ColumnReference
+from tdml_assets.core.report_model import ModelFacts
 from tdml_assets.core.report_words import STATUSES
-from tdml_assets.core.statements import render
-from tdml_assets.core.telling import telling_of
 from tdml_assets.core.workflow import WorkflowSpec
 
-if TYPE_CHECKING:
-    from tdml_assets.resources.warehouse import Database
-
-#: Sessions side by side: more cannot be read on a page.
-SHOWN_SESSIONS = 24
+#: Columns of the data that a page shows, the farthest first.
 SHOWN_COLUMNS = 25
-SHOWN_SPIKES = 5
-_EPISODES = 12
-_DAYS_OF_METRICS = 730
-#: Files of a bundle that hold what the predictions looked like when the champion was trained.
-_REFERENCES = ("reference_predictions.json", "reference_discoveries.json")
 
 
 @dataclass(frozen=True)
@@ -153,6 +137,7 @@ class ReportFacts:
     metrics : by measure and kind, oldest first.
     drift : of the farthest columns, in all of ``sessions``.
     statuses : columns per status in this session.
+    trained_here : whether this session trained the champion.
     labels, labels_before : customers per category of the predictions, now and in the session before.
     is_latest : whether no session stands at a later day.
     """
@@ -168,7 +153,15 @@ class ReportFacts:
     quality: tuple[QualityFact, ...] = ()
     gate: tuple[GateFact, ...] = ()
     episodes: tuple[EpisodeFact, ...] = ()
+    model: ModelFacts = field(default_factory=ModelFacts)
+    trained_here: bool = False
     is_latest: bool = True
+
+    @property
+    def has_nothing_earlier(self) -> bool:
+        """Whether this session was compared with itself: it is the first, and its model went live with it."""
+        differs = any(fact.psi or fact.psi_previous for fact in self.drift)
+        return len(self.sessions) == 1 and (self.trained_here or not differs)
 
     @property
     def session(self) -> SessionFacts:
@@ -186,113 +179,17 @@ class ReportFacts:
         return sum(check.status == "alarm" for check in self.quality)
 
     @property
+    def with_too_little(self) -> int:
+        """Checks of the raw data that had too little data to say anything."""
+        return sum(check.status == "too_little" for check in self.quality)
+
+    @property
+    def columns_in_alarm(self) -> int:
+        """Watched columns whose status is an alarm."""
+        alarms = {name for name, words in STATUSES.items() if words.alarm}
+        return sum(count for status, count in self.statuses if status in alarms)
+
+    @property
     def is_realised(self) -> bool:
         """Whether any prediction was met by what happened."""
         return any(metric.evaluation_table == "realised" for metric in self.metrics)
-
-
-def prediction_references(files: Mapping[str, bytes]) -> tuple[ColumnReference, ...]:
-    """The prediction columns as a champion's bundle describes them; none where it has no such file."""
-    found = [Reference.from_json(files[name].decode()) for name in _REFERENCES if name in files]
-    return tuple(column for reference in found for column in reference.columns)
-
-
-def read_facts(
-    database: Database,
-    spec: WorkflowSpec,
-    session_id: str,
-    as_of: date,
-    references: tuple[ColumnReference, ...] = (),
-) -> ReportFacts:
-    """Read what the report on one session shows.
-
-    Parameters
-    ----------
-    as_of : day at whose end the session stands; nothing later is read.
-    references : of the predictions, from :func:`prediction_references`.
-    """
-    reader = _Reader(database, spec.name, session_id, as_of)
-    sessions = reader.sessions()
-    return ReportFacts(
-        spec=spec,
-        sessions=sessions,
-        metrics=reader.metrics(spec),
-        drift=reader.drift(sessions),
-        statuses=tuple((row["status"], row["columns"]) for row in reader.rows("statuses", monitoring.DRIFT)),
-        predictions=reader.predictions(references),
-        labels=reader.labels(session_id),
-        labels_before=reader.labels(sessions[-2].session_id) if len(sessions) > 1 else (),
-        quality=tuple(QualityFact(**row) for row in reader.rows("quality", monitoring.DATA_QUALITY)),
-        gate=reader.gate(),
-        episodes=tuple(
-            EpisodeFact(**row) for row in reader.rows("episodes", monitoring.DRIFT_EPISODES, limit=_EPISODES)
-        ),
-        is_latest=reader.is_latest(),
-    )
-
-
-class _Reader:
-    """Runs the statements of ``sql/report`` for one session."""
-
-    def __init__(self, database: Database, workflow: str, session_id: str, as_of: date) -> None:
-        self._database = database
-        self._key = {"workflow": workflow, "session_id": session_id, "as_of": as_of}
-        # Asked once: asking for each table takes longer than reading them.
-        self._tables = {row["table_name"] for row in database.rows(render("report/tables", schema="monitoring"))}
-
-    def rows(self, name: str, contract: TableContract, **context: Any) -> list[dict[str, Any]]:
-        if contract.name not in self._tables:
-            return []
-        return self._database.rows(render(f"report/{name}", table=contract.path, **self._key, **context))
-
-    def sessions(self) -> tuple[SessionFacts, ...]:
-        found = self.rows("sessions", monitoring.SESSIONS, limit=SHOWN_SESSIONS)[::-1]
-        this = self._key["session_id"]
-        others = [row for row in found if row["session_id"] != this and row["as_of"] < self._key["as_of"]]
-        own = [row for row in found if row["session_id"] == this] or [{"session_id": this}]
-        ordered = [*others, {**own[0], "as_of": self._key["as_of"]}]
-        ids = [row["session_id"] for row in ordered]
-        decided = {row["session_id"]: row for row in self.rows("decisions", monitoring.TRIAGE, session_ids=ids)}
-        rows = [{**row, **_known(decided.get(row["session_id"], {}))} for row in ordered]
-        return tuple(SessionFacts(**row) for row in rows)
-
-    def metrics(self, spec: WorkflowSpec) -> tuple[MetricFact, ...]:
-        measures = telling_of(spec.task).measures
-        names = sorted({name for one in measures for name in (one.metric, one.naive) if name})
-        if monitoring.SESSIONS.name not in self._tables:
-            return ()
-        context = {"metrics": names, "days": _DAYS_OF_METRICS, "horizon_days": spec.target.horizon_days}
-        found = self.rows("metrics", monitoring.MODEL_METRICS, sessions_table=monitoring.SESSIONS.path, **context)
-        return tuple(MetricFact(**row) for row in found)
-
-    def drift(self, sessions: tuple[SessionFacts, ...]) -> tuple[DriftFact, ...]:
-        calm = [name for name, words in STATUSES.items() if not words.alarm]
-        limits = {"farthest": SHOWN_COLUMNS, "moved": SHOWN_SPIKES, "calm": calm}
-        ids = [session.session_id for session in sessions]
-        return tuple(DriftFact(**row) for row in self.rows("drift", monitoring.DRIFT, session_ids=ids, **limits))
-
-    def predictions(self, references: tuple[ColumnReference, ...]) -> tuple[PredictionFact, ...]:
-        known = {column.name: column for column in references}
-        found = self.rows("bins", monitoring.DRIFT_BINS)
-        return tuple(
-            PredictionFact(row["column_name"], tuple(json.loads(row["counts"])), known.get(row["column_name"]))
-            for row in found
-        )
-
-    def labels(self, session_id: str) -> tuple[tuple[str, int], ...]:
-        found = self.rows("labels", monitoring.LABEL_STATS, session_ids=[session_id])
-        return tuple((row["prediction_category"] or "none", row["count"]) for row in found)
-
-    def gate(self) -> tuple[GateFact, ...]:
-        if monitoring.SESSIONS.name not in self._tables:
-            return ()
-        found = self.rows("gate", monitoring.GATE, sessions_table=monitoring.SESSIONS.path)
-        return tuple(GateFact(**row) for row in found)
-
-    def is_latest(self) -> bool:
-        found = self.rows("later_sessions", monitoring.SESSIONS)
-        return not found or not found[0]["later"]
-
-
-def _known(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if value is not None}

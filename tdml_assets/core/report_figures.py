@@ -161,21 +161,21 @@ def distribution(name: str, title: str, bars: Sequence[Bar], *, compared: bool) 
         title,
         described,
         text(0, 14, title, "chart-title"),
-        _bar_legend(compared=compared),
+        _bar_legend() if compared else "",
         *(_bar(bar, x, _BAR_TOP + _BAR_TALL * index, compared=compared) for index, bar in enumerate(bars)),
         line(_BAR_LEFT, _BAR_TOP, _BAR_LEFT, height - 4, "axis"),
     )
 
 
-def _bar_legend(*, compared: bool) -> Markup:
-    parts = [
-        element("rect", x=_BAR_LEFT, y=24, width=12, height=8, class_="bar now"),
-        text(_BAR_LEFT + 17, 32, "now", "small"),
-    ]
-    if compared:
-        parts.append(element("rect", x=_BAR_LEFT + 60, y=24, width=12, height=8, class_="bar before"))
-        parts.append(text(_BAR_LEFT + 77, 32, "when the model was trained", "small"))
-    return svg.joined(parts)
+def _bar_legend() -> Markup:
+    return svg.joined(
+        [
+            element("rect", x=_BAR_LEFT, y=24, width=12, height=8, class_="bar now"),
+            text(_BAR_LEFT + 17, 32, "now", "small"),
+            element("rect", x=_BAR_LEFT + 60, y=24, width=12, height=8, class_="bar before"),
+            text(_BAR_LEFT + 77, 32, "when the model went live", "small"),
+        ]
+    )
 
 
 def _bar(bar: Bar, x: Scale, base: float, *, compared: bool) -> Markup:

@@ -1,7 +1,8 @@
 """From the facts of a session to what the sections of its report show.
 
-Belongs here: which values, in which order, in which words. Does not: reading them (``report_facts.py``), drawing
-(``report_figures.py``, ``report_drift_figures.py``), the page (``session_report.py``).
+Belongs here: which values, in which order, in which words. Does not: reading them (``report_reading.py``), drawing
+(``report_figures.py``, ``report_drift_figures.py``), what is shown of the model and its predictions
+(``report_predictions.py``), the page (``session_report.py``).
 """
 
 from __future__ import annotations
@@ -13,13 +14,11 @@ from itertools import pairwise
 
 from tdml_assets.core import report_drift_figures as drift_figures
 from tdml_assets.core import report_figures as figures
-from tdml_assets.core.reference import ColumnReference
-from tdml_assets.core.report_facts import SHOWN_COLUMNS, DriftFact, PredictionFact, ReportFacts, SessionFacts
-from tdml_assets.core.report_words import StatusWords, decision_words, plain_words, status_words
+from tdml_assets.core.report_facts import SHOWN_COLUMNS, DriftFact, ReportFacts, SessionFacts
+from tdml_assets.core.report_words import StatusWords, decision_words, status_words
 from tdml_assets.core.svg import Markup
 from tdml_assets.core.telling import Measure, compare, shown, telling_of
 
-_SHOWN_CATEGORIES = 10
 _FARTHEST = 8
 #: Status of a column that leapt, which is what the history of spikes is about.
 _SPIKE = "spike"
@@ -46,31 +45,40 @@ class MeasureRow:
     verdict: str
 
 
-@dataclass(frozen=True)
-class Category:
-    """Customers in one category of the predictions; ``before`` is its share in the session before."""
-
-    name: str
-    customers: int
-    share: float
-    before: float | None
-
-
 def tiles_of(facts: ReportFacts) -> list[Tile]:
     """The figures at the top: what a reader asks first."""
-    alarms = sum(count for status, count in facts.statuses if status_words(status).alarm)
-    watched, bad = facts.watched, facts.broken_checks
+    alarms, watched, bad = facts.columns_in_alarm, facts.watched, facts.broken_checks
     opened = [episode.opened_as_of for episode in facts.episodes if episode.status == "open"]
     scored = sum(count for _, count in facts.labels)
     return [
         Tile("customers scored", f"{scored:,}", _against_before(facts)),
         *_measure_tile(facts),
-        Tile(
-            "columns in alarm", str(alarms) if watched else "-", f"of {watched} watched" if watched else "not measured"
-        ),
-        Tile("data checks in alarm", *((str(bad), f"of {len(facts.quality)}") if facts.quality else ("-", "not run"))),
-        Tile("open episodes", str(len(opened)), f"since {min(opened)}" if opened else "all calm"),
+        Tile("columns in alarm", str(alarms) if watched and not facts.has_nothing_earlier else "-", _watched(facts)),
+        Tile("data checks in alarm", *((str(bad), _checked(facts)) if facts.quality else ("-", "not run"))),
+        Tile("open episodes", str(len(opened)), f"since {_day(min(opened))}" if opened else _without_episode(alarms)),
     ]
+
+
+def _day(day: date) -> str:
+    """A date that no line break cuts."""
+    return f"{day.day}\N{NO-BREAK SPACE}{day:%b}\N{NO-BREAK SPACE}{day.year}"
+
+
+def _checked(facts: ReportFacts) -> str:
+    """How many checks had enough data to say something, as the terminal counts them."""
+    little = facts.with_too_little
+    return f"of {len(facts.quality) - little} judged" + (f", {little} had too little data" if little else "")
+
+
+def _without_episode(alarms: int) -> str:
+    # Drift must be seen in two sessions before it opens an episode, so columns may alarm without one.
+    return "one opens if the next session alarms too" if alarms else "no drift, no broken data"
+
+
+def _watched(facts: ReportFacts) -> str:
+    if not facts.watched:
+        return "not measured"
+    return f"{facts.watched} watched from now on" if facts.has_nothing_earlier else f"of {facts.watched} watched"
 
 
 def _against_before(facts: ReportFacts) -> str:
@@ -86,7 +94,7 @@ def _measure_tile(facts: ReportFacts) -> list[Tile]:
     if not tested and not realised:
         return []
     day, value = (realised or tested)[-1]
-    note = f"came true for the session of {day}" if realised else f"in the test of {day}"
+    note = f"came true for the session of {_day(day)}" if realised else f"in the test made on {_day(day)}"
     if realised and tested:
         note += f"; test {shown(tested[-1][1], measure.form)}"
     return [Tile(measure.words, shown(value, measure.form), note)]
@@ -202,52 +210,3 @@ def farthest(facts: ReportFacts) -> list[tuple[DriftFact, StatusWords]]:
     """The farthest columns of this session, with their figures."""
     own = [fact for fact in facts.drift if fact.session_id == facts.session.session_id and fact.far <= _FARTHEST]
     return [(fact, status_words(fact.status)) for fact in own]
-
-
-def distributions(facts: ReportFacts) -> list[Markup]:
-    """One picture per prediction column."""
-    return [
-        _distribution(f"distribution{index}", one) for index, one in enumerate(facts.predictions) if sum(one.counts)
-    ]
-
-
-def _distribution(name: str, fact: PredictionFact) -> Markup:
-    rows, reference = sum(fact.counts), fact.reference
-    compared = reference is not None and len(reference.counts) == len(fact.counts) and sum(reference.counts) > 0
-    if reference is not None and compared:
-        labels = _bin_labels(reference)
-        before = [count / sum(reference.counts) for count in reference.counts]
-    else:
-        labels = [*(f"bin {place}" for place in range(1, len(fact.counts))), "missing"]
-        before = [0.0] * len(labels)
-    bars = [
-        figures.Bar(label, count / rows, share)
-        for label, count, share in zip(labels, fact.counts, before, strict=True)
-        if count or share
-    ]
-    return figures.distribution(name, f"{plain_words(fact.column_name)}, {rows:,} rows", bars, compared=compared)
-
-
-def _bin_labels(reference: ColumnReference) -> list[str]:
-    """One label per bin of the reference; bins are open on the left, and the last one counts missing values."""
-    if not reference.numeric:
-        return [*reference.levels, "every other", "missing"]
-    edges = [f"{edge:,.4g}" for edge in reference.edges]
-    if not edges:
-        return ["any value", "missing"]
-    return [f"up to {edges[0]}", *(f"{a} to {b}" for a, b in pairwise(edges)), f"above {edges[-1]}", "missing"]
-
-
-def categories(facts: ReportFacts) -> list[Category]:
-    """Customers per category of the predictions, the largest first, the small ones together."""
-    now, before = (sum(count for _, count in labels) for labels in (facts.labels, facts.labels_before))
-    earlier = dict(facts.labels_before)
-    rows = [
-        Category(name, count, count / now, earlier.get(name, 0) / before if before else None)
-        for name, count in facts.labels[:_SHOWN_CATEGORIES]
-    ]
-    rest = facts.labels[_SHOWN_CATEGORIES:]
-    if rest:
-        customers = sum(count for _, count in rest)
-        rows.append(Category(f"{len(rest)} more categories", customers, customers / now, None))
-    return rows

@@ -1,6 +1,6 @@
 """The one-page report of a session: facts in, one HTML page out.
 
-Belongs here: the page as a whole. Does not: reading the facts (``report_facts.py``), what sections show (``report_sections.py``),
+Belongs here: the page as a whole. Does not: reading the facts (``report_reading.py``), what sections show (``report_sections.py``),
 layout and wording (``templates/session_report.html.j2``), files (``assets/session_report.py``).
 
 The page has no script and loads nothing. Whatever stands in a table of the warehouse is printed escaped. Like SQL, the template
@@ -15,14 +15,16 @@ from pathlib import Path
 
 import jinja2
 
+from tdml_assets.core import report_predictions as predictions
 from tdml_assets.core import report_sections as sections
 from tdml_assets.core.report_drift_figures import sign_picture
 from tdml_assets.core.report_facts import SHOWN_COLUMNS, ReportFacts
 from tdml_assets.core.report_words import CAUSES, CHECKS, STATUSES, decision_words, plain_words
-from tdml_assets.core.svg import Markup
+from tdml_assets.core.svg import Markup, breakable
 from tdml_assets.core.telling import telling_of
 
-_SHOWN_CHECKS = 20
+#: States of a check of the raw data that nobody has to read.
+_QUIET = ("ok", "too_little")
 
 
 def render_report(facts: ReportFacts) -> str:
@@ -30,7 +32,7 @@ def render_report(facts: ReportFacts) -> str:
 
     Parameters
     ----------
-    facts : from :func:`~tdml_assets.core.report_facts.read_facts`.
+    facts : from :func:`~tdml_assets.core.report_reading.read_facts`.
 
     Returns
     -------
@@ -38,27 +40,52 @@ def render_report(facts: ReportFacts) -> str:
         A whole HTML page; equal facts give equal text.
     """
     cause = facts.session.cause or "none"
-    return _template().render(
-        facts=facts,
-        spec=facts.spec,
-        session=facts.session,
-        decision=decision_words(facts.session.decision),
-        # That data are broken is what the decision about them is called, too.
-        cause=None if cause in {"none", "source", "data"} else CAUSES.get(cause, plain_words(cause)),
-        tiles=sections.tiles_of(facts),
-        telling=telling_of(facts.spec.task),
-        panels=sections.metric_panels(facts),
-        measures=sections.measure_rows(facts),
-        heat_map=sections.heat_map(facts),
-        shown_columns=SHOWN_COLUMNS,
-        signs=_signs(),
-        spikes=sections.spike_history(facts),
-        farthest=sections.farthest(facts),
-        distributions=sections.distributions(facts),
-        categories=sections.categories(facts),
-        checks=facts.quality[:_SHOWN_CHECKS],
-        check_words=CHECKS,
+    return (
+        page_templates()
+        .get_template("session_report.html.j2")
+        .render(
+            facts=facts,
+            spec=facts.spec,
+            session=facts.session,
+            decision=decision_words(facts.session.decision),
+            # That data are broken is what the decision about them is called, too.
+            cause=None if cause in {"none", "source", "data"} else CAUSES.get(cause, plain_words(cause)),
+            tiles=sections.tiles_of(facts),
+            telling=telling_of(facts.spec.task),
+            panels=sections.metric_panels(facts),
+            measures=sections.measure_rows(facts),
+            heat_map=sections.heat_map(facts),
+            shown_columns=SHOWN_COLUMNS,
+            signs=_signs(),
+            spikes=sections.spike_history(facts),
+            farthest=sections.farthest(facts),
+            model_pictures=predictions.model_pictures(facts),
+            groups=predictions.group_table(facts),
+            distributions=predictions.distributions(facts),
+            categories=predictions.categories(facts),
+            notable=[check for check in facts.quality if check.status not in _QUIET],
+            quiet=[check for check in facts.quality if check.status in _QUIET],
+            check_words=CHECKS,
+            verdict=_verdict(facts),
+            sentence=_sentence(facts),
+        )
     )
+
+
+def _sentence(facts: ReportFacts) -> str:
+    """The decision in a sentence; a first session has been compared with itself, which says nothing."""
+    session = facts.session
+    if facts.has_nothing_earlier and facts.watched and session.decision == "nothing":
+        return "The first session: nothing to compare with yet. The next session is compared with this one."
+    return session.sentence or "This session was not judged: no decision is recorded for it."
+
+
+def _verdict(facts: ReportFacts) -> str:
+    """Why the latest candidate was promoted or held, without the word that stands before it."""
+    reason = (facts.gate[0].reason if facts.gate else None) or "no reason is recorded"
+    for word in ("promoted: ", "held: "):
+        reason = reason.removeprefix(word)
+    return reason
 
 
 def report_name(as_of: date, session_id: str) -> str:
@@ -88,8 +115,14 @@ def _percent(share: float | None) -> str:
     return "-" if share is None else f"{share:.1%}"
 
 
+def _words(text: str | None) -> Markup:
+    """Text in which long names may break after ``_`` and ``.`` and nowhere else."""
+    return breakable(text or "")
+
+
 @cache
-def _template() -> jinja2.Template:
+def page_templates() -> jinja2.Environment:
+    """Templates of pages, with the filters they share."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=True,
@@ -100,4 +133,5 @@ def _template() -> jinja2.Template:
     environment.filters["figure"] = _figure
     environment.filters["percent"] = _percent
     environment.filters["plain"] = plain_words
-    return environment.get_template("session_report.html.j2")
+    environment.filters["names"] = _words
+    return environment

@@ -16,6 +16,8 @@ from datetime import date, timedelta
 
 # Not allowed in a page in any form; tab and line breaks are.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u202a-\u202e\u2066-\u2069]")
+# Letters of a picture 600 wide are 11 pixels tall; narrower than this they can no longer be read.
+_LEAST_WIDTH = 560.0
 _MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60)
 
 
@@ -32,6 +34,11 @@ class Markup(str):
 def escaped(text: str) -> Markup:
     """Any text, made safe for content and for attributes; characters no page may hold become U+FFFD."""
     return Markup(html.escape(_CONTROL.sub("\ufffd", text), quote=True))
+
+
+def breakable(name: str) -> Markup:
+    """Text in which a name may break after each ``_``, ``.`` and ``/`` before a letter, and nowhere else."""
+    return Markup(re.sub(r"([_./])(?=[^\W\d])", r"\1<wbr>", escaped(name)))
 
 
 def number(value: float) -> str:
@@ -70,15 +77,19 @@ def joined(parts: Sequence[str]) -> Markup:
     return Markup("".join(part if isinstance(part, Markup) else escaped(part) for part in parts))
 
 
-def picture(name: str, width: float, height: float, title: str, description: str, *parts: str) -> Markup:
+def picture(
+    name: str, width: float, height: float, title: str, description: str, *parts: str, least: float | None = None
+) -> Markup:
     """A whole picture that scales with its place and says in words what it shows.
 
     Parameters
     ----------
     name : unique in the page; the ids of title and description are made of it.
     width, height : of the drawing, in its own units.
+    least : pixels below which it does not shrink, where its text would become unreadable; its frame scrolls then.
     """
-    return element(
+    least = min(width, _LEAST_WIDTH if least is None else least)
+    drawing = element(
         "svg",
         element("title", title, id=f"{name}-title"),
         element("desc", description, id=f"{name}-desc"),
@@ -88,8 +99,9 @@ def picture(name: str, width: float, height: float, title: str, description: str
         role="img",
         id=name,
         aria_labelledby=f"{name}-title {name}-desc",
-        style=f"width:100%;max-width:{number(width)}px;height:auto",
+        style=f"width:100%;min-width:{number(least)}px;max-width:{number(width)}px;height:auto",
     )
+    return element("div", drawing, class_="scroll", tabindex="0", role="group", aria_label=title)
 
 
 def text(x: float, y: float, content: str, class_: str | None = None, anchor: str | None = None) -> Markup:

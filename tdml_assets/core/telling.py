@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Literal
+from typing import Any, Literal
 
 from tdml_assets.core.statistics import Reader
+from tdml_assets.core.workflow import WorkflowSpec
 
 Form = Literal["money", "score", "share", "count"]
 Better = Literal["higher", "lower", "nearer 0"]
@@ -61,12 +62,24 @@ class Telling:
     naive : what the naive forecast is, for the footnote.
     tell : label and text per line, read from a predictions table and for one session; aggregates only.
     looks_ahead : whether it is about days to come.
+    columns : words per watched column of the predictions; its name without underscores for the others.
+    category : what the categories of the predictions are called.
+    levels : words per category, for those that are not words themselves.
+    rivals : words per measure of the test that stand side by side, the model's first.
+    group : the word before a prediction that is the number of a group; None where predictions are amounts.
+    profile : one row per group of a session: name, customers, share, means in real units; aggregates only.
     """
 
     measures: tuple[Measure, ...]
     naive: str
     tell: Callable[[Reader, Sequence[str], str], list[tuple[str, str]]]
     looks_ahead: bool = True
+    columns: Mapping[str, str] = field(default_factory=dict)
+    category: str = "category"
+    levels: Mapping[str, str] = field(default_factory=dict)
+    rivals: Mapping[str, str] = field(default_factory=dict)
+    group: str | None = None
+    profile: Callable[[Reader, WorkflowSpec, str], Sequence[Mapping[str, Any]]] | None = None
 
 
 def telling_of(task: str) -> Telling:

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,8 +15,8 @@ from tdml_assets.core import monitoring, svg
 from tdml_assets.core.drift import BROKEN, DRIFTED, Status
 from tdml_assets.core.reference import ColumnReference, Reference
 from tdml_assets.core.report_drift_figures import short
-from tdml_assets.core.report_facts import prediction_references, read_facts
 from tdml_assets.core.report_figures import Line, Panel, metric_panel
+from tdml_assets.core.report_reading import prediction_references, read_facts
 from tdml_assets.core.report_words import CAUSES, DECISIONS, STATUSES
 from tdml_assets.core.session_report import render_report, report_name
 from tdml_assets.core.triage import Cause, DecisionName
@@ -24,8 +25,8 @@ from tdml_assets.resources.warehouse import Database, Warehouse
 from tests.report_history import COLUMNS, HORIZON_DAYS, LAST, REFERENCE, session_id, spec, write_history
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\x00\u202e"
-_VOID = {"meta", "br", "img", "link", "hr", "input"}
-_SECTIONS = ["decision", "metrics", "drift", "spikes", "predictions", "quality", "gate", "episodes"]
+_VOID = {"meta", "br", "wbr", "img", "link", "hr", "input"}
+_SECTIONS = ["decision", "metrics", "model", "drift", "spikes", "predictions", "quality", "gate", "episodes"]
 
 
 class Page(HTMLParser):
@@ -91,7 +92,8 @@ def test_pictures_say_in_words_what_they_show_and_ids_are_unique(database):
     page, text = report(database, write_history(database))
     assert len(page.ids) == len(set(page.ids))
     pictures = [name for name in page.ids if f"{name}-title" in page.ids]
-    assert pictures == ["measure0", "measure1", "measure2", "measure3", "heat-map", "spike-history", "distribution0"]
+    measures = ["measure0", "measure1", "measure2", "measure3", "calibration", "gain", "importances"]
+    assert pictures == [*measures, "heat-map", "spike-history", "distribution0"]
     for name in pictures:
         assert f'id="{name}" aria-labelledby="{name}-title {name}-desc"' in text
         assert re.search(rf'<desc id="{name}-desc">[^<]{{10,}}</desc>', text)
@@ -100,7 +102,8 @@ def test_pictures_say_in_words_what_they_show_and_ids_are_unique(database):
 def test_the_page_has_no_script_and_loads_nothing(database):
     page, text = report(database, write_history(database))
     assert not page.tags.keys() & {"script", "img", "link", "iframe", "object", "form", "base"}
-    assert not [name for name, _ in page.attributes if name.startswith("on") or name in {"src", "href"}]
+    assert not [name for name, _ in page.attributes if name.startswith("on") or name == "src"]
+    assert [value for name, value in page.attributes if name == "href"] == ["../index.html"]
     assert "default-src 'none'" in text
     assert set(re.findall(r"https?://[^\"' <]+", text)) <= {"http://www.w3.org/2000/svg"}
     assert "url(" not in text
@@ -114,10 +117,11 @@ def test_equal_tables_give_equal_bytes(database):
 
 def test_the_first_session_says_of_every_section_that_there_is_nothing_yet(database):
     page, text = report(database, "only")
-    assert text.count('class="empty"') == 7
+    assert text.count('class="empty"') == 8
     assert "This session was not judged" in page.sections["decision"]
     assert "No model was measured yet" in page.sections["metrics"]
-    assert "the history begins here" in page.sections["spikes"]
+    assert "Nothing to compare with yet" in page.sections["drift"]
+    assert "Nothing to compare with yet" in page.sections["spikes"]
     assert "was not checked" in page.sections["quality"]
     assert "nothing to be compared with" in page.sections["gate"]
     assert "None so far" in page.sections["episodes"]
@@ -226,8 +230,9 @@ def test_bins_of_another_reference_are_shown_without_a_comparison(database):
     this = write_history(database, sessions=2)
     other = ColumnReference("predicted_target", True, 10, 10, 1.0, 1.0, 0.0, 2.0, (1.0,), (), (5, 5, 0), None)
     text = render_report(read_facts(database, spec(), this, LAST, (other,)))
-    assert "bin 1" in text
-    assert 'class="bar before"' not in text
+    predictions = text[text.index('id="predictions"') :]
+    assert "bin 1" in predictions
+    assert 'class="bar before"' not in predictions
 
 
 def test_columns_without_a_value_or_with_a_huge_one_are_drawn(database):
@@ -250,6 +255,121 @@ def test_every_task_has_a_report(database, task):
     content = {"name": "cltv", "task": task, **({"target": {"kind": "purchase"}} if task == "classification" else {})}
     page, _ = report(database, write_history(database, sessions=3), spec=WorkflowSpec.model_validate(content))
     assert page.sections["drift"]
+
+
+def test_first_products_are_named_and_compared_with_the_day_the_model_went_live(database):
+    this = write_history(database, sessions=2)
+    key = {"session_id": this, "workflow": "cltv"}
+    shown = {"as_of": LAST, "kind": "prediction", "column_name": "first_choice", "counts": "[30, 10, 5, 0]"}
+    database.replace_slice(monitoring.DRIFT_BINS, key, [{**key, **shown}])
+    database.replace_slice(monitoring.LABEL_STATS, key, [{**key, "prediction_category": "repeat", "count": 45}])
+    levels = ColumnReference(
+        "first_choice", False, 40, 40, None, None, None, None, (), ("P1", "P2"), (20, 20, 0, 0), None
+    )
+    files = {"reference_habits.json": Reference((levels,)).to_json().encode()}
+    facts = read_facts(
+        database, WorkflowSpec(name="cltv", task="recommendation"), this, LAST, prediction_references(files)
+    )
+    said = Page(render_report(facts)).sections["predictions"]
+    assert "P166.7% (50.0%)" in said.replace("P1P1", "P1")
+    assert "First product shown, 45 customers" in said
+    assert "bought by the customer before" in said
+    assert "bin 1" not in said
+
+
+def test_groups_are_shown_by_number_with_their_profile_and_not_as_an_axis(database):
+    this = write_history(database, sessions=2)
+    key = {"session_id": this, "workflow": "cltv"}
+    bins = {"as_of": LAST, "kind": "prediction", "column_name": "cluster", "counts": "[4, 0, 6, 10, 0]"}
+    database.replace_slice(monitoring.DRIFT_BINS, key, [{**key, **bins}])
+    edges = (1.0, 1.9999999999999998, 2.0)
+    reference = ColumnReference("cluster", True, 20, 20, 2.2, 0.8, 1.0, 3.0, edges, (), (5, 0, 5, 10, 0), None)
+    facts = read_facts(database, WorkflowSpec(name="cltv", task="clustering"), this, LAST, (reference,))
+    group = {"label": "1", "customers": 4, "share": 0.2, "spend_share": 0.7, "means": {"total_spend": 1620.4}}
+    facts = replace(facts, model=replace(facts.model, groups=(group,)))
+    page = Page(render_report(facts))
+    for words in ("group 1", "group 2", "group 3 or higher"):
+        assert words in page.sections["predictions"], words
+    assert "1 to 2" not in page.sections["predictions"]
+    assert "mean total spend" in page.sections["model"]
+    assert "1,620" in page.sections["model"]
+
+
+def test_a_first_session_says_that_there_is_nothing_to_compare_with(database):
+    this = write_history(database, sessions=1, decision="nothing")
+    facts = read_facts(database, spec(), this, LAST, (REFERENCE,), this)
+    page = Page(render_report(facts))
+    assert "The first session: nothing to compare with yet" in page.sections["decision"]
+    assert "No drift" not in page.sections["decision"]
+    assert "Nothing to compare with yet" in page.sections["drift"]
+    assert "heat-map" not in page.ids
+    assert "50% of the customers have up to" in page.sections["predictions"]
+    later = read_facts(
+        database, spec(), write_history(database, sessions=2, decision="nothing"), LAST, (REFERENCE,), this
+    )
+    assert "Nothing to compare with yet" not in Page(render_report(later)).sections["drift"]
+
+
+def test_a_first_model_is_said_to_have_nothing_to_be_compared_with(database):
+    this = write_history(database, sessions=1)
+    key = {"session_id": this, "workflow": "cltv"}
+    row = {"candidate": "v1", "metric": "fit_to_score", "slice": "all", "passed": True, "decision": "promote"}
+    database.replace_slice(monitoring.GATE, key, [{**key, **row, "reason": "promoted: normalised Gini 0.797"}])
+    page, text = report(database, this)
+    assert "Promoted: normalised Gini 0.797" in page.sections["gate"]
+    assert "It is the first model of this workflow" in page.sections["gate"]
+    assert "fit_to_score" not in text[text.index('id="gate"') :]
+
+
+def test_the_test_of_the_model_and_its_features_are_drawn_in_words(database):
+    page, _ = report(database, write_history(database))
+    assert "total spend, last 90 days77.5%" in page.sections["model"].replace("total spend, last 90 daystotal", "total")
+    assert "most ordered category22.5%" in page.sections["model"].replace("most ordered categorymost", "most")
+    assert "the best 10% hold 56%" in page.sections["model"]
+    assert "predicted 157.04" in page.sections["model"]
+
+
+def test_quiet_checks_are_folded_and_counted_as_in_the_terminal(database):
+    page, text = report(database, write_history(database))
+    assert page.tags["details"] == 1
+    assert "7 had enough data to judge, 1 had too little" in page.sections["quality"]
+    assert "of 7 judged, 1 had too little data" in text
+    broken, _ = report(database, write_history(database, decision="data_quality"))
+    assert "1 of 8 checks alarm" in broken.sections["quality"]
+    assert "The 7 checks without a finding" in broken.sections["quality"]
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast of two colours, WCAG 2.1 (1 to 21)."""
+
+    def luminance(colour: str) -> float:
+        digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+        parts = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
+        linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_text_and_lines_have_enough_contrast(database):
+    style = report(database, "only")[1].partition("<style>")[2].partition("</style>")[0]
+    colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{3,6})", style))
+    for name in ("ink", "soft", "blue", "orange", "red", "green"):
+        assert contrast(colours[name], colours["paper"]) >= 4.5, name
+    cells = dict(re.findall(r"rect\.(heat\d) \{ fill: (#[0-9a-f]+)", style))
+    assert len(cells) == 6
+    for name, cell in cells.items():
+        own = re.search(rf"\.value\.{name}[^{{}}]*\{{ fill: (#[0-9a-f]+)", style)
+        assert contrast(own[1] if own else colours["ink"], cell) >= 4.5, name
+    for name in ("context", "naive"):
+        line = re.search(rf"\.{name} \{{ stroke: (#[0-9a-f]+)", style)
+        assert line
+        assert contrast(line[1], colours["paper"]) >= 2.9, name
+
+
+def test_names_break_at_their_joints_and_numbers_do_not():
+    assert svg.breakable("raw.email_events is 39.7% <") == "raw.<wbr>email_<wbr>events is 39.7% &lt;"
 
 
 def test_the_name_of_a_report_is_of_its_day_and_session():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tdml_assets.core.report_facts import read_facts
+from tdml_assets.core.report_reading import read_facts
 from tdml_assets.core.session_report import render_report
 from tdml_assets.resources.warehouse import Warehouse
 from tests.report_history import LAST, REFERENCE, spec, write_history

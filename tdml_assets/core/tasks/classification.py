@@ -180,4 +180,6 @@ TELLING = Telling(
     ),
     naive="ranked by the days since the last order; everybody gets the same probability",
     tell=_tell,
+    columns={"probability": "probability per customer"},
+    category="grade",
 )

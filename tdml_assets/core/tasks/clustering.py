@@ -37,6 +37,8 @@ _RFM = (
     Column("f_quartile", "INTEGER", "Frequency: 4 ordered most often."),
     Column("m_quartile", "INTEGER", "Monetary value: 4 spent most."),
 )
+#: Figures of a group that are shown first, and how many in all.
+_USUAL, _PROFILED = ("total_spend", "total_orders", "days_since_last_order"), 6
 #: Largest RFM segments that are told.
 _TOLD = 4
 
@@ -184,6 +186,31 @@ def _tell(reader: Reader, table: Sequence[str], session_id: str) -> list[tuple[s
     ]
 
 
+def _profile(reader: Reader, spec: WorkflowSpec, session_id: str) -> list[dict[str, Any]]:
+    """Groups of the session side by side: the usual figures of a customer, then those that set the groups apart most."""
+    features = features_table(spec)
+    table, known = (spec.name, "predictions"), reader.columns(features)
+    if not known or not reader.columns(table):
+        return []
+    usual = [name for name in _USUAL if name in known]
+    numeric = choose_features(known, spec.features).numeric
+    found = cluster_profile(
+        reader, table, {"session_id": session_id}, list(dict.fromkeys([*usual, *numeric])), features_table=features
+    )
+    apart = {row["feature"]: 0.0 for row in found.rows()}
+    for row in found.rows():
+        apart[row["feature"]] = max(apart[row["feature"]], abs(row["standardised"] or 0.0))
+    others = sorted((name for name in apart if name not in usual), key=lambda name: (-apart[name], name))
+    shown = [*usual, *others[: _PROFILED - len(usual)]]
+    return [
+        {
+            **{key: group[key] for key in ("label", "customers", "share", "spend_share")},
+            "means": {name: group["mean"][name] for name in shown},
+        }
+        for group in found.groups
+    ]
+
+
 TASK = Clustering()
 TELLING = Telling(
     measures=(
@@ -193,4 +220,8 @@ TELLING = Telling(
     naive="",
     tell=_tell,
     looks_ahead=False,
+    columns={"cluster": "group"},
+    category="RFM segment",
+    group="group",
+    profile=_profile,
 )

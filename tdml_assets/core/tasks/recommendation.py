@@ -75,4 +75,16 @@ TELLING = Telling(
     ),
     naive="everybody is shown the popular products",
     tell=_tell,
+    columns={
+        "first_choice": "first product shown",
+        "first_discovery": "first product shown that is new to the customer",
+        "first_discovery_score": "score of the first product that is new to the customer",
+    },
+    rivals={
+        "recall_at_10": "this model",
+        "baseline_personal_recall_at_10": "what each customer bought most often",
+        "baseline_popular_recall_at_10": "what all customers bought most often",
+    },
+    category="first product shown",
+    levels={"repeat": "bought by the customer before", "discover": "new to the customer"},
 )

@@ -108,4 +108,7 @@ TELLING = Telling(
     ),
     naive="everybody goes on spending as before",
     tell=lambda reader, table, session_id: [],  # noqa: ARG005 - the sum of all amounts is told by the summary itself
+    columns={"predicted_target": "prediction per customer"},
+    category="level of the prediction",
+    levels={"Below AVG": "below the mean of all customers", "Above AVG": "above the mean of all customers"},
 )

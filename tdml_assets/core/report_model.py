@@ -1,0 +1,110 @@
+"""What a session report shows of the champion itself: its test by tenths of customers, its main features, its groups.
+
+Belongs here: these facts and reading them. Does not: monitoring over sessions (``report_reading.py``), drawing
+(``report_model_figures.py``). Aggregates only: a report is passed on, so it names no customer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tdml_assets.core import monitoring
+from tdml_assets.core.report_reader import ReportReader
+from tdml_assets.core.telling import telling_of
+from tdml_assets.core.workflow import WorkflowSpec
+
+#: Features that are shown, the most important first.
+SHOWN_FEATURES = 12
+_SPELT_OUT = {"avg": "average", "stddev": "spread of", "sd": "spread of"}
+_WINDOW = re.compile(r"_(\d+)d$")
+
+
+@dataclass(frozen=True)
+class Decile:
+    """A tenth of the tested customers, 1 with the lowest prediction. ``share_actual`` is of all that happened."""
+
+    decile: int
+    customers: int
+    mean_predicted: float | None
+    mean_actual: float | None
+    share_actual: float | None
+
+
+@dataclass(frozen=True)
+class Importance:
+    """A feature and its share of what moves the predictions, 0 to 1; the levels of a category are added up."""
+
+    feature: str
+    share: float
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """The champion.
+
+    Parameters
+    ----------
+    deciles : of its test, the lowest predictions first; empty for tasks without one number a customer.
+    importances : the most important first.
+    lists : measure of the model's test and of simpler ones, in words, where the task compares such.
+    groups : one row per group of customers, as the task profiles them: a name, customers, share, means in real units.
+    """
+
+    deciles: tuple[Decile, ...] = ()
+    importances: tuple[Importance, ...] = ()
+    lists: tuple[tuple[str, float], ...] = ()
+    groups: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def top_share(self) -> float | None:
+        """Share of all that happened in the test that the tenth with the highest predictions held."""
+        return self.deciles[-1].share_actual if self.deciles else None
+
+
+def read_model_facts(reader: ReportReader, spec: WorkflowSpec, trained_in: str) -> ModelFacts:
+    """Read what is shown of the champion.
+
+    Parameters
+    ----------
+    reader : of the session reported on.
+    trained_in : session that trained the champion.
+    """
+    telling, context = telling_of(spec.task), {"session_id": trained_in}
+    tested = {row["metric"]: row["value"] for row in reader.rows("tested", monitoring.MODEL_METRICS, **context)}
+    profile = telling.profile
+    return ModelFacts(
+        deciles=tuple(Decile(**row) for row in reader.rows("calibration", monitoring.CALIBRATION, **context)),
+        importances=tuple(
+            Importance(row["feature"], row["share"])
+            for row in reader.rows("importances", monitoring.FEATURE_IMPORTANCES, limit=SHOWN_FEATURES, **context)
+            if row["share"] is not None
+        ),
+        lists=tuple((words, tested[name]) for name, words in telling.rivals.items() if tested.get(name) is not None),
+        groups=tuple(profile(reader.database, spec, reader.session_id)) if profile else (),
+    )
+
+
+def feature_words(name: str) -> str:
+    """Name of a feature for people.
+
+    Examples
+    --------
+    >>> feature_words("total_spend_90d")
+    'total spend, last 90 days'
+    """
+    window = _WINDOW.search(name)
+    stem = " ".join(_SPELT_OUT.get(word, word) for word in _WINDOW.sub("", name).split("_"))
+    return f"{stem}, last {window.group(1)} days" if window else stem
+
+
+def cumulative_shares(deciles: Sequence[Decile]) -> list[float]:
+    """Share of all that happened that the best tenth holds, the best two tenths, ...; empty where it is not known."""
+    found: list[float] = []
+    for one in sorted(deciles, key=lambda decile: -decile.decile):
+        if one.share_actual is None:
+            return []
+        found.append((found[-1] if found else 0.0) + one.share_actual)
+    return found

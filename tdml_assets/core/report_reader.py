@@ -1,0 +1,47 @@
+"""Runs the statements of ``sql/report`` for one workflow up to one day.
+
+Belongs here: which tables are there, and binding the keys that every statement of the reports shares.
+Does not: what a page is made of (``report_reading.py``, ``report_model.py``, ``overview.py``), SQL (``sql/report/``).
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from tdml_assets.core.contracts import TableContract
+from tdml_assets.core.statements import render
+
+if TYPE_CHECKING:
+    from tdml_assets.resources.warehouse import Database
+
+
+class ReportReader:
+    """Reads monitoring tables of one workflow; a table that is not there yet gives no rows.
+
+    Parameters
+    ----------
+    database : open for reading.
+    workflow, session_id, as_of : bound as such in every statement.
+    tables : names of the tables in schema ``monitoring``; looked up once unless given.
+    """
+
+    def __init__(
+        self, database: Database, workflow: str, session_id: str, as_of: date, tables: frozenset[str] | None = None
+    ) -> None:
+        self.database = database
+        self.as_of = as_of
+        self.session_id = session_id
+        self.tables = monitoring_tables(database) if tables is None else tables
+        self._key = {"workflow": workflow, "session_id": session_id, "as_of": as_of}
+
+    def rows(self, name: str, contract: TableContract, **context: Any) -> list[dict[str, Any]]:
+        """Rows of ``sql/report/<name>.sql`` over a table."""
+        if contract.name not in self.tables:
+            return []
+        return self.database.rows(render(f"report/{name}", table=contract.path, **{**self._key, **context}))
+
+
+def monitoring_tables(database: Database) -> frozenset[str]:
+    """Names of the tables in schema ``monitoring``: asking for each takes longer than reading them."""
+    return frozenset(row["table_name"] for row in database.rows(render("report/tables", schema="monitoring")))

@@ -1,0 +1,149 @@
+"""Reads what a session report shows.
+
+Belongs here: from an open database and the champion's files to facts; tables that are not there yet give nothing.
+Does not: the facts (``report_facts.py``), how they are shown (``session_report.py``), SQL (``sql/report/``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from tdml_assets.core import monitoring
+from tdml_assets.core.reference import ColumnReference, Reference
+from tdml_assets.core.report_facts import (
+    SHOWN_COLUMNS,
+    DriftFact,
+    EpisodeFact,
+    GateFact,
+    MetricFact,
+    PredictionFact,
+    QualityFact,
+    ReportFacts,
+    SessionFacts,
+)
+from tdml_assets.core.report_model import read_model_facts
+from tdml_assets.core.report_reader import ReportReader
+from tdml_assets.core.report_words import STATUSES
+from tdml_assets.core.telling import telling_of
+from tdml_assets.core.workflow import WorkflowSpec
+
+if TYPE_CHECKING:
+    from tdml_assets.resources.warehouse import Database
+
+#: Sessions side by side: more cannot be read on a page.
+SHOWN_SESSIONS = 24
+SHOWN_SPIKES = 5
+_EPISODES = 12
+_DAYS_OF_METRICS = 730
+#: Files of a bundle that hold what the predictions looked like when the champion was trained.
+_REFERENCES = ("reference_predictions.json", "reference_habits.json", "reference_discoveries.json")
+
+
+def prediction_references(files: Mapping[str, bytes]) -> tuple[ColumnReference, ...]:
+    """The prediction columns as a champion's bundle describes them; none where it has no such file."""
+    found = [Reference.from_json(files[name].decode()) for name in _REFERENCES if name in files]
+    return tuple(column for reference in found for column in reference.columns)
+
+
+def read_facts(
+    database: Database,
+    spec: WorkflowSpec,
+    session_id: str,
+    as_of: date,
+    references: tuple[ColumnReference, ...] = (),
+    trained_in: str | None = None,
+) -> ReportFacts:
+    """Read what the report on one session shows.
+
+    Parameters
+    ----------
+    as_of : day at whose end the session stands; nothing later is read.
+    references : of the predictions, from :func:`prediction_references`.
+    trained_in : session that trained the champion; this one unless given.
+    """
+    reader = SessionReader(database, spec.name, session_id, as_of)
+    sessions = reader.sessions()
+    return ReportFacts(
+        spec=spec,
+        sessions=sessions,
+        metrics=reader.metrics(spec),
+        drift=reader.drift(sessions),
+        statuses=tuple((row["status"], row["columns"]) for row in reader.rows("statuses", monitoring.DRIFT)),
+        predictions=reader.predictions(references),
+        labels=reader.labels(session_id),
+        labels_before=reader.labels(sessions[-2].session_id) if len(sessions) > 1 else (),
+        quality=tuple(QualityFact(**row) for row in reader.rows("quality", monitoring.DATA_QUALITY)),
+        gate=reader.gate(),
+        episodes=tuple(
+            EpisodeFact(**row) for row in reader.rows("episodes", monitoring.DRIFT_EPISODES, limit=_EPISODES)
+        ),
+        model=read_model_facts(reader, spec, trained_in or session_id),
+        trained_here=trained_in == session_id,
+        is_latest=reader.is_latest(),
+    )
+
+
+class SessionReader(ReportReader):
+    """Reads the facts of one session, and of those before it."""
+
+    def sessions(self) -> tuple[SessionFacts, ...]:
+        """Sessions up to this one, the oldest first."""
+        found = self.rows("sessions", monitoring.SESSIONS, limit=SHOWN_SESSIONS)[::-1]
+        this = self.session_id
+        others = [row for row in found if row["session_id"] != this and row["as_of"] < self.as_of]
+        own = [row for row in found if row["session_id"] == this] or [{"session_id": this}]
+        ordered = [*others, {**own[0], "as_of": self.as_of}]
+        ids = [row["session_id"] for row in ordered]
+        decided = {row["session_id"]: row for row in self.rows("decisions", monitoring.TRIAGE, session_ids=ids)}
+        rows = [{**row, **_known(decided.get(row["session_id"], {}))} for row in ordered]
+        return tuple(SessionFacts(**row) for row in rows)
+
+    def metrics(self, spec: WorkflowSpec) -> tuple[MetricFact, ...]:
+        """Main measures over the days of sessions."""
+        measures = telling_of(spec.task).measures
+        names = sorted({name for one in measures for name in (one.metric, one.naive) if name})
+        if monitoring.SESSIONS.name not in self.tables:
+            return ()
+        context = {"metrics": names, "days": _DAYS_OF_METRICS, "horizon_days": spec.target.horizon_days}
+        found = self.rows("metrics", monitoring.MODEL_METRICS, sessions_table=monitoring.SESSIONS.path, **context)
+        return tuple(MetricFact(**row) for row in found)
+
+    def drift(self, sessions: tuple[SessionFacts, ...]) -> tuple[DriftFact, ...]:
+        """The farthest columns in all of the sessions."""
+        calm = [name for name, words in STATUSES.items() if not words.alarm]
+        limits = {"farthest": SHOWN_COLUMNS, "moved": SHOWN_SPIKES, "calm": calm}
+        ids = [session.session_id for session in sessions]
+        return tuple(DriftFact(**row) for row in self.rows("drift", monitoring.DRIFT, session_ids=ids, **limits))
+
+    def predictions(self, references: tuple[ColumnReference, ...]) -> tuple[PredictionFact, ...]:
+        """How the predictions fell into the bins of the champion."""
+        known = {column.name: column for column in references}
+        found = self.rows("bins", monitoring.DRIFT_BINS)
+        return tuple(
+            PredictionFact(row["column_name"], tuple(json.loads(row["counts"])), known.get(row["column_name"]))
+            for row in found
+        )
+
+    def labels(self, session_id: str) -> tuple[tuple[str, int], ...]:
+        """Customers per category of a session, the largest first."""
+        found = self.rows("labels", monitoring.LABEL_STATS, session_ids=[session_id])
+        return tuple((row["prediction_category"] or "none", row["count"]) for row in found)
+
+    def gate(self) -> tuple[GateFact, ...]:
+        """The latest comparison of a candidate with the champion."""
+        if monitoring.SESSIONS.name not in self.tables:
+            return ()
+        found = self.rows("gate", monitoring.GATE, sessions_table=monitoring.SESSIONS.path)
+        return tuple(GateFact(**row) for row in found)
+
+    def is_latest(self) -> bool:
+        """Whether no session stands at a later day."""
+        found = self.rows("later_sessions", monitoring.SESSIONS)
+        return not found or not found[0]["later"]
+
+
+def _known(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if value is not None}
