@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-HOME = Path(sys.argv[1] if len(sys.argv) > 1 else ".tdml")
+HOME = Path(sys.argv[1] if len(sys.argv) > 1 else ".tdml/sample-state")
 CUSTOMERS = int(sys.argv[2]) if len(sys.argv) > 2 else None
 
 # What must hold, as one query each that returns true.

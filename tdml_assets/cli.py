@@ -1,7 +1,7 @@
-"""The commands behind the Makefile: ``python -m tdml_assets run`` and its neighbours.
+"""The command line ``tdml-assets`` (= ``python -m tdml_assets``): its options, and the commands that start Dagster.
 
-Belongs here: preparing the state folder, starting Dagster's own commands, printing what a person needs.
-Does not: doing a stage's work, which only Dagster starts.
+Belongs here: the application and its list of commands; preparing the state folder, starting Dagster's own commands.
+Does not: the other commands (``commands/``), doing a stage's work, which only Dagster starts.
 """
 
 from __future__ import annotations
@@ -9,31 +9,72 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tdml_assets import cli_models
 from tdml_assets.cli_replay import replay
+from tdml_assets.commands.common import Fresh, SameCustomers, expected_errors, fail, read_settings
 from tdml_assets.environment import child_environment, prepare_home, project_root
-from tdml_assets.settings import Settings, SettingsError, load_settings
+from tdml_assets.settings import Settings, SettingsError
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+_HELP = """Customer orders in, scored customer attributes out.
 
-cli_models.register(app)
-app.command()(replay)
+\b
+  tdml-assets run                      everything: load, train, score, publish, and a summary
+  tdml-assets status                   what is there, and what needs you
+  tdml-assets explain CUSTOMER         scores of one customer, and why
+  tdml-assets COMMAND --help           options of a command, with an example
+
+\b
+Settings come from tdml.yaml in this folder (--config names another), state is kept in .tdml (--home names another).
+Exit codes: 0 done; 1 failed, nothing changed; 2 wrong settings or command line, nothing ran; 3 published, and a person is needed.
+"""
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=_HELP)
 
 #: Exit code for settings that cannot be used, as for a wrong command line.
 _USAGE = 2
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tdml-assets {version('tdml-assets')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    config: Annotated[
+        Path | None, typer.Option(help="Settings file; instead of TDML_CONFIG, default tdml.yaml.", show_default=False)
+    ] = None,
+    home: Annotated[
+        Path | None, typer.Option(help="State folder; instead of TDML_HOME, default .tdml.", show_default=False)
+    ] = None,
+    show_version: Annotated[  # noqa: ARG001 - the callback of the option prints it
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    # Through the environment, so that the processes a command starts see them too.
+    if config is not None:
+        os.environ["TDML_CONFIG"] = str(config.resolve())
+    if home is not None:
+        os.environ["TDML_HOME"] = str(home.resolve())
+
+
+_options.__doc__ = _HELP
+
+cli_models.register(app)
+app.command()(replay)
+
+
 def _settings() -> Settings:
-    try:
-        return load_settings()
-    except SettingsError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(_USAGE) from None
+    return read_settings()
 
 
 def _require_sources(settings: Settings) -> None:
@@ -60,13 +101,52 @@ def _make_ready(settings: Settings) -> None:
     ensure_manifest(settings.home, settings.warehouse_path.stem)
 
 
+def _require_own_state(settings: Settings, *, fresh: bool = False, same_customers: bool = False) -> None:
+    """Refuse a state folder of other data, unless the person said what is to become of it."""
+    if fresh and same_customers:
+        fail("--fresh starts anew and --same-customers goes on: give one of them", _USAGE)
+    if not (settings.home / "warehouse.duckdb").exists() and not (settings.home / "state.json").exists():
+        return
+    with expected_errors():
+        # Drivers are imported here, which a first run need not wait for.
+        from tdml_assets.resources import state_folder
+
+        if fresh:
+            moved = state_folder.set_aside(settings)
+            typer.echo(f"the old state is now {moved}" if moved else f"{settings.home} held no state")
+        elif same_customers:
+            typer.echo(state_folder.accept_same_customers(settings))
+        else:
+            state_folder.check_state(settings)
+
+
 @app.command()
-def run(select: Annotated[str, typer.Option(help="Assets to materialise, as Dagster selects them.")] = "*") -> None:
-    """Materialise everything and print a summary."""
+def run(
+    select: Annotated[str, typer.Option(help="Assets to materialise, as Dagster selects them.")] = "*",
+    workflow: Annotated[
+        list[str] | None, typer.Option(help="Workflow to run; all that the settings run unless given.")
+    ] = None,
+    fresh: Fresh = False,
+    same_customers: SameCustomers = False,
+) -> None:
+    """Load, train, score and publish, and print a summary.
+
+    \b
+    tdml-assets run
+    tdml-assets run --workflow churn --workflow cltv     these alone; nothing is published
+    tdml-assets run --fresh                              start anew; the old state is moved aside
+
+    \b
+    Exit codes: 0 published; 1 failed, nothing changed; 2 wrong settings or other data, nothing ran;
+    3 published, and a person is needed.
+    """
     from tdml_assets.progress import run_with_progress
 
     settings = _settings()
     _require_sources(settings)
+    _require_own_state(settings, fresh=fresh, same_customers=same_customers)
+    if workflow:
+        select = _selection_of(settings, workflow, select)
     _make_ready(settings)
     log_path = settings.home / "logs" / f"run-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}.log"
     command = [sys.executable, "-m", "dagster", "asset", "materialize", "--select", select]
@@ -84,7 +164,11 @@ def run(select: Annotated[str, typer.Option(help="Assets to materialise, as Dags
 
 @app.command()
 def summary(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Print what the latest session found."""
+    """Print what the latest session found.
+
+    \b
+    tdml-assets summary --json
+    """
     from tdml_assets.component import declared_workflows, switched_off
     from tdml_assets.core.summary import WorkflowInfo, read_summary, render_text
     from tdml_assets.resources.platform import build_warehouse
@@ -109,8 +193,31 @@ def summary(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @app.command()
 def prepare() -> None:
-    """Make the state folder, the sample data and the dbt manifest, and start nothing."""
-    _make_ready(_settings())
+    """Make the state folder, the sample data and the dbt manifest, and start nothing.
+
+    For runs that Dagster's own commands start, in CI for instance:
+
+    \b
+    tdml-assets prepare && dagster asset materialize --select '*' -m tdml_assets.definitions
+    """
+    settings = _settings()
+    _require_own_state(settings)
+    _make_ready(settings)
+
+
+def _selection_of(settings: Settings, names: Sequence[str], select: str) -> str:
+    """Everything that the workflows named need and make, but publishing: that takes all of them."""
+    from tdml_assets.component import declared_workflows
+
+    if select != "*":
+        fail("--workflow and --select both choose assets: give one of them", _USAGE)
+    with expected_errors():
+        known = [spec.name for spec in declared_workflows(settings)]
+    unknown = sorted(set(names) - set(known))
+    if unknown:
+        fail(f"--workflow {', '.join(unknown)} does not run with these settings; known: {', '.join(known)}", _USAGE)
+    shared = 'group:"raw" or group:"staging" or group:"features" or key:"monitoring/data_quality"'
+    return " or ".join([shared, *(f'key:"{name}/*"' for name in names)])
 
 
 @app.command()
@@ -118,8 +225,13 @@ def ui(
     port: Annotated[int, typer.Option(help="Port of the web server.")] = 3000,
     host: Annotated[str, typer.Option(help="Address it listens on.")] = "127.0.0.1",
 ) -> None:
-    """Open the Dagster UI, with its daemon, on the same state."""
+    """Open the Dagster UI, with its daemon, on the same state.
+
+    \b
+    tdml-assets ui --port 3001
+    """
     settings = _settings()
+    _require_own_state(settings)
     _make_ready(settings)
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(project_root() / "workspace.yaml")]
     os.chdir(project_root())

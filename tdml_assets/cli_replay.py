@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tdml_assets.commands.common import Fresh, SameCustomers
 from tdml_assets.core.replay import every_of, replay_dates
 
 #: Exit code for a command that cannot be carried out, as for a wrong command line.
@@ -21,10 +22,16 @@ def replay(
     keep_going: Annotated[
         bool, typer.Option(help="Go on to the next day where a blocking check stopped a session.")
     ] = True,
+    fresh: Fresh = False,
+    same_customers: SameCustomers = False,
 ) -> None:
-    """Run sessions at successive days of the past, in order, and tell what became of their predictions."""
+    """Run sessions at successive days of the past, in order, and tell what became of their predictions.
+
+    \b
+    tdml-assets replay --from 2025-01-31 --to 2025-12-31 --every month --workflow cltv
+    """
     # cli.py imports this module, and whoever runs another command is spared Dagster's start.
-    from tdml_assets.cli import _make_ready, _settings  # noqa: PLC0415
+    from tdml_assets.cli import _make_ready, _require_own_state, _settings  # noqa: PLC0415
     from tdml_assets.replay import ReplayRefusedError, ReplayStoppedError, run_replay  # noqa: PLC0415
     from tdml_assets.settings import SettingsError  # noqa: PLC0415
 
@@ -32,7 +39,9 @@ def replay(
         dates = replay_dates(first.date(), last.date(), every_of(every))
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
+    # Which days may follow which is for run_replay to say, which knows the workflows.
     settings = _settings()
+    _require_own_state(settings, fresh=fresh, same_customers=same_customers)
     _make_ready(settings)
     try:
         for line in run_replay(settings, workflow or (), dates, keep_going=keep_going):

@@ -15,6 +15,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tdml_assets.core.project_files import project_file
+
 #: What keeps dbt from reporting home.
 QUIET = {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DO_NOT_TRACK": "1"}
 _PACKAGES = ("dbt-core", "dbt-adapters", "dbt-duckdb")
@@ -25,12 +27,8 @@ class DbtProjectError(RuntimeError):
 
 
 def dbt_project_directory() -> Path:
-    """Folder of the dbt project: beside the package in a checkout, inside it in an installed wheel."""
-    package = Path(__file__).resolve().parent
-    for candidate in (package / "_dbt_project", package.parent / "dbt_project"):
-        if (candidate / "dbt_project.yml").is_file():
-            return candidate
-    raise FileNotFoundError(f"no dbt project beside {package}: reinstall the package")
+    """Folder of the dbt project."""
+    return project_file("dbt_project")
 
 
 def dbt_executable() -> str:

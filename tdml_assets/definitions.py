@@ -19,6 +19,7 @@ from tdml_assets.component import component_tree, declarations, declared_workflo
 from tdml_assets.dbt import build_dbt_assets, dbt_environment
 from tdml_assets.dbt_manifest import ensure_manifest
 from tdml_assets.resources.platform import build_resources
+from tdml_assets.resources.state_folder import state_folder
 from tdml_assets.settings import Settings, load_settings
 
 #: What the latest definitions were made from, and they: one run asks Dagster for them half a dozen times.
@@ -37,6 +38,7 @@ def defs() -> dg.Definitions:
 
 def _build(settings: Settings) -> dg.Definitions:
     specs = declared_workflows(settings)
+    state = state_folder(settings)
     jobs = build_jobs(specs)
     resources = build_resources(settings)
     dbt_assets, shift_check, dbt = build_dbt_assets(
@@ -45,9 +47,12 @@ def _build(settings: Settings) -> dg.Definitions:
     platform = dg.Definitions(
         assets=[
             *build_raw_assets(
-                settings.effective_sources, base_folder=settings.base_folder, cache_folder=settings.home / "cache"
+                settings.effective_sources,
+                base_folder=settings.base_folder,
+                cache_folder=settings.home / "cache",
+                state=state,
             ),
-            build_snapshots(specs, settings.as_of),
+            build_snapshots(specs, settings.as_of, state),
             dbt_assets,
             build_data_quality(settings),
             *build_audience(specs, settings),

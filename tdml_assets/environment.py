@@ -14,19 +14,16 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-from tdml_assets.core.statements import sql_directory
+from tdml_assets.core.project_files import project_file, project_root
 from tdml_assets.settings import Settings
+
+__all__ = ["child_environment", "code_version", "library_versions", "machine", "prepare_home", "project_root"]
 
 NO_TELEMETRY = {
     "DO_NOT_TRACK": "1",
     "DAGSTER_DISABLE_TELEMETRY": "true",
     "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
 }
-
-
-def project_root() -> Path:
-    """Folder of the checkout: holds ``pyproject.toml`` and ``dagster.yaml``."""
-    return Path(__file__).resolve().parent.parent
 
 
 def child_environment(settings: Settings, base: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -49,7 +46,7 @@ def prepare_home(settings: Settings) -> None:
     """Make the state folder and put the instance's configuration where Dagster looks for it."""
     dagster_home = settings.home / "dagster"
     dagster_home.mkdir(parents=True, exist_ok=True)
-    source = project_root() / "dagster.yaml"
+    source = project_file("dagster.yaml")
     target = dagster_home / "dagster.yaml"
     if not target.exists() or target.read_bytes() != source.read_bytes():
         temporary = target.with_suffix(".tmp")
@@ -61,8 +58,7 @@ def prepare_home(settings: Settings) -> None:
 def code_version() -> str:
     """Version of the package and twelve digits of the hash of all code that decides what a model is."""
     package = Path(__file__).resolve().parent
-    places = [package / "core", package / "engines", sql_directory()]
-    places += [found for found in (package / "_dbt_project", package.parent / "dbt_project") if found.is_dir()][:1]
+    places = [package / "core", package / "engines", project_file("sql"), project_file("dbt_project")]
     digest = hashlib.sha256()
     for place in places:
         for path in sorted(place.rglob("*")):

@@ -3,8 +3,9 @@
 Belongs here: the keys of the settings file, their defaults, and errors that a person can act on.
 Does not: the declaration of sources (``core/sources.py``) and of workflows (``core/workflow.py``).
 
-The file is named by ``TDML_CONFIG`` (default ``tdml.yaml``), the state folder by ``TDML_HOME`` (default ``.tdml``). Every other
-key can be overridden by the environment: ``TDML_AS_OF``, ``TDML_WAREHOUSE__MEMORY_LIMIT_GB``, and so on; values are YAML.
+The file is named by ``TDML_CONFIG`` (default ``tdml.yaml``), the state folder by ``TDML_HOME`` (default ``.tdml``, and
+``.tdml/sample-state`` where no orders are declared). Every other key can be overridden by the environment: ``TDML_AS_OF``,
+``TDML_WAREHOUSE__MEMORY_LIMIT_GB``, and so on; values are YAML.
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ from tdml_assets.sample import sources_of_sample
 
 _PREFIX = "TDML_"
 _NOT_KEYS = {"TDML_HOME", "TDML_CONFIG"}
+#: State folder unless TDML_HOME names one, and the one inside it that the sample has for itself: what is learnt from simulated
+#: customers must not be there when a team's own orders come.
+DEFAULT_HOME = ".tdml"
+SAMPLE_HOME = "sample-state"
 #: Under ``workflows``: all that are declared and not named beside it.
 EVERY_OTHER = "*"
 
@@ -210,13 +215,16 @@ def load_settings(environment: Mapping[str, str] | None = None, *, working_folde
         if key in content:
             raise SettingsError(f"{path.name}: {key}: not a key of the file; the state folder is set by TDML_HOME")
     overrides = _override(content, environment)
-    content["home"] = (folder / (environment.get("TDML_HOME") or ".tdml")).resolve()
+    content["home"] = (folder / (environment.get("TDML_HOME") or DEFAULT_HOME)).resolve()
     content["base_folder"] = path.parent
     try:
-        return Settings.model_validate(content)
+        settings = Settings.model_validate(content)
     except ValidationError as error:
         note = f"\nset by the environment: {', '.join(overrides)}" if overrides else ""
         raise SettingsError(explain(error, Settings, str(path.name)) + note) from None
+    if settings.uses_sample and not environment.get("TDML_HOME"):
+        return settings.model_copy(update={"home": settings.home / SAMPLE_HOME})
+    return settings
 
 
 class _EachKeyOnce(yaml.SafeLoader):

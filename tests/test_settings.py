@@ -15,12 +15,19 @@ def write(folder: Path, text: str) -> dict[str, str]:
     return {"TDML_CONFIG": "tdml.yaml"}
 
 
-def test_without_a_file_the_sample_is_used_and_state_lies_in_the_working_folder(tmp_path: Path) -> None:
+def test_without_a_file_the_sample_is_used_and_has_a_state_folder_of_its_own(tmp_path: Path) -> None:
     settings = load_settings({}, working_folder=tmp_path)
     assert settings.uses_sample
-    assert settings.home == tmp_path / ".tdml"
-    assert settings.warehouse_path == tmp_path / ".tdml" / "warehouse.duckdb"
+    assert settings.home == tmp_path / ".tdml" / "sample-state"
+    assert settings.warehouse_path == tmp_path / ".tdml" / "sample-state" / "warehouse.duckdb"
     assert settings.as_of == "latest"
+
+
+def test_declared_orders_have_the_default_state_folder(tmp_path: Path) -> None:
+    columns = "{customer_id: a, ordered_at: b, amount: c}"
+    orders = f"{{path: o.csv, format: csv, timestamp_format: '%Y-%m-%d', currency: GBP, columns: {columns}}}"
+    settings = load_settings(write(tmp_path, f"sources:\n  orders: {orders}\n"), working_folder=tmp_path)
+    assert settings.home == tmp_path / ".tdml"
 
 
 def test_the_environment_overrides_every_key(tmp_path: Path) -> None:
@@ -61,7 +68,7 @@ def test_a_whole_section_can_be_given_and_an_empty_one_filled(tmp_path: Path) ->
 def test_a_variable_that_is_no_yaml_is_named_and_an_empty_home_is_none(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="TDML_TIER is not readable YAML"):
         load_settings({"TDML_TIER": "a: ["}, working_folder=tmp_path)
-    assert load_settings({"TDML_HOME": ""}, working_folder=tmp_path).home == tmp_path / ".tdml"
+    assert load_settings({"TDML_HOME": ""}, working_folder=tmp_path).home == tmp_path / ".tdml" / "sample-state"
 
 
 def test_urls_are_resolved_from_the_files_folder_and_s3_is_left_alone(tmp_path: Path) -> None:

@@ -12,18 +12,21 @@ import dagster as dg
 from dagster_aws.s3 import S3Resource
 
 from tdml_assets.assets.sessions import session_id_of
-from tdml_assets.core.raw_contracts import REASONS, REJECTED_ROWS, TABLES
+from tdml_assets.core.raw_contracts import ORDERS, REASONS, REJECTED_ROWS, TABLES
 from tdml_assets.core.sources import Source, Sources
 from tdml_assets.core.statements import render
 from tdml_assets.metadata import OWNER, column_schema, table_metadata, table_preview
-from tdml_assets.resources.raw_tables import LoadReport, load_table
+from tdml_assets.resources.raw_tables import LoadReport
 from tdml_assets.resources.source_files import FoundFiles, collect_files
+from tdml_assets.resources.state_folder import StateFolder, load_recognised
 from tdml_assets.resources.warehouse import Warehouse
 
 _SHOWN_FILES = 50
 
 
-def build_raw_assets(sources: Sources, *, base_folder: Path, cache_folder: Path) -> list[dg.AssetsDefinition]:
+def build_raw_assets(
+    sources: Sources, *, base_folder: Path, cache_folder: Path, state: StateFolder | None = None
+) -> list[dg.AssetsDefinition]:
     """Assets ``raw/orders``, ``raw/pageviews``, ``raw/email_events``, ``raw/customers`` and ``raw/rejected_rows``.
 
     Parameters
@@ -31,15 +34,18 @@ def build_raw_assets(sources: Sources, *, base_folder: Path, cache_folder: Path)
     sources : declarations; a table without one is empty.
     base_folder : folder that relative paths start from: the settings file's.
     cache_folder : where fetched and rewritten files are kept.
+    state : refuses orders of other data than the state folder's; None compares nothing.
     """
     tables = [
-        _raw_table(table, sources.declared(table), base_folder=base_folder, cache_folder=cache_folder)
+        _raw_table(table, sources.declared(table), base_folder=base_folder, cache_folder=cache_folder, state=state)
         for table in TABLES
     ]
     return [*tables, _rejected_rows()]
 
 
-def _raw_table(table: str, declaration: Source | None, *, base_folder: Path, cache_folder: Path) -> dg.AssetsDefinition:
+def _raw_table(
+    table: str, declaration: Source | None, *, base_folder: Path, cache_folder: Path, state: StateFolder | None
+) -> dg.AssetsDefinition:
     contract = TABLES[table]
     checks = [
         dg.AssetCheckSpec(
@@ -52,6 +58,8 @@ def _raw_table(table: str, declaration: Source | None, *, base_folder: Path, cac
 
     @dg.asset(
         key=list(contract.path),
+        # Orders come first: they tell whether the state folder belongs to these data.
+        deps=[] if table == "orders" else [list(ORDERS.path)],
         group_name="raw",
         kinds={"duckdb", declaration.format} if declaration else {"duckdb"},
         owners=[OWNER],
@@ -68,16 +76,16 @@ def _raw_table(table: str, declaration: Source | None, *, base_folder: Path, cac
                 table, declaration, base_folder=base_folder, cache_folder=cache_folder, s3_client=s3.get_client
             )
         now = datetime.now(UTC).replace(tzinfo=None)
-        with warehouse.write() as database:
-            report = load_table(
-                database,
-                table,
-                declaration,
-                found,
-                session_id=session_id_of(context),
-                now=now,
-                scratch_folder=cache_folder,
-            )
+        report = load_recognised(
+            warehouse,
+            state,
+            table,
+            declaration,
+            found,
+            session_id=session_id_of(context),
+            now=now,
+            scratch_folder=cache_folder,
+        )
         context.log.info(f"report: {_summary(report)}")
         results = [_has_customers(report)] if table == "orders" else None
         return dg.MaterializeResult(metadata=_metadata(report), check_results=results)

@@ -15,6 +15,7 @@ from tdml_assets.core.statements import render
 from tdml_assets.core.targets import WITHOUT_ROWS
 from tdml_assets.core.workflow import WorkflowSpec
 from tdml_assets.metadata import OWNER, table_metadata
+from tdml_assets.resources.state_folder import StateFolder
 from tdml_assets.resources.warehouse import Database, Warehouse
 
 SNAPSHOTS = TableContract(
@@ -45,8 +46,16 @@ def plan_of(database: Database, spec: WorkflowSpec, as_of: date) -> SnapshotPlan
     return plan_snapshots(as_of, span["first_order_on"], spec.target.horizon_days, spec.snapshots)
 
 
-def build_snapshots(specs: Sequence[WorkflowSpec], wanted: date | Literal["latest"]) -> dg.AssetsDefinition:
-    """The asset; ``wanted`` is the settings' ``as_of``: a date, or ``latest`` for the last order's day."""
+def build_snapshots(
+    specs: Sequence[WorkflowSpec], wanted: date | Literal["latest"], state: StateFolder | None = None
+) -> dg.AssetsDefinition:
+    """The asset.
+
+    Parameters
+    ----------
+    wanted : the settings' ``as_of``: a date, or ``latest`` for the last order's day.
+    state : refuses a day before the last session's; None refuses none.
+    """
 
     @dg.asset(
         key=["features", "snapshots"],
@@ -64,6 +73,8 @@ def build_snapshots(specs: Sequence[WorkflowSpec], wanted: date | Literal["lates
             if last is None:
                 raise NoOrdersError("raw.orders has no row: see raw.rejected_rows for what was refused and why")
             as_of: date = last if isinstance(wanted, str) else wanted
+            if state is not None:
+                state.require_order(database, as_of, [spec.name for spec in specs])
             plans = {spec.name: plan_of(database, spec, as_of) for spec in specs}
             dates = {as_of}.union(*(plan.labelled for plan in plans.values()))
             count = database.replace(

@@ -23,6 +23,8 @@ from typing import Any
 
 import jinja2
 
+from tdml_assets.core.project_files import project_file
+
 _TYPE = re.compile(
     r"(VARCHAR|BOOLEAN|DOUBLE|FLOAT|BIGINT|INTEGER|SMALLINT|HUGEINT|DATE|TIMESTAMP|JSON|DECIMAL\(\d{1,2}, ?\d{1,2}\))"
     r"(\[\])?"
@@ -76,14 +78,9 @@ def _finalize(value: Any) -> str:
     raise ValueError(f"a template printed {value!r} as it is: use the filters identifier, bind or sql_type")
 
 
-@cache
 def sql_directory() -> Path:
-    """Folder of the SQL files: beside the package in a checkout, inside it in an installed wheel."""
-    package = Path(__file__).resolve().parent.parent
-    for candidate in (package / "_sql", package.parent / "sql"):
-        if candidate.is_dir():
-            return candidate
-    raise FileNotFoundError(f"no SQL files beside {package}: reinstall the package")
+    """Folder of the SQL files."""
+    return project_file("sql")
 
 
 @cache

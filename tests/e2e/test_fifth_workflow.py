@@ -57,7 +57,7 @@ class Ran:
 
     def __init__(self, folder: Path, output: str, listed: list[dict[str, Any]]) -> None:
         self.folder, self.output, self.listed = folder, output, listed
-        self.connection = duckdb.connect(str(folder / ".tdml" / "warehouse.duckdb"), read_only=True)
+        self.connection = duckdb.connect(str(folder / ".tdml" / "sample-state" / "warehouse.duckdb"), read_only=True)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         return self.connection.execute(query).fetchall()
@@ -87,7 +87,7 @@ def ran(made_once: Once, give_manifest: Callable[[Path], None]) -> Iterator[Ran]
 def run_the_copy(folder: Path, give_manifest: Callable[[Path], None]) -> None:
     """Copy the project, declare the workflow, run; what was said is kept beside the copy."""
     folder.mkdir(parents=True)
-    for home in (folder / ".tdml", folder.parent / "listed"):
+    for home in (folder / ".tdml" / "sample-state", folder.parent / "listed"):
         give_manifest(home)
     unwanted = shutil.ignore_patterns("__pycache__", "target", "logs")
     for name in COPIED:
@@ -197,7 +197,7 @@ def test_all_five_workflows_publish_and_the_catalogue_says_what_each_column_and_
 def test_customers_unknown_to_a_workflow_keep_null_and_lose_nothing_else(ran: Ran, tmp_path: Path) -> None:
     """As where a workflow's latest scores are older than its newest customers."""
     path = tmp_path / "w.duckdb"
-    shutil.copyfile(ran.folder / ".tdml" / "warehouse.duckdb", path)
+    shutil.copyfile(ran.folder / ".tdml" / "sample-state" / "warehouse.duckdb", path)
     unknown = sorted(ran.customers())[:7]
     publishing = [
         WorkflowAttributes(workflow=name, attributes=spec_of(ran.folder, name).attributes) for name in sorted(WORKFLOWS)

@@ -1,0 +1,108 @@
+"""What every command shares: settings, expected errors in one line, exit codes, tables and JSON.
+
+Belongs here: the frame of a command. Does not: any command.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from tdml_assets.settings import Settings, SettingsError, load_settings
+
+#: Exit codes, documented in the README: 1 something failed and nothing changed, 2 wrong settings or command line, 3 done and a
+#: person is needed.
+FAILED, USAGE, PERSON_NEEDED = 1, 2, 3
+
+Fresh = Annotated[
+    bool,
+    typer.Option("--fresh", help="Start anew: the state folder is moved to <folder>.old-<time>, nothing is deleted."),
+]
+SameCustomers = Annotated[
+    bool,
+    typer.Option(
+        "--same-customers",
+        help="The orders are of the same customers as before in another form: keep models and history.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+def read_settings() -> Settings:
+    """The settings; wrong ones end the command with exit code 2."""
+    try:
+        return load_settings()
+    except SettingsError as error:
+        fail(str(error), USAGE)
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """Say what is wrong and end the command."""
+    typer.echo(f"error: {message}", err=True)
+    raise typer.Exit(code)
+
+
+@contextmanager
+def expected_errors() -> Iterator[None]:
+    """Print what may go wrong in a command in its own words, without a traceback.
+
+    Settings, sources, an unknown name and a state folder of other data are exit code 2; a busy or missing state is 1.
+    """
+    # Imported late: the drivers take a second, and a command with wrong settings has ended by now.
+    from tdml_assets.core.source_rules import SourceError
+    from tdml_assets.core.state_identity import StateConflictError
+    from tdml_assets.resources.run_lock import StateBusyError
+    from tdml_assets.resources.warehouse import WarehouseBusyError
+
+    try:
+        yield
+    except (SettingsError, SourceError, StateConflictError, UnknownNameError) as error:
+        fail(str(error), USAGE)
+    except (StateBusyError, WarehouseBusyError, EmptyStateError) as error:
+        fail(str(error), FAILED)
+    except OSError as error:
+        # A full disk, missing permissions: the system's words name the path.
+        fail(str(error), FAILED)
+
+
+class EmptyStateError(LookupError):
+    """There is no state yet, or not the part a command needs."""
+
+
+class UnknownNameError(ValueError):
+    """The command line names a customer, a workflow or a reason that is not there."""
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON; days and decimals as text."""
+    typer.echo(json.dumps(value, indent=1, default=str))
+
+
+def table_lines(rows: Sequence[Mapping[str, Any]], *, indent: int = 2) -> list[str]:
+    """Rows as aligned columns under their names; numbers to the right."""
+    if not rows:
+        return []
+    names = list(rows[0])
+    cells = [[_cell(row.get(name)) for name in names] for row in rows]
+    widths = [max(len(line[place]) for line in [names, *cells]) for place in range(len(names))]
+    right = [all(isinstance(row.get(name), (int, float)) or row.get(name) is None for row in rows) for name in names]
+
+    def line(texts: Sequence[str]) -> str:
+        padded = [t.rjust(w) if r else t.ljust(w) for t, w, r in zip(texts, widths, right, strict=True)]
+        return (" " * indent + "  ".join(padded)).rstrip()
+
+    return [line(names), *map(line, cells)]
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.2f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
