@@ -10,12 +10,13 @@ import dagster as dg
 
 from tdml_assets.assets.audience import build_audience
 from tdml_assets.assets.data_quality import build_data_quality
+from tdml_assets.assets.pages import OverviewPage
 from tdml_assets.assets.raw import build_raw_assets
 from tdml_assets.assets.snapshots import build_snapshots
 from tdml_assets.automation.jobs import build_jobs
 from tdml_assets.automation.schedules import build_schedules
 from tdml_assets.automation.sensors import build_sensors
-from tdml_assets.component import component_tree, declarations, declared_workflows
+from tdml_assets.component import component_tree, declarations, declared_workflows, switched_off
 from tdml_assets.dbt import build_dbt_assets, dbt_environment
 from tdml_assets.dbt_manifest import ensure_manifest
 from tdml_assets.resources.platform import build_resources
@@ -61,7 +62,11 @@ def _build(settings: Settings) -> dg.Definitions:
         jobs=jobs,
         schedules=build_schedules(specs),
         sensors=build_sensors(specs, jobs),
-        resources={**resources, "dbt": dbt},
+        resources={
+            **resources,
+            "dbt": dbt,
+            "overview": OverviewPage(settings, specs, switched_off(settings)),
+        },
         executor=dg.in_process_executor,
     )
     return dg.Definitions.merge(platform, component_tree().build_defs())

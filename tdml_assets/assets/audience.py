@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from tdml_assets.assets.pages import OverviewPage
 from tdml_assets.assets.sessions import as_of, record_session, session_id_of
 from tdml_assets.core.attributes import CATALOG, WorkflowAttributes, catalog_rows, parent_segment_contract
 from tdml_assets.core.contracts import Column
@@ -57,7 +58,7 @@ def _build_publication(publishing: Sequence[WorkflowAttributes]) -> dg.AssetsDef
         pool="warehouse",
     )
     def publish_attributes(
-        context: dg.AssetExecutionContext, warehouse: Warehouse
+        context: dg.AssetExecutionContext, warehouse: Warehouse, overview: dg.ResourceParam[OverviewPage]
     ) -> tuple[dg.MaterializeResult, dg.MaterializeResult]:
         with warehouse.write() as database:
             day = as_of(database)
@@ -71,6 +72,7 @@ def _build_publication(publishing: Sequence[WorkflowAttributes]) -> dg.AssetsDef
             )
             for workflow in publishing:
                 record_session(database, context, workflow.workflow, status="published")
+        overview.write(warehouse)
         context.log.info(f"report: {done.rows} customers x {done.attributes} attributes")
         evidence = {name: value for name, value in done.evidence.items() if isinstance(value, (int, float, str))}
         return (

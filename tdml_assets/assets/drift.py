@@ -10,11 +10,11 @@ from tempfile import TemporaryDirectory
 
 import dagster as dg
 
-from tdml_assets.assets.champions import FEATURES_FILE, PREDICTIONS_FILE, SAMPLE_FILE, read_reference
+from tdml_assets.assets.champions import FEATURES_FILE, PREDICTIONS_FILE, SAMPLE_FILE
 from tdml_assets.assets.references import GoneLive, scored_until_now
 from tdml_assets.assets.sessions import as_of, session_id_of
 from tdml_assets.assets.target_drift import measure_target
-from tdml_assets.core import figures
+from tdml_assets.core import figures_monitoring
 from tdml_assets.core.drift import DriftReport, Earlier, judge
 from tdml_assets.core.drift_history import bin_rows, read_earlier
 from tdml_assets.core.features import features_table
@@ -40,8 +40,8 @@ def measure_drift(
 
     Where another model scored this session, its predictions are compared with nothing: they differ by the model too.
     """
-    features = read_reference(live.files, FEATURES_FILE)
-    predictions = read_reference(live.files, PREDICTIONS_FILE) if live.scores else Reference(())
+    features = Reference.from_json(live.files[FEATURES_FILE].decode())
+    predictions = Reference.from_json(live.files[PREDICTIONS_FILE].decode()) if live.scores else Reference(())
     watched = measure(database, features_table(spec), {"snapshot_date": as_of(database)}, features)
     scored = measure(database, (spec.name, "predictions"), {}, predictions)
     return (
@@ -116,7 +116,9 @@ def build_measurement(
                 "model_version": version,
                 "verdict": sentence,
                 "columns": table_preview(shown),
-                "distance": plot("distance from training", figures.drift(rows, psi_limit=spec.monitor.psi_limit)),
+                "distance": plot(
+                    "distance from training", figures_monitoring.drift(rows, psi_limit=spec.monitor.psi_limit)
+                ),
             },
             check_results=[
                 dg.AssetCheckResult(

@@ -1,51 +1,23 @@
 """<workflow>/session_report: one page per session, and whether what it predicted may be published.
 
-Belongs here: reading, placing the file, the blocking check. Does not: what the page says (``core/session_report.py``), the
-decision (``core/triage.py``).
+Belongs here: reading, the blocking check. Does not: placing files (``assets/pages.py``), what the page says
+(``core/session_report.py``), the decision (``core/triage.py``).
 """
-
-import os
-from datetime import date
-from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import dagster as dg
 
+from tdml_assets.assets.pages import OverviewPage, place, report_path
 from tdml_assets.assets.sessions import as_of, session_id_of
 from tdml_assets.core.report_reading import prediction_references, read_facts
 from tdml_assets.core.report_words import decision_words
-from tdml_assets.core.session_report import render_report, report_name
+from tdml_assets.core.session_report import render_report
 from tdml_assets.core.workflow import WorkflowSpec
 from tdml_assets.metadata import OWNER
 from tdml_assets.resources.model_store import ModelStore
 from tdml_assets.resources.warehouse import Warehouse
 from tdml_assets.settings import Settings
 
-LATEST = "latest.html"
 _FORBIDS = "data_quality"
-
-
-def place(page: str, path: Path, *, is_latest: bool) -> None:
-    """Write a page to its path, and as ``latest.html`` where it is; a reader sees the old file or the new one, whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for target in (path, path.with_name(LATEST)) if is_latest else (path,):
-        with NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".tmp", delete=False) as file:
-            written = Path(file.name)
-            try:
-                file.write(page)
-                file.flush()
-                os.fsync(file.fileno())
-                # A temporary file is readable by its owner alone; a report is for the team.
-                written.chmod(0o644)
-            except BaseException:
-                written.unlink()
-                raise
-        written.replace(target)
-
-
-def report_path(settings: Settings, workflow: str, as_of_day: date, session_id: str) -> Path:
-    """Where the report of a session is, or will be: earlier stages may name it in an alert."""
-    return settings.reports_folder / workflow / report_name(as_of_day, session_id)
 
 
 def build_session_report(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition:
@@ -68,7 +40,10 @@ def build_session_report(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDef
         ],
     )
     def session_report(
-        context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore
+        context: dg.AssetExecutionContext,
+        warehouse: Warehouse,
+        models: ModelStore,
+        overview: dg.ResourceParam[OverviewPage],
     ) -> dg.MaterializeResult:
         store = models.open()
         champion = store.read_champion(spec.name) if store.champion(spec.name) else None
@@ -79,6 +54,7 @@ def build_session_report(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDef
         session, page = facts.session, render_report(facts)
         path = report_path(settings, spec.name, session.as_of, session.session_id)
         place(page, path, is_latest=facts.is_latest)
+        overview.write(warehouse)
         said = {"decision": session.decision or "none", "sentence": session.sentence or "this session was not judged"}
         context.log.info(f"report: {decision_words(session.decision).headline}; {path}")
         return dg.MaterializeResult(

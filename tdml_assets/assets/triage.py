@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from tdml_assets.assets.alerting import tell
+from tdml_assets.assets.pages import report_path
 from tdml_assets.assets.realised import latest_realised
 from tdml_assets.assets.references import scored_until_now
-from tdml_assets.assets.session_report import report_path
 from tdml_assets.assets.sessions import as_of, session_id_of
 from tdml_assets.core.drift_history import (
     read_findings,

@@ -23,7 +23,6 @@ _BLUE, _ORANGE, _GREY, _RED, _INK = "#2b6ca3", "#e08a1e", "#a9b2bb", "#b3261e", 
 _DPI = 80
 _WIDTH_INCHES = 7.5
 _DISTANCES = (("sampled_difference", "difference"), ("shift", "shift"), ("scale", "scale"))
-_STATUS_COLOURS = {"ok": _BLUE, "watch": _ORANGE, "spike": _RED, "changed_constant": _RED, "all_null": _RED}
 
 
 def target_histogram(rows: Sequence[Mapping[str, Any]], *, target: str, unit: str = "") -> bytes:
@@ -51,7 +50,12 @@ def target_histogram(rows: Sequence[Mapping[str, Any]], *, target: str, unit: st
 
 
 def correlations(rows: Sequence[Mapping[str, Any]], *, target: str, most: int = 20) -> bytes:
-    """Draw the strongest correlations with the target.
+    """Draw the strongest correlations with the target, as :func:`correlations_figure` does."""
+    return _png(correlations_figure(rows, target=target, most=most))
+
+
+def correlations_figure(rows: Sequence[Mapping[str, Any]], *, target: str, most: int = 20) -> Figure:
+    """Draw the strongest correlations with the target, the strongest first.
 
     Parameters
     ----------
@@ -72,7 +76,7 @@ def correlations(rows: Sequence[Mapping[str, Any]], *, target: str, most: int = 
     reach = min(1.0, max([abs(value) for value in values], default=0.5) * 1.25 + 0.02)
     axes.set_xlim(-reach if any(value < 0 for value in values) else 0, reach)
     axes.set_xlabel("Pearson's correlation, -1 to 1")
-    return _png(figure)
+    return figure
 
 
 def split_comparison(rows: Sequence[Mapping[str, Any]], *, most: int = 15) -> bytes:
@@ -104,6 +108,11 @@ def split_comparison(rows: Sequence[Mapping[str, Any]], *, most: int = 15) -> by
 
 
 def calibration(rows: Sequence[Mapping[str, Any]], *, unit: str = "") -> bytes:
+    """Draw the mean prediction beside what happened, as :func:`calibration_figure` does."""
+    return _png(calibration_figure(rows, unit=unit))
+
+
+def calibration_figure(rows: Sequence[Mapping[str, Any]], *, unit: str = "") -> Figure:
     """Draw the mean prediction beside what happened, per decile of the score.
 
     Parameters
@@ -120,7 +129,7 @@ def calibration(rows: Sequence[Mapping[str, Any]], *, unit: str = "") -> bytes:
     axes.set_ylabel("mean per customer" + (f", {unit}" if unit else ""))
     _thousands(axes.yaxis)
     _legend(axes, "upper left")
-    return _png(figure)
+    return figure
 
 
 def gain(
@@ -209,31 +218,12 @@ def prediction_distribution(
     return _png(figure)
 
 
-def drift(
-    rows: Sequence[Mapping[str, Any]], *, psi_limit: float, psi_watch: float | None = None, most: int = 20
-) -> bytes:
-    """Draw how far every watched column moved; the farthest columns, if there are many.
-
-    Parameters
-    ----------
-    rows : of ``monitoring.drift``: column_name, psi, status.
-    psi_limit, psi_watch : of the policy, drawn as lines.
-    """
-    drawn = sorted((row for row in rows if row["psi"] is not None), key=lambda row: (-row["psi"], row["column_name"]))[
-        :most
-    ]
-    figure, axes = _canvas("How far the data moved since training", height=_height_of(len(drawn)))
-    # Root scale: a column at the limit stays visible beside one far beyond it.
-    axes.set_xscale("function", functions=(lambda x: np.sqrt(np.maximum(x, 0)), np.square))
-    colours = [_STATUS_COLOURS.get(row["status"], _GREY) for row in drawn]
-    _bars(axes, [row["column_name"] for row in drawn], [row["psi"] for row in drawn], colours, "{:.3f}")
-    axes.axvline(psi_limit, color=_RED, linestyle="--", linewidth=1.2, label=f"spike: {psi_limit:g}")
-    if psi_watch:
-        axes.axvline(psi_watch, color=_ORANGE, linestyle="--", linewidth=1.2, label=f"watch: {psi_watch:g}")
-    axes.set_xlim(0, max([psi_limit, *(row["psi"] for row in drawn)]) * 1.35)
-    axes.set_xlabel("population stability index (root scale)")
-    _legend_above(axes)
-    return _png(figure)
+def text_colour(background: Sequence[float]) -> str:
+    """White or ink, whichever contrasts more with a colour (red, green, blue from 0 to 1), by WCAG 2.1."""
+    linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in background[:3]]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    # White has luminance 1, the ink about 0.03; the two contrast alike with about 0.24.
+    return "white" if luminance < 0.24 else _INK
 
 
 def _held(score: Any, outcome: Any, share: Any) -> Any:

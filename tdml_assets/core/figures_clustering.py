@@ -7,8 +7,8 @@ Belongs here: how tables about segments are drawn. Does not: computing them (``c
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,7 +24,11 @@ from tdml_assets.core.figures import (
     _legend_above,
     _png,
     _short,
+    text_colour,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 #: Segments of ``sql/clustering/rfm.sql``, from the best to those who are gone.
 RFM_SEGMENTS = (
@@ -60,6 +64,11 @@ def cluster_sizes(rows: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 def profile_heat_map(rows: Sequence[Mapping[str, Any]], *, most: int = 12, unit: str = "") -> bytes:
+    """Draw what the segments are like, as :func:`profile_figure` does."""
+    return _png(profile_figure(rows, most=most, unit=unit))
+
+
+def profile_figure(rows: Sequence[Mapping[str, Any]], *, most: int = 12, unit: str = "") -> Figure:
     """Draw what the segments are like: means in real units, coloured by their distance from the mean of all customers.
 
     Parameters
@@ -78,19 +87,21 @@ def profile_heat_map(rows: Sequence[Mapping[str, Any]], *, most: int = 12, unit:
     shown = np.array(
         [[_number(cells.get((label, name), {}).get("standardised")) for label in labels] for name in features]
     )
-    _heat(axes, shown)
+    colours = _heat(axes, shown)
     for place, name in enumerate(features):
         for column, label in enumerate(labels):
             row = cells.get((label, name), {})
-            dark = abs(_number(row.get("standardised"))) > 0.7 * _FULL_COLOUR_AT
+            place_in_map = 0.5 + _number(row.get("standardised")) / (2 * _FULL_COLOUR_AT)
             text = "-" if row.get("mean") is None else _amount(row["mean"])
-            axes.text(column, place, text, ha="center", va="center", fontsize=8, color="white" if dark else _INK)
+            axes.text(
+                column, place, text, ha="center", va="center", fontsize=8, color=text_colour(colours(place_in_map))
+            )
     shares = {row["label"]: row["share"] for row in rows}
     axes.set_xticks(range(len(labels)), [f"{_plain(label)}\n{100 * shares[label]:.0f} %" for label in labels])
     axes.set_yticks(range(len(features)), [_plain(_short(name)) for name in features])
     money = f", money in {unit}" if unit else ""
-    axes.set_xlabel(f"segment, % of customers; means{money}; blue: above the mean of all")
-    return _png(figure)
+    axes.set_xlabel(f"segment, % of customers; means{money}; blue: above the mean of all, orange: below it")
+    return figure
 
 
 def rfm_segments(rows: Sequence[Mapping[str, Any]]) -> bytes:
@@ -145,16 +156,18 @@ def choice_of_k(candidates: Sequence[Mapping[str, Any]], *, chosen: int, min_sta
     return _png(figure)
 
 
-def _heat(axes: Any, values: Any) -> None:
+def _heat(axes: Any, values: Any) -> Callable[[float], Sequence[float]]:
+    """Paint the cells; returns the colour per share of the range, 0 to 1."""
     from matplotlib.colors import LinearSegmentedColormap  # noqa: PLC0415
 
+    colours = LinearSegmentedColormap.from_list("segments", [_ORANGE, "#ffffff", _BLUE])
     if not values.size:
         axes.text(0.5, 0.5, "nothing to draw", transform=axes.transAxes, ha="center", color=_INK)
-        return
-    colours = LinearSegmentedColormap.from_list("segments", [_ORANGE, "#ffffff", _BLUE])
+        return colours
     axes.imshow(values, cmap=colours, vmin=-_FULL_COLOUR_AT, vmax=_FULL_COLOUR_AT, aspect="auto")
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
+    return colours
 
 
 def _number(value: float | None) -> float:

@@ -1,20 +1,73 @@
-"""Figures of what became of predictions, drawn like all others.
+"""Figures of drift and of what became of predictions, drawn like all others.
 
-Belongs here: how the ledger of realised performance is drawn. Does not: reading it (``sql/realised/``), the common style
-(``figures.py``).
+Belongs here: how distances and the ledger of realised performance are drawn. Does not: measuring (``drift.py``), reading
+(``sql/realised/``), the common style (``figures.py``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tdml_assets.core.figures import _BLUE, _INK, _ORANGE, _canvas, _legend_above, _png, _thousands
+from tdml_assets.core.figures import (
+    _BLUE,
+    _GREY,
+    _INK,
+    _ORANGE,
+    _RED,
+    _bars,
+    _canvas,
+    _height_of,
+    _legend_above,
+    _png,
+    _thousands,
+)
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: Per status of ``core/drift.py``; what could not be measured is grey.
+_STATUS_COLOURS = {
+    "ok": _BLUE,
+    "watch": _ORANGE,
+    **dict.fromkeys(("far", "spike", "changed", "stuck", "scale", "all_null"), _RED),
+}
 #: Sessions drawn: the newest, if there are more.
 _MOST = 24
+
+
+def drift(rows: Sequence[Mapping[str, Any]], *, psi_limit: float, most: int = 20) -> bytes:
+    """Draw how far every watched column moved, as :func:`drift_figure` does."""
+    return _png(drift_figure(rows, psi_limit=psi_limit, most=most))
+
+
+def drift_figure(rows: Sequence[Mapping[str, Any]], *, psi_limit: float, most: int = 20) -> Figure:
+    """Draw how far every watched column moved: the alarms first, then the farthest columns, if there are many.
+
+    Parameters
+    ----------
+    rows : of ``monitoring.drift``: column_name, psi (None where there is nothing to measure), status.
+    psi_limit : of the policy, drawn as a line.
+    """
+
+    def order(row: Mapping[str, Any]) -> tuple[bool, float, str]:
+        return (_STATUS_COLOURS.get(row["status"]) != _RED, -(row["psi"] or 0.0), row["column_name"])
+
+    # A column without any value has no distance, and is the worst there is.
+    known = [row for row in rows if row["psi"] is not None or _STATUS_COLOURS.get(row["status"]) == _RED]
+    drawn = sorted(known, key=order)[:most]
+    figure, axes = _canvas("How far the data moved since the model went live", height=_height_of(len(drawn)))
+    # Root scale: a column at the limit stays visible beside one far beyond it.
+    axes.set_xscale("function", functions=(lambda x: np.sqrt(np.maximum(x, 0)), np.square))
+    colours = [_STATUS_COLOURS.get(row["status"], _GREY) for row in drawn]
+    _bars(axes, [row["column_name"] for row in drawn], [row["psi"] or 0.0 for row in drawn], colours, "{:.3f}")
+    axes.axvline(psi_limit, color=_RED, linestyle="--", linewidth=1.2, label=f"limit: {psi_limit:g}")
+    axes.set_xlim(0, max([psi_limit, *(row["psi"] or 0.0 for row in drawn)]) * 1.35)
+    axes.set_xlabel("PSI (root scale); red: alarm, orange: changed a little, grey: not judged")
+    _legend_above(axes)
+    return figure
 
 
 def realised_means(rows: Sequence[Mapping[str, Any]], *, what: str) -> bytes:

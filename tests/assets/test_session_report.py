@@ -6,7 +6,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from tdml_assets.assets.session_report import LATEST, build_session_report, place
+from tdml_assets.assets.pages import LATEST, OverviewPage, place
+from tdml_assets.assets.session_report import build_session_report
 from tdml_assets.assets.sessions import SNAPSHOTS_TABLE
 from tdml_assets.core import monitoring
 from tdml_assets.core.contracts import Column, TableContract
@@ -49,7 +50,8 @@ class House:
                     database.replace_slice(monitoring.TRIAGE, key, [row])
 
         assets = [triage, build_session_report(spec(), self.settings), publication]
-        resources = {"warehouse": self.warehouse, "models": self.models}
+        overview = OverviewPage(self.settings, [spec()], {"segments": "no customer column"})
+        resources = {"warehouse": self.warehouse, "models": self.models, "overview": overview}
         return dg.materialize(assets, resources=resources, raise_on_error=False)
 
 
@@ -92,6 +94,15 @@ def test_a_report_on_an_earlier_day_leaves_the_latest_one(house):
     assert result.success
     assert (house.reports / LATEST).read_text() == before
     assert len(list(house.reports.iterdir())) == 3
+
+
+def test_the_overview_of_all_workflows_is_written_with_every_report(house):
+    house.run("data_quality")
+    page = (house.reports.parent / "index.html").read_text()
+    assert "Broken data: nothing is published" in page
+    (report,) = [path for path in house.reports.iterdir() if path.name != LATEST]
+    assert f'href="cltv/{report.name}"' in page
+    assert "no customer column" in page
 
 
 def test_a_page_is_replaced_whole(tmp_path):

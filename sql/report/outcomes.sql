@@ -1,0 +1,10 @@
+-- What became of every workflow in one session.
+select
+    workflow
+    , state
+    , method
+    , reason
+    , remedy
+from {{ table | identifier }}
+where session_id = {{ session_id | bind }}
+order by workflow
