@@ -20,6 +20,7 @@ import typer
 from tdml_assets import cli_models
 from tdml_assets.cli_replay import replay
 from tdml_assets.commands.common import Fresh, SameCustomers, expected_errors, fail, read_settings
+from tdml_assets.commands.status import status
 from tdml_assets.environment import child_environment, prepare_home, project_root
 from tdml_assets.settings import Settings, SettingsError
 
@@ -70,7 +71,8 @@ def _options(
 _options.__doc__ = _HELP
 
 cli_models.register(app)
-app.command()(replay)
+for _command in (replay, status):
+    app.command()(_command)
 
 
 def _settings() -> Settings:

@@ -33,23 +33,45 @@ Reason = Annotated[str, typer.Option(help="Why; kept with the pointer and shown 
 
 
 @app.command()
-def versions(workflow: Workflow) -> None:
-    """List the stored versions of a workflow, the champion marked, with what each was measured at."""
-    with _store_of(workflow) as store:
-        champion = _champion_or_damage(store, workflow)
-        current = champion.champion if isinstance(champion, CurrentChampion) else None
-        for name in store.versions(workflow):
-            mark = "*" if current is not None and current.version == name else " "
-            typer.echo(f"{mark} {name}  {_describe(store, workflow, name)}")
-        if current is not None:
-            typer.echo(f"* scores since {current.promoted_at:%Y-%m-%d %H:%M} UTC ({current.reason})")
-            if current.previous is not None:
-                typer.echo(f"  before it: {current.previous}")
-        else:
-            typer.echo(f"no version scores: {champion or 'none was promoted'}")
-        held = store.held(workflow)
-        if held is not None:
-            typer.echo(f"held: {held}; release {workflow} to let candidates replace it")
+def versions(
+    workflow: Annotated[
+        str | None, typer.Argument(help="Name of a workflow, such as cltv; all unless given.", show_default=False)
+    ] = None,
+) -> None:
+    """List the stored versions of a workflow, or of all, the champion marked, with what each was measured at.
+
+    \b
+    tdml-assets versions
+    tdml-assets versions cltv
+    """
+    if workflow is not None:
+        with _store_of(workflow) as store:
+            _list_versions(store, workflow)
+        return
+    with _opened() as store:
+        names = store.workflows()
+        for place, name in enumerate(names):
+            typer.echo(f"{chr(10) if place else ''}{name}")
+            _list_versions(store, name)
+        if not names:
+            typer.echo("no model is stored yet: tdml-assets run trains the first")
+
+
+def _list_versions(store: BundleStore, workflow: str) -> None:
+    champion = _champion_or_damage(store, workflow)
+    current = champion.champion if isinstance(champion, CurrentChampion) else None
+    for name in store.versions(workflow):
+        mark = "*" if current is not None and current.version == name else " "
+        typer.echo(f"{mark} {name}  {_describe(store, workflow, name)}")
+    if current is not None:
+        typer.echo(f"* scores since {current.promoted_at:%Y-%m-%d %H:%M} UTC ({current.reason})")
+        if current.previous is not None:
+            typer.echo(f"  before it: {current.previous}")
+    else:
+        typer.echo(f"no version scores: {champion or 'none was promoted'}")
+    held = store.held(workflow)
+    if held is not None:
+        typer.echo(f"held: {held}; release {workflow} to let candidates replace it")
 
 
 @app.command()
@@ -59,7 +81,11 @@ def promote(
     reason: Reason = "promoted by hand",
     repair: Annotated[bool, typer.Option("--repair", help="Replace a champion pointer that cannot be read.")] = False,
 ) -> None:
-    """Let a stored version score from now on, whatever the gate thought of it."""
+    """Let a stored version score from now on, whatever the gate thought of it.
+
+    \b
+    tdml-assets promote cltv 2026-06-30-45cd255edacf --reason "tested by hand"
+    """
     with _store_of(workflow) as store:
         _require_version(store, workflow, version)
         current = _champion_or_damage(store, workflow)
@@ -89,7 +115,11 @@ def rollback(
         bool, typer.Option("--no-hold", help="Let the next training replace it; without this it is held.")
     ] = False,
 ) -> None:
-    """Go back to an earlier version, and keep it: what the next schedule would undo is no rollback."""
+    """Go back to an earlier version, and hold it there, so that the next training does not undo it.
+
+    \b
+    tdml-assets rollback cltv --reason "complaints about the March scores"
+    """
     with _store_of(workflow) as store:
         current = _champion_or_damage(store, workflow)
         if isinstance(current, str):
@@ -113,7 +143,11 @@ def rollback(
 
 @app.command()
 def hold(workflow: Workflow, reason: Annotated[str, typer.Option(help="Why, for whoever meets the hold.")]) -> None:
-    """Keep the champion: candidates are trained and measured, and none replaces it."""
+    """Keep the champion: candidates are trained and measured, and none replaces it.
+
+    \b
+    tdml-assets hold cltv --reason "prices are wrong until Monday"
+    """
     with _store_of(workflow) as store:
         found = store.hold(workflow, reason, _now())
         typer.echo(f"{workflow} is held: {found.reason}")
@@ -121,7 +155,11 @@ def hold(workflow: Workflow, reason: Annotated[str, typer.Option(help="Why, for 
 
 @app.command()
 def release(workflow: Workflow) -> None:
-    """Let candidates replace the champion again."""
+    """Let candidates replace the champion again.
+
+    \b
+    tdml-assets release cltv
+    """
     with _store_of(workflow) as store:
         found = store.release(workflow)
         typer.echo(
@@ -137,17 +175,23 @@ def register(target: typer.Typer) -> None:
 
 @contextmanager
 def _store_of(workflow: str) -> Iterator[BundleStore]:
-    """The model store, with what may go wrong inside the block said in one line."""
-    # Building the store brings boto3 and Dagster along, which a wrong command line need not wait for.
-    from tdml_assets.resources.platform import build_model_store  # noqa: PLC0415
-
-    try:
-        store = build_model_store(load_settings()).open()
+    """The model store, with a workflow that is stored in it."""
+    with _opened() as store:
         known = store.workflows()
         if workflow not in known:
             there = f"there are {', '.join(known)}" if known else "none was trained yet"
             _fail(f"no model of a workflow {workflow!r} is stored: {there}", _USAGE)
         yield store
+
+
+@contextmanager
+def _opened() -> Iterator[BundleStore]:
+    """The model store, with what may go wrong inside the block said in one line."""
+    # Building the store brings boto3 and Dagster along, which a wrong command line need not wait for.
+    from tdml_assets.resources.platform import build_model_store  # noqa: PLC0415
+
+    try:
+        yield build_model_store(load_settings()).open()
     except (SettingsError, LookupError, ValueError) as error:
         # A damaged bundle is a ValueError too, and no fault of the command line.
         _fail(str(error), _FAILED if isinstance(error, BundleDamagedError) else _USAGE)

@@ -92,6 +92,12 @@ def test_versions_are_listed_with_the_champion_marked_and_what_each_was_measured
     assert "held" not in done.stdout
 
 
+def test_without_a_workflow_the_versions_of_all_are_listed(store: BundleStore, run: Run) -> None:
+    done = run("versions")
+    assert done.exit_code == 0
+    assert done.stdout == "cltv\n" + run("versions", "cltv").stdout
+
+
 def test_a_rollback_goes_to_the_version_before_and_holds_it(store: BundleStore, run: Run) -> None:
     done = run("rollback", "cltv", "--reason", "complaints")
     assert done.exit_code == 0
@@ -157,6 +163,7 @@ def test_nothing_stored_and_nothing_before_are_said(tmp_path: Path, run: Run, mo
     monkeypatch.setenv("TDML_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     assert "none was trained yet" in run("versions", "cltv").stderr
+    assert run("versions").stdout == "no model is stored yet: tdml-assets run trains the first\n"
     store = ModelStore(url=str(tmp_path / "home" / "models")).open()
     store.write(OLD, FILES)
     assert "no version scores: none was promoted" in run("versions", "cltv").stdout

@@ -55,6 +55,7 @@ def expected_errors() -> Iterator[None]:
     # Imported late: the drivers take a second, and a command with wrong settings has ended by now.
     from tdml_assets.core.source_rules import SourceError
     from tdml_assets.core.state_identity import StateConflictError
+    from tdml_assets.resources.blobs import BlobConflictError, BlobStoreError
     from tdml_assets.resources.run_lock import StateBusyError
     from tdml_assets.resources.warehouse import WarehouseBusyError
 
@@ -62,7 +63,7 @@ def expected_errors() -> Iterator[None]:
         yield
     except (SettingsError, SourceError, StateConflictError, UnknownNameError) as error:
         fail(str(error), USAGE)
-    except (StateBusyError, WarehouseBusyError, EmptyStateError) as error:
+    except (StateBusyError, WarehouseBusyError, EmptyStateError, BlobConflictError, BlobStoreError) as error:
         fail(str(error), FAILED)
     except OSError as error:
         # A full disk, missing permissions: the system's words name the path.
