@@ -18,14 +18,15 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from tdml_assets.core.addresses import has_credentials, redacted, redacted_text
 from tdml_assets.core.alerts import Alerts
 from tdml_assets.core.data_quality import QualityPolicy
 from tdml_assets.core.simulation import SimulationSettings
 from tdml_assets.core.sources import Sources
 from tdml_assets.sample import sources_of_sample
+from tdml_assets.settings_yaml import UnreadableYamlError, read_yaml
 
 _PREFIX = "TDML_"
 _NOT_KEYS = {"TDML_HOME", "TDML_CONFIG"}
@@ -33,24 +34,30 @@ _NOT_KEYS = {"TDML_HOME", "TDML_CONFIG"}
 #: customers must not be there when a team's own orders come.
 DEFAULT_HOME = ".tdml"
 SAMPLE_HOME = "sample-state"
+_KEYS_REMEDY = "keys belong into the environment, as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
 #: Under ``workflows``: all that are declared and not named beside it.
 EVERY_OTHER = "*"
 
 
 class SettingsError(ValueError):
-    """The settings cannot be used: names the file, the key, the value and the remedy."""
+    """The settings cannot be used: names the file, the key, the value and the remedy; never a secret of an address."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(redacted_text(message))
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
 
 
 class WarehouseSettings(_Frozen):
     """The DuckDB file."""
 
-    memory_limit_gb: float = Field(default=2.0, gt=0, description="Memory DuckDB may use before it spills, in GB.")
-    threads: int | None = Field(default=None, ge=1, description="Threads; every core unless given.")
-    max_temp_gb: float = Field(default=50.0, gt=0, description="Disk that spilled data may use, in GB.")
+    memory_limit_gb: float = Field(
+        default=2.0, gt=0, le=1e6, description="Memory DuckDB may use before it spills, in GB."
+    )
+    threads: int | None = Field(default=None, ge=1, le=1024, description="Threads; every core unless given.")
+    max_temp_gb: float = Field(default=50.0, gt=0, le=1e9, description="Disk that spilled data may use, in GB.")
     wait_seconds: float = Field(
         default=30.0, ge=0, description="How long to wait for another process that holds the file."
     )
@@ -61,6 +68,17 @@ class S3Settings(_Frozen):
 
     endpoint_url: str | None = Field(default=None, description="Of an S3-compatible store; AWS unless given.")
     region_name: str | None = Field(default=None, description="Region of the buckets.")
+
+    @field_validator("endpoint_url")
+    @classmethod
+    def _no_credentials(cls, value: str | None) -> str | None:
+        if value is None:
+            return value
+        if not re.match(r"https?://[^/]", value):
+            raise ValueError("write the address of the store, such as https://s3.example.org")
+        if has_credentials(value) or "?" in value or "#" in value:
+            raise ValueError(f"write https://host alone: {_KEYS_REMEDY}")
+        return value
 
 
 class FilesDestination(_Frozen):
@@ -119,7 +137,7 @@ class Settings(_Frozen):
     @field_validator("workflows", mode="before")
     @classmethod
     def _list_or_mapping(cls, value: Any) -> Any:
-        if isinstance(value, list):
+        if isinstance(value, list) and all(isinstance(name, str) for name in value):
             return {name: {} for name in value}
         if isinstance(value, dict):
             return {name: overrides or {} for name, overrides in value.items()}
@@ -140,7 +158,11 @@ class Settings(_Frozen):
     @field_validator("models_url", "exports_url")
     @classmethod
     def _folder_or_s3(cls, value: str | None) -> str | None:
-        if value is not None and "://" in value and not re.fullmatch(r"s3://[^/]+(/.*)?", value):
+        if value is None or not re.match(r"[A-Za-z][A-Za-z0-9+.\-]+:/", value):
+            return value
+        if value.startswith("s3://") and has_credentials(value):
+            raise ValueError(f"write s3://bucket/prefix alone: {_KEYS_REMEDY}")
+        if not re.fullmatch(r"s3://[^/?#]+(/[^?#]*)?", value):
             raise ValueError("write a folder, or s3://bucket/prefix: no other store is known")
         return value
 
@@ -227,24 +249,14 @@ def load_settings(environment: Mapping[str, str] | None = None, *, working_folde
     return settings
 
 
-class _EachKeyOnce(yaml.SafeLoader):
-    """Refuses a key that stands twice, of which YAML would silently keep the latter."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} stands twice: keep one", key.start_mark
-                )
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _EachKeyOnce)  # noqa: S506 - a safe loader
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        content = read_yaml(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read ({error.strerror}): correct its permissions") from None
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path.name} is not UTF-8 text (byte {error.start:,}): save it as UTF-8") from None
+    except UnreadableYamlError as error:
         raise SettingsError(f"{path.name} is not readable YAML: {error}") from None
     if content is None:
         return {}
@@ -270,8 +282,8 @@ def _override(content: dict[str, Any], environment: Mapping[str, str]) -> list[s
             if not isinstance(place, dict):
                 raise SettingsError(f"{variable}: {parent} holds no keys of its own in the settings")
         try:
-            place[last] = yaml.safe_load(environment[variable])
-        except yaml.YAMLError as error:
+            place[last] = read_yaml(environment[variable])
+        except UnreadableYamlError as error:
             raise SettingsError(f"{variable} is not readable YAML: {error}") from None
         used.append(variable)
     return used
@@ -283,14 +295,14 @@ def _name_workflows(content: dict[str, Any]) -> None:
     if named is None:
         content["workflows"] = {EVERY_OTHER: None}
     elif isinstance(named, list):
-        content["workflows"] = dict.fromkeys(named)
+        content["workflows"] = dict.fromkeys(str(name) for name in named)
 
 
 def explain(error: ValidationError, model: type[BaseModel], where: str) -> str:
     """Every fault of a validation in words: where, which key, what was found and what is allowed."""
     lines = []
     for fault in error.errors():
-        key = ".".join(str(part) for part in fault["loc"]) or "(whole)"
+        key = ".".join(redacted(str(part)) for part in fault["loc"]) or "(whole)"
         if fault["type"] == "extra_forbidden":
             close = difflib.get_close_matches(str(fault["loc"][-1]), _known_keys(model, fault["loc"][:-1]), n=1)
             hint = (
@@ -306,7 +318,7 @@ def explain(error: ValidationError, model: type[BaseModel], where: str) -> str:
 
 
 def _shortened(value: Any) -> str:
-    text = repr(value)
+    text = repr(redacted(value))
     return text if len(text) <= 80 else text[:77] + "..."
 
 

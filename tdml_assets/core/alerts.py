@@ -21,6 +21,7 @@ from tdml_assets.core.report_words import CAUSES, decision_words, plain_words
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,99}")
 _HIDDEN = "(hidden)"
 _ADDRESS = re.compile(r"[^\s@,;<>]+@[^\s@,;<>]+")
+_HOST = re.compile(r"[^\s/@?#]+")
 _CHANNELS = ("webhook", "email", "slack")
 #: Port of SMTP inside TLS from the first byte.
 SMTPS_PORT = 465
@@ -81,6 +82,13 @@ class EmailAlerts(_Frozen):
     password_env: VariableName | None = Field(default=None, description="Environment variable that holds its password.")
     timeout_seconds: float = Field(default=20.0, gt=0, le=60, description="How long the server may take to answer.")
 
+    @field_validator("host")
+    @classmethod
+    def _host_alone(cls, value: str) -> str:
+        if not _HOST.fullmatch(value):
+            raise ValueError("is not the name of a server alone: write smtp.example.org, and logins as *_env keys")
+        return value
+
     @field_validator("sender", "recipients")
     @classmethod
     def _addresses(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
@@ -105,7 +113,7 @@ class SlackAlerts(_Frozen):
     token_env: VariableName = Field(description="Environment variable that holds the bot token (scope chat:write).")
     base_url: str = Field(
         default="https://slack.com/api/",
-        pattern=r"^(https://|http://(localhost|127\.0\.0\.1)[:/]).*/$",
+        pattern=r"^(https://|http://(localhost|127\.0\.0\.1)[:/])[^@?#\s]*/$",
         description="Of the Slack API; ends in a slash.",
     )
     timeout_seconds: int = Field(default=10, ge=1, le=60, description="How long one attempt may take.")

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from tdml_assets.core.addresses import redacted_text
 from tdml_assets.core.contracts import TableContract
 from tdml_assets.core.raw_contracts import TABLES, customers_contract
 from tdml_assets.core.source_values import UNIX_FORMATS
@@ -21,6 +22,10 @@ from tdml_assets.core.sources import CustomersSource, EventSource, OrdersSource,
 # Raised when rules for reading or judging rows change, so that unchanged files are loaded again.
 RULES_VERSION = 2
 MAX_COLUMNS = 2_000
+#: Besides those of the raw table, the columns that rows have while they are judged (``sql/raw/create_staged``).
+STAGED_COLUMNS = tuple(
+    f"staged_{name}" for name in ("file_position", "reason", "content", "line_key", "updated_at", "content_hash")
+)
 
 Family = Literal["text", "integer", "number", "flag", "timestamp", "timestamptz", "date", "other"]
 NUMBERS = ("quantity", "unit_price", "amount")
@@ -43,7 +48,10 @@ _KINDS = {
 
 
 class SourceError(ValueError):
-    """A source cannot be loaded as declared: names the file, what was found and the remedy."""
+    """A source cannot be loaded as declared: names the file, what was found and the remedy; never a secret of an address."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(redacted_text(message))
 
 
 @dataclass(frozen=True)
@@ -102,7 +110,7 @@ def declaration_sha256(table: str, declaration: Source) -> str:
         "table": table,
         "columns": [(column.name, column.type) for column in TABLES[table].columns],
         # Where the files are does not change what is in them.
-        "declaration": declaration.model_dump(mode="json", exclude={"path", "max_file_gb"}),
+        "declaration": declaration.model_dump(mode="json", exclude={"path", "max_file_gb", "max_fetch_seconds"}),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -209,12 +217,12 @@ def table_contract(table: str, declaration: Source, layouts: Sequence[FileLayout
     Raises
     ------
     SourceError
-        If a column of the customers' files has the name of a lineage column.
+        If a column of the customers' files has the name of a lineage column, or of one that the load itself needs.
     """
     if not isinstance(declaration, CustomersSource):
         return TABLES[table]
     contract = customers_contract(list(customer_columns(declaration, layouts[0])))
-    names = [name.lower() for name in contract.column_names]
+    names = [*(name.lower() for name in contract.column_names), *STAGED_COLUMNS]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise SourceError(

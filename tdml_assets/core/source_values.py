@@ -6,6 +6,7 @@ Does not: how keys go together (``core/sources.py``).
 
 from __future__ import annotations
 
+import codecs
 import re
 import zoneinfo
 from decimal import Decimal
@@ -15,6 +16,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from tdml_assets.core.addresses import as_request, has_credentials, is_printable, redacted
+
 UNIX_FORMATS = ("unix", "unix_ms")
 _SPECIFIER = re.compile(r"%(-?[A-Za-z%])")
 _SPECIFIERS = {
@@ -22,13 +25,31 @@ _SPECIFIERS = {
     *("f", "g", "n", "z", "j", "-j", "%"),
 }
 _CURRENCY = re.compile(r"[A-Z]{3}")
+#: A scheme of two letters or more, so that it is no drive, and a single slash.
+_ONE_SLASH = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+:/(?!/)")
+_WEB_CREDENTIALS = (
+    "the address holds a user name or password, which would be stored and logged: take it out, and use an address that needs "
+    "none, a signed one, or s3:// with its keys in the environment (an @ that belongs to the path is written %40)"
+)
+_CREDENTIALS = {
+    "file": "a file:// address has no user name: write file:///folder/file",
+    "http": _WEB_CREDENTIALS,
+    "https": _WEB_CREDENTIALS,
+    "s3": "the address holds a key, which would be stored and logged: take it out, and set AWS_ACCESS_KEY_ID and "
+    "AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, in the environment",
+}
 
 
 def _known_encoding(name: str) -> str:
+    letters = bytes(range(32, 127)).decode()
     try:
-        "".encode(name)
-    except LookupError:
-        raise ValueError(f"{name!r} is not a text encoding: name one such as utf-8, latin-1 or cp1252") from None
+        width, rest = divmod(len(letters.encode(name)) - len("".encode(name)), len(letters))
+        decoded = codecs.getincrementaldecoder(name)("strict").decode(letters.encode(name), final=True)
+    except (LookupError, ValueError):
+        width, rest, decoded = 0, 0, ""
+    # Some codecs that Python lists are no encodings of files: punycode, idna, undefined, unicode_escape.
+    if not width or rest or decoded.removeprefix("\ufeff") != letters:
+        raise ValueError(f"{name!r} is not a text encoding: name one such as utf-8, latin-1 or cp1252")
     return name.lower()
 
 
@@ -66,22 +87,34 @@ def _usable_location(text: str) -> str:
     """Refuse what can only fail later, and what would put a secret into lineage."""
     if not text.strip():
         raise ValueError("a path is empty: name a file, a folder, a pattern or a URL")
+    if not is_printable(text):
+        raise ValueError("the path holds a control character, or one that no file name can have: type it anew")
     if "://" not in text:
+        if _ONE_SLASH.match(text):
+            raise ValueError("the address has one slash behind its scheme: write two, as in https:// or s3://")
         return text
     parts = urlsplit(text)
     if parts.scheme not in {"file", "http", "https", "s3"}:
         raise ValueError(f"{parts.scheme}:// is not read: use a local path, file://, https:// or s3://")
-    if "@" in parts.netloc:
-        raise ValueError(
-            f"the {parts.scheme} address of {parts.hostname} carries a user name: credentials do not belong in a path"
-        )
+    if has_credentials(text):
+        raise ValueError(_CREDENTIALS[parts.scheme])
     if parts.scheme == "s3" and (not parts.netloc or set(parts.netloc) & set("*?[")):
-        raise ValueError(f"{text!r} names no bucket: write s3://bucket/prefix")
-    if parts.scheme in {"http", "https"} and not PurePosixPath(parts.path).name:
-        raise ValueError(
-            f"{parts.scheme}://{parts.hostname} names no file: an address cannot be listed, give each file"
-        )
+        raise ValueError(f"{redacted(text)!r} names no bucket: write s3://bucket/prefix")
+    if parts.scheme in {"http", "https"}:
+        _check_names_file(text)
     return text
+
+
+def _check_names_file(address: str) -> None:
+    parts = urlsplit(address)
+    try:
+        host, _ = parts.hostname, as_request(address)
+    except UnicodeError:
+        host = None
+    if not host:
+        raise ValueError("the address names no host that can exist: write https://host/file")
+    if not PurePosixPath(parts.path).name:
+        raise ValueError(f"{parts.scheme}://{host} names no file: an address cannot be listed, give each file")
 
 
 def _as_tuple(value: Any) -> Any:

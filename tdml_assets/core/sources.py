@@ -22,7 +22,7 @@ from tdml_assets.core.source_values import ColumnName, Currency, Encoding, Locat
 class Declaration(BaseModel):
     """Frozen, and refusing keys it does not know: a misspelt key must not be a silent default."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
 
 
 class CsvOptions(Declaration):
@@ -95,6 +95,9 @@ class Source(Declaration):
     format: Literal["csv", "parquet", "json"] = Field(description="File format; json means one object per line.")
     csv: CsvOptions = Field(default=CsvOptions(), description="How CSV files are written.")
     max_file_gb: float = Field(default=20.0, gt=0, description="Largest file fetched from a remote address, in GB.")
+    max_fetch_seconds: float = Field(
+        default=3600.0, gt=0, description="Longest time that one file may take from a web address, in seconds."
+    )
     line_key: tuple[ColumnName, ...] = Field(
         default=(),
         description="Columns (of the contract or the source) that identify a row; without them nothing is collapsed.",

@@ -16,8 +16,10 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
+from tdml_assets.core.addresses import is_printable, redacted, without_query
 from tdml_assets.core.source_rules import SourceError
 from tdml_assets.core.sources import Source, Sources
+from tdml_assets.resources.source_faults import source_faults
 from tdml_assets.resources.source_transport import fetch_http, fetch_s3, list_s3
 
 _CHUNK_BYTES = 1 << 20
@@ -84,7 +86,10 @@ def collect_files(
         if name in names:
             continue
         names.add(name)
-        file = SourceFile(name, path, sha256_of(path), path.stat().st_size)
+        if not is_printable(name):
+            raise SourceError(f"{name!a}: the name of the file is no text: rename the file")
+        with source_faults(name):
+            file = SourceFile(name, path, sha256_of(path), path.stat().st_size)
         if seen.setdefault(file.sha256, file) is not file:
             duplicates.append(name)
     return FoundFiles(tuple(seen.values()), tuple(duplicates))
@@ -98,7 +103,9 @@ def _here(
     for location in declaration.path:
         scheme = urlsplit(location).scheme if "://" in location else ""
         if scheme in {"http", "https"}:
-            yield _without_query(location), fetch_http(location, cache_folder, max_bytes=max_bytes)
+            seconds = declaration.max_fetch_seconds
+            path = fetch_http(location, cache_folder, max_bytes=max_bytes, max_seconds=seconds)
+            yield without_query(location), path
         elif scheme == "s3":
             client = client or s3_client()
             for bucket, key in list_s3(client, location, _ENDINGS[declaration.format]):
@@ -132,8 +139,16 @@ def find_local(table: str, text: str, base_folder: Path, endings: tuple[str, ...
     SourceError
         If there is none.
     """
+    where = f"sources.{table}.path: {redacted(text)!r}"
+    try:
+        return _found(where, text, base_folder, endings)
+    except (OSError, RuntimeError) as error:  # a name too long, a folder without permission, a home nobody has
+        cause = getattr(error, "strerror", None) or "its ~ names no home"
+    raise SourceError(f"{where} cannot be looked up ({cause}): correct the path or its permissions")
+
+
+def _found(where: str, text: str, base_folder: Path, endings: tuple[str, ...]) -> list[Path]:
     path = Path(base_folder, Path(text).expanduser())
-    where = f"sources.{table}.path: {text!r}"
     # A file may have a bracket in its name: what exists is not a pattern.
     if path.is_file():
         return [path]
@@ -149,7 +164,7 @@ def find_local(table: str, text: str, base_folder: Path, endings: tuple[str, ...
             raise SourceError(f"{where} matches no file below {base_folder}: add files, or correct the pattern")
         return matches
     raise SourceError(
-        f"{where} is not there (looked at {path}): correct the path, which starts from the settings' folder"
+        f"{where} is not there (looked at {redacted(str(path))}): correct the path, which starts from the settings' folder"
     )
 
 
@@ -167,8 +182,3 @@ def _relative(path: Path, base_folder: Path) -> str:
         return Path(os.path.relpath(path.absolute(), base_folder.absolute())).as_posix()
     except ValueError:  # another drive has no relative path
         return path.as_posix()
-
-
-def _without_query(address: str) -> str:
-    # A presigned address carries its signature there.
-    return urlsplit(address)._replace(query="", fragment="").geturl()

@@ -18,17 +18,18 @@ import re
 import shutil
 import time
 import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import botocore.exceptions as boto
 
+from tdml_assets.core.addresses import as_request, without_query
 from tdml_assets.core.source_rules import SourceError
+from tdml_assets.resources.source_http import DeadlineError, open_address
 
 _CHUNK_BYTES = 1 << 20
 ATTEMPTS = 5
@@ -39,6 +40,9 @@ _HTTP_CAUSES = {
     403: "access is refused, or a signed address has expired",
     404: "there is no such file",
 }
+_REDIRECTS = range(300, 400)
+#: Endings of a file's name that tell how it is read.
+_ENDING = re.compile(r"(\.[A-Za-z0-9]{1,10}){1,2}$")
 _RETRIED_STATUS = {408, 425, 429, 500, 502, 503, 504}
 
 Result = TypeVar("Result")
@@ -101,42 +105,57 @@ def fetch_s3(client: Any, bucket: str, key: str, cache_folder: Path, *, max_byte
     return _retried(address, attempt)
 
 
-def fetch_http(address: str, cache_folder: Path, *, max_bytes: int) -> Path:
-    """Bring one file here, unless the same version of it is here already. Returns the path of the copy."""
-    shown = urlsplit(address)._replace(query="", fragment="").geturl()
+def fetch_http(address: str, cache_folder: Path, *, max_bytes: int, max_seconds: float) -> Path:
+    """Bring one file here, unless the same version of it is here already. Returns the path of the copy.
+
+    ``max_seconds`` is for all attempts together.
+    """
+    shown, requested = without_query(address), as_request(address)
+    deadline = time.monotonic() + max_seconds
 
     def attempt() -> Path:
         failure: Exception
         try:
-            with _OPENER.open(address, timeout=TIMEOUT_SECONDS) as answer:
-                etag, size = answer.headers.get("ETag"), answer.headers.get("Content-Length")
-                length = int(size) if size else None
+            with open_address(requested, timeout_seconds=TIMEOUT_SECONDS, deadline=deadline) as answer:
+                etag, length = answer.headers.get("ETag"), _length(shown, answer.headers.get("Content-Length"))
                 return _keep(shown, answer, etag=etag, length=length, cache_folder=cache_folder, max_bytes=max_bytes)
         except urllib.error.HTTPError as error:
             error.close()
             if error.code in _RETRIED_STATUS:
                 failure = _BrokenTransferError(f"the server answered {error.code}")
+            elif error.code in _REDIRECTS:
+                failure = SourceError(
+                    f"{shown} redirects in a circle or to no web address: put the final one into path"
+                )
             else:
                 cause = _HTTP_CAUSES.get(error.code, f"the server answered {error.code}")
                 failure = SourceError(f"{shown}: {cause}: correct the path")
-        except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
-            failure = _BrokenTransferError(f"no connection ({getattr(error, 'reason', error)})")
+        except DeadlineError:
+            failure = SourceError(
+                f"{shown} did not arrive within {max_seconds:g} seconds: raise max_fetch_seconds of the source, or deliver the "
+                "file another way"
+            )
+        except (urllib.error.URLError, HTTPException, OSError) as error:
+            failure = _BrokenTransferError(f"no connection ({_kind(error)})")
         raise failure
 
     return _retried(shown, attempt)
 
 
-class _SameSecurity(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, but never from https to plain http."""
+def _length(shown: str, text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal()):
+        raise SourceError(
+            f"{shown}: the server's Content-Length is not a number, so that a torn file could not be noticed"
+        )
+    return int(text)
 
-    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-        if req.full_url.startswith("https:") and not newurl.startswith("https:"):
-            host = urlsplit(req.full_url).hostname
-            raise SourceError(f"{host} redirects from https to an address that is not: give the final address")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
-
-_OPENER = urllib.request.build_opener(_SameSecurity)
+def _kind(error: Exception) -> str:
+    """What went wrong, without the message: that may repeat the address."""
+    reason = getattr(error, "reason", error)
+    return getattr(reason, "strerror", None) or type(reason).__name__
 
 
 def _keep(
@@ -146,7 +165,8 @@ def _keep(
     if length is not None and length > max_bytes:
         raise _too_large(address, length, max_bytes)
     place = hashlib.sha256(address.encode()).hexdigest()[:16]
-    ending = "".join(PurePosixPath(urlsplit(address).path).suffixes[-2:])
+    found = _ENDING.search(urlsplit(address).path)
+    ending = found.group() if found else ""
     cache_folder.mkdir(parents=True, exist_ok=True)
     if etag and not etag.startswith("W/"):
         cached = cache_folder / f"{place}-{hashlib.sha256(etag.encode()).hexdigest()[:16]}{ending}"
@@ -185,7 +205,10 @@ def _keep(
 def _chunks(body: _Stream) -> Iterator[bytes]:
     while True:
         try:
-            chunk = body.read(_CHUNK_BYTES)
+            # Where it can be had, what has arrived is taken: a full chunk may drip in for ever.
+            chunk = getattr(body, "read1", body.read)(_CHUNK_BYTES)
+        except DeadlineError:
+            raise
         except (boto.HTTPClientError, boto.IncompleteReadError, HTTPException, OSError) as error:
             raise _BrokenTransferError(f"the transfer broke off ({type(error).__name__})") from error
         if not chunk:

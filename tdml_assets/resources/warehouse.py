@@ -125,7 +125,7 @@ class Database:
         """Insert ``rows`` by name. Returns the number of rows inserted."""
         if isinstance(rows, Statement):
             wrapped = render("warehouse/insert", contract=contract)
-            text = wrapped.text.replace("__source__", f"(\n{rows.text}\n)")
+            text = _selecting_from(wrapped, f"(\n{rows.text}\n)")
             result = self._connection.execute(text, dict(rows.parameters)).fetchall()
         else:
             table = rows if isinstance(rows, pa.Table) else _as_arrow(contract, rows)
@@ -134,11 +134,17 @@ class Database:
                 # the rows that larger ones insert behind it.
                 return 0
             self._connection.register("__incoming", table)
-            text = render("warehouse/insert", contract=contract).text.replace("__source__", "__incoming")
+            text = _selecting_from(render("warehouse/insert", contract=contract), "__incoming")
             result = self._connection.execute(text).fetchall()
             # Not in a finally: in an aborted transaction it would fail too and hide the error that matters.
             self._connection.unregister("__incoming")
         return int(result[0][0])
+
+
+def _selecting_from(insert: Statement, source: str) -> str:
+    # The last one is the template's own: a column may have the same name.
+    before, _, behind = insert.text.rpartition("__source__")
+    return before + source + behind
 
 
 def _as_arrow(contract: TableContract, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
@@ -233,7 +239,8 @@ class Warehouse(DuckDBResource):
             try:
                 connection = duckdb.connect(str(path), read_only=read_only, config=config)
             except duckdb.IOException as error:
-                if "lock" not in str(error).lower():
+                # The message names the file, whose path may hold the word as well.
+                if "lock" not in str(error).replace(str(path), "").lower():
                     raise
                 if time.monotonic() >= deadline:
                     raise WarehouseBusyError(

@@ -66,7 +66,7 @@ def layout(name, *fields, position=0):
         ({"bounds": {"unit_price": {"min": 5, "max": 1}}}, "no value lies between"),
         ({"bounds": {"unit_price": {"max": float("inf")}}}, "finite"),
         ({"path": "gs://bucket/orders.csv"}, "gs:// is not read"),
-        ({"path": "https://me:secret@host/orders.csv"}, "credentials do not belong in a path"),
+        ({"path": "https://me:secret@host/orders.csv"}, "the address holds a user name or password"),
         ({"path": "https://host/"}, "names no file"),
         ({"path": []}, "at least 1"),
         ({"earliest": "1960-01-01"}, "greater than or equal to 1970-01-02"),
@@ -218,3 +218,36 @@ def test_every_table_has_its_lineage_and_every_reason_a_meaning():
         assert contract.column_names[-3:] == ("source", "file", "row_number")
     assert all(REASONS.values())
     assert json.dumps(list(REASONS))
+
+
+@pytest.mark.parametrize(
+    "name", ["punycode", "idna", "undefined", "unicode_escape", "base64", "rot13", "no\x00ne", "é", ""]
+)
+def test_a_codec_that_is_no_encoding_of_files_is_refused(name):
+    with pytest.raises(ValidationError, match="is not a text encoding"):
+        orders(csv={"encoding": name})
+
+
+@pytest.mark.parametrize(
+    "name", ["utf-8", "utf-8-sig", "UTF-16", "utf-16-le", "utf-32", "cp1252", "cp037", "gb18030", "shift_jis"]
+)
+def test_encodings_of_files_are_known(name):
+    assert orders(csv={"encoding": name}).csv.encoding == name.lower()
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("https:///a.csv", "names no host"),
+        ("https://é..x/a.csv", "names no host"),
+        ("https://host:port/a.csv", "holds a user name"),
+        ("https://host/a\nb.csv", "control character"),
+        ("a\x00.csv", "control character"),
+        ("\ud800.csv", "control character, or one that no file name can have"),
+        ("https:/host/a.csv", "one slash"),
+        ("http://[::1/a.csv", "Invalid IPv6"),
+    ],
+)
+def test_an_address_that_cannot_be_is_refused_before_anything_runs(path, said):
+    with pytest.raises(ValidationError, match=said):
+        orders(path=path)

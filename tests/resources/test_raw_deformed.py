@@ -5,12 +5,15 @@ import gzip
 import io
 import json
 import random
+import re
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tdml_assets.core.source_rules import SourceError
+from tdml_assets.core.raw_contracts import TABLES
+from tdml_assets.core.source_rules import STAGED_COLUMNS, SourceError
+from tdml_assets.core.statements import render
 
 HEADER = "order,who,when,n,price\n"
 ROWS = [f"A{number},{number:03d},2024-03-{number:02d} 10:00:00,{number},1.25\n" for number in range(1, 13)]
@@ -96,6 +99,41 @@ def test_a_column_whose_name_no_table_can_have_is_refused_by_its_place(shop):
         shop.write("a.json", json.dumps({"who": "7", name: "x"}))
         with pytest.raises(SourceError, match=rf"a\.json: the name of {said}"):
             shop.load(path="a.json", format="json", columns=columns)
+
+
+def test_columns_of_customers_may_have_the_names_that_statements_use(shop):
+    names = [
+        "id",
+        "__source__",
+        "lines",
+        "given",
+        "field_0",
+        "text_0",
+        "document",
+        "line_number",
+        "reason",
+        "staged_rows",
+    ]
+    shop.write("people.csv", ",".join(names) + "\n" + ",".join(str(place) for place in range(len(names))) + "\n")
+    declared = {"path": "people.csv", "format": "csv", "columns": {"customer_id": "id"}}
+    assert shop.load("customers", declared=declared).rows_accepted == 1
+    found = shop.rows("select * from raw.customers")[0]
+    assert [found[name] for name in names[1:]] == [str(place) for place in range(1, len(names))]
+
+
+@pytest.mark.parametrize("name", [*STAGED_COLUMNS, "Staged_Reason", "row_number"])
+def test_a_column_of_customers_that_the_load_itself_needs_is_refused_with_another_name(shop, name):
+    shop.write("people.csv", f"id,{name}\n7,x\n")
+    declared = {"path": "people.csv", "format": "csv", "columns": {"customer_id": "id"}}
+    with pytest.raises(SourceError, match=r"people\.csv has the name of another column .*_given"):
+        shop.load("customers", declared=declared)
+    given = {"customer_id": "id", f"{name}_given": name}
+    assert shop.load("customers", declared={**declared, "columns": given}).rows_accepted == 1
+
+
+def test_the_columns_that_a_load_needs_are_all_known():
+    text = render("raw/create_staged", contract=TABLES["customers"]).text
+    assert tuple(re.findall(r"\b(staged_(?!rows)\w+)", text)) == STAGED_COLUMNS
 
 
 # ---- many ways at once ----

@@ -178,3 +178,23 @@ def test_a_table_of_an_older_version_gets_the_columns_it_lacks_and_keeps_its_row
             {"k": "a", "note": None},
             {"k": "b", "note": "new"},
         ]
+
+
+def test_a_column_may_have_the_name_of_the_templates_placeholder(warehouse: Warehouse) -> None:
+    names = ("__source__", '"__source__"', "__incoming")
+    contract = TableContract("raw", "odd", "Odd names.", tuple(Column(name, "VARCHAR", "x") for name in names))
+    row = dict(zip(names, "abc", strict=True))
+    with warehouse.write() as database:
+        database.replace(contract, [row])
+        database.insert(contract, Statement("select * from raw.odd"))
+        assert database.rows(Statement("select * from raw.odd")) == [row, row]
+
+
+@pytest.mark.parametrize("name", ["lock", "blocked", "Could not set lock on file"])
+def test_only_a_lock_is_said_to_be_one(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / "w.duckdb").mkdir()
+    held = Warehouse(database=str(folder / "w.duckdb"), temp_directory=str(tmp_path), wait_seconds=0)
+    with pytest.raises(duckdb.IOException), held.write():
+        pass
