@@ -10,6 +10,6 @@ select
 from {{ table | identifier }}
 where session_id = {{ session_id | bind }} and (bound is not null or status is distinct from 'ok')
 order by
-    list_position(['alarm', 'accepted', 'ok', 'too_little'], status) nulls first
+    list_position(['alarm', 'accepted', 'note', 'ok', 'too_little'], status) nulls first
     , check_name
     , source

@@ -3,6 +3,7 @@
 Belongs here: reading, writing, reporting. Does not: the checks and their bounds (``core/data_quality.py``).
 """
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import dagster as dg
@@ -11,14 +12,15 @@ from tdml_assets.assets.alerting import tell
 from tdml_assets.assets.sessions import as_of, record_session, session_id_of
 from tdml_assets.assets.triage import keep_finding
 from tdml_assets.core.data_quality import QualityReport, judge
-from tdml_assets.core.data_quality_measures import WORKFLOW, measure, read_earlier
+from tdml_assets.core.data_quality_measures import WORKFLOW, Measured, measure, read_earlier
+from tdml_assets.core.data_quality_unreadable import read_unreadable
 from tdml_assets.core.monitor import Monitor
 from tdml_assets.core.monitoring import DATA_QUALITY, DRIFT_EPISODES, TRIAGE
 from tdml_assets.core.raw_contracts import REJECTED_ROWS, TABLES
 from tdml_assets.core.triage import Finding, joined
 from tdml_assets.metadata import OWNER, table_metadata, table_preview
 from tdml_assets.resources.raw_tables import fingerprint
-from tdml_assets.resources.warehouse import Warehouse
+from tdml_assets.resources.warehouse import Database, Warehouse
 from tdml_assets.settings import Settings
 
 
@@ -28,6 +30,13 @@ def _finding(day: date, report: QualityReport, now: datetime) -> Finding:
     if problems:
         return Finding(day, "none", "data_quality", "source", 1.0, joined(problems), now)
     return Finding(day, "none", "nothing", "none", 0.0, report.sentence, now)
+
+
+def _measured(database: Database, day: date, settings: Settings) -> Measured:
+    """The raw tables up to ``day``, and what could not be read of their files."""
+    found = measure(database, day, fingerprint(database), settings.quality)
+    judged_rows = {intake.source: intake.judged_rows for intake in found.intakes}
+    return replace(found, unreadable=tuple(read_unreadable(database, settings.effective_sources, judged_rows)))
 
 
 def build_data_quality(settings: Settings) -> dg.AssetsDefinition:
@@ -48,8 +57,8 @@ def build_data_quality(settings: Settings) -> dg.AssetsDefinition:
         owners=[OWNER],
         pool="warehouse",
         description="The raw tables up to as_of against their own past and against the session before: volume, freshness, "
-        "missing values, units, lost history, duplicates, refused rows and new categories. What is broken is neither learnt "
-        "from nor published.",
+        "missing values, units, lost history, duplicates, refused and unreadable rows, and "
+        "new categories. What is broken is neither learnt from nor published.",
         metadata=table_metadata(DATA_QUALITY),
         check_specs=[
             dg.AssetCheckSpec(
@@ -68,7 +77,7 @@ def build_data_quality(settings: Settings) -> dg.AssetsDefinition:
             for contract in (DATA_QUALITY, TRIAGE, DRIFT_EPISODES):
                 database.ensure(contract)
             earlier = read_earlier(database, session["session_id"], day)
-            report = judge(measure(database, day, fingerprint(database), policy), earlier, policy)
+            report = judge(_measured(database, day, settings), earlier, policy)
             count = database.replace_slice(DATA_QUALITY, session, report.rows(**session))
             finding = _finding(day, report, datetime.now(UTC).replace(tzinfo=None))
             episodes = keep_finding(database, WORKFLOW, session["session_id"], finding, Monitor())

@@ -18,6 +18,7 @@ from tdml_assets.core import data_quality_arrival as arrival
 from tdml_assets.core import data_quality_content as content
 from tdml_assets.core.data_quality_findings import MIN_WINDOWS, Finding, Status
 from tdml_assets.core.data_quality_measures import Earlier, Measured
+from tdml_assets.core.data_quality_unreadable import unreadable
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{12,64}")
 _SHOWN_DIGITS = 12
@@ -86,6 +87,31 @@ class QualityPolicy(BaseModel):
     )
     rejected_rise: float = Field(
         default=0.05, gt=0, lt=1, description="Rise of the share of rows refused at load that is an alarm."
+    )
+    unreadable_limit: float = Field(
+        default=0.2,
+        gt=0,
+        le=1,
+        description="Share of a source's rows that could not be read (dates, numbers, currencies, ...) that is an alarm, in a "
+        "first session too. Rows without a customer, or out of declared bounds, do not count.",
+    )
+    unreadable_money_limit: float = Field(
+        default=0.2,
+        gt=0,
+        le=1,
+        description="The same for the share of the orders' money, as far as the digits of unreadable rows tell.",
+    )
+    unreadable_note: float = Field(
+        default=0.02, ge=0, le=1, description="Share of unreadable rows or money from which the summary notes it."
+    )
+    repeated_limit: float = Field(
+        default=0.3,
+        gt=0,
+        le=1,
+        description="Share of all order lines that equal another one that is an alarm, in a first session too.",
+    )
+    repeated_note: float = Field(
+        default=0.1, ge=0, le=1, description="Share of repeated order lines from which the summary notes it."
     )
     new_share: float = Field(
         default=0.5, gt=0, le=1, description="Share of rows with a category never seen before that is an alarm."
@@ -203,7 +229,11 @@ def _checked(measured: Measured, earlier: Earlier | None, policy: QualityPolicy)
         yield from arrival.lasting_volume(days, as_of, policy)
         yield from content.null_share(days, as_of, policy)
         yield from content.scale(days, as_of, before, policy)
+    for found in measured.unreadable:
+        yield unreadable(found, policy)
     orders = measured.tables[0]
+    if measured.repeated is not None and measured.repeated.rows >= policy.min_rows:
+        yield content.repeated(orders.table, measured.repeated, policy)
     before = comparable.get(orders.table)
     yield from arrival.lost_rows(orders, as_of, before, policy)
     yield from content.duplicates(orders.table, measured.repeats, as_of, before, policy)

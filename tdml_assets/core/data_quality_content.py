@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from tdml_assets.core.data_quality_findings import (
     unjudged,
     window_words,
 )
-from tdml_assets.core.data_quality_measures import Days, Earlier, Levels, Repeats
+from tdml_assets.core.data_quality_measures import Days, Earlier, Levels, Repeated, Repeats
 
 if TYPE_CHECKING:
     from tdml_assets.core.data_quality import QualityPolicy
@@ -123,6 +124,24 @@ def duplicates(
     yield judged(
         "duplicates", source, text, remedy, is_broken=value > bound, value=value, expected=expected, bound=bound
     )
+
+
+def repeated(orders: str, found: Repeated, policy: QualityPolicy) -> Finding:
+    """Share of all order lines that equal another one: files that overlap, judged without an earlier session."""
+    value = found.found / found.rows if found.rows else 0.0
+    text = (
+        f"{found.found:,} of {found.rows:,} order lines ({value:.1%}) equal another one in every column that counts; "
+        f"{policy.repeated_limit:.0%} is the bound"
+    )
+    remedy = (
+        "Files that overlap count orders twice: declare sources.orders.line_key, the columns that identify a line, or remove a "
+        "file."
+    )
+    is_broken = value > policy.repeated_limit
+    finding = judged("repeated", orders, text, remedy, is_broken=is_broken, value=value, bound=policy.repeated_limit)
+    if value > policy.repeated_note and not is_broken:
+        return replace(finding, status="note", sentence=f"{finding.sentence} {remedy}")
+    return finding
 
 
 def new_categories(levels: Levels, as_of: date, policy: QualityPolicy, *, has_history: bool) -> Iterator[Finding]:

@@ -17,7 +17,7 @@ from tdml_assets.core.statistics import significant
 if TYPE_CHECKING:
     from tdml_assets.core.data_quality import QualityPolicy
 
-Status = Literal["ok", "alarm", "accepted", "too_little"]
+Status = Literal["ok", "note", "alarm", "accepted", "too_little"]
 
 #: Whole windows of history below which nothing is said about the last one.
 MIN_WINDOWS = 4

@@ -23,6 +23,7 @@ from tdml_assets.core.statistics import Reader, significant
 
 if TYPE_CHECKING:
     from tdml_assets.core.data_quality import QualityPolicy
+    from tdml_assets.core.data_quality_unreadable import Unreadable
 
 WORKFLOW = "all"
 _WATCHED = (ORDERS, PAGEVIEWS, EMAIL_EVENTS)
@@ -104,6 +105,14 @@ class Repeats:
 
 
 @dataclass(frozen=True)
+class Repeated:
+    """Order lines of all history, and how many of them equal another one."""
+
+    found: int
+    rows: int
+
+
+@dataclass(frozen=True)
 class Levels:
     """Levels of a text column: those known before the last window, rows of the window, and rows of a level never seen."""
 
@@ -140,6 +149,7 @@ class Measured:
     as_of : day at whose end the session stands; no row after it is counted.
     fingerprint : hash of the raw data as it is loaded.
     tables : orders first.
+    unreadable : per declared source, rows that could not be read.
     """
 
     as_of: date
@@ -148,6 +158,8 @@ class Measured:
     repeats: Repeats
     levels: tuple[Levels, ...]
     intakes: tuple[Intake, ...]
+    unreadable: tuple[Unreadable, ...] = ()
+    repeated: Repeated | None = None
 
 
 @dataclass(frozen=True)
@@ -184,6 +196,7 @@ def measure(reader: Reader, as_of: date, fingerprint: str, policy: QualityPolicy
             Intake(f"raw.{row['source']}", row["declaration_sha256"], row["judged_rows"], row["refused_rows"])
             for row in intakes
         ),
+        repeated=Repeated(**reader.row(render("data_quality/repeated", orders=ORDERS.path, as_of=as_of))),
     )
 
 

@@ -151,13 +151,14 @@ DATA_QUALITY = _table(
     Column(
         "check_name",
         "VARCHAR",
-        "volume, freshness, null_share, scale, duplicates, rejected, new_categories, lost_rows or declaration.",
+        "volume, freshness, null_share, scale, duplicates, repeated, rejected, unreadable, new_categories, lost_rows or "
+        "declaration.",
     ),
     Column("source", "VARCHAR", "Raw table, or table.column."),
     Column("value", "DOUBLE", "What was found."),
     Column("expected", "DOUBLE", "What earlier data or the session before say."),
     Column("bound", "DOUBLE", "Where the alarm begins."),
-    Column("status", "VARCHAR", "ok, alarm, accepted by a person, or too_little."),
+    Column("status", "VARCHAR", "ok, note (told in the summary), alarm, accepted by a person, or too_little."),
     Column("sentence", "VARCHAR", "The finding in words, with the remedy."),
 )
 TRIAGE = _table(

@@ -88,6 +88,8 @@ CHECKS = {
     "scale": "size of the values",
     "duplicates": "duplicated rows",
     "rejected": "rows set aside",
+    "unreadable": "rows that could not be read",
+    "repeated": "lines equal to another, in all",
     "new_categories": "categories never seen",
     "lost_rows": "rows that vanished",
 }

@@ -80,4 +80,4 @@ def rough_size(text: str) -> float:
     """About what a number is worth that could not be read: its digits, with a decimal mark before the last one or two."""
     digits = re.sub(r"\D", "", text)
     ending = _DECIMAL_ENDING.search(text)
-    return float(digits or 0) / 10 ** (len(ending.group(1)) if ending else 0)
+    return float(digits or 0) / math.pow(10, len(ending.group(1)) if ending else 0)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tdml_assets.core.attributes import CATALOG
 from tdml_assets.core.drift import BROKEN, DRIFTED
+from tdml_assets.core.monitoring import DATA_QUALITY
 from tdml_assets.core.report_words import decision_words
 from tdml_assets.core.statements import render
 from tdml_assets.core.telling import Comparison, compare, shown, telling_of
@@ -108,6 +109,7 @@ class Summary:
     attributes: int
     places: Mapping[str, str]
     switched_off: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Give the same as values that JSON knows, with the verdicts and warnings."""
@@ -173,7 +175,8 @@ def render_text(summary: Summary) -> str:
     brief = len(summary.workflows) > 1
     for facts in summary.workflows:
         lines += ["", *(_brief_lines if brief else _full_lines)(facts, summary.data)]
-    warnings = [warning for facts in summary.workflows for warning in warnings_of(facts, summary.data)]
+    warnings = [*summary.notes]
+    warnings += [warning for facts in summary.workflows for warning in warnings_of(facts, summary.data)]
     warnings += [f"{name}: off, because {reason}" for name, reason in summary.switched_off.items()]
     if warnings:
         lines += ["", "Please note", *(line for warning in warnings for line in _wrapped(warning))]
@@ -201,7 +204,15 @@ def read_summary(
         attributes=database.count(CATALOG.path) if database.has_table(CATALOG.path) else 0,
         places=dict(places),
         switched_off=dict(switched_off or {}),
+        notes=_read_notes(database),
     )
+
+
+def _read_notes(database: Database) -> tuple[str, ...]:
+    """What the checks of the raw data only note, in the latest session."""
+    if not database.has_table(DATA_QUALITY.path):
+        return ()
+    return tuple(row["sentence"] for row in database.rows(render("summary/notes", table=DATA_QUALITY.path)))
 
 
 def _read_data(database: Database) -> DataFacts | None:

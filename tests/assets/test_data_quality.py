@@ -16,6 +16,7 @@ from tdml_assets.core.data_quality import QualityPolicy
 from tdml_assets.core.raw_contracts import TABLES
 from tdml_assets.core.sources import Sources
 from tdml_assets.core.statements import Statement
+from tdml_assets.core.summary import read_summary, render_text
 from tdml_assets.resources.raw_tables import load_table
 from tdml_assets.resources.source_files import FoundFiles, collect_files
 from tdml_assets.resources.warehouse import Warehouse
@@ -78,7 +79,10 @@ class Shop:
         self, policy: QualityPolicy | None = None, run_id: str | None = None, instance: dg.DagsterInstance | None = None
     ) -> dg.ExecuteInProcessResult:
         self.load()
-        settings = Settings(home=self.folder, base_folder=self.folder, quality=policy or QualityPolicy())
+        sources = Sources.model_validate({"orders": ORDERS})
+        settings = Settings(
+            home=self.folder, base_folder=self.folder, sources=sources, quality=policy or QualityPolicy()
+        )
         assets = [build_data_quality(settings), learner]
         job = dg.Definitions(assets=assets, resources={"warehouse": self.warehouse})
         return job.resolve_implicit_global_asset_job_def().execute_in_process(
@@ -146,6 +150,46 @@ def test_broken_data_stops_what_learns_and_the_check_says_what_to_do(
     assert name in str(found.description)
     assert "quality.accepted" in str(found.description)
     assert found.metadata["fingerprint"].value[:12] in str(found.description)
+
+
+def large_amounts_with_a_thousands_mark(path: Path) -> None:
+    """As a spreadsheet writes them: few lines, most of the money."""
+    header, *lines = path.read_text(encoding="utf-8").splitlines()
+    for place in range(0, len(lines), 50):
+        who, when, what, _ = lines[place].split(",")
+        lines[place] = f'{who},{when},{what},"1,338.{place % 100:02}"'
+    path.write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
+
+
+def test_a_first_session_that_could_not_read_most_of_the_money_learns_nothing_and_names_the_key(shop: Shop) -> None:
+    large_amounts_with_a_thousands_mark(shop.folder / "orders.csv")
+    result = shop.run()
+    assert not result.success
+    assert not has_learnt(result)
+    said = str(check(result).description)
+    assert "72 of 3,600 rows (2.0%), about 69% of the money, could not be read" in said
+    assert "bad_number 72 (column 'total', for instance '1,338." in said
+    assert 'Write csv: {thousands: ","} under sources.orders.' in said
+    assert CANARY not in said
+
+
+def test_a_first_session_that_could_not_read_a_little_goes_on_and_the_summary_notes_it(shop: Shop) -> None:
+    large_amounts_with_a_thousands_mark(shop.folder / "orders.csv")
+    assert shop.run(QualityPolicy(unreadable_money_limit=0.9)).success
+    with shop.warehouse.read() as database:
+        summary = read_summary(database, [], {})
+    assert len(summary.notes) == 1
+    assert "could not be read: bad_number 72" in " ".join(render_text(summary).split())
+
+
+def test_files_that_overlap_are_an_alarm_in_a_first_session(shop: Shop) -> None:
+    path = shop.folder / "orders.csv"
+    header, *lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join([header, *lines, *lines[:3000]]) + "\n", encoding="utf-8")
+    result = shop.run()
+    assert not result.success
+    assert "6,000 of 6,600 order lines (90.9%) equal another one" in str(check(result).description)
+    assert "sources.orders.line_key" in str(check(result).description)
 
 
 def test_accepted_data_goes_on_and_is_what_the_next_session_is_compared_with(shop: Shop) -> None:

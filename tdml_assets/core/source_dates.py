@@ -1,0 +1,60 @@
+"""Dates as people write them: which formats read given texts.
+
+Belongs here: the formats that are proposed, and whether texts prove one of them. Does not: reading rows
+(``sql/raw/parts/moments.sql``), which formats a declaration may use (``core/source_values.py``).
+
+A proposal is never used by itself: a person writes it into the settings. ``01/02/2024`` alone proves nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import product
+
+_DAYS = (
+    *("%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%m.%d.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d"),
+    *("%Y%m%d", "%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d-%m-%y", "%m-%d-%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y"),
+    *("%B %d, %Y", "%d-%b-%Y", "%d-%b-%y", "%a, %d %b %Y"),
+)
+_TIMES = ("", "%H:%M:%S", "%H:%M", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p")
+_OFFSETS = ("", "%z", " %z", "Z")
+_UNIX = {"unix": re.compile(r"\d{9,10}(\.\d+)?"), "unix_ms": re.compile(r"\d{12,13}")}
+
+
+def _candidates() -> tuple[str, ...]:
+    with_times = [
+        f"{day}{between}{time}{offset}"
+        for day, between, time, offset in product(_DAYS, (" ", "T"), _TIMES[1:], _OFFSETS)
+        if between == " " or day.startswith("%Y")
+    ]
+    return (*_DAYS, *with_times)
+
+
+_CANDIDATES = _candidates()
+
+
+def reads(text: str, format_text: str) -> bool:
+    """Whether ``text`` is a timestamp in ``format_text``, as the loader reads it."""
+    cleaned = text.strip()
+    if format_text in _UNIX:
+        return _UNIX[format_text].fullmatch(cleaned) is not None
+    # The warehouse's %z takes no Z, which is what most programs write for UTC.
+    if cleaned.endswith("Z") != format_text.endswith("Z"):
+        return False
+    try:
+        datetime.strptime(cleaned, format_text)  # noqa: DTZ007 - only whether it can be read
+    except ValueError:
+        return False
+    return True
+
+
+def formats_that_read(texts: Sequence[str]) -> tuple[str, ...]:
+    """The proposed formats that read every one of ``texts``, the most usual first; empty if none does."""
+    fitting = [*_UNIX, *_CANDIDATES] if texts else []
+    for text in texts:
+        fitting = [one for one in fitting if reads(text, one)]
+        if not fitting:
+            break
+    return tuple(fitting)

@@ -1,0 +1,171 @@
+"""What to change where rows of a source cannot be read: the cell at fault, and the key of the settings that mends it.
+
+Belongs here: from a reason code and example cells to a sentence with a remedy. Does not: judging how many rows are too many
+(``core/data_quality_unreadable.py``, ``core/preflight.py``), reading files.
+
+A shown cell is masked: a column mapped by mistake may hold names or addresses.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from tdml_assets.core.source_dates import formats_that_read
+from tdml_assets.core.source_numbers import NumberMarks, marks_that_read
+from tdml_assets.core.source_plan import number_marks
+from tdml_assets.core.source_rules import NUMBERS
+from tdml_assets.core.sources import EventSource, OrdersSource, Source
+
+#: Reasons that say a row was not understood, as against one that is complete and unwanted.
+UNREADABLE = (
+    *("bad_timestamp", "future_timestamp", "too_old", "bad_number", "not_finite", "bad_flag", "missing_amount"),
+    *("unknown_currency", "nul_character"),
+)
+_MOMENTS = ("bad_timestamp", "future_timestamp", "too_old")
+_SHOWN_CHARACTERS = 32
+_WORD = re.compile(r"[^\W\d_]+")
+_KEPT_WORDS = {
+    *(
+        "jan",
+        "feb",
+        "mar",
+        "apr",
+        "may",
+        "jun",
+        "jul",
+        "aug",
+        "sep",
+        "sept",
+        "oct",
+        "nov",
+        "dec",
+        "january",
+        "february",
+    ),
+    *("march", "april", "june", "july", "august", "september", "october", "november", "december", "mon", "tue", "wed"),
+    *(
+        "thu",
+        "fri",
+        "sat",
+        "sun",
+        "am",
+        "pm",
+        "t",
+        "z",
+        "utc",
+        "gmt",
+        "null",
+        "none",
+        "nan",
+        "na",
+        "inf",
+        "true",
+        "false",
+    ),
+}
+
+
+def masked(cell: str) -> str:
+    """Show a cell as text in quotes: digits and marks as they are, letters other than of dates and currencies as x."""
+    shown = _WORD.sub(
+        lambda word: (
+            word.group()
+            if word.group().lower() in _KEPT_WORDS or re.fullmatch("[A-Z]{3}", word.group())
+            else "x" * len(word.group())
+        ),
+        cell.strip(),
+    )
+    return repr(shown if len(shown) <= _SHOWN_CHARACTERS else shown[: _SHOWN_CHARACTERS - 3] + "...")
+
+
+def offending_cell(declaration: Source, reason: str, content: Mapping[str, object]) -> tuple[str, str] | None:
+    """Source column and text of the cell for which a row was refused; ``None`` where a cell is missing or unknown.
+
+    Parameters
+    ----------
+    reason : a code of ``REASONS``.
+    content : the row, by the source's column names.
+    """
+    mapped = declaration.mapped
+    if reason in _MOMENTS and isinstance(declaration, EventSource):
+        return _cell(content, mapped.get(declaration.moment or ""))
+    if reason in ("bad_number", "not_finite"):
+        marks = number_marks(declaration)
+        cells = [_cell(content, mapped.get(name)) for name in NUMBERS]
+        return next((cell for cell in cells if cell and marks.read(cell[1]) is None), None)
+    column = {"bad_flag": "coupon_used", "unknown_currency": "currency"}.get(reason)
+    return _cell(content, mapped.get(column)) if column else None
+
+
+def _cell(content: Mapping[str, object], column: str | None) -> tuple[str, str] | None:
+    if column is None or content.get(column) in (None, ""):
+        return None
+    return column, str(content[column])
+
+
+def remedy_for(table: str, declaration: Source, reason: str, cells: Sequence[str]) -> str:
+    """What to write into the settings, or to ask of the source, so that such rows are read.
+
+    Parameters
+    ----------
+    cells : texts that could not be read; the more there are, the surer the proposal.
+    """
+    where = f"sources.{table}"
+    if reason in _MOMENTS:
+        return _date_remedy(where, declaration, cells, is_read=reason != "bad_timestamp")
+    if reason in ("bad_number", "not_finite"):
+        return _number_remedy(where, declaration, cells)
+    if reason == "missing_amount":
+        return f"Map {where}.columns.amount, or quantity and unit_price, to columns that every row fills."
+    if reason == "unknown_currency" and isinstance(declaration, OrdersSource):
+        codes = sorted({cell.strip().upper() for cell in cells if re.fullmatch("[A-Za-z]{3}", cell.strip())})
+        named = f" {codes[0]}" if codes else " each of its currencies"
+        return f"Give {where}.rates a rate for{named}, in {declaration.reporting}."
+    if reason == "bad_flag":
+        return f"Map {where}.columns.coupon_used to a column of true/false, yes/no or 1/0, or leave it out."
+    return f"Write the file again without NUL characters, or declare {where}.csv.encoding."
+
+
+def _date_remedy(where: str, declaration: Source, cells: Sequence[str], *, is_read: bool) -> str:
+    declared = getattr(declaration, "timestamp_format", None)
+    fitting = [one for one in formats_that_read(cells) if one != declared]
+    if is_read:
+        return f"Check {where}.timestamp_format ({declared}): day and month, and the digits of the year; or {where}.earliest."
+    if not fitting:
+        return (
+            f"No usual format reads them all: write {where}.timestamp_format as they are written (now {declared}), or ask the "
+            "source for one format."
+        )
+    told = f"Write timestamp_format: {fitting[0]!r} under {where}"
+    if fitting[0].endswith("Z"):
+        told += ", and timezone: UTC, which the Z means"
+    swapped = _swapped(fitting[0])
+    if swapped in fitting:
+        told += f" if the day comes {'first' if _day_first(fitting[0]) else 'second'}, {swapped!r} if not: these cells do not show"
+    return f"{told}."
+
+
+def _day_first(format_text: str) -> bool:
+    return format_text.find("%d") < format_text.find("%m")
+
+
+def _swapped(format_text: str) -> str:
+    """The same format with day and month in each other's place."""
+    return format_text.replace("%d", "\0").replace("%m", "%d").replace("\0", "%m")
+
+
+def _number_remedy(where: str, declaration: Source, cells: Sequence[str]) -> str:
+    marks, now = marks_that_read(cells), number_marks(declaration)
+    if marks is None or declaration.format != "csv" or marks == now:
+        return (
+            f"Numbers are digits with one decimal mark, without currency signs or words: write them so, or map another "
+            f"column under {where}.columns."
+        )
+    keys = [f"decimal: {marks.decimal!r}"] if marks.decimal != now.decimal else []
+    keys += [f"thousands: {_quoted(marks)}"] if marks.thousands != now.thousands else []
+    return f"Write csv: {{{', '.join(keys)}}} under {where}."
+
+
+def _quoted(marks: NumberMarks) -> str:
+    return f'"{marks.thousands}"'

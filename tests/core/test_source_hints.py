@@ -1,0 +1,101 @@
+"""Hints name the cell at fault and the key that mends it, and never a name or an address."""
+
+import pytest
+
+from tdml_assets.core.data_quality import QualityPolicy
+from tdml_assets.core.data_quality_unreadable import Unreadable, explain_unreadable, unreadable
+from tdml_assets.core.source_dates import formats_that_read
+from tdml_assets.core.source_hints import masked, offending_cell, remedy_for
+from tdml_assets.core.sources import OrdersSource
+
+COLUMNS = {"customer_id": "who", "ordered_at": "when", "amount": "total"}
+
+
+def orders(**changes):
+    usual = {"path": "a.csv", "format": "csv", "timestamp_format": "%m/%d/%Y", "currency": "EUR", "columns": COLUMNS}
+    return OrdersSource.model_validate(usual | changes)
+
+
+@pytest.mark.parametrize(
+    ("texts", "first"),
+    [
+        (["2024-03-01", "2024-03-31"], "%Y-%m-%d"),
+        (["13/01/2024", "1/2/2024"], "%d/%m/%Y"),
+        (["01/13/2024", "1/2/2024"], "%m/%d/%Y"),
+        (["24.12.2024 18:05"], "%d.%m.%Y %H:%M"),
+        (["2024-03-01T10:00:00Z"], "%Y-%m-%dT%H:%M:%SZ"),
+        (["2024-03-01T10:00:00+01:00"], "%Y-%m-%dT%H:%M:%S%z"),
+        (["2024-03-01 10:00:00.123"], "%Y-%m-%d %H:%M:%S.%f"),
+        (["12/31/24 3:04 PM"], "%m/%d/%y %I:%M %p"),
+        (["3 March 2024"], "%d %B %Y"),
+        (["1709287200"], "unix"),
+        (["1709287200000"], "unix_ms"),
+    ],
+)
+def test_the_format_that_reads_the_texts_is_proposed(texts, first):
+    assert formats_that_read(texts)[0] == first
+
+
+def test_a_date_remedy_says_when_the_cells_do_not_show_which_number_is_the_day():
+    proven = remedy_for("orders", orders(), "bad_timestamp", ["13/01/2024", "02/01/2024"])
+    assert proven == "Write timestamp_format: '%d/%m/%Y' under sources.orders."
+    open_ = remedy_for("orders", orders(timestamp_format="%Y-%m-%d"), "bad_timestamp", ["02/01/2024"])
+    assert "'%d/%m/%Y' under sources.orders if the day comes first, '%m/%d/%Y' if not" in open_
+
+
+@pytest.mark.parametrize(
+    ("cells", "csv", "remedy"),
+    [
+        (["1.338,98", "2.000,00"], {"decimal": ","}, 'Write csv: {thousands: "."} under sources.orders.'),
+        (["1.338,98"], {}, "Write csv: {decimal: ',', thousands: \".\"} under sources.orders."),
+        (["12,50"], {}, "Write csv: {decimal: ','} under sources.orders."),
+    ],
+)
+def test_a_number_remedy_names_the_marks(cells, csv, remedy):
+    assert remedy_for("orders", orders(csv=csv), "bad_number", cells) == remedy
+
+
+def test_a_currency_without_a_rate_is_named():
+    declared = orders(currency=None, reporting_currency="EUR", columns={**COLUMNS, "currency": "cur"})
+    assert "rates a rate for USD, in EUR" in remedy_for("orders", declared, "unknown_currency", ["usd"])
+
+
+def test_the_cell_at_fault_is_found_by_its_reason():
+    content = {"who": "a@b.example", "when": "13/01/2024", "total": "1.338,98"}
+    assert offending_cell(orders(), "bad_timestamp", content) == ("when", "13/01/2024")
+    assert offending_cell(orders(), "bad_number", content) == ("total", "1.338,98")
+    assert offending_cell(orders(), "missing_amount", content) is None
+
+
+def test_names_and_addresses_are_masked_where_a_column_was_mapped_by_mistake():
+    assert masked("Anna.Smith@shop.example") == "'xxxx.xxxxx@xxxx.xxxxxxx'"
+    assert masked("EUR 1.338,98") == "'EUR 1.338,98'"
+    assert masked("3 March 2024 10:00 PM") == "'3 March 2024 10:00 PM'"
+
+
+def found(rows: int, *, money: float = 0.0) -> Unreadable:
+    sampled = [("bad_number", {"who": "7", "when": "1/2/2024", "total": "1.338,98"})]
+    explained = explain_unreadable("orders", orders(csv={"decimal": ","}), {"bad_number": rows}, sampled)
+    return Unreadable(explained.source, 1000, rows, money, 1000.0 - money, explained.because, explained.remedy)
+
+
+@pytest.mark.parametrize(
+    ("rows", "money", "status"),
+    [(0, 0, "ok"), (20, 20, "ok"), (30, 30, "note"), (28, 281, "alarm"), (201, 0, "alarm"), (200, 200, "note")],
+)
+def test_too_many_unreadable_rows_or_too_much_money_are_an_alarm_in_a_first_session(rows, money, status):
+    finding = unreadable(found(rows, money=money), QualityPolicy())
+    assert finding.status == status
+    if status != "ok":
+        assert f"{rows} of 1,000 rows" in finding.sentence
+        assert "bad_number" in finding.sentence
+        assert "'1.338,98'" in finding.sentence
+        assert 'csv: {thousands: "."}' in finding.sentence
+
+
+def test_the_money_of_unreadable_rows_is_told_by_their_digits():
+    assert found(3).money == 0
+    explained = explain_unreadable(
+        "orders", orders(csv={"decimal": ","}), {"bad_number": 4}, [("bad_number", {"total": "1.338,98"})] * 2
+    )
+    assert explained.money == pytest.approx(4 * 1338.98)
