@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tdml_assets.core.bundles import EVALUATED_PREFIX, GOLDEN_FILE, Manifest, check_golden, evaluated_of
+from tdml_assets.core.bundles import EVALUATED_PREFIX, Manifest, evaluated_of, refusing_damage
+from tdml_assets.core.golden import GOLDEN_FILE, check_golden
 from tdml_assets.core.preparation import PREPARATION_FILE, Parameters
 from tdml_assets.core.reference import Reference
 from tdml_assets.core.scope import SCOPE_FILE
 from tdml_assets.core.tasks import Previous, task_of
 from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.engines.protocol import FittedModel, ModelSpec, Tier, tier_named
+from tdml_assets.engines.protocol import FittedModel, ModelSpec, Tier, require_same_columns, tier_named
 from tdml_assets.engines.python import PythonEngine
 from tdml_assets.environment import machine
 from tdml_assets.resources.bundle_store import Bundle
@@ -113,11 +114,17 @@ def load_champion(models: ModelStore, spec: WorkflowSpec, settings: Settings) ->
     return LoadedChampion(
         manifest=bundle.manifest,
         model=model,
-        parameters=Parameters.from_json(files[PREPARATION_FILE].decode()),
-        features=Reference.from_json(files[FEATURES_FILE].decode()),
-        predictions=Reference.from_json(files[PREDICTIONS_FILE].decode()),
+        parameters=_parameters_of(bundle, model),
+        features=read_reference(files, FEATURES_FILE),
+        predictions=read_reference(files, PREDICTIONS_FILE),
         sample=files[SAMPLE_FILE],
     )
+
+
+@refusing_damage("a reference of the model")
+def read_reference(files: Mapping[str, bytes], name: str) -> Reference:
+    """A stored reference. Raises ``BundleDamagedError`` where it is missing or cannot be one."""
+    return Reference.from_json(files[name].decode())
 
 
 @dataclass(frozen=True)
@@ -147,18 +154,28 @@ def load_measurable(bundle: Bundle, spec: WorkflowSpec, settings: Settings) -> M
     if not files:
         return None
     model = _load(files, bundle, spec, settings)
-    return Measurable(model, Parameters.from_json(bundle.files[PREPARATION_FILE].decode()))
+    return Measurable(model, _parameters_of(bundle, model))
 
 
 def _load_final(bundle: Bundle, spec: WorkflowSpec, settings: Settings) -> FittedModel:
     """The model that scores, proven on its golden rows."""
     others = {name for name in bundle.files if name in _OWN_FILES or name.startswith(EVALUATED_PREFIX)}
     model = _load({name: bundle.files[name] for name in bundle.files.keys() - others}, bundle, spec, settings)
-    check_golden(bundle.files[GOLDEN_FILE], model.score)
+    with refusing_damage(GOLDEN_FILE):
+        check_golden(bundle.files[GOLDEN_FILE], model.score)
     return model
+
+
+@refusing_damage(PREPARATION_FILE)
+def _parameters_of(bundle: Bundle, model: FittedModel) -> Parameters:
+    """The preparation, which must give what the model takes."""
+    found = Parameters.from_json(bundle.files[PREPARATION_FILE].decode())
+    require_same_columns(model.features, found.feature_names, "columns it prepares, against those the model takes")
+    return found
 
 
 def _load(files: Mapping[str, bytes], bundle: Bundle, spec: WorkflowSpec, settings: Settings) -> FittedModel:
     # By the estimator it was trained with: the workflow's may have changed since.
     stored = replace(model_spec_of(spec), estimator=bundle.manifest.spec.get("estimator", spec.estimator))
-    return engine_of(settings).load(files, stored, tier_of(spec, settings.tier))
+    with refusing_damage(f"the model {bundle.manifest.version} of {spec.name}"):
+        return engine_of(settings).load(files, stored, tier_of(spec, settings.tier))

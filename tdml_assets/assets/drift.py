@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import dagster as dg
 
-from tdml_assets.assets.champions import FEATURES_FILE, PREDICTIONS_FILE, SAMPLE_FILE
+from tdml_assets.assets.champions import FEATURES_FILE, PREDICTIONS_FILE, SAMPLE_FILE, read_reference
 from tdml_assets.assets.references import GoneLive, scored_until_now
 from tdml_assets.assets.sessions import as_of, session_id_of
 from tdml_assets.assets.target_drift import measure_target
@@ -40,8 +40,8 @@ def measure_drift(
 
     Where another model scored this session, its predictions are compared with nothing: they differ by the model too.
     """
-    features = Reference.from_json(live.files[FEATURES_FILE].decode())
-    predictions = Reference.from_json(live.files[PREDICTIONS_FILE].decode()) if live.scores else Reference(())
+    features = read_reference(live.files, FEATURES_FILE)
+    predictions = read_reference(live.files, PREDICTIONS_FILE) if live.scores else Reference(())
     watched = measure(database, features_table(spec), {"snapshot_date": as_of(database)}, features)
     scored = measure(database, (spec.name, "predictions"), {}, predictions)
     return (

@@ -22,16 +22,9 @@ from tdml_assets.assets.prepared import read_parameters
 from tdml_assets.assets.sessions import as_of, record_session, session_id_of
 from tdml_assets.assets.target_drift import describe_target
 from tdml_assets.core import figures
-from tdml_assets.core.bundles import (
-    GOLDEN_FILE,
-    Manifest,
-    ModelFeature,
-    as_evaluated,
-    describe_files,
-    golden_predictions,
-    version_name,
-)
+from tdml_assets.core.bundles import Manifest, ModelFeature, as_evaluated, describe_files, version_name
 from tdml_assets.core.evaluation import Evaluation
+from tdml_assets.core.golden import GOLDEN_FILE, golden_predictions
 from tdml_assets.core.monitoring import FEATURE_IMPORTANCES, MODEL_PARAMS
 from tdml_assets.core.preparation import PREPARATION_FILE, Parameters
 from tdml_assets.core.scope import SCOPE_FILE

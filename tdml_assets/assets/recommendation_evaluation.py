@@ -24,7 +24,8 @@ from tdml_assets.assets.gate import (
     settle,
 )
 from tdml_assets.assets.sessions import session_id_of
-from tdml_assets.core.bundles import GOLDEN_FILE, check_golden, evaluated_of
+from tdml_assets.core.bundles import evaluated_of, refusing_damage
+from tdml_assets.core.golden import GOLDEN_FILE, check_golden
 from tdml_assets.core.monitoring import MODEL_METRICS
 from tdml_assets.core.paired import compare
 from tdml_assets.core.recommendation import figures
@@ -89,7 +90,8 @@ def load_measured(bundle: Bundle) -> Recommender | None:
         If the model that recommends no longer gives its golden scores.
     """
     final = Recommender.from_files({name: data for name, data in bundle.files.items() if name in FILES})
-    check_golden(bundle.files[GOLDEN_FILE], lambda batch: score_golden(final, batch))
+    with refusing_damage(GOLDEN_FILE):
+        check_golden(bundle.files[GOLDEN_FILE], lambda batch: score_golden(final, batch))
     files = evaluated_of(bundle.files)
     return Recommender.from_files({name: files[name] for name in FILES if name in files}) if files else None
 

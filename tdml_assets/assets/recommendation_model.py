@@ -26,15 +26,8 @@ from tdml_assets.assets.recommendation_evaluation import (
     read_metrics,
 )
 from tdml_assets.assets.sessions import as_of, record_session, session_id_of
-from tdml_assets.core.bundles import (
-    GOLDEN_FILE,
-    Manifest,
-    ModelFeature,
-    as_evaluated,
-    describe_files,
-    golden_predictions,
-    version_name,
-)
+from tdml_assets.core.bundles import Manifest, ModelFeature, as_evaluated, describe_files, version_name
+from tdml_assets.core.golden import GOLDEN_FILE, golden_predictions
 from tdml_assets.core.monitoring import MODEL_PARAMS
 from tdml_assets.core.recommendation.metrics import Metrics
 from tdml_assets.core.recommendation.model import (

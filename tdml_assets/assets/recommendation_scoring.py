@@ -12,16 +12,18 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
+from tdml_assets.assets.champions import read_reference
 from tdml_assets.assets.drift import build_measurement
 from tdml_assets.assets.realised import keep_predictions
 from tdml_assets.assets.recommendation_model import DISCOVERIES_FILE, ENGINE, HABITS_FILE
 from tdml_assets.assets.references import GoneLive
 from tdml_assets.assets.sessions import SNAPSHOTS_TABLE, as_of, record_session, session_id_of
 from tdml_assets.assets.snapshots import ORDERS_TABLE
-from tdml_assets.core.bundles import GOLDEN_FILE, Manifest, check_golden
+from tdml_assets.core.bundles import Manifest, refusing_damage
 from tdml_assets.core.drift import DriftReport, Earlier
 from tdml_assets.core.exploration import ProductOverlap, product_overlap
 from tdml_assets.core.features import FEATURES_TABLE
+from tdml_assets.core.golden import GOLDEN_FILE, check_golden
 from tdml_assets.core.monitoring import LABEL_STATS
 from tdml_assets.core.recommendation import figures
 from tdml_assets.core.recommendation.baskets import to_baskets, whole_customers
@@ -61,7 +63,8 @@ def load_recommender(models: ModelStore, workflow: str) -> LoadedRecommender:
     """
     bundle = models.open().read_champion(workflow)
     model = Recommender.from_files({name: data for name, data in bundle.files.items() if name in FILES})
-    check_golden(bundle.files[GOLDEN_FILE], lambda batch: score_golden(model, batch))
+    with refusing_damage(GOLDEN_FILE):
+        check_golden(bundle.files[GOLDEN_FILE], lambda batch: score_golden(model, batch))
     return LoadedRecommender(bundle.manifest, model)
 
 
@@ -191,7 +194,7 @@ def measure_lists(
 
     Where another model made this session's lists, they are compared with nothing: they differ by the model too.
     """
-    references = [Reference.from_json(live.files[name].decode()) for name in (HABITS_FILE, DISCOVERIES_FILE)]
+    references = [read_reference(live.files, name) for name in (HABITS_FILE, DISCOVERIES_FILE)]
     watched = Watched(*references) if live.scores else Watched(Reference(()), Reference(()))
     table = predictions_contract(spec.name).path
     return compare(database, table, watched, spec.monitor, spec.recommendation, earlier)

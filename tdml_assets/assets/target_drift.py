@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tdml_assets.assets.champions import TARGET_FILE
+from tdml_assets.assets.champions import TARGET_FILE, read_reference
 from tdml_assets.assets.realised import known_until
 from tdml_assets.assets.references import GoneLive
 from tdml_assets.core.contracts import Column, TableContract
@@ -44,7 +44,7 @@ def measure_target(database: Database, spec: WorkflowSpec, live: GoneLive) -> Dr
     days = database.rows(render("realised/slices", history=history, **wanted)) if database.has_table(history) else []
     if not days:
         return nothing
-    reference = Reference.from_json(live.files[TARGET_FILE].decode())
+    reference = read_reference(live.files, TARGET_FILE)
     contract = TableContract(
         spec.name, "happened", "What happened; of use while it is measured.", (Column("target", "DOUBLE", "Target."),)
     )

@@ -1,7 +1,8 @@
 """What a stored model version consists of, and how it is checked.
 
-Belongs here: the manifest, the champion pointer, version names, hashes, golden predictions, all as values and bytes.
-Does not: where the bytes are kept (``resources/bundle_store.py``), how a model is parsed (``engines/``).
+Belongs here: the manifest, the champion pointer, version names, hashes, all as values and bytes.
+Does not: where the bytes are kept (``resources/bundle_store.py``), how a model is parsed (``engines/``),
+golden predictions (``golden.py``).
 
 The chain of trust: the champion pointer holds the hash of the manifest, the manifest holds the hash of every file, and
 no parser sees a byte before its hash was compared.
@@ -12,9 +13,9 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
-import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -22,7 +23,6 @@ import pyarrow as pa
 
 MANIFEST_FILE = "manifest.json"
 CHAMPION_FILE = "champion.json"
-GOLDEN_FILE = "golden.json"
 #: Begins the names of the files of the fit that was measured; those of the one that scores have none.
 EVALUATED_PREFIX = "evaluated_"
 MANIFEST_LIMIT_BYTES = 4_000_000
@@ -40,8 +40,26 @@ class BundleDamagedError(ValueError):
     """A stored file is not what the manifest says, or cannot be read as what it should be."""
 
 
-class GoldenMismatchError(BundleDamagedError):
-    """The model no longer gives the predictions that were stored with it."""
+#: What to do about a damaged version.
+REMEDY = "it was damaged or replaced, promote another version or train again"
+
+#: What readers of JSON, Parquet and archives raise on content that is not what it should be.
+_UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, EOFError, OSError)
+
+
+@contextmanager
+def refusing_damage(what: str) -> Iterator[None]:
+    """Raise ``BundleDamagedError`` where the block cannot read ``what`` as it should be; also usable as a decorator.
+
+    For content whose hash fits and that is still not what this code wrote: the store vouches only for itself.
+    """
+    try:
+        yield
+    except BundleDamagedError:
+        raise
+    except (*_UNREADABLE, pa.ArrowException) as error:
+        why = f"it lacks {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__
+        raise BundleDamagedError(f"{what} cannot be read as stored ({why[:300]}): {REMEDY}") from error
 
 
 @dataclass(frozen=True)
@@ -251,62 +269,10 @@ def verify_file(expected: StoredFile, data: bytes) -> bytes:
         Naming the file and what differs.
     """
     if len(data) != expected.size:
-        raise BundleDamagedError(f"{expected.name} has {len(data)} bytes instead of {expected.size}: {_REMEDY}")
+        raise BundleDamagedError(f"{expected.name} has {len(data)} bytes instead of {expected.size}: {REMEDY}")
     if sha256(data) != expected.sha256:
-        raise BundleDamagedError(f"{expected.name} has another SHA-256 than the manifest says: {_REMEDY}")
+        raise BundleDamagedError(f"{expected.name} has another SHA-256 than the manifest says: {REMEDY}")
     return data
-
-
-def golden_predictions(batch: pa.RecordBatch, predictions: pa.RecordBatch) -> bytes:
-    """Keep a few rows of prepared features with their predictions, as the file ``golden.json``.
-
-    Parameters
-    ----------
-    batch : FLOAT features; NULL and NaN are missing values. No customer ids: take the features only.
-    predictions : what the model gave for them, as numbers.
-
-    Raises
-    ------
-    ValueError
-        If there are no rows, the counts differ or a prediction is not finite.
-    """
-    if batch.num_rows == 0 or batch.num_rows != predictions.num_rows:
-        raise ValueError(f"{batch.num_rows} rows with {predictions.num_rows} predictions: give one each, at least one")
-    expected = {name: [float(value) for value in column.to_pylist()] for name, column in _columns(predictions)}
-    if not all(math.isfinite(value) for values in expected.values() for value in values):
-        raise ValueError("a golden prediction is not finite: the model must not be stored")
-    rows = {name: [_number_or_none(value) for value in column.to_pylist()] for name, column in _columns(batch)}
-    return _json({"format": _FORMAT, "feature_order": batch.schema.names, "features": rows, "predictions": expected})
-
-
-def check_golden(data: bytes, score: Callable[[pa.RecordBatch], pa.RecordBatch], *, tolerance: float = 1e-6) -> None:
-    """Let the model predict its golden rows again.
-
-    Parameters
-    ----------
-    data : verified bytes of ``golden.json``.
-    score : the loaded model.
-    tolerance : allowed difference, relative to the stored value and absolute below 1.
-
-    Raises
-    ------
-    GoldenMismatchError
-        If a prediction differs by more; names the column and the largest difference, no values.
-    """
-    record = json.loads(data)
-    features = [pa.array(record["features"][name], type=pa.float32()) for name in record["feature_order"]]
-    found = score(pa.RecordBatch.from_arrays(features, names=record["feature_order"]))
-    for name, expected in record["predictions"].items():
-        values = found.column(found.schema.names.index(name)).to_pylist() if name in found.schema.names else []
-        if len(values) != len(expected):
-            raise GoldenMismatchError(f"the model gave {len(values)} values of {name} for {len(expected)} golden rows")
-        # A NaN compares false with everything, so the test is on what passes.
-        passed = [abs(a - b) <= tolerance * max(1.0, abs(b)) for a, b in zip(values, expected, strict=True)]
-        if not all(passed):
-            raise GoldenMismatchError(
-                f"{passed.count(False)} of {len(passed)} golden predictions of {name} differ by more than "
-                f"{tolerance:g}: install the library versions of the manifest, or train again"
-            )
 
 
 def require_workflow(name: str) -> str:
@@ -343,9 +309,6 @@ def require_file_name(name: str) -> str:
     return name
 
 
-_REMEDY = "it was damaged or replaced, promote another version or train again"
-
-
 def _record(data: bytes, kind: type[Any]) -> dict[str, Any]:
     record = json.loads(data)
     if not isinstance(record, dict) or record.pop("format", None) != _FORMAT:
@@ -358,11 +321,3 @@ def _record(data: bytes, kind: type[Any]) -> dict[str, Any]:
 
 def _json(record: Mapping[str, Any]) -> bytes:
     return json.dumps(record, sort_keys=True, indent=1, allow_nan=False).encode()
-
-
-def _columns(batch: pa.RecordBatch) -> Sequence[tuple[str, pa.Array]]:
-    return list(zip(batch.schema.names, batch.columns, strict=True))
-
-
-def _number_or_none(value: float | None) -> float | None:
-    return None if value is None or math.isnan(value) else float(value)

@@ -12,14 +12,18 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, get_args
 
+from tdml_assets.core.bundles import refusing_damage
 from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.workflow import Prepare
+from tdml_assets.core.workflow import Outliers, Prepare
 
 OTHER = "other"
+#: Longest name of a column that is read back, in characters.
+_NAME_LIMIT = 1_000
 #: File of a model bundle that holds the parameters.
 PREPARATION_FILE = "preparation.json"
 
@@ -89,15 +93,48 @@ class Parameters:
         return json.dumps(asdict(self), indent=1, sort_keys=True)
 
     @staticmethod
+    @refusing_damage(PREPARATION_FILE)
     def from_json(text: str) -> Parameters:
-        """Read back what :meth:`to_json` wrote."""
+        """Read back what :meth:`to_json` wrote.
+
+        Raises
+        ------
+        BundleDamagedError
+            If a name, a number or a rule is not one that preparation can have learnt.
+        """
         content = json.loads(text)
-        return Parameters(
+        found = Parameters(
             numeric=tuple(NumericColumn(**column) for column in content["numeric"]),
             levels=tuple(Level(**{**level, "others": tuple(level["others"])}) for level in content["levels"]),
             outliers=content["outliers"],
             dropped=content["dropped"],
         )
+        _require_possible(found)
+        return found
+
+
+def _require_possible(found: Parameters) -> None:
+    """Refuse parameters that :func:`decide_parameters` cannot have given. Raises ``ValueError``."""
+    texts = [level.value for level in found.levels if level.value is not None]
+    texts += [text for level in found.levels for text in level.others]
+    names = [*found.feature_names, *(level.source for level in found.levels)]
+    if not all(_is_name(name) for name in names) or not all(isinstance(text, str) for text in texts):
+        raise ValueError("a name in it is empty, too long or not a text")
+    if not found.feature_names or len(set(found.feature_names)) < len(found.feature_names):
+        raise ValueError("it gives no column, or one twice")
+    if found.outliers not in get_args(Outliers.model_fields["action"].annotation):
+        raise ValueError("its rule for outliers is none that is known")
+    for column in found.numeric:
+        numbers = [column.center, column.scale, *(n for n in (column.fill, column.low, column.high) if n is not None)]
+        # NaN and infinity compare with nothing; a scale of 0 divides by zero.
+        if not all(type(number) in (int, float) and abs(number) <= sys.float_info.max for number in numbers):
+            raise ValueError(f"a number of {column.name} is not finite")
+        if column.scale == 0 or type(column.log1p) is not bool:
+            raise ValueError(f"the scaling of {column.name} is not possible")
+
+
+def _is_name(name: Any) -> bool:
+    return isinstance(name, str) and 0 < len(name) <= _NAME_LIMIT and "\0" not in name
 
 
 def decide_parameters(

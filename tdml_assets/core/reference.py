@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
 
 from tdml_assets.core import statistics
+from tdml_assets.core.bundles import refusing_damage
 from tdml_assets.core.divergences import bin_edges
 from tdml_assets.core.statements import render
 from tdml_assets.core.statistics import Shape
@@ -73,13 +75,14 @@ class Reference:
         )
 
     @classmethod
+    @refusing_damage("a reference")
     def from_json(cls, text: str) -> Reference:
         """Read the reference in ``text``.
 
         Raises
         ------
-        ValueError
-            If it was written by another version of this format.
+        BundleDamagedError
+            If it was written by another version of this format, or its bins and counts do not fit together.
         """
         content = json.loads(text)
         if content.get("version") != _VERSION:
@@ -93,7 +96,13 @@ def _column_from(content: Mapping[str, Any]) -> ColumnReference:
     lists = ("edges", "levels", "counts")
     values: dict[str, Any] = {key: tuple(value) if key in lists else value for key, value in content.items()}
     values["shape"] = Shape(**values["shape"]) if values["shape"] else None
-    return ColumnReference(**values)
+    found = ColumnReference(**values)
+    bins = len(found.edges) if found.numeric else len(found.levels)
+    if len(found.counts) != bins + 2 or not all(type(count) is int and count >= 0 for count in found.counts):
+        raise ValueError(f"{found.name} has {bins} edges or levels and {len(found.counts)} counts")
+    if any(not low < high for low, high in pairwise(found.edges)):
+        raise ValueError(f"the edges of {found.name} do not increase")
+    return found
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-from tdml_assets.core.bundles import Manifest
+from tdml_assets.core.bundles import Manifest, refusing_damage
 
 #: File of an evaluated fit that holds its scope.
 SCOPE_FILE = "scope.json"
@@ -43,6 +43,7 @@ class Scope:
         return json.dumps({**asdict(self), "known_until": self.known_until.isoformat()}, sort_keys=True).encode()
 
     @staticmethod
+    @refusing_damage(SCOPE_FILE)
     def from_json(data: bytes) -> Scope:
         """Read back what :meth:`to_json` wrote."""
         content = json.loads(data)

@@ -12,6 +12,8 @@ from typing import Any
 
 import xgboost as xgb
 
+from tdml_assets.engines.booster_check import checked_booster
+
 
 def read_facts(files: Mapping[str, bytes], model_file: str, others: tuple[str, ...] = (), *, version: int) -> Any:
     """Parse the JSON file that binds the files of a model.
@@ -48,7 +50,7 @@ def read_booster(files: Mapping[str, bytes], name: str, *, objective: str, round
         If it is another.
     """
     booster = xgb.Booster()
-    booster.load_model(bytearray(files[name]))
+    booster.load_model(checked_booster(files[name], name))
     found = json.loads(booster.save_config())["learner"]["objective"]["name"]
     if found != objective or booster.num_boosted_rounds() != rounds:
         raise ValueError(

@@ -146,8 +146,13 @@ def load_scorer(name: str, columns: int, parameters: Mapping[str, Any], files: M
     table = pq.read_table(io.BytesIO(files[ITEM_FILE]))
     if name == "als":
         factors = np.column_stack([column.to_numpy() for column in table.columns]).astype(np.float32)
+        if not np.isfinite(factors).all():
+            raise ValueError(f"{ITEM_FILE} holds factors that are not finite")
         return ItemFactors(factors, float(parameters["regularization"]), float(parameters["alpha"]))
     places = (table["bought"].to_numpy(), table["scored"].to_numpy())
+    # Sparse products use positions without a test of their range.
+    if any(((place < 0) | (place >= columns)).any() for place in places) or not np.isfinite(table["weight"]).all():
+        raise ValueError(f"{ITEM_FILE} holds weights of products that are not there, or that are not finite")
     return ItemWeights(sparse.csr_matrix((table["weight"].to_numpy(), places), shape=(columns, columns)))
 
 

@@ -19,9 +19,11 @@ import xgboost as xgb
 
 from tdml_assets.core import search
 from tdml_assets.engines import trusted_types
+from tdml_assets.engines.booster_check import checked_booster
 from tdml_assets.engines.model_files import read_facts
 from tdml_assets.engines.protocol import FeatureSource, ModelSpec, Recipe, require_same_columns
 from tdml_assets.engines.sklearn_build import build, require_method
+from tdml_assets.engines.sklearn_check import parts_of, require_sound
 from tdml_assets.engines.sklearn_model import FORMAT, MODEL_FILE, STAGE, SklearnModel, named_missing, within
 from tdml_assets.engines.sklearn_tasks import TASKS, Floats, SklearnTask
 from tdml_assets.engines.target_scale import TargetScale
@@ -101,6 +103,7 @@ class SklearnLearner:
         estimator = trusted_types.load(files[ARCHIVE_FILE], self._allowed, f"{ARCHIVE_FILE} of {facts['estimator']}")
         _put_boosters_back(estimator, files, threads)
         features = tuple(facts["features"])
+        require_sound(estimator, len(features), ARCHIVE_FILE)
         expected = getattr(estimator, "n_features_in_", len(features))
         if expected != len(features):
             raise ValueError(
@@ -216,31 +219,11 @@ def _put_boosters_back(estimator: Any, files: Mapping[str, bytes], threads: int)
         if not isinstance(name, str) or name not in files:
             raise ValueError(f"the model lacks the booster {name!r}: promote another version")
         booster = xgb.Booster()
-        booster.load_model(bytearray(files[name]))
+        booster.load_model(checked_booster(files[name], name))
         booster.set_param({"nthread": threads})
         model.__dict__["_Booster"] = booster
 
 
 def _xgboost_models(estimator: Any) -> list[xgb.XGBModel]:
     """Find XGBoost's scikit-learn classes inside an estimator, however deep, in the order of its attributes."""
-    found: list[xgb.XGBModel] = []
-    seen: set[int] = set()
-    waiting = [estimator]
-    while waiting:
-        value = waiting.pop()
-        if id(value) in seen or isinstance(value, type | xgb.Booster):
-            continue
-        seen.add(id(value))
-        if isinstance(value, xgb.XGBModel):
-            found.append(value)
-        inner: Sequence[Any] = ()
-        if isinstance(value, Mapping):
-            inner = list(value.values())
-        elif isinstance(value, list | tuple | set):
-            inner = list(value)
-        elif isinstance(value, np.ndarray):
-            inner = value.ravel().tolist() if value.dtype == object else ()
-        elif hasattr(value, "__dict__") and not callable(value):
-            inner = list(vars(value).values())
-        waiting.extend(reversed(inner))
-    return found
+    return [part for part in parts_of(estimator) if isinstance(part, xgb.XGBModel)]

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tdml_assets.core import bundles as b
+from tdml_assets.core import golden
 
 FILES = {"buys.json": b'{"trees": 1}', "preparation.json": b"{}"}
 AS_OF = datetime.date(2011, 9, 9)
@@ -166,7 +167,7 @@ def test_golden_rows_come_back_bit_by_bit_with_missing_values_and_order():
         seen.append(rows)
         return PREDICTED
 
-    b.check_golden(b.golden_predictions(ROWS, PREDICTED), score)
+    golden.check_golden(golden.golden_predictions(ROWS, PREDICTED), score)
     assert seen[0].schema.names == ["orders", "basket"]
     assert seen[0].column(0).equals(ROWS.column(0))
     assert seen[0].column(1).to_pylist() == [1.0, 2.0, None]
@@ -183,25 +184,48 @@ def test_golden_rows_come_back_bit_by_bit_with_missing_values_and_order():
     ],
 )
 def test_golden_predictions_may_differ_by_a_millionth(values, wrong):
-    data = b.golden_predictions(ROWS, PREDICTED)
+    data = golden.golden_predictions(ROWS, PREDICTED)
     new = batch(predicted_target=pa.array(values))
     if not wrong:
-        b.check_golden(data, lambda _: new)
+        golden.check_golden(data, lambda _: new)
         return
-    with pytest.raises(b.GoldenMismatchError, match=f"{wrong} of 3 golden predictions of predicted_target"):
-        b.check_golden(data, lambda _: new)
+    with pytest.raises(golden.GoldenMismatchError, match=f"{wrong} of 3 golden predictions of predicted_target"):
+        golden.check_golden(data, lambda _: new)
 
 
 def test_a_model_that_lacks_a_golden_column_or_row_is_refused():
-    data = b.golden_predictions(ROWS, PREDICTED)
-    with pytest.raises(b.GoldenMismatchError, match="0 values of predicted_target for 3"):
-        b.check_golden(data, lambda _: batch(other=pa.array([1.0, 2.0, 3.0])))
-    with pytest.raises(b.GoldenMismatchError, match="2 values"):
-        b.check_golden(data, lambda _: PREDICTED.slice(1))
+    data = golden.golden_predictions(ROWS, PREDICTED)
+    with pytest.raises(golden.GoldenMismatchError, match=r"holds \['predicted_target'\], the model gives \['other'\]"):
+        golden.check_golden(data, lambda _: batch(other=pa.array([1.0, 2.0, 3.0])))
+    with pytest.raises(golden.GoldenMismatchError, match="2 values"):
+        golden.check_golden(data, lambda _: PREDICTED.slice(1))
 
 
 def test_golden_predictions_must_be_finite_and_one_per_row():
     with pytest.raises(ValueError, match="3 rows with 2 predictions"):
-        b.golden_predictions(ROWS, PREDICTED.slice(1))
+        golden.golden_predictions(ROWS, PREDICTED.slice(1))
     with pytest.raises(ValueError, match="not finite"):
-        b.golden_predictions(ROWS, batch(predicted_target=pa.array([1.0, float("inf"), 2.0])))
+        golden.golden_predictions(ROWS, batch(predicted_target=pa.array([1.0, float("inf"), 2.0])))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: record.update(predictions={}),
+        lambda record: record["predictions"].update(predicted_target=[]),
+        lambda record: record["predictions"].update(predicted_target=[None, 1.0, 2.0]),
+        lambda record: record.update(feature_order=[]),
+        lambda record: record.pop("features"),
+    ],
+)
+def test_a_golden_file_that_proves_nothing_is_refused(change):
+    record = json.loads(golden.golden_predictions(ROWS, PREDICTED))
+    change(record)
+    with pytest.raises(b.BundleDamagedError, match=r"golden\.json cannot be read as stored .* train again"):
+        golden.check_golden(json.dumps(record).encode(), lambda _: PREDICTED)
+
+
+def test_whatever_a_parser_raises_on_damaged_content_names_the_file_and_the_remedy():
+    for content in (b"[1]", b"{", b'{"format": 1}', b"[" * 100_000, b"\xff\xfe", b"null"):
+        with pytest.raises(b.BundleDamagedError, match=r"golden\.json .* promote another version or train again"):
+            golden.check_golden(content, lambda _: PREDICTED)

@@ -8,7 +8,8 @@ import pytest
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
-from tdml_assets.core.bundles import GoldenMismatchError, check_golden, describe_files, golden_predictions
+from tdml_assets.core.bundles import describe_files
+from tdml_assets.core.golden import GoldenMismatchError, check_golden, golden_predictions
 from tdml_assets.engines.protocol import TIER1, BatchSource, ModelSpec, Recipe, table_source
 from tdml_assets.engines.python import PythonEngine
 from tdml_assets.engines.sklearn_build import build

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from tdml_assets.core.bundles import refusing_damage
 from tdml_assets.core.recommendation.baskets import Baskets, aged, to_baskets
 from tdml_assets.core.recommendation.ranking import (
     Blend,
@@ -39,6 +40,8 @@ _FORMAT = 1
 _GOLDEN_ROWS = 20
 _GOLDEN_PRODUCTS = 3
 _GOLDEN_SCORES = 5
+#: More than any list has, in ranks.
+_MOST_RANKS = 10_000
 
 
 @dataclass(frozen=True)
@@ -148,13 +151,14 @@ class Recommender:
         return files | (self.scorer.files() if self.scorer is not None else {})
 
     @classmethod
+    @refusing_damage("the recommender")
     def from_files(cls, files: Mapping[str, bytes]) -> Recommender:
         """Bring back a model from the verified bytes of its files.
 
         Raises
         ------
-        ValueError
-            If it was written by another version of this format.
+        BundleDamagedError
+            If it was written by another version of this format, or its parts do not fit together.
         """
         record = json.loads(files[MODEL_FILE])
         if record.pop("format", None) != _FORMAT:
@@ -165,7 +169,26 @@ class Recommender:
         if choice.learner != POPULAR:
             scorer = load_scorer(choice.learner, record["columns"], choice.parameters, files)
         popularity, fallback = (table[name].to_numpy() for name in ("popularity", "fallback"))
-        return cls(table["product_id"].combine_chunks(), popularity, fallback, scorer, choice, **record)
+        found = cls(table["product_id"].combine_chunks(), popularity, fallback, scorer, choice, **record)
+        found._require_possible()
+        return found
+
+    def _require_possible(self) -> None:
+        """Refuse parts that :func:`fit` cannot have given. Raises ``ValueError``."""
+        sizes = (self.count, self.discover_count, self.columns)
+        if any(type(size) is not int for size in sizes) or not 0 < self.columns <= len(self.products):
+            raise ValueError(f"it scores {self.columns} of {len(self.products)} products")
+        if self.count < 1 or self.discover_count < 0 or self.count + self.discover_count > _MOST_RANKS:
+            raise ValueError(f"its lists have {self.count} and {self.discover_count} ranks")
+        if self.products.null_count or not pa.types.is_string(self.products.type):
+            raise ValueError("its products are not texts")
+        if len(self.products.unique()) < len(self.products):
+            raise ValueError("it holds a product twice")
+        for shares in (self.popularity, self.fallback):
+            if shares.dtype != np.float64 or not ((shares >= 0) & (shares <= 1)).all():
+                raise ValueError("a popularity is not a share from 0 to 1")
+        if self.scorer is not None and self.scorer.columns != self.columns:
+            raise ValueError(f"it scores {self.columns} products, its weights {self.scorer.columns}")
 
 
 def history_from(rows: pa.Table) -> History:

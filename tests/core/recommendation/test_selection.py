@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tdml_assets.core.bundles import GoldenMismatchError, check_golden, golden_predictions
+from tdml_assets.core.golden import GoldenMismatchError, check_golden, golden_predictions
 from tdml_assets.core.recommendation.model import Recommender, fit, golden_batch, score_golden
 from tdml_assets.core.recommendation.ranking import Blend
 from tdml_assets.core.recommendation.selection import (
