@@ -1,0 +1,16 @@
+"""The study of deformed models: a small seeded part of it."""
+
+from pathlib import Path
+
+from benchmarks.robustness_models import counts, study
+
+ESTIMATORS = ("two_stage_xgboost", "sklearn.ensemble.RandomForestRegressor", "minibatch_kmeans", "item_knn")
+
+
+def test_deformed_bundles_are_refused_or_scored_and_never_end_the_process(tmp_path: Path) -> None:
+    found = study(tmp_path, 40, seed=7, estimators=ESTIMATORS)
+    assert not [verdict for verdict in found if verdict.verdict in ("failed", "died")]
+    counted = counts(found)
+    assert sum(counted.values()) == 40
+    assert counted["refused"] >= 15
+    assert counted["right"] >= 5
