@@ -19,9 +19,9 @@ import typer
 
 from tdml_assets import cli_models
 from tdml_assets.cli_replay import replay
-from tdml_assets.commands.common import Fresh, SameCustomers, expected_errors, fail, read_settings
+from tdml_assets.commands.common import FAILED, Fresh, SameCustomers, expected_errors, fail, read_settings
 from tdml_assets.commands.status import status
-from tdml_assets.environment import child_environment, prepare_home, project_root
+from tdml_assets.environment import child_environment, prepare_home, project_root, restrict_new_files
 from tdml_assets.settings import Settings, SettingsError
 
 _HELP = """Customer orders in, scored customer attributes out.
@@ -93,14 +93,19 @@ def _require_sources(settings: Settings) -> None:
 
 def _make_ready(settings: Settings) -> None:
     """State folder, sample data where no orders are declared, and the dbt manifest."""
-    from tdml_assets.dbt_manifest import ensure_manifest
+    from tdml_assets.dbt_manifest import DbtProjectError, ensure_manifest
     from tdml_assets.sample import write_sample
 
-    prepare_home(settings)
-    if settings.uses_sample:
-        typer.echo(f"no orders declared: sample data in {settings.sample_folder}")
-        write_sample(settings.sample_folder, settings.sample)
-    ensure_manifest(settings.home, settings.warehouse_path.stem)
+    restrict_new_files()
+    with expected_errors():
+        prepare_home(settings)
+        if settings.uses_sample:
+            typer.echo(f"no orders declared: sample data in {settings.sample_folder}")
+            write_sample(settings.sample_folder, settings.sample)
+        try:
+            ensure_manifest(settings.home, settings.warehouse_path.stem)
+        except DbtProjectError as error:
+            fail(str(error), FAILED)
 
 
 def _require_own_state(settings: Settings, *, fresh: bool = False, same_customers: bool = False) -> None:
@@ -153,7 +158,8 @@ def run(
     log_path = settings.home / "logs" / f"run-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}.log"
     command = [sys.executable, "-m", "dagster", "asset", "materialize", "--select", select]
     command += ["-m", "tdml_assets.definitions", "-d", str(project_root())]
-    code = run_with_progress(command, log_path, child_environment(settings))
+    with expected_errors():
+        code = run_with_progress(command, log_path, child_environment(settings))
     if code:
         typer.echo(
             f"the run failed (exit code {code}); results of earlier runs are as they were. Full log: {log_path}",
@@ -188,7 +194,7 @@ def summary(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
         "drift reports": str(settings.reports_folder),
         "assets, plots": "make ui",
     }
-    with build_warehouse(settings).read() as database:
+    with expected_errors(), build_warehouse(settings).read() as database:
         found = read_summary(database, infos, places, off)
     typer.echo(json.dumps(found.to_dict(), indent=1, default=str) if as_json else render_text(found))
 

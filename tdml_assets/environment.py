@@ -7,18 +7,27 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import sys
+import tempfile
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 from tdml_assets.core.project_files import project_file, project_root
-from tdml_assets.settings import Settings
+from tdml_assets.settings import Settings, SettingsError
 
-__all__ = ["child_environment", "code_version", "library_versions", "machine", "prepare_home", "project_root"]
+__all__ = [
+    "child_environment",
+    "code_version",
+    "library_versions",
+    "machine",
+    "prepare_home",
+    "project_root",
+    "restrict_new_files",
+]
 
+_OWNER_ONLY, _NO_OTHERS = 0o700, 0o077
 NO_TELEMETRY = {
     "DO_NOT_TRACK": "1",
     "DAGSTER_DISABLE_TELEMETRY": "true",
@@ -43,15 +52,35 @@ def child_environment(settings: Settings, base: Mapping[str, str] | None = None)
 
 
 def prepare_home(settings: Settings) -> None:
-    """Make the state folder and put the instance's configuration where Dagster looks for it."""
+    """Make the state folder, readable by its owner alone, and put the instance's configuration where Dagster looks for it.
+
+    Raises
+    ------
+    SettingsError
+        If the home, or a folder above it, is a file.
+    """
     dagster_home = settings.home / "dagster"
-    dagster_home.mkdir(parents=True, exist_ok=True)
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        # It holds customers: whoever may not enter the folder can read nothing in it, whatever a library wrote.
+        settings.home.chmod(_OWNER_ONLY)
+        dagster_home.mkdir(exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise SettingsError(
+            f"the state folder {settings.home} cannot be made, a file is in its place: remove the file or set another TDML_HOME"
+        ) from None
     source = project_file("dagster.yaml")
     target = dagster_home / "dagster.yaml"
     if not target.exists() or target.read_bytes() != source.read_bytes():
-        temporary = target.with_suffix(".tmp")
-        shutil.copyfile(source, temporary)
-        temporary.replace(target)
+        # A name of its own: two commands may start at once.
+        with tempfile.NamedTemporaryFile(dir=dagster_home, prefix=".dagster-", suffix=".yaml", delete=False) as file:
+            file.write(source.read_bytes())
+        Path(file.name).replace(target)
+
+
+def restrict_new_files() -> None:
+    """Let this process and what it starts write files that their owner alone can read; a stricter mask is kept."""
+    os.umask(os.umask(_NO_OTHERS) | _NO_OTHERS)
 
 
 @cache

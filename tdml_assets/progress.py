@@ -21,7 +21,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -348,8 +348,14 @@ class _Output:
                 yield None
         self._selector.close()
         for rest in self._pending.values():
-            self._log.write(rest)
+            self._keep([rest])
             yield rest.decode(errors="replace")
+
+    def _keep(self, lines: list[bytes]) -> None:
+        # On a full disk the run must be able to say so: the log ends, the view goes on.
+        with suppress(OSError):
+            self._log.writelines(lines)
+            self._log.flush()
 
     def _read(self) -> list[str] | None:
         """Lines that are complete now; None if nothing came."""
@@ -361,8 +367,7 @@ class _Output:
                 self._selector.unregister(key.fileobj)
             *complete, self._pending[key.fd] = (self._pending[key.fd] + chunk).split(b"\n")
             found += complete
-        self._log.writelines(line + b"\n" for line in found)
-        self._log.flush()
+        self._keep([line + b"\n" for line in found])
         return [line.decode(errors="replace") for line in found] if ready else None
 
 

@@ -5,7 +5,7 @@ Belongs here: the session's id and its row in ``monitoring.sessions``. Every sta
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -37,18 +37,27 @@ def find_session(database: Database, context: dg.AssetExecutionContext, workflow
     return found[0] if found else {}
 
 
+def later_than(latest: datetime | None, now: datetime) -> datetime:
+    """The time to write: now, or a microsecond after the latest that was written where a clock was set back.
+
+    Sessions are ordered by this time everywhere; the last to write must be the last.
+    """
+    return now if latest is None or now > latest else latest + timedelta(microseconds=1)
+
+
 def record_session(
     database: Database, context: dg.AssetExecutionContext, workflow: str, **fields: Any
 ) -> dict[str, Any]:
     """Write the session's row: ``fields`` over what earlier stages wrote. Returns the row."""
     database.ensure(SESSIONS)
+    latest = database.row(render("sessions/latest_update", table=SESSIONS.path))["updated_at"]
     key = {"session_id": session_id_of(context), "workflow": workflow}
     row = {
         **find_session(database, context, workflow),
         **key,
         "as_of": as_of(database),
         "run_id": context.run.run_id,
-        "updated_at": datetime.now(UTC).replace(tzinfo=None),
+        "updated_at": later_than(latest, datetime.now(UTC).replace(tzinfo=None)),
         **fields,
     }
     database.replace_slice(SESSIONS, key, [row])

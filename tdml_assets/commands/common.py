@@ -5,6 +5,7 @@ Belongs here: the frame of a command. Does not: any command.
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -57,17 +58,26 @@ def expected_errors() -> Iterator[None]:
     from tdml_assets.core.state_identity import StateConflictError
     from tdml_assets.resources.blobs import BlobConflictError, BlobStoreError
     from tdml_assets.resources.run_lock import StateBusyError
-    from tdml_assets.resources.warehouse import WarehouseBusyError
+    from tdml_assets.resources.warehouse_errors import WarehouseError
 
     try:
         yield
     except (SettingsError, SourceError, StateConflictError, UnknownNameError) as error:
         fail(str(error), USAGE)
-    except (StateBusyError, WarehouseBusyError, EmptyStateError, BlobConflictError, BlobStoreError) as error:
+    except (StateBusyError, WarehouseError, EmptyStateError, BlobConflictError, BlobStoreError) as error:
         fail(str(error), FAILED)
     except OSError as error:
-        # A full disk, missing permissions: the system's words name the path.
-        fail(str(error), FAILED)
+        fail(_place_words(error), FAILED)
+
+
+def _place_words(error: OSError) -> str:
+    """A full disk or missing permissions, with the remedy; else the system's words, which name the path."""
+    place = error.filename or "the state folder"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return f"no space is left for {place}: free some, then run again; results of earlier runs are as they were"
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return f"{place} may not be read or written: correct its permissions, or set another TDML_HOME"
+    return str(error)
 
 
 class EmptyStateError(LookupError):

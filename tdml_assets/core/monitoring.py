@@ -33,7 +33,11 @@ SESSIONS = _table(
         "checked for the raw data, whose workflow is 'all'.",
     ),
     Column("note", "VARCHAR", "What a reader of the figures should know, such as a split by customers."),
-    Column("updated_at", "TIMESTAMP", "When the row was last written, UTC."),
+    Column(
+        "updated_at",
+        "TIMESTAMP",
+        "When the row was last written, UTC; after every earlier row, even where the clock was set back.",
+    ),
 )
 MODEL_METRICS = _table(
     "model_metrics",

@@ -9,9 +9,10 @@ its pandas I/O manager binds columns by position and deletes before it inserts, 
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,19 @@ from tdml_assets.core.contracts import TableContract
 from tdml_assets.core.monitoring import SESSIONS, TABLES
 from tdml_assets.core.statements import Statement, render
 from tdml_assets.resources.run_lock import exclusive_run
+from tdml_assets.resources.warehouse_errors import (
+    WarehouseBusyError,
+    busy,
+    damaged_log,
+    explaining,
+    is_busy,
+    is_damaged_log,
+    set_log_aside,
+)
 
+__all__ = ["Database", "Warehouse", "WarehouseBusyError", "forget_runs"]
 
-class WarehouseBusyError(RuntimeError):
-    """Another process holds the warehouse file."""
+_LOG = logging.getLogger(__name__)
 
 
 class Database:
@@ -188,35 +198,28 @@ class Warehouse(DuckDBResource):
     @contextmanager
     def read(self) -> Iterator[Database]:
         """Open the warehouse for reading. Other readers may be open; a writer may not."""
-        connection = self._open(read_only=True)
-        try:
+        with explaining(Path(self.database)), closing(self._open(read_only=True)) as connection:
             yield Database(connection)
-        finally:
-            connection.close()
 
     @contextmanager
     def write(self) -> Iterator[Database]:
         """Open the warehouse for one transaction: committed at the end of the block, rolled back on any error."""
-        connection = self._open(read_only=False)
-        try:
+        with explaining(Path(self.database)), closing(self._open(read_only=False)) as connection:
             connection.begin()
             try:
                 yield Database(connection)
-            except BaseException:
-                connection.rollback()
+            except BaseException as error:
+                # A full disk may have ended the transaction already; the error that did must be the one that is seen.
+                with suppress(duckdb.Error) if isinstance(error, duckdb.Error) else nullcontext():
+                    connection.rollback()
                 raise
             connection.commit()
-        finally:
-            connection.close()
 
     @contextmanager
     def get_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A plain read-write connection, for code written for dagster-duckdb's resource; closed whatever happens."""
-        connection = self._open(read_only=False)
-        try:
+        with explaining(Path(self.database)), closing(self._open(read_only=False)) as connection:
             yield connection
-        finally:
-            connection.close()
 
     def _open(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         path = Path(self.database)
@@ -238,15 +241,17 @@ class Warehouse(DuckDBResource):
         while True:
             try:
                 connection = duckdb.connect(str(path), read_only=read_only, config=config)
-            except duckdb.IOException as error:
-                # The message names the file, whose path may hold the word as well.
-                if "lock" not in str(error).replace(str(path), "").lower():
+            except duckdb.Error as error:
+                if is_damaged_log(error):
+                    if read_only:
+                        raise damaged_log(path) from error
+                    aside = set_log_aside(path)
+                    _LOG.warning("%s", f"the last transaction of a killed process was damaged and is now {aside}")
+                    continue
+                if not is_busy(error, path):
                     raise
                 if time.monotonic() >= deadline:
-                    raise WarehouseBusyError(
-                        f"the warehouse {path} is held by another process after {self.wait_seconds:g} s "
-                        f"({_holder(str(error))}): let it finish or end it, then run again"
-                    ) from error
+                    raise busy(error, path, self.wait_seconds) from error
             else:
                 connection.execute(render("warehouse/utc").text)
                 return connection
@@ -263,8 +268,3 @@ def forget_runs(database: Database, run_ids: Sequence[str]) -> None:
             )
     if database.has_table(SESSIONS.path):
         database.execute(render("sessions/abandon", sessions_table=SESSIONS.path, run_ids=list(run_ids)))
-
-
-def _holder(message: str) -> str:
-    start = message.find("PID")
-    return message[start : start + 20].split(")", maxsplit=1)[0].rstrip(".") if start >= 0 else "holder unknown"

@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+import types
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -289,3 +290,19 @@ def test_s3_that_cannot_be_reached_is_said_to_be_no_connection(tmp_path):
     ).get_client()
     with pytest.raises(SourceError, match="no connection to S3"):
         collect(tmp_path, "s3://lake/a.csv", lambda: client)
+
+
+def test_a_file_larger_than_the_free_space_is_refused_before_a_byte_is_written(tmp_path):
+    def body(size):
+        pytest.fail("nothing is read")
+
+    with pytest.raises(SourceError, match=r"but .* has [\d,]+ free: make room, or move TDML_HOME"):
+        source_transport._keep(
+            "https://shop/orders.csv",
+            types.SimpleNamespace(read=body),
+            etag=None,
+            length=10**18,
+            cache_folder=tmp_path,
+            max_bytes=10**19,
+        )
+    assert list(tmp_path.iterdir()) == []

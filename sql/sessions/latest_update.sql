@@ -1,0 +1,1 @@
+select max(updated_at) as updated_at from {{ table | identifier }}
