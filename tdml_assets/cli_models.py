@@ -188,7 +188,7 @@ def _store_of(workflow: str) -> Iterator[BundleStore]:
 def _opened() -> Iterator[BundleStore]:
     """The model store, with what may go wrong inside the block said in one line."""
     # Building the store brings boto3 and Dagster along, which a wrong command line need not wait for.
-    from tdml_assets.resources.platform import build_model_store  # noqa: PLC0415
+    from tdml_assets.resources.platform import build_model_store
 
     try:
         yield build_model_store(load_settings()).open()

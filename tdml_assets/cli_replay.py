@@ -31,9 +31,9 @@ def replay(
     tdml-assets replay --from 2025-01-31 --to 2025-12-31 --every month --workflow cltv
     """
     # cli.py imports this module, and whoever runs another command is spared Dagster's start.
-    from tdml_assets.cli import _make_ready, _require_own_state, _settings  # noqa: PLC0415
-    from tdml_assets.replay import ReplayRefusedError, ReplayStoppedError, run_replay  # noqa: PLC0415
-    from tdml_assets.settings import SettingsError  # noqa: PLC0415
+    from tdml_assets.cli import _make_ready, _require_own_state, _settings
+    from tdml_assets.replay import ReplayRefusedError, ReplayStoppedError, run_replay
+    from tdml_assets.settings import SettingsError
 
     try:
         dates = replay_dates(first.date(), last.date(), every_of(every))

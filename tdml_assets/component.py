@@ -161,6 +161,16 @@ def component_tree() -> dg.ComponentTree:
     return dg.ComponentTree.for_project(project_root())
 
 
+def workflow_definitions() -> dg.Definitions:
+    """What the YAML files become.
+
+    ``ComponentTree.build_defs`` without a place would do the same and import every package that offers components, dagster-dbt
+    and dagster-aws among them, to list their component types: twice the time of all the rest.
+    """
+    tree = component_tree()
+    return dg.Definitions.merge(tree.build_defs(tree.defs_module_path), dg.Definitions(component_tree=tree))
+
+
 def declarations() -> dict[Path, bytes]:
     """Every YAML file that workflows are declared in, as it is now."""
     folder = component_tree().defs_module_path

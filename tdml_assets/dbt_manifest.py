@@ -20,6 +20,8 @@ from tdml_assets.core.project_files import project_file
 #: What keeps dbt from reporting home.
 QUIET = {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DO_NOT_TRACK": "1"}
 _PACKAGES = ("dbt-core", "dbt-adapters", "dbt-duckdb")
+#: Nodes whose statements a session runs.
+_COMPILED = ("resource_type:model", "resource_type:test")
 
 
 class DbtProjectError(RuntimeError):
@@ -41,7 +43,7 @@ def dbt_executable() -> str:
 
 
 def _fingerprint(project: Path, catalog: str) -> str:
-    digest = hashlib.sha256(catalog.encode())
+    digest = hashlib.sha256("\n".join([catalog, *_COMPILED, ""]).encode())
     for package in _PACKAGES:
         digest.update(f"{package}=={importlib.metadata.version(package)}\n".encode())
     for path in sorted(project.rglob("*")):
@@ -85,7 +87,7 @@ def ensure_manifest(home: Path, catalog: str) -> Path:
 def _compile(project: Path, catalog: str, manifest: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="compile-", dir=manifest.parent) as scratch:
         command = [dbt_executable(), "--quiet", "--no-populate-cache", "compile", "--no-introspect"]
-        command += ["--select", "resource_type:model", "--project-dir", str(project), "--profiles-dir", str(project)]
+        command += ["--select", *_COMPILED, "--project-dir", str(project), "--profiles-dir", str(project)]
         environment = {
             **os.environ,
             **QUIET,

@@ -16,7 +16,7 @@ from tdml_assets.assets.snapshots import build_snapshots
 from tdml_assets.automation.jobs import build_jobs
 from tdml_assets.automation.schedules import build_schedules
 from tdml_assets.automation.sensors import build_sensors
-from tdml_assets.component import component_tree, declarations, declared_workflows, switched_off
+from tdml_assets.component import declarations, declared_workflows, switched_off, workflow_definitions
 from tdml_assets.dbt import build_dbt_assets, dbt_environment
 from tdml_assets.dbt_manifest import ensure_manifest
 from tdml_assets.resources.platform import build_resources
@@ -43,7 +43,7 @@ def _build(settings: Settings) -> dg.Definitions:
     jobs = build_jobs(specs)
     resources = build_resources(settings)
     dbt_assets, shift_check, dbt = build_dbt_assets(
-        settings.home, dbt_environment(settings.home, resources["warehouse"])
+        settings.home, dbt_environment(settings.home, resources["warehouse"]), settings.dbt_runner
     )
     platform = dg.Definitions(
         assets=[
@@ -64,9 +64,9 @@ def _build(settings: Settings) -> dg.Definitions:
         sensors=build_sensors(specs, jobs),
         resources={
             **resources,
-            "dbt": dbt,
+            **dbt,
             "overview": OverviewPage(settings, specs, switched_off(settings)),
         },
         executor=dg.in_process_executor,
     )
-    return dg.Definitions.merge(platform, component_tree().build_defs())
+    return dg.Definitions.merge(platform, workflow_definitions())

@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,6 +58,8 @@ class ReportResult:
 
 def write_sample(sample: pa.Table, path: Path) -> Path:
     """Write a sample where :func:`draw_report` can read it."""
+    import pyarrow.parquet as pq
+
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(sample, path)
     return path
@@ -162,7 +163,7 @@ def choose_columns(
     -------
     Numeric columns, text columns, reason per column left out.
     """
-    from pandas.api.types import is_bool_dtype, is_numeric_dtype  # noqa: PLC0415
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
     numeric: list[str] = []
     texts: list[str] = []
@@ -188,7 +189,8 @@ def choose_columns(
 
 
 def _read(path: str, columns: Sequence[str]) -> pd.DataFrame:
-    import numpy as np  # noqa: PLC0415
+    import numpy as np
+    import pyarrow.parquet as pq
 
     present = set(pq.read_schema(path).names)
     frame: pd.DataFrame = pq.read_table(path, columns=[column for column in columns if column in present]).to_pandas()
@@ -220,8 +222,8 @@ def _draw(request: Mapping[str, Any]) -> dict[str, Any]:
     if not numeric and not texts:
         return {"drawn": [], "dropped": dropped, "detail": "no column can be drawn"}
 
-    from evidently import DataDefinition, Dataset, Report  # noqa: PLC0415
-    from evidently.presets import DataDriftPreset  # noqa: PLC0415
+    from evidently import DataDefinition, Dataset, Report
+    from evidently.presets import DataDriftPreset
 
     names = {column: html_text.escape(column) for column in (*numeric, *texts)}
     definition = DataDefinition(

@@ -111,6 +111,11 @@ class Settings(_Frozen):
         "given.",
     )
     warehouse: WarehouseSettings = WarehouseSettings()
+    dbt_runner: Literal["compiled", "dbt"] = Field(
+        default="compiled",
+        description="Who builds the dbt project's tables: the statements that dbt compiled, run in the session's own process, or "
+        "dbt itself (dbt build), which takes some seconds longer to start. The tables are the same.",
+    )
     models_url: str | None = Field(
         default=None, description="Folder or s3:// URL of model bundles; <home>/models unless given."
     )

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tdml_assets.core.bundles import EVALUATED_PREFIX, Manifest, evaluated_of, refusing_damage
 from tdml_assets.core.golden import GOLDEN_FILE, check_golden
@@ -89,6 +88,8 @@ class LoadedChampion:
 
 def reference_files(*, features: Reference, predictions: Reference, sample: pa.Table) -> dict[str, bytes]:
     """What a session stores beside its model, so that drift can be measured when its tables are long gone."""
+    import pyarrow.parquet as pq
+
     buffer = io.BytesIO()
     pq.write_table(sample, buffer)
     return {

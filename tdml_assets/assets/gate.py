@@ -15,7 +15,6 @@ from typing import Any, Generic, TypeVar
 import dagster as dg
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tdml_assets.assets.champions import Measurable, load_measurable
 from tdml_assets.assets.sessions import find_session, record_session, session_id_of
@@ -123,6 +122,8 @@ def read_candidate(database: Database, context: dg.AssetExecutionContext, workfl
 
 def scope_of(spec: WorkflowSpec, splits: Mapping[str, pa.Table]) -> Scope:
     """What the evaluated fit of these splits knew."""
+    import pyarrow.compute as pc
+
     seen = [splits[name]["snapshot_date"] for name in ("train", "validation") if splits[name].num_rows]
     latest = max(pc.max(days).as_py() for days in seen)
     test = pc.max(splits["test"]["snapshot_date"]).as_py()
@@ -132,6 +133,8 @@ def scope_of(spec: WorkflowSpec, splits: Mapping[str, pa.Table]) -> Scope:
 
 def meet(database: Database, spec: WorkflowSpec, rival: Rival[Measurable], measured: Measured) -> Meeting:
     """Measure the champion's evaluated fit on the candidate's test rows, beside the candidate's."""
+    import pyarrow.compute as pc
+
     loss = task_of(spec).loss
     if loss is None or rival.manifest is None:
         return None, []
@@ -157,6 +160,8 @@ def _window(database: Database, spec: WorkflowSpec) -> TestWindow:
 
 def _score(database: Database, spec: WorkflowSpec, champion: Measurable, customers: Any) -> Any:
     """(customers,) what the champion's evaluated fit says of the test rows, through its own preparation."""
+    import pyarrow.compute as pc
+
     holdout = holdout_contract(spec.name).path
     database.execute(render("gate/rows", view=_VIEW, features_table=features_table(spec), holdout=holdout))
     rows = database.arrow(

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_aws.s3 import S3Resource
 
 from tdml_assets.assets.sessions import session_id_of
 from tdml_assets.core.raw_contracts import ORDERS, REASONS, REJECTED_ROWS, TABLES
@@ -68,7 +67,9 @@ def _raw_table(
         metadata=table_metadata(contract),
         check_specs=checks if table == "orders" else None,
     )
-    def raw_table(context: dg.AssetExecutionContext, warehouse: Warehouse, s3: S3Resource) -> dg.MaterializeResult:
+    def raw_table(
+        context: dg.AssetExecutionContext, warehouse: Warehouse, s3: dg.ResourceParam[Any]
+    ) -> dg.MaterializeResult:
         found = FoundFiles((), ())
         cache_folder.mkdir(parents=True, exist_ok=True)
         if declaration is not None:

@@ -10,7 +10,6 @@ from typing import Any
 
 import dagster as dg
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tdml_assets.assets.gate import (
     Meeting,
@@ -60,6 +59,8 @@ def days_of(database: Database, workflow: str) -> list[date]:
 
 def _read_lists(database: Database, spec: WorkflowSpec, split: str, name: str, day: date) -> tuple[pa.Array, Outcome]:
     """One kind of list of one window as it was stored: whose they are, and what became of them."""
+    import pyarrow.compute as pc
+
     training = training_contract(spec.name).path
     rows = database.arrow(
         render("recommendation/holdout", table=holdout_contract(spec.name).path, split=split, list=name)

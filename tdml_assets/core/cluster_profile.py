@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from tdml_assets.core import statistics
 from tdml_assets.core.statements import render
@@ -191,6 +190,8 @@ def match_labels(
     ValueError
         If labels are repeated, or both sides have segments and no feature in common.
     """
+    from scipy.optimize import linear_sum_assignment
+
     for name, side in (("previous", previous), ("current", current)):
         labels = [group["label"] for group in side]
         if len(labels) != len(set(labels)):

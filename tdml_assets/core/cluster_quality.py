@@ -18,9 +18,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.cluster import KMeans
-from sklearn.metrics import adjusted_rand_score, silhouette_score
-from threadpoolctl import threadpool_limits
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -89,6 +86,8 @@ def fit_centroids(values: Floats, k: int, *, seed: int, starts: int = STARTS, in
     ValueError
         If fewer than ``k`` rows differ.
     """
+    from sklearn.cluster import KMeans
+
     ordered = values[_order(values)]
     different = 1 + int((np.diff(ordered, axis=0) != 0).any(axis=1).sum()) if len(ordered) else 0
     if different < k:
@@ -108,6 +107,8 @@ def fit_centroids(values: Floats, k: int, *, seed: int, starts: int = STARTS, in
 
 def one_thread() -> AbstractContextManager[Any]:
     """Hold the numeric libraries to one thread: sums of several are added in another order every time."""
+    from threadpoolctl import threadpool_limits
+
     limited: AbstractContextManager[Any] = threadpool_limits(1)
     return limited
 
@@ -130,6 +131,9 @@ def silhouette(values: Floats, labels: ArrayLike, *, rows: int = SILHOUETTE_ROWS
     values, found = sample(values, np.asarray(labels), rows=rows, seed=seed)
     if not 2 <= len(np.unique(found)) < len(found):
         return None
+    # Before the threads are limited: a library that is loaded later would not be.
+    from sklearn.metrics import silhouette_score
+
     with one_thread():
         return _significant(silhouette_score(values, found))
 
@@ -152,6 +156,8 @@ def stability(
     Source: L. Hubert, P. Arabie, Comparing partitions, J. Classification 2 (1985); resampling as in C. Hennig,
     Cluster-wise assessment of cluster stability, Comput. Stat. Data Anal. 52 (2007).
     """
+    from sklearn.metrics import adjusted_rand_score
+
     ordered = values[_order(values)]
     draw = np.random.default_rng(seed)
     found: dict[str, list[float]] = {name: [] for name, (rows, _) in measured.items() if len(rows) >= 2}

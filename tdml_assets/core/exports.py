@@ -26,7 +26,6 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 DATASET = "parent_segment_attributes"
 PARQUET, CSV, CATALOG_CSV, MANIFEST = "attributes.parquet", "attributes.csv", "catalog.csv", "manifest.json"
@@ -208,6 +207,8 @@ def _is_text(type_: pa.DataType) -> bool:
 
 
 def _defused(column: pa.Array) -> pa.Array:
+    import pyarrow.compute as pc
+
     dangerous = pc.and_(
         pc.match_substring_regex(column, _FORMULA), pc.invert(pc.match_substring_regex(column, _NEGATIVE_NUMBER))
     )

@@ -234,8 +234,8 @@ def _held(score: Any, outcome: Any, share: Any) -> Any:
 
 def _canvas(title: str, *, height: float) -> tuple[Figure, Axes]:
     # Half a second, which whoever only imports this module is spared.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
-    from matplotlib.figure import Figure  # noqa: PLC0415
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
     figure = Figure(figsize=(_WIDTH_INCHES, height), dpi=_DPI, layout="constrained")
     FigureCanvasAgg(figure)
@@ -279,7 +279,7 @@ def _legend_above(axes: Axes) -> None:
 
 
 def _thousands(axis: Any) -> None:
-    from matplotlib.ticker import FuncFormatter  # noqa: PLC0415
+    from matplotlib.ticker import FuncFormatter
 
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
 

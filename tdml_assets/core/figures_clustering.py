@@ -158,7 +158,7 @@ def choice_of_k(candidates: Sequence[Mapping[str, Any]], *, chosen: int, min_sta
 
 def _heat(axes: Any, values: Any) -> Callable[[float], Sequence[float]]:
     """Paint the cells; returns the colour per share of the range, 0 to 1."""
-    from matplotlib.colors import LinearSegmentedColormap  # noqa: PLC0415
+    from matplotlib.colors import LinearSegmentedColormap
 
     colours = LinearSegmentedColormap.from_list("segments", [_ORANGE, "#ffffff", _BLUE])
     if not values.size:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 
 from tdml_assets.core.metrics import auc, spearman
@@ -118,6 +117,8 @@ def _of_levels(column: pa.ChunkedArray, encoding: ArrayLike, goal: Floats, min_r
 
     The halves are never ranked together: their overall means differ by chance, the higher on the side of the lower.
     """
+    import pyarrow.compute as pc
+
     encoded = pc.dictionary_encode(column.combine_chunks(), null_encoding="encode")
     level = encoded.indices.to_numpy(zero_copy_only=False)
     size, values = len(encoded.dictionary), np.asarray(encoding, dtype=np.float64)

@@ -1,7 +1,7 @@
 """The shift test: deleting every later row must not change a feature.
 
-Belongs here: which models rebuild the features and in what order, which snapshots to look at, and the verdict.
-Does not: running the models (``dbt.py``), computing features (``dbt_project/``).
+Belongs here: which snapshots to look at, and the verdict.
+Does not: running the models (``assets/shift.py``), computing features (``dbt_project/``).
 
 The features of snapshot S are computed again from the rows up to S alone, by the very statements that made the stored
 ones. A feature that looked past S comes out different.
@@ -12,25 +12,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from graphlib import TopologicalSorter
-from typing import Any
-
-
-@dataclass(frozen=True)
-class Model:
-    """One dbt model as it is run.
-
-    Parameters
-    ----------
-    schema, name : where it is built.
-    is_view : whether it is a view rather than a table.
-    sql : its compiled statement.
-    """
-
-    schema: str
-    name: str
-    is_view: bool
-    sql: str
 
 
 @dataclass(frozen=True)
@@ -59,31 +40,6 @@ class Comparison:
     def agrees(self) -> bool:
         """Whether nothing differs."""
         return not (self.only_stored or self.only_recomputed or self.different)
-
-
-def models_in_order(manifest: Mapping[str, Any]) -> tuple[Model, ...]:
-    """List the models of a compiled manifest, each after those it reads.
-
-    Raises
-    ------
-    ValueError
-        If a model carries no compiled statement: the manifest was parsed, not compiled.
-    """
-    nodes = {key: node for key, node in manifest["nodes"].items() if node["resource_type"] == "model"}
-    graph = {key: [parent for parent in nodes[key]["depends_on"]["nodes"] if parent in nodes] for key in sorted(nodes)}
-    models = []
-    for key in TopologicalSorter(graph).static_order():
-        node = nodes[key]
-        if not node.get("compiled_code"):
-            raise ValueError(f"{key} has no compiled_code in the dbt manifest: make it with dbt compile, not dbt parse")
-        is_view = node["config"]["materialized"] == "view"
-        models.append(Model(schema=node["schema"], name=node["name"], is_view=is_view, sql=node["compiled_code"]))
-    return tuple(models)
-
-
-def catalog_of(manifest: Mapping[str, Any]) -> str:
-    """Name of the database that the compiled statements mention."""
-    return str(next(node["database"] for node in manifest["nodes"].values() if node["resource_type"] == "model"))
 
 
 def snapshots_to_check(snapshots: Sequence[date]) -> tuple[date, ...]:

@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tdml_assets.core.feature_words import Words, words_of
@@ -68,6 +67,8 @@ def top_reasons(
     ValueError
         If shapes do not agree, an attribution is not finite, or a feature comes from none of the raw columns.
     """
+    import pyarrow.compute as pc
+
     if attributions.shape != (values.num_rows, len(names)):
         raise ValueError(
             f"attributions have the shape {attributions.shape}, the values {values.num_rows} rows and the names "
@@ -145,6 +146,8 @@ def _choose(
 
 def _said(column: pa.ChunkedArray, rows: NDArray[np.int64], words: Words, reference: float | None) -> pa.Array:
     """Say the values of some rows of a column: every different value is put into words once."""
+    import pyarrow.compute as pc
+
     taken = column.take(pa.array(rows))
     if pa.types.is_dictionary(taken.type):
         taken = taken.cast(taken.type.value_type)

@@ -16,7 +16,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
-from scipy.special import chdtrc
 
 from tdml_assets.core.statements import Statement, render
 
@@ -311,6 +310,8 @@ def label_stats(reader: Reader, table: Sequence[str], where: Mapping[str, Any], 
 
 def chi2_p_value(statistic: float, degrees: int) -> float:
     """Chance of at least ``statistic`` under chi-square; 1 without a degree of freedom."""
+    from scipy.special import chdtrc
+
     return float(chdtrc(degrees, max(0.0, statistic))) if degrees > 0 else 1.0
 
 

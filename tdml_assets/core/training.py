@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tdml_assets.core.contracts import Column, TableContract
@@ -99,6 +98,8 @@ def search_parameters(
     -------
     What was tried and the best point; None where no grid is declared.
     """
+    import pyarrow.compute as pc
+
     if not declared.grid:
         return None
     rows = pa.concat_tables([splits["train"], splits["validation"]])

@@ -49,7 +49,7 @@ class SlackChannel:
 
     def _client(self) -> WebClient:
         # Half a second, which runs without an alert are spared.
-        from dagster_slack import SlackResource  # noqa: PLC0415
+        from dagster_slack import SlackResource
 
         client = SlackResource(token=self.token).get_client()
         client.base_url = self.settings.base_url
@@ -59,7 +59,7 @@ class SlackChannel:
         return client
 
     def _post(self, client: WebClient, words: str) -> None:
-        from slack_sdk.errors import SlackApiError, SlackClientError  # noqa: PLC0415
+        from slack_sdk.errors import SlackApiError, SlackClientError
 
         try:
             client.chat_postMessage(channel=self.settings.channel, text=words, unfurl_links=False, unfurl_media=False)

@@ -24,15 +24,11 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import pyarrow.csv
-import pyarrow.parquet
-
 from tdml_assets.core import exports
 from tdml_assets.core.attributes import CATALOG
 from tdml_assets.core.exports import ExportError, StoredExport
 from tdml_assets.core.statements import Statement, render
 from tdml_assets.destinations import Delivery, Failpoint, no_failpoint
-from tdml_assets.destinations.bucket import BucketStore
 
 if TYPE_CHECKING:
     from tdml_assets.resources.warehouse import Database
@@ -40,7 +36,6 @@ if TYPE_CHECKING:
 ATTRIBUTES_TABLE = ("audience", exports.DATASET)
 BATCH_ROWS = 100_000
 _INCOMING = ".incoming-"
-_CSV_OPTIONS = pyarrow.csv.WriteOptions(eol="\r\n", quoting_style="needed")
 
 
 class ExportStore(Protocol):
@@ -103,6 +98,8 @@ class FilesDestination:
         else:
             if s3_client is None:
                 raise ValueError(f"exports_url {url!r} is on S3 and there is no S3 client: configure the s3 resource")
+            from tdml_assets.destinations.bucket import BucketStore
+
             self._store, self._scratch = BucketStore(s3_client, location), scratch
 
     def deliver(self, database: Database, session_id: str) -> Delivery:
@@ -255,13 +252,17 @@ def write_files(
 
 
 def _write_table(database: Database, statement: Statement, batch_rows: int, *, csv: Path, parquet: Path | None) -> int:
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    options = pyarrow.csv.WriteOptions(eol="\r\n", quoting_style="needed")
     rows = 0
     with ExitStack() as stack:
         text: pyarrow.csv.CSVWriter | None = None
         columnar: pyarrow.parquet.ParquetWriter | None = None
         for batch in database.batches(statement, batch_rows):
             if text is None:
-                text = stack.enter_context(pyarrow.csv.CSVWriter(csv, batch.schema, write_options=_CSV_OPTIONS))
+                text = stack.enter_context(pyarrow.csv.CSVWriter(csv, batch.schema, write_options=options))
                 if parquet is not None:
                     columnar = stack.enter_context(pyarrow.parquet.ParquetWriter(parquet, batch.schema))
             text.write_batch(exports.spreadsheet_safe(batch))

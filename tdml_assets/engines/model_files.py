@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import xgboost as xgb
+if TYPE_CHECKING:
+    import xgboost as xgb
 
 from tdml_assets.engines.booster_check import checked_booster
 
@@ -49,6 +50,8 @@ def read_booster(files: Mapping[str, bytes], name: str, *, objective: str, round
     ValueError
         If it is another.
     """
+    import xgboost as xgb
+
     booster = xgb.Booster()
     booster.load_model(checked_booster(files[name], name))
     found = json.loads(booster.save_config())["learner"]["objective"]["name"]

@@ -125,7 +125,7 @@ class PythonEngine:
             module, attribute = LEARNERS[spec.estimator]
             found: Learner = getattr(import_module(module), attribute)()
         elif "." in spec.estimator:
-            from tdml_assets.engines.sklearn_estimator import SklearnLearner  # noqa: PLC0415
+            from tdml_assets.engines.sklearn_estimator import SklearnLearner
 
             found = SklearnLearner(extra_trusted=self._trusted_types)
         else:

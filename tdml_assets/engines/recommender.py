@@ -14,15 +14,15 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from scipy import sparse
-from scipy.linalg.lapack import dpotrf, dpotri
-from threadpoolctl import threadpool_limits
+
+if TYPE_CHECKING:
+    from scipy import sparse
+
 
 ITEM_FILE = "items.parquet"
 _COLUMNS_AT_ONCE = 512
@@ -127,6 +127,8 @@ def fit_scorer(name: str, baskets: sparse.csr_matrix, parameters: Mapping[str, A
     ValueError
         If there is no learner of that name, or nothing was bought.
     """
+    from threadpoolctl import threadpool_limits
+
     if baskets.nnz == 0:
         raise ValueError(
             "no basket holds a product that is scored: give more orders, or raise recommendation.max_items"
@@ -143,6 +145,9 @@ def fit_scorer(name: str, baskets: sparse.csr_matrix, parameters: Mapping[str, A
 
 def load_scorer(name: str, columns: int, parameters: Mapping[str, Any], files: Mapping[str, bytes]) -> Scorer:
     """Bring back a scorer from the verified bytes of its files."""
+    import pyarrow.parquet as pq
+    from scipy import sparse
+
     table = pq.read_table(io.BytesIO(files[ITEM_FILE]))
     if name == "als":
         factors = np.column_stack([column.to_numpy() for column in table.columns]).astype(np.float32)
@@ -176,6 +181,8 @@ def _fit_ease(baskets: sparse.csr_matrix, penalty: float, neighbours: int) -> It
 
     Only the strongest weights of a product are kept. It makes scoring sparse, and did not cost accuracy on real logs.
     """
+    from scipy.linalg.lapack import dpotrf, dpotri
+
     gram = (baskets.T @ baskets).toarray(order="F")
     gram[np.diag_indices_from(gram)] += penalty
     factor, failed = dpotrf(gram, lower=1, overwrite_a=1)
@@ -192,6 +199,8 @@ def _fit_ease(baskets: sparse.csr_matrix, penalty: float, neighbours: int) -> It
 
 def _strongest(weights: NDArray[np.float64], neighbours: int) -> sparse.csr_matrix:
     """Keep the ``neighbours`` largest weights of every column by size."""
+    from scipy import sparse
+
     bought, scored = [], []
     keep = min(neighbours, len(weights))
     for begin in range(0, weights.shape[1], _COLUMNS_AT_ONCE):
@@ -208,7 +217,7 @@ def _strongest(weights: NDArray[np.float64], neighbours: int) -> sparse.csr_matr
 
 def _fit_als(baskets: sparse.csr_matrix, parameters: Mapping[str, Any], seed: int) -> ItemFactors:
     # Half a second to import, which only those who train spend.
-    from implicit.als import AlternatingLeastSquares  # noqa: PLC0415
+    from implicit.als import AlternatingLeastSquares
 
     model = AlternatingLeastSquares(
         # No more factors than the matrix can have.
@@ -228,6 +237,8 @@ def _fit_als(baskets: sparse.csr_matrix, parameters: Mapping[str, Any], seed: in
 
 
 def _parquet(table: pa.Table) -> bytes:
+    import pyarrow.parquet as pq
+
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
     return buffer.getvalue()

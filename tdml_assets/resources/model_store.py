@@ -9,18 +9,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import boto3
-from botocore import UNSIGNED
-from botocore.config import Config
-from dagster_aws.s3.resources import ResourceWithS3Configuration
 from pydantic import Field
 
+from tdml_assets.extras import load_extra
 from tdml_assets.resources.blobs import FolderStore, parse_url
 from tdml_assets.resources.bundle_store import BundleStore
-from tdml_assets.resources.s3_blobs import S3Store
+from tdml_assets.resources.s3 import S3Configuration
 
 
-class ModelStore(ResourceWithS3Configuration):
+class ModelStore(S3Configuration):
     """Versioned models in a folder or in S3, under one layout.
 
     The S3 settings are those of dagster-aws's ``S3Resource``; where they are not set, boto3's credential chain applies.
@@ -39,12 +36,19 @@ class ModelStore(ResourceWithS3Configuration):
         address = parse_url(self.url)
         if address.folder is not None:
             return BundleStore(FolderStore(address.folder))
-        store = S3Store(self._client(), str(address.bucket), address.prefix, deadline_seconds=self.deadline_seconds)
+        client = self._client()
+        from tdml_assets.resources.s3_blobs import S3Store
+
+        store = S3Store(client, str(address.bucket), address.prefix, deadline_seconds=self.deadline_seconds)
         return BundleStore(store, Path(self.cache_folder).expanduser() if self.cache_folder else None)
 
     def _client(self) -> Any:
+        boto3 = load_extra("boto3", "s3", "A model store at an s3:// address")
+        botocore = load_extra("botocore.config", "s3", "A model store at an s3:// address")
         session = boto3.session.Session(profile_name=self.profile_name)
-        signature = {"signature_version": UNSIGNED} if self.use_unsigned_session else {}
+        signature = (
+            {"signature_version": load_extra("botocore", "s3", "S3").UNSIGNED} if self.use_unsigned_session else {}
+        )
         return session.client(
             "s3",
             region_name=self.region_name,
@@ -54,7 +58,7 @@ class ModelStore(ResourceWithS3Configuration):
             aws_access_key_id=self.aws_access_key_id,
             aws_secret_access_key=self.aws_secret_access_key,
             aws_session_token=self.aws_session_token,
-            config=Config(
+            config=botocore.Config(
                 retries={"mode": "standard", "total_max_attempts": 1},
                 connect_timeout=self.timeout_seconds,
                 read_timeout=self.timeout_seconds,

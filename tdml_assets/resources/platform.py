@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from dagster_aws.s3 import S3Resource
-
 from tdml_assets.environment import machine
 from tdml_assets.resources.model_store import ModelStore
+from tdml_assets.resources.s3 import S3
 from tdml_assets.resources.warehouse import Warehouse
 from tdml_assets.settings import Settings
 
@@ -26,9 +25,9 @@ def build_warehouse(settings: Settings) -> Warehouse:
     )
 
 
-def build_s3(settings: Settings) -> S3Resource:
+def build_s3(settings: Settings) -> S3:
     """S3 as the settings say where, and the environment with which credentials."""
-    return S3Resource(endpoint_url=settings.s3.endpoint_url, region_name=settings.s3.region_name)
+    return S3(endpoint_url=settings.s3.endpoint_url, region_name=settings.s3.region_name)
 
 
 def s3_client(settings: Settings) -> Any:

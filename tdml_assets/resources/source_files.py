@@ -20,7 +20,6 @@ from tdml_assets.core.addresses import is_printable, redacted, without_query
 from tdml_assets.core.source_rules import SourceError
 from tdml_assets.core.sources import Source, Sources
 from tdml_assets.resources.source_faults import source_faults
-from tdml_assets.resources.source_transport import fetch_http, fetch_s3, list_s3
 
 _CHUNK_BYTES = 1 << 20
 _PATTERN = set("*?[")
@@ -103,11 +102,15 @@ def _here(
     for location in declaration.path:
         scheme = urlsplit(location).scheme if "://" in location else ""
         if scheme in {"http", "https"}:
+            from tdml_assets.resources.source_transport import fetch_http
+
             seconds = declaration.max_fetch_seconds
             path = fetch_http(location, cache_folder, max_bytes=max_bytes, max_seconds=seconds)
             yield without_query(location), path
         elif scheme == "s3":
             client = client or s3_client()
+            from tdml_assets.resources.source_transport import fetch_s3, list_s3
+
             for bucket, key in list_s3(client, location, _ENDINGS[declaration.format]):
                 yield f"s3://{bucket}/{key}", fetch_s3(client, bucket, key, cache_folder, max_bytes=max_bytes)
         else:

@@ -246,7 +246,7 @@ def check_state(settings: Settings) -> None:
     SourceError
         If the orders had to be read and cannot be.
     """
-    from tdml_assets.resources.platform import build_warehouse  # noqa: PLC0415 - brings boto3 along
+    from tdml_assets.resources.platform import build_warehouse
 
     state = state_folder(settings)
     if not settings.warehouse_path.exists():
@@ -271,7 +271,7 @@ def _check_with(state: StateFolder, database: Database | None, settings: Setting
 
 def _compare_declared(settings: Settings, remembered: Sketch) -> Comparison | None:
     """Load the declared orders into a database that is thrown away, and look for the remembered customers there."""
-    from tdml_assets.resources.platform import build_warehouse, s3_client  # noqa: PLC0415 - brings boto3 along
+    from tdml_assets.resources.platform import build_warehouse, s3_client
 
     orders = settings.sources.orders
     if orders is None or not remembered.is_telling:
@@ -302,7 +302,7 @@ def accept_same_customers(settings: Settings) -> str:
     StateConflictError
         If one of the two is the sample: its customers are simulated.
     """
-    from tdml_assets.resources.platform import build_warehouse  # noqa: PLC0415 - brings boto3 along
+    from tdml_assets.resources.platform import build_warehouse
 
     state = state_folder(settings)
     if settings.warehouse_path.exists():

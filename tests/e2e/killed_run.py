@@ -25,13 +25,10 @@ import dagster as dg
 from dagster._core.definitions.dependency import NodeHandle
 
 import tdml_assets
-from tdml_assets.dbt import WarehouseDbt
 from tdml_assets.definitions import defs
 from tdml_assets.resources.bundle_store import BundleStore
 from tdml_assets.resources.warehouse import Database, Warehouse
 
-#: Long enough that dbt is writing, short enough that it has not finished.
-_DBT_SECONDS = 3.5
 _READING_STAGES = ("drift_report", "session_report", "files", "rejected_rows", "features_ignore_later_rows")
 _DATA = ("raw", "staging", "features")
 _TRAINING = (
@@ -55,7 +52,7 @@ def die() -> None:
 
 
 def arm(stage: str) -> None:
-    """Make the first uncommitted transaction, read, promotion or dbt call of ``stage`` the last thing that happens."""
+    """Make the first uncommitted transaction, read or promotion of ``stage`` the last thing that happens."""
 
     def is_here() -> bool:
         try:
@@ -63,7 +60,7 @@ def arm(stage: str) -> None:
         except dg.DagsterInvariantViolationError:
             return False
 
-    write, read, promote, cli = Warehouse.write, Warehouse.read, BundleStore.promote, WarehouseDbt.cli
+    write, read, promote = Warehouse.write, Warehouse.read, BundleStore.promote
 
     @contextmanager
     def dying_write(self: Warehouse) -> Iterator[Database]:
@@ -83,15 +80,9 @@ def arm(stage: str) -> None:
         promote(self, *args, **kwargs)  # type: ignore[arg-type]
         die()
 
-    def dying_cli(self: WarehouseDbt, *args: object, **kwargs: object) -> object:
-        threading.Timer(_DBT_SECONDS, die).start()
-        return cli(self, *args, **kwargs)
-
     Warehouse.write, Warehouse.read = dying_write, dying_read  # type: ignore[method-assign]
     if stage.endswith("champion_model"):
         BundleStore.promote = dying_promote  # type: ignore[assignment, method-assign]
-    if stage == "dbt_build":
-        WarehouseDbt.cli = dying_cli  # type: ignore[method-assign]
 
 
 def everything() -> dg.JobDefinition:

@@ -14,7 +14,8 @@ import dagster as dg
 import duckdb
 import pytest
 
-from tdml_assets.dbt import WarehouseDbt, build_dbt_assets, dbt_environment
+from tdml_assets.dbt import Runner, build_dbt_assets, dbt_environment
+from tdml_assets.dbt_cli import WarehouseDbt, build_dbt_resource
 from tdml_assets.resources.warehouse import Warehouse
 
 TABLES = {
@@ -150,20 +151,21 @@ def write_log(path: Path, log: Log, snapshots: tuple[date, ...] = SNAPSHOTS) -> 
 @pytest.fixture(scope="session")
 def make_platform(
     tmp_path_factory: pytest.TempPathFactory, give_manifest: Callable[[Path], None]
-) -> Callable[[Path | Log], Platform]:
+) -> Callable[..., Platform]:
     """Make a platform on a log, or on a copy of another's warehouse. All share one compiled manifest."""
     home = tmp_path_factory.mktemp("home")
     give_manifest(home)
 
-    def make(content: Path | Log) -> Platform:
+    def make(content: Path | Log, runner: Runner = "compiled") -> Platform:
         database = tmp_path_factory.mktemp("state") / "warehouse.duckdb"
         if isinstance(content, Log):
             write_log(database, content)
         else:
             shutil.copy(content, database)
         warehouse = Warehouse(database=str(database), temp_directory=str(database.parent / "spill"))
-        assets, check, dbt = build_dbt_assets(home, dbt_environment(home, warehouse))
-        return Platform(home, warehouse, assets, check, dbt)
+        environment = dbt_environment(home, warehouse)
+        assets, check, _ = build_dbt_assets(home, environment, runner)
+        return Platform(home, warehouse, assets, check, build_dbt_resource(environment))
 
     return make
 
@@ -174,13 +176,13 @@ def log() -> Log:
 
 
 @pytest.fixture(scope="session")
-def built(make_platform: Callable[[Path | Log], Platform], log: Log) -> tuple[Platform, dg.ExecuteInProcessResult]:
+def built(make_platform: Callable[..., Platform], log: Log) -> tuple[Platform, dg.ExecuteInProcessResult]:
     """Features of the random log, built once."""
     platform = make_platform(log)
     return platform, platform.materialize()
 
 
 @pytest.fixture
-def copied(built: tuple[Platform, Any], make_platform: Callable[[Path | Log], Platform]) -> Platform:
+def copied(built: tuple[Platform, Any], make_platform: Callable[..., Platform]) -> Platform:
     """A copy of the built warehouse that a test may spoil."""
     return make_platform(Path(built[0].warehouse.database))

@@ -75,12 +75,14 @@ def test_every_column_of_the_contract_is_described_and_stored_with_its_type(buil
         assert declared[row["column_name"]].description.endswith((".", ")."))
 
 
-def test_a_failing_data_test_fails_the_run_stops_what_follows_and_names_no_customer(make_platform, capfd):
+@pytest.mark.parametrize("runner", ["compiled", "dbt"])
+def test_a_failing_data_test_fails_the_run_stops_what_follows_and_names_no_customer(runner, make_platform, capfd):
     # A return whose amount is positive: the raw contract forbids it.
     when = NOON
     line = {"ordered_at": when, "ordered_on": when.date(), "customer_id": "secret-customer", "product_id": "tea"}
     platform = make_platform(
-        Log(orders=[{**line, "quantity": 5, "amount": 50}, {**line, "quantity": -1, "amount": 10, "order_id": "x"}])
+        Log(orders=[{**line, "quantity": 5, "amount": 50}, {**line, "quantity": -1, "amount": 10, "order_id": "x"}]),
+        runner,
     )
     ran = []
 
@@ -100,7 +102,8 @@ def test_a_failing_data_test_fails_the_run_stops_what_follows_and_names_no_custo
     assert "customer_features_are_not_negative" in failure
     assert "secret-customer" not in failure
     assert "secret-customer" not in "".join(capfd.readouterr())
-    assert list((platform.home / "dbt" / "runs").glob("dbt_build-*/dbt.log")), "the log of a failed run is kept"
+    if runner == "dbt":
+        assert list((platform.home / "dbt" / "runs").glob("dbt_build-*/dbt.log")), "the log of a failed run is kept"
 
 
 def test_the_warehouse_is_free_when_dbt_has_ended(built):
@@ -140,15 +143,54 @@ def test_a_project_that_does_not_compile_says_why(tmp_path, monkeypatch):
         ensure_manifest(tmp_path, "shop")
 
 
-def test_the_same_features_come_out_bit_for_bit_on_another_number_of_threads(built, make_platform, tmp_path, log):
-    first = built[0]
-    write_log(tmp_path / "warehouse.duckdb", log)
-    second = make_platform(tmp_path / "warehouse.duckdb")
-    second.dbt.environment["WAREHOUSE_THREADS"] = "1"
-    second.build("--exclude-resource-type", "unit_test")
-    query = "from features.customer_features order by all"
+def tables_of(platform):
+    """Columns, types, constraints and rows of all that the project builds."""
+    columns = platform.rows(
+        """
+        select schema_name, table_name, column_index, column_name, data_type, is_nullable
+        from duckdb_columns()
+        where schema_name in ('staging', 'features') and table_name not in ('last_build', 'snapshots')
+        order by all
+        """
+    )
+    names = sorted({(row["schema_name"], row["table_name"]) for row in columns})
+    return columns, {name: platform.rows(f"from {'.'.join(name)} order by all") for name in names}
 
-    assert second.rows(query) == first.rows(query)
-    assert first.rows("select max(snapshot_date) as last from features.customer_features") == [
-        {"last": date(2024, 10, 31)}
-    ]
+
+def test_the_compiled_statements_and_dbt_itself_make_equal_tables_on_any_number_of_threads(
+    built, make_platform, tmp_path, log
+):
+    write_log(tmp_path / "warehouse.duckdb", log)
+    by_dbt = make_platform(tmp_path / "warehouse.duckdb")
+    by_dbt.dbt.environment["WAREHOUSE_THREADS"] = "1"
+    by_dbt.build("--exclude-resource-type", "unit_test")
+    columns, rows = tables_of(by_dbt)
+
+    assert (columns, rows) == tables_of(built[0])
+    assert len(rows) == 15
+    assert {row["is_nullable"] for row in columns} == {True, False}
+    assert max(row["snapshot_date"] for row in rows["features", "customer_features"]) == date(2024, 10, 31)
+
+
+def test_assets_and_checks_are_the_same_whoever_builds_them(built, make_platform):
+    def described(assets):
+        specs = {
+            spec.key: (
+                spec.group_name,
+                spec.owners,
+                spec.kinds,
+                spec.description,
+                spec.code_version,
+                {dep.asset_key for dep in spec.deps},
+                spec.metadata["dagster/table_name"],
+                spec.metadata.get("dagster/column_schema") is None,
+            )
+            for spec in assets.specs
+        }
+        return specs, {(check.key, check.blocking) for check in assets.check_specs}
+
+    by_dbt = make_platform(Log(), "dbt")
+
+    assert described(built[0].assets) == described(by_dbt.assets)
+    assert built[0].assets.op.pool == by_dbt.assets.op.pool == "warehouse"
+    assert built[0].assets.can_subset

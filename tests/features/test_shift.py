@@ -10,8 +10,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tdml_assets.core.point_in_time import Comparison, judge, models_in_order, snapshots_to_check
-from tdml_assets.dbt import compare_without_later_rows
+from tdml_assets.assets.shift import compare_without_later_rows
+from tdml_assets.core.dbt_project import models_in_order
+from tdml_assets.core.point_in_time import Comparison, judge, snapshots_to_check
 from tdml_assets.dbt_manifest import ensure_manifest
 from tests.features.conftest import SNAPSHOTS
 
@@ -119,6 +120,7 @@ def test_the_earliest_the_latest_and_the_last_labelled_snapshot_are_looked_at():
 
 def test_a_manifest_that_was_only_parsed_is_refused():
     node = {"resource_type": "model", "depends_on": {"nodes": []}, "schema": "s", "name": "m"}
+    node["config"] = {"materialized": "table"}
     with pytest.raises(ValueError, match=r"model\.tdml\.m has no compiled_code .* dbt compile"):
         models_in_order({"nodes": {"model.tdml.m": node}})
 

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
-from scipy import sparse
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,8 @@ class Baskets:
 
     def aligned(self, places: pa.Array) -> Baskets:
         """Baskets in another order, an empty one for every NULL of ``places``."""
+        import pyarrow.compute as pc
+
         found = pc.fill_null(places, -1).to_numpy(zero_copy_only=False)
         lengths = np.where(found >= 0, np.append(np.diff(self.starts), 0)[found], 0)
         chosen = self.taken(found[found >= 0].astype(np.int64))
@@ -99,6 +102,8 @@ class Baskets:
         """
         values = aged(self.relative_ages() if relative else self.ages, half_life_days)
         shape = (len(self), self.products)
+        from scipy import sparse
+
         return sparse.csr_matrix((values, self.codes, self.starts), shape=shape)[:, :columns].tocsr()
 
 
@@ -120,6 +125,8 @@ def to_baskets(table: pa.Table, products: pa.Array) -> tuple[pa.Array, Baskets]:
     -------
     The customers, in the order of the rows, and their baskets.
     """
+    import pyarrow.compute as pc
+
     customer = _one(table["customer_id"])
     starts = first_rows(customer)
     customers = customer.take(pa.array(starts))
@@ -141,6 +148,8 @@ def to_baskets(table: pa.Table, products: pa.Array) -> tuple[pa.Array, Baskets]:
 
 def first_rows(customer: pa.Array) -> NDArray[np.int64]:
     """Places at which another customer begins."""
+    import pyarrow.compute as pc
+
     if len(customer) == 0:
         return np.zeros(0, dtype=np.int64)
     changes = pc.not_equal(customer[1:], customer[:-1]).to_numpy(zero_copy_only=False)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tdml_assets.core.paired import Masks, Pair
@@ -67,6 +66,8 @@ def pair_of_lists(candidate: Floats, champion: Floats, slices: Masks) -> Pair:
 
 
 def _places(customers: pa.Array, among: pa.Array) -> NDArray[np.int64]:
+    import pyarrow.compute as pc
+
     found = pc.index_in(customers, value_set=among)
     if found.null_count:
         raise ValueError(

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tdml_assets.core.bundles import refusing_damage
@@ -135,6 +134,8 @@ class Recommender:
 
     def files(self) -> dict[str, bytes]:
         """The model as bytes per file name; nothing in it runs code when parsed."""
+        import pyarrow.parquet as pq
+
         record = {
             "format": _FORMAT,
             "choice": self.choice.to_dict(),
@@ -160,6 +161,8 @@ class Recommender:
         BundleDamagedError
             If it was written by another version of this format, or its parts do not fit together.
         """
+        import pyarrow.parquet as pq
+
         record = json.loads(files[MODEL_FILE])
         if record.pop("format", None) != _FORMAT:
             raise ValueError(f"the recommender is not of format {_FORMAT}, which this code reads: train anew")

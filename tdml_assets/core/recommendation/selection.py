@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tdml_assets.core.realised import MISSED, interval_metrics
@@ -72,6 +71,8 @@ def observed_from(history: pa.Table, truth: pa.Table) -> Observed:
     truth : customer_id, product_id, one row per pair, all rows of a customer one after another; what is not in ``history``
         is left out.
     """
+    import pyarrow.compute as pc
+
     known = history_from(history)
     buyers, bought = to_baskets(truth, known.products)
     return Observed(known, bought.aligned(pc.index_in(known.customers, value_set=buyers)))

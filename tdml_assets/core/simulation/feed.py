@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tdml_assets.core.simulation.settings import BrokenFeed
 
@@ -29,6 +28,8 @@ def break_feed(orders: pa.Table, fault: BrokenFeed, random: np.random.Generator)
     random : numpy.random.Generator
         Source of the coins of half_volume: one for each distinct order_id, in order of appearance.
     """
+    import pyarrow.compute as pc
+
     midnight = datetime.combine(fault.from_date, datetime.min.time())
     is_broken = pc.greater_equal(orders["ordered_at"], pa.scalar(midnight, pa.timestamp("us")))
     if fault.kind == "half_volume":
@@ -62,6 +63,8 @@ def draw_dirty_rows(orders: pa.Table, share: float, random: np.random.Generator)
         Rows by reason: missing_customer (null and empty in turn), absurd_price (`ABSURD_PRICE`), future_date
         (`FUTURE_YEARS` years late).
     """
+    import pyarrow.compute as pc
+
     each = int(np.ceil(share * orders.num_rows / 3))
     names = orders.column_names
     picked = np.sort(random.choice(orders.num_rows, size=3 * each, replace=3 * each > orders.num_rows))

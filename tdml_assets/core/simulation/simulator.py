@@ -9,7 +9,6 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tdml_assets.core.simulation import events, process
@@ -133,6 +132,8 @@ def _simulate_block(
     first: int,
     count: int,
 ) -> Simulation:
+    import pyarrow.compute as pc
+
     customers = process.draw_customers(settings, season, catalogue, block, count)
     orders = process.draw_orders(settings, season, customers, block)
     lines = process.draw_order_lines(settings, catalogue, customers, orders, block)

@@ -9,7 +9,6 @@ from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tdml_assets.core import figures_clustering as figures
 from tdml_assets.core.cluster_profile import cluster_profile, cluster_sizes, match_labels
@@ -104,6 +103,8 @@ class Clustering:
 
     def evaluate(self, measured: Measured, spec: WorkflowSpec) -> Evaluation:
         """Silhouette, shares, and whether resampled customers give the same groups."""
+        import pyarrow.compute as pc
+
         splits = measured.splits()
         sides = []
         for split in ("train", "test"):

@@ -36,8 +36,8 @@ class Foretold:
     def measure(self, reader: Reader, spec: WorkflowSpec, day: date, train: Metrics) -> Metrics:  # noqa: ARG002
         """Measure lists against what was bought, over customers who bought something known by then."""
         # Half a second of libraries that whoever only asks for a task is spared.
-        from tdml_assets.core.recommendation.metrics import list_metrics  # noqa: PLC0415
-        from tdml_assets.core.recommendation.tables import outcome_from  # noqa: PLC0415
+        from tdml_assets.core.recommendation.metrics import list_metrics
+        from tdml_assets.core.recommendation.tables import outcome_from
 
         days = {"day": day, "as_of": day + timedelta(days=spec.target.horizon_days)}
         goods = {"include": spec.recommendation.include, "exclude": spec.recommendation.exclude}

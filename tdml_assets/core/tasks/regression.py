@@ -7,7 +7,6 @@ from datetime import date
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
 
 from tdml_assets.core import figures
 from tdml_assets.core.contracts import TableContract
@@ -56,6 +55,8 @@ class Regression(Labelled):
 
     def evaluate(self, measured: Measured, spec: WorkflowSpec) -> Evaluation:
         """Errors, ranking and calibration, beside everybody going on as before."""
+        import pyarrow.compute as pc
+
         found, rows = evaluate(measured.holdout), measured.holdout
         test = rows.filter(pc.equal(rows["split"], "test"))
         sides = (test["target"].to_numpy(), test["predicted_target"].to_numpy())
@@ -75,6 +76,8 @@ class Regression(Labelled):
 
     def draw(self, measured: Measured, found: Evaluation, spec: WorkflowSpec) -> dict[str, bytes]:
         """Calibration by decile, and gain."""
+        import pyarrow.compute as pc
+
         rows = measured.holdout.filter(pc.equal(measured.holdout["split"], "test"))
         predicted, target = rows["predicted_target"].to_numpy(), rows["target"].to_numpy()
         return {

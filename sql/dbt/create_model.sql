@@ -1,0 +1,2 @@
+create or replace {% if is_view %}view{% else %}table{% endif %} {{ path | identifier }} as
+__model__

@@ -1,0 +1,3 @@
+describe (
+__model__
+)

@@ -1,0 +1,1 @@
+drop {% if is_view %}view{% else %}table{% endif %} {{ path | identifier }}

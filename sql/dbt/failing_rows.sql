@@ -1,0 +1,3 @@
+select count(*) as failures from (
+__test__
+) as failing

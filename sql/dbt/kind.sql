@@ -1,0 +1,3 @@
+select table_type
+from information_schema.tables
+where table_schema = {{ schema | bind }} and table_name = {{ table | bind }}

@@ -1,2 +1,0 @@
-create {% if is_view %}view{% else %}table{% endif %} {{ path | identifier }} as
-__model__

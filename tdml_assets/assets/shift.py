@@ -1,0 +1,130 @@
+"""The shift test as an asset check: features computed again without later rows must be the stored ones.
+
+Belongs here: taking the sample, running the models on a throw-away warehouse, reporting. Does not: the verdict
+(``core/point_in_time.py``), the models (``dbt_project/``).
+"""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from tdml_assets.core.contracts import Column, TableContract
+from tdml_assets.core.dbt_project import Model, catalog_of, models_in_order
+from tdml_assets.core.point_in_time import Comparison, judge, read_comparison, snapshots_to_check
+from tdml_assets.core.statements import Statement, render
+from tdml_assets.resources.warehouse import Database, Warehouse
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FEATURES = ("features", "customer_features")
+SNAPSHOTS = ("features", "snapshots")
+# The tables that features are computed from, and the day each row counts on.
+EVENTS = {("raw", "orders"): "ordered_on", ("raw", "pageviews"): "viewed_on", ("raw", "email_events"): "sent_on"}
+SAMPLED_CUSTOMERS = 2000
+
+
+def build_shift_check(manifest: Mapping[str, Any]) -> dg.AssetChecksDefinition:
+    """The check, on the features that ``manifest`` builds."""
+
+    @dg.asset_check(
+        asset=list(FEATURES),
+        name="features_ignore_later_rows",
+        blocking=True,
+        pool="warehouse",
+        description=(
+            f"Features of up to {SAMPLED_CUSTOMERS} customers, computed again by the same statements from the rows up "
+            "to the snapshot alone, are the stored ones, bit for bit."
+        ),
+    )
+    def features_ignore_later_rows(warehouse: Warehouse) -> dg.AssetCheckResult:
+        comparisons, customers = compare_without_later_rows(warehouse, manifest, SAMPLED_CUSTOMERS)
+        passed, sentence = judge(comparisons)
+        return dg.AssetCheckResult(
+            passed=passed,
+            description=sentence,
+            metadata={
+                "customers sampled": customers,
+                "rows compared": sum(comparison.compared_rows for comparison in comparisons),
+                "features compared": max((comparison.features for comparison in comparisons), default=0),
+                "snapshots compared": [str(comparison.snapshot_date) for comparison in comparisons],
+                "later rows left out": sum(comparison.later_rows for comparison in comparisons),
+            },
+        )
+
+    return features_ignore_later_rows
+
+
+def compare_without_later_rows(
+    warehouse: Warehouse, manifest: Mapping[str, Any], customers: int
+) -> tuple[list[Comparison], int]:
+    """Compute the features of a sample again, for some snapshots, from the rows up to each snapshot alone.
+
+    Parameters
+    ----------
+    warehouse : where the features are stored; only read.
+    manifest : the compiled manifest that built them.
+    customers : sample size; the sample is the same for the same customers.
+
+    Returns
+    -------
+    comparisons : one per snapshot looked at.
+    sampled : customers in the sample.
+    """
+    models = models_in_order(manifest)
+    with warehouse.read() as database:
+        rows = database.rows(render("features/sampled_customers", orders=("raw", "orders"), count=customers))
+        sampled = [row["customer_id"] for row in rows]
+        days = [row["snapshot_date"] for row in database.rows(render("features/snapshot_dates", snapshots=SNAPSHOTS))]
+    comparisons = []
+    for snapshot_date in snapshots_to_check(days):
+        with warehouse.read() as database:
+            tables, later_rows = _tables_up_to(database, sampled, snapshot_date)
+        # The compiled statements name the database: the throw-away one has the same name.
+        with tempfile.TemporaryDirectory(prefix="shift-") as folder:
+            database_path = f"{folder}/{catalog_of(manifest)}.duckdb"
+            scratch = Warehouse(database=database_path, temp_directory=folder, memory_limit_gb=1)
+            counts = _recompute_and_compare(scratch, models, tables, snapshot_date)
+        comparisons.append(read_comparison(snapshot_date, later_rows, counts))
+    return comparisons, len(sampled)
+
+
+def _tables_up_to(
+    database: Database, customers: Sequence[str], last_day: date
+) -> "tuple[dict[TableContract, pa.Table], int]":
+    """Read what the models read, cut at ``last_day``, with the stored features; and how many rows were cut off."""
+    found: dict[TableContract, pa.Table] = {}
+    later_rows = 0
+    for path, day in EVENTS.items():
+        cut = {"table": path, "day": day, "customers": list(customers), "last_day": last_day}
+        found[_contract_of(database, path, path)] = database.arrow(render("features/sampled_rows", **cut))
+        later_rows += database.row(render("features/count_later_rows", **cut))["later_rows"]
+    stored = render("features/stored_features", table=FEATURES, customers=list(customers), snapshot_date=last_day)
+    found[_contract_of(database, FEATURES, ("stored", FEATURES[1]))] = database.arrow(stored)
+    return found, later_rows
+
+
+def _contract_of(database: Database, source: tuple[str, str], target: tuple[str, str]) -> TableContract:
+    columns = tuple(Column(name, kind, "") for name, kind in database.columns(source).items())
+    return TableContract(*target, "A copy for the shift test.", columns)
+
+
+def _recompute_and_compare(
+    scratch: Warehouse, models: Sequence[Model], tables: "Mapping[TableContract, pa.Table]", snapshot_date: date
+) -> dict[str, Any]:
+    snapshots = TableContract(*SNAPSHOTS, "The snapshot alone.", (Column("snapshot_date", "DATE", "", False),))
+    with scratch.write() as database:
+        for contract, rows in tables.items():
+            database.replace(contract, rows)
+        database.replace(snapshots, [{"snapshot_date": snapshot_date}])
+        for model in models:
+            database.execute(render("warehouse/create_schema", schema=model.schema))
+            statement = render("dbt/create_model", path=model.path, is_view=model.is_view)
+            database.execute(Statement(statement.text.replace("__model__", model.sql)))
+        stored = ("stored", FEATURES[1])
+        columns = [name for name in database.columns(stored) if name not in ("snapshot_date", "customer_id")]
+        sides = {"recomputed": FEATURES, "stored": stored}
+        return database.row(render("features/compare", **sides, columns=columns, snapshot_date=snapshot_date))
