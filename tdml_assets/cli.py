@@ -17,7 +17,7 @@ from typing import Annotated
 
 import typer
 
-from tdml_assets import cli_models
+from tdml_assets import cli_models, report_server
 from tdml_assets.cli_replay import replay
 from tdml_assets.commands.common import FAILED, Fresh, SameCustomers, expected_errors, fail, read_settings
 from tdml_assets.commands.status import status
@@ -178,6 +178,7 @@ def summary(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
     tdml-assets summary --json
     """
     from tdml_assets.component import declared_workflows, switched_off
+    from tdml_assets.core.overview import OVERVIEW_FILE
     from tdml_assets.core.summary import WorkflowInfo, read_summary, render_text
     from tdml_assets.resources.platform import build_warehouse
 
@@ -191,7 +192,7 @@ def summary(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
     places = {
         "exports": settings.effective_exports_url,
         "tables": str(settings.warehouse_path),
-        "drift reports": str(settings.reports_folder),
+        "reports": str(settings.reports_folder / OVERVIEW_FILE),
         "assets, plots": "make ui",
     }
     with expected_errors(), build_warehouse(settings).read() as database:
@@ -243,4 +244,6 @@ def ui(
     _make_ready(settings)
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(project_root() / "workspace.yaml")]
     os.chdir(project_root())
+    if report_server.start(settings):
+        typer.echo(f"reports: {settings.reports_url}")
     os.execve(sys.executable, [*command, "--host", host, "--port", str(port)], child_environment(settings))

@@ -122,6 +122,12 @@ class Settings(_Frozen):
     exports_url: str | None = Field(
         default=None, description="Folder or s3:// URL of exports; <home>/exports unless given."
     )
+    reports_url: str = Field(
+        default="http://127.0.0.1:3001",
+        description="Address of the reports folder, for links from the Dagster UI. `tdml-assets ui` serves it there if it is "
+        "this machine's own; give the address of your web server if that serves the folder.",
+        pattern=r"^https?://[^\s/?#@]+(/[^\s?#@]*)?$",
+    )
     s3: S3Settings = S3Settings()
     tier: Literal["tier1", "tier2", "machine"] = Field(
         default="machine", description="CPU, memory and disk an engine may use."
@@ -192,6 +198,13 @@ class Settings(_Frozen):
     def sample_folder(self) -> Path:
         """Where sample data is written."""
         return self.home / "sample"
+
+    def report_url(self, path: Path | str) -> str:
+        """Address of a page; ``path`` is below the reports folder."""
+        below = Path(path)
+        if below.is_absolute():
+            below = below.relative_to(self.reports_folder)
+        return f"{self.reports_url.rstrip('/')}/{below.as_posix()}"
 
     @property
     def reports_folder(self) -> Path:

@@ -29,6 +29,8 @@ from tdml_assets.resources.warehouse import Database, Warehouse
 from tdml_assets.settings import Settings
 
 _SHOWN = 20
+#: What the UI shows of them: wider than this it cuts the table at its right. The others are in ``monitoring.drift``.
+_SHOWN_FIGURES = ("column_name", "kind", "status", "psi", "psi_previous", "avg_val", "avg_ref", "null_share")
 #: Columns drawn: a report of all of them takes longer than the rest of a small session, and nobody reads that far.
 _DRAWN = 8
 
@@ -84,7 +86,7 @@ def build_measurement(
     @dg.asset(
         key=key,
         deps=[list(dep) for dep in deps],
-        group_name="monitoring",
+        group_name=spec.name,
         kinds={"duckdb", "sql"},
         owners=[OWNER],
         pool="warehouse",
@@ -109,7 +111,7 @@ def build_measurement(
             database.replace_slice(DRIFT_BINS, session, bin_rows(reports, **session, day=day, model_version=version))
         sentence = " ".join(dict.fromkeys(report.sentence for report in reports[:_DECIDING] if report.sentence))
         context.log.info(f"report: {sentence}")
-        shown = [{name: value for name, value in row.items() if name not in session} for row in rows[:_SHOWN]]
+        shown = [{name: row.get(name) for name in _SHOWN_FIGURES} for row in rows[:_SHOWN]]
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": count,
@@ -133,6 +135,12 @@ def build_measurement(
     return drift
 
 
+def _links(settings: Settings, html: Path | None) -> dict[str, dg.MetadataValue]:
+    if html is None:
+        return {}
+    return {"report": dg.MetadataValue.url(settings.report_url(html)), "file": dg.MetadataValue.path(html)}
+
+
 def _farthest(database: Database, workflow: str, session_id: str) -> list[str]:
     key = {"session_id": session_id, "workflow": workflow}
     rows = database.rows(render("drift/farthest", table=DRIFT.path, limit=_DRAWN, **key))
@@ -147,7 +155,7 @@ def _build_report(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition
     @dg.asset(
         key=[spec.name, "drift_report"],
         deps=[[spec.name, "drift"], ["features", "customer_features"]],
-        group_name="monitoring",
+        group_name=spec.name,
         kinds={"evidently", "html"},
         owners=[OWNER],
         pool="warehouse",
@@ -176,7 +184,7 @@ def _build_report(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition
                 "seconds": result.seconds,
                 "columns drawn": len(result.drawn),
                 "columns left out": dg.MetadataValue.json(dict(result.dropped)),
-                **({"report": dg.MetadataValue.path(result.html)} if result.html else {}),
+                **_links(settings, result.html),
             }
         )
 

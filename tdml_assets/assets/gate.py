@@ -45,6 +45,19 @@ Model = TypeVar("Model")
 #: Why a champion cannot be measured beside a candidate, or how both did.
 Meeting = tuple[str | None, list[Comparison]]
 
+#: What the UI shows of a comparison.
+_SHOWN = (
+    "metric",
+    "slice",
+    "customers",
+    "candidate_value",
+    "champion_value",
+    "difference",
+    "low",
+    "high",
+    "passed",
+)
+
 
 @dataclass(frozen=True)
 class Rival(Generic[Model]):
@@ -203,10 +216,9 @@ def keep_decision(database: Database, context: dg.AssetExecutionContext, workflo
 
 def gate_metadata(decision: GateDecision) -> dict[str, Any]:
     """The decision and what it was made from."""
-    shown = [
-        {name: value for name, value in row.items() if name not in ("reason", "decision")} for row in decision.rows
-    ]
-    return {"decision": decision.reason, "against the champion": table_preview(shown)}
+    # The versions are the session's own; wider than this the UI cuts the table at its right.
+    shown = [{name: row.get(name) for name in _SHOWN} for row in decision.rows if row.get("difference") is not None]
+    return {"decision": decision.reason, **({"against the champion": table_preview(shown)} if shown else {})}
 
 
 def check_result(decision: GateDecision) -> dg.AssetCheckResult:

@@ -170,7 +170,7 @@ def build_realised(spec: WorkflowSpec) -> dg.AssetsDefinition:
     @dg.asset(
         key=[spec.name, "realised"],
         deps=[list(table) for table in dict.fromkeys([ORDERS_TABLE, *events, SNAPSHOTS_TABLE])],
-        group_name="monitoring",
+        group_name=spec.name,
         kinds={"duckdb", "python"},
         owners=[OWNER],
         pool="warehouse",

@@ -27,7 +27,7 @@ def build_session_report(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDef
     @dg.asset(
         key=key,
         deps=[[spec.name, "triage"]],
-        group_name="monitoring",
+        group_name=spec.name,
         kinds={"html"},
         owners=[OWNER],
         pool="warehouse",
@@ -58,7 +58,12 @@ def build_session_report(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDef
         said = {"decision": session.decision or "none", "sentence": session.sentence or "this session was not judged"}
         context.log.info(f"report: {decision_words(session.decision).headline}; {path}")
         return dg.MaterializeResult(
-            metadata={"report": dg.MetadataValue.path(path), "bytes": len(page.encode()), **said},
+            metadata={
+                "report": dg.MetadataValue.url(settings.report_url(path)),
+                "file": dg.MetadataValue.path(path),
+                "bytes": len(page.encode()),
+                **said,
+            },
             check_results=[
                 dg.AssetCheckResult(
                     check_name="may_be_published",

@@ -33,6 +33,8 @@ from tdml_assets.resources.warehouse import Database, Warehouse
 from tdml_assets.settings import Settings
 
 _SHOWN = 10
+#: What the UI shows of an episode: wider than this it cuts the table at its right.
+_SHOWN_FIGURES = ("kind", "status", "opened_as_of", "last_as_of", "closed_as_of", "alarms", "retrain")
 
 
 def collect(database: Database, spec: WorkflowSpec, models: ModelStore, session_id: str, now: datetime) -> Evidence:
@@ -89,7 +91,7 @@ def build_triage(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition:
     @dg.asset(
         key=[spec.name, "triage"],
         deps=[[spec.name, "drift"], *realised, ["monitoring", "data_quality"]],
-        group_name="monitoring",
+        group_name=spec.name,
         kinds={"duckdb", "python"},
         owners=[OWNER],
         pool="warehouse",
@@ -117,7 +119,7 @@ def _metadata(
 ) -> dict[str, dg.MetadataValue | str | int | float | bool]:
     """What the sensor acts on, and what a person wants to see."""
     drifting = open_episode(episodes, "drift")
-    shown = [episode.row() for episode in episodes]
+    shown = [{name: episode.row()[name] for name in _SHOWN_FIGURES} for episode in episodes]
     return {
         "dagster/row_count": 1,
         "session_id": session_id,

@@ -9,6 +9,7 @@ import dagster as dg
 from tdml_assets.assets.drift import build_drift
 from tdml_assets.assets.exploration import build_exploration
 from tdml_assets.assets.model import build_model
+from tdml_assets.assets.pages import LATEST
 from tdml_assets.assets.predictions import build_predictions
 from tdml_assets.assets.prepared import build_preparation
 from tdml_assets.assets.realised import build_realised
@@ -39,6 +40,32 @@ def build_watch(spec: WorkflowSpec, settings: Settings) -> list[dg.AssetsDefinit
     return [*realised, build_triage(spec, settings), build_session_report(spec, settings)]
 
 
+#: What a person does when a stage, or a check of it, is red.
+_WHEN_RED = {
+    "training_table": "there are too few customers or too short a history to learn from; the error names the count and the key "
+    "to change. Other workflows are not affected.",
+    "exploration": "the check is a warning: train and test differ. Look at the table; nothing is stopped.",
+    "evaluation": "the candidate is not good enough to score. The model in use stays; `decision` says why, and the pages of "
+    "earlier sessions show whether it was better before.",
+    "champion_model": "no model may score yet: mend `evaluation` first.",
+    "predictions": "not every customer got a possible prediction; nothing of this session is published. Run it again; if it "
+    "stays red, go back to the model before with `tdml-assets rollback`.",
+    "drift": "the check is a warning: data moved away from what the model learnt. Open the report; `triage` decides what "
+    "follows.",
+    "triage": "the decision could not be made: a table of the session is missing. Materialise the whole workflow.",
+    "session_report": "the raw data are broken and nothing is published. Correct or reload the source that the sentence names, "
+    "and run again; or accept the data as they are with `quality.accepted`.",
+}
+
+
+def _described(spec: dg.AssetSpec, settings: Settings) -> dg.AssetSpec:
+    """With what to do when it is red, and the way to the page of its workflow."""
+    workflow, stage = spec.key.path[0], spec.key.path[-1]
+    words = f"{spec.description or ''}\n\n**When red:** {_WHEN_RED[stage]}" if stage in _WHEN_RED else spec.description
+    page = dg.MetadataValue.url(settings.report_url(f"{workflow}/{LATEST}"))
+    return spec.replace_attributes(description=words, metadata={**spec.metadata, "latest report": page})
+
+
 #: Tasks with stages of their own.
 _STAGES: dict[str, Callable[[WorkflowSpec, Settings], Sequence[dg.AssetsDefinition]]] = {
     "recommendation": build_recommendation_definitions,
@@ -48,4 +75,5 @@ _STAGES: dict[str, Callable[[WorkflowSpec, Settings], Sequence[dg.AssetsDefiniti
 def build_workflow_definitions(spec: WorkflowSpec, settings: Settings) -> dg.Definitions:
     """Assets and checks of a workflow."""
     stages = _STAGES.get(spec.task, build_one_row_per_customer)
-    return dg.Definitions(assets=[*stages(spec, settings), *build_watch(spec, settings)])
+    assets = [*stages(spec, settings), *build_watch(spec, settings)]
+    return dg.Definitions(assets=[one.map_asset_specs(lambda found: _described(found, settings)) for one in assets])

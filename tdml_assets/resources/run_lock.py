@@ -19,7 +19,8 @@ from pathlib import Path
 
 import dagster as dg
 
-_TAG = "tdml/lock"
+# Dagster shows no tag that begins with ".dagster/": this one is of no use to a person.
+_TAG = ".dagster/tdml-lock"
 _UNFINISHED = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
