@@ -19,6 +19,7 @@ import typer
 
 from tdml_assets import cli_models, report_server
 from tdml_assets.cli_replay import replay
+from tdml_assets.commands.check import check, look_before_run
 from tdml_assets.commands.common import FAILED, Fresh, SameCustomers, expected_errors, fail, read_settings
 from tdml_assets.commands.status import status
 from tdml_assets.environment import child_environment, prepare_home, project_root, restrict_new_files
@@ -27,6 +28,7 @@ from tdml_assets.settings import Settings, SettingsError
 _HELP = """Customer orders in, scored customer attributes out.
 
 \b
+  tdml-assets check                    what the declared files hold, before anything is stored
   tdml-assets run                      everything: load, train, score, publish, and a summary
   tdml-assets status                   what is there, and what needs you
   tdml-assets explain CUSTOMER         scores of one customer, and why
@@ -71,7 +73,7 @@ def _options(
 _options.__doc__ = _HELP
 
 cli_models.register(app)
-for _command in (replay, status):
+for _command in (check, replay, status):
     app.command()(_command)
 
 
@@ -152,6 +154,7 @@ def run(
     settings = _settings()
     _require_sources(settings)
     _require_own_state(settings, fresh=fresh, same_customers=same_customers)
+    look_before_run(settings)
     if workflow:
         select = _selection_of(settings, workflow, select)
     _make_ready(settings)

@@ -16,6 +16,7 @@ from typing import Literal
 from tdml_assets.core.addresses import redacted_text
 from tdml_assets.core.contracts import TableContract
 from tdml_assets.core.raw_contracts import TABLES, customers_contract
+from tdml_assets.core.source_names import missing_column_remedy
 from tdml_assets.core.source_values import UNIX_FORMATS
 from tdml_assets.core.sources import CustomersSource, EventSource, OrdersSource, Source
 
@@ -150,7 +151,7 @@ def check_headers(table: str, declaration: Source, layouts: Sequence[FileLayout]
             if source_column not in fields:
                 raise SourceError(
                     f"{where} has no column {source_column!r}, wanted as {column}; found {_listed(layout.names)}. "
-                    "Correct columns or line_key in the settings, or the file"
+                    f"{missing_column_remedy(table, declaration, column, source_column, layout.names)}"
                 )
             _check_type(where, declaration, column, fields[source_column])
             found, before = fields[source_column], first.get(source_column)

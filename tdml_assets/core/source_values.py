@@ -117,10 +117,22 @@ def _check_names_file(address: str) -> None:
         raise ValueError(f"{parts.scheme}://{host} names no file: an address cannot be listed, give each file")
 
 
+def _one_character(value: Any) -> Any:
+    """A delimiter; YAML reads a tab's escape as two characters unless it stands in double quotes."""
+    if isinstance(value, str):
+        value = {"\\t": "\t", "tab": "\t"}.get(value.lower(), value)
+        if len(value) == 1:
+            return value
+    raise ValueError(
+        'a delimiter is one character: write it in double quotes, for instance ";", "|", or "\\t" for a tab'
+    )
+
+
 def _as_tuple(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
+Delimiter = Annotated[str, BeforeValidator(_one_character)]
 Zone = Annotated[str, AfterValidator(_known_zone)]
 Currency = Annotated[str, AfterValidator(_currency_code)]
 TimestampFormat = Annotated[str, AfterValidator(_readable_format)]

@@ -16,7 +16,16 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from tdml_assets.core.source_values import ColumnName, Currency, Encoding, Locations, Rate, TimestampFormat, Zone
+from tdml_assets.core.source_values import (
+    ColumnName,
+    Currency,
+    Delimiter,
+    Encoding,
+    Locations,
+    Rate,
+    TimestampFormat,
+    Zone,
+)
 
 
 class Declaration(BaseModel):
@@ -28,7 +37,7 @@ class Declaration(BaseModel):
 class CsvOptions(Declaration):
     """How a CSV file is written."""
 
-    delimiter: str = Field(default=",", min_length=1, max_length=1, description="Character between fields.")
+    delimiter: Delimiter = Field(default=",", description='Character between fields; "\\t" or tab for a tab.')
     quote: str = Field(
         default='"', max_length=1, description="Character around fields, doubled to escape it; empty for none."
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,9 @@ from tdml_assets.resources.source_faults import source_faults
 
 _CHUNK_BYTES = 1 << 20
 _PATTERN = set("*?[")
+#: Files about the data, which people put into its folder.
+_ABOUT = re.compile(r"(readme|licen[cs]e|copying|notice|changelog)\b", re.IGNORECASE)
+_SHOWN_ENDINGS = 5
 _ENDINGS = {
     "csv": (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz"),
     "parquet": (".parquet", ".pq"),
@@ -134,6 +138,24 @@ def require_local(sources: Sources, base_folder: Path) -> None:
                 find_local(table, location, base_folder, _ENDINGS[declaration.format])
 
 
+def local_files(table: str, declaration: Source, base_folder: Path) -> list[tuple[str, Path]]:
+    """Name in lineage and path of every file of a source that is on this machine; remote addresses are left out.
+
+    Raises
+    ------
+    SourceError
+        If a path names no file.
+    """
+    found: dict[str, Path] = {}
+    for location in declaration.path:
+        scheme = urlsplit(location).scheme if "://" in location else ""
+        if scheme in {"", "file"}:
+            text = url2pathname(unquote(urlsplit(location).path)) if scheme else location
+            for path in find_local(table, text, base_folder, _ENDINGS[declaration.format]):
+                found.setdefault(_relative(path, base_folder), path)
+    return list(found.items())
+
+
 def find_local(table: str, text: str, base_folder: Path, endings: tuple[str, ...]) -> list[Path]:
     """Files that a path, a folder or a pattern names, by name. ``**`` in a pattern means any depth.
 
@@ -156,10 +178,7 @@ def _found(where: str, text: str, base_folder: Path, endings: tuple[str, ...]) -
     if path.is_file():
         return [path]
     if path.is_dir():
-        found = [item for item in path.iterdir() if item.is_file() and item.name.lower().endswith(endings)]
-        if not found:
-            raise SourceError(f"{where} is a folder without a file that ends in {' '.join(endings)}: correct the path")
-        return sorted(item for item in found if not item.name.startswith("."))
+        return _of_folder(where, text, path, endings)
     if _PATTERN & set(text):
         # Unlike Path.glob, this takes patterns that are absolute or climb with "..".
         matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True) if Path(match).is_file())  # noqa: PTH207
@@ -168,6 +187,26 @@ def _found(where: str, text: str, base_folder: Path, endings: tuple[str, ...]) -
         return matches
     raise SourceError(
         f"{where} is not there (looked at {redacted(str(path))}): correct the path, which starts from the settings' folder"
+    )
+
+
+def _of_folder(where: str, text: str, folder: Path, endings: tuple[str, ...]) -> list[Path]:
+    items = sorted(item for item in folder.iterdir() if not item.name.startswith("."))
+    files = [item for item in items if item.is_file() and not _ABOUT.match(item.name)]
+    found = [item for item in files if item.name.lower().endswith(endings)]
+    if found:
+        return found
+    below = next(
+        (item for item in sorted(folder.rglob("*")) if item.is_file() and item.name.lower().endswith(endings)), None
+    )
+    if below is not None:
+        ending = next(one for one in sorted(endings, key=len, reverse=True) if below.name.lower().endswith(one))
+        pattern = f"{text.rstrip('/')}/**/*{ending}"
+        raise SourceError(f"{where} is a folder whose files are in folders of its own: write path: '{pattern}'")
+    others = sorted({item.suffix or item.name for item in files})[:_SHOWN_ENDINGS]
+    there = f"; it holds files that end in {' '.join(others)}" if others else "; it holds no file"
+    raise SourceError(
+        f"{where} is a folder without a file that ends in {' '.join(endings)}{there}. Correct path, or format"
     )
 
 

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from tdml_assets.core.source_names import delimiter_remedy
 from tdml_assets.core.source_rules import Field, FileLayout, SourceError, wanted_columns
+from tdml_assets.core.source_signatures import FIRST_BYTES, what_is_wrong
 from tdml_assets.core.sources import CsvOptions, Source
 from tdml_assets.core.statements import render
 from tdml_assets.resources.source_faults import source_faults
@@ -48,6 +50,11 @@ def read_layout(
     """
     if file.size_bytes == 0:
         raise SourceError(f"{file.name}: empty input: the file has 0 bytes. Deliver it again, or take it out of path")
+    with source_faults(file.name), file.path.open("rb") as stream:
+        first = stream.read(FIRST_BYTES)
+    fault = what_is_wrong(first, name=file.path.name, file_format=declaration.format, encoding=declaration.csv.encoding)
+    if fault:
+        raise SourceError(f"{file.name} {fault}")
     if declaration.format == "parquet":
         return _parquet_layout(database, file, position)
     is_csv = declaration.format == "csv"
@@ -135,6 +142,10 @@ def _csv_head(file: SourceFile, options: CsvOptions, encoding: str) -> _CsvHead:
     if first is None or (options.header and second is None):
         what = "only a header" if first else "no line"
         raise SourceError(f"{file.name}: empty input: the file has {what}. Deliver it again, or take it out of path")
+    remedy = delimiter_remedy(first[0], options.delimiter) if options.header and len(first) == 1 else None
+    if remedy is not None:
+        # Said here: the lines below may hold the declared delimiter, and could not be read at all.
+        raise SourceError(f"{file.name}: found {first[0]!r}. {remedy}")
     return _CsvHead(blank_lines, len(first))
 
 

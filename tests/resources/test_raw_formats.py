@@ -73,7 +73,12 @@ def test_a_gzip_file_and_a_name_full_of_pattern_characters_are_read(shop):
         ("b.csv", HEADER.encode(), {}, "b.csv: empty input: the file has only a header"),
         ("b.csv", b"\n\n", {}, "b.csv: empty input: the file has no line"),
         ("b.csv", (GOOD + "caf\xe9,7,2024-03-01 10:00:00,1,1\n").encode("latin-1"), {}, "b.csv is not utf-8"),
-        ("b.csv", gzip.compress(GOOD.encode(), mtime=0), {}, "b.csv is not utf-8"),
+        (
+            "b.csv",
+            gzip.compress(GOOD.encode(), mtime=0),
+            {},
+            "b.csv is a gzip file: rename it so that its name ends in .gz",
+        ),
         (
             "b.csv",
             (HEADER + "A,SECRET,2024-03-01 10:00:00,1\n").encode(),
@@ -126,9 +131,14 @@ def test_parquet_that_is_empty_or_broken_is_refused(shop):
 
 
 def test_json_that_is_not_an_object_per_line_is_refused_without_its_content(shop):
-    for content, line in (('[{"who": "SECRET"}]\n', "1: "), ('{"who": "1"}\n' * 1_200 + '{"who": SECRET}\n', "120")):
+    contents = {
+        '[{"who": "SECRET"}]\n': "holds one JSON list",
+        '"SECRET"\n': "line 1: ",
+        '{"who": "1"}\n' * 1_200 + '{"who": SECRET}\n': "line 120",
+    }
+    for content, said in contents.items():
         shop.write("a.json", content)
-        with pytest.raises(SourceError, match=f"line {line}") as caught:
+        with pytest.raises(SourceError, match=said) as caught:
             shop.load(
                 path="a.json", format="json", columns={"customer_id": "who", "ordered_at": "who", "amount": "who"}
             )

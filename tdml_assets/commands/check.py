@@ -1,0 +1,145 @@
+"""``tdml-assets check``, and the same look at the sources before a run.
+
+Belongs here: options, exit codes, printing. Does not: loading (``resources/trial_load.py``), what is a problem
+(``core/preflight.py``).
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tdml_assets.commands.common import USAGE, expected_errors, fail, print_json, read_settings, table_lines
+
+if TYPE_CHECKING:
+    from tdml_assets.core.preflight import Trial, WorkflowOutlook
+    from tdml_assets.settings import Settings
+
+
+def check(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Read every source as a run would, and say what it holds, without touching the state.
+
+    \b
+    tdml-assets check
+    tdml-assets --config shop.yaml check --json
+
+    \b
+    Exit codes: 0 a run may start; 2 the settings or a source are wrong.
+    """
+    settings = read_settings()
+    with expected_errors():
+        from tdml_assets.component import declared_workflows, switched_off
+        from tdml_assets.core.preflight import notes_of, outlook_of, problems_of
+        from tdml_assets.resources.platform import s3_client
+        from tdml_assets.resources.trial_load import try_sources
+
+        specs, off = declared_workflows(settings), switched_off(settings)
+        if settings.uses_sample:
+            message = "no orders are declared: a run makes sample data. Name your files under sources.orders.path in tdml.yaml"
+            print_json({"problems": [], "notes": [message]}) if as_json else typer.echo(message)
+            return
+        trial = try_sources(settings, whole=True, s3_client=lambda: s3_client(settings))
+        problems = problems_of(trial, as_of=settings.as_of, accepted=settings.quality.accepted)
+        outlooks = [outlook_of(spec, trial.orders, trial.as_of) for spec in specs if trial.as_of is not None]
+    notes = notes_of(trial)
+    if as_json:
+        print_json(_as_dict(trial, outlooks, off, problems, notes))
+    else:
+        typer.echo("\n".join(_lines(trial, outlooks, off, notes)))
+        for problem in problems:
+            typer.echo(f"error: {problem}", err=True)
+    if problems:
+        raise typer.Exit(USAGE)
+
+
+def look_before_run(settings: Settings) -> None:
+    """Stop a run whose sources are declared wrong, in seconds; say what is worth knowing before it.
+
+    A declaration that was loaded before is not looked at again: its data are judged in the session, which tells owners too.
+    """
+    if settings.uses_sample:
+        return
+    with expected_errors():
+        from tdml_assets.core.preflight import notes_of, problems_of
+        from tdml_assets.resources.platform import build_warehouse
+        from tdml_assets.resources.trial_load import is_declared_as_before, try_sources
+        from tdml_assets.resources.warehouse import WarehouseBusyError
+
+        if settings.warehouse_path.exists():
+            with suppress(WarehouseBusyError), build_warehouse(settings).read() as database:
+                if is_declared_as_before(database, settings.sources):
+                    return
+        trial = try_sources(settings, whole=False)
+        problems = problems_of(trial, as_of=settings.as_of, accepted=settings.quality.accepted)
+    if problems:
+        fail("\nerror: ".join(problems), USAGE)
+    for note in notes_of(trial):
+        typer.echo(f"note: {note}")
+
+
+def _lines(trial: Trial, outlooks: list[WorkflowOutlook], off: dict[str, str], notes: list[str]) -> list[str]:
+    from tdml_assets.core.raw_contracts import REASONS
+
+    lines = ["Sources"]
+    for source in trial.sources:
+        rejected = source.rows_read - source.rows_accepted
+        lines.append(
+            f"  {source.table}: {source.rows_read:,} rows read in {source.files:,} files, {source.rows_accepted:,} accepted, "
+            f"{rejected:,} rejected"
+        )
+        lines += [f"    {code} {count:,}: {REASONS[code]}" for code, count in source.reasons.items()]
+    facts = trial.orders
+    when = f"on {facts.days:,} days, {facts.first_on} to {facts.last_on}"
+    lines += [
+        "Orders",
+        f"  customers    {facts.customers:>16,}",
+        # Without an order_id nothing says which lines are one order.
+        f"  orders       {f'{facts.orders:,}' if facts.orders else '-':>16}",
+        f"  order lines  {facts.order_lines:>16,}   {when}",
+        f"  net revenue  {facts.net_revenue:>16,.2f} {facts.currency or ''}".rstrip(),
+    ]
+    lines += [f"    {month}    {revenue:>16,.2f}" for month, revenue in facts.months]
+    lines += [f"Workflows, as of {trial.as_of}"]
+    rows: list[dict[str, Any]] = [vars(outlook) for outlook in outlooks]
+    rows += [{"workflow": name, "state": "off", "reason": reason} for name, reason in off.items()]
+    lines += table_lines(sorted(rows, key=lambda row: str(row["workflow"])))
+    if notes:
+        lines += ["Please note", *(f"  {note}" for note in notes)]
+    return lines
+
+
+def _as_dict(
+    trial: Trial, outlooks: list[WorkflowOutlook], off: dict[str, str], problems: list[str], notes: list[str]
+) -> dict[str, Any]:
+    facts = trial.orders
+    workflows = {outlook.workflow: {"state": outlook.state, "reason": outlook.reason} for outlook in outlooks}
+    return {
+        "sources": {
+            source.table: {
+                "files": source.files,
+                "rows_read": source.rows_read,
+                "rows_accepted": source.rows_accepted,
+                "rows_rejected": source.rows_read - source.rows_accepted,
+                "reasons": source.reasons,
+            }
+            for source in trial.sources
+        },
+        "orders": {
+            "customers": facts.customers,
+            "orders": facts.orders or None,
+            "order_lines": facts.order_lines,
+            "days": facts.days,
+            "first_on": facts.first_on,
+            "last_on": facts.last_on,
+            "currency": facts.currency,
+            "net_revenue": f"{facts.net_revenue:.2f}",
+            "net_revenue_by_month": {month: f"{revenue:.2f}" for month, revenue in facts.months},
+        },
+        "as_of": trial.as_of if isinstance(trial.as_of, date) else None,
+        "workflows": workflows | {name: {"state": "off", "reason": reason} for name, reason in off.items()},
+        "problems": problems,
+        "notes": notes,
+    }

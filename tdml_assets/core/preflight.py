@@ -1,0 +1,178 @@
+"""What the declared sources hold, judged before anything is stored: what stops a run, and what a person should know.
+
+Belongs here: the facts of a trial load, the problems and notes that follow from them, and their words. Does not: loading
+(``resources/trial_load.py``), the command that prints them (``commands/check.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Literal
+
+from tdml_assets.core.data_quality import QualityReport
+from tdml_assets.core.snapshots import HistoryTooShortError, plan_snapshots, plan_split
+from tdml_assets.core.source_rules import SourceError
+from tdml_assets.core.telling import telling_of
+from tdml_assets.core.workflow import WorkflowSpec
+
+#: Checks of the raw data that mean a wrong declaration; the others are judged inside a session, which also tells owners.
+_DECLARED_WRONG = ("unreadable", "repeated")
+#: Customers below which no learner of the project trains.
+_FEW_CUSTOMERS = 100
+
+
+class PreflightError(SourceError):
+    """The sources can be read, and what they hold cannot be what was meant. Nothing was stored."""
+
+
+@dataclass(frozen=True)
+class SourceFacts:
+    """One declared source.
+
+    Parameters
+    ----------
+    table : its key in the settings.
+    files : files found.
+    rows_read, rows_accepted : of the rows looked at.
+    reasons : rejected rows per reason code.
+    is_whole : whether every row was looked at, or the first ones of some files.
+    """
+
+    table: str
+    files: int
+    rows_read: int
+    rows_accepted: int
+    reasons: dict[str, int]
+    is_whole: bool
+
+
+@dataclass(frozen=True)
+class OrderFacts:
+    """The accepted order lines. ``net_revenue`` and ``months`` (YYYY-MM and its revenue) are in ``currency``."""
+
+    customers: int
+    orders: int
+    order_lines: int
+    days: int
+    first_on: date | None
+    last_on: date | None
+    currency: str | None
+    net_revenue: Decimal
+    months: tuple[tuple[str, Decimal], ...] = ()
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Everything a trial load found.
+
+    Parameters
+    ----------
+    as_of : day the session would stand at; ``None`` without orders.
+    report : verdict of the checks of the raw data, as a first session makes them; ``None`` without orders up to ``as_of``.
+    """
+
+    sources: tuple[SourceFacts, ...]
+    orders: OrderFacts
+    as_of: date | None
+    report: QualityReport | None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every row of every source was looked at."""
+        return all(source.is_whole for source in self.sources)
+
+
+@dataclass(frozen=True)
+class WorkflowOutlook:
+    """Whether a workflow can learn from these orders, and why."""
+
+    workflow: str
+    state: Literal["on", "off"]
+    reason: str = field(default="")
+
+
+def problems_of(trial: Trial, *, as_of: date | Literal["latest"], accepted: Sequence[str] = ()) -> list[str]:
+    """What a run must not start with, each with its remedy.
+
+    Parameters
+    ----------
+    as_of : as the settings say it.
+    accepted : ``quality.accepted``: fingerprints can be compared only where every row was looked at.
+    """
+    orders = next((source for source in trial.sources if source.table == "orders"), None)
+    found = trial.report.with_status("alarm") if trial.report is not None else ()
+    if accepted and not trial.is_whole:
+        found = ()
+    problems = [finding.sentence for finding in found if finding.check_name in _DECLARED_WRONG]
+    facts = trial.orders
+    if orders is not None and orders.rows_read and not orders.rows_accepted and not problems:
+        reasons = ", ".join(f"{code} {count:,}" for code, count in orders.reasons.items())
+        problems.append(f"sources.orders: none of {orders.rows_read:,} rows can be used ({reasons}). {_remedy(orders)}")
+    if isinstance(as_of, date) and trial.is_whole and facts.first_on is not None and facts.last_on is not None:
+        problems += _wrong_day(as_of, facts.first_on, facts.last_on, trial.report)
+    return problems
+
+
+def _remedy(orders: SourceFacts) -> str:
+    if max(orders.reasons, key=orders.reasons.__getitem__) == "missing_customer":
+        return "Map sources.orders.columns.customer_id to the column that says who bought."
+    return "Correct columns, timestamp_format, currency and bounds under sources.orders."
+
+
+def _wrong_day(as_of: date, first_on: date, last_on: date, report: QualityReport | None) -> list[str]:
+    if as_of < first_on:
+        return [
+            f"as_of: {as_of} is before the first order, which is of {first_on}: write as_of: latest, or a day from {first_on} to "
+            f"{last_on}"
+        ]
+    stopped = (
+        [finding for finding in report.with_status("alarm") if finding.check_name == "freshness"] if report else []
+    )
+    if not any(finding.source == "raw.orders" for finding in stopped):
+        return []
+    return [
+        f"as_of: {as_of} is {(as_of - last_on).days:,} days after the last order, which is of {last_on}: write as_of: latest, or "
+        f"as_of: {last_on}, or add the orders since then to sources.orders.path"
+    ]
+
+
+def notes_of(trial: Trial) -> list[str]:
+    """What a person should know before a run, though it may start."""
+    facts = trial.orders
+    notes = [finding.sentence for finding in trial.report.with_status("note")] if trial.report is not None else []
+    if 0 < facts.customers < _FEW_CUSTOMERS:
+        notes.append(
+            f"{facts.customers:,} customers with {facts.order_lines:,} order lines are too few to learn from "
+            f"({_FEW_CUSTOMERS} are the least): workflows that cannot learn use rules, and say so. Give all orders of all "
+            "customers in sources.orders.path"
+        )
+    if not trial.is_whole:
+        notes.append("large or remote files were not read in full before the run: tdml-assets check reads every row")
+    return notes
+
+
+def outlook_of(spec: WorkflowSpec, facts: OrderFacts, as_of: date) -> WorkflowOutlook:
+    """Whether the history is long enough for a workflow's horizon."""
+    if facts.first_on is None or not telling_of(spec.task).looks_ahead:
+        return WorkflowOutlook(spec.name, "on")
+    span, horizon = (as_of - facts.first_on).days + 1, spec.target.horizon_days
+    # A target to learn from, a later one to test on, and as much history before the first of them.
+    longest = max(1, span // 3)
+    shorter = f"workflows: {{{spec.name}: {{target: {{horizon_days: {longest}}}}}}}"
+    try:
+        plan = plan_snapshots(as_of, facts.first_on, horizon, spec.snapshots)
+    except HistoryTooShortError as error:
+        return WorkflowOutlook(spec.name, "off", f"{error}. Longest horizon with a test: {shorter}")
+    if plan_split(plan).by_customers:
+        return WorkflowOutlook(
+            spec.name,
+            "on",
+            f"{span:,} days of orders hold one target of {horizon} days: the test is on other customers, not on a later time. "
+            f"Longest horizon with a later test: {shorter}",
+        )
+    return WorkflowOutlook(
+        spec.name, "on", f"{len(plan.labelled)} snapshots to learn from and to test on, up to {plan.labelled[-1]}"
+    )

@@ -1,0 +1,186 @@
+"""The declared sources loaded into a warehouse that is thrown away: what would be accepted, and what it would add up to.
+
+Belongs here: the throw-away warehouse, and the first rows of files that are too large to read for a look. Does not: loading
+itself (``resources/raw_tables.py``), what follows (``core/preflight.py``).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tdml_assets.core.data_quality import QualityReport, judge
+from tdml_assets.core.data_quality_measures import measure
+from tdml_assets.core.data_quality_unreadable import read_unreadable
+from tdml_assets.core.preflight import OrderFacts, SourceFacts, Trial
+from tdml_assets.core.raw_contracts import LOADS, ORDERS, TABLES
+from tdml_assets.core.source_rules import declaration_sha256
+from tdml_assets.core.sources import Source, Sources
+from tdml_assets.core.statements import render
+from tdml_assets.resources.raw_tables import fingerprint, load_table
+from tdml_assets.resources.source_files import FoundFiles, SourceFile, collect_files, local_files, sha256_of
+from tdml_assets.resources.source_text import open_bytes
+from tdml_assets.resources.warehouse import Database, Warehouse
+
+if TYPE_CHECKING:
+    from tdml_assets.settings import Settings
+
+#: Bytes of a source up to which every row is looked at before a run; loading them takes a second or two.
+WHOLE_BYTES = 20_000_000
+_HEAD_ROWS = 10_000
+_HEAD_FILES = 3
+
+
+def try_sources(settings: Settings, *, whole: bool, s3_client: Callable[[], Any] | None = None) -> Trial:
+    """Load every declared source with the real loader, and forget it.
+
+    Parameters
+    ----------
+    whole : read every row of every source, remote ones too; else local files alone, of large ones the first rows.
+    s3_client : makes the S3 client; needed with ``whole``.
+
+    Raises
+    ------
+    SourceError
+        If a source cannot be loaded as declared.
+    """
+    now = datetime.now(UTC).replace(tzinfo=None)
+    sources = settings.effective_sources
+    with tempfile.TemporaryDirectory(prefix="tdml-trial-") as scratch:
+        folder = Path(scratch)
+        warehouse = Warehouse(
+            database=str(folder / "trial.duckdb"),
+            temp_directory=str(folder / "spill"),
+            memory_limit_gb=settings.warehouse.memory_limit_gb,
+            max_temp_gb=settings.warehouse.max_temp_gb,
+        )
+        with warehouse.write() as database:
+            facts = []
+            for table in TABLES:
+                declaration = sources.declared(table)
+                found, is_whole = FoundFiles((), ()), True
+                if declaration is not None and whole:
+                    found = collect_files(
+                        table,
+                        declaration,
+                        base_folder=settings.base_folder,
+                        cache_folder=folder / "fetched",
+                        s3_client=s3_client or dict,
+                    )
+                elif declaration is not None:
+                    found, is_whole = _first_look(table, declaration, settings.base_folder, folder / table)
+                looked_at = declaration if found.files else None
+                report = load_table(
+                    database, table, looked_at, found, session_id="trial", now=now, scratch_folder=folder
+                )
+                if declaration is not None:
+                    count = len(found.files)
+                    facts.append(
+                        SourceFacts(table, count, report.rows_read, report.rows_accepted, report.reasons, is_whole)
+                    )
+            return _judged(database, settings, sources, tuple(facts))
+
+
+def _judged(database: Database, settings: Settings, sources: Sources, facts: tuple[SourceFacts, ...]) -> Trial:
+    months = database.rows(render("check/months", orders=ORDERS.path))
+    orders = OrderFacts(
+        **database.row(render("check/orders", orders=ORDERS.path)),
+        months=tuple((row["month"], row["net_revenue"]) for row in months),
+    )
+    day = settings.as_of if isinstance(settings.as_of, date) else orders.last_on
+    # Without a day to stand at, rows that could not be read are still told.
+    report = _report(database, settings, sources, day or datetime.now(UTC).date())
+    return Trial(facts, orders, day, report)
+
+
+def _report(database: Database, settings: Settings, sources: Sources, day: date) -> QualityReport:
+    found = measure(database, day, fingerprint(database), settings.quality)
+    judged_rows = {intake.source: intake.judged_rows for intake in found.intakes}
+    unreadable = tuple(read_unreadable(database, sources, judged_rows))
+    return judge(replace(found, unreadable=unreadable), None, settings.quality)
+
+
+def is_declared_as_before(database: Database, sources: Sources) -> bool:
+    """Whether every source was loaded before by the declaration it has now: then the loader can read it."""
+    if not database.has_table(LOADS.path):
+        return False
+    for table in Sources.model_fields:
+        declaration = sources.declared(table)
+        loads = database.rows(render("raw/loads_of_source", loads=LOADS.path, source=table))
+        declared = {declaration_sha256(table, declaration)} if declaration is not None else set()
+        if {load["declaration_sha256"] for load in loads} != declared:
+            return False
+    return True
+
+
+def _first_look(table: str, declaration: Source, base_folder: Path, folder: Path) -> tuple[FoundFiles, bool]:
+    """Local files of a source, whole if they are small, else the first rows of the first few and the last."""
+    paths = local_files(table, declaration, base_folder)
+    is_whole = len(paths) > 0 and all("://" not in location for location in declaration.path)
+    if sum(path.stat().st_size for _, path in paths) <= WHOLE_BYTES:
+        files: dict[str, SourceFile] = {}
+        for name, path in paths:
+            sha256 = sha256_of(path)
+            # Of equal files the first counts, as in the load itself.
+            files.setdefault(sha256, SourceFile(name, path, sha256, path.stat().st_size))
+        return FoundFiles(tuple(files.values()), ()), is_whole
+    folder.mkdir()
+    chosen = [*paths[: _HEAD_FILES - 1], *paths[-1:]] if len(paths) > _HEAD_FILES else paths
+    heads = []
+    for place, (name, path) in enumerate(chosen):
+        file = SourceFile(name, path, f"{place:064}", path.stat().st_size)
+        head = _head(declaration, file, folder / f"{place}{''.join(path.suffixes[-2:])}")
+        heads.append(replace(file, path=head, size_bytes=head.stat().st_size))
+    return FoundFiles(tuple(heads), ()), False
+
+
+def _head(declaration: Source, file: SourceFile, target: Path) -> Path:
+    """Write the first rows of a file into ``target``; the file itself where it is not what it is declared to be."""
+    if file.size_bytes <= WHOLE_BYTES // 100:
+        return file.path
+    try:
+        if declaration.format == "parquet":
+            parquet = pq.ParquetFile(file.path)
+            first = next(parquet.iter_batches(_HEAD_ROWS), None)
+            if first is None:
+                return file.path
+            pq.write_table(pa.Table.from_batches([first]), target)
+            return target
+        return _text_head(declaration, file, target)
+    except (pa.ArrowException, OSError, EOFError, UnicodeError, csv.Error):
+        return file.path  # the loader names the fault
+
+
+def _text_head(declaration: Source, file: SourceFile, target: Path) -> Path:
+    options = declaration.csv
+    encoding = options.encoding if declaration.format == "csv" else "utf-8"
+    lines: list[str] = []
+
+    def kept(text: io.TextIOWrapper) -> Any:
+        for line in text:
+            lines.append(line)
+            yield line.replace("\x00", "")
+
+    with io.TextIOWrapper(open_bytes(file), encoding=encoding, newline="") as text:
+        if declaration.format == "csv" and options.quote:
+            # A quoted field may hold line ends: records are counted, and the lines they take kept.
+            reader = csv.reader(kept(text), delimiter=options.delimiter, quotechar=options.quote)
+            for _ in islice(reader, _HEAD_ROWS):
+                pass
+        else:
+            for _ in islice(kept(text), _HEAD_ROWS):
+                pass
+    plain = target.with_name(target.name.removesuffix(".gz"))
+    with plain.open("w", encoding=encoding, newline="") as stream:
+        stream.writelines(lines)
+    return plain
