@@ -10,6 +10,7 @@ from typing import Literal
 import dagster as dg
 
 from tdml_assets.core.contracts import Column, TableContract
+from tdml_assets.core.latest_day import read_latest_day
 from tdml_assets.core.snapshots import SnapshotPlan, plan_snapshots
 from tdml_assets.core.statements import render
 from tdml_assets.core.targets import WITHOUT_ROWS
@@ -53,7 +54,7 @@ def build_snapshots(
 
     Parameters
     ----------
-    wanted : the settings' ``as_of``: a date, or ``latest`` for the last order's day.
+    wanted : the settings' ``as_of``: a date, or ``latest`` for the last day that the orders support.
     state : refuses a day before the last session's; None refuses none.
     """
 
@@ -69,10 +70,10 @@ def build_snapshots(
     )
     def snapshots(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
         with warehouse.write() as database:
-            last = database.row(render("snapshots/orders_span", table=ORDERS_TABLE, as_of=None))["last_order_on"]
-            if last is None:
+            latest = read_latest_day(database)
+            if latest is None:
                 raise NoOrdersError("raw.orders has no row: see raw.rejected_rows for what was refused and why")
-            as_of: date = last if isinstance(wanted, str) else wanted
+            as_of = latest.day if isinstance(wanted, str) else wanted
             if state is not None:
                 state.require_order(database, as_of, [spec.name for spec in specs])
             plans = {spec.name: plan_of(database, spec, as_of) for spec in specs}
@@ -81,6 +82,8 @@ def build_snapshots(
                 SNAPSHOTS, [{"snapshot_date": day, "is_scoring": day == as_of} for day in sorted(dates)]
             )
         context.log.info(f"report: {count} snapshots, {min(dates)} to {as_of}")
+        if isinstance(wanted, str) and latest.set_aside:
+            context.log.warning(f"report: {latest.sentence}")
         described = {name: [str(day) for day in plan.labelled] for name, plan in plans.items()}
         return dg.MaterializeResult(
             metadata={

@@ -232,6 +232,9 @@ def _checked(measured: Measured, earlier: Earlier | None, policy: QualityPolicy)
     for found in measured.unreadable:
         yield unreadable(found, policy)
     orders = measured.tables[0]
+    if measured.latest is not None:
+        yield arrival.latest(orders.table, measured.latest)
+        yield from arrival.age(orders, measured.today, policy)
     if measured.repeated is not None and measured.repeated.rows >= policy.min_rows:
         yield content.repeated(orders.table, measured.repeated, policy)
     before = comparable.get(orders.table)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import pairwise
 from statistics import median
@@ -18,6 +19,7 @@ from tdml_assets.core.data_quality_measures import Days, Earlier, Intake, longes
 
 if TYPE_CHECKING:
     from tdml_assets.core.data_quality import QualityPolicy
+    from tdml_assets.core.latest_day import LatestDay
 
 #: Latest windows that show where a source stands while it grows or shrinks.
 _RECENT = 3
@@ -61,6 +63,30 @@ def freshness(days: Days, as_of: date, earlier: Earlier | None, policy: QualityP
         expected=longest,
         bound=bound,
     )
+
+
+def latest(orders: str, found: LatestDay) -> Finding:
+    """Late days that ``as_of: latest`` does not follow, for a person to look at."""
+    finding = judged("latest_day", orders, found.sentence, "", is_broken=False, value=len(found.set_aside))
+    return replace(finding, status="note") if found.set_aside else finding
+
+
+def age(orders: Days, today: date | None, policy: QualityPolicy) -> Iterator[Finding]:
+    """Days from the last order to today, by the bound of ``freshness``: where as_of follows the orders, only the clock tells.
+
+    Old orders may be meant, so that this stops nothing.
+    """
+    if today is None or not orders.days:
+        return
+    last, longest = orders.days[-1], longest_gap(orders.days)
+    bound = max(float(policy.freshness_days), policy.freshness_factor * longest)
+    pause = (today - last).days
+    text = f"the last order is of {last}, {pause:,} days before today; {bound:,.0f} days are the bound"
+    remedy = "Everything is as of that day: load newer orders, or set as_of in the settings if the day is meant."
+    finding = judged(
+        "age", orders.table, text, remedy, is_broken=pause > bound, value=pause, expected=longest, bound=bound
+    )
+    yield replace(finding, status="note") if pause > bound else finding
 
 
 def level(windows: Sequence[int]) -> float:

@@ -24,6 +24,7 @@ from tdml_assets.core.statistics import Reader, significant
 if TYPE_CHECKING:
     from tdml_assets.core.data_quality import QualityPolicy
     from tdml_assets.core.data_quality_unreadable import Unreadable
+    from tdml_assets.core.latest_day import LatestDay
 
 WORKFLOW = "all"
 _WATCHED = (ORDERS, PAGEVIEWS, EMAIL_EVENTS)
@@ -150,6 +151,8 @@ class Measured:
     fingerprint : hash of the raw data as it is loaded.
     tables : orders first.
     unreadable : per declared source, rows that could not be read.
+    latest : what ``as_of: latest`` was found to be; ``None`` where the settings give a day.
+    today : the day of the clock, where the last order is to be held against it.
     """
 
     as_of: date
@@ -160,6 +163,8 @@ class Measured:
     intakes: tuple[Intake, ...]
     unreadable: tuple[Unreadable, ...] = ()
     repeated: Repeated | None = None
+    latest: LatestDay | None = None
+    today: date | None = None
 
 
 @dataclass(frozen=True)

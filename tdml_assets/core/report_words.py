@@ -84,6 +84,8 @@ STATUSES = {
 CHECKS = {
     "volume": "rows per day",
     "freshness": "how recent the data is",
+    "latest_day": "whether the orders support the last day",
+    "age": "how old the last order is",
     "null_share": "share without a value",
     "scale": "size of the values",
     "duplicates": "duplicated rows",

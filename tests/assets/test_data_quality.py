@@ -11,7 +11,7 @@ import pytest
 from tdml_assets.assets.data_quality import build_data_quality
 from tdml_assets.assets.guards import require_whole_data
 from tdml_assets.assets.sessions import session_id_of
-from tdml_assets.assets.snapshots import SNAPSHOTS
+from tdml_assets.assets.snapshots import SNAPSHOTS, build_snapshots
 from tdml_assets.core.data_quality import QualityPolicy
 from tdml_assets.core.raw_contracts import TABLES
 from tdml_assets.core.sources import Sources
@@ -178,7 +178,7 @@ def test_a_first_session_that_could_not_read_a_little_goes_on_and_the_summary_no
     assert shop.run(QualityPolicy(unreadable_money_limit=0.9)).success
     with shop.warehouse.read() as database:
         summary = read_summary(database, [], {})
-    assert len(summary.notes) == 1
+    assert sum("could not be read" in note for note in summary.notes) == 1
     assert "could not be read: bad_number 72" in " ".join(render_text(summary).split())
 
 
@@ -253,3 +253,23 @@ def test_the_asset_says_who_owns_it_where_it_stands_and_what_it_waits_for(tmp_pa
     assert waits == {*(f"raw/{table}" for table in tables), "features/snapshots"}
     (only,) = asset.check_specs
     assert only.name == "data_is_whole"
+
+
+def test_an_order_with_a_far_date_moves_no_session_and_is_noted(shop: Shop) -> None:
+    path = shop.folder / "orders.csv"
+    last = max(line.split(",")[1] for line in path.read_text(encoding="utf-8").splitlines()[1:])[:10]
+    who, when, *others = path.read_text(encoding="utf-8").splitlines()[1].split(",")
+    with path.open("a", encoding="utf-8") as stream:
+        stream.write(",".join([who, when.replace(when[:10], "2025-05-05"), *others]) + "\n")
+    settings = Settings(home=shop.folder, base_folder=shop.folder, sources=Sources.model_validate({"orders": ORDERS}))
+    shop.load()
+    result = dg.materialize(
+        [build_snapshots([], settings.as_of), build_data_quality(settings)], resources={"warehouse": shop.warehouse}
+    )
+    assert result.success
+    with shop.warehouse.read() as database:
+        assert [str(row["snapshot_date"]) for row in database.rows(Statement("select * from features.snapshots"))] == [
+            last
+        ]
+        notes = read_summary(database, [], {}).notes
+    assert f"raw.orders: as_of latest is {last}: 1 order line on 2025-05-05, " in " ".join(notes)
