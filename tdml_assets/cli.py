@@ -161,8 +161,9 @@ def run(
     log_path = settings.home / "logs" / f"run-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}.log"
     command = [sys.executable, "-m", "dagster", "asset", "materialize", "--select", select]
     command += ["-m", "tdml_assets.definitions", "-d", str(project_root())]
+    warnings: list[str] = []
     with expected_errors():
-        code = run_with_progress(command, log_path, child_environment(settings))
+        code = run_with_progress(command, log_path, child_environment(settings), warnings=warnings)
     if code:
         typer.echo(
             f"the run failed (exit code {code}); results of earlier runs are as they were. Full log: {log_path}",
@@ -170,7 +171,7 @@ def run(
         )
         raise typer.Exit(code if code > 0 else 1)
     if select == "*":
-        summary()
+        _print_summary(as_json=False, notes=warnings)
 
 
 @app.command()
@@ -180,9 +181,14 @@ def summary(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
     \b
     tdml-assets summary --json
     """
+    _print_summary(as_json=as_json, notes=())
+
+
+def _print_summary(*, as_json: bool, notes: Sequence[str]) -> None:
     from tdml_assets.component import declared_workflows, switched_off
     from tdml_assets.core.overview import OVERVIEW_FILE
-    from tdml_assets.core.summary import WorkflowInfo, read_summary, render_text
+    from tdml_assets.core.summary import read_summary, render_text
+    from tdml_assets.core.summary_facts import WorkflowInfo
     from tdml_assets.resources.platform import build_warehouse
 
     settings = _settings()
@@ -199,7 +205,7 @@ def summary(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
         "assets, plots": "make ui",
     }
     with expected_errors(), build_warehouse(settings).read() as database:
-        found = read_summary(database, infos, places, off)
+        found = read_summary(database, infos, places, off, notes)
     typer.echo(json.dumps(found.to_dict(), indent=1, default=str) if as_json else render_text(found))
 
 

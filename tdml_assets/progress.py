@@ -135,7 +135,7 @@ class Progress:
         self._run_error = ""
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self.assets = 0
-        self.warnings = 0
+        self.warnings: list[str] = []
         self.failures = 0
         self.not_run: list[str] = []
 
@@ -197,12 +197,12 @@ class Progress:
         elif event == "ASSET_CHECK_EVALUATION":
             failed = _CHECK.fullmatch(message)
             if failed is not None:
-                self.warnings += 1
                 why = f": {failed['why']}" if failed["why"] else ""
-                yield f"  !  {failed['asset']}: check {failed['check']} did not pass{why}"
+                self.warnings.append(f"{failed['asset']}: check {failed['check']} did not pass{why}")
+                yield f"  !  {self.warnings[-1]}"
         elif event == "STEP_UP_FOR_RETRY":
-            self.warnings += 1
-            yield f"  !  {name.replace('__', '/')}: failed, is tried again"
+            self.warnings.append(f"{name.replace('__', '/')}: failed, is tried again")
+            yield f"  !  {self.warnings[-1]}"
             del self._steps[name]
         elif event == "STEP_SUCCESS":
             duration = _DURATION.search(message)
@@ -241,6 +241,7 @@ def run_with_progress(
     out: TextIO | None = None,
     *,
     silence_seconds: float = _SILENCE_SECONDS,
+    warnings: list[str] | None = None,
 ) -> int:
     """Run a command that writes Dagster's console log; print its progress and keep its whole output.
 
@@ -254,6 +255,7 @@ def run_with_progress(
     environment : of the command; this process's own unless given.
     out : where progress is printed; standard output unless given. If its reader goes away, the command runs on.
     silence_seconds : after how long without a line the running steps are named.
+    warnings : takes what the run warned of, in words.
 
     Returns
     -------
@@ -283,12 +285,15 @@ def run_with_progress(
             code = child.wait()
     printer.lines(progress.flush())
     code = 128 - code if code < 0 else code
+    if warnings is not None:
+        warnings += progress.warnings
     printer.lines(_closing(progress, code, time.monotonic() - started, log_path))
     return code
 
 
 def _closing(progress: Progress, code: int, seconds: float, log_path: Path) -> Iterator[str]:
-    warned = f", {progress.warnings} warning{'s' if progress.warnings != 1 else ''}" if progress.warnings else ""
+    warnings = len(progress.warnings)
+    warned = f", {warnings} warning{'s' if warnings != 1 else ''}" if warnings else ""
     done = f"{progress.assets} asset{'s' if progress.assets != 1 else ''} in {_seconds(seconds)}{warned}"
     if code == 0:
         yield f"Done: {done}. Full log: {log_path}"

@@ -1,9 +1,25 @@
--- What the sessions had to learn from. An order is an order number, or a customer's instant where there is none.
+-- What the sessions had to learn from, up to the day they stand at. An order is an order number, or a customer's instant where
+-- there is none, with at least one line that is no return.
+with lines as (
+    select
+        customer_id
+        , ordered_on
+        , currency
+        , coalesce(order_id, customer_id || ' ' || cast(ordered_at as varchar)) as order_key
+        , coalesce(quantity < 0, false) or coalesce(amount < 0, false) as is_return
+        , coalesce(ordered_on > cast({{ as_of | bind }} as date), false) as is_later
+    from {{ table | identifier }}
+)
+
 select
-    count(distinct customer_id) as customers
-    , count(distinct coalesce(order_id, customer_id || ' ' || cast(ordered_at as varchar))) as orders
-    , count(*) as order_lines
-    , min(ordered_on) as first_on
-    , max(ordered_on) as last_on
-    , case when count(distinct currency) = 1 then min(currency) end as currency
-from {{ table | identifier }}
+    count(distinct customer_id) filter (where not is_later) as customers
+    , count(distinct order_key) filter (where not is_later and not is_return) as orders
+    , count(*) filter (where not is_later) as order_lines
+    , count(*) filter (where not is_later and is_return) as return_lines
+    , count(*) filter (where is_later) as later_lines
+    , min(ordered_on) filter (where not is_later) as first_on
+    , max(ordered_on) filter (where not is_later) as last_on
+    , case
+        when count(distinct currency) filter (where not is_later) = 1 then min(currency) filter (where not is_later)
+    end as currency
+from lines

@@ -20,7 +20,14 @@ from tdml_assets.settings import Settings
 
 
 def tell(
-    warehouse: Warehouse, label: str, settings: Settings, episodes: Sequence[Episode], report: Path | None, log: Log
+    warehouse: Warehouse,
+    label: str,
+    settings: Settings,
+    episodes: Sequence[Episode],
+    report: Path | None,
+    log: Log,
+    *,
+    retrains_itself: bool = False,
 ) -> list[dict[str, str]]:
     """Send the alerts that wait, outside of any transaction, and keep which channels took them.
 
@@ -31,6 +38,7 @@ def tell(
     label : name of the workflow that people read.
     episodes : of one workflow.
     report : of this session; written behind this.
+    retrains_itself : whether the sensor that starts retrainings is on.
 
     Returns
     -------
@@ -44,7 +52,7 @@ def tell(
         waiting = [channel for channel in channels if channel.name not in told] if _is_worth_it(episode) else []
         deliveries = []
         if waiting:
-            alert = alert_of(episode.row(), label, str(report) if report else None)
+            alert = alert_of(episode.row(), label, str(report) if report else None, retrains_itself=retrains_itself)
             deliveries = send_alert(waiting, alert)
             for sentence in warnings_of(deliveries, alert):
                 log.warning(sentence)

@@ -7,6 +7,7 @@ Belongs here: measuring, keeping, showing. Does not: the statistics (``core/drif
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import dagster as dg
 
@@ -46,9 +47,10 @@ def measure_drift(
     predictions = read_reference(live.files, PREDICTIONS_FILE) if live.scores else Reference(())
     watched = measure(database, features_table(spec), {"snapshot_date": as_of(database)}, features)
     scored = measure(database, (spec.name, "predictions"), {}, predictions)
+    first, policy = live.is_first, spec.monitor
     return (
-        judge(features, watched, spec.monitor, earlier=earlier.get("feature")),
-        judge(predictions, scored, spec.monitor, kind="prediction", earlier=earlier.get("prediction")),
+        judge(features, watched, policy, earlier=earlier.get("feature"), is_first=first),
+        judge(predictions, scored, policy, kind="prediction", earlier=earlier.get("prediction"), is_first=first),
         measure_target(database, spec, live),
     )
 
@@ -118,18 +120,9 @@ def build_measurement(
                 "model_version": version,
                 "verdict": sentence,
                 "columns": table_preview(shown),
-                "distance": plot(
-                    "distance from training", figures_monitoring.drift(rows, psi_limit=spec.monitor.psi_limit)
-                ),
+                **_picture(rows, spec.monitor.psi_limit),
             },
-            check_results=[
-                dg.AssetCheckResult(
-                    check_name="no_drift",
-                    passed=all(report.status not in ("drift", "broken") for report in reports),
-                    severity=dg.AssetCheckSeverity.WARN,
-                    metadata={"verdict": sentence},
-                )
-            ],
+            check_results=[_check(spec, reports, sentence)],
         )
 
     return drift
@@ -139,6 +132,23 @@ def _links(settings: Settings, html: Path | None) -> dict[str, dg.MetadataValue]
     if html is None:
         return {}
     return {"report": dg.MetadataValue.url(settings.report_url(html)), "file": dg.MetadataValue.path(html)}
+
+
+def _check(spec: WorkflowSpec, reports: Sequence[DriftReport], sentence: str) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name="no_drift",
+        passed=all(report.status not in ("drift", "broken") for report in reports),
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{sentence} What to do: see {spec.name}/triage.",
+        metadata={"verdict": sentence},
+    )
+
+
+def _picture(rows: Sequence[Mapping[str, Any]], limit: float) -> dict[str, dg.MetadataValue]:
+    """How far the columns moved, drawn; nothing where none was compared."""
+    if all(row["psi"] is None for row in rows):
+        return {}
+    return {"distance": plot("distance from training", figures_monitoring.drift(rows, psi_limit=limit))}
 
 
 def _farthest(database: Database, workflow: str, session_id: str) -> list[str]:
@@ -159,13 +169,16 @@ def _build_report(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition
         kinds={"evidently", "html"},
         owners=[OWNER],
         pool="warehouse",
-        description="The columns that moved farthest, drawn by Evidently on a sample of rows, to look at. No decision "
-        "depends on it.",
+        description="The columns that moved farthest, drawn by Evidently on a sample of rows, to look at; not in a model's first "
+        "session. No decision depends on it.",
     )
     def drift_report(
         context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore
     ) -> dg.MaterializeResult:
         live = scored_until_now(models, spec.name, session_id_of(context))
+        if live.is_first:
+            context.log.info("report: first session of this model: nothing to compare with yet, nothing drawn")
+            return dg.MaterializeResult(metadata={"status": "first", "detail": "nothing to compare with yet"})
         with warehouse.read() as database:
             day = as_of(database)
             columns = _farthest(database, spec.name, session_id_of(context))

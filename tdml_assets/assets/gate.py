@@ -225,7 +225,11 @@ def check_result(decision: GateDecision) -> dg.AssetCheckResult:
     """The check ``fit_to_score``: only without any model that can score does a hold end the run."""
     severity = dg.AssetCheckSeverity.WARN if decision.can_score else dg.AssetCheckSeverity.ERROR
     return dg.AssetCheckResult(
-        check_name="fit_to_score", passed=decision.promote, severity=severity, metadata={"verdict": decision.reason}
+        check_name="fit_to_score",
+        passed=decision.promote,
+        severity=severity,
+        description=decision.reason,
+        metadata={"verdict": decision.reason},
     )
 
 

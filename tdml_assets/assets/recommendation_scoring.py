@@ -197,7 +197,7 @@ def measure_lists(
     references = [read_reference(live.files, name) for name in (HABITS_FILE, DISCOVERIES_FILE)]
     watched = Watched(*references) if live.scores else Watched(Reference(()), Reference(()))
     table = predictions_contract(spec.name).path
-    return compare(database, table, watched, spec.monitor, spec.recommendation, earlier)
+    return compare(database, table, watched, spec.monitor, spec.recommendation, earlier, is_first=live.is_first)
 
 
 def _build_drift(spec: WorkflowSpec) -> dg.AssetsDefinition:

@@ -18,17 +18,19 @@ class GoneLive:
     manifest : what it is.
     files : verified bytes per name.
     scores : whether the session's predictions are its own.
+    is_first : whether its references were taken in this session, so that there is nothing to compare with.
     """
 
     manifest: Manifest
     files: Mapping[str, bytes]
     scores: bool
+    is_first: bool = False
 
 
 def scored_until_now(models: ModelStore, workflow: str, session_id: str) -> GoneLive:
     """The champion before this session, or this session's where there was none.
 
-    A session that trains and promotes measured against its own champion would look at itself and never find drift.
+    A session that trains and promotes, measured against its own champion, would compare its data with themselves.
 
     Raises
     ------
@@ -44,4 +46,4 @@ def scored_until_now(models: ModelStore, workflow: str, session_id: str) -> Gone
         bundle = store.read(workflow, champion.previous)
         return GoneLive(bundle.manifest, bundle.files, scores=False)
     bundle = store.read_champion(workflow)
-    return GoneLive(bundle.manifest, bundle.files, scores=True)
+    return GoneLive(bundle.manifest, bundle.files, scores=True, is_first=bundle.manifest.session_id == session_id)

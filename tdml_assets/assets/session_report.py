@@ -7,7 +7,7 @@ Belongs here: reading, the blocking check. Does not: placing files (``assets/pag
 import dagster as dg
 
 from tdml_assets.assets.pages import OverviewPage, place, report_path
-from tdml_assets.assets.sessions import as_of, session_id_of
+from tdml_assets.assets.sessions import as_of, retrains_itself, session_id_of
 from tdml_assets.core.report_reading import prediction_references, read_facts
 from tdml_assets.core.report_words import decision_words
 from tdml_assets.core.session_report import render_report
@@ -50,7 +50,15 @@ def build_session_report(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDef
         references = prediction_references(champion.files) if champion else ()
         trained_in = champion.manifest.session_id if champion else None
         with warehouse.read() as database:
-            facts = read_facts(database, spec, session_id_of(context), as_of(database), references, trained_in)
+            facts = read_facts(
+                database,
+                spec,
+                session_id_of(context),
+                as_of(database),
+                references,
+                trained_in,
+                retrains_itself=retrains_itself(context),
+            )
         session, page = facts.session, render_report(facts)
         path = report_path(settings, spec.name, session.as_of, session.session_id)
         place(page, path, is_latest=facts.is_latest)
@@ -69,6 +77,7 @@ def build_session_report(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDef
                     check_name="may_be_published",
                     passed=session.decision != _FORBIDS,
                     severity=dg.AssetCheckSeverity.ERROR,
+                    description=f"{said['sentence']} {decision_words(session.decision).next_step}",
                     metadata=said,
                 )
             ],

@@ -15,6 +15,8 @@ from tdml_assets.core.statements import render
 from tdml_assets.resources.warehouse import Database
 
 SNAPSHOTS_TABLE = ("features", "snapshots")
+#: The sensor of ``automation/sensors.py``.
+RETRAINING_SENSOR = "retrain_on_drift"
 
 
 def session_id_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> str:
@@ -28,6 +30,15 @@ def as_of(database: Database) -> date:
     if found is None:
         raise LookupError("features.snapshots is empty: materialise features/snapshots first")
     return found
+
+
+def retrains_itself(context: dg.AssetExecutionContext) -> bool:
+    """Whether the sensor that starts retrainings is switched on in this Dagster instance."""
+    # An instance in memory keeps no schedules.
+    if context.instance.schedule_storage is None:
+        return False
+    states = context.instance.all_instigator_state()
+    return any(state.instigator_name == RETRAINING_SENSOR and state.is_running for state in states)
 
 
 def find_session(database: Database, context: dg.AssetExecutionContext, workflow: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from tdml_assets.assets.alerting import tell
 from tdml_assets.assets.pages import report_path
 from tdml_assets.assets.realised import latest_realised
 from tdml_assets.assets.references import scored_until_now
-from tdml_assets.assets.sessions import as_of, session_id_of
+from tdml_assets.assets.sessions import as_of, retrains_itself, session_id_of
 from tdml_assets.core.drift_history import (
     read_findings,
     read_importances,
@@ -108,7 +108,9 @@ def build_triage(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition:
             finding, episodes = keep(database, spec, session_id_of(context), evidence)
         context.log.info(f"report: {finding.decision}: {finding.sentence}")
         report = report_path(settings, spec.name, evidence.as_of, session_id_of(context))
-        told = tell(warehouse, spec.title, settings, episodes, report, context.log)
+        told = tell(
+            warehouse, spec.title, settings, episodes, report, context.log, retrains_itself=retrains_itself(context)
+        )
         return dg.MaterializeResult(metadata=_metadata(session_id_of(context), finding, episodes, told))
 
     return triage

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from tdml_assets.assets.sessions import RETRAINING_SENSOR
 from tdml_assets.automation.jobs import training_job_name
 from tdml_assets.core.retraining import Attempts, Call, Decision, Limits, decide_retrain
 from tdml_assets.core.workflow import WorkflowSpec
@@ -110,7 +111,7 @@ def build_sensors(
         return []
 
     @dg.sensor(
-        name="retrain_on_drift",
+        name=RETRAINING_SENSOR,
         jobs=[job for job in jobs if job.name in {training_job_name(spec.name) for spec in specs}],
         minimum_interval_seconds=_INTERVAL_SECONDS,
         description="Retrains a workflow once per episode, when its sessions call for it: confirmed drift, realised errors, age.",

@@ -187,7 +187,7 @@ def pending(episodes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     ]
 
 
-def alert_of(episode: Mapping[str, Any], label: str, report: str | None) -> Alert:
+def alert_of(episode: Mapping[str, Any], label: str, report: str | None, *, retrains_itself: bool = False) -> Alert:
     """Write the alert about one episode.
 
     Parameters
@@ -195,9 +195,10 @@ def alert_of(episode: Mapping[str, Any], label: str, report: str | None) -> Aler
     episode : a row of ``monitoring.drift_episodes``.
     label : name of the workflow that people read.
     report : path or address of the session report; None where there is none.
+    retrains_itself : whether the sensor that starts retrainings is on.
     """
     broken = episode["kind"] == "data_quality"
-    words = decision_words("data_quality" if broken else "retrain")
+    words = decision_words("data_quality" if broken else "retrain", retrains_itself=retrains_itself)
     subject = _one_line(
         f"{label}: {'broken data, nothing published' if broken else 'the data moved, retraining called for'}"
     )

@@ -29,7 +29,11 @@ from tdml_assets.core.monitor import Monitor
 from tdml_assets.core.reference import ColumnMeasure, ColumnReference, Reference
 
 Kind = Literal["feature", "prediction", "target"]
-Status = Literal["ok", "watch", "spike", "far", "changed", "stuck", "scale", "all_null", "degenerate", "too_few"]
+Status = Literal[
+    "first", "ok", "watch", "spike", "far", "changed", "stuck", "scale", "all_null", "degenerate", "too_few"
+]
+#: Of a champion's first session: its reference was taken from the same rows, so there is nothing to compare with.
+FIRST: Status = "first"
 #: What only broken data look like: no retraining mends them.
 BROKEN: tuple[Status, ...] = ("all_null", "scale", "stuck")
 #: What a changed world looks like.
@@ -98,13 +102,13 @@ class DriftReport:
 
     Parameters
     ----------
-    status : ``broken`` if a column looks like broken data; else ``drift`` if one drifted; else ``watch``, ``ok`` or
-        ``too_few``.
+    status : ``first`` if there is nothing to compare with yet; else ``broken`` if a column looks like broken data; else
+        ``drift`` if one drifted; else ``watch``, ``ok`` or ``too_few``.
     sentence : the verdict in words.
     columns : the farthest first.
     """
 
-    status: Literal["ok", "watch", "drift", "broken", "too_few"]
+    status: Literal["first", "ok", "watch", "drift", "broken", "too_few"]
     sentence: str
     columns: tuple[ColumnDrift, ...]
 
@@ -127,6 +131,7 @@ def judge(
     *,
     kind: Kind = "feature",
     earlier: Earlier | None = None,
+    is_first: bool = False,
 ) -> DriftReport:
     """Compare a measurement with its reference and with the sessions before it.
 
@@ -135,10 +140,13 @@ def judge(
     measured : as :func:`~tdml_assets.core.reference.measure` returns them, in the reference's order.
     kind : what the columns are; it names them in the sentence.
     earlier : calm sessions before this one, in the same bins; None for none.
+    is_first : whether the reference was taken in this session. Columns are then described and compared with nothing.
     """
     earlier = earlier or Earlier()
     pairs = list(zip(reference.columns, measured, strict=True))
-    compared = [_compare(ref, now, kind, earlier) for ref, now in pairs]
+    if is_first:
+        return report_of([_described(now, kind) for _, now in pairs], kind, policy)
+    compared = [_compare(ref, now, kind, earlier, policy.min_history) for ref, now in pairs]
     enough = [min(ref.rows, now.rows) >= policy.min_rows for ref, now in pairs]
     alpha = policy.alpha / _COMPARISONS
     far = _beyond_chance([column.p_value if ok else None for column, ok in zip(compared, enough, strict=True)], alpha)
@@ -175,7 +183,29 @@ def _p_value(counts: Sequence[int], counts_ref: Sequence[int], *, ordered: bool)
     return min(1.0, 2 * min(overall, rank_p_value(counts[:-1], counts_ref[:-1])))
 
 
-def _compare(ref: ColumnReference, now: ColumnMeasure, kind: Kind, earlier: Earlier) -> ColumnDrift:
+def _described(now: ColumnMeasure, kind: Kind) -> ColumnDrift:
+    """A column as it is, without a comparison."""
+    nothing = dict.fromkeys(
+        ("avg_ref", "stdev_ref", "kld", "kld_hivemall", "psi", "z", "kld_log", "psi_previous", "null_share_ref")
+    )
+    return ColumnDrift(
+        kind=kind,
+        column_name=now.name,
+        n=now.rows,
+        avg_val=now.mean,
+        stdev_val=now.sd,
+        status=FIRST,
+        null_share=statistics.significant(now.counts[-1] / now.rows) if now.rows else None,
+        outside_share=None,
+        scale_ratio=None,
+        p_value=None,
+        severity=0.0,
+        counts=now.counts,
+        **nothing,
+    )
+
+
+def _compare(ref: ColumnReference, now: ColumnMeasure, kind: Kind, earlier: Earlier, min_history: int) -> ColumnDrift:
     has_rows = ref.rows > 0 and now.rows > 0
     index = psi(now.counts, ref.counts)[0] if has_rows else None
     # A champion goes live in a session too: until another one was calm, that is the last.
@@ -183,7 +213,9 @@ def _compare(ref: ColumnReference, now: ColumnMeasure, kind: Kind, earlier: Earl
     step, z, p_previous = None, None, None
     if has_rows and len(before) == len(now.counts) and any(before):
         step, bins = psi(now.counts, before)
-        z = chance_z(step, bins, now.rows, sum(before), earlier.steps.get(ref.name, ()))
+        steps = earlier.steps.get(ref.name, ())
+        # A spread of a few sessions says little: below the minimum the other floors decide alone.
+        z = chance_z(step, bins, now.rows, sum(before), steps) if len(steps) >= min_history else None
         p_previous = _p_value(now.counts, before, ordered=ref.numeric)
     significant = statistics.significant
     return ColumnDrift(
@@ -266,14 +298,23 @@ def report_of(columns: Sequence[ColumnDrift], kind: Kind, policy: Monitor) -> Dr
     columns = tuple(columns)
     rows = max((column.n for column in columns), default=0)
     of = {status: [column for column in columns if column.status == status] for status in {c.status for c in columns}}
-    broken = [column for status in BROKEN for column in of.get(status, ())]
-    drifted = [column for column in columns if column.status in DRIFTED]
     everything = f"{len(columns):,} {kind}{'s' if len(columns) != 1 else ''}"
     if not columns:
         return DriftReport("ok", "", columns)
+    if FIRST in of:
+        return DriftReport("first", "First session of this model: nothing to compare with yet.", columns)
     if len(of.get("too_few", ())) == len(columns):
         text = f"Too little to judge: {rows:,} rows, at least {policy.min_rows:,} are needed on each side."
         return DriftReport("too_few", text, columns)
+    return _verdict(columns, of, everything, rows)
+
+
+def _verdict(
+    columns: tuple[ColumnDrift, ...], of: Mapping[Status, Sequence[ColumnDrift]], everything: str, rows: int
+) -> DriftReport:
+    """The verdict over columns that were compared."""
+    broken = [column for status in BROKEN for column in of.get(status, ())]
+    drifted = [column for column in columns if column.status in DRIFTED]
     if broken:
         return DriftReport("broken", f"Broken data: {_broken_words(broken)}. Check the source first.", columns)
     if drifted:
@@ -281,7 +322,11 @@ def report_of(columns: Sequence[ColumnDrift], kind: Kind, policy: Monitor) -> Dr
     if watched := of.get("watch"):
         text = f"{len(watched):,} of {everything} changed a little, beyond chance: {_list(watched)}. Nothing to do yet."
         return DriftReport("watch", text, columns)
-    return DriftReport("ok", f"No drift: {everything} of {rows:,} rows look like what the model learnt.", columns)
+    unchanged = all(column.psi == 0 for column in columns if column.psi is not None)
+    looks = "are exactly" if unchanged else "look"
+    start = "Unchanged" if unchanged else "No drift"
+    text = f"{start}: {everything} of {rows:,} rows {looks} as on the day the model went live."
+    return DriftReport("ok", text, columns)
 
 
 def _broken_words(columns: Sequence[ColumnDrift], most: int = 3) -> str:

@@ -1,197 +1,20 @@
 """Exploration of a training table: the five analyses that come before modelling.
 
-Belongs here: variation of train against test and whether their difference is more than chance, correlation with the
-target, the target's histogram, products recommended against products ordered.
-Does not: single-table statistics (``statistics.py``), sizes of clusters (``cluster_profile.py``), drift over time
-(``drift.py``), figures.
+Belongs here: correlation with the target, the target's histogram, products recommended against products ordered.
+Does not: train against test (``exploration_split.py``), single-table statistics (``statistics.py``), sizes of clusters
+(``cluster_profile.py``), drift over time (``drift.py``), figures.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal
-
-import numpy as np
+from typing import Any
 
 from tdml_assets.core import statistics
-from tdml_assets.core.evenness import Evenness, resplit
 from tdml_assets.core.statements import render
-
-DECK_LIMIT_POINTS = 3.0
-"""Largest difference of the coefficients of variation by the common rule of thumb, in percentage points."""
-
-_MIN_SPLIT_ROWS = 30
-
-
-@dataclass(frozen=True)
-class SplitComparison:
-    """One column of train against test.
-
-    Parameters
-    ----------
-    cv_train, cv_test : coefficient of variation, 100 sd / |mean|, over the whole table.
-    difference : their distance, in percentage points.
-    within_deck_limit : whether it is below :data:`DECK_LIMIT_POINTS`. Information: fair splits of money fail it nearly
-        always.
-    sampled_difference, difference_limit : the distance over the checked rows, and what no fair split would pass.
-    shift, shift_limit : distance of the means of log(1 + x), in pooled standard deviations, and what no fair split
-        would pass.
-    scale, scale_limit : the same of log x over what is not zero. Sees what a coefficient of variation cannot: the unit.
-    status : ``ok``, ``differs`` (a limit is passed), ``constant``, ``all_null``, ``no_cv`` (mean 0, or too few values
-        that are not 0: judged by the others alone) or ``too_few``.
-    """
-
-    column_name: str
-    cv_train: float | None
-    cv_test: float | None
-    difference: float | None
-    within_deck_limit: bool | None
-    sampled_difference: float | None
-    difference_limit: float | None
-    shift: float | None
-    shift_limit: float | None
-    scale: float | None
-    scale_limit: float | None
-    status: Literal["ok", "differs", "constant", "all_null", "no_cv", "too_few"]
-
-
-@dataclass(frozen=True)
-class SplitCheck:
-    """Whether train and test could be a random split of the same rows.
-
-    Parameters
-    ----------
-    rows_train, rows_test : checked rows, one per customer.
-    resplits : random splits of the same sizes it was compared with.
-    family_wise_rate : chance that a fair split is called different in any column.
-    p_value : share of splits (this one included) at least as uneven as this one; None if there was nothing to compare.
-    """
-
-    columns: tuple[SplitComparison, ...]
-    rows_train: int
-    rows_test: int
-    resplits: int
-    family_wise_rate: float
-    p_value: float | None
-    sentence: str
-
-    @property
-    def differing(self) -> tuple[str, ...]:
-        """Columns that passed a limit."""
-        return tuple(column.column_name for column in self.columns if column.status == "differs")
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Return the comparisons as rows of a table."""
-        return [asdict(column) for column in self.columns]
-
-
-def variation(moments: statistics.Moments) -> float | None:
-    """Coefficient of variation in percent, 100 sd / |mean|; None without values or for a mean of 0."""
-    if moments.mean is None or moments.sd is None or moments.mean == 0:
-        return None
-    return statistics.significant(100 * moments.sd / abs(moments.mean))
-
-
-def split_check(
-    reader: statistics.Reader,
-    table: Sequence[str],
-    columns: Sequence[str],
-    *,
-    rows: int = 20_000,
-    resplits: int = 200,
-    family_wise_rate: float = 0.01,
-    seed: int = 0,
-) -> SplitCheck:
-    """Compare the training and the test rows of a training table.
-
-    The coefficients of variation are those of the whole table. Whether a difference is more than chance is tested on at
-    most ``rows`` customers, one row each (rows of one customer at several snapshots are not independent). Where the
-    test rows lie later in time a difference can be real: it is news about the season, not a fault of the split.
-
-    Parameters
-    ----------
-    columns : numeric columns, the target among them; text columns are refused.
-    resplits, family_wise_rate, seed : as for :func:`resplit`.
-    """
-    _, texts = statistics.split_by_kind(reader.columns(table), columns, table)
-    if texts:
-        raise ValueError(
-            f"{'.'.join(table)}: text columns {list(texts)} have no coefficient of variation: leave them out"
-        )
-    by_split = {
-        row["split"]: statistics.unpack_moments(row, columns)
-        for row in reader.rows(render("exploration/moments_by_split", table=list(table), columns=columns))
-    }
-    sample = reader.arrow(render("exploration/split_sample", table=list(table), columns=columns, rows=int(rows)))
-    is_test = np.array([split == "test" for split in sample.column("split").to_pylist()], dtype=bool)
-    tested, trained = int(is_test.sum()), int((~is_test).sum())
-    found = None
-    if min(tested, trained) >= _MIN_SPLIT_ROWS and columns:
-        values = np.column_stack([sample.column(f"v{index}").to_numpy().astype(float) for index in range(len(columns))])
-        found = resplit(values, is_test, resplits=resplits, family_wise_rate=family_wise_rate, seed=seed)
-    compared = tuple(
-        _comparison(column, by_split.get("train", {}).get(column), by_split.get("test", {}).get(column), found, index)
-        for index, column in enumerate(columns)
-    )
-    p_value = None if found is None else statistics.finite(found.p_value)
-    return SplitCheck(
-        compared, trained, tested, resplits, family_wise_rate, p_value, _sentence(compared, trained, tested, resplits)
-    )
-
-
-def _comparison(
-    column: str, train: statistics.Moments | None, test: statistics.Moments | None, found: Evenness | None, index: int
-) -> SplitComparison:
-    cv_train, cv_test = (None if side is None else variation(side) for side in (train, test))
-    difference = None if cv_train is None or cv_test is None else abs(cv_train - cv_test)
-    observed: list[float | None] = [None] * 3
-    limits: list[float | None] = [None] * 3
-    if found is not None:
-        observed = [statistics.significant(value) for value in found.observed[:, index]]
-        limits = [statistics.significant(value) for value in found.limits[:, index]]
-    status: Literal["ok", "differs", "constant", "all_null", "no_cv", "too_few"] = "ok"
-    if train is None or test is None or found is None:
-        status = "too_few"
-    elif not train.n and not test.n:
-        status = "all_null"
-    elif train.is_constant and test.is_constant and train.minimum == test.minimum:
-        status = "constant"
-    elif found.differs[index]:
-        status = "differs"
-    elif limits[0] is None:
-        status = "no_cv"
-    return SplitComparison(
-        column_name=column,
-        cv_train=cv_train,
-        cv_test=cv_test,
-        difference=difference,
-        within_deck_limit=None if difference is None else difference < DECK_LIMIT_POINTS,
-        sampled_difference=observed[0],
-        difference_limit=limits[0],
-        shift=observed[1],
-        shift_limit=limits[1],
-        scale=observed[2],
-        scale_limit=limits[2],
-        status=status,
-    )
-
-
-def _sentence(compared: Sequence[SplitComparison], trained: int, tested: int, resplits: int) -> str:
-    differing = [column.column_name for column in compared if column.status == "differs"]
-    if all(column.status == "too_few" for column in compared):
-        return (
-            f"Too few rows to compare: {trained:,} train, {tested:,} test, at least {_MIN_SPLIT_ROWS} each are needed."
-        )
-    if not differing:
-        return f"Train and test look alike: no difference beyond those of {resplits} random splits of the same rows."
-    named = ", ".join(differing[:5]) + (f" and {len(differing) - 5} more" if len(differing) > 5 else "")
-    return (
-        f"Train and test differ beyond chance in {len(differing)} of {len(compared)} columns: {named}. "
-        "Expected where the test rows are of another season; otherwise look for a unit or a source that changed."
-    )
 
 
 def correlations(

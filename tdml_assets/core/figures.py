@@ -84,7 +84,7 @@ def split_comparison(rows: Sequence[Mapping[str, Any]], *, most: int = 15) -> by
 
     Parameters
     ----------
-    rows : of ``exploration.SplitCheck.rows()``.
+    rows : of ``exploration_split.SplitCheck.rows()``.
     """
     ratios = []
     for row in rows:

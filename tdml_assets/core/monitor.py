@@ -32,7 +32,12 @@ class Monitor(BaseModel):
         default=3.0, gt=0, description="Robust z of that PSI among earlier sessions from which a column has spiked."
     )
     history: int = Field(default=30, ge=2, le=1000, description="Earlier calm sessions that a spike is judged against.")
-    min_history: int = Field(default=6, ge=2, description="Sessions below which the other floors decide alone.")
+    min_history: int = Field(
+        default=3,
+        ge=2,
+        description="Earlier sessions from which that z is a floor; below, the spread of so few says nothing and the other "
+        "floors decide alone.",
+    )
     min_rows: int = Field(default=200, ge=2, description="Rows a side must have to be judged.")
     watch_only: tuple[str, ...] = Field(
         default=(

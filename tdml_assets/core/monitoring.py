@@ -52,8 +52,8 @@ CALIBRATION = _table(
     Column("evaluation_table", "VARCHAR", "train or test."),
     Column("decile", "INTEGER", "1 is the lowest score."),
     Column("count", "BIGINT", "Customers."),
-    Column("mean_predicted", "DOUBLE", "Mean prediction, in currency."),
-    Column("mean_actual", "DOUBLE", "Mean of what happened, in currency."),
+    Column("mean_predicted", "DOUBLE", "Mean prediction: money for an amount, a share for a probability."),
+    Column("mean_actual", "DOUBLE", "Mean of what happened, in the same unit."),
     Column("share_actual", "DOUBLE", "Share of all that happened."),
 )
 MODEL_PARAMS = _table(
@@ -117,8 +117,13 @@ DRIFT = _table(
     Column("kld", "DOUBLE", "Gaussian Kullback-Leibler divergence of now from the reference; NULL where degenerate."),
     Column("kld_hivemall", "DOUBLE", "Hivemall's kld on means and standard deviations, for comparison only."),
     Column("psi", "DOUBLE", "Population stability index over the reference's bins."),
-    Column("z", "DOUBLE", "Robust z of psi_previous among earlier sessions; NULL until there is enough of them."),
-    Column("status", "VARCHAR", "What the policy makes of it."),
+    Column("z", "DOUBLE", "Robust z of psi_previous among earlier sessions; NULL until there are min_history of them."),
+    Column(
+        "status",
+        "VARCHAR",
+        "first (the champion's first session: nothing to compare with), ok, watch, far, spike, changed, stuck, scale, all_null, "
+        "degenerate or too_few.",
+    ),
     Column(
         "kld_log",
         "DOUBLE",

@@ -241,7 +241,7 @@ def prepared_contract(workflow: str, parameters: Parameters) -> TableContract:
             Column("snapshot_date", "DATE", "Day at whose end the features were taken.", False),
             Column("customer_id", "VARCHAR", "Customer.", False),
             Column("split", "VARCHAR", "train, validation, test or refit.", False),
-            Column("target", "DOUBLE", "What the customer spent in the horizon, in currency.", False),
+            Column("target", "DOUBLE", "What is predicted, as in <workflow>.training_table.", False),
             *features,
         ),
     )

@@ -76,7 +76,7 @@ def heat_map(name: str, rows: Sequence[HeatRow], sessions: Sequence[SessionMark]
         name,
         width,
         height,
-        "How far each column lies from what the model learnt",
+        "How far each column lies from the day the model went live",
         f"{len(rows)} columns in {len(sessions)} sessions; {alarms} of these columns alarm in the last one.",
         text(_MAP_LEFT - 8, 29, "session at the end of day", "tick", "end"),
         text(_MAP_LEFT - 8, _MAP_TOP - 10, "decision", "tick", "end"),

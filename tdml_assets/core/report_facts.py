@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from tdml_assets.core.drift import FIRST
 from tdml_assets.core.reference import ColumnReference
 from tdml_assets.core.report_model import ModelFacts
 from tdml_assets.core.report_words import STATUSES
@@ -140,6 +141,7 @@ class ReportFacts:
     trained_here : whether this session trained the champion.
     labels, labels_before : customers per category of the predictions, now and in the session before.
     is_latest : whether no session stands at a later day.
+    retrains_itself : whether the sensor that starts retrainings is on.
     """
 
     spec: WorkflowSpec
@@ -156,10 +158,13 @@ class ReportFacts:
     model: ModelFacts = field(default_factory=ModelFacts)
     trained_here: bool = False
     is_latest: bool = True
+    retrains_itself: bool = False
 
     @property
     def has_nothing_earlier(self) -> bool:
         """Whether this session was compared with itself: it is the first, and its model went live with it."""
+        if any(status == FIRST for status, _ in self.statuses):
+            return True
         differs = any(fact.psi or fact.psi_previous for fact in self.drift)
         return len(self.sessions) == 1 and (self.trained_here or not differs)
 

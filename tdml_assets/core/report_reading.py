@@ -55,6 +55,8 @@ def read_facts(
     as_of: date,
     references: tuple[ColumnReference, ...] = (),
     trained_in: str | None = None,
+    *,
+    retrains_itself: bool = False,
 ) -> ReportFacts:
     """Read what the report on one session shows.
 
@@ -63,6 +65,7 @@ def read_facts(
     as_of : day at whose end the session stands; nothing later is read.
     references : of the predictions, from :func:`prediction_references`.
     trained_in : session that trained the champion; this one unless given.
+    retrains_itself : whether the sensor that starts retrainings is on.
     """
     reader = SessionReader(database, spec.name, session_id, as_of)
     sessions = reader.sessions()
@@ -83,6 +86,7 @@ def read_facts(
         model=read_model_facts(reader, spec, trained_in or session_id),
         trained_here=trained_in == session_id,
         is_latest=reader.is_latest(),
+        retrains_itself=retrains_itself,
     )
 
 

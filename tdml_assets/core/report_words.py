@@ -5,7 +5,7 @@ Belongs here: one entry per value that ``monitoring.*`` tables hold. Does not: w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,9 @@ DECISIONS = {
         "Retraining called for",
         "act",
         "triangle",
-        "The retraining starts by itself unless it is on hold, cooling down or over the monthly cap; the gate then compares "
-        "the new model with this one. Read its reason before you act on changed figures.",
+        "Start a retraining: run the session again with `make run`, or the job train_<workflow>. The sensor retrain_on_drift, "
+        "switched on in the UI, starts it by itself. The gate then compares the new model with this one. Read its reason before "
+        "you act on changed figures.",
     ),
     "data_quality": DecisionWords(
         "Broken data: nothing is published",
@@ -55,6 +56,12 @@ DECISIONS = {
         "stay, and no model is retrained on this data.",
     ),
 }
+#: What a person does where the sensor is on.
+_BY_ITSELF = (
+    "The sensor retrain_on_drift is on: the retraining starts by itself while the Dagster daemon runs, unless it is on hold, "
+    "cooling down or over the monthly cap. The gate then compares the new model with this one. Read its reason before you act on "
+    "changed figures."
+)
 UNDECIDED = DecisionWords(
     "No decision", "look", "diamond", "Materialise triage in the same run: this session was not judged."
 )
@@ -70,6 +77,7 @@ class StatusWords:
 
 
 STATUSES = {
+    "first": StatusWords("first session", None),
     "ok": StatusWords("calm", None),
     "watch": StatusWords("changed a little", "circle"),
     "far": StatusWords("moved far", "triangle", alarm=True),
@@ -107,10 +115,17 @@ CAUSES = {
 }
 
 
-def decision_words(decision: str | None) -> DecisionWords:
-    """Words of a decision; of none at all, that there is none."""
+def decision_words(decision: str | None, *, retrains_itself: bool = False) -> DecisionWords:
+    """Words of a decision; of none at all, that there is none.
+
+    Parameters
+    ----------
+    retrains_itself : whether the sensor that starts retrainings is on.
+    """
     if decision is None:
         return UNDECIDED
+    if decision == "retrain" and retrains_itself:
+        return replace(DECISIONS[decision], next_step=_BY_ITSELF)
     return DECISIONS.get(decision, DecisionWords(plain_words(decision), "look", "diamond", UNDECIDED.next_step))
 
 

@@ -47,7 +47,7 @@ def render_report(facts: ReportFacts) -> str:
             facts=facts,
             spec=facts.spec,
             session=facts.session,
-            decision=decision_words(facts.session.decision),
+            decision=decision_words(facts.session.decision, retrains_itself=facts.retrains_itself),
             # That data are broken is what the decision about them is called, too.
             cause=None if cause in {"none", "source", "data"} else CAUSES.get(cause, plain_words(cause)),
             tiles=sections.tiles_of(facts),

@@ -1,7 +1,7 @@
 """What a run found, for a person: small aggregates in, about twenty-five lines of plain text or a dictionary out.
 
-Belongs here: which figures are told, in which words, with which warnings; reading them from an open database.
-Does not: SQL (``sql/summary/``), where the warehouse and the folders are (``cli.py``).
+Belongs here: which figures are told, in which words, with which warnings.
+Does not: reading them (``summary_facts.py``), where the warehouse and the folders are (``cli.py``).
 """
 
 from __future__ import annotations
@@ -14,90 +14,21 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from tdml_assets.core.attributes import CATALOG
-from tdml_assets.core.drift import BROKEN, DRIFTED
+from tdml_assets.core.drift import BROKEN, DRIFTED, FIRST
 from tdml_assets.core.monitoring import DATA_QUALITY
 from tdml_assets.core.report_words import decision_words
 from tdml_assets.core.statements import render
+from tdml_assets.core.summary_facts import DataFacts, WorkflowFacts, WorkflowInfo, read_data, read_workflow
 from tdml_assets.core.telling import Comparison, compare, shown, telling_of
 
 if TYPE_CHECKING:
     from tdml_assets.resources.warehouse import Database
 
-SESSIONS, METRICS = ("monitoring", "sessions"), ("monitoring", "model_metrics")
-CALIBRATION, DRIFT, TRIAGE = ("monitoring", "calibration"), ("monitoring", "drift"), ("monitoring", "triage")
-_TOP_REASONS = 3
 _BRIEF_MEASURES = 2
 _WIDTH = 100
 _SEASON_DAYS = 365
 # From where on a total is called wrong and a calibration poor; both as shares.
 _BIAS_LIMIT, _CALIBRATION_LIMIT = 0.2, 0.3
-
-
-@dataclass(frozen=True)
-class WorkflowInfo:
-    """A workflow that may have run: its name (also its schema), what people call it, and how far it looks ahead."""
-
-    name: str
-    title: str
-    task: str
-    horizon_days: int
-
-
-@dataclass(frozen=True)
-class DataFacts:
-    """What there was to learn from. Rows are counted over all sources."""
-
-    customers: int
-    orders: int
-    order_lines: int
-    first_on: date | None
-    last_on: date | None
-    currency: str | None
-    rows_read: int
-    rows_rejected: int
-    reasons: tuple[tuple[str, int], ...] = ()
-
-    @property
-    def days(self) -> int:
-        """Days from the first order to the last."""
-        return (self.last_on - self.first_on).days if self.first_on and self.last_on else 0
-
-
-@dataclass(frozen=True)
-class WorkflowFacts:
-    """What one workflow found.
-
-    Parameters
-    ----------
-    session_id, as_of, status, engine, model_version, note : as in ``monitoring.sessions``.
-    customers : customers scored.
-    expected_spend : sum of the predictions, in currency; None where the task predicts no spend.
-    top_tenth_share : share of it held by the tenth of customers with the highest predictions.
-    metrics : of the test split, as in ``monitoring.model_metrics``.
-    calibration_error : of the same, how far the tenths of customers are off, as a share of all that happened.
-    told : label and text of what else the task tells of its predictions.
-    drift : number of columns per status.
-    drifted : names of the farthest columns that moved.
-    decision, sentence : of the session's triage; None where there was none.
-    """
-
-    info: WorkflowInfo
-    session_id: str | None = None
-    as_of: date | None = None
-    status: str | None = None
-    engine: str | None = None
-    model_version: str | None = None
-    note: str | None = None
-    customers: int = 0
-    expected_spend: float | None = None
-    top_tenth_share: float | None = None
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    calibration_error: float | None = None
-    told: tuple[tuple[str, str], ...] = ()
-    drift: Mapping[str, int] = field(default_factory=dict)
-    drifted: tuple[str, ...] = ()
-    decision: str | None = None
-    sentence: str | None = None
 
 
 @dataclass(frozen=True)
@@ -129,6 +60,8 @@ def comparisons_of(facts: WorkflowFacts) -> list[Comparison]:
 def drift_verdict(facts: WorkflowFacts) -> str:
     """Say in one sentence what the drift check found."""
     total = sum(facts.drift.values())
+    if facts.drift.get(FIRST, 0):
+        return "nothing to compare with yet: first session of this model"
     if not total or facts.drift.get("too_few", 0) == total:
         return "not judged: too little to compare" if total else "not measured in this session"
     moved, broken = (sum(facts.drift.get(status, 0) for status in kind) for kind in (DRIFTED, BROKEN))
@@ -136,10 +69,25 @@ def drift_verdict(facts: WorkflowFacts) -> str:
     if broken:
         return f"broken data: {broken} of {total} columns stand still, are empty or in another unit{names}"
     if moved:
-        return f"{moved} of {total} columns moved far from what the model learnt{names}"
+        return f"{moved} of {total} columns moved far since the model went live{names}"
     if facts.drift.get("watch", 0):
         return f"{facts.drift['watch']} of {total} columns changed a little{names}"
-    return f"none: {total} columns look like what the model learnt"
+    looks = "look" if facts.moved else "are exactly"
+    return f"none: {total} columns {looks} as on the day the model went live"
+
+
+def total_verdict(facts: WorkflowFacts) -> str | None:
+    """Say how far the total of the test was off; about the test alone, since nothing says that today's is off alike."""
+    total_bias = telling_of(facts.info.task).total_bias
+    bias = total_bias(facts.metrics) if total_bias else None
+    if bias is None or not math.isfinite(bias):
+        return None
+    size = f"{abs(bias):.0%} too {'high' if bias > 0 else 'low'}" if round(abs(bias), 2) else "right to the percent"
+    return f"came out {size} {_in_the_test(facts)}"
+
+
+def _in_the_test(facts: WorkflowFacts) -> str:
+    return f"in the test of {facts.tested_on}" if facts.tested_on else "in the test"
 
 
 def warnings_of(facts: WorkflowFacts, data: DataFacts | None) -> list[str]:
@@ -157,12 +105,13 @@ def warnings_of(facts: WorkflowFacts, data: DataFacts | None) -> list[str]:
         found.append(f"{name}: {data.days} days of orders show no season twice; a seasonal peak will be missed")
     bias, error = metrics.get("total_bias"), facts.calibration_error
     if bias is not None and abs(bias) > _BIAS_LIMIT:
-        direction = "high" if bias > 0 else "low"
         found.append(
-            f"{name}: totals came out {abs(bias):.0%} too {direction} in the test: trust the order, not the sums"
+            f"{name}: the total {total_verdict(facts)}; today's is not corrected for it: use the order of customers, not the sums"
         )
     elif error is not None and error > _CALIBRATION_LIMIT:
-        found.append(f"{name}: the tenths of customers were {error:.0%} off in the test: trust the order, not the sums")
+        found.append(
+            f"{name}: {_in_the_test(facts)} the tenths of customers were {error:.0%} off; use the order of customers, not the sums"
+        )
     comparisons = [comparison for comparison in comparisons_of(facts) if comparison.verdict != "unknown"]
     if comparisons and not any(comparison.verdict == "better" for comparison in comparisons):
         found.append(f"{name}: no better than the naive forecast in any measure: do not act on it")
@@ -190,6 +139,7 @@ def read_summary(
     workflows: Sequence[WorkflowInfo],
     places: Mapping[str, str],
     switched_off: Mapping[str, str] | None = None,
+    notes: Sequence[str] = (),
 ) -> Summary:
     """Read the figures of the latest sessions. Tables that are not there yet are left out.
 
@@ -197,14 +147,15 @@ def read_summary(
     ----------
     places : where to look next, in the order it is printed: a name and a path, an address or a command each.
     switched_off : reason per workflow that these orders do not allow.
+    notes : what the run warned of, in words.
     """
     return Summary(
-        data=_read_data(database),
-        workflows=tuple(_read_workflow(database, info) for info in workflows),
+        data=read_data(database),
+        workflows=tuple(read_workflow(database, info) for info in workflows),
         attributes=database.count(CATALOG.path) if database.has_table(CATALOG.path) else 0,
         places=dict(places),
         switched_off=dict(switched_off or {}),
-        notes=_read_notes(database),
+        notes=(*_read_notes(database), *notes),
     )
 
 
@@ -215,86 +166,30 @@ def _read_notes(database: Database) -> tuple[str, ...]:
     return tuple(row["sentence"] for row in database.rows(render("summary/notes", table=DATA_QUALITY.path)))
 
 
-def _read_data(database: Database) -> DataFacts | None:
-    if not database.has_table(("raw", "orders")):
-        return None
-    loads: dict[str, Any] = {"rows_read": 0, "rows_rejected": 0}
-    reasons: list[dict[str, Any]] = []
-    if database.has_table(("raw", "loads")):
-        loads = database.row(render("summary/loads", table=("raw", "loads")))
-    if database.has_table(("raw", "rejected_rows")):
-        reasons = database.rows(render("summary/rejections", table=("raw", "rejected_rows"), most=_TOP_REASONS))
-    return DataFacts(
-        **database.row(render("summary/orders", table=("raw", "orders"))),
-        rows_read=int(loads["rows_read"]),
-        rows_rejected=int(loads["rows_rejected"]),
-        reasons=tuple((row["reason"], row["row_count"]) for row in reasons),
-    )
-
-
-def _read_workflow(database: Database, info: WorkflowInfo) -> WorkflowFacts:
-    sessions = []
-    if database.has_table(SESSIONS):
-        sessions = database.rows(render("summary/session", table=SESSIONS, workflow=info.name))
-    if not sessions:
-        return WorkflowFacts(info)
-    key = {"session_id": sessions[0]["session_id"], "workflow": info.name}
-    drift = database.rows(render("summary/drift", table=DRIFT, **key)) if database.has_table(DRIFT) else []
-    moved = [row for row in drift if row["status"] in (*DRIFTED, *BROKEN)]
-    triage = database.rows(render("summary/triage", table=TRIAGE, **key)) if database.has_table(TRIAGE) else []
-    watched = moved or [row for row in drift if row["status"] == "watch"]
-    return WorkflowFacts(
-        info,
-        **sessions[0],
-        **_read_predictions(database, info, sessions[0]["session_id"]),
-        **_read_test(database, info.name, sessions[0]["model_version"]),
-        drift={row["status"]: row["columns"] for row in drift},
-        drifted=tuple(name for row in watched for name in row["farthest"])[:_TOP_REASONS],
-        **(triage[0] if triage else {}),
-    )
-
-
-def _read_test(database: Database, workflow: str, model_version: str | None) -> dict[str, Any]:
-    if model_version is None or not database.has_table(METRICS):
-        return {}
-    tables = {"metrics": METRICS, "sessions": SESSIONS}
-    found = database.rows(render("summary/training_session", workflow=workflow, model_version=model_version, **tables))
-    if not found:
-        return {}
-    key = {"session_id": found[0]["session_id"], "workflow": workflow}
-    metrics = database.rows(render("summary/metrics", table=METRICS, **key))
-    calibration = {"calibration_error": None}
-    if database.has_table(CALIBRATION):
-        calibration = database.row(render("summary/calibration", table=CALIBRATION, **key))
-    return {"metrics": {row["metric"]: row["value"] for row in metrics}, **calibration}
-
-
-def _read_predictions(database: Database, info: WorkflowInfo, session_id: str) -> dict[str, Any]:
-    table = (info.name, "predictions")
-    columns = database.columns(table)
-    if not columns:
-        return {}
-    told = tuple(telling_of(info.task).tell(database, table, session_id))
-    if "predicted_target" not in columns:
-        return {**database.row(render("summary/scored", table=table, session_id=session_id)), "told": told}
-    found = database.row(render("summary/spend", table=table, session_id=session_id))
-    total, top = found["expected_spend"], found["top_tenth_spend"]
-    share = top / total if total and total > 0 else None
-    return {"customers": found["customers"], "expected_spend": total, "top_tenth_share": share, "told": told}
-
-
 def _data_lines(data: DataFacts | None) -> list[str]:
     if data is None:
         return ["Data", "  no orders are loaded yet"]
     rejected = f"{data.rows_rejected:,} of {data.rows_read:,} rows"
     if data.reasons:
         rejected += f": {', '.join(f'{reason} {count:,}' for reason, count in data.reasons)}"
+    returns = f" ({data.return_lines:,} of them returns)" if data.return_lines else ""
+    lines = f"{data.order_lines:,} lines{returns}, {data.first_on} to {data.last_on}"
+    later = f"  not read        {data.later_lines:,} lines after {data.as_of}"
     return [
         "Data",
-        f"  customers       {data.customers:>12,}",
-        f"  orders          {data.orders:>12,}   {data.order_lines:,} lines, {data.first_on} to {data.last_on}",
+        f"  customers       {data.customers:>12,}{_unsold_words(data)}",
+        f"  orders          {data.orders:>12,}   {lines}",
+        *([later] if data.later_lines else []),
         f"  set aside       {rejected}",
     ]
+
+
+def _unsold_words(data: DataFacts) -> str:
+    """Why fewer customers are known than have lines."""
+    unsold = data.customers - data.known_customers if data.known_customers is not None else 0
+    if unsold <= 0:
+        return ""
+    return f"   {unsold:,} of them have no purchase left after returns: not scored"
 
 
 def _headline(facts: WorkflowFacts) -> str:
@@ -311,6 +206,7 @@ def _full_lines(facts: WorkflowFacts, data: DataFacts | None) -> list[str]:
         share = f"   {facts.top_tenth_share:.0%} of it from the top tenth" if facts.top_tenth_share is not None else ""
         lines.append(f"  expected spend  {facts.expected_spend:>12,.0f} {_currency(data)}{share}")
     lines += [line for label, text in facts.told for line in _wrapped(text, f"  {label:<18}", 20)]
+    lines += _total_lines(facts)
     comparisons, telling = comparisons_of(facts), telling_of(facts.info.task)
     if comparisons:
         lines.append(f"  {'tested on what the model had not seen':<40}{'model':>10}{'naive *':>10}")
@@ -332,7 +228,12 @@ def _brief_lines(facts: WorkflowFacts, data: DataFacts | None) -> list[str]:
         scored += f", {facts.top_tenth_share:.0%} from the top tenth"
     lines = [_headline(facts), scored]
     lines += [line for label, text in facts.told for line in _wrapped(text, f"  {label:<18}", 20)]
-    return [*lines, *_brief_comparison(facts), *_closing_lines(facts)]
+    return [*lines, *_total_lines(facts), *_brief_comparison(facts), *_closing_lines(facts)]
+
+
+def _total_lines(facts: WorkflowFacts) -> list[str]:
+    verdict = total_verdict(facts) if facts.customers else None
+    return [] if verdict is None else _wrapped(verdict, f"  {'total tested':<18}", 20)
 
 
 def _brief_comparison(facts: WorkflowFacts) -> list[str]:

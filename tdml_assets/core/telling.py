@@ -68,6 +68,8 @@ class Telling:
     rivals : words per measure of the test that stand side by side, the model's first.
     group : the word before a prediction that is the number of a group; None where predictions are amounts.
     profile : one row per group of a session: name, customers, share, means in real units; aggregates only.
+    total_bias : how far the total of the test was off, as a share of what happened, from the measures; None where the task
+        has no total.
     """
 
     measures: tuple[Measure, ...]
@@ -80,6 +82,7 @@ class Telling:
     rivals: Mapping[str, str] = field(default_factory=dict)
     group: str | None = None
     profile: Callable[[Reader, WorkflowSpec, str], Sequence[Mapping[str, Any]]] | None = None
+    total_bias: Callable[[Mapping[str, float]], float | None] | None = None
 
 
 def telling_of(task: str) -> Telling:

@@ -68,9 +68,19 @@ def holdout_contract(workflow: str) -> TableContract:
             Column("snapshot_date", "DATE", "Day at whose end the features were taken.", False),
             Column("customer_id", "VARCHAR", "Customer.", False),
             Column("split", "VARCHAR", "train or test.", False),
-            Column("target", "DOUBLE", "What happened, in currency.", False),
-            Column("predicted_target", "DOUBLE", "Prediction of the evaluated model, in currency.", False),
-            Column("probability", "DOUBLE", "Its probability of any purchase."),
+            Column(
+                "target",
+                "DOUBLE",
+                "What happened, in the unit of the target: money for an amount, 1 or 0 for whether, 0 where nothing is predicted.",
+                False,
+            ),
+            Column(
+                "predicted_target",
+                "DOUBLE",
+                "Prediction of the evaluated model: an amount, a probability, or the number of a group.",
+                False,
+            ),
+            Column("probability", "DOUBLE", "Its probability of any purchase; NULL where it has no such stage."),
             Column(
                 "final_prediction", "DOUBLE", "Prediction of the stored model, which has learnt from the row.", False
             ),

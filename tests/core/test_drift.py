@@ -250,6 +250,37 @@ def test_a_leap_since_the_last_calm_session_is_a_spike_where_the_distance_to_the
     assert judge(Reference((reference,)), [now], Monitor(), earlier=used_to_it).columns[0].status == "watch"
 
 
+def test_a_first_session_is_described_and_compared_with_nothing() -> None:
+    rng = np.random.default_rng(13)
+    reference = _reference(rng.normal(size=500))
+    now = _measure(rng.normal(size=500), reference)
+    report = judge(Reference((reference,)), [now], Monitor(), is_first=True)
+    assert (report.status, report.sentence) == ("first", "First session of this model: nothing to compare with yet.")
+    (row,) = report.rows("s1", "cltv")
+    assert (row["avg_val"], row["n"], report.columns[0].counts) == (now.mean, 500, now.counts)
+    assert {row[name] for name in ("avg_ref", "stdev_ref", "psi", "psi_previous", "z", "kld", "p_value")} == {None}
+    json.dumps(row, allow_nan=False)
+
+
+def test_data_that_are_exactly_those_of_the_reference_are_called_unchanged() -> None:
+    values = np.random.default_rng(14).normal(size=500)
+    assert (
+        _report(values, values)[2] == "Unchanged: 1 feature of 500 rows are exactly as on the day the model went live."
+    )
+    assert _report(values, values[::-1][:450])[2].startswith("No drift: 1 feature of 450 rows look as on the day")
+
+
+@pytest.mark.parametrize(("sessions", "status"), [(2, "spike"), (3, "watch")])
+def test_earlier_sessions_are_a_floor_from_min_history_on(sessions: int, status: str) -> None:
+    rng = np.random.default_rng(15)
+    reference = _reference(rng.normal(size=5000))
+    before = _measure(rng.normal(size=5000), reference)
+    earlier = Earlier(counts={"spend": before.counts}, steps={"spend": (0.3,) * sessions})
+    now = _measure(rng.normal(size=5000) + 0.25, reference)
+    (column,) = judge(Reference((reference,)), [now], Monitor(min_history=3), earlier=earlier).columns
+    assert (column.status, column.z is None) == (status, sessions < 3)
+
+
 def test_a_column_that_follows_the_calendar_is_shown_and_never_an_alarm() -> None:
     rng = np.random.default_rng(12)
     reference = _reference(rng.normal(size=2000), "days_since_last_order")

@@ -17,7 +17,7 @@ from tdml_assets.core.reference import ColumnReference, Reference
 from tdml_assets.core.report_drift_figures import short
 from tdml_assets.core.report_figures import Line, Panel, metric_panel
 from tdml_assets.core.report_reading import prediction_references, read_facts
-from tdml_assets.core.report_words import CAUSES, DECISIONS, STATUSES
+from tdml_assets.core.report_words import CAUSES, DECISIONS, STATUSES, decision_words
 from tdml_assets.core.session_report import render_report, report_name
 from tdml_assets.core.triage import Cause, DecisionName
 from tdml_assets.core.workflow import WorkflowSpec
@@ -224,6 +224,24 @@ def test_every_decision_cause_and_status_has_words():
     assert {name for name, words in STATUSES.items() if words.alarm} == {*BROKEN, *DRIFTED}
     assert {name for name, words in STATUSES.items() if words.sign == "square"} == set(BROKEN)
     assert max(len(words.words) for words in STATUSES.values()) <= 24, "there is room for no more beside the heat map"
+
+
+def test_a_session_whose_columns_are_compared_with_nothing_shows_no_comparison(database):
+    this = write_history(database, sessions=2, decision="nothing")
+    first = {"session_id": this, "workflow": "cltv", "kind": "feature", "status": "first", "severity": 0.0}
+    columns = [{**first, "column_name": name, "avg_val": 3.0} for name in ("total_spend", "total_orders")]
+    database.replace_slice(monitoring.DRIFT, {"session_id": this, "workflow": "cltv"}, columns)
+    facts = read_facts(database, spec(), this, LAST, ())
+    assert facts.has_nothing_earlier
+    assert "nothing to compare with yet" in render_report(facts)
+
+
+@pytest.mark.parametrize(("is_on", "words"), [(True, "starts by itself while the Dagster daemon"), (False, "make run")])
+def test_a_retraining_starts_by_itself_only_where_the_sensor_is_on(database, is_on, words):
+    this = write_history(database, sessions=2, decision="retrain")
+    facts = read_facts(database, spec(), this, LAST, (), retrains_itself=is_on)
+    assert words in render_report(facts)
+    assert words not in decision_words("retrain", retrains_itself=not is_on).next_step
 
 
 def test_bins_of_another_reference_are_shown_without_a_comparison(database):

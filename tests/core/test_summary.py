@@ -22,6 +22,7 @@ from tdml_assets.core.summary import (
     drift_verdict,
     read_summary,
     render_text,
+    total_verdict,
     warnings_of,
 )
 from tdml_assets.resources.warehouse import Database, Warehouse
@@ -59,6 +60,7 @@ FACTS = WorkflowFacts(
     expected_spend=1234567.4,
     top_tenth_share=0.612,
     metrics=METRICS,
+    tested_on=date(2011, 9, 10),
     drift={"ok": 24},
 )
 PLACES = {"exports": "/srv/exports/latest", "Dagster UI": "make ui"}
@@ -80,7 +82,8 @@ def test_one_workflow_is_told_in_full_within_25_short_lines() -> None:
         "set aside       135,080 of 541,909 rows: no_customer 133,361, price_not_positive 1,719",
         "18,532   397,884 lines, 2009-12-01 to 2011-12-09",
         "Customer lifetime value (cltv), the 90 days after 2011-12-09",
-        "none: 24 columns look like what the model learnt",
+        "none: 24 columns look as on the day the model went live",
+        "total tested      came out 5% too low in the test of 2011-09-10",
         "v-1 (python)",
         "exports         /srv/exports/latest",
         "4 attributes per customer",
@@ -114,6 +117,25 @@ def test_several_workflows_are_told_briefly() -> None:
     assert "better in 2 of 4 measures" in text
 
 
+def test_data_equal_to_the_day_the_model_went_live_are_called_so() -> None:
+    assert (
+        drift_verdict(replace(FACTS, moved=False)) == "none: 24 columns are exactly as on the day the model went live"
+    )
+
+
+def test_customers_without_a_purchase_left_and_lines_after_as_of_are_explained() -> None:
+    data = replace(DATA, known_customers=4306, return_lines=12, later_lines=7, as_of=date(2011, 12, 9))
+    text = render_text(summary(FACTS, data=data))
+    assert "4,338   32 of them have no purchase left after returns: not scored" in text
+    assert "397,884 lines (12 of them returns), 2009-12-01 to 2011-12-09" in text
+    assert "not read        7 lines after 2011-12-09" in text
+
+
+def test_what_the_run_warned_of_is_explained_among_the_notes() -> None:
+    text = render_text(replace(summary(FACTS), notes=("churn/exploration: check split_is_fair: another unit",)))
+    assert "  - churn/exploration: check split_is_fair: another unit" in text
+
+
 def test_a_bias_counts_by_its_size_and_not_by_its_sign() -> None:
     verdicts = {
         found.metric: found.verdict
@@ -123,6 +145,7 @@ def test_a_bias_counts_by_its_size_and_not_by_its_sign() -> None:
 
 
 def test_a_measure_without_a_naive_value_or_without_a_number_is_not_judged() -> None:
+    assert total_verdict(replace(FACTS, metrics={"total_bias": float("nan")})) is None
     assert [found.verdict for found in comparisons_of(replace(FACTS, metrics={"mae": 5.0}))] == ["unknown"]
     assert comparisons_of(replace(FACTS, metrics={"mae": float("nan"), "baseline_mae": 1.0})) == []
 
@@ -131,10 +154,11 @@ def test_a_measure_without_a_naive_value_or_without_a_number_is_not_judged() -> 
     ("drift", "names", "words"),
     [
         ({}, (), "not measured"),
+        ({"first": 24}, (), "nothing to compare with yet"),
         ({"too_few": 3}, (), "too little to compare"),
         ({"ok": 20, "degenerate": 4}, (), "none: 24 columns"),
         ({"ok": 20, "watch": 1}, ("total_spend",), "1 of 21 columns changed a little: total_spend"),
-        ({"ok": 20, "spike": 1, "far": 1, "changed": 1}, ("a", "b"), "3 of 23 columns moved far from what"),
+        ({"ok": 20, "spike": 1, "far": 1, "changed": 1}, ("a", "b"), "3 of 23 columns moved far since"),
         ({"ok": 1, "spike": 2, "all_null": 1}, ("a",), "broken data: 1 of 4 columns stand still"),
     ],
 )  # fmt: skip
@@ -148,8 +172,11 @@ def test_the_drift_check_is_told_in_one_sentence(drift: dict[str, int], names: t
         ({"session_id": None}, "has not run yet"),
         ({"status": "held"}, "ended at 'held' and scored nobody"),
         ({"note": "tested on other customers, not later in time"}, "tested on other customers"),
-        ({"metrics": METRICS | {"total_bias": -0.31}}, "totals came out 31% too low"),
-        ({"metrics": METRICS | {"total_bias": 0.5}}, "totals came out 50% too high"),
+        (
+            {"metrics": METRICS | {"total_bias": -0.31}},
+            "the total came out 31% too low in the test of 2011-09-10; today's is not corrected",
+        ),
+        ({"metrics": METRICS | {"total_bias": 0.5}}, "the total came out 50% too high in the test of 2011-09-10"),
         ({"calibration_error": 0.4}, "the tenths of customers were 40% off"),
         ({"metrics": {"mae": 2.0, "baseline_mae": 1.0}}, "no better than the naive forecast"),
     ],
@@ -277,6 +304,7 @@ def test_a_session_that_did_not_train_shows_the_measures_of_its_model_and_not_of
     with warehouse.read() as database:
         (cltv,) = read_summary(database, [CLTV], PLACES).workflows
     assert cltv.metrics == {"mae": 9.0}
+    assert cltv.tested_on == date(2010, 10, 6)
 
 
 def test_calibration_is_weighted_by_money_so_that_customers_who_spend_nothing_do_not_decide(

@@ -88,8 +88,8 @@ def test_nothing_happened_is_said_with_what_was_looked_at() -> None:
     found = decide(evidence(), [], POLICY)
     assert (found.decision, found.cause, found.severity) == ("nothing", "none", 0)
     assert found.sentence == (
-        "No drift: 1 feature of 3,364 rows look like what the model learnt. "
-        "No drift: 1 prediction of 3,364 rows look like what the model learnt."
+        "Unchanged: 1 feature of 3,364 rows are exactly as on the day the model went live. "
+        "Unchanged: 1 prediction of 3,364 rows are exactly as on the day the model went live."
     )
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from tdml_assets.core import exploration
+from tdml_assets.core import exploration, exploration_split
 from tdml_assets.core.contracts import Column, TableContract
 from tdml_assets.core.monitoring import TARGET_HISTOGRAM
 from tdml_assets.resources.warehouse import Database, Warehouse
@@ -68,7 +68,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 def test_coefficients_of_variation_are_those_of_the_whole_table(database: Database) -> None:
-    check = exploration.split_check(database, TABLE.path, NUMBERS)
+    check = exploration_split.split_check(database, TABLE.path, NUMBERS)
     found = {column.column_name: column for column in check.columns}
     table = frame()
     for column in ("target", "spend", "orders"):
@@ -86,7 +86,7 @@ def test_coefficients_of_variation_are_those_of_the_whole_table(database: Databa
 
 
 def test_a_fair_split_is_called_alike(database: Database) -> None:
-    check = exploration.split_check(database, TABLE.path, NUMBERS)
+    check = exploration_split.split_check(database, TABLE.path, NUMBERS)
     assert check.differing == ()
     assert "look alike" in check.sentence
 
@@ -95,7 +95,7 @@ def test_a_unit_error_in_the_test_rows_is_named(tmp_path: Path) -> None:
     table = frame()
     table.loc[table["split"] == "test", "spend"] *= 100
     with opened(tmp_path, TABLE, table).read() as database:
-        check = exploration.split_check(database, TABLE.path, NUMBERS, rows=1000)
+        check = exploration_split.split_check(database, TABLE.path, NUMBERS, rows=1000)
     assert check.differing == ("spend",)
     assert check.rows_train + check.rows_test == 1000
     assert check.p_value is not None
@@ -107,13 +107,13 @@ def test_rows_of_one_customer_at_many_snapshots_count_once(tmp_path: Path) -> No
     # Every row ten times, under ten dates: taken as independent, any fair split would look uneven by a factor of three.
     table = pd.concat([frame(600).assign(snapshot_date=pd.Timestamp(2024, 1, day + 1)) for day in range(10)])
     with opened(tmp_path, TABLE, table).read() as database:
-        check = exploration.split_check(database, TABLE.path, NUMBERS)
+        check = exploration_split.split_check(database, TABLE.path, NUMBERS)
     assert check.rows_train + check.rows_test == (frame(600)["split"] != "validation").sum()
     assert check.differing == ()
 
 
 def test_the_check_is_the_same_every_time(database: Database) -> None:
-    first, again = (exploration.split_check(database, TABLE.path, NUMBERS, rows=700) for _ in range(2))
+    first, again = (exploration_split.split_check(database, TABLE.path, NUMBERS, rows=700) for _ in range(2))
     assert first == again
 
 
@@ -121,7 +121,7 @@ def test_a_test_split_of_few_rows_is_not_judged(tmp_path: Path) -> None:
     table = frame(200)
     table["split"] = np.where(np.arange(200) < 10, "test", "train")
     with opened(tmp_path, TABLE, table).read() as database:
-        check = exploration.split_check(database, TABLE.path, NUMBERS)
+        check = exploration_split.split_check(database, TABLE.path, NUMBERS)
     assert {column.status for column in check.columns} == {"too_few"}
     assert check.p_value is None
     assert "190 train, 10 test" in check.sentence
@@ -129,7 +129,7 @@ def test_a_test_split_of_few_rows_is_not_judged(tmp_path: Path) -> None:
 
 def test_text_columns_have_no_coefficient_of_variation(database: Database) -> None:
     with pytest.raises(ValueError, match="category"):
-        exploration.split_check(database, TABLE.path, ["category"])
+        exploration_split.split_check(database, TABLE.path, ["category"])
 
 
 def test_correlations_agree_with_numpy_and_the_undefined_have_a_status(database: Database) -> None:
@@ -228,3 +228,46 @@ def test_products_ordered_most_stand_beside_those_recommended_most(tmp_path: Pat
     assert [(row["ordered"], row["recommended"]) for row in found.rows] == [("a", "b"), ("b", "z")]
     assert (found.shared, found.share) == (("b",), 0.5)
     assert found.rows[0]["ordered_customers"] == 3
+
+
+def later(table: pd.DataFrame) -> pd.DataFrame:
+    """The same rows with the test a year later."""
+    days = np.where(table["split"] == "test", "2025-01-01", "2024-01-01")
+    return table.assign(snapshot_date=pd.to_datetime(days))
+
+
+def checked(tmp_path: Path, table: pd.DataFrame) -> exploration_split.SplitCheck:
+    with opened(tmp_path, TABLE, table).read() as reader:
+        return exploration_split.split_check(reader, TABLE.path, NUMBERS)
+
+
+def test_what_a_later_test_differs_in_by_season_is_a_note_and_no_warning(tmp_path: Path) -> None:
+    table = later(frame())
+    table.loc[table["split"] == "test", "spend"] *= 2
+    check = checked(tmp_path, table)
+    assert check.is_later
+    assert (check.differing, check.unexplained) == (("spend",), ())
+    assert "The test is of 2025-01-01, later than the training rows (up to 2024-01-01)" in check.sentence
+    assert check.sentence.endswith("as season and age explain (spend). Nothing to do.")
+
+
+@pytest.mark.parametrize("fault", ["unit", "one side"])
+def test_another_unit_or_values_on_one_side_alone_are_no_season(tmp_path: Path, fault: str) -> None:
+    table = later(frame())
+    is_test = table["split"] == "test"
+    if fault == "unit":
+        table.loc[is_test, "spend"] *= 100
+    else:
+        table.loc[~is_test, "spend"] = np.nan
+    check = checked(tmp_path, table)
+    assert check.unexplained == ("spend",)
+    assert "time does not explain the difference in 1 of 5 columns: spend (" in check.sentence
+    assert "Check the unit and the source" in check.sentence
+
+
+def test_other_customers_of_the_same_days_may_differ_by_chance_alone(tmp_path: Path) -> None:
+    table = frame()
+    table.loc[table["split"] == "test", "spend"] *= 2
+    check = checked(tmp_path, table)
+    assert (check.is_later, check.unexplained) == (False, ("spend",))
+    assert "Look in raw.orders for duplicated or missing customers" in check.sentence

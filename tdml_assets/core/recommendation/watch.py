@@ -62,6 +62,8 @@ def compare(
     policy: Monitor,
     settings: Recommendation,
     earlier: Mapping[str, Earlier],
+    *,
+    is_first: bool = False,
 ) -> tuple[DriftReport, DriftReport]:
     """Reports of the first choices and of the discoveries in a table of predictions.
 
@@ -75,7 +77,14 @@ def compare(
     ]
     return (
         judge(Reference(()), [], policy),
-        judge(references, measured, policy, kind="prediction", earlier=earlier.get("prediction")),
+        judge(
+            references,
+            measured,
+            policy,
+            kind="prediction",
+            earlier=earlier.get("prediction"),
+            is_first=is_first,
+        ),
     )
 
 

@@ -169,6 +169,12 @@ def _tell(reader: Reader, table: Sequence[str], session_id: str) -> list[tuple[s
     ]
 
 
+def _total_bias(metrics: Mapping[str, float]) -> float | None:
+    """Expected customers against those to whom it happened."""
+    expected, happened = metrics.get("mean_probability"), metrics.get("base_rate")
+    return expected / happened - 1 if expected is not None and happened else None
+
+
 TASK = Classification()
 FORESIGHT: Foresight = TASK
 TELLING = Telling(
@@ -182,4 +188,5 @@ TELLING = Telling(
     tell=_tell,
     columns={"probability": "probability per customer"},
     category="grade",
+    total_bias=_total_bias,
 )

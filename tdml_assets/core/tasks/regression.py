@@ -110,6 +110,7 @@ TELLING = Telling(
         Measure("total_bias", "total spend, too high or low", "share", "nearer 0", "baseline_total_bias"),
     ),
     naive="everybody goes on spending as before",
+    total_bias=lambda metrics: metrics.get("total_bias"),
     tell=lambda reader, table, session_id: [],  # noqa: ARG005 - the sum of all amounts is told by the summary itself
     columns={"predicted_target": "prediction per customer"},
     category="level of the prediction",
