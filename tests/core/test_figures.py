@@ -123,7 +123,9 @@ def test_every_status_of_drift_is_drawn_in_its_colour(status):
         for label, bar in zip(axes.get_yticklabels(), axes.patches, strict=True)
     }
     alarm, calm, changed, unknown = "#b3261e", "#2b6ca3", "#e08a1e", "#a9b2bb"
-    expected = {"ok": calm, "watch": changed, **dict.fromkeys(("first", "degenerate", "too_few"), unknown)}.get(status, alarm)
+    expected = {"ok": calm, "watch": changed, **dict.fromkeys(("first", "degenerate", "too_few"), unknown)}.get(
+        status, alarm
+    )
     assert drawn == {"a": expected, "b": calm}
     assert (expected == alarm) == (status in (*BROKEN, *DRIFTED))
 
