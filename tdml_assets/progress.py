@@ -36,8 +36,8 @@ _ERROR_LINES = 12
 _TAIL_LINES = 200
 _CHILD_DEFAULTS = {
     "PYTHONUNBUFFERED": "1",
-    # Dagster copies what a run logs to the console by `tail`, and ends it with the run: without this wait (seconds per
-    # stream) the last lines are now and then lost (dagster#23336), and the last lines are those that say what failed.
+    # Dagster ends its `tail` of a run's log with the run: without this wait (seconds per stream) the last lines, which say
+    # what failed, are now and then lost (dagster#23336).
     "DAGSTER_COMPUTE_LOG_TAIL_WAIT_AFTER_FINISH": "0.5",
 }
 
@@ -198,11 +198,9 @@ class Progress:
             failed = _CHECK.fullmatch(message)
             if failed is not None:
                 why = f": {failed['why']}" if failed["why"] else ""
-                self.warnings.append(f"{failed['asset']}: check {failed['check']} did not pass{why}")
-                yield f"  !  {self.warnings[-1]}"
+                yield self._warn(f"{failed['asset']}: check {failed['check']} did not pass{why}")
         elif event == "STEP_UP_FOR_RETRY":
-            self.warnings.append(f"{name.replace('__', '/')}: failed, is tried again")
-            yield f"  !  {self.warnings[-1]}"
+            yield self._warn(f"{name.replace('__', '/')}: failed, is tried again")
             del self._steps[name]
         elif event == "STEP_SUCCESS":
             duration = _DURATION.search(message)
@@ -214,6 +212,10 @@ class Progress:
             yield f"  x  {name.replace('__', '/')}: failed after {_seconds(self._clock() - step.started_at)}"
             yield from (f"     {line}" for line in error_text(message).splitlines())
             del self._steps[name]
+
+    def _warn(self, words: str) -> str:
+        self.warnings.append(words)
+        return f"  !  {words}"
 
     def _finished(self, step: _Step, step_duration: str | None = None) -> Iterator[str]:
         if step.ready is None:
@@ -259,8 +261,7 @@ def run_with_progress(
 
     Returns
     -------
-    int
-        The command's exit code; 128 + n if signal n ended it, as a shell would say.
+    The command's exit code; 128 + n if signal n ended it, as a shell would say.
     """
     started = time.monotonic()
     printer = _Printer(sys.stdout if out is None else out)
@@ -285,15 +286,14 @@ def run_with_progress(
             code = child.wait()
     printer.lines(progress.flush())
     code = 128 - code if code < 0 else code
-    if warnings is not None:
-        warnings += progress.warnings
+    (warnings if warnings is not None else []).extend(progress.warnings)
     printer.lines(_closing(progress, code, time.monotonic() - started, log_path))
     return code
 
 
 def _closing(progress: Progress, code: int, seconds: float, log_path: Path) -> Iterator[str]:
-    warnings = len(progress.warnings)
-    warned = f", {warnings} warning{'s' if warnings != 1 else ''}" if warnings else ""
+    count = len(progress.warnings)
+    warned = f", {count} warning{'s' if count != 1 else ''}" if count else ""
     done = f"{progress.assets} asset{'s' if progress.assets != 1 else ''} in {_seconds(seconds)}{warned}"
     if code == 0:
         yield f"Done: {done}. Full log: {log_path}"

@@ -72,15 +72,17 @@ def build_session_report(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDef
                 "bytes": len(page.encode()),
                 **said,
             },
-            check_results=[
-                dg.AssetCheckResult(
-                    check_name="may_be_published",
-                    passed=session.decision != _FORBIDS,
-                    severity=dg.AssetCheckSeverity.ERROR,
-                    description=f"{said['sentence']} {decision_words(session.decision).next_step}",
-                    metadata=said,
-                )
-            ],
+            check_results=[_may_be_published(session.decision, said)],
         )
 
     return session_report
+
+
+def _may_be_published(decision: str | None, said: dict[str, str]) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name="may_be_published",
+        passed=decision != _FORBIDS,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=f"{said['sentence']} {decision_words(decision).next_step}",
+        metadata=said,
+    )
