@@ -2,6 +2,7 @@
 # make test   the tests
 # make ui     the Dagster UI on the same state
 # make check  lint and types
+# make docs   the reference of settings in docs/, from the code
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,7 +11,7 @@ export DO_NOT_TRACK := 1
 export DAGSTER_DISABLE_TELEMETRY := true
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: run test ui check lock clean help
+.PHONY: run test ui check docs lock clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -42,6 +43,9 @@ check: $(VENV)/.installed-dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar dbt_project/models
+
+docs: $(VENV)/.installed
+	@$(BIN)/python -m tdml_assets.commands.reference docs
 
 # The locks record hashes and no addresses. Needs uv on the path.
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-annotate --no-header

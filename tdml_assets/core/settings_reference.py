@@ -1,0 +1,247 @@
+"""The settings file's keys as a page for people and as a JSON schema for editors, both from the pydantic models.
+
+Belongs here: words for types and defaults, one example per key of ``sources``, the order of the page. Does not: the keys
+themselves (``core/sources.py``, ``settings.py``), writing files (``commands/reference.py``).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from tdml_assets.core import sources as declared
+from tdml_assets.core.data_quality import QualityPolicy
+
+EXAMPLES: dict[str, Any] = {
+    "path": ["data/2025/*.csv", "data/2026/*.csv"],
+    "format": "csv",
+    "csv": {"delimiter": ";", "decimal": ",", "thousands": "."},
+    "max_file_gb": 5,
+    "max_fetch_seconds": 600,
+    "line_key": ["order_no", "line"],
+    "updated_at": "last_modified",
+    "updated_at_format": "%Y-%m-%d %H:%M:%S",
+    "timezone": "Europe/Paris",
+    "timestamp_format": "%d/%m/%Y %H:%M",
+    "ambiguous_time": "later",
+    "earliest": "2015-01-01",
+    "currency": "EUR",
+    "reporting_currency": "EUR",
+    "rates": {"USD": 0.92, "GBP": 1.17},
+    "bounds": {"unit_price": {"above": 0}, "quantity": {"min": -500, "max": 500}},
+    "return_statuses": ["refunded", "returned"],
+    "delimiter": ";",
+    "quote": "'",
+    "encoding": "cp1252",
+    "header": False,
+    "decimal": ",",
+    "thousands": ".",
+    "null_values": ["", "NULL", "n/a"],
+    "min": -100,
+    "max": 10_000,
+    "above": 0,
+    "below": 100_000,
+    "quantity": "Qty",
+    "unit_price": "Price",
+    "amount": "Line Total",
+    "customer_id": "Customer E-mail",
+    "ordered_at": "Order Date",
+    "order_id": "Order Number",
+    "product_id": "SKU",
+    "product_category": "Category",
+    "order_status": "Status",
+    "order_type": "Channel",
+    "coupon_used": "Coupon",
+    "viewed_at": "Time",
+    "sent_at": "Time",
+    "event_type": "Event",
+    "email_name": "Subject",
+    "campaign_name": "Campaign",
+}
+"""Value per key of ``sources``; where a key means something else in another place, the place is named before it."""
+PLACED_EXAMPLES: dict[str, Any] = {
+    "columns.currency": "Currency",
+    "columns.path": "URL",
+    "bounds.quantity": {"min": -500, "max": 500},
+    "bounds.unit_price": {"above": 0},
+    "bounds.amount": {"max": 100_000},
+    "customers.columns": {"customer_id": "Customer Number", "joined": "Since"},
+    "orders.columns": {"customer_id": "Customer E-mail", "ordered_at": "Order Date", "amount": "Line Total"},
+    "pageviews.columns": {"customer_id": "user", "viewed_at": "time", "path": "url"},
+    "email_events.columns": {"customer_id": "user", "sent_at": "time", "event_type": "event"},
+}
+_HEAD = """# Sources, key by key
+
+Made from the code by `make docs`; a test compares. The keys stand under `sources` in `tdml.yaml`, one block per table:
+`orders`, `pageviews`, `email_events`, `customers`. `tdml-assets check` reads the files as they are declared and says what they
+come to, without storing anything. An editor with YAML support completes and checks the keys with this first line:
+
+```yaml
+# yaml-language-server: $schema=docs/tdml.schema.json
+```
+
+A whole declaration, of a file with semicolons, days first, decimal commas and thousands points:
+
+```yaml
+"""
+_SHOP: dict[str, Any] = {
+    "sources": {
+        "orders": {
+            "path": "data/orders-*.csv",
+            "format": "csv",
+            "csv": {"delimiter": ";", "decimal": ",", "thousands": ".", "encoding": "cp1252"},
+            "timestamp_format": "%d/%m/%Y %H:%M",
+            "timezone": "Europe/Paris",
+            "currency": "EUR",
+            "columns": {
+                "customer_id": "Customer E-mail",
+                "ordered_at": "Order Date",
+                "amount": "Line Total",
+                "order_id": "Order Number",
+                "product_id": "SKU",
+                "order_status": "Status",
+            },
+            "return_statuses": ["refunded"],
+        }
+    }
+}
+
+
+def sources_page() -> str:
+    """``docs/sources.md``."""
+    parts = [_HEAD, yaml.safe_dump(_SHOP, sort_keys=False, allow_unicode=True), "```\n"]
+    parts += _section("Every source", "", declared.Source)
+    parts += _section("Sources with a time: orders, pageviews, email_events", "", declared.EventSource, declared.Source)
+    parts += _section("`orders`", "orders", declared.OrdersSource, declared.EventSource)
+    parts += _section("`orders.columns`", "columns", declared.OrderColumns)
+    parts += _section("`orders.bounds`", "bounds", declared.OrderBounds)
+    parts += _section("Keys of one bound", "", declared.Bounds)
+    parts += _section("`csv`", "csv", declared.CsvOptions)
+    parts += _section("`pageviews`", "pageviews", declared.PageviewsSource, declared.EventSource)
+    parts += _section("`pageviews.columns`", "columns", declared.PageviewColumns)
+    parts += _section("`email_events`", "email_events", declared.EmailEventsSource, declared.EventSource)
+    parts += _section("`email_events.columns`", "columns", declared.EmailEventColumns)
+    parts += _section("`customers`", "customers", declared.CustomersSource, declared.Source)
+    parts += [
+        "\n## `quality`\n\nFrom where raw data count as broken: a block of its own in `tdml.yaml`, beside `sources`. What is done "
+        "about it: [monitoring.md](monitoring.md).\n",
+        "\n| key | type | default | meaning |\n|---|---|---|---|\n",
+    ]
+    for name, item in QualityPolicy.model_fields.items():
+        kind = type_words(QualityPolicy, name)
+        parts.append(f"| `{name}` | {kind} | {_default(item)} | {_cell(item.description)} |\n")
+    return "".join(parts)
+
+
+def documented_keys(place: str, model: type[BaseModel], without: type[BaseModel] | None = None) -> Iterator[str]:
+    """Keys of a section: those of ``model`` that ``without`` has not, or declares differently."""
+    known = without.model_fields if without is not None else {}
+    for name, item in model.model_fields.items():
+        is_other = name in known and (item.default, item.annotation) != (known[name].default, known[name].annotation)
+        if name not in known or is_other:
+            yield f"{place}.{name}" if place else name
+
+
+def example_of(key: str) -> Any:
+    """The example of a documented key."""
+    return PLACED_EXAMPLES.get(key, EXAMPLES.get(key.rpartition(".")[2]))
+
+
+def _section(title: str, place: str, model: type[BaseModel], without: type[BaseModel] | None = None) -> Iterator[str]:
+    yield f"\n## {title}\n\n{(model.__doc__ or '').strip()}\n\n"
+    yield "| key | type | default | meaning | example |\n|---|---|---|---|---|\n"
+    for key in documented_keys(place, model, without):
+        name = key.rpartition(".")[2]
+        item = model.model_fields[name]
+        example = _code(f"{name}: {_flow(example_of(key))}")
+        yield f"| `{name}` | {type_words(model, name)} | {_default(item)} | {_cell(item.description)} | {example} |\n"
+
+
+def type_words(model: type[BaseModel], name: str) -> str:
+    """The type of a key, in words."""
+    schema = _with_short_forms(model.model_json_schema())
+    return _words(schema["properties"][name], schema.get("$defs", {}))
+
+
+_NAMED = {"string": "text", "boolean": "true or false", "integer": "whole number", "number": "number"}
+
+
+def _words(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
+    if "$ref" in schema:
+        schema = definitions[schema["$ref"].rpartition("/")[2]]
+    if "anyOf" in schema:
+        kinds = dict.fromkeys(_words(one, definitions) for one in schema["anyOf"] if one.get("type") != "null")
+        # A decimal may also be written as text, for digits that floats do not hold.
+        return " or ".join(kind for kind in kinds if not (kind == "text" and "number" in kinds))
+    if "enum" in schema or "const" in schema:
+        return ", ".join(_code(_flow(value)) for value in schema.get("enum", [schema.get("const")]))
+    kind = str(schema.get("type"))
+    if kind == "array":
+        return f"list of {_words(schema.get('items', {}), definitions)}"
+    if kind == "object":
+        return "keys of its own" if "properties" in schema else "mapping"
+    return "day" if schema.get("format") == "date" else _NAMED.get(kind, "any")
+
+
+def _default(item: FieldInfo) -> str:
+    if item.is_required():
+        return "required"
+    value = item.get_default(call_default_factory=True)
+    if isinstance(value, BaseModel):
+        return "its own"
+    return "none" if value is None else _code(_flow(list(value) if isinstance(value, tuple) else value))
+
+
+def _flow(value: Any) -> str:
+    text: str = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000, sort_keys=False)
+    return text.strip().removesuffix("...").strip()
+
+
+def _code(text: str) -> str:
+    return f"`{text}`".replace("|", "\\|")
+
+
+def _cell(text: str | None) -> str:
+    return (text or "").replace("|", "\\|").replace("<", "&lt;")
+
+
+#: Keys that take one value in place of a list, which the models' own schema cannot say.
+_ONE_OR_MANY = ("path", "accepted")
+
+
+def _with_short_forms(schema: dict[str, Any]) -> dict[str, Any]:
+    """Allow what validators turn into the full form: one value in place of a list."""
+    found = copy.deepcopy(schema)
+    for part in [found, *found.get("$defs", {}).values()]:
+        for name in _ONE_OR_MANY:
+            item = part.get("properties", {}).get(name, {})
+            if item.get("type") == "array":
+                kinds = {key: item.pop(key) for key in ("type", "items", "minItems") if key in item}
+                item["anyOf"] = [kinds["items"], kinds]
+    return found
+
+
+def settings_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """JSON schema of ``tdml.yaml``.
+
+    Parameters
+    ----------
+    model : ``Settings``; its folders are set by the environment and left out.
+    """
+    schema = _with_short_forms(model.model_json_schema())
+    for name in ("home", "base_folder"):
+        schema["properties"].pop(name)
+    schema["required"] = [name for name in schema.get("required", []) if name in schema["properties"]]
+    # A list of names, or a mapping to keys to override; a name with nothing behind it overrides nothing.
+    schema["properties"]["workflows"]["anyOf"] = [
+        {"type": "array", "items": {"type": "string"}},
+        {"type": "object", "additionalProperties": {"anyOf": [{"type": "object"}, {"type": "null"}]}},
+        {"type": "null"},
+    ]
+    schema["title"] = "tdml.yaml"
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
