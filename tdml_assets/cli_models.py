@@ -14,6 +14,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from tdml_assets.commands.common import expected_errors
 from tdml_assets.core.bundles import BundleDamagedError, Champion, Manifest
 from tdml_assets.core.telling import shown, telling_of
 from tdml_assets.resources.blobs import BlobConflictError, BlobStoreError
@@ -92,7 +93,7 @@ def promote(
         if isinstance(current, str):
             if not repair:
                 _fail(f"{current}; add --repair to replace it", _USAGE)
-            sha256 = store.read(workflow, version).manifest_sha256
+            sha256 = store.read(workflow, version, recorded=_recorded(workflow, version)).manifest_sha256
             store.restore_pointer(Champion(workflow, version, sha256, None, reason, _BY_HAND, _now()))
         else:
             if repair:
@@ -191,7 +192,8 @@ def _opened() -> Iterator[BundleStore]:
     from tdml_assets.resources.platform import build_model_store
 
     try:
-        yield build_model_store(load_settings()).open()
+        with expected_errors():
+            yield build_model_store(load_settings()).open()
     except (SettingsError, LookupError, ValueError) as error:
         # A damaged bundle is a ValueError too, and no fault of the command line.
         _fail(str(error), _FAILED if isinstance(error, BundleDamagedError) else _USAGE)
@@ -200,7 +202,33 @@ def _opened() -> Iterator[BundleStore]:
 
 
 def _move(store: BundleStore, workflow: str, version: str, current: CurrentChampion | None, reason: str) -> None:
-    store.promote(workflow, version, replacing=current, reason=reason, session_id=_BY_HAND, promoted_at=_now())
+    recorded = _recorded(workflow, version)
+    store.promote(
+        workflow,
+        version,
+        replacing=current,
+        reason=reason,
+        session_id=_BY_HAND,
+        promoted_at=_now(),
+        recorded=recorded,
+    )
+
+
+def _recorded(workflow: str, version: str) -> str | None:
+    """What the version was when it was trained; None, which is said, where the warehouse does not know it."""
+    from tdml_assets.resources.model_record import recorded_versions  # noqa: PLC0415
+    from tdml_assets.resources.platform import build_warehouse  # noqa: PLC0415
+
+    settings = load_settings()
+    found = None
+    if settings.warehouse_path.exists():
+        with expected_errors(), build_warehouse(settings).read() as database:
+            found = recorded_versions(database, workflow).get(version)
+    if found is None:
+        typer.echo(
+            f"note: {version} was not trained in this state folder, so only the model store vouches for it", err=True
+        )
+    return found
 
 
 def _champion_or_damage(store: BundleStore, workflow: str) -> CurrentChampion | str | None:

@@ -1,5 +1,6 @@
 """The commands for models, on a folder of versions."""
 
+import dataclasses
 import datetime
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,9 @@ from typer.testing import CliRunner
 from tdml_assets import cli_models
 from tdml_assets.core.bundles import Manifest, ModelFeature, describe_files, version_name
 from tdml_assets.resources.bundle_store import BundleStore
+from tdml_assets.resources.model_record import record_version
 from tdml_assets.resources.model_store import ModelStore
+from tdml_assets.resources.warehouse import Warehouse
 
 FILES = {"amount.json": b"{}"}
 Run = Callable[..., Result]
@@ -111,6 +114,19 @@ def test_a_rollback_goes_to_the_version_before_and_holds_it(store: BundleStore, 
     pointer = store.champion("cltv")
     assert pointer is not None
     assert (pointer.champion.previous, pointer.champion.reason) == (NEW.version, "complaints")
+
+
+def test_a_rollback_to_a_version_that_is_not_the_one_that_was_trained_is_refused(
+    tmp_path: Path, store: BundleStore, run: Run
+) -> None:
+    home = tmp_path / "home"
+    with Warehouse(database=str(home / "warehouse.duckdb"), temp_directory=str(home)).write() as database:
+        record_version(database, OLD.session_id, dataclasses.replace(OLD, data_fingerprint="of other data"))
+    done = run("rollback", "cltv")
+    assert done.exit_code == 1
+    assert "is not what was trained" in done.stderr
+    assert champion(store) == NEW.version
+    assert "only the model store vouches for it" in run("promote", "cltv", NEW.version).stderr
 
 
 def test_a_rollback_and_back_names_the_version(store: BundleStore, run: Run) -> None:

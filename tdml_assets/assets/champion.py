@@ -18,6 +18,7 @@ from tdml_assets.core.statements import render
 from tdml_assets.core.workflow import WorkflowSpec
 from tdml_assets.metadata import OWNER, column_schema
 from tdml_assets.resources.bundle_store import BundleStore, CurrentChampion, PromotionConflictError
+from tdml_assets.resources.model_record import recorded_versions
 from tdml_assets.resources.model_store import ModelStore
 from tdml_assets.resources.warehouse import Database, Warehouse
 
@@ -45,8 +46,14 @@ def read_decision(database: Database, context: dg.AssetExecutionContext, workflo
     return rows[0]
 
 
-def act(store: BundleStore, workflow: str, decision: dict[str, Any], session_id: str) -> Outcome:
+def act(
+    store: BundleStore, workflow: str, decision: dict[str, Any], session_id: str, recorded: str | None = None
+) -> Outcome:
     """Move the pointer as decided, unless an operator or another session moved or held it since.
+
+    Parameters
+    ----------
+    recorded : what the candidate was when it was trained, as the warehouse keeps it.
 
     Raises
     ------
@@ -68,6 +75,7 @@ def act(store: BundleStore, workflow: str, decision: dict[str, Any], session_id:
             reason=decision["reason"],
             session_id=session_id,
             promoted_at=datetime.now(UTC).replace(tzinfo=None),
+            recorded=recorded,
         )
     except PromotionConflictError as error:
         winner = store.champion(workflow)
@@ -110,8 +118,9 @@ def build_champion(spec: WorkflowSpec) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         with warehouse.read() as database:
             decision = read_decision(database, context, spec.name)
+            recorded = recorded_versions(database, spec.name)
         store = models.open()
-        outcome = act(store, spec.name, decision, session_id_of(context))
+        outcome = act(store, spec.name, decision, session_id_of(context), recorded.get(decision["candidate"]))
         champion = outcome.champion.champion
         takes = store.manifest(spec.name, champion.version).features
         with warehouse.write() as database:

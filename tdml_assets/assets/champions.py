@@ -6,9 +6,10 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import dagster as dg
 import pyarrow as pa
 
-from tdml_assets.core.bundles import EVALUATED_PREFIX, Manifest, evaluated_of, refusing_damage
+from tdml_assets.core.bundles import EVALUATED_PREFIX, Manifest, evaluated_of, other_libraries, refusing_damage
 from tdml_assets.core.golden import GOLDEN_FILE, check_golden
 from tdml_assets.core.preparation import PREPARATION_FILE, Parameters
 from tdml_assets.core.reference import Reference
@@ -17,7 +18,7 @@ from tdml_assets.core.tasks import Previous, task_of
 from tdml_assets.core.workflow import WorkflowSpec
 from tdml_assets.engines.protocol import FittedModel, ModelSpec, Tier, require_same_columns, tier_named
 from tdml_assets.engines.python import PythonEngine
-from tdml_assets.environment import machine
+from tdml_assets.environment import library_versions, machine
 from tdml_assets.resources.bundle_store import Bundle
 from tdml_assets.resources.model_store import ModelStore
 from tdml_assets.settings import Settings
@@ -99,8 +100,14 @@ def reference_files(*, features: Reference, predictions: Reference, sample: pa.T
     }
 
 
-def load_champion(models: ModelStore, spec: WorkflowSpec, settings: Settings) -> LoadedChampion:
+def load_champion(
+    models: ModelStore, spec: WorkflowSpec, settings: Settings, recorded: Mapping[str, str] | None = None
+) -> LoadedChampion:
     """Read the champion; every byte is verified before it is parsed.
+
+    Parameters
+    ----------
+    recorded : what each version was when it was trained, as the warehouse keeps it.
 
     Raises
     ------
@@ -109,7 +116,7 @@ def load_champion(models: ModelStore, spec: WorkflowSpec, settings: Settings) ->
     BundleDamagedError
         If a file is not what was stored, or the model no longer gives its golden predictions.
     """
-    bundle = models.open().read_champion(spec.name)
+    bundle = models.open().read_champion(spec.name, recorded)
     files = bundle.files
     model = _load_final(bundle, spec, settings)
     return LoadedChampion(
@@ -120,6 +127,16 @@ def load_champion(models: ModelStore, spec: WorkflowSpec, settings: Settings) ->
         predictions=read_reference(files, PREDICTIONS_FILE),
         sample=files[SAMPLE_FILE],
     )
+
+
+def warn_of_libraries(context: dg.AssetExecutionContext, manifest: Manifest) -> None:
+    """Log where a library has another major version than when the model was stored."""
+    changed = other_libraries(manifest.libraries, library_versions())
+    if changed:
+        context.log.warning(
+            f"{manifest.version} was trained with other libraries ({'; '.join(changed)}): it still gives its golden predictions, "
+            "train again to be sure of the rest"
+        )
 
 
 @refusing_damage("a reference of the model")

@@ -36,6 +36,7 @@ from tdml_assets.engines.python import PythonEngine
 from tdml_assets.environment import code_version, library_versions
 from tdml_assets.metadata import OWNER, column_schema, plot, table_preview
 from tdml_assets.resources.bundle_store import BundleStore
+from tdml_assets.resources.model_record import record_version
 from tdml_assets.resources.model_store import ModelStore
 from tdml_assets.resources.raw_tables import fingerprint as raw_fingerprint
 from tdml_assets.resources.warehouse import Database, Warehouse
@@ -85,8 +86,8 @@ def _store(
     files: Mapping[str, bytes],
     evaluation: Evaluation,
     fingerprint: str,
-) -> str:
-    """Write the version; returns its name."""
+) -> Manifest:
+    """Write the version; returns what it is."""
     described = spec.model_dump(mode="json", exclude=NOT_THE_MODEL)
     described["estimator"] = spec.estimator
     identity: dict[str, Any] = {
@@ -109,7 +110,7 @@ def _store(
         **identity,
     )
     store.write(manifest, files)
-    return manifest.version
+    return manifest
 
 
 def build_model(spec: WorkflowSpec, settings: Settings) -> list[dg.AssetsDefinition]:
@@ -153,9 +154,11 @@ def _build_candidate(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinit
             files |= describe_today(database, spec, candidate.final, parameters) | describe_target(database, spec)
             measured = read_measured(database, spec, candidate.final.recipe.chosen)
             evaluation = task_of(spec).evaluate(measured, spec)
-        version = _store(store, spec, session["session_id"], day, parameters, files, evaluation, fingerprint)
+        stored = _store(store, spec, session["session_id"], day, parameters, files, evaluation, fingerprint)
+        version = stored.version
         facts = parameter_rows(spec, candidate, splits, version)
         with warehouse.write() as database:
+            record_version(database, session["session_id"], stored)
             database.replace_slice(MODEL_PARAMS, session, [{**session, **row} for row in facts])
             database.replace_slice(FEATURE_IMPORTANCES, session, [{**session, **row} for row in importances])
             record_session(database, context, spec.name, status="trained", engine=engine.name, model_version=version)

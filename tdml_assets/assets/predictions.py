@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from tdml_assets.assets.champions import LoadedChampion, load_champion
+from tdml_assets.assets.champions import LoadedChampion, load_champion, warn_of_libraries
 from tdml_assets.assets.realised import keep_predictions
 from tdml_assets.assets.sessions import SNAPSHOTS_TABLE, as_of, record_session, session_id_of
 from tdml_assets.assets.training_table import join_customers
@@ -20,6 +20,7 @@ from tdml_assets.core.tasks import Task, task_of
 from tdml_assets.core.workflow import WorkflowSpec
 from tdml_assets.engines.python import PythonEngine
 from tdml_assets.metadata import OWNER, plot, table_metadata, table_preview
+from tdml_assets.resources.model_record import recorded_versions
 from tdml_assets.resources.model_store import ModelStore
 from tdml_assets.resources.warehouse import Database, Warehouse
 from tdml_assets.settings import Settings
@@ -87,7 +88,10 @@ def build_predictions(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefini
     def predictions(
         context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore
     ) -> dg.MaterializeResult:
-        champion = load_champion(models, spec, settings)
+        with warehouse.read() as database:
+            recorded = recorded_versions(database, spec.name)
+        champion = load_champion(models, spec, settings, recorded)
+        warn_of_libraries(context, champion.manifest)
         session = {"session_id": session_id_of(context), "workflow": spec.name}
         scored = {"status": "scored", "engine": PythonEngine.name, "model_version": champion.manifest.version}
         with warehouse.write() as database:

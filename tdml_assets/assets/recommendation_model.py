@@ -55,6 +55,7 @@ from tdml_assets.core.workflow import WorkflowSpec
 from tdml_assets.environment import code_version, library_versions
 from tdml_assets.metadata import OWNER, table_metadata, table_preview
 from tdml_assets.resources.bundle_store import BundleStore
+from tdml_assets.resources.model_record import record_version
 from tdml_assets.resources.model_store import ModelStore
 from tdml_assets.resources.raw_tables import fingerprint as raw_fingerprint
 from tdml_assets.resources.warehouse import Database, Warehouse
@@ -119,8 +120,8 @@ def _store(
     files: Mapping[str, bytes],
     metrics: Metrics,
     fingerprint: str,
-) -> str:
-    """Write the version; returns its name."""
+) -> Manifest:
+    """Write the version; returns what it is."""
     described = spec.model_dump(mode="json", exclude=NOT_THE_MODEL)
     identity: dict[str, Any] = {
         "spec": described,
@@ -142,7 +143,7 @@ def _store(
         **identity,
     )
     store.write(manifest, files)
-    return manifest.version
+    return manifest
 
 
 def _build_candidate(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition:
@@ -173,9 +174,11 @@ def _build_candidate(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinit
         with warehouse.write() as database:
             files |= _keep_holdout(database, spec, trained, observed, everything)
             metrics = read_metrics(database, spec)["test"]
-        version = _store(models.open(), spec, session["session_id"], day, files, metrics, fingerprint)
+        stored = _store(models.open(), spec, session["session_id"], day, files, metrics, fingerprint)
+        version = stored.version
         facts = parameter_rows(spec, trained, everything, version)
         with warehouse.write() as database:
+            record_version(database, session["session_id"], stored)
             database.replace_slice(MODEL_PARAMS, session, [{**session, **row} for row in facts])
             record_session(database, context, spec.name, status="trained", engine=ENGINE, model_version=version)
             count = database.count(holdout_contract(spec.name).path)

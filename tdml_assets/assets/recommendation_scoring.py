@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from tdml_assets.assets.champions import read_reference
+from tdml_assets.assets.champions import read_reference, warn_of_libraries
 from tdml_assets.assets.drift import build_measurement
 from tdml_assets.assets.realised import keep_predictions
 from tdml_assets.assets.recommendation_model import DISCOVERIES_FILE, ENGINE, HABITS_FILE
@@ -35,6 +35,7 @@ from tdml_assets.core.reference import Reference
 from tdml_assets.core.statements import render
 from tdml_assets.core.workflow import WorkflowSpec
 from tdml_assets.metadata import OWNER, plot, table_metadata, table_preview
+from tdml_assets.resources.model_record import recorded_versions
 from tdml_assets.resources.model_store import ModelStore
 from tdml_assets.resources.warehouse import Database, Warehouse
 from tdml_assets.settings import Settings
@@ -51,8 +52,12 @@ class LoadedRecommender:
     model: Recommender
 
 
-def load_recommender(models: ModelStore, workflow: str) -> LoadedRecommender:
+def load_recommender(models: ModelStore, workflow: str, recorded: Mapping[str, str] | None = None) -> LoadedRecommender:
     """Read the champion; every byte is verified before it is parsed.
+
+    Parameters
+    ----------
+    recorded : what each version was when it was trained, as the warehouse keeps it.
 
     Raises
     ------
@@ -61,7 +66,7 @@ def load_recommender(models: ModelStore, workflow: str) -> LoadedRecommender:
     BundleDamagedError
         If a file is not what was stored, or the model no longer gives its golden scores.
     """
-    bundle = models.open().read_champion(workflow)
+    bundle = models.open().read_champion(workflow, recorded)
     model = Recommender.from_files({name: data for name, data in bundle.files.items() if name in FILES})
     with refusing_damage(GOLDEN_FILE):
         check_golden(bundle.files[GOLDEN_FILE], lambda batch: score_golden(model, batch))
@@ -157,7 +162,10 @@ def _build_predictions(spec: WorkflowSpec) -> dg.AssetsDefinition:
     def predictions(
         context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore
     ) -> dg.MaterializeResult:
-        champion = load_recommender(models, spec.name)
+        with warehouse.read() as database:
+            recorded = recorded_versions(database, spec.name)
+        champion = load_recommender(models, spec.name, recorded)
+        warn_of_libraries(context, champion.manifest)
         session = {"session_id": session_id_of(context), "workflow": spec.name}
         scored = {"status": "scored", "engine": ENGINE, "model_version": champion.manifest.version}
         with warehouse.write() as database:

@@ -36,6 +36,10 @@ _FILE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}\.(json|parquet|skops)")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
+#: Fields of a manifest that a repeated session writes anew.
+_NOT_CONTENT = ("session_id", "created_at", "metrics")
+
+
 class BundleDamagedError(ValueError):
     """A stored file is not what the manifest says, or cannot be read as what it should be."""
 
@@ -134,6 +138,12 @@ class Manifest:
         dates = {"as_of": self.as_of.isoformat(), "created_at": self.created_at.isoformat()}
         return _json({**asdict(self), **dates, "format": _FORMAT})
 
+    @property
+    def content_sha256(self) -> str:
+        """Hash of what the model is: everything but who made it, when, and how it was measured."""
+        record = json.loads(self.to_bytes())
+        return sha256(_json({name: value for name, value in record.items() if name not in _NOT_CONTENT}))
+
     def differences(self, other: Manifest) -> list[str]:
         """Name the files and fields in which two manifests of one version differ in what the model is.
 
@@ -216,6 +226,34 @@ def parse_champion(data: bytes) -> Champion:
 def sha256(data: bytes) -> str:
     """SHA-256 in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
+
+
+def require_recorded(manifest: Manifest, recorded: str | None) -> None:
+    """Refuse a version that is not the one whose hash was recorded when it was trained.
+
+    Parameters
+    ----------
+    recorded : its :attr:`Manifest.content_sha256` as a place outside of the store keeps it; None where none was kept.
+
+    Raises
+    ------
+    BundleDamagedError
+        If it is another.
+    """
+    if recorded is not None and manifest.content_sha256 != recorded:
+        raise BundleDamagedError(
+            f"{manifest.workflow}/{manifest.version} is not what was trained: files or manifest were replaced in the store since; "
+            "promote another version or train again"
+        )
+
+
+def other_libraries(recorded: Mapping[str, str], installed: Mapping[str, str]) -> list[str]:
+    """Say which libraries have another major version than when a model was stored, such as ``xgboost 2.1.4, now 3.2.0``."""
+    return [
+        f"{name} {before}, now {installed[name]}"
+        for name, before in sorted(recorded.items())
+        if name in installed and before.partition(".")[0] != installed[name].partition(".")[0]
+    ]
 
 
 def version_name(

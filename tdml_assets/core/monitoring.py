@@ -224,8 +224,20 @@ GATE = _table(
     Column("reason", "VARCHAR", "Why, in words, with figures."),
 )
 
+MODEL_VERSIONS = _table(
+    "model_versions",
+    "One row per model version trained: what it must still be when it is promoted or scores.",
+    Column("model_version", "VARCHAR", "Its name in the model store.", False),
+    Column(
+        "content_sha256",
+        "VARCHAR",
+        "Hash of its manifest, and through that of every file, without session, time and metrics.",
+    ),
+)
+
 TABLES = (
     SESSIONS,
+    MODEL_VERSIONS,
     MODEL_METRICS,
     CALIBRATION,
     MODEL_PARAMS,

@@ -11,12 +11,16 @@ import hashlib
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 from urllib.parse import unquote, urlparse
+
+#: Of an object that is replaced in place, such as the champion pointer.
+_SWAPPED_LIMIT_BYTES = 64_000
 
 
 class BlobMissingError(LookupError):
@@ -29,6 +33,10 @@ class BlobConflictError(RuntimeError):
 
 class BlobStoreError(RuntimeError):
     """The store cannot be used as configured; the message says what to change."""
+
+
+class NotAFileError(BlobStoreError):
+    """Something else than a file is in the place of one, such as a pipe or a device."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +90,7 @@ class FolderStore:
     def read(self, key: str, limit_bytes: int) -> Blob:
         """Read an object; see :class:`BlobStore`."""
         try:
-            with (self.root / key).open("rb") as file:
+            with _open_file(self.root / key) as file:
                 data = file.read(limit_bytes + 1)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise BlobMissingError(f"there is no {key} in {self.url}") from error
@@ -125,7 +133,7 @@ class FolderStore:
         final = self.root / key
         final.parent.mkdir(parents=True, exist_ok=True)
         with _locked(final):
-            current = _tag(final.read_bytes()) if final.exists() else None
+            current = self.read(key, _SWAPPED_LIMIT_BYTES).tag if final.exists() else None
             if current != expected_tag:
                 raise BlobConflictError(f"{key} in {self.url} was changed by another writer")
             incoming = final.parent / f".incoming-{secrets.token_hex(8)}"
@@ -195,6 +203,15 @@ def _locked(path: Path) -> Iterator[None]:
     with (path.parent / f".{path.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _open_file(path: Path) -> BinaryIO:
+    """Open a regular file for reading; anything else would wait for a writer for ever, or never end."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NotAFileError(f"{path} is not a file: remove it, then promote another version or train again")
+    return os.fdopen(descriptor, "rb")
 
 
 def _tag(data: bytes) -> str:

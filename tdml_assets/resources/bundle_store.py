@@ -29,6 +29,7 @@ from tdml_assets.core.bundles import (
     is_workflow,
     parse_champion,
     parse_manifest,
+    require_recorded,
     require_version,
     require_workflow,
     sha256,
@@ -42,6 +43,7 @@ from tdml_assets.resources.blobs import (
     BlobStore,
     BlobStoreError,
     FolderStore,
+    NotAFileError,
 )
 
 
@@ -122,12 +124,15 @@ class BundleStore:
         """Read the manifest of a version. Raises ``LookupError`` if it is not there or incomplete."""
         return self._manifest(workflow, version)[0]
 
-    def read(self, workflow: str, version: str, manifest_sha256: str | None = None) -> Bundle:
+    def read(
+        self, workflow: str, version: str, manifest_sha256: str | None = None, recorded: str | None = None
+    ) -> Bundle:
         """Read a version, every byte verified before it is handed over.
 
         Parameters
         ----------
-        manifest_sha256 : hash the manifest must have, as the champion pointer or a registry table holds it.
+        manifest_sha256 : hash the manifest must have, as the champion pointer holds it.
+        recorded : hash of its content, as it was kept outside of the store when it was trained.
 
         Raises
         ------
@@ -141,6 +146,7 @@ class BundleStore:
             raise BundleDamagedError(
                 f"the manifest of {workflow}/{version} is not the one that was promoted: promote another version"
             )
+        require_recorded(manifest, recorded)
         folder = f"{workflow}/{version}"
         files = self._cached(folder, manifest)
         if files is None:
@@ -180,13 +186,19 @@ class BundleStore:
             blob = self._blobs.read(f"{require_workflow(workflow)}/{CHAMPION_FILE}", POINTER_LIMIT_BYTES)
         except BlobMissingError:
             return None
+        except NotAFileError as error:
+            raise BundleDamagedError(f"the champion pointer of {workflow} cannot be read: {error}") from None
         champion = parse_champion(blob.data)
         if champion.workflow != workflow:
             raise BundleDamagedError(f"the champion pointer of {workflow} names {champion.workflow}: promote a version")
         return CurrentChampion(champion, blob.tag)
 
-    def read_champion(self, workflow: str) -> Bundle:
+    def read_champion(self, workflow: str, recorded: Mapping[str, str] | None = None) -> Bundle:
         """Read the version the pointer names, verified against the hash the pointer holds.
+
+        Parameters
+        ----------
+        recorded : hash per version, as :meth:`read` takes it.
 
         Raises
         ------
@@ -198,7 +210,8 @@ class BundleStore:
         current = self.champion(workflow)
         if current is None:
             raise LookupError(f"workflow {workflow} has no champion in {self._blobs.url}: train and promote a model")
-        return self.read(workflow, current.champion.version, current.champion.manifest_sha256)
+        champion = current.champion
+        return self.read(workflow, champion.version, champion.manifest_sha256, (recorded or {}).get(champion.version))
 
     def champion_files(self, workflow: str) -> Mapping[str, bytes]:
         """Verified files of the champion; empty where nothing was promoted yet."""
@@ -213,12 +226,14 @@ class BundleStore:
         reason: str,
         session_id: str,
         promoted_at: datetime.datetime,
+        recorded: str | None = None,
     ) -> CurrentChampion:
         """Move the champion pointer to a version whose every byte is verified first. A rollback is a promotion too.
 
         Parameters
         ----------
         replacing : the champion the decision was made against; None if there was none.
+        recorded : hash of the version's content, as :meth:`read` takes it.
 
         Raises
         ------
@@ -227,7 +242,7 @@ class BundleStore:
         LookupError, BundleDamagedError
             If the version is not there or not whole.
         """
-        bundle = self.read(workflow, version)
+        bundle = self.read(workflow, version, recorded=recorded)
         previous = replacing.champion.version if replacing is not None else None
         champion = Champion(workflow, version, bundle.manifest_sha256, previous, reason, session_id, promoted_at)
         if replacing is not None and _same_choice(replacing.champion, champion):
@@ -327,6 +342,8 @@ class BundleStore:
             raise LookupError(
                 f"there is no complete version {folder} in {self._blobs.url}: list the versions and take one of them"
             ) from None
+        except NotAFileError as error:
+            raise BundleDamagedError(f"the manifest of {folder} cannot be read: {error}") from None
         manifest = parse_manifest(data)
         if (manifest.workflow, manifest.version) != (workflow, version):
             raise BundleDamagedError(

@@ -1,0 +1,27 @@
+"""What each model version was when it was trained, as the warehouse remembers it.
+
+Belongs here: writing and reading ``monitoring.model_versions``. Does not: comparing (``core/bundles.py``), the store, which can
+only vouch for itself (``bundle_store.py``).
+"""
+
+from __future__ import annotations
+
+from tdml_assets.core.bundles import Manifest
+from tdml_assets.core.monitoring import MODEL_VERSIONS
+from tdml_assets.core.statements import render
+from tdml_assets.resources.warehouse import Database
+
+
+def record_version(database: Database, session_id: str, manifest: Manifest) -> None:
+    """Remember a version that this session trained."""
+    key = {"session_id": session_id, "workflow": manifest.workflow}
+    row = {**key, "model_version": manifest.version, "content_sha256": manifest.content_sha256}
+    database.replace_slice(MODEL_VERSIONS, key, [row])
+
+
+def recorded_versions(database: Database, workflow: str) -> dict[str, str]:
+    """Hash of the content per version of a workflow; without those that were trained elsewhere."""
+    if not database.has_table(MODEL_VERSIONS.path):
+        return {}
+    rows = database.rows(render("sessions/recorded_versions", table=MODEL_VERSIONS.path, workflow=workflow))
+    return {row["model_version"]: row["content_sha256"] for row in rows}
