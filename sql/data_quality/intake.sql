@@ -13,6 +13,7 @@ files as (
     select
         source,
         sum(rows_read)::bigint as read_rows,
+        count(*) as file_count,
         min(declaration_sha256) as declaration_sha256
     from {{ loads | identifier }}
     group by source
@@ -21,6 +22,7 @@ files as (
 select
     files.source,
     files.declaration_sha256,
+    files.file_count,
     files.read_rows - coalesce(refused.replaced_rows, 0) as judged_rows,
     coalesce(refused.refused_rows, 0) as refused_rows
 from files

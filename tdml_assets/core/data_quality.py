@@ -113,6 +113,15 @@ class QualityPolicy(BaseModel):
     repeated_note: float = Field(
         default=0.1, ge=0, le=1, description="Share of repeated order lines from which the summary notes it."
     )
+    overlap_limit: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="Share of a file's order lines that equal a line of another file that is an alarm, in a first session too.",
+    )
+    overlap_note: float = Field(
+        default=0.1, ge=0, le=1, description="Share of such lines of a file from which the summary notes it."
+    )
     new_share: float = Field(
         default=0.5, gt=0, le=1, description="Share of rows with a category never seen before that is an alarm."
     )
@@ -237,6 +246,8 @@ def _checked(measured: Measured, earlier: Earlier | None, policy: QualityPolicy)
         yield from arrival.age(orders, measured.today, policy)
     if measured.repeated is not None and measured.repeated.rows >= policy.min_rows:
         yield content.repeated(orders.table, measured.repeated, policy)
+    if (overlapping := content.overlap(orders.table, measured.overlaps, policy)) is not None:
+        yield overlapping
     before = comparable.get(orders.table)
     yield from arrival.lost_rows(orders, as_of, before, policy)
     yield from content.duplicates(orders.table, measured.repeats, as_of, before, policy)

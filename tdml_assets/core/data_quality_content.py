@@ -7,7 +7,7 @@ Belongs here: one function per check and its words. Does not: how many rows came
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
@@ -21,10 +21,13 @@ from tdml_assets.core.data_quality_findings import (
     unjudged,
     window_words,
 )
-from tdml_assets.core.data_quality_measures import Days, Earlier, Levels, Repeated, Repeats
+from tdml_assets.core.data_quality_measures import Days, Earlier, Levels, Overlap, Repeated, Repeats
 
 if TYPE_CHECKING:
     from tdml_assets.core.data_quality import QualityPolicy
+
+#: Lines of a file that others hold too, below which nothing is said: a few corrected lines may be sent again.
+_FEWEST_OVERLAPPING = 20
 
 
 def null_share(days: Days, as_of: date, policy: QualityPolicy) -> Iterator[Finding]:
@@ -140,6 +143,33 @@ def repeated(orders: str, found: Repeated, policy: QualityPolicy) -> Finding:
     is_broken = value > policy.repeated_limit
     finding = judged("repeated", orders, text, remedy, is_broken=is_broken, value=value, bound=policy.repeated_limit)
     if value > policy.repeated_note and not is_broken:
+        return replace(finding, status="note", sentence=f"{finding.sentence} {remedy}")
+    return finding
+
+
+def overlap(orders: str, found: Sequence[Overlap], policy: QualityPolicy) -> Finding | None:
+    """Files most of whose lines another file holds too: the same orders exported twice, judged without an earlier session.
+
+    Of files that share nothing but their customers, lines equal each other by chance alone. ``None`` where no file has enough.
+    """
+    enough = [item for item in found if item.found >= _FEWEST_OVERLAPPING]
+    if not enough:
+        return None
+    worst = enough[0]
+    value = worst.found / worst.lines
+    many = sum(item.found > policy.overlap_limit * item.lines for item in enough)
+    text = (
+        f"{worst.found:,} of {worst.lines:,} order lines of {worst.file} ({value:.1%}; {worst.money:,.2f} in money) equal a line "
+        f"of another file, such as {worst.other_file}; {policy.overlap_limit:.0%} is the bound"
+        + (f", which {many} files are above" if many > 1 else "")
+    )
+    remedy = (
+        "The same orders were probably exported twice: take a file out of sources.orders.path, or declare line_key, the columns "
+        "that identify a line."
+    )
+    is_broken = value > policy.overlap_limit
+    finding = judged("overlap", orders, text, remedy, is_broken=is_broken, value=value, bound=policy.overlap_limit)
+    if value > policy.overlap_note and not is_broken:
         return replace(finding, status="note", sentence=f"{finding.sentence} {remedy}")
     return finding
 

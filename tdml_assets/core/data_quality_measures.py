@@ -114,6 +114,24 @@ class Repeated:
 
 
 @dataclass(frozen=True)
+class Overlap:
+    """A file of orders with lines that equal a line of another file.
+
+    Parameters
+    ----------
+    file, other_file : the file, and one that holds such lines too.
+    lines, found : its order lines, and those that the other files hold as well.
+    money : sum of the amounts of the latter.
+    """
+
+    file: str
+    other_file: str
+    lines: int
+    found: int
+    money: float
+
+
+@dataclass(frozen=True)
 class Levels:
     """Levels of a text column: those known before the last window, rows of the window, and rows of a level never seen."""
 
@@ -133,12 +151,14 @@ class Intake:
     declaration : hash of what the settings declare about it and of the loader's rules.
     judged_rows : rows read, but for those that another row of the same key replaced.
     refused_rows : of these, the rows refused for a fault.
+    file_count : files it was loaded from.
     """
 
     source: str
     declaration: str
     judged_rows: int
     refused_rows: int
+    file_count: int = 1
 
 
 @dataclass(frozen=True)
@@ -153,6 +173,7 @@ class Measured:
     unreadable : per declared source, rows that could not be read.
     latest : what ``as_of: latest`` was found to be; ``None`` where the settings give a day.
     today : the day of the clock, where the last order is to be held against it.
+    overlaps : files of orders that repeat lines of others, the largest share first.
     """
 
     as_of: date
@@ -165,6 +186,7 @@ class Measured:
     repeated: Repeated | None = None
     latest: LatestDay | None = None
     today: date | None = None
+    overlaps: tuple[Overlap, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -191,6 +213,8 @@ def measure(reader: Reader, as_of: date, fingerprint: str, policy: QualityPolicy
         as_of=as_of,
     )
     intakes = reader.rows(render("data_quality/intake", loads=LOADS.path, rejected=REJECTED_ROWS.path))
+    has_files = any(row["source"] == ORDERS.name and row["file_count"] > 1 for row in intakes)
+    overlaps = reader.rows(render("data_quality/overlaps", orders=ORDERS.path, as_of=as_of)) if has_files else []
     return Measured(
         as_of=as_of,
         fingerprint=fingerprint,
@@ -198,9 +222,16 @@ def measure(reader: Reader, as_of: date, fingerprint: str, policy: QualityPolicy
         repeats=Repeats(**reader.row(repeats)),
         levels=tuple(_levels(reader, *watched, window_start, as_of) for watched in _LEVELS),
         intakes=tuple(
-            Intake(f"raw.{row['source']}", row["declaration_sha256"], row["judged_rows"], row["refused_rows"])
+            Intake(
+                f"raw.{row['source']}",
+                row["declaration_sha256"],
+                row["judged_rows"],
+                row["refused_rows"],
+                row["file_count"],
+            )
             for row in intakes
         ),
+        overlaps=tuple(Overlap(**row) for row in overlaps),
         repeated=Repeated(**reader.row(render("data_quality/repeated", orders=ORDERS.path, as_of=as_of))),
     )
 

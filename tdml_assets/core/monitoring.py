@@ -160,8 +160,8 @@ DATA_QUALITY = _table(
     Column(
         "check_name",
         "VARCHAR",
-        "volume, freshness, latest_day, age, null_share, scale, duplicates, repeated, rejected, unreadable, new_categories, "
-        "lost_rows or declaration.",
+        "volume, freshness, latest_day, age, null_share, scale, duplicates, repeated, overlap, rejected, unreadable, "
+        "new_categories, lost_rows or declaration.",
     ),
     Column("source", "VARCHAR", "Raw table, or table.column."),
     Column("value", "DOUBLE", "What was found."),

@@ -100,6 +100,7 @@ CHECKS = {
     "rejected": "rows set aside",
     "unreadable": "rows that could not be read",
     "repeated": "lines equal to another, in all",
+    "overlap": "lines equal to those of another file",
     "new_categories": "categories never seen",
     "lost_rows": "rows that vanished",
 }

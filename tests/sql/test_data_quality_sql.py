@@ -238,3 +238,34 @@ def test_a_million_lines_are_measured_in_seconds(database: Database) -> None:
     seconds = time.perf_counter() - started
     assert sum(found.tables[0].rows) == 1_000_000
     assert seconds < 3
+
+
+def in_files(database: Database, orders: pa.Table, **files: Any) -> QualityReport:
+    """Load slices of ``orders`` under the names of files, and judge them in a first session."""
+    raw = as_raw(orders).to_pandas()
+    for name, rows in files.items():
+        database.insert(LOADS, [{**LOAD, "file": f"{name}.csv"}])
+        database.insert(ORDERS, pa.Table.from_pandas(raw[rows].assign(file=f"{name}.csv"), preserve_index=False))
+    return quality(database)
+
+
+def overlap_of(report: QualityReport) -> Any:
+    return next((finding for finding in report.findings if finding.check_name == "overlap"), None)
+
+
+def test_a_small_file_whose_lines_another_one_holds_is_an_alarm_of_the_first_session(
+    database: Database, sample: pa.Table
+) -> None:
+    found = overlap_of(in_files(database, sample[:20_000], all=slice(None), march=slice(5_000, 5_300)))
+    assert found.status == "alarm"
+    assert "300 of 300 order lines of march.csv (100.0%; " in found.sentence
+    assert "equal a line of another file, such as all.csv" in found.sentence
+    assert "line_key" in found.sentence
+
+
+@pytest.mark.parametrize(("shared", "status"), [(0, None), (10, None), (60, "note"), (400, "alarm")])
+def test_files_that_share_some_lines_are_noted_and_files_of_their_own_are_not(
+    database: Database, sample: pa.Table, shared: int, status: str | None
+) -> None:
+    found = overlap_of(in_files(database, sample[:20_000], old=slice(0, 19_000), new=slice(19_000 - shared, 19_300)))
+    assert (found.status if found else None) == status
