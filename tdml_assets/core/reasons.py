@@ -99,6 +99,28 @@ def top_reasons(
     )
 
 
+def phrase_of(column: str, value: Any) -> str:
+    """One value of a raw column as a reason would say it.
+
+    >>> phrase_of("days_since_last_order", 71)
+    'last order 71 days ago'
+    """
+    words = words_of(column)
+    said: str = _said(pa.chunked_array([pa.array([value])]), np.array([0]), words, None)[0].as_py()
+    return said
+
+
+def source_column(name: str, columns: Sequence[str]) -> str:
+    """Raw column that a prepared feature was made of.
+
+    Raises
+    ------
+    ValueError
+        If it comes from none of these columns.
+    """
+    return _source_of(name, columns)
+
+
 def _source_of(name: str, columns: Sequence[str]) -> str:
     """Find the raw column a prepared feature was made of: itself, or the longest beginning before a double underscore."""
     if name in columns:

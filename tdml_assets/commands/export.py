@@ -1,0 +1,73 @@
+"""The command ``export``. Belongs here: its options. Does not: columns, decimals and formats (``core/attribute_files.py``)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tdml_assets.commands.common import EmptyStateError, UnknownNameError, expected_errors, read_settings
+from tdml_assets.commands.output import STANDARD_OUTPUT, written
+
+_BATCH_ROWS = 100_000
+_TABLE = ("audience", "parent_segment_attributes")
+
+
+def export(
+    file: Annotated[str, typer.Argument(help="File to write, replaced if it is there; - for standard output.")],
+    form: Annotated[
+        str | None,
+        typer.Option("--format", help="csv, json (one object per line) or parquet; else by the file's ending."),
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Attributes to write, with commas between; all unless given.")
+    ] = None,
+    decimals: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=15, help="Decimals of numbers; unless given 4 for shares and probabilities, 2 for others."
+        ),
+    ] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="Do not round.")] = False,
+) -> None:
+    """Write the published attributes, one row per customer, to a file.
+
+    \b
+    tdml-assets export customers.csv
+    tdml-assets export top.json --columns churn_probability,cltv_predicted_spend
+    tdml-assets export - --format csv --columns segment
+
+    Text in CSV is safe to open in a spreadsheet, which may still drop leading zeros of ids: import that column as text.
+    """
+    settings = read_settings()
+    with expected_errors():
+        from tdml_assets.core.attribute_files import (
+            AttributeFileError,
+            choose_columns,
+            decimals_of,
+            format_of,
+            rounded,
+            write_batches,
+        )
+        from tdml_assets.core.statements import render
+        from tdml_assets.resources.platform import build_warehouse
+
+        try:
+            chosen_form = format_of(file, form)
+            with build_warehouse(settings).read() as database:
+                types = database.columns(_TABLE)
+                if not types:
+                    raise EmptyStateError(f"nothing is published in {settings.home} yet: tdml-assets run")
+                wanted = [name.strip() for name in (columns or "").split(",") if name.strip()]
+                names = choose_columns(list(types), wanted)
+                fractions = [] if raw else [name for name in names if types[name] in ("DOUBLE", "FLOAT")]
+                largest = database.row(render("export/largest", table=_TABLE, columns=fractions))
+                places = decimals_of({name: largest[name] for name in fractions}, decimals)
+                statement = render("export/attributes", table=_TABLE, columns=names)
+                with written(file) as target:
+                    batches = (rounded(batch, places) for batch in database.batches(statement, _BATCH_ROWS))
+                    rows = write_batches(batches, target, chosen_form)
+        except AttributeFileError as error:
+            raise UnknownNameError(str(error)) from None
+    if file != STANDARD_OUTPUT:
+        typer.echo(f"{file}: {rows:,} customers x {len(names)} attributes ({chosen_form})")

@@ -1,0 +1,69 @@
+"""Features of single customers at a past day that is no stored snapshot any more.
+
+Belongs here: the dbt models' own compiled statements, run on one customer's rows in a database that is thrown away.
+Does not: the statements (``dbt_project/``), the shift test (``dbt.py``), which works the same way on a sample.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from tdml_assets.core.contracts import Column, TableContract
+from tdml_assets.core.point_in_time import catalog_of, models_in_order
+from tdml_assets.core.statements import Statement, render
+from tdml_assets.resources.warehouse import Database, Warehouse
+
+FEATURES = ("features", "customer_features")
+SNAPSHOTS = ("features", "snapshots")
+#: The tables that features are computed from, and the day each row counts on.
+_EVENTS = {("raw", "orders"): "ordered_on", ("raw", "pageviews"): "viewed_on", ("raw", "email_events"): "sent_on"}
+
+
+def features_of(database: Database, manifest_path: Path, customer_id: str, day: date) -> Mapping[str, Any] | None:
+    """Features of a customer at the end of a day, from the rows up to it; None where the customer was not known yet.
+
+    Parameters
+    ----------
+    database : the open warehouse; only read.
+    manifest_path : the compiled dbt manifest.
+    """
+    stored = _row(database, customer_id, day) if database.has_table(FEATURES) else None
+    return stored if stored is not None else recompute(database, manifest_path, customer_id, day)
+
+
+def recompute(database: Database, manifest_path: Path, customer_id: str, day: date) -> Mapping[str, Any] | None:
+    """The same as :func:`features_of`, whether or not the day is stored."""
+    manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
+    with tempfile.TemporaryDirectory(prefix="past-") as folder:
+        # The compiled statements name the database: this one has the same name.
+        path = str(Path(folder, f"{catalog_of(manifest)}.duckdb"))
+        scratch = Warehouse(database=path, temp_directory=folder, memory_limit_gb=1)
+        with scratch.write() as other:
+            _copy(database, other, [customer_id], day)
+            for model in models_in_order(manifest):
+                other.execute(render("warehouse/create_schema", schema=model.schema))
+                created = render("features/create_model", path=(model.schema, model.name), is_view=model.is_view)
+                other.execute(Statement(created.text.replace("__model__", model.sql)))
+            return _row(other, customer_id, day)
+
+
+def _copy(database: Database, other: Database, customers: Sequence[str], day: date) -> None:
+    for table, event_day in _EVENTS.items():
+        columns = tuple(Column(name, kind, "") for name, kind in database.columns(table).items())
+        cut = {"table": table, "day": event_day, "customers": list(customers), "last_day": day}
+        other.replace(TableContract(*table, "", columns), database.arrow(render("features/sampled_rows", **cut)))
+    snapshots = TableContract(
+        *SNAPSHOTS, "", (Column("snapshot_date", "DATE", ""), Column("is_scoring", "BOOLEAN", ""))
+    )
+    other.replace(snapshots, [{"snapshot_date": day, "is_scoring": True}])
+
+
+def _row(database: Database, customer_id: str, day: date) -> Mapping[str, Any] | None:
+    statement = render("explain/features", features=FEATURES, customer_id=customer_id, snapshot_date=day)
+    found = database.rows(statement)
+    return found[0] if found else None
