@@ -216,8 +216,8 @@ def _move(store: BundleStore, workflow: str, version: str, current: CurrentChamp
 
 def _recorded(workflow: str, version: str) -> str | None:
     """What the version was when it was trained; None, which is said, where the warehouse does not know it."""
-    from tdml_assets.resources.model_record import recorded_versions  # noqa: PLC0415
-    from tdml_assets.resources.platform import build_warehouse  # noqa: PLC0415
+    from tdml_assets.resources.model_record import recorded_versions
+    from tdml_assets.resources.platform import build_warehouse
 
     settings = load_settings()
     found = None
