@@ -89,10 +89,7 @@ def collect_files(
         if name in names:
             continue
         names.add(name)
-        if not is_printable(name):
-            raise SourceError(f"{name!a}: the name of the file is no text: rename the file")
-        with source_faults(name):
-            file = SourceFile(name, path, sha256_of(path), path.stat().st_size)
+        file = hashed(name, path)
         if seen.setdefault(file.sha256, file) is not file:
             duplicates.append(name)
     return FoundFiles(tuple(seen.values()), tuple(duplicates))
@@ -121,6 +118,20 @@ def _here(
             text = url2pathname(unquote(urlsplit(location).path)) if scheme == "file" else location
             for path in find_local(table, text, base_folder, _ENDINGS[declaration.format]):
                 yield _relative(path, base_folder), path
+
+
+def hashed(name: str, path: Path) -> SourceFile:
+    """Read a file that is here.
+
+    Raises
+    ------
+    SourceError
+        If it cannot be read, or its name cannot be written.
+    """
+    if not is_printable(name):
+        raise SourceError(f"{name!a}: the name of the file is no text: rename the file")
+    with source_faults(name):
+        return SourceFile(name, path, sha256_of(path), path.stat().st_size)
 
 
 def require_local(sources: Sources, base_folder: Path) -> None:

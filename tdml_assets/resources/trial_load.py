@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import tempfile
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -19,17 +20,18 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tdml_assets.core.data_quality import QualityReport, judge
+from tdml_assets.core.data_quality import judge
 from tdml_assets.core.data_quality_measures import measure
 from tdml_assets.core.data_quality_unreadable import read_unreadable
+from tdml_assets.core.latest_day import read_latest_day
 from tdml_assets.core.preflight import OrderFacts, SourceFacts, Trial
 from tdml_assets.core.raw_contracts import LOADS, ORDERS, TABLES
 from tdml_assets.core.source_rules import declaration_sha256
 from tdml_assets.core.sources import Source, Sources
 from tdml_assets.core.statements import render
 from tdml_assets.resources.raw_tables import fingerprint, load_table
-from tdml_assets.resources.source_files import FoundFiles, SourceFile, collect_files, local_files, sha256_of
-from tdml_assets.resources.source_text import open_bytes
+from tdml_assets.resources.source_files import FoundFiles, SourceFile, collect_files, hashed, local_files
+from tdml_assets.resources.source_text import LONGEST_LINE, open_bytes
 from tdml_assets.resources.warehouse import Database, Warehouse
 
 if TYPE_CHECKING:
@@ -39,6 +41,12 @@ if TYPE_CHECKING:
 WHOLE_BYTES = 20_000_000
 _HEAD_ROWS = 10_000
 _HEAD_FILES = 3
+#: Beyond what the loader takes, which then says so; and little enough to be held.
+_LONGEST_LINE = 2 * max(LONGEST_LINE.values())
+
+
+class _LineTooLongError(ValueError):
+    """A line has no end in sight."""
 
 
 def try_sources(settings: Settings, *, whole: bool, s3_client: Callable[[], Any] | None = None) -> Trial:
@@ -97,17 +105,17 @@ def _judged(database: Database, settings: Settings, sources: Sources, facts: tup
         **database.row(render("check/orders", orders=ORDERS.path)),
         months=tuple((row["month"], row["net_revenue"]) for row in months),
     )
-    day = settings.as_of if isinstance(settings.as_of, date) else orders.last_on
+    latest = None if isinstance(settings.as_of, date) else read_latest_day(database)
+    day = settings.as_of if isinstance(settings.as_of, date) else latest.day if latest else None
     # Without a day to stand at, rows that could not be read are still told.
-    report = _report(database, settings, sources, day or datetime.now(UTC).date())
-    return Trial(facts, orders, day, report)
-
-
-def _report(database: Database, settings: Settings, sources: Sources, day: date) -> QualityReport:
-    found = measure(database, day, fingerprint(database), settings.quality)
+    today = datetime.now(UTC).date()
+    found = replace(
+        measure(database, day or today, fingerprint(database), settings.quality), latest=latest, today=today
+    )
     judged_rows = {intake.source: intake.judged_rows for intake in found.intakes}
-    unreadable = tuple(read_unreadable(database, sources, judged_rows))
-    return judge(replace(found, unreadable=unreadable), None, settings.quality)
+    found = replace(found, unreadable=tuple(read_unreadable(database, sources, judged_rows)))
+    report = judge(found, None, settings.quality)
+    return Trial(facts, orders, day, report)
 
 
 def is_declared_as_before(database: Database, sources: Sources) -> bool:
@@ -130,9 +138,9 @@ def _first_look(table: str, declaration: Source, base_folder: Path, folder: Path
     if sum(path.stat().st_size for _, path in paths) <= WHOLE_BYTES:
         files: dict[str, SourceFile] = {}
         for name, path in paths:
-            sha256 = sha256_of(path)
             # Of equal files the first counts, as in the load itself.
-            files.setdefault(sha256, SourceFile(name, path, sha256, path.stat().st_size))
+            file = hashed(name, path)
+            files.setdefault(file.sha256, file)
         return FoundFiles(tuple(files.values()), ()), is_whole
     folder.mkdir()
     chosen = [*paths[: _HEAD_FILES - 1], *paths[-1:]] if len(paths) > _HEAD_FILES else paths
@@ -157,7 +165,7 @@ def _head(declaration: Source, file: SourceFile, target: Path) -> Path:
             pq.write_table(pa.Table.from_batches([first]), target)
             return target
         return _text_head(declaration, file, target)
-    except (pa.ArrowException, OSError, EOFError, UnicodeError, csv.Error):
+    except (pa.ArrowException, OSError, EOFError, zlib.error, UnicodeError, csv.Error, _LineTooLongError):
         return file.path  # the loader names the fault
 
 
@@ -167,7 +175,9 @@ def _text_head(declaration: Source, file: SourceFile, target: Path) -> Path:
     lines: list[str] = []
 
     def kept(text: io.TextIOWrapper) -> Any:
-        for line in text:
+        while line := text.readline(_LONGEST_LINE):
+            if len(line) == _LONGEST_LINE:
+                raise _LineTooLongError
             lines.append(line)
             yield line.replace("\x00", "")
 

@@ -213,7 +213,8 @@ def test_the_remedies_followed_to_the_letter_lead_to_a_file_that_is_read(
     shop.orders["timestamp_format"] = "%d/%m/%Y %H:%M"
     assert "csv: {decimal: ',', thousands: \".\"}" in shop.said(capsys)
     shop.orders["csv"] |= {"decimal": ",", "thousands": "."}
-    assert shop.noted(capsys) == ""
+    # The orders of the fixture grow older with the clock.
+    assert [line for line in shop.noted(capsys).splitlines() if "before today" not in line] == []
     assert truth.lines > 0
 
 
