@@ -113,13 +113,12 @@ def build_measurement(
             database.replace_slice(DRIFT_BINS, session, bin_rows(reports, **session, day=day, model_version=version))
         sentence = " ".join(dict.fromkeys(report.sentence for report in reports[:_DECIDING] if report.sentence))
         context.log.info(f"report: {sentence}")
-        shown = [{name: row.get(name) for name in _SHOWN_FIGURES} for row in rows[:_SHOWN]]
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": count,
                 "model_version": version,
                 "verdict": sentence,
-                "columns": table_preview(shown),
+                "columns": table_preview([{name: row.get(name) for name in _SHOWN_FIGURES} for row in rows[:_SHOWN]]),
                 **_picture(rows, spec.monitor.psi_limit),
             },
             check_results=[_check(spec, reports, sentence)],

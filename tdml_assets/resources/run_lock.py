@@ -19,6 +19,8 @@ from pathlib import Path
 
 import dagster as dg
 
+from tdml_assets.resources.run_origin import record_origin
+
 # Dagster shows no tag that begins with ".dagster/": this one is of no use to a person.
 _TAG = ".dagster/tdml-lock"
 _UNFINISHED = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
@@ -102,6 +104,7 @@ def exclusive_run(
     with hold_state(path, run_id, wait_seconds, log):
         dead = fail_dead_runs(instance, run_id)
         instance.add_run_tags(run_id, {_TAG: "held"})
+        record_origin(instance, run_id)
         try:
             yield dead
         finally:

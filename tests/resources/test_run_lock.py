@@ -67,7 +67,7 @@ def job() -> None:
 
 
 def started(instance: dg.DagsterInstance, lock: str | None) -> str:
-    run = instance.create_run_for_job(job, tags={} if lock is None else {"tdml/lock": lock})
+    run = instance.create_run_for_job(job, tags={} if lock is None else {".dagster/tdml-lock": lock})
     instance.handle_new_event(
         dg.EventLogEntry(
             error_info=None,
