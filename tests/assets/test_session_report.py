@@ -66,7 +66,8 @@ def test_a_report_is_written_named_and_shown(house):
     result = house.run("nothing")
     assert result.success
     (shown,) = [event.metadata for event in result.asset_materializations_for_node("cltv__session_report")]
-    path = Path(shown["report"].value)
+    path = Path(shown["file"].value)
+    assert shown["report"].value == f"http://127.0.0.1:3001/cltv/{path.name}"
     assert path == house.reports / f"session-{LAST}-{result.run_id[:8]}.html"
     assert path.read_text() == (house.reports / LATEST).read_text()
     assert "nothing &lt;b&gt;" in path.read_text()
