@@ -3,7 +3,6 @@
 Belongs here: reading, writing, reporting. Does not: the checks and their bounds (``core/data_quality.py``).
 """
 
-from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import dagster as dg
@@ -12,9 +11,8 @@ from tdml_assets.assets.alerting import tell
 from tdml_assets.assets.sessions import as_of, record_session, session_id_of
 from tdml_assets.assets.triage import keep_finding
 from tdml_assets.core.data_quality import QualityReport, judge
-from tdml_assets.core.data_quality_measures import WORKFLOW, Measured, measure, read_earlier
-from tdml_assets.core.data_quality_unreadable import read_unreadable
-from tdml_assets.core.latest_day import read_latest_day
+from tdml_assets.core.data_quality_measures import WORKFLOW, Measured, read_earlier
+from tdml_assets.core.data_quality_session import measure_session
 from tdml_assets.core.monitor import Monitor
 from tdml_assets.core.monitoring import DATA_QUALITY, DRIFT_EPISODES, TRIAGE
 from tdml_assets.core.raw_contracts import REJECTED_ROWS, TABLES
@@ -35,14 +33,16 @@ def _finding(day: date, report: QualityReport, now: datetime) -> Finding:
 
 def _measured(database: Database, day: date, settings: Settings) -> Measured:
     """The raw tables up to ``day``, and what could not be read of their files."""
-    found = measure(database, day, fingerprint(database), settings.quality)
-    judged_rows = {intake.source: intake.judged_rows for intake in found.intakes}
-    found = replace(found, unreadable=tuple(read_unreadable(database, settings.effective_sources, judged_rows)))
-    if settings.as_of != "latest":
-        return found
-    # Sample data end on a declared day, whatever the clock says.
-    today = None if settings.uses_sample else datetime.now(UTC).date()
-    return replace(found, latest=read_latest_day(database), today=today)
+    return measure_session(
+        database,
+        day,
+        fingerprint(database),
+        settings.quality,
+        settings.effective_sources,
+        follows_latest=settings.as_of == "latest",
+        # Sample data end on a declared day, whatever the clock says.
+        today=None if settings.uses_sample else datetime.now(UTC).date(),
+    )
 
 
 def build_data_quality(settings: Settings) -> dg.AssetsDefinition:

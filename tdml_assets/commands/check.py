@@ -95,7 +95,7 @@ def _lines(trial: Trial, outlooks: list[WorkflowOutlook], off: dict[str, str], n
     when = f"on {facts.days:,} days, {facts.first_on} to {facts.last_on}"
     lines += [
         "Orders",
-        f"  customers    {facts.customers:>16,}",
+        f"  customers    {facts.customers:>16,}   {facts.returning_customers:,} bought on two days or more",
         # Without an order_id nothing says which lines are one order.
         f"  orders       {f'{facts.orders:,}' if facts.orders else '-':>16}",
         f"  order lines  {facts.order_lines:>16,}   {when}",
@@ -129,6 +129,7 @@ def _as_dict(
         },
         "orders": {
             "customers": facts.customers,
+            "returning_customers": facts.returning_customers,
             "orders": facts.orders or None,
             "order_lines": facts.order_lines,
             "days": facts.days,

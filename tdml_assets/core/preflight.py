@@ -51,9 +51,13 @@ class SourceFacts:
 
 @dataclass(frozen=True)
 class OrderFacts:
-    """The accepted order lines. ``net_revenue`` and ``months`` (YYYY-MM and its revenue) are in ``currency``."""
+    """The accepted order lines. ``net_revenue`` and ``months`` (YYYY-MM and its revenue) are in ``currency``.
+
+    ``returning_customers`` bought on two days or more.
+    """
 
     customers: int
+    returning_customers: int
     orders: int
     order_lines: int
     days: int
@@ -71,13 +75,13 @@ class Trial:
     Parameters
     ----------
     as_of : day the session would stand at; ``None`` without orders.
-    report : verdict of the checks of the raw data, as a first session makes them; ``None`` without orders up to ``as_of``.
+    report : verdict of the checks of the raw data, as a first session makes them.
     """
 
     sources: tuple[SourceFacts, ...]
     orders: OrderFacts
     as_of: date | None
-    report: QualityReport | None
+    report: QualityReport
 
     @property
     def is_whole(self) -> bool:
@@ -103,7 +107,7 @@ def problems_of(trial: Trial, *, as_of: date | Literal["latest"], accepted: Sequ
     accepted : ``quality.accepted``: fingerprints can be compared only where every row was looked at.
     """
     orders = next((source for source in trial.sources if source.table == "orders"), None)
-    found = trial.report.with_status("alarm") if trial.report is not None else ()
+    found = trial.report.with_status("alarm")
     if accepted and not trial.is_whole:
         found = ()
     problems = [finding.sentence for finding in found if finding.check_name in _DECLARED_WRONG]
@@ -122,15 +126,13 @@ def _remedy(orders: SourceFacts) -> str:
     return "Correct columns, timestamp_format, currency and bounds under sources.orders."
 
 
-def _wrong_day(as_of: date, first_on: date, last_on: date, report: QualityReport | None) -> list[str]:
+def _wrong_day(as_of: date, first_on: date, last_on: date, report: QualityReport) -> list[str]:
     if as_of < first_on:
         return [
             f"as_of: {as_of} is before the first order, which is of {first_on}: write as_of: latest, or a day from {first_on} to "
             f"{last_on}"
         ]
-    stopped = (
-        [finding for finding in report.with_status("alarm") if finding.check_name == "freshness"] if report else []
-    )
+    stopped = [finding for finding in report.with_status("alarm") if finding.check_name == "freshness"]
     if not any(finding.source == "raw.orders" for finding in stopped):
         return []
     return [
@@ -142,12 +144,17 @@ def _wrong_day(as_of: date, first_on: date, last_on: date, report: QualityReport
 def notes_of(trial: Trial) -> list[str]:
     """What a person should know before a run, though it may start."""
     facts = trial.orders
-    notes = [finding.sentence for finding in trial.report.with_status("note")] if trial.report is not None else []
+    notes = [finding.sentence for finding in trial.report.with_status("note")]
     if 0 < facts.customers < _FEW_CUSTOMERS:
         notes.append(
             f"{facts.customers:,} customers with {facts.order_lines:,} order lines are too few to learn from "
             f"({_FEW_CUSTOMERS} are the least): workflows that cannot learn use rules, and say so. Give all orders of all "
             "customers in sources.orders.path"
+        )
+    elif facts.customers and not facts.returning_customers:
+        notes.append(
+            f"none of {facts.customers:,} customers bought on two days: nothing can be learnt of who comes back, and workflows "
+            "that look ahead use rules. Give a longer history of orders, or check that columns.customer_id says who bought"
         )
     if not trial.is_whole:
         notes.append("large or remote files were not read in full before the run: tdml-assets check reads every row")

@@ -21,8 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tdml_assets.core.data_quality import judge
-from tdml_assets.core.data_quality_measures import measure
-from tdml_assets.core.data_quality_unreadable import read_unreadable
+from tdml_assets.core.data_quality_session import measure_session
 from tdml_assets.core.latest_day import read_latest_day
 from tdml_assets.core.preflight import OrderFacts, SourceFacts, Trial
 from tdml_assets.core.raw_contracts import LOADS, ORDERS, TABLES
@@ -105,17 +104,19 @@ def _judged(database: Database, settings: Settings, sources: Sources, facts: tup
         **database.row(render("check/orders", orders=ORDERS.path)),
         months=tuple((row["month"], row["net_revenue"]) for row in months),
     )
-    latest = None if isinstance(settings.as_of, date) else read_latest_day(database)
-    day = settings.as_of if isinstance(settings.as_of, date) else latest.day if latest else None
-    # Without a day to stand at, rows that could not be read are still told.
+    latest = read_latest_day(database)
+    day = settings.as_of if isinstance(settings.as_of, date) else latest.day if latest is not None else None
     today = datetime.now(UTC).date()
-    found = replace(
-        measure(database, day or today, fingerprint(database), settings.quality), latest=latest, today=today
+    measured = measure_session(
+        database,
+        day or today,  # without orders, rows that could not be read are still told
+        fingerprint(database),
+        settings.quality,
+        sources,
+        follows_latest=settings.as_of == "latest",
+        today=today,
     )
-    judged_rows = {intake.source: intake.judged_rows for intake in found.intakes}
-    found = replace(found, unreadable=tuple(read_unreadable(database, sources, judged_rows)))
-    report = judge(found, None, settings.quality)
-    return Trial(facts, orders, day, report)
+    return Trial(facts, orders, day, judge(measured, None, settings.quality))
 
 
 def is_declared_as_before(database: Database, sources: Sources) -> bool:

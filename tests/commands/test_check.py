@@ -241,7 +241,7 @@ def test_large_files_are_judged_by_their_first_rows(
 
 def test_a_horizon_longer_than_the_history_is_told_with_the_longest_that_works() -> None:
     spec = WorkflowSpec.model_validate({"name": "cltv", "task": "regression", "target": {"horizon_days": 365}})
-    facts = OrderFacts(500, 900, 900, 200, date(2025, 12, 1), date(2026, 6, 30), "EUR", 1)
+    facts = OrderFacts(500, 200, 900, 900, 200, date(2025, 12, 1), date(2026, 6, 30), "EUR", 1)
     outlook = outlook_of(spec, facts, date(2026, 6, 30))
     assert outlook.state == "off"
     assert "span 212 days, and a horizon of 365 days leaves none to learn from" in outlook.reason

@@ -1,0 +1,44 @@
+"""Everything the raw data of one session are judged on, read from one open warehouse.
+
+Belongs here: putting the measures together. Does not: the measures (``data_quality_measures.py``), the verdict
+(``data_quality.py``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+from tdml_assets.core.data_quality import QualityPolicy
+from tdml_assets.core.data_quality_measures import Measured, measure
+from tdml_assets.core.data_quality_unreadable import read_unreadable
+from tdml_assets.core.latest_day import read_latest_day
+from tdml_assets.core.sources import Sources
+from tdml_assets.core.statistics import Reader
+
+
+def measure_session(
+    reader: Reader,
+    day: date,
+    fingerprint: str,
+    policy: QualityPolicy,
+    sources: Sources,
+    *,
+    follows_latest: bool,
+    today: date | None,
+) -> Measured:
+    """The raw tables up to ``day``, what could not be read of their files, and the day against the orders and the clock.
+
+    Parameters
+    ----------
+    fingerprint : hash of the raw data as they are loaded.
+    sources : as declared, or those of the sample.
+    follows_latest : whether the settings say ``as_of: latest``.
+    today : day of the clock, for orders that have grown old; ``None`` where they are meant to end before.
+    """
+    found = measure(reader, day, fingerprint, policy)
+    judged_rows = {intake.source: intake.judged_rows for intake in found.intakes}
+    found = replace(found, unreadable=tuple(read_unreadable(reader, sources, judged_rows)))
+    if not follows_latest:
+        return found
+    return replace(found, latest=read_latest_day(reader), today=today)
