@@ -14,6 +14,7 @@ import dagster as dg
 import numpy as np
 
 from tdml_assets.core.contracts import Column, TableContract
+from tdml_assets.core.glance import bars
 
 OWNER = "team:marketing-data"
 
@@ -69,6 +70,18 @@ def _cell(value: Any, digits: int) -> Any:
     return value if isinstance(value, (int, bool)) else str("" if value is None else value)
 
 
+def glance(title: str, series: Sequence[tuple[str, Sequence[float]]], first: str, last: str) -> dict[str, Any]:
+    """A picture small enough that the UI shows it in place, first of all metadata; nothing where there are no values.
+
+    Parameters
+    ----------
+    series, first, last : as :func:`tdml_assets.core.glance.bars` takes them.
+    """
+    if not series or not series[0][1]:
+        return {}
+    return {"at a glance": dg.MetadataValue.md(bars(title, series, first, last))}
+
+
 def plot(title: str, png: bytes) -> dg.MetadataValue:
-    """A PNG shown inline. Keep it under 100 kB: it is stored in the event log of every run."""
+    """A PNG, which the UI shows behind a link. Keep it under 100 kB: it is stored in the event log of every run."""
     return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")

@@ -24,12 +24,14 @@ from tdml_assets.core.reference import Reference, measure, report_sample
 from tdml_assets.core.statements import render
 from tdml_assets.core.workflow import WorkflowSpec
 from tdml_assets.evidently_report import draw_report, write_sample
-from tdml_assets.metadata import OWNER, plot, table_metadata, table_preview
+from tdml_assets.metadata import OWNER, glance, plot, table_metadata, table_preview
 from tdml_assets.resources.model_store import ModelStore
 from tdml_assets.resources.warehouse import Database, Warehouse
 from tdml_assets.settings import Settings
 
 _SHOWN = 20
+#: Columns in the small picture of the distances.
+_GLANCED = 12
 #: What the UI shows of them: wider than this it cuts the table at its right. The others are in ``monitoring.drift``.
 _SHOWN_FIGURES = ("column_name", "kind", "status", "psi", "psi_previous", "avg_val", "avg_ref", "null_share")
 #: Columns drawn: a report of all of them takes longer than the rest of a small session, and nobody reads that far.
@@ -145,9 +147,14 @@ def _check(spec: WorkflowSpec, reports: Sequence[DriftReport], sentence: str) ->
 
 def _picture(rows: Sequence[Mapping[str, Any]], limit: float) -> dict[str, dg.MetadataValue]:
     """How far the columns moved, drawn; nothing where none was compared."""
-    if all(row["psi"] is None for row in rows):
+    known = sorted((row for row in rows if row["psi"] is not None), key=lambda row: -row["psi"])
+    if not known:
         return {}
-    return {"distance": plot("distance from training", figures_monitoring.drift(rows, psi_limit=limit))}
+    series = [("distance (PSI)", [row["psi"] for row in known[:_GLANCED]]), ("limit", [limit] * len(known[:_GLANCED]))]
+    return {
+        **glance("distance of the farthest columns", series, known[0]["column_name"], ""),
+        "distance": plot("distance from training", figures_monitoring.drift(rows, psi_limit=limit)),
+    }
 
 
 def _farthest(database: Database, workflow: str, session_id: str) -> list[str]:

@@ -32,7 +32,7 @@ from tdml_assets.core.statistics import prediction_stats
 from tdml_assets.core.tasks import Measured, task_of
 from tdml_assets.core.training import holdout_contract
 from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.metadata import OWNER, plot, table_metadata, table_preview
+from tdml_assets.metadata import OWNER, glance, plot, table_metadata, table_preview
 from tdml_assets.resources.model_store import ModelStore
 from tdml_assets.resources.warehouse import Database, Warehouse
 from tdml_assets.settings import Settings
@@ -97,7 +97,10 @@ def _show(
 ) -> dict[str, Any]:
     train, test = found.metrics["train"], found.metrics["test"]
     drawn = task_of(spec).draw(measured, found, spec)
+    tenths = [(row["mean_predicted"] or 0.0, row["mean_actual"] or 0.0) for row in found.deciles["test"]]
+    pairs = [("predicted", [pair[0] for pair in tenths]), ("happened", [pair[1] for pair in tenths])]
     return {
+        **glance("predicted and happened, by tenths of the customers", pairs, "lowest tenth", "highest tenth"),
         "metrics": table_preview([{"metric": name, "train": train.get(name), "test": test[name]} for name in test]),
         "prediction statistics": table_preview(stats),
         **{name: table_preview(rows) for name, rows in found.tables.items()},

@@ -27,9 +27,11 @@ from tdml_assets.core.targets import WITHOUT_ROWS, words_of
 from tdml_assets.core.tasks import Foresight, foresight_of
 from tdml_assets.core.training_table import observation
 from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.metadata import OWNER, plot, table_metadata, table_preview
+from tdml_assets.metadata import OWNER, glance, plot, table_metadata, table_preview
 from tdml_assets.resources.warehouse import Database, Warehouse
 
+#: Sessions in the small picture.
+_DRAWN = 12
 _TABLES = {"metrics": MODEL_METRICS.path, "sessions": SESSIONS.path}
 
 
@@ -145,6 +147,17 @@ def latest_realised(
     return latest_verdict(foresight.error, ledger, model_version, tolerance=allowed, min_rows=spec.monitor.min_rows)
 
 
+def _means(ledger: Sequence[dict[str, Any]]) -> list[tuple[str, list[float]]]:
+    drawn = ledger[-_DRAWN:]
+    names = (("predicted", "mean_predicted"), ("realised", "mean_actual"))
+    return [(words, [row[name] or 0.0 for row in drawn]) for words, name in names]
+
+
+def _ends(ledger: Sequence[dict[str, Any]]) -> tuple[str, str]:
+    drawn = ledger[-_DRAWN:]
+    return (str(drawn[0]["as_of"]), str(drawn[-1]["as_of"])) if drawn else ("", "")
+
+
 def _show(spec: WorkflowSpec, ledger: Sequence[dict[str, Any]]) -> dict[str, Any]:
     foresight = foresight_of(spec)
     if foresight is None or not ledger:
@@ -153,6 +166,7 @@ def _show(spec: WorkflowSpec, ledger: Sequence[dict[str, Any]]) -> dict[str, Any
     hidden, told = ("session_id", "sentence"), [row for row in ledger if row["mean_predicted"] is not None]
     shown = [{name: value for name, value in row.items() if name not in hidden} for row in ledger]
     return {
+        **glance("predicted and realised means", _means(told), *_ends(told)),
         "verdict": ledger[-1]["sentence"],
         "realised against test": table_preview(shown),
         **(

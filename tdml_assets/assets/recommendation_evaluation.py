@@ -36,7 +36,7 @@ from tdml_assets.core.recommendation.tables import holdout_contract, outcome_fro
 from tdml_assets.core.scope import TestWindow, obstacle
 from tdml_assets.core.statements import render
 from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.metadata import OWNER, plot, table_metadata, table_preview
+from tdml_assets.metadata import OWNER, glance, plot, table_metadata, table_preview
 from tdml_assets.resources.bundle_store import Bundle
 from tdml_assets.resources.model_store import ModelStore
 from tdml_assets.resources.warehouse import Database, Warehouse
@@ -123,7 +123,11 @@ def _keep_metrics(database: Database, spec: WorkflowSpec, session_id: str, metri
 
 
 def _show_metrics(metrics: Mapping[str, Metrics]) -> dict[str, Any]:
+    names = ("recall_at_10", "baseline_personal_recall_at_10", "baseline_popular_recall_at_10")
+    shares = [metrics["test"].get(name) or 0.0 for name in names]
+    title = "found of what was bought, in 10: the model, each customer's own products, popular products"
     return {
+        **glance(title, [("share found", shares)], "model", "popular"),
         "metrics": table_preview(compared(metrics["test"])),
         "validation window": table_preview(compared(metrics["train"])),
         "comparison": plot("against the baselines", figures.against_baselines(metrics["test"])),

@@ -9,10 +9,11 @@ import dagster as dg
 from tdml_assets.assets.pages import OverviewPage, place, report_path
 from tdml_assets.assets.sessions import as_of, retrains_itself, session_id_of
 from tdml_assets.core.report_reading import prediction_references, read_facts
+from tdml_assets.core.report_sections import trend_of
 from tdml_assets.core.report_words import decision_words
 from tdml_assets.core.session_report import render_report
 from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.metadata import OWNER
+from tdml_assets.metadata import OWNER, glance
 from tdml_assets.resources.model_store import ModelStore
 from tdml_assets.resources.warehouse import Warehouse
 from tdml_assets.settings import Settings
@@ -67,6 +68,7 @@ def build_session_report(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDef
         context.log.info(f"report: {decision_words(session.decision).headline}; {path}")
         return dg.MaterializeResult(
             metadata={
+                **glance(*trend_of(facts)),
                 "report": dg.MetadataValue.url(settings.report_url(path)),
                 "file": dg.MetadataValue.path(path),
                 "bytes": len(page.encode()),

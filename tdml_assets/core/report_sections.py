@@ -20,6 +20,8 @@ from tdml_assets.core.svg import Markup
 from tdml_assets.core.telling import Measure, compare, shown, telling_of
 
 _FARTHEST = 8
+#: Sessions in the small picture of the main measure.
+_TREND = 16
 #: Status of a column that leapt, which is what the history of spikes is about.
 _SPIKE = "spike"
 
@@ -115,6 +117,15 @@ def measure_rows(facts: ReportFacts) -> list[MeasureRow]:
         )
         rows.append(MeasureRow(measure.words, measure.better, test, other, true, compared.verdict))
     return rows
+
+
+def trend_of(facts: ReportFacts) -> tuple[str, list[tuple[str, list[float]]], str, str]:
+    """The main measure of the test over the last sessions: title, values in words, and the first and the last day."""
+    measure = telling_of(facts.spec.task).measures[0]
+    points = _points(facts, "test", measure.metric)[-_TREND:]
+    title = f"{measure.words} over the sessions, {measure.better} is better"
+    series = [(measure.words, [max(value, 0.0) for _, value in points])] if points else []
+    return title, series, str(points[0][0]) if points else "", str(points[-1][0]) if len(points) > 1 else ""
 
 
 def metric_panels(facts: ReportFacts) -> list[Markup]:
