@@ -23,6 +23,7 @@ from tdml_assets.commands.check import check, look_before_run
 from tdml_assets.commands.common import FAILED, Fresh, SameCustomers, expected_errors, fail, read_settings
 from tdml_assets.commands.explain import explain
 from tdml_assets.commands.export import export
+from tdml_assets.commands.init import init
 from tdml_assets.commands.rejected import rejected
 from tdml_assets.commands.status import status
 from tdml_assets.environment import child_environment, prepare_home, project_root, restrict_new_files
@@ -76,7 +77,7 @@ def _options(
 _options.__doc__ = _HELP
 
 cli_models.register(app)
-for _command in (check, replay, status, explain, rejected, export):
+for _command in (init, check, replay, status, explain, rejected, export):
     app.command()(_command)
 
 

@@ -1,0 +1,125 @@
+"""A settings file as a draft: what was guessed of the files, with comments, and gaps where a person must decide.
+
+Belongs here: the text of the file. Does not: the guesses (``core/source_guess.py``), writing it (``commands/init.py``).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+
+from tdml_assets.core.source_guess import Guess, currency_of
+
+_HEAD = """\
+# Written by tdml-assets init from the first rows of your files. Every line is a guess: read it, correct it, then
+#   tdml-assets check    what the files hold as declared here
+#   tdml-assets run      everything
+# All keys: docs/sources.md
+"""
+
+
+def draft(guesses: Sequence[Guess]) -> str:
+    """The text of a settings file for these sources."""
+    lines = [_HEAD, "as_of: latest    # or a date: nothing later is read", "sources:"]
+    for found in guesses:
+        lines += [f"  {found.table}:", *(f"    {line}" for line in _source(found))]
+    return "\n".join(lines) + "\n"
+
+
+def _source(found: Guess) -> list[str]:
+    first = found.samples[0]
+    paths = [sample.path for sample in found.samples]
+    lines = [f"path: {_text(paths[0]) if len(paths) == 1 else '[' + ', '.join(map(_text, paths)) + ']'}"]
+    lines.append(f"format: {first.format}")
+    lines += _csv(found)
+    if found.table != "customers":
+        lines += _times(found)
+    if found.table == "orders":
+        lines += _money(found)
+    lines.append("columns:    # our name: yours")
+    lines += [
+        f"  {role}: {_text(column)}{_doubt(role, column)}"
+        for role, column in found.columns.items()
+        if role != "currency" or not _one_currency(found)
+    ]
+    lines += [
+        f"  {key.removeprefix('columns.')}:    # {why}" for key, why in found.open.items() if key.startswith("columns.")
+    ]
+    if found.table == "orders":
+        lines.append(
+            "# line_key: [order_no, line]    # columns that make a line unique; without them no row is ever collapsed"
+        )
+        if "order_status" in found.columns:
+            listed = ", ".join(map(_text, found.statuses))
+            lines.append(f"# return_statuses: [refunded]    # statuses that are returns; found: {listed or 'many'}")
+    return lines
+
+
+def _csv(found: Guess) -> list[str]:
+    first = found.samples[0]
+    if first.format != "csv":
+        return []
+    options = {"delimiter": first.delimiter} if first.delimiter != "," else {}
+    if first.encoding != "utf-8":
+        options["encoding"] = first.encoding
+    if found.marks is not None and found.marks.decimal != ".":
+        options["decimal"] = found.marks.decimal
+    if found.marks is not None and found.marks.thousands:
+        options["thousands"] = found.marks.thousands
+    lines = [f"  {key}: {_text(value)}" for key, value in options.items()]
+    if not first.has_header:
+        lines.append("  header: false    # columns are column_1, column_2, ...")
+    if "csv.decimal" in found.open:
+        lines.append(f"  decimal:    # . or , : {found.open['csv.decimal']}")
+    return ["csv:", *lines] if lines else []
+
+
+def _times(found: Guess) -> list[str]:
+    if "timestamp_format" in found.open:
+        lines = [f"timestamp_format:    # {found.open['timestamp_format']}"]
+    elif found.timestamp_format is not None:
+        lines = [f"timestamp_format: {_text(found.timestamp_format)}"]
+    else:
+        lines = []
+    return [*lines, "# timezone: Europe/Paris    # of timestamps without an offset; UTC unless given"]
+
+
+def _money(found: Guess) -> list[str]:
+    if _one_currency(found):
+        return [f"currency: {currency_of(found)}    # the one code in column {found.columns['currency']!r}"]
+    if "reporting_currency" in found.open:
+        return [
+            f"reporting_currency:    # {found.open['reporting_currency']}",
+            "# rates: {USD: 0.92}    # units of the reporting currency per unit of another",
+        ]
+    return [f"currency:    # {found.open['currency']}"] if "currency" in found.open else []
+
+
+def _doubt(role: str, column: str) -> str:
+    """What to look at where a name sounds like another figure than the one wanted."""
+    if (
+        role == "amount"
+        and not re.search(r"line|item", column, re.IGNORECASE)
+        and re.search(r"tot|order", column, re.IGNORECASE)
+    ):
+        return "    # of the line? an order's total that stands on each of its lines would be counted several times"
+    return ""
+
+
+def _one_currency(found: Guess) -> bool:
+    return currency_of(found) is not None
+
+
+def _text(value: str) -> str:
+    """A value as YAML writes it: JSON's quoting is YAML's too, and is used where a bare word would not do."""
+    return (
+        value
+        if value.replace("_", "").replace("-", "").replace("/", "").replace(".", "").isalnum()
+        and not (
+            value[0].isdigit()
+            or value[0] in ".-"
+            or value.lower() in ("yes", "no", "on", "off", "true", "false", "null", "y", "n")
+        )
+        else json.dumps(value, ensure_ascii=False)
+    )

@@ -1,0 +1,164 @@
+"""``init``: a settings file from the first rows of files, that loads where nothing was left open."""
+
+import gzip
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from click.testing import Result
+from typer.testing import CliRunner
+
+from tdml_assets.cli import app
+from tdml_assets.settings import load_settings
+
+Run = Callable[..., Result]
+FIRST = datetime(2025, 1, 1, 9, 30)  # noqa: DTZ001 - as files hold them
+
+
+def rows(moment: str, money: Callable[[int], str], delimiter: str, header: str) -> str:
+    lines = [
+        delimiter.join([f"k{n % 7}@x.example", (FIRST + timedelta(days=n)).strftime(moment), money(n), f"A{n}"])
+        for n in range(40)
+    ]
+    return "\n".join([header, *lines]) + "\n"
+
+
+def comma(number: int) -> str:
+    return f"1.{number + 100},50"
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TDML_CONFIG", raising=False)
+    return lambda *words: CliRunner().invoke(app, list(words))
+
+
+def written(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((folder / "tdml.yaml").read_text(encoding="utf-8"))["sources"]
+    return found
+
+
+def test_a_european_export_is_declared_but_for_its_currency(run: Run, tmp_path: Path) -> None:
+    text = rows("%d.%m.%Y %H:%M", comma, ";", "Kundennr;Bestelldatum;Umsatz;Bestellnr")
+    (tmp_path / "b.csv").write_text(text.replace("k0", "Müller"), encoding="cp1252")
+    done = run("init", "b.csv")
+    assert done.exit_code == 3, done.output
+    assert done.stderr.splitlines() == [
+        "yours to decide: sources.orders.currency: no column holds a currency: write its code, such as EUR"
+    ]
+    orders = written(tmp_path)["orders"]
+    assert orders["csv"] == {"delimiter": ";", "encoding": "cp1252", "decimal": ",", "thousands": "."}
+    assert orders["timestamp_format"] == "%d.%m.%Y %H:%M"
+    assert orders["columns"] == {
+        "customer_id": "Kundennr",
+        "ordered_at": "Bestelldatum",
+        "amount": "Umsatz",
+        "order_id": "Bestellnr",
+    }
+    path = tmp_path / "tdml.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("currency:    #", "currency: EUR    #"), encoding="utf-8")
+    assert load_settings({}, working_folder=tmp_path).sources.orders is not None, "filled in, it loads"
+
+
+def test_nothing_is_overwritten(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "tdml.yaml").write_text("mine: 1\n", encoding="utf-8")
+    (tmp_path / "o.csv").write_text(rows("%Y-%m-%d", str, ",", "customer,date,amount,order"), encoding="utf-8")
+    done = run("init", "o.csv")
+    assert (done.exit_code, "is not overwritten" in done.stderr) == (2, True)
+    assert (tmp_path / "tdml.yaml").read_text(encoding="utf-8") == "mine: 1\n"
+    assert run("init", "o.csv", "--out", "other.yaml").exit_code == 3
+    assert (tmp_path / "other.yaml").is_file()
+
+
+def test_what_two_readings_explain_is_left_open(run: Run, tmp_path: Path) -> None:
+    lines = [f"c{n},0{n % 9 + 1}/0{n % 8 + 1}/2025,1,{n + 100}" for n in range(30)]
+    (tmp_path / "o.csv").write_text("\n".join(["customer_id,date,total", *lines]), encoding="utf-8")
+    (tmp_path / "o.csv").write_text(
+        "\n".join(["customer_id;date;total", *(line.replace(",", ";", 2) for line in lines)]), encoding="utf-8"
+    )
+    done = run("init", "o.csv")
+    assert done.exit_code == 3, done.output
+    assert "timestamp_format: '01/01/2025' can be read as %d/%m/%Y or %m/%d/%Y" in done.stderr
+    assert "csv.decimal: the numbers can be read in two ways: is 1,234 a thousand" in done.stderr
+    orders = written(tmp_path)["orders"]
+    assert orders["timestamp_format"] is None, "a gap that a run refuses, and no guess"
+    assert run("check").exit_code == 2
+
+
+def test_parquet_with_types_and_one_currency_is_complete(run: Run, tmp_path: Path) -> None:
+    table = {
+        "client_id": [str(n) for n in range(9)],
+        "created_at": [FIRST + timedelta(days=n) for n in range(9)],
+        "qty": list(range(1, 10)),
+        "price": [9.5] * 9,
+        "Order Total": [99.0] * 9,
+        "currency": ["GBP"] * 9,
+        "status": ["paid", "refunded", "paid"] * 3,
+    }
+    pq.write_table(pa.table(table), tmp_path / "o.parquet")
+    done = run("init", "o.parquet")
+    assert done.exit_code == 0, done.output
+    settings = load_settings({}, working_folder=tmp_path)
+    orders = settings.sources.orders
+    assert orders is not None
+    assert (orders.currency, orders.columns.customer_id) == ("GBP", "client_id")
+    assert (orders.columns.quantity, orders.columns.unit_price, orders.columns.amount) == ("qty", "price", None)
+    assert "found: paid, refunded" in (tmp_path / "tdml.yaml").read_text(encoding="utf-8")
+
+
+def test_files_of_several_tables_and_several_files_of_one_are_told_apart(run: Run, tmp_path: Path) -> None:
+    header = "customer,order date,line total,order no"
+    for year in ("2025", "2026"):
+        with gzip.open(tmp_path / f"orders-{year}.csv.gz", "wt", encoding="utf-8") as file:
+            file.write(rows("%Y-%m-%dT%H:%M:%SZ", str, ",", header))
+    (tmp_path / "views.jsonl").write_text('{"user_id": "1", "time": "2025-01-31 10:00:00", "url": "/a"}\n' * 3)
+    (tmp_path / "people.csv").write_text("customer_id,city\n1,Oslo\n2,Bergen\n", encoding="utf-8")
+    done = run("init", "people.csv", "views.jsonl", "orders-2025.csv.gz", "orders-2026.csv.gz")
+    assert done.exit_code == 3, done.output
+    sources = written(tmp_path)
+    assert list(sources) == ["orders", "pageviews", "customers"]
+    assert sources["orders"]["path"] == ["orders-2025.csv.gz", "orders-2026.csv.gz"]
+    assert sources["orders"]["timestamp_format"] == "%Y-%m-%dT%H:%M:%SZ"
+    assert sources["pageviews"]["columns"] == {"customer_id": "user_id", "viewed_at": "time", "path": "url"}
+    assert sources["customers"]["columns"] == {"customer_id": "customer_id"}
+
+
+def test_a_file_without_a_header_and_names_that_say_nothing_are_left_to_the_person(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "o.csv").write_text("7,2025-01-31,9.50\n8,2025-02-28,7.25\n", encoding="utf-8")
+    done = run("init", "o.csv")
+    assert done.exit_code == 3, done.output
+    assert (
+        "sources.orders.columns.customer_id: no column looks like it; there are column_1, column_2, column_3"
+        in done.stderr
+    )
+    orders = written(tmp_path)["orders"]
+    assert orders["csv"] == {"header": False}
+    assert orders["columns"] == {"ordered_at": "column_2", "customer_id": None, "amount": None}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("none.csv", None, "none.csv: no such file"),
+        ("empty.csv", b"", "empty.csv: the file is empty"),
+        ("one.csv", b"a,b\n", "one.csv: fewer than two lines"),
+        ("list.json", b'[{"a": 1}]\n', "a JSON list; write one object per line"),
+        ("bad.parquet", b"PAR1nothing", "not a readable Parquet file"),
+        ("cut.csv.gz", b"\x1f\x8b\x08\x00nothing", "cut.csv.gz"),
+    ],
+)
+def test_files_that_cannot_be_declared_are_refused_in_words(
+    run: Run, tmp_path: Path, name: str, content: bytes | None, said: str
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    done = run("init", name)
+    assert done.exit_code == 2, done.output
+    assert said in done.stderr
+    assert not (tmp_path / "tdml.yaml").exists()
