@@ -154,6 +154,7 @@ def run(
     3 published, and a person is needed.
     """
     from tdml_assets.progress import run_with_progress
+    from tdml_assets.resources.old_files import remove_files
 
     settings = _settings()
     _require_sources(settings)
@@ -168,6 +169,7 @@ def run(
     warnings: list[str] = []
     with expected_errors():
         code = run_with_progress(command, log_path, child_environment(settings), warnings=warnings)
+        remove_files(log_path.parent, "*.log", settings.retention.logs)
     if code:
         typer.echo(
             f"the run failed (exit code {code}); results of earlier runs are as they were. Full log: {log_path}",

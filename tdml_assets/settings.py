@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from tdml_assets.core.addresses import has_credentials, redacted, redacted_text
 from tdml_assets.core.alerts import Alerts
 from tdml_assets.core.data_quality import QualityPolicy
+from tdml_assets.core.retention import Retention
 from tdml_assets.core.simulation import SimulationSettings
 from tdml_assets.core.sources import Sources
 from tdml_assets.sample import sources_of_sample
@@ -139,6 +140,10 @@ class Settings(_Frozen):
     destinations: Destinations = Destinations()
     quality: QualityPolicy = Field(default_factory=QualityPolicy, description="Where raw data count as broken.")
     alerts: Alerts = Field(default_factory=Alerts, description="Who is told of an episode.")
+    retention: Retention = Field(
+        default_factory=Retention,
+        description="How much of earlier sessions is kept: pages, logs, runs, model versions.",
+    )
     session_wait_seconds: float = Field(
         default=600.0,
         ge=0,

@@ -18,7 +18,9 @@ from tdml_assets.core.statements import render
 from tdml_assets.core.workflow import WorkflowSpec
 from tdml_assets.destinations.files import FilesDestination
 from tdml_assets.metadata import OWNER, column_schema, table_metadata, table_preview
-from tdml_assets.resources.platform import s3_client
+from tdml_assets.resources.blobs import BlobStoreError
+from tdml_assets.resources.housekeeping import prune, read_needed
+from tdml_assets.resources.platform import build_model_store, s3_client
 from tdml_assets.resources.warehouse import Warehouse
 from tdml_assets.settings import Settings
 
@@ -32,13 +34,28 @@ def build_audience(specs: Sequence[WorkflowSpec], settings: Settings) -> list[dg
     ]
     if not publishing:
         return []
-    assets = [_build_publication(publishing)]
+    assets = [_build_publication(publishing, settings)]
     if settings.destinations.files is not None:
         assets.append(_build_files(settings, settings.destinations.files.keep))
     return assets
 
 
-def _build_publication(publishing: Sequence[WorkflowAttributes]) -> dg.AssetsDefinition:
+def keep_house(context: dg.AssetExecutionContext, warehouse: Warehouse, settings: Settings) -> None:
+    """Remove what the settings do not keep of earlier sessions. Attributes are published by now: a fault here is a warning."""
+    try:
+        with warehouse.read() as database:
+            needed = read_needed(database)
+        places = {"home": settings.home, "reports": settings.reports_folder}
+        store = build_model_store(settings).open()
+        removed = prune(settings.retention, needed, store=store, instance=context.instance, **places)
+    except (OSError, BlobStoreError) as error:
+        context.log.warning(f"nothing more of earlier sessions is removed: {error}")
+        return
+    if removed:
+        context.log.info(f"removed of earlier sessions: {', '.join(f'{n} {what}' for what, n in removed.items())}")
+
+
+def _build_publication(publishing: Sequence[WorkflowAttributes], settings: Settings) -> dg.AssetsDefinition:
     contract = parent_segment_contract(publishing)
 
     @dg.multi_asset(
@@ -72,6 +89,7 @@ def _build_publication(publishing: Sequence[WorkflowAttributes]) -> dg.AssetsDef
             )
             for workflow in publishing:
                 record_session(database, context, workflow.workflow, status="published")
+        keep_house(context, warehouse, settings)
         overview.write(warehouse)
         context.log.info(f"report: {done.rows} customers x {done.attributes} attributes")
         evidence = {name: value for name, value in done.evidence.items() if isinstance(value, (int, float, str))}

@@ -63,6 +63,9 @@ class BlobStore(Protocol):
         Returns False, and changes nothing, if the set exists already.
         """
 
+    def remove_set(self, folder: str, last: str) -> None:
+        """Remove a folder of files, ``last`` before the others: what a killed removal leaves is no set any more."""
+
     def swap(self, key: str, data: bytes, expected_tag: str | None) -> str:
         """Replace the object whose tag is ``expected_tag`` (None: there is none). Returns the new tag.
 
@@ -122,11 +125,15 @@ class FolderStore:
             shutil.rmtree(hidden, ignore_errors=True)
 
     def discard(self, folder: str) -> None:
-        """Remove a folder, at once for readers. For caches only: versions are never removed this way."""
+        """Remove a folder, at once for readers."""
         doomed = self.root / folder
         if doomed.exists():
             hidden = doomed.rename(doomed.parent / f".discarded-{secrets.token_hex(8)}")
             shutil.rmtree(hidden, ignore_errors=True)
+
+    def remove_set(self, folder: str, last: str) -> None:  # noqa: ARG002
+        """Remove a folder; see :class:`BlobStore`."""
+        self.discard(folder)
 
     def swap(self, key: str, data: bytes, expected_tag: str | None) -> str:
         """Compare and replace under a lock that dies with its process; see :class:`BlobStore`."""

@@ -162,6 +162,22 @@ class BundleStore:
             raise BlobStoreError(f"{self._blobs.url} is not local: configure a cache folder")
         return local.root / workflow / version
 
+    def remove(self, workflow: str, version: str) -> None:
+        """Remove a version for good.
+
+        Raises
+        ------
+        ValueError
+            If it scores, or the champion's pointer names it as the one before.
+        """
+        current = self.champion(workflow)
+        if current is not None and version in (current.champion.version, current.champion.previous):
+            raise ValueError(f"{workflow}/{version} is the champion or the version before it: promote another first")
+        folder = f"{require_workflow(workflow)}/{require_version(version)}"
+        self._blobs.remove_set(folder, MANIFEST_FILE)
+        if self._cache is not None:
+            self._cache.discard(folder)
+
     def workflows(self) -> list[str]:
         """Names of the workflows that have a complete version, in order."""
         return [name for name in self._blobs.folders("") if is_workflow(name) and self.versions(name)]

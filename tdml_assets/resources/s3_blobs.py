@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from botocore.exceptions import (
@@ -117,6 +118,11 @@ class S3Store:
             self._require_conditional_writes(key, data)
         return tag
 
+    def remove_set(self, folder: str, last: str) -> None:
+        """Remove the objects below ``folder``; see the protocol."""
+        for name in [last, *(name for name in self.files(folder) if name != last)]:
+            self._retried(f"remove {folder}/{name}", partial(self._delete, f"{folder}/{name}"))
+
     def folders(self, prefix: str) -> list[str]:
         """Names of the folders below ``prefix``; see the protocol."""
         return self._names(prefix, "CommonPrefixes", "Prefix")
@@ -158,6 +164,9 @@ class S3Store:
                 f"it, or died; run again when it is {self._orphan_seconds:.0f} s old"
             )
         self._put(key, data, {"IfMatch": tag})
+
+    def _delete(self, key: str) -> None:
+        self._client.delete_object(Bucket=self._bucket, Key=self._key(key))
 
     def _put(self, key: str, data: bytes, condition: Mapping[str, str]) -> str:
         def put() -> str:
