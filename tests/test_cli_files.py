@@ -1,5 +1,6 @@
 """The commands ``export`` and ``rejected``, on a small warehouse."""
 
+import csv
 import json
 from collections.abc import Callable
 from datetime import date
@@ -77,6 +78,16 @@ def test_numbers_are_rounded_for_people_and_cells_are_safe_in_a_spreadsheet(fill
     lines = (tmp_path / "customers.csv").read_text(encoding="utf-8").splitlines()
     assert lines[1] == '"0001",2026-06-30,0.1235,80.51,3,"fine"'
     assert lines[2] == '"0002",2026-06-30,,1234.57,3,"\'=cmd()"'
+
+
+def test_ids_keep_their_zeros_in_a_spreadsheet(filled: Run, tmp_path: Path) -> None:
+    assert filled("export", "customers.csv", "--spreadsheet").exit_code == 0
+    raw = (tmp_path / "customers.csv").read_bytes()
+    assert raw.startswith(b"\xef\xbb\xbf")
+    with (tmp_path / "customers.csv").open(encoding="utf-8-sig", newline="") as stream:
+        rows = list(csv.reader(stream))
+    assert [row[0] for row in rows] == ["customer_id", '="0001"', '="0002"']
+    assert filled("export", "customers.parquet", "--spreadsheet").exit_code == 2
 
 
 def test_columns_decimals_and_format_are_chosen(filled: Run, tmp_path: Path) -> None:

@@ -29,6 +29,12 @@ def export(
         ),
     ] = None,
     raw: Annotated[bool, typer.Option("--raw", help="Do not round.")] = False,
+    spreadsheet: Annotated[
+        bool,
+        typer.Option(
+            "--spreadsheet", help='CSV for a spreadsheet: ids such as 00123 are written as ="00123" and stay.'
+        ),
+    ] = False,
 ) -> None:
     """Write the published attributes, one row per customer, to a file.
 
@@ -36,8 +42,9 @@ def export(
     tdml-assets export customers.csv
     tdml-assets export top.json --columns churn_probability,cltv_predicted_spend
     tdml-assets export - --format csv --columns segment
+    tdml-assets export customers.csv --spreadsheet     leading zeros of ids and accents survive
 
-    Text in CSV is safe to open in a spreadsheet, which may still drop leading zeros of ids: import that column as text.
+    Text in CSV is safe to open in a spreadsheet. Without --spreadsheet it is for programs, and a spreadsheet drops leading zeros.
     """
     settings = read_settings()
     with expected_errors():
@@ -54,6 +61,10 @@ def export(
 
         try:
             chosen_form = format_of(file, form)
+            if spreadsheet and chosen_form != "csv":
+                raise UnknownNameError(
+                    f"--spreadsheet writes CSV, and the file would be {chosen_form}: name a .csv file"
+                )
             with build_warehouse(settings).read() as database:
                 types = database.columns(_TABLE)
                 if not types:
@@ -66,7 +77,7 @@ def export(
                 statement = render("export/attributes", table=_TABLE, columns=names)
                 with written(file) as target:
                     batches = (rounded(batch, places) for batch in database.batches(statement, _BATCH_ROWS))
-                    rows = write_batches(batches, target, chosen_form)
+                    rows = write_batches(batches, target, chosen_form, for_spreadsheet=spreadsheet)
         except AttributeFileError as error:
             raise UnknownNameError(str(error)) from None
     if file != STANDARD_OUTPUT:

@@ -6,6 +6,7 @@ Does not: the complete exports of every session (``core/exports.py``, ``destinat
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import math
@@ -17,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from tdml_assets.core.exports import spreadsheet_safe
+from tdml_assets.core.exports import kept_by_spreadsheets, spreadsheet_safe
 
 Format = Literal["csv", "json", "parquet"]
 FORMATS: dict[str, Format] = {
@@ -95,8 +96,17 @@ def rounded(batch: pa.RecordBatch, decimals: Mapping[str, int]) -> pa.RecordBatc
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
-def write_batches(batches: Iterable[pa.RecordBatch], target: IO[bytes], form: Format) -> int:
-    """Write batches of one schema, at least one; gives the number of rows. Text in CSV is safe to open in a spreadsheet."""
+def write_batches(
+    batches: Iterable[pa.RecordBatch], target: IO[bytes], form: Format, *, for_spreadsheet: bool = False
+) -> int:
+    """Write batches of one schema, at least one; gives the number of rows. Text in CSV is safe to open in a spreadsheet.
+
+    Parameters
+    ----------
+    for_spreadsheet : of CSV, keep ids as they are where a spreadsheet would change them, and say that the text is UTF-8.
+    """
+    if for_spreadsheet:
+        target.write(codecs.BOM_UTF8)
     rows = 0
     writer: pq.ParquetWriter | pa_csv.CSVWriter | None = None
     try:
@@ -106,6 +116,7 @@ def write_batches(batches: Iterable[pa.RecordBatch], target: IO[bytes], form: Fo
                 target.write(_json_lines(batch))
                 continue
             safe = spreadsheet_safe(batch) if form == "csv" else batch
+            safe = kept_by_spreadsheets(safe) if for_spreadsheet else safe
             if writer is None:
                 make = pq.ParquetWriter if form == "parquet" else pa_csv.CSVWriter
                 writer = make(target, safe.schema)

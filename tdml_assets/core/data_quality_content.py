@@ -134,7 +134,7 @@ def repeated(orders: str, found: Repeated, policy: QualityPolicy) -> Finding:
     value = found.found / found.rows if found.rows else 0.0
     text = (
         f"{found.found:,} of {found.rows:,} order lines ({value:.1%}) equal another one in every column that counts; "
-        f"{policy.repeated_limit:.0%} is the bound"
+        f"{policy.repeated_limit:.0%} is the bound (quality.repeated_limit)"
     )
     remedy = (
         "Files that overlap count orders twice: declare sources.orders.line_key, the columns that identify a line, or remove a "

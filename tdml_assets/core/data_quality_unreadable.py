@@ -147,7 +147,10 @@ def unreadable(found: Unreadable, policy: QualityPolicy) -> Finding:
         text += f", about {found.money_share:.0%} of the money,"
     text += " could not be read"
     if is_broken:
-        text += f"; {policy.unreadable_limit:.0%} of rows or {money_bound:.0%} of money is the bound"
+        text += (
+            f"; {policy.unreadable_limit:.0%} of rows (quality.unreadable_limit) or {money_bound:.0%} of money "
+            "(quality.unreadable_money_limit) is the bound"
+        )
     if found.because:
         text += f": {found.because}"
     by_money = found.money_share / money_bound > found.share / policy.unreadable_limit

@@ -7,7 +7,7 @@ Layout below the configured location::
 
     parent_segment_attributes/
         <as_of>-<session>/attributes.parquet    raw values, typed columns
-        <as_of>-<session>/attributes.csv        the same rows, cells safe to open in a spreadsheet
+        <as_of>-<session>/attributes.csv        the same rows, rounded, cells safe to open in a spreadsheet
         <as_of>-<session>/catalog.csv           what the columns mean
         <as_of>-<session>/manifest.json         rows, columns, size and SHA-256 of each file; written last
         latest.json                             names the folder of the last complete export
@@ -37,6 +37,8 @@ KEEP_DEFAULT = 12
 # What a spreadsheet may take for a formula: OWASP's list, with the full-width forms of its first four.
 _FORMULA = "^[=+\\-@\t\r\n\x00\uff1d\uff0b\uff0d\uff20]"
 _NEGATIVE_NUMBER = r"^-[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
+# Text that a spreadsheet turns into a number or a date: leading zeros and digits beyond the fifteenth go, 3-4 becomes a day.
+_TAKEN_FOR_NUMBER = "^(0[0-9]+|[0-9]{16,}|[0-9]+[eE.,:/ -][0-9eE.,:/ -]*)$"
 _UNSAFE_IN_NAMES = re.compile(r"[^A-Za-z0-9_.]+")
 
 
@@ -200,6 +202,26 @@ def spreadsheet_safe(batch: pa.RecordBatch) -> pa.RecordBatch:
     """
     columns = [_defused(column) if _is_text(column.type) else column for column in batch.columns]
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def kept_by_spreadsheets(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Write text that a spreadsheet would change as a formula that gives that text, ``="00123"``.
+
+    For people alone: a program that reads the file meets the formula. The text holds digits and marks between them, nothing else.
+    """
+    columns = [_as_formula(column) if _is_text(column.type) else column for column in batch.columns]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _as_formula(column: pa.Array) -> pa.Array:
+    import pyarrow.compute as pc
+
+    changed = pc.match_substring_regex(column, _TAKEN_FOR_NUMBER)
+    if not pc.any(changed).as_py():
+        return column
+    kind = column.type
+    formula = pc.binary_join_element_wise(pa.scalar('="', kind), column, pa.scalar('"', kind), pa.scalar("", kind))
+    return pc.if_else(changed, formula, column)
 
 
 def _is_text(type_: pa.DataType) -> bool:

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tdml_assets.core import exports
+from tdml_assets.core.attribute_files import decimals_of, rounded
 from tdml_assets.core.attributes import CATALOG
 from tdml_assets.core.exports import ExportError, StoredExport
 from tdml_assets.core.statements import Statement, render
@@ -237,7 +238,14 @@ def write_files(
     """Write all files of an export into a new folder, batch by batch. Returns the manifest."""
     folder.mkdir()
     attributes = render("publish/export_attributes", table=ATTRIBUTES_TABLE)
-    rows = _write_table(database, attributes, batch_rows, csv=folder / exports.CSV, parquet=folder / exports.PARQUET)
+    rows = _write_table(
+        database,
+        attributes,
+        batch_rows,
+        csv=folder / exports.CSV,
+        parquet=folder / exports.PARQUET,
+        decimals=_decimals(database),
+    )
     catalog = render("publish/export_catalog", table=CATALOG.path)
     _write_table(database, catalog, batch_rows, csv=folder / exports.CATALOG_CSV, parquet=None)
     manifest = exports.manifest_of(
@@ -251,7 +259,24 @@ def write_files(
     return manifest
 
 
-def _write_table(database: Database, statement: Statement, batch_rows: int, *, csv: Path, parquet: Path | None) -> int:
+def _decimals(database: Database) -> dict[str, int]:
+    """Decimals per fractional attribute in CSV, which people read; Parquet holds the raw values."""
+    types = database.columns(ATTRIBUTES_TABLE)
+    fractions = [name for name, type_ in types.items() if type_ in ("DOUBLE", "FLOAT")]
+    if not fractions:
+        return {}
+    return decimals_of(database.row(render("export/largest", table=ATTRIBUTES_TABLE, columns=fractions)), None)
+
+
+def _write_table(
+    database: Database,
+    statement: Statement,
+    batch_rows: int,
+    *,
+    csv: Path,
+    parquet: Path | None,
+    decimals: Mapping[str, int] | None = None,
+) -> int:
     import pyarrow.csv
     import pyarrow.parquet
 
@@ -265,7 +290,7 @@ def _write_table(database: Database, statement: Statement, batch_rows: int, *, c
                 text = stack.enter_context(pyarrow.csv.CSVWriter(csv, batch.schema, write_options=options))
                 if parquet is not None:
                     columnar = stack.enter_context(pyarrow.parquet.ParquetWriter(parquet, batch.schema))
-            text.write_batch(exports.spreadsheet_safe(batch))
+            text.write_batch(exports.spreadsheet_safe(rounded(batch, decimals or {})))
             if columnar is not None:
                 columnar.write_batch(batch)
             rows += batch.num_rows

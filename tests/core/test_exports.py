@@ -16,6 +16,7 @@ from tdml_assets.core.exports import (
     StoredExport,
     export_name,
     json_bytes,
+    kept_by_spreadsheets,
     manifest_of,
     parse_location,
     parse_manifest,
@@ -123,3 +124,17 @@ def test_other_attempts_of_the_current_session_go_and_do_not_count() -> None:
 def test_keeping_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="keep is 0"):
         superseded([], "x", 0)
+
+
+@pytest.mark.parametrize(
+    "text", ["00123", "0000000001", "1234567890123456", "1E5", "3-4", "1/2", "2024-01-02", "12:30"]
+)
+def test_text_that_a_spreadsheet_would_change_is_a_formula_that_gives_it(text: str) -> None:
+    batch = pa.RecordBatch.from_pydict({"customer_id": [text, None, "c1"]})
+    assert kept_by_spreadsheets(batch).column(0).to_pylist() == [f'="{text}"', None, "c1"]
+
+
+@pytest.mark.parametrize("text", ["123", "0", "a00123", "00123a", "Anna@shop.example", '0"&A1', "", "-7"])
+def test_text_that_a_spreadsheet_leaves_alone_is_left_alone(text: str) -> None:
+    batch = pa.RecordBatch.from_pydict({"customer_id": [text]})
+    assert kept_by_spreadsheets(batch).equals(batch)
