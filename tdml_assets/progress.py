@@ -27,6 +27,8 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, TextIO
 
+from tdml_assets.printer import Printer
+
 REPORT = "report: "
 _SILENCE_SECONDS = 60.0
 _DRAIN_SECONDS = 2.0
@@ -264,7 +266,7 @@ def run_with_progress(
     The command's exit code; 128 + n if signal n ended it, as a shell would say.
     """
     started = time.monotonic()
-    printer = _Printer(sys.stdout if out is None else out)
+    printer = Printer(sys.stdout if out is None else out)
     progress = Progress()
     log_path.parent.mkdir(parents=True, exist_ok=True)
     with log_path.open("wb") as log:
@@ -305,23 +307,6 @@ def _closing(progress: Progress, code: int, seconds: float, log_path: Path) -> I
         yield f"     not run because of it: {', '.join(progress.not_run)}"
     ended = f"ended by {signal.Signals(code - 128).name}" if code - 128 in set(signal.Signals) else f"exit code {code}"
     yield f"Failed ({ended}) after {done}. Full log: {log_path}"
-
-
-class _Printer:
-    """Prints until the reader goes away (``make run | head``); the command must not die of that."""
-
-    def __init__(self, out: TextIO) -> None:
-        self._out: TextIO | None = out
-
-    def lines(self, lines: Iterator[str]) -> None:
-        for line in lines:
-            if self._out is None:
-                continue
-            try:
-                self._out.write(line + "\n")
-                self._out.flush()
-            except BrokenPipeError:
-                self._out = None
 
 
 class _Output:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from tdml_assets.core.bundles import (
@@ -45,38 +45,9 @@ from tdml_assets.resources.blobs import (
     FolderStore,
     NotAFileError,
 )
+from tdml_assets.resources.stored_bundle import Bundle, CurrentChampion, PromotionConflictError, VersionConflictError
 
-
-class VersionConflictError(RuntimeError):
-    """Another content is stored under the same version name."""
-
-
-class PromotionConflictError(RuntimeError):
-    """Somebody else moved the champion pointer first."""
-
-
-@dataclass(frozen=True)
-class Bundle:
-    """A version whose every byte was verified.
-
-    Parameters
-    ----------
-    manifest : what it is.
-    manifest_sha256 : hash of the manifest as stored.
-    files : bytes per file name.
-    """
-
-    manifest: Manifest
-    manifest_sha256: str
-    files: Mapping[str, bytes]
-
-
-@dataclass(frozen=True)
-class CurrentChampion:
-    """The champion as read, with the tag by which it can be replaced."""
-
-    champion: Champion
-    tag: str
+__all__ = ["Bundle", "BundleStore", "CurrentChampion", "PromotionConflictError", "VersionConflictError"]
 
 
 class BundleStore:
