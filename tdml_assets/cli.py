@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -105,13 +106,16 @@ def _make_ready(settings: Settings) -> None:
     restrict_new_files()
     with expected_errors():
         prepare_home(settings)
-        if settings.uses_sample:
-            typer.echo(f"no orders declared: sample data in {settings.sample_folder}")
-            write_sample(settings.sample_folder, settings.sample)
-        try:
-            ensure_manifest(settings.home, settings.warehouse_path.stem)
-        except DbtProjectError as error:
-            fail(str(error), FAILED)
+        # dbt is a process of its own, which takes some seconds where the project changed.
+        with ThreadPoolExecutor(1) as beside:
+            manifest = beside.submit(ensure_manifest, settings.home, settings.warehouse_path.stem)
+            if settings.uses_sample:
+                typer.echo(f"no orders declared: sample data in {settings.sample_folder}")
+                write_sample(settings.sample_folder, settings.sample)
+            try:
+                manifest.result()
+            except DbtProjectError as error:
+                fail(str(error), FAILED)
 
 
 def _require_own_state(settings: Settings, *, fresh: bool = False, same_customers: bool = False) -> None:
@@ -191,7 +195,7 @@ def summary(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def _print_summary(*, as_json: bool, notes: Sequence[str]) -> None:
-    from tdml_assets.component import declared_workflows, switched_off
+    from tdml_assets.component import component_tree, declared_workflows, switched_off
     from tdml_assets.core.overview import OVERVIEW_FILE
     from tdml_assets.core.summary import read_summary, render_text
     from tdml_assets.core.summary_facts import WorkflowInfo
@@ -199,7 +203,8 @@ def _print_summary(*, as_json: bool, notes: Sequence[str]) -> None:
 
     settings = _settings()
     try:
-        specs, off = declared_workflows(settings), switched_off(settings)
+        tree = component_tree()
+        specs, off = declared_workflows(settings, tree), switched_off(settings, tree)
     except SettingsError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(_USAGE) from None

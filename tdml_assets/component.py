@@ -125,9 +125,9 @@ def reason_off(spec: WorkflowSpec, settings: Settings) -> str | None:
     return None if orders is None else why_off(spec, orders.mapped)
 
 
-def switched_off(settings: Settings) -> dict[str, str]:
+def switched_off(settings: Settings, tree: dg.ComponentTree | None = None) -> dict[str, str]:
     """Reason per workflow that the settings would run and the sources do not allow."""
-    specs = (effective_spec(found.spec, settings) for found in _components())
+    specs = (effective_spec(found.spec, settings) for found in _components(tree))
     reasons = {spec.name: reason_off(spec, settings) for spec in specs if spec is not None}
     return {name: reason for name, reason in sorted(reasons.items()) if reason is not None}
 
@@ -161,24 +161,33 @@ def component_tree() -> dg.ComponentTree:
     return dg.ComponentTree.for_project(project_root())
 
 
-def workflow_definitions() -> dg.Definitions:
+def workflow_definitions(tree: dg.ComponentTree) -> dg.Definitions:
     """What the YAML files become.
 
     ``ComponentTree.build_defs`` without a place would do the same and import every package that offers components, dagster-dbt
     and dagster-aws among them, to list their component types: twice the time of all the rest.
     """
-    tree = component_tree()
     return dg.Definitions.merge(tree.build_defs(tree.defs_module_path), dg.Definitions(component_tree=tree))
 
 
 def declarations() -> dict[Path, bytes]:
     """Every YAML file that workflows are declared in, as it is now."""
-    folder = component_tree().defs_module_path
+    folder = _declared_in(project_root())
     return {path: path.read_bytes() for path in sorted(folder.rglob("*.y*ml"))}
 
 
-def declared_workflows(settings: Settings) -> list[WorkflowSpec]:
+@cache
+def _declared_in(root: Path) -> Path:
+    # Dagster reads pyproject.toml each time it is asked, and is asked a dozen times a run.
+    return dg.ComponentTree.for_project(root).defs_module_path
+
+
+def declared_workflows(settings: Settings, tree: dg.ComponentTree | None = None) -> list[WorkflowSpec]:
     """Every workflow that the settings run, in the order of their names.
+
+    Parameters
+    ----------
+    tree : the declarations, where they were read already.
 
     Raises
     ------
@@ -187,7 +196,7 @@ def declared_workflows(settings: Settings) -> list[WorkflowSpec]:
     """
     declared: dict[str, WorkflowSpec] = {}
     places: dict[str, str] = {}
-    for found in _components():
+    for found in _components(tree):
         name = found.spec.name
         if name in declared:
             raise SettingsError(
@@ -204,9 +213,9 @@ def declared_workflows(settings: Settings) -> list[WorkflowSpec]:
     return [spec for spec in wanted if reasons[spec.name] is None]
 
 
-def _components() -> list[WorkflowComponent]:
+def _components(tree: dg.ComponentTree | None) -> list[WorkflowComponent]:
     try:
-        return component_tree().get_all_components(of_type=WorkflowComponent)
+        return (tree or component_tree()).get_all_components(of_type=WorkflowComponent)
     except ComponentTreeException as error:
         if isinstance(error.__cause__, SettingsError):
             raise error.__cause__ from None

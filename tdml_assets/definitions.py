@@ -16,7 +16,7 @@ from tdml_assets.assets.snapshots import build_snapshots
 from tdml_assets.automation.jobs import build_jobs
 from tdml_assets.automation.schedules import build_schedules
 from tdml_assets.automation.sensors import build_sensors
-from tdml_assets.component import declarations, declared_workflows, switched_off, workflow_definitions
+from tdml_assets.component import component_tree, declarations, declared_workflows, switched_off, workflow_definitions
 from tdml_assets.dbt import build_dbt_assets, dbt_environment
 from tdml_assets.dbt_manifest import ensure_manifest
 from tdml_assets.resources.platform import build_resources
@@ -38,7 +38,8 @@ def defs() -> dg.Definitions:
 
 
 def _build(settings: Settings) -> dg.Definitions:
-    specs = declared_workflows(settings)
+    tree = component_tree()
+    specs = declared_workflows(settings, tree)
     state = state_folder(settings)
     jobs = build_jobs(specs)
     resources = build_resources(settings)
@@ -65,8 +66,8 @@ def _build(settings: Settings) -> dg.Definitions:
         resources={
             **resources,
             **dbt,
-            "overview": OverviewPage(settings, specs, switched_off(settings)),
+            "overview": OverviewPage(settings, specs, switched_off(settings, tree)),
         },
         executor=dg.in_process_executor,
     )
-    return dg.Definitions.merge(platform, workflow_definitions())
+    return dg.Definitions.merge(platform, workflow_definitions(tree))

@@ -1,5 +1,7 @@
 -- The features of a session that moved farthest from the reference.
-select column_name
+select
+    column_name,
+    status
 from {{ table | identifier }}
 where
     session_id = {{ session_id | bind }}

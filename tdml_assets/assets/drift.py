@@ -16,7 +16,7 @@ from tdml_assets.assets.references import GoneLive, scored_until_now
 from tdml_assets.assets.sessions import as_of, session_id_of
 from tdml_assets.assets.target_drift import measure_target
 from tdml_assets.core import figures_monitoring
-from tdml_assets.core.drift import DriftReport, Earlier, judge
+from tdml_assets.core.drift import BROKEN, DRIFTED, DriftReport, Earlier, judge
 from tdml_assets.core.drift_history import bin_rows, read_earlier
 from tdml_assets.core.features import features_table
 from tdml_assets.core.monitoring import DRIFT, DRIFT_BINS, TRIAGE
@@ -36,6 +36,9 @@ _GLANCED = 12
 _SHOWN_FIGURES = ("column_name", "kind", "status", "psi", "psi_previous", "avg_val", "avg_ref", "null_share")
 #: Columns drawn: a report of all of them takes longer than the rest of a small session, and nobody reads that far.
 _DRAWN = 8
+
+#: Statuses of a column that is worth a picture.
+HAS_MOVED = {"watch", *DRIFTED, *BROKEN}
 
 
 def measure_drift(
@@ -157,14 +160,15 @@ def _picture(rows: Sequence[Mapping[str, Any]], limit: float) -> dict[str, dg.Me
     }
 
 
-def _farthest(database: Database, workflow: str, session_id: str) -> list[str]:
+def _farthest(database: Database, workflow: str, session_id: str) -> dict[str, str]:
+    """Status per feature, the one that moved farthest first."""
     key = {"session_id": session_id, "workflow": workflow}
     rows = database.rows(render("drift/farthest", table=DRIFT.path, limit=_DRAWN, **key))
     if not rows:
         raise LookupError(
             f"session {session_id} has measured no drift of {workflow}: materialise {workflow}/drift first"
         )
-    return [row["column_name"] for row in rows]
+    return {row["column_name"]: row["status"] for row in rows}
 
 
 def _build_report(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition:
@@ -175,8 +179,8 @@ def _build_report(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition
         kinds={"evidently", "html"},
         owners=[OWNER],
         pool="warehouse",
-        description="The columns that moved farthest, drawn by Evidently on a sample of rows, to look at; not in a model's first "
-        "session. No decision depends on it.",
+        description="The columns that moved farthest, drawn by Evidently on a sample of rows, to look at: in a session in which "
+        "one moved, or in every one but the model's first with monitor.report_always. No decision depends on it.",
     )
     def drift_report(
         context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore
@@ -188,13 +192,18 @@ def _build_report(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition
         with warehouse.read() as database:
             day = as_of(database)
             columns = _farthest(database, spec.name, session_id_of(context))
-            sample = report_sample(database, features_table(spec), {"snapshot_date": day}, columns)
+            if not spec.monitor.report_always and not HAS_MOVED.intersection(columns.values()):
+                context.log.info(
+                    "report: no column moved, nothing drawn (monitor.report_always draws in every session)"
+                )
+                return dg.MaterializeResult(metadata={"status": "not drawn", "detail": "no column moved"})
+            sample = report_sample(database, features_table(spec), {"snapshot_date": day}, list(columns))
         html = settings.reports_folder / spec.name / f"drift-{session_id_of(context)}.html"
         with TemporaryDirectory(prefix="tdml-") as folder:
             reference, current = Path(folder) / "reference.parquet", Path(folder) / "current.parquet"
             reference.write_bytes(live.files[SAMPLE_FILE])
             write_sample(sample, current)
-            result = draw_report(reference, current, columns, html, as_of=day, psi_limit=spec.monitor.psi_limit)
+            result = draw_report(reference, current, list(columns), html, as_of=day, psi_limit=spec.monitor.psi_limit)
         context.log.info(f"report: {result.status} {result.html or result.detail}")
         return dg.MaterializeResult(
             metadata={

@@ -89,8 +89,10 @@ class Monitor(BaseModel):
         description="Customers whose predictions are kept until their horizon has passed, to be met by what happened; 0 for none.",
     )
     report: bool = Field(
-        default=True, description="Draw the columns that moved farthest with Evidently, in some seconds a session."
+        default=True,
+        description="Draw the columns that moved farthest with Evidently, in some seconds, in a session in which one moved.",
     )
+    report_always: bool = Field(default=False, description="Draw them in every session, moved or not.")
 
     @model_validator(mode="after")
     def _enough_history(self) -> Self:
