@@ -200,7 +200,8 @@ def plan_stage(
         "table": table,
         "source_format": declaration.format,
         "csv": declaration.csv,
-        "null_values": list(declaration.csv.null_values),
+        # An empty field has no value either way.
+        "null_values": list(declaration.csv.null_values) or [""],
         "csv_columns": {f"field_{place}": "VARCHAR" for place in range(len(layout.fields))},
         "layout": layout,
         "blanks": _BLANKS,

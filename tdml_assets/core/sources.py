@@ -57,6 +57,14 @@ class CsvOptions(Declaration):
     def _marks_differ(self) -> CsvOptions:
         if self.delimiter in (self.quote, "\n", "\r", "\x00"):
             raise ValueError(f"delimiter {self.delimiter!r} cannot be told from the quote or the line end")
+        if not self.quote.isascii() or self.quote in ("\n", "\r", "\x00"):
+            raise ValueError(f"quote {self.quote!r} is not read: write '\"' or \"'\", or '' where fields have none")
+        marks = {self.delimiter, self.quote, "\x00", "\n", "\r"} - {""}
+        unreadable = next((text for text in self.null_values if marks & set(text)), None)
+        if unreadable is not None:
+            raise ValueError(
+                f"null_values: {unreadable!r} holds the delimiter, the quote or a line end: no field can be it"
+            )
         if self.thousands == self.decimal:
             raise ValueError(
                 f"thousands and decimal are both {self.decimal!r}: of 1.234,50 the decimal is ',' and thousands is '.'"

@@ -251,3 +251,17 @@ def test_encodings_of_files_are_known(name):
 def test_an_address_that_cannot_be_is_refused_before_anything_runs(path, said):
     with pytest.raises(ValidationError, match=said):
         orders(path=path)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"quote": "“"}, "quote '“' is not read"),
+        ({"quote": "\n"}, "is not read"),
+        ({"null_values": ["", "n;a"], "delimiter": ";"}, "null_values: 'n;a' holds the delimiter"),
+        ({"null_values": ['"']}, "null_values"),
+    ],
+)
+def test_marks_that_no_file_can_be_read_by_are_refused(options, said):
+    with pytest.raises(ValidationError, match=said):
+        orders(csv=options)

@@ -178,3 +178,9 @@ def test_an_optional_key_that_comes_late_in_a_json_file_is_found(shop):
     shop.load(path="a.json", format="json", columns=columns, timestamp_format="%Y-%m-%d")
     assert shop.column("select count(*) from raw.orders") == [1_501]
     assert shop.column("select distinct product_id from raw.orders where product_id is not null") == ["late"]
+
+
+def test_a_file_may_have_no_text_that_means_no_value(shop):
+    shop.write("a.csv", GOOD.replace("A1", ""))
+    shop.load(csv={"null_values": []})
+    assert shop.column("select order_id from raw.orders order by row_number") == [None, "A2"]
