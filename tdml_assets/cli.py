@@ -208,7 +208,9 @@ def _print_summary(*, as_json: bool, notes: Sequence[str]) -> None:
     except SettingsError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(_USAGE) from None
-    infos = [WorkflowInfo(spec.name, spec.title, spec.task, spec.target.horizon_days) for spec in specs]
+    infos = [
+        WorkflowInfo(spec.name, spec.title, spec.task, spec.target.horizon_days, spec.eligible.words) for spec in specs
+    ]
     places = {
         "exports": settings.effective_exports_url,
         "tables": str(settings.warehouse_path),

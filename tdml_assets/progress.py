@@ -122,12 +122,7 @@ class _Step:
 
 
 class Progress:
-    """Turns lines of Dagster's console log into the lines a person reads.
-
-    Parameters
-    ----------
-    clock : seconds, monotonic; for what Dagster itself does not time.
-    """
+    """Turns lines of Dagster's console log into those a person reads; ``clock`` (seconds) times what Dagster does not."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

@@ -4,7 +4,8 @@ Belongs here: publishing past the blocking checks, and delivering. Does not: rul
 what a destination does (``destinations/``).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date
 
 import dagster as dg
 
@@ -12,7 +13,7 @@ from tdml_assets.assets.pages import OverviewPage
 from tdml_assets.assets.sessions import as_of, record_session, session_id_of
 from tdml_assets.core.attributes import CATALOG, WorkflowAttributes, catalog_rows, parent_segment_contract
 from tdml_assets.core.contracts import Column
-from tdml_assets.core.features import FEATURES_TABLE
+from tdml_assets.core.features import FEATURES_TABLE, features_table
 from tdml_assets.core.publication import publish
 from tdml_assets.core.statements import render
 from tdml_assets.core.workflow import WorkflowSpec
@@ -21,7 +22,7 @@ from tdml_assets.metadata import OWNER, column_schema, table_metadata, table_pre
 from tdml_assets.resources.blobs import BlobStoreError
 from tdml_assets.resources.housekeeping import prune, read_needed
 from tdml_assets.resources.platform import build_model_store, s3_client
-from tdml_assets.resources.warehouse import Warehouse
+from tdml_assets.resources.warehouse import Database, Warehouse
 from tdml_assets.settings import Settings
 
 _KEYS = [dg.AssetKey(["audience", "parent_segment_attributes"]), dg.AssetKey(["audience", "attribute_catalog"])]
@@ -30,11 +31,14 @@ _KEYS = [dg.AssetKey(["audience", "parent_segment_attributes"]), dg.AssetKey(["a
 def build_audience(specs: Sequence[WorkflowSpec], settings: Settings) -> list[dg.AssetsDefinition]:
     """The audience's tables and destinations; none where no workflow publishes an attribute."""
     publishing = [
-        WorkflowAttributes(workflow=spec.name, attributes=spec.attributes) for spec in specs if spec.attributes
+        WorkflowAttributes(workflow=spec.name, attributes=spec.attributes, eligible=spec.eligible.words)
+        for spec in specs
+        if spec.attributes
     ]
     if not publishing:
         return []
-    assets = [_build_publication(publishing, settings)]
+    tables = {spec.name: features_table(spec) for spec in specs if spec.attributes}
+    assets = [_build_publication(publishing, tables, settings)]
     if settings.destinations.files is not None:
         assets.append(_build_files(settings, settings.destinations.files.keep))
     return assets
@@ -55,7 +59,9 @@ def keep_house(context: dg.AssetExecutionContext, warehouse: Warehouse, settings
         context.log.info(f"removed of earlier sessions: {', '.join(f'{n} {what}' for what, n in removed.items())}")
 
 
-def _build_publication(publishing: Sequence[WorkflowAttributes], settings: Settings) -> dg.AssetsDefinition:
+def _build_publication(
+    publishing: Sequence[WorkflowAttributes], tables: Mapping[str, tuple[str, str]], settings: Settings
+) -> dg.AssetsDefinition:
     contract = parent_segment_contract(publishing)
 
     @dg.multi_asset(
@@ -79,13 +85,14 @@ def _build_publication(publishing: Sequence[WorkflowAttributes], settings: Setti
     ) -> tuple[dg.MaterializeResult, dg.MaterializeResult]:
         with warehouse.write() as database:
             day = as_of(database)
-            known = database.row(render("training_table/labelled_rows", features_table=FEATURES_TABLE, dates=[day]))
+            expected, eligible = _eligible(database, tables, day)
             done = publish(
                 database,
                 publishing,
                 session_id=session_id_of(context),
                 as_of=day,
-                expected_customers=known["row_count"],
+                expected_customers=expected,
+                eligible=eligible,
             )
             for workflow in publishing:
                 record_session(database, context, workflow.workflow, status="published")
@@ -105,6 +112,15 @@ def _build_publication(publishing: Sequence[WorkflowAttributes], settings: Setti
         )
 
     return publish_attributes
+
+
+def _eligible(database: Database, tables: Mapping[str, tuple[str, str]], day: date) -> tuple[int, dict[str, int]]:
+    """Customers whom any of the workflows scores on a day, and whom each does; one never scored yet has no view: every one."""
+    there = {name: table if database.columns(table) else FEATURES_TABLE for name, table in tables.items()}
+    rows = database.rows(render("publish/eligible", tables=there, day=day))
+    counts = {row["workflow"]: row["customers"] for row in rows if row["workflow"] is not None}
+    (any_of,) = [row["customers"] for row in rows if row["workflow"] is None]
+    return any_of, {name: counts.get(name, 0) for name in tables}
 
 
 def _build_files(settings: Settings, keep: int) -> dg.AssetsDefinition:

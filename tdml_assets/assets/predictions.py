@@ -8,15 +8,15 @@ import dagster as dg
 from tdml_assets.assets.champions import LoadedChampion, load_champion, warn_of_libraries
 from tdml_assets.assets.realised import keep_predictions
 from tdml_assets.assets.sessions import SNAPSHOTS_TABLE, as_of, record_session, session_id_of
-from tdml_assets.assets.training_table import join_customers
-from tdml_assets.core.features import FEATURES_TABLE, choose_features, features_table
+from tdml_assets.assets.training_table import make_features_view
+from tdml_assets.core.features import choose_features, features_table
 from tdml_assets.core.monitoring import LABEL_STATS
 from tdml_assets.core.predictions import scores_contract
 from tdml_assets.core.reasons import reason_names
 from tdml_assets.core.scoring import Explainer, score_batch
 from tdml_assets.core.statements import render
 from tdml_assets.core.statistics import label_stats
-from tdml_assets.core.tasks import Task, task_of
+from tdml_assets.core.tasks import task_of
 from tdml_assets.core.workflow import WorkflowSpec
 from tdml_assets.engines.python import PythonEngine
 from tdml_assets.metadata import OWNER, plot, table_metadata, table_preview
@@ -32,7 +32,7 @@ _EXPLAINED_ROWS = 100_000
 def score_all(database: Database, spec: WorkflowSpec, champion: LoadedChampion, session_id: str) -> int:
     """Score the as_of snapshot into ``<workflow>.predictions``, inside the caller's transaction. Returns the customers."""
     day, scores, task = as_of(database), scores_contract(spec), task_of(spec)
-    join_customers(database, spec)
+    make_features_view(database, spec)
     chosen = choose_features(database.columns(features_table(spec)), spec.features)
     explainer = Explainer.of(champion.model, champion.features, chosen.all, spec.reasons)
     reasons = list(reason_names(spec.reasons))
@@ -56,8 +56,9 @@ def score_all(database: Database, spec: WorkflowSpec, champion: LoadedChampion, 
     return count
 
 
-def _profile(database: Database, table: Sequence[str], task: Task) -> dict[str, Any]:
-    tables = {"table": table, "features_table": FEATURES_TABLE, "snapshots_table": SNAPSHOTS_TABLE}
+def _profile(database: Database, table: Sequence[str], spec: WorkflowSpec) -> dict[str, Any]:
+    task = task_of(spec)
+    tables = {"table": table, "features_table": features_table(spec), "snapshots_table": SNAPSHOTS_TABLE}
     return database.row(render("predictions/profile", column=task.prediction, highest=task.highest, **tables))
 
 
@@ -81,7 +82,7 @@ def build_predictions(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefini
                 "every_customer_is_scored",
                 asset=key,
                 blocking=True,
-                description="One possible prediction for every customer known at as_of.",
+                description="One possible prediction for every eligible customer known at as_of.",
             )
         ],
     )
@@ -100,7 +101,7 @@ def build_predictions(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefini
             labels = label_stats(database, contract.path, {}, task.category)
             database.replace_slice(LABEL_STATS, session, [{**session, **row} for row in labels])
             record_session(database, context, spec.name, **scored)
-            profile = _profile(database, contract.path, task)
+            profile = _profile(database, contract.path, spec)
             shown = task.look(database, spec)
         passed = count == profile["customers"] == profile["known_customers"] > 0 and not profile["impossible"]
         context.log.info(f"report: {count} customers scored by {champion.manifest.version}")

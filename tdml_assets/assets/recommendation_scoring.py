@@ -19,10 +19,11 @@ from tdml_assets.assets.recommendation_model import DISCOVERIES_FILE, ENGINE, HA
 from tdml_assets.assets.references import GoneLive
 from tdml_assets.assets.sessions import SNAPSHOTS_TABLE, as_of, record_session, session_id_of
 from tdml_assets.assets.snapshots import ORDERS_TABLE
+from tdml_assets.assets.training_table import make_features_view
 from tdml_assets.core.bundles import Manifest, refusing_damage
 from tdml_assets.core.drift import DriftReport, Earlier
 from tdml_assets.core.exploration import ProductOverlap, product_overlap
-from tdml_assets.core.features import FEATURES_TABLE
+from tdml_assets.core.features import features_table
 from tdml_assets.core.golden import GOLDEN_FILE, check_golden
 from tdml_assets.core.monitoring import LABEL_STATS
 from tdml_assets.core.recommendation import figures
@@ -76,10 +77,11 @@ def load_recommender(models: ModelStore, workflow: str, recorded: Mapping[str, s
 def recommend_all(database: Database, spec: WorkflowSpec, model: Recommender, session_id: str) -> int:
     """Recommend to every customer of the scoring snapshot, inside the caller's transaction. Returns the rows."""
     day, contract = as_of(database), predictions_contract(spec.name)
+    make_features_view(database, spec)
     statement = render(
         "recommendation/baskets",
         orders_table=ORDERS_TABLE,
-        features_table=FEATURES_TABLE,
+        features_table=features_table(spec),
         as_of=day,
         include=spec.recommendation.include,
         exclude=spec.recommendation.exclude,
@@ -103,7 +105,7 @@ def _profile(database: Database, spec: WorkflowSpec, model: Recommender) -> dict
         render(
             "recommendation/profile",
             table=predictions_contract(spec.name).path,
-            features_table=FEATURES_TABLE,
+            features_table=features_table(spec),
             snapshots_table=SNAPSHOTS_TABLE,
             length=length,
         )
@@ -155,7 +157,7 @@ def _build_predictions(spec: WorkflowSpec) -> dg.AssetsDefinition:
                 "every_customer_has_recommendations",
                 asset=key,
                 blocking=True,
-                description="Every customer known at as_of has every rank once, with a finite score, and no product twice.",
+                description="Every eligible customer has every rank once, with a finite score, and no product twice.",
             )
         ],
     )

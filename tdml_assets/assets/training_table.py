@@ -8,7 +8,14 @@ import dagster as dg
 from tdml_assets.assets.guards import require_whole_data
 from tdml_assets.assets.sessions import as_of, record_session, session_id_of
 from tdml_assets.assets.snapshots import plan_of
-from tdml_assets.core.features import CUSTOMERS_TABLE, FEATURES_TABLE, choose_features, customer_columns, features_table
+from tdml_assets.core.features import (
+    CUSTOMERS_TABLE,
+    FEATURES_TABLE,
+    choose_features,
+    customer_columns,
+    eligibility_contract,
+    features_table,
+)
 from tdml_assets.core.statements import Statement, render
 from tdml_assets.core.targets import describe, words_of
 from tdml_assets.core.tasks import task_of
@@ -20,13 +27,17 @@ from tdml_assets.resources.warehouse import Database, Warehouse
 _COUNTED = ("any", "none", "count", "sum")
 
 
-def join_customers(database: Database, spec: WorkflowSpec) -> None:
-    """Where the workflow takes columns of the customers source: the features with them, as a view of the workflow's own."""
+def make_features_view(database: Database, spec: WorkflowSpec) -> None:
+    """The workflow's own view of the features: eligible customers alone, with the columns it takes of the customers source."""
+    view, columns = features_table(spec), {}
+    if view == FEATURES_TABLE:
+        return
     if spec.features.customers:
         columns = customer_columns(spec.features, database.columns(CUSTOMERS_TABLE))
-        tables = {"features_table": FEATURES_TABLE, "customers_table": CUSTOMERS_TABLE}
-        database.execute(render("warehouse/create_schema", schema=spec.name))
-        database.execute(render("features/with_customers", view=features_table(spec), columns=columns, **tables))
+    rule = eligibility_contract(spec.name)
+    database.replace(rule, [spec.eligible.model_dump()])
+    tables = {"features_table": FEATURES_TABLE, "customers_table": CUSTOMERS_TABLE, "rule": rule.path}
+    database.execute(render("features/own_view", view=view, columns=columns, **tables))
 
 
 def _statement(spec: WorkflowSpec, roles: Mapping[date, str], features: Sequence[str], share: float) -> Statement:
@@ -77,12 +88,12 @@ def build_training_table(spec: WorkflowSpec) -> dg.AssetsDefinition:
     def training_table(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
         with warehouse.write() as database:
             require_whole_data(database, session_id_of(context))
-            join_customers(database, spec)
+            make_features_view(database, spec)
             roles, split = task.roles(plan_of(database, spec, as_of(database)))
             types = database.columns(features_table(spec))
             features = choose_features(types, spec.features).all
             contract = contract_of(spec.name, types, features, describe(spec.target_kind, spec.target))
-            counted = render("training_table/labelled_rows", features_table=FEATURES_TABLE, dates=list(roles))
+            counted = render("training_table/labelled_rows", features_table=features_table(spec), dates=list(roles))
             labelled = database.row(counted)["row_count"]
             share = sample_share(labelled, spec.split.max_rows)
             count = database.replace(contract, _statement(spec, roles, features, share))

@@ -101,6 +101,9 @@ class WorkflowAttributes(BaseModel):
 
     workflow: str = Field(min_length=1)
     attributes: tuple[AttributeSpec, ...]
+    eligible: str | None = Field(
+        default=None, description="Who is scored, in words; every known customer unless given."
+    )
 
 
 class SanityLimits(BaseModel):
@@ -225,6 +228,7 @@ def judge_sanity(
     population: int,
     expected_customers: int | None = None,
     ages_days: Mapping[str, int] | None = None,
+    eligible: Mapping[str, int] | None = None,
 ) -> tuple[bool, dict[str, Any]]:
     """Whether attributes may be published, and the evidence.
 
@@ -234,6 +238,7 @@ def judge_sanity(
     population : customers whom the workflows have scored.
     expected_customers : customers known at the instant, where the caller can count them independently.
     ages_days : per workflow, how much older than the publication its scores are, in days.
+    eligible : customers that a workflow scores, where it does not score every known one: the others have no value rightly.
 
     Returns
     -------
@@ -259,7 +264,8 @@ def judge_sanity(
             )
     declared = [(wf.workflow, spec) for wf in workflows for spec in wf.attributes]
     for index, (workflow, spec) in enumerate(declared):
-        problems += _attribute_problems(profile, index, workflow, spec, limits)
+        outside = max(0, rows - (eligible or {}).get(workflow, rows))
+        problems += _attribute_problems(profile, index, workflow, spec, limits, outside)
     shares = {
         spec.name: int(profile[f"nulls_{index}"]) / rows if rows else 0.0 for index, (_, spec) in enumerate(declared)
     }
@@ -275,10 +281,10 @@ def judge_sanity(
 
 
 def _attribute_problems(
-    profile: Mapping[str, Any], index: int, workflow: str, spec: AttributeSpec, limits: SanityLimits
+    profile: Mapping[str, Any], index: int, workflow: str, spec: AttributeSpec, limits: SanityLimits, outside: int
 ) -> list[str]:
-    rows = int(profile["row_count"])
-    nulls, not_finite = int(profile[f"nulls_{index}"]), int(profile[f"not_finite_{index}"])
+    rows = int(profile["row_count"]) - outside
+    nulls, not_finite = max(0, int(profile[f"nulls_{index}"]) - outside), int(profile[f"not_finite_{index}"])
     limit = limits.max_null_share if spec.max_null_share is None else spec.max_null_share
     where = f"{spec.name} ({workflow})"
     problems = []
@@ -297,4 +303,6 @@ def _attribute_problems(
 
 def _described(workflow: WorkflowAttributes, spec: AttributeSpec) -> str:
     absent = f"no recommendation of rank {spec.rank}" if spec.rank is not None else f"not scored by {workflow.workflow}"
+    if workflow.eligible:
+        absent += f", which scores customers who {workflow.eligible}"
     return f"{spec.description.rstrip().rstrip('.')}. NULL: {absent}."

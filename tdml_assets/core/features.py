@@ -1,6 +1,7 @@
 """Which columns of the feature table a workflow uses, and how they are grouped.
 
-Belongs here: choosing columns by pattern, telling numbers from text. Does not: computing features (``dbt_project/``).
+Belongs here: choosing columns by pattern, telling numbers from text, whose rows they are. Does not: computing features
+(``dbt_project/``).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from tdml_assets.core.contracts import Column, TableContract
 from tdml_assets.core.workflow import Features, WorkflowSpec
 
 FEATURES_TABLE = ("features", "customer_features")
@@ -68,8 +70,23 @@ def choose_features(columns: Mapping[str, str], spec: Features) -> FeatureColumn
 
 
 def features_table(spec: WorkflowSpec) -> tuple[str, str]:
-    """Where a workflow's features are read: the table all share, or its own view with columns of the customers source."""
-    return (spec.name, "features") if spec.features.customers else FEATURES_TABLE
+    """Where a workflow's features are read: the table all share, or its own view of eligible customers and their columns."""
+    return (spec.name, "features") if spec.features.customers or spec.eligible.words else FEATURES_TABLE
+
+
+def eligibility_contract(workflow: str) -> TableContract:
+    """Contract of ``<workflow>.eligibility``, the rule that the workflow's view of the features applies."""
+    return TableContract(
+        workflow,
+        "eligibility",
+        "One row: who is scored and learnt from.",
+        (
+            Column(
+                "ordered_within_days", "BIGINT", "Days before the snapshot with an order of the customer; NULL: any."
+            ),
+            Column("min_orders", "BIGINT", "Orders at least.", False),
+        ),
+    )
 
 
 def customer_columns(spec: Features, columns: Mapping[str, str]) -> dict[str, str]:

@@ -85,8 +85,13 @@ def publish(
     as_of: date,
     limits: SanityLimits | None = None,
     expected_customers: int | None = None,
+    eligible: Mapping[str, int] | None = None,
 ) -> Published:
     """Replace both tables of the ``audience`` schema inside the caller's transaction, and judge what was written.
+
+    Parameters
+    ----------
+    expected_customers, eligible : known customers whom any workflow scores, and whom each does.
 
     Raises
     ------
@@ -96,7 +101,13 @@ def publish(
     scores = find_scores(database, workflows, session_id=session_id, as_of=as_of)
     contract = parent_segment_contract(workflows)
     passed, evidence = _judge(
-        database, workflows, scores, as_of=as_of, limits=limits, expected_customers=expected_customers
+        database,
+        workflows,
+        scores,
+        as_of=as_of,
+        limits=limits,
+        expected_customers=expected_customers,
+        eligible=eligible,
     )
     if not passed:
         raise PublicationRefusedError(
@@ -116,6 +127,7 @@ def _judge(
     as_of: date,
     limits: SanityLimits | None,
     expected_customers: int | None,
+    eligible: Mapping[str, int] | None,
 ) -> tuple[bool, dict[str, Any]]:
     context = _context(workflows, scores, as_of)
     specs = [spec for wf in workflows for spec in wf.attributes]
@@ -126,6 +138,7 @@ def _judge(
         limits or SanityLimits(),
         population=int(database.row(render("publish/population", **context))["customers"]),
         expected_customers=expected_customers,
+        eligible=eligible,
         ages_days={score.workflow: (as_of - score.as_of).days for score in scores},
     )
 

@@ -201,7 +201,7 @@ def _headline(facts: WorkflowFacts) -> str:
 
 
 def _full_lines(facts: WorkflowFacts, data: DataFacts | None) -> list[str]:
-    lines = [_headline(facts), f"  customers scored{facts.customers:>12,}"]
+    lines = [_headline(facts), f"  customers scored{facts.customers:>12,}", *_eligible_lines(facts, data)]
     if facts.expected_spend is not None:
         share = f"   {facts.top_tenth_share:.0%} of it from the top tenth" if facts.top_tenth_share is not None else ""
         lines.append(f"  expected spend  {facts.expected_spend:>12,.0f} {_currency(data)}{share}")
@@ -226,9 +226,19 @@ def _brief_lines(facts: WorkflowFacts, data: DataFacts | None) -> list[str]:
         scored += f"; expected spend {facts.expected_spend:,.0f} {_currency(data)}".rstrip()
     if facts.top_tenth_share is not None:
         scored += f", {facts.top_tenth_share:.0%} from the top tenth"
-    lines = [_headline(facts), scored]
+    lines = [_headline(facts), scored, *_eligible_lines(facts, data)]
     lines += [line for label, text in facts.told for line in _wrapped(text, f"  {label:<18}", 20)]
     return [*lines, *_total_lines(facts), *_brief_comparison(facts), *_closing_lines(facts)]
+
+
+def _eligible_lines(facts: WorkflowFacts, data: DataFacts | None) -> list[str]:
+    """Whom the workflow scores, where it is not everybody, and how many are left out."""
+    if facts.info.eligible is None or not facts.customers:
+        return []
+    text = f"those who {facts.info.eligible}"
+    if data is not None and data.known_customers is not None and data.as_of == facts.as_of:
+        text += f"; {data.known_customers - facts.customers:,} others have no score"
+    return _wrapped(text, f"  {'eligible':<18}", 20)
 
 
 def _total_lines(facts: WorkflowFacts) -> list[str]:

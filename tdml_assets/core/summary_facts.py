@@ -27,12 +27,13 @@ _TOP_REASONS = 3
 
 @dataclass(frozen=True)
 class WorkflowInfo:
-    """A workflow that may have run: its name (also its schema), what people call it, and how far it looks ahead."""
+    """A workflow that may have run: its name (also its schema), what people call it, how far it looks ahead, whom it scores."""
 
     name: str
     title: str
     task: str
     horizon_days: int
+    eligible: str | None = None
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,24 @@ class Snapshots(_Frozen):
     )
 
 
+class Eligible(_Frozen):
+    """Who is scored and, by the same rule at every earlier snapshot, learnt from. Others get no score: NULL."""
+
+    ordered_within_days: int | None = Field(
+        default=None,
+        ge=1,
+        description="Days before the snapshot in which a customer must have ordered; null for no limit.",
+    )
+    min_orders: int = Field(default=1, ge=1, description="Orders a customer must have, returns netted.")
+
+    @property
+    def words(self) -> str | None:
+        """Who is eligible, for people; None where every customer with an order is."""
+        recent = f"ordered in the last {self.ordered_within_days:,} days" if self.ordered_within_days else None
+        often = f"have at least {self.min_orders:,} orders" if self.min_orders > 1 else None
+        return " and ".join(filter(None, (often, recent))) or None
+
+
 class Features(_Frozen):
     """Which columns of ``features.customer_features`` a model may use. Patterns as in a shell: ``email_*``."""
 
@@ -177,6 +195,7 @@ class WorkflowSpec(_Frozen):
     description: str = ""
     target: Target = Target()
     snapshots: Snapshots = Snapshots()
+    eligible: Eligible = Eligible()
     features: Features = Features()
     prepare: Prepare = Prepare()
     split: Split = Split()

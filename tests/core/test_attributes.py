@@ -348,3 +348,23 @@ def test_a_workflow_without_predictions_or_without_the_column_is_named(warehouse
             find_scores(database, [wrong], session_id="s1", as_of=AS_OF)
         with pytest.raises(AttributeDeclarationError, match="no predictions up to 2001"):
             find_scores(database, [CLTV], session_id="other", as_of=date(2001, 1, 1))
+
+
+def test_who_is_not_eligible_counts_against_no_limit_of_missing_values(warehouse: Warehouse) -> None:
+    churn = CHURN.model_copy(update={"eligible": "ordered in the last 730 days"})
+    with warehouse.write() as database:
+        predict_spend(database, {f"c{number:03d}": float(number) for number in range(100)})
+        some = [{"customer_id": f"c{number:03d}", "probability": number / 100} for number in range(30)]
+        predict(database, "churn", some, {"probability": "DOUBLE"})
+        limits = SanityLimits(max_null_share=0.2)
+        spend = CLTV.model_copy(update={"attributes": CLTV.attributes[:1]})
+
+        def published(eligible: dict[str, int]) -> int:
+            known = {"expected_customers": 100, "eligible": eligible}
+            return publish(database, [spend, churn], session_id="s1", as_of=AS_OF, limits=limits, **known).rows
+
+        assert published({"cltv": 100, "churn": 30}) == 100
+        with pytest.raises(PublicationRefusedError, match=r"churn_probability \(churn\) has no value for 50.0% of"):
+            published({"cltv": 100, "churn": 60})
+    (described,) = [one["description"] for one in catalog_rows([churn])]
+    assert described.endswith("NULL: not scored by churn, which scores customers who ordered in the last 730 days.")

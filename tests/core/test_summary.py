@@ -131,6 +131,14 @@ def test_customers_without_a_purchase_left_and_lines_after_as_of_are_explained()
     assert "not read        7 lines after 2011-12-09" in text
 
 
+def test_who_is_scored_is_said_where_it_is_not_everybody() -> None:
+    info = replace(CLTV, eligible="ordered in the last 730 days")
+    data = replace(DATA, known_customers=4306, as_of=FACTS.as_of)
+    text = render_text(summary(replace(FACTS, info=info), data=data))
+    assert "  eligible          those who ordered in the last 730 days; 942 others have no score" in text
+    assert "eligible" not in render_text(summary(FACTS, data=data))
+
+
 def test_what_the_run_warned_of_is_explained_among_the_notes() -> None:
     text = render_text(replace(summary(FACTS), notes=("churn/exploration: check split_is_fair: another unit",)))
     assert "  - churn/exploration: check split_is_fair: another unit" in text

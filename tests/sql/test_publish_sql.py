@@ -39,6 +39,7 @@ def connection() -> duckdb.DuckDBPyConnection:
 def test_every_publishing_statement_is_one_statement_for_any_number_of_workflows(count: int) -> None:
     context = {"workflows": [workflow(f"w{index}", SPEND, DECILE) for index in range(count)], "as_of": "2011-12-09"}
     contexts: dict[str, dict[str, Any]] = {
+        "eligible": {"tables": {"w": ["features", "customer_features"]}, "day": "2011-12-09"},
         "parent_segment_attributes": context,
         "population": context,
         "profile": {**context, "attributes": [SPEND]},

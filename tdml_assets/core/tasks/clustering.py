@@ -134,9 +134,9 @@ class Clustering:
         cluster = Column("cluster", "INTEGER", "Number of the group; kept from session to session.", False)
         return contract_with(spec, "One row per customer known at as_of: group and RFM segment.", cluster, *_RFM)
 
-    def publish(self, spec: WorkflowSpec, **context: Any) -> Statement:  # noqa: ARG002
+    def publish(self, spec: WorkflowSpec, **context: Any) -> Statement:
         """The group beside the RFM segment of the same day."""
-        return render("predictions/clustering", features_table=FEATURES_TABLE, **context)
+        return render("predictions/clustering", features_table=features_table(spec), **context)
 
     def look(self, reader: Reader, spec: WorkflowSpec) -> Shown:
         """Sizes, what sets the groups apart, and the RFM segments."""
