@@ -21,7 +21,9 @@ import typer
 from tdml_assets import cli_models, report_server
 from tdml_assets.cli_replay import replay
 from tdml_assets.commands.check import check, look_before_run
+from tdml_assets.commands.clean import clean
 from tdml_assets.commands.common import FAILED, Fresh, SameCustomers, expected_errors, fail, read_settings
+from tdml_assets.commands.doctor import doctor
 from tdml_assets.commands.explain import explain
 from tdml_assets.commands.export import export
 from tdml_assets.commands.init import init
@@ -78,7 +80,7 @@ def _options(
 _options.__doc__ = _HELP
 
 cli_models.register(app)
-for _command in (init, check, replay, status, explain, rejected, export):
+for _command in (init, check, replay, status, explain, rejected, export, doctor, clean):
     app.command()(_command)
 
 

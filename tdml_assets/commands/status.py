@@ -76,7 +76,7 @@ def read_status(settings: Settings, now: datetime) -> Status:
         last_order_on=recorded.last_order_on,
         loaded_at=recorded.loaded_at,
         session=recorded.session,
-        running=_running(settings),
+        running=running(settings),
         workflows=workflows,
         episodes=recorded.episodes,
         schedules=_schedules(settings, list(titles)),
@@ -100,7 +100,7 @@ def _model(store: BundleStore, workflow: str) -> ModelStatus:
     )
 
 
-def _running(settings: Settings) -> str:
+def running(settings: Settings) -> str:
     """Who holds the state folder now."""
     path = settings.home / "run.lock"
     if not path.is_file():

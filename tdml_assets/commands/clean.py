@@ -1,0 +1,166 @@
+"""The command ``clean``. Belongs here: listing what is there and removing what may go. The choice: ``core/cleaning.py``."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tdml_assets.commands.common import AsJson, expected_errors, print_json, read_settings
+from tdml_assets.core.cleaning import Entry, size_words, superfluous, totals
+
+if TYPE_CHECKING:
+    from tdml_assets.settings import Settings
+
+#: Kinds of which nothing is kept: left behind by processes that were killed.
+_SCRATCH = "scratch"
+_OLD_STATES = "old states"
+
+
+def clean(
+    yes: Annotated[bool, typer.Option("--yes", help="Remove it; without this it is only listed.")] = False,
+    keep: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Logs, reports, exports and runs kept, and versions of each workflow beside its champion."
+        ),
+    ] = 12,
+    old_states: Annotated[bool, typer.Option("--old-states", help="Also states that run --fresh moved aside.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what old logs, reports, exports, runs and model versions take, and remove them with --yes.
+
+    Tables, the champions and the versions before them are never removed.
+
+    \b
+    tdml-assets clean
+    tdml-assets clean --keep 5 --yes
+    """
+    settings = read_settings()
+    with expected_errors():
+        from tdml_assets.resources.run_lock import hold_state
+
+        if not yes:
+            found = doomed(settings, keep, old_states=old_states)
+        elif settings.home.exists():
+            with hold_state(settings.home / "run.lock", "clean", 0.0):
+                found = doomed(settings, keep, old_states=old_states)
+                for entry in found:
+                    remove(entry.path)
+        else:
+            found = []
+    if as_json:
+        print_json({"removed": yes, "entries": [asdict(entry) for entry in found]})
+        return
+    for kind, count, size in totals(found):
+        typer.echo(f"{kind:<12}{count:>8,}  {size_words(size):>9}")
+    total = size_words(sum(entry.size_bytes for entry in found))
+    if not found:
+        typer.echo("nothing to remove")
+    else:
+        typer.echo(f"{total} removed" if yes else f"{total} could go: add --yes to remove it, --json to see every path")
+
+
+def doomed(settings: Settings, keep: int, *, old_states: bool = False) -> list[Entry]:
+    """Everything that would go."""
+    home = settings.home
+    entries = [*_files(home), *_runs(home), *_exports(settings)]
+    versions, protected = _versions(settings)
+    scratch = [*_scratch(home), *(_old_states(home) if old_states else ())]
+    current = _current_export(settings)
+    protected |= {current} if current is not None else set()
+    return superfluous([*entries, *versions], keep, protected) + superfluous(scratch, 0)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder at once for whoever looks into the one above it."""
+    if path.is_dir() and not path.is_symlink():
+        hidden = path.rename(path.parent / f".discarded-{secrets.token_hex(8)}")
+        shutil.rmtree(hidden)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _entry(kind: str, group: str, path: Path) -> Entry:
+    below = [one for one in path.rglob("*") if one.is_file()] if path.is_dir() else [path]
+    size = sum(one.stat().st_size for one in below)
+    return Entry(kind, group, path, size, path.stat().st_mtime)
+
+
+def _files(home: Path) -> Iterator[Entry]:
+    for path in (home / "logs").glob("*.log"):
+        yield _entry("logs", "", path)
+    for pattern in ("session-*.html", "drift-*.html"):
+        for path in (home / "reports").glob(f"*/{pattern}"):
+            yield _entry("reports", f"{path.parent.name} {pattern}", path)
+
+
+def _runs(home: Path) -> Iterator[Entry]:
+    """What Dagster keeps of the console of each run."""
+    for path in (home / "dagster" / "storage").glob("*-*-*-*-*"):
+        yield _entry("runs", "", path)
+
+
+def _export_folder(settings: Settings) -> Path | None:
+    from tdml_assets.core.exports import DATASET, FolderLocation, parse_location
+
+    location = parse_location(settings.effective_exports_url)
+    return location.path / DATASET if isinstance(location, FolderLocation) else None
+
+
+def _exports(settings: Settings) -> Iterator[Entry]:
+    folder = _export_folder(settings)
+    for path in folder.glob("*/manifest.json") if folder is not None else ():
+        if not path.parent.is_symlink():
+            yield _entry("exports", "", path.parent)
+
+
+def _current_export(settings: Settings) -> Path | None:
+    from tdml_assets.core.exports import POINTER
+
+    folder = _export_folder(settings)
+    pointer = folder / POINTER if folder is not None else None
+    if pointer is None or folder is None or not pointer.is_file():
+        return None
+    return folder / str(json.loads(pointer.read_text(encoding="utf-8"))["path"])
+
+
+def _versions(settings: Settings) -> tuple[list[Entry], set[Path]]:
+    """Versions in a store that is a folder, and those that a champion is or has replaced. A bucket has rules of its own."""
+    from tdml_assets.core.bundles import BundleDamagedError
+    from tdml_assets.resources.platform import build_model_store
+
+    folder = Path(settings.effective_models_url)
+    if "://" in settings.effective_models_url or not folder.is_dir():
+        return [], set()
+    store = build_model_store(settings).open()
+    entries, protected = [], set()
+    for workflow in store.workflows():
+        try:
+            current = store.champion(workflow)
+        except BundleDamagedError:
+            # Which version must stay is not known: all do.
+            continue
+        if current is None:
+            continue
+        names = {current.champion.version, current.champion.previous}
+        protected |= {folder / workflow / name for name in names if name is not None}
+        entries += [_entry("versions", workflow, folder / workflow / name) for name in store.versions(workflow)]
+    return entries, protected
+
+
+def _scratch(home: Path) -> Iterator[Entry]:
+    for pattern in ("spill/*", "cache/compare-*", "dbt/compile-*", "models/*/.discarded-*", "models/*/.incomplete-*"):
+        for path in home.glob(pattern):
+            yield _entry(_SCRATCH, "", path)
+
+
+def _old_states(home: Path) -> Iterator[Entry]:
+    for path in home.parent.glob(f"{home.name}.old-*"):
+        yield _entry(_OLD_STATES, "", path)
