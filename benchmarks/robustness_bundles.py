@@ -187,8 +187,12 @@ def _features(table: pa.Table) -> pa.RecordBatch:
     return table.select(list(FEATURES)).combine_chunks().to_batches()[0]
 
 
-def load(root: Path, estimator: str) -> Loaded:
+def load(root: Path, estimator: str, recorded: Mapping[str, str] | None = None) -> Loaded:
     """Read the version below ``root`` as a session does, and score with it.
+
+    Parameters
+    ----------
+    recorded : what each version was when it was trained, as the warehouse keeps it.
 
     Raises
     ------
@@ -197,11 +201,11 @@ def load(root: Path, estimator: str) -> Loaded:
     """
     models = ModelStore(url=str(root))
     if ESTIMATORS[estimator][0] == "recommendation":
-        model = load_recommender(models, _NAME).model
+        model = load_recommender(models, _NAME, recorded).model
         baskets = replace(_baskets(), products=len(model.products))
         return Loaded(np.nan_to_num(model.discoveries(baskets).scores.astype(np.float64), neginf=-1.0))
     spec, settings = _spec(estimator), _settings()
-    champion = load_champion(models, spec, settings)
+    champion = load_champion(models, spec, settings, recorded)
     load_measurable(models.open().read_champion(_NAME), spec, settings)
     probe = _features(_rows(4))
     scored = champion.model.score(probe)

@@ -28,6 +28,8 @@ from benchmarks import robustness_bundles as bundles
 #: Longest time one variant may take.
 _SECONDS = 60
 _TOLERANCE = 1e-9
+#: Said of a variant that is another model in itself, and that the warehouse knows not to be the one that was trained.
+WITH_RECORD = "refused with the record of the warehouse"
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,13 @@ def judge(folder: Path, original: bundles.Original, files: bundles.Files, manife
     except Exception as error:  # noqa: BLE001 - any other error is what is looked for
         return "failed", f"{type(error).__name__}: {error}"
     same = scores.shape == right.shape and np.allclose(scores, right, rtol=_TOLERANCE, atol=_TOLERANCE, equal_nan=True)
-    return ("right" if same else "changed"), ""
+    if same:
+        return "right", ""
+    try:
+        bundles.load(root, original.estimator, {original.manifest.version: original.manifest.content_sha256})
+    except bundles.REFUSED:
+        return "changed", WITH_RECORD
+    return "changed", "accepted although the warehouse remembers another"
 
 
 def _work(folder: Path, seed: int, first: int, last: int) -> Iterator[list[str]]:
