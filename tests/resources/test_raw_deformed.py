@@ -189,7 +189,7 @@ def test_a_deformed_file_is_read_in_whole_or_refused_and_the_table_stays(shop, n
     shop.write(name, content)
     rows = shop.load(**changes).rows_read
     outcomes = set()
-    for attempt in range(15):
+    for attempt in range(12):
         broken = deformed(content, dice)
         shop.write(name, broken)
         try:
