@@ -134,24 +134,23 @@ def test_champions_their_predecessors_and_the_current_export_are_never_removed(h
     assert {"run-0.log", "run-1.log", "session-0.html", "session-1.html", "e1", "left.tmp"} <= gone
     assert not gone & {"run-2.log", "session-2.html", "latest.html", "e0", "e2", "home.old-20260101T000000Z"}
     store = ModelStore(url=str(home / "models")).open()
-    listed = run("clean", "--keep", "1")
+    listed = run("clean", "--keep", "2")
     assert "could go: add --yes" in listed.stdout
     assert len(store.versions("cltv")) == 6, "only listed"
-    done = run("clean", "--keep", "1", "--yes", "--old-states")
+    done = run("clean", "--keep", "2", "--yes", "--old-states")
     assert done.exit_code == 0, done.output
-    assert "versions           3" in done.stdout
+    assert "versions           4" in done.stdout
     left = store.versions("cltv")
     champion = store.champion("cltv")
     assert champion is not None
-    assert {champion.champion.version, champion.champion.previous} < set(left)
-    assert len(left) == 3
+    assert {champion.champion.version, champion.champion.previous} == set(left)
     assert not (home.parent / "home.old-20260101T000000Z").exists()
-    assert run("clean", "--keep", "1", "--yes").stdout == "nothing to remove\n"
+    assert run("clean", "--keep", "2", "--yes").stdout == "nothing to remove\n"
 
 
 def test_nothing_is_removed_while_a_run_uses_the_folder(home: Path, run: Run) -> None:
     with hold_state(home / "run.lock", "another-run", 0.0):
-        done = run("clean", "--keep", "1", "--yes")
+        done = run("clean", "--keep", "2", "--yes")
     assert done.exit_code == 1
     assert "is using" in done.stderr
     assert (home / "logs" / "run-0.log").exists()

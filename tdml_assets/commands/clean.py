@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 #: Kinds of which nothing is kept: left behind by processes that were killed.
 _SCRATCH = "scratch"
 _OLD_STATES = "old states"
+_VERSIONS = "versions"
 
 
 def clean(
     yes: Annotated[bool, typer.Option("--yes", help="Remove it; without this it is only listed.")] = False,
     keep: Annotated[
         int,
-        typer.Option(
-            min=1, help="Logs, reports, exports and runs kept, and versions of each workflow beside its champion."
-        ),
+        typer.Option(min=2, help="Logs, reports, exports, runs and model versions kept, of each workflow."),
     ] = 12,
     old_states: Annotated[bool, typer.Option("--old-states", help="Also states that run --fresh moved aside.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what old logs, reports, exports, runs and model versions take, and remove them with --yes.
 
-    Tables, the champions and the versions before them are never removed.
+    Every session that publishes removes what the settings' retention does not keep; this removes more, at once. Tables, champions
+    and the versions before them are never removed.
 
     \b
     tdml-assets clean
@@ -52,7 +52,7 @@ def clean(
             with hold_state(settings.home / "run.lock", "clean", 0.0):
                 found = doomed(settings, keep, old_states=old_states)
                 for entry in found:
-                    remove(entry.path)
+                    _remove(settings, entry)
         else:
             found = []
     if as_json:
@@ -70,12 +70,20 @@ def clean(
 def doomed(settings: Settings, keep: int, *, old_states: bool = False) -> list[Entry]:
     """Everything that would go."""
     home = settings.home
-    entries = [*_files(home), *_runs(home), *_exports(settings)]
-    versions, protected = _versions(settings)
     scratch = [*_scratch(home), *(_old_states(home) if old_states else ())]
     current = _current_export(settings)
-    protected |= {current} if current is not None else set()
-    return superfluous([*entries, *versions], keep, protected) + superfluous(scratch, 0)
+    files = superfluous([*_files(home), *_runs(home), *_exports(settings)], keep, {current} if current else set())
+    return [*files, *_versions(settings, keep), *superfluous(scratch, 0)]
+
+
+def _remove(settings: Settings, entry: Entry) -> None:
+    from tdml_assets.resources.platform import build_model_store
+
+    if entry.kind == _VERSIONS:
+        # The store refuses what a champion needs, whoever asks.
+        build_model_store(settings).open().remove(entry.group, entry.path.name)
+    else:
+        remove(entry.path)
 
 
 def remove(path: Path) -> None:
@@ -131,28 +139,34 @@ def _current_export(settings: Settings) -> Path | None:
     return folder / str(json.loads(pointer.read_text(encoding="utf-8"))["path"])
 
 
-def _versions(settings: Settings) -> tuple[list[Entry], set[Path]]:
-    """Versions in a store that is a folder, and those that a champion is or has replaced. A bucket has rules of its own."""
+def _versions(settings: Settings, keep: int) -> list[Entry]:
+    """Versions that may go, of a store that is a folder: as at the end of a session, with another number kept."""
     from tdml_assets.core.bundles import BundleDamagedError
-    from tdml_assets.resources.platform import build_model_store
+    from tdml_assets.core.retention import removable_versions
+    from tdml_assets.resources.housekeeping import Needed, read_needed
+    from tdml_assets.resources.platform import build_model_store, build_warehouse
 
     folder = Path(settings.effective_models_url)
     if "://" in settings.effective_models_url or not folder.is_dir():
-        return [], set()
+        return []
+    needed = Needed(frozenset(), {}, {})
+    if settings.warehouse_path.exists():
+        with build_warehouse(settings).read() as database:
+            needed = read_needed(database)
     store = build_model_store(settings).open()
-    entries, protected = [], set()
+    found = []
     for workflow in store.workflows():
         try:
             current = store.champion(workflow)
         except BundleDamagedError:
             # Which version must stay is not known: all do.
             continue
-        if current is None:
-            continue
-        names = {current.champion.version, current.champion.previous}
-        protected |= {folder / workflow / name for name in names if name is not None}
-        entries += [_entry("versions", workflow, folder / workflow / name) for name in store.versions(workflow)]
-    return entries, protected
+        if current is not None:
+            protected = {current.champion.version, current.champion.previous or "", *needed.models.get(workflow, ())}
+            scored = needed.scored.get(workflow, [])
+            doomed_names = removable_versions(store.versions(workflow), scored, protected, keep)
+            found += [_entry(_VERSIONS, workflow, folder / workflow / name) for name in doomed_names]
+    return found
 
 
 def _scratch(home: Path) -> Iterator[Entry]:
