@@ -16,6 +16,7 @@ import os
 import random
 import re
 import shutil
+import ssl
 import time
 import urllib.error
 from collections.abc import Callable, Iterator
@@ -135,7 +136,8 @@ def fetch_http(address: str, cache_folder: Path, *, max_bytes: int, max_seconds:
                 f"{shown} did not arrive within {max_seconds:g} seconds: raise max_fetch_seconds of the source, or deliver the "
                 "file another way"
             )
-        except (urllib.error.URLError, HTTPException, OSError) as error:
+        # Not any OSError: that of a full disk is none of the connection's.
+        except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError, ssl.SSLError) as error:
             failure = _BrokenTransferError(f"no connection ({_kind(error)})")
         raise failure
 
