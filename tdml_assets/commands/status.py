@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from tdml_assets.resources.bundle_store import BundleStore
     from tdml_assets.settings import Settings
 
+#: How long to wait for a statement of a run that is in progress, which holds the file for its length.
+_PATIENCE_SECONDS = 10.0
+
 
 def status(
     as_json: AsJson = False,
@@ -58,7 +61,9 @@ def read_status(settings: Settings, now: datetime) -> Status:
     names = sorted({*titles, *off})
     recorded = Recorded()
     if settings.warehouse_path.exists():
-        with build_warehouse(settings).read() as database:
+        warehouse = build_warehouse(settings)
+        patience = min(warehouse.wait_seconds, _PATIENCE_SECONDS)
+        with warehouse.model_copy(update={"wait_seconds": patience}).read() as database:
             recorded = read_recorded(database, names)
     models = dict.fromkeys(names, ModelStatus())
     if settings.models_url is not None or (settings.home / "models").is_dir():

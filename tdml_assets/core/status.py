@@ -185,7 +185,7 @@ def workflow_status(name: str, title: str, off: str | None, recorded: Recorded, 
         reason=str(outcome.get("reason") or ""),
         remedy=str(outcome.get("remedy") or ""),
         decision=told,
-        candidate=f"held on {gate['as_of']}: {gate['reason']}" if gate.get("decision") == "hold" else "",
+        candidate=f"of {gate['as_of']}, {gate['reason']}" if gate.get("decision") == "hold" else "",
         model=model,
     )
 
@@ -209,6 +209,11 @@ def needs_of(
         ": ".join(part for part in (found.name, found.state, found.reason, found.remedy) if part)
         for found in workflows
         if found.state in _TROUBLED and (found.remedy or found.state != "off")
+    ]
+    needs += [
+        f"{found.name}: no model scores; the candidate {found.candidate}"
+        for found in workflows
+        if found.candidate and not found.method and found.model.champion is None and not found.model.damage
     ]
     for episode in episodes:
         what = "data are broken" if episode["kind"] == "data_quality" else "the data have changed"
@@ -252,13 +257,14 @@ def render_status(status: Status, now: datetime) -> str:
 def _workflow_lines(found: WorkflowStatus, now: datetime) -> list[str]:
     when = f", as of {found.as_of}" if found.as_of else ""
     by = f" by {found.method}" if found.method and found.method != "champion" else ""
-    lines = [f"{found.title} ({found.name}): {found.state}{by}{when}"]
+    title = found.title if found.title == found.name else f"{found.title} ({found.name})"
+    lines = [f"{title}: {found.state}{by}{when}"]
     model = found.model
     if model.champion:
         since = f", scores since {model.since:%Y-%m-%d} ({_age(model.since, now)})" if model.since else ""
         lines.append(f"  champion   {model.champion}{since}; {model.versions} stored")
     elif not model.damage:
-        lines.append(f"  champion   none; {model.versions} versions stored")
+        lines.append(f"  champion   none; {model.versions} stored")
     told = (
         ("reason", found.reason),
         ("remedy", found.remedy),

@@ -73,7 +73,7 @@ def test_the_tables_of_the_latest_session_are_read(warehouse: Warehouse) -> None
     assert (recorded.session["session_id"], recorded.session["as_of"]) == ("s2", DAY)
     cltv = workflow_status("cltv", "CLTV", None, recorded, MODEL)
     assert (cltv.state, cltv.as_of) == ("published", DAY)
-    assert cltv.candidate == "held on 2026-06-30: worse by 3"
+    assert cltv.candidate == "of 2026-06-30, worse by 3"
     assert "four columns moved" in cltv.decision
     churn = workflow_status("churn", "Churn", None, recorded, ModelStatus())
     assert (churn.state, churn.reason, churn.remedy) == ("off", "all bought once", "wait")
@@ -94,6 +94,10 @@ def test_what_needs_a_person_is_named_with_the_command(warehouse: Warehouse) -> 
     assert needs[1] == "churn: off: all bought once: wait"
     assert needs[2].endswith("retrain with tdml-assets run --workflow cltv")
     assert needs[3].endswith("(audit): tdml-assets release cltv")
+    unscored = workflow_status("cltv", "CLTV", None, recorded, ModelStatus(1))
+    assert needs_of([unscored], (), recorded.session, NOW) == (
+        "cltv: no model scores; the candidate of 2026-06-30, worse by 3",
+    )
     later = datetime(2026, 9, 1)  # noqa: DTZ001
     assert needs_of([], (), recorded.session, later) == ("the last session is 61 days old: tdml-assets run",)
     assert needs_of([], (), {}, NOW) == ("nothing has run yet: tdml-assets run",)
