@@ -64,13 +64,18 @@ def write_messy_shop(
     """Write the file, about four orders a customer. Every fiftieth line is a large one, of 1,000 EUR and more."""
     random = np.random.default_rng(seed)
     lines, known, guests, revenue = [], set(), 0, Decimal(0)
+    # Some buy often and some spend much, as people do: there is something to learn.
+    often = random.gamma(0.8, size=customers)
+    often /= often.sum()
+    spends = random.lognormal(0, 0.7, size=customers)
     for number in range(customers * 4):
         day = last_on - timedelta(days=int(random.integers(days)) if number else 0)
         is_guest = random.random() < 0.08
-        who = "" if is_guest else f"Zoë.{random.integers(customers)}@shop.example"
+        customer = int(random.choice(customers, p=often))
+        who = "" if is_guest else f"Zoë.{customer}@shop.example"
         when = f"{day:{day_format}} {random.integers(8, 20):02}:{random.integers(60):02}"
         for _ in range(int(random.integers(1, 3))):
-            amount = Decimal(int(random.gamma(2, 2000))) / 100
+            amount = Decimal(int(random.gamma(2, 2000 * spends[customer]))) / 100
             if number % 50 == 0:
                 amount += 1000
             quantity = 1 if random.random() > 0.05 else -1
