@@ -159,7 +159,8 @@ def run(
     Exit codes: 0 published; 1 failed, nothing changed; 2 wrong settings or other data, nothing ran;
     3 published, and a person is needed.
     """
-    from tdml_assets.progress import run_with_progress
+    from tdml_assets.commands.run_alerts import tell_of_run
+    from tdml_assets.progress import Progress, run_with_progress
     from tdml_assets.resources.old_files import remove_files
 
     settings = _settings()
@@ -172,10 +173,11 @@ def run(
     log_path = settings.home / "logs" / f"run-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}.log"
     command = [sys.executable, "-m", "dagster", "asset", "materialize", "--select", select]
     command += ["-m", "tdml_assets.definitions", "-d", str(project_root())]
-    warnings: list[str] = []
+    progress = Progress()
     with expected_errors():
-        code = run_with_progress(command, log_path, child_environment(settings), warnings=warnings)
+        code = run_with_progress(command, log_path, child_environment(settings), progress=progress)
         remove_files(log_path.parent, "*.log", settings.retention.logs)
+        tell_of_run(settings, progress.failed, log_path, ran=None if code else workflow or ())
     if code:
         typer.echo(
             f"the run failed (exit code {code}); results of earlier runs are as they were. Full log: {log_path}",
@@ -183,7 +185,7 @@ def run(
         )
         raise typer.Exit(code if code > 0 else 1)
     if select == "*":
-        _print_summary(as_json=False, notes=warnings)
+        _print_summary(as_json=False, notes=progress.warnings)
 
 
 @app.command()

@@ -13,6 +13,7 @@ from tdml_assets.assets.data_quality import build_data_quality
 from tdml_assets.assets.pages import OverviewPage
 from tdml_assets.assets.raw import build_raw_assets
 from tdml_assets.assets.snapshots import build_snapshots
+from tdml_assets.automation.failure_alerts import build_failure_alerts
 from tdml_assets.automation.jobs import build_jobs
 from tdml_assets.automation.schedules import build_schedules
 from tdml_assets.automation.sensors import build_sensors
@@ -62,7 +63,7 @@ def _build(settings: Settings) -> dg.Definitions:
         asset_checks=[shift_check],
         jobs=jobs,
         schedules=build_schedules(specs),
-        sensors=build_sensors(specs, jobs),
+        sensors=[*build_sensors(specs, jobs), *build_failure_alerts(specs, settings)],
         resources={
             **resources,
             **dbt,

@@ -133,7 +133,7 @@ class Progress:
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self.assets = 0
         self.warnings: list[str] = []
-        self.failures = 0
+        self.failed: list[tuple[str, str]] = []
         self.not_run: list[str] = []
 
     def feed(self, line: str) -> Iterator[str]:
@@ -205,9 +205,9 @@ class Progress:
             del self._steps[name]
         elif event == "STEP_FAILURE":
             yield from self._finished(step)
-            self.failures += 1
+            self.failed.append((name, error_text(message)))
             yield f"  x  {name.replace('__', '/')}: failed after {_seconds(self._clock() - step.started_at)}"
-            yield from (f"     {line}" for line in error_text(message).splitlines())
+            yield from (f"     {line}" for line in self.failed[-1][1].splitlines())
             del self._steps[name]
 
     def _warn(self, words: str) -> str:
@@ -240,7 +240,7 @@ def run_with_progress(
     out: TextIO | None = None,
     *,
     silence_seconds: float = _SILENCE_SECONDS,
-    warnings: list[str] | None = None,
+    progress: Progress | None = None,
 ) -> int:
     """Run a command that writes Dagster's console log; print its progress and keep its whole output.
 
@@ -254,7 +254,7 @@ def run_with_progress(
     environment : of the command; this process's own unless given.
     out : where progress is printed; standard output unless given. If its reader goes away, the command runs on.
     silence_seconds : after how long without a line the running steps are named.
-    warnings : takes what the run warned of, in words.
+    progress : takes what the run warned of and what failed.
 
     Returns
     -------
@@ -262,7 +262,7 @@ def run_with_progress(
     """
     started = time.monotonic()
     printer = Printer(sys.stdout if out is None else out)
-    progress = Progress()
+    progress = progress or Progress()
     log_path.parent.mkdir(parents=True, exist_ok=True)
     with log_path.open("wb") as log:
         child = subprocess.Popen(  # noqa: S603 - the command is the caller's own
@@ -283,7 +283,6 @@ def run_with_progress(
             code = child.wait()
     printer.lines(progress.flush())
     code = 128 - code if code < 0 else code
-    (warnings if warnings is not None else []).extend(progress.warnings)
     printer.lines(_closing(progress, code, time.monotonic() - started, log_path))
     return code
 
@@ -295,7 +294,7 @@ def _closing(progress: Progress, code: int, seconds: float, log_path: Path) -> I
     if code == 0:
         yield f"Done: {done}. Full log: {log_path}"
         return
-    if not progress.failures and code < 128:
+    if not progress.failed and code < 128:
         yield "  x  the run did not start or was not finished"
         yield from (f"     {line}" for line in progress.unexplained_error().splitlines())
     if progress.not_run:

@@ -74,4 +74,4 @@ def test_jobs_schedules_and_the_sensor_are_there(loaded: dg.Definitions) -> None
     assert not any(key.endswith("candidate_model") for key in scored), "scoring trains nothing"
     assert [
         sensor.name for sensor in repository.sensor_defs if sensor.name != "default_automation_condition_sensor"
-    ] == ["retrain_on_drift"]
+    ] == ["alert_on_failure", "forget_recovered", "retrain_on_drift"]

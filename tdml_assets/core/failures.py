@@ -1,0 +1,136 @@
+"""Failed sessions and workflows that are off: which causes people are told of, once each until they recover.
+
+Belongs here: what a cause is, which channels wait for it, its alert. Does not: finding failures (``automation/failure_alerts.py``,
+``cli.py``), keeping who was told (``resources/failure_ledger.py``), sending (``destinations/alerts.py``).
+
+An alert names the workflow, the stage and the class of the error, never its text: that may quote a customer's value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from tdml_assets.core.alerts import Alert
+
+Kind = Literal["session", "workflow"]
+#: Workflow of a stage that all of them need.
+EVERY_WORKFLOW = "all"
+#: Of these the episode of broken data tells people already.
+_TOLD_AS_BROKEN_DATA = ("BrokenDataError", "may_be_published", "data_is_whole")
+_STATES = {"failed": "failed", "off": "is off", "kept": "keeps the attributes of an earlier session"}
+
+#: Names of the channels that took the alert, per key of a cause.
+Ledger = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One cause.
+
+    Parameters
+    ----------
+    workflow : its name, or ``all`` for a stage that every workflow needs.
+    stage : asset, or stage of the workflow, that ended with the error.
+    error : class of the error, or name of the blocking check.
+    session_id : session in which it was seen.
+    state : what became of the workflow; ``failed`` for a whole run.
+    log : where the error can be read.
+    kind : ``session`` for a step of a run that failed, ``workflow`` for a workflow that ended early in one that succeeded.
+    """
+
+    workflow: str
+    stage: str
+    error: str
+    session_id: str = ""
+    state: str = "failed"
+    log: str | None = None
+    kind: Kind = "session"
+
+    @property
+    def key(self) -> str:
+        """Equal for equal causes: workflow, stage and class of the error."""
+        return f"{self.kind}:{self.workflow}:{self.stage}:{self.error}"
+
+
+def error_name(text: str) -> str:
+    """Class of an error, or name of the blocking check, from what is printed of it; never a word of its message."""
+    blocked = re.fullmatch(r"stopped by a blocking check: \S+: (?P<name>\w+)(?:, .*)?", text, re.DOTALL)
+    found = blocked or re.match(r"(?P<name>[A-Za-z_]\w*(?:Error|Exception|Interrupt|Refused|Full|Exit))\b", text)
+    return found["name"] if found else "dbt" if text.startswith("dbt failed") else "unknown error"
+
+
+def failure_of_step(step: str, text: str, workflows: Collection[str], session_id: str, log: str | None) -> Failure:
+    """The cause behind a failed step.
+
+    Parameters
+    ----------
+    step : Dagster's name of it, such as ``churn__training_table``.
+    text : what is printed of the error.
+    """
+    name = step.replace("/", "__").partition("__")[0]
+    workflow = name if name in workflows else EVERY_WORKFLOW
+    return Failure(workflow, step.replace("__", "/"), error_name(text), session_id, log=log)
+
+
+def failures_of_outcomes(rows: Iterable[Mapping[str, object]]) -> list[Failure]:
+    """Causes among rows of ``monitoring.workflow_outcomes``: workflows without new attributes, or that need a person."""
+    return [
+        Failure(
+            workflow=str(row["workflow"]),
+            stage=str(row["stopped_at"] or "publication"),
+            error=str(row["error"] or "Held"),
+            session_id=str(row["session_id"]),
+            state=str(row["state"]),
+            kind="workflow",
+        )
+        for row in rows
+        if row["state"] in _STATES or (row["state"] == "fallback" and row["needs_person"])
+    ]
+
+
+def is_told_elsewhere(failure: Failure) -> bool:
+    """Whether the alert about broken data has told people of it."""
+    return failure.error in _TOLD_AS_BROKEN_DATA
+
+
+def recovered(
+    ledger: Ledger, workflows: Collection[str], failures: Sequence[Failure], kind: Kind
+) -> dict[str, list[str]]:
+    """The ledger without the causes of one kind that workflows, which ran to the end, no longer have.
+
+    Parameters
+    ----------
+    workflows : that ran; with ``all`` for the stages every one needs.
+    failures : seen in the same run.
+    """
+    current = {failure.key for failure in failures}
+    ended = {(kind, name) for name in workflows}
+    return {key: list(told) for key, told in ledger.items() if key in current or tuple(key.split(":")[:2]) not in ended}
+
+
+def alert_of_failure(failure: Failure) -> Alert:
+    """Write the alert about one cause."""
+    whose = "The session" if failure.workflow == EVERY_WORKFLOW else failure.workflow
+    became = _STATES.get(failure.state, "is scored without a trained model")
+    text = (
+        f"{whose} {became}: {failure.error} at {failure.stage}.\n"
+        "Attributes published before stay as they are.\n"
+        "What to do: read the reason in the run's log or in `tdml-assets status`, mend it, and run the session again. You are "
+        "not told of this cause again until it has recovered."
+    )
+    fields = {
+        "workflow": failure.workflow,
+        "stage": failure.stage,
+        "error": failure.error,
+        "session": failure.session_id,
+        "log": failure.log,
+    }
+    return Alert(
+        key=failure.key,
+        subject=f"{whose} {became} ({failure.error} at {failure.stage})",
+        text=text,
+        fields=tuple((name, value) for name, value in fields.items() if value),
+    )

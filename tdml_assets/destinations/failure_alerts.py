@@ -1,0 +1,63 @@
+"""Telling people of failed sessions, once per cause.
+
+Belongs here: sending what waits and keeping who took it. Does not: what a cause is (``core/failures.py``), channels
+(``alerts.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from tdml_assets.core.alerts import Alerts
+from tdml_assets.core.failures import Failure, Kind, alert_of_failure, is_told_elsewhere, recovered
+from tdml_assets.destinations.alerts import Log, alert_channels, send_alert, warnings_of
+from tdml_assets.resources.failure_ledger import read_ledger, write_ledger
+
+
+def tell_failures(
+    home: Path,
+    alerts: Alerts,
+    environment: Mapping[str, str],
+    failures: Sequence[Failure],
+    log: Log,
+    *,
+    ran: Collection[str] = (),
+    kind: Kind = "session",
+) -> list[str]:
+    """Tell every channel of every cause it does not know yet, and forget those that have recovered.
+
+    Parameters
+    ----------
+    home : state folder.
+    environment : where the variables named in the settings are looked up.
+    failures : of one run.
+    ran : workflows that ran to the end, or as far as ``failures`` say; with ``all`` where the shared stages did.
+    kind : of the causes that ``ran`` is about.
+
+    Returns
+    -------
+    Keys of the causes that some channel took now.
+    """
+    before = read_ledger(home)
+    ledger = recovered(before, ran, failures, kind)
+    channels = alert_channels(alerts, environment, log)
+    sent = []
+    for failure in dict.fromkeys(failures):
+        told = set(ledger.get(failure.key, ()))
+        waiting = [channel for channel in channels if channel.name not in told]
+        if not waiting or is_told_elsewhere(failure):
+            continue
+        alert = alert_of_failure(failure)
+        deliveries = send_alert(waiting, alert)
+        for sentence in warnings_of(deliveries, alert):
+            log.warning(sentence)
+        taken = {one.channel for one in deliveries if one.sent}
+        ledger[failure.key] = sorted(told | taken)
+        sent += [failure.key] if taken else []
+    if ledger != before:
+        try:
+            write_ledger(home, ledger)
+        except OSError as error:
+            log.warning(f"who was told of the failure cannot be kept, the next session tells again: {error.strerror}")
+    return sent
