@@ -76,8 +76,21 @@ def look_before_run(settings: Settings) -> None:
         problems = problems_of(trial, as_of=settings.as_of, accepted=settings.quality.accepted)
     if problems:
         fail("\nerror: ".join(problems), USAGE)
-    for note in notes_of(trial):
+    for note in [*notes_of(trial), *_horizon_notes(settings, trial)]:
         typer.echo(f"note: {note}")
+
+
+def _horizon_notes(settings: Settings, trial: Trial) -> list[str]:
+    """Workflows whose horizon is too long for the history, with the longest that works."""
+    from tdml_assets.core.preflight import may_be_too_short, outlook_of
+
+    if trial.as_of is None or not trial.is_whole or not may_be_too_short(trial.orders, trial.as_of, settings.workflows):
+        return []
+    with expected_errors():
+        from tdml_assets.component import declared_workflows
+
+        outlooks = [outlook_of(spec, trial.orders, trial.as_of) for spec in declared_workflows(settings)]
+    return [f"{outlook.workflow}: {outlook.reason}" for outlook in outlooks if outlook.is_short]
 
 
 def _lines(trial: Trial, outlooks: list[WorkflowOutlook], off: dict[str, str], notes: list[str]) -> list[str]:
@@ -103,7 +116,7 @@ def _lines(trial: Trial, outlooks: list[WorkflowOutlook], off: dict[str, str], n
     ]
     lines += [f"    {month}    {revenue:>16,.2f}" for month, revenue in facts.months]
     lines += [f"Workflows, as of {trial.as_of}"]
-    rows: list[dict[str, Any]] = [vars(outlook) for outlook in outlooks]
+    rows = [{"workflow": one.workflow, "state": one.state, "reason": one.reason} for one in outlooks]
     rows += [{"workflow": name, "state": "off", "reason": reason} for name, reason in off.items()]
     lines += table_lines(sorted(rows, key=lambda row: str(row["workflow"])))
     if notes:

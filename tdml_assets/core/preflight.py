@@ -6,11 +6,11 @@ Belongs here: the facts of a trial load, the problems and notes that follow from
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from tdml_assets.core.data_quality import QualityReport
 from tdml_assets.core.snapshots import HistoryTooShortError, plan_snapshots, plan_split
@@ -22,6 +22,8 @@ from tdml_assets.core.workflow import WorkflowSpec
 _DECLARED_WRONG = ("unreadable", "repeated")
 #: Customers below which no learner of the project trains.
 _FEW_CUSTOMERS = 100
+#: Horizon of the workflows that ship.
+_USUAL_HORIZON_DAYS = 90
 
 
 class PreflightError(SourceError):
@@ -91,11 +93,12 @@ class Trial:
 
 @dataclass(frozen=True)
 class WorkflowOutlook:
-    """Whether a workflow can learn from these orders, and why."""
+    """Whether a workflow can learn from these orders, and why; ``is_short`` where its horizon is too long for a later test."""
 
     workflow: str
     state: Literal["on", "off"]
     reason: str = field(default="")
+    is_short: bool = field(default=False)
 
 
 def problems_of(trial: Trial, *, as_of: date | Literal["latest"], accepted: Sequence[str] = ()) -> list[str]:
@@ -161,6 +164,21 @@ def notes_of(trial: Trial) -> list[str]:
     return notes
 
 
+def may_be_too_short(facts: OrderFacts, as_of: date, overrides: Mapping[str, Mapping[str, Any]] | None) -> bool:
+    """Whether a horizon could be too long for the history, before the workflows' own files are read, which takes seconds.
+
+    Parameters
+    ----------
+    overrides : ``workflows`` of the settings.
+    """
+    horizons = [_USUAL_HORIZON_DAYS]
+    for keys in (overrides or {}).values():
+        target = keys.get("target")
+        days = target.get("horizon_days") if isinstance(target, Mapping) else None
+        horizons += [days] if isinstance(days, int) else []
+    return facts.first_on is not None and (as_of - facts.first_on).days + 1 < 3 * max(horizons)
+
+
 def outlook_of(spec: WorkflowSpec, facts: OrderFacts, as_of: date) -> WorkflowOutlook:
     """Whether the history is long enough for a workflow's horizon."""
     if facts.first_on is None or not telling_of(spec.task).looks_ahead:
@@ -172,13 +190,14 @@ def outlook_of(spec: WorkflowSpec, facts: OrderFacts, as_of: date) -> WorkflowOu
     try:
         plan = plan_snapshots(as_of, facts.first_on, horizon, spec.snapshots)
     except HistoryTooShortError as error:
-        return WorkflowOutlook(spec.name, "off", f"{error}. Longest horizon with a test: {shorter}")
+        return WorkflowOutlook(spec.name, "off", f"{error}. Longest horizon with a test: {shorter}", is_short=True)
     if plan_split(plan).by_customers:
         return WorkflowOutlook(
             spec.name,
             "on",
             f"{span:,} days of orders hold one target of {horizon} days: the test is on other customers, not on a later time. "
             f"Longest horizon with a later test: {shorter}",
+            is_short=True,
         )
     return WorkflowOutlook(
         spec.name, "on", f"{len(plan.labelled)} snapshots to learn from and to test on, up to {plan.labelled[-1]}"

@@ -229,6 +229,16 @@ def test_too_few_customers_are_noted_and_the_run_may_start(
     assert f"{customers} customers with {customers} order lines are too few to learn from" in said
 
 
+def test_a_horizon_longer_than_the_history_is_noted_before_a_run(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_messy_shop(shop.folder / "orders.csv", days=200)
+    shop.settings["workflows"] = {"cltv": {"target": {"horizon_days": 365}}}
+    said = shop.noted(capsys)
+    assert "note: cltv: orders from " in said
+    assert "Longest horizon with a test: workflows: {cltv: {target: {horizon_days: 66}}}" in said
+
+
 def test_large_files_are_judged_by_their_first_rows(
     shop: Shop, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """Finding and fetching raw files: real folders, a real web server and a real S3 server, all on this machine."""
 
 import hashlib
+import re
 import threading
 import types
 from contextlib import contextmanager
@@ -85,6 +86,21 @@ def test_a_path_without_a_file_is_refused_with_the_key_and_the_remedy(tmp_path, 
     (tmp_path / "empty").mkdir()
     with pytest.raises(SourceError, match=said):
         collect(tmp_path, path)
+
+
+def test_files_about_the_data_in_a_folder_are_no_data(tmp_path):
+    for name in ("orders.csv", "README.txt", "readme.csv.txt", "LICENSE.txt", "notice.txt", "readmes-of-2024.csv"):
+        (tmp_path / name).write_text(f"{name}\n", encoding="utf-8")
+    found = find_local("orders", str(tmp_path), tmp_path, (".csv", ".txt"))
+    assert [path.name for path in found] == ["orders.csv", "readmes-of-2024.csv"]
+
+
+def test_a_folder_of_folders_names_the_pattern_to_write(tmp_path):
+    (tmp_path / "data" / "2024").mkdir(parents=True)
+    (tmp_path / "data" / "2024" / "a.csv.gz").write_bytes(b"")
+    with pytest.raises(SourceError, match=re.escape("write path: 'data/**/*.csv.gz'")):
+        find_local("orders", "data", tmp_path, (".csv", ".csv.gz"))
+    assert len(find_local("orders", "data/**/*.csv.gz", tmp_path, (".csv", ".csv.gz"))) == 1
 
 
 def test_of_files_with_equal_content_the_first_is_kept_and_the_others_are_reported(tmp_path):
