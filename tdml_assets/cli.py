@@ -127,7 +127,11 @@ def _require_own_state(settings: Settings, *, fresh: bool = False, same_customer
     if not (settings.home / "warehouse.duckdb").exists() and not (settings.home / "state.json").exists():
         return
     with expected_errors():
-        # Drivers are imported here, which a first run need not wait for.
+        from tdml_assets.resources.state_record import is_as_recorded
+
+        if not (fresh or same_customers) and settings.as_of == "latest" and is_as_recorded(settings):
+            return
+        # Drivers are imported here, which a run on the same files need not wait for.
         from tdml_assets.resources import state_folder
 
         if fresh:
@@ -165,8 +169,12 @@ def run(
 
     settings = _settings()
     _require_sources(settings)
+    if fresh:
+        # The new declaration is looked at first: a state is not set aside for settings that cannot run.
+        look_before_run(settings)
     _require_own_state(settings, fresh=fresh, same_customers=same_customers)
-    look_before_run(settings)
+    if not fresh:
+        look_before_run(settings)
     if workflow:
         select = _selection_of(settings, workflow, select)
     _make_ready(settings)

@@ -53,21 +53,30 @@ def expected_errors() -> Iterator[None]:
 
     Settings, sources, an unknown name and a state folder of other data are exit code 2; a busy or missing state is 1.
     """
-    # Imported late: the drivers take a second, and a command with wrong settings has ended by now.
     from tdml_assets.core.source_rules import SourceError
     from tdml_assets.core.state_identity import StateConflictError
-    from tdml_assets.resources.blobs import BlobConflictError, BlobStoreError
-    from tdml_assets.resources.run_lock import StateBusyError
-    from tdml_assets.resources.warehouse_errors import WarehouseError
 
     try:
         yield
     except (SettingsError, SourceError, StateConflictError, UnknownNameError) as error:
         fail(str(error), USAGE)
-    except (StateBusyError, WarehouseError, EmptyStateError, BlobConflictError, BlobStoreError) as error:
+    except EmptyStateError as error:
+        fail(str(error), FAILED)
+    except RuntimeError as error:
+        if not _is_expected(error):
+            raise
         fail(str(error), FAILED)
     except OSError as error:
         fail(_place_words(error), FAILED)
+
+
+def _is_expected(error: RuntimeError) -> bool:
+    # Imported when something went wrong: the drivers take a second, which a command that works need not wait for.
+    from tdml_assets.resources.blobs import BlobConflictError, BlobStoreError
+    from tdml_assets.resources.run_lock import StateBusyError
+    from tdml_assets.resources.warehouse_errors import WarehouseError
+
+    return isinstance(error, StateBusyError | WarehouseError | BlobConflictError | BlobStoreError)
 
 
 def _place_words(error: OSError) -> str:

@@ -1,7 +1,8 @@
 """The state folder as a whole: whose data it holds, and setting it aside.
 
-Belongs here: ``state.json``, the check before a run and inside one, moving an old state away.
-Does not: what makes two sets of orders the same (``core/state_identity.py``), the run lock (``resources/run_lock.py``).
+Belongs here: the check before a run and inside one, moving an old state away.
+Does not: the record (``resources/state_record.py``), what makes two sets of orders the same (``core/state_identity.py``), the run
+lock (``resources/run_lock.py``).
 """
 
 from __future__ import annotations
@@ -26,21 +27,18 @@ from tdml_assets.core.state_identity import (
     StateConflictError,
     StateIdentity,
     compare_sketch,
-    declared_orders,
     earlier_as_of_message,
     kinds_conflict,
     other_data_message,
-    parse_identity,
     sketch_of,
 )
 from tdml_assets.core.statements import render
 from tdml_assets.resources.raw_tables import LoadReport, load_table
 from tdml_assets.resources.run_lock import hold_state
 from tdml_assets.resources.source_files import FoundFiles, collect_files
+from tdml_assets.resources.state_record import asked_of, read_record, write_record
 from tdml_assets.resources.warehouse import Database, Warehouse, WarehouseBusyError
 from tdml_assets.settings import EVERY_OTHER, SAMPLE_HOME, Settings
-
-IDENTITY_FILE = "state.json"
 
 
 @dataclass(frozen=True)
@@ -56,34 +54,13 @@ class StateFolder:
     home: Path
     asked: Declared
 
-    @property
-    def path(self) -> Path:
-        """The identity file."""
-        return self.home / IDENTITY_FILE
-
     def read(self) -> StateIdentity | None:
-        """The recorded identity; None where none is.
-
-        Raises
-        ------
-        StateConflictError
-            If the file cannot be read.
-        """
-        if not self.path.is_file():
-            return None
-        try:
-            return parse_identity(self.path.read_text(encoding="utf-8"))
-        except (ValueError, OSError) as error:
-            raise StateConflictError(
-                f"{self.path} cannot be read ({error}): restore it, or start anew with tdml-assets run --fresh"
-            ) from None
+        """The recorded identity; None where none is."""
+        return read_record(self.home)
 
     def write(self, identity: StateIdentity) -> None:
-        """Record an identity; a reader sees the old one or the new one."""
-        self.home.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(".tmp")
-        temporary.write_text(identity.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        temporary.replace(self.path)
+        """Record an identity."""
+        write_record(self.home, identity)
 
     def remembered(self, database: Database | None) -> StateIdentity | None:
         """The recorded identity; of a folder without a record, what its tables tell.
@@ -191,8 +168,7 @@ class StateFolder:
 
 def state_folder(settings: Settings) -> StateFolder:
     """The state folder of some settings."""
-    orders = settings.sources.orders
-    return StateFolder(settings.home, declared_orders(orders, str(settings.base_folder), settings.sample))
+    return StateFolder(settings.home, asked_of(settings))
 
 
 def load_recognised(
