@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +29,7 @@ from benchmarks import robustness_bundles as bundles
 #: Longest time one variant may take.
 _SECONDS = 60
 _TOLERANCE = 1e-9
+Scores = np.ndarray[Any, np.dtype[np.float64]]
 #: Said of a variant that is another model in itself, and that the warehouse knows not to be the one that was trained.
 WITH_RECORD = "refused with the record of the warehouse"
 
@@ -86,14 +88,18 @@ def variant(
     return original, *bundles.deform(original, rng)
 
 
-def judge(folder: Path, original: bundles.Original, files: bundles.Files, manifest: bytes | None) -> tuple[str, str]:
-    """Store a variant below ``folder``, load and score it. Returns the verdict and the error."""
+def judge(
+    folder: Path, original: bundles.Original, right: Scores, files: bundles.Files, manifest: bytes | None
+) -> tuple[str, str]:
+    """Store a variant below ``folder``, load and score it. Returns the verdict and the error.
+
+    Parameters
+    ----------
+    right : what the version gives as it was stored.
+    """
     root = folder / "store"
     shutil.rmtree(root, ignore_errors=True)
     try:
-        bundles.store(root, original, original.files)
-        right = bundles.load(root, original.estimator).scores
-        shutil.rmtree(root)
         bundles.store(root, original, files, manifest)
         scores = bundles.load(root, original.estimator).scores
     except bundles.REFUSED as error:
@@ -112,12 +118,22 @@ def judge(folder: Path, original: bundles.Original, files: bundles.Files, manife
 
 def _work(folder: Path, seed: int, first: int, last: int) -> Iterator[list[str]]:
     originals = pickle.loads((folder / "originals").read_bytes())
+    right: dict[str, Scores] = {}
     for number in range(first, last):
         original, what, files, manifest = variant(originals, seed, number)
         yield [what]
         signal.alarm(_SECONDS)
-        yield [what, *judge(folder, original, files, manifest)]
+        if original.estimator not in right:
+            right[original.estimator] = _right(folder, original)
+        yield [what, *judge(folder, original, right[original.estimator], files, manifest)]
         signal.alarm(0)
+
+
+def _right(folder: Path, original: bundles.Original) -> Scores:
+    root = folder / "right"
+    shutil.rmtree(root, ignore_errors=True)
+    bundles.store(root, original, original.files)
+    return bundles.load(root, original.estimator).scores
 
 
 if __name__ == "__main__":
