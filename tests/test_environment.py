@@ -3,6 +3,8 @@
 import os
 import re
 import stat
+import subprocess
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -71,6 +73,23 @@ def test_an_empty_state_is_said_in_one_line(tmp_path: Path, monkeypatch: pytest.
     done = CliRunner().invoke(app, ["summary"])
     assert done.exit_code == 1
     assert re.fullmatch(r"error: there is no warehouse at .* yet: .*\n", done.output)
+
+
+def test_a_warehouse_that_another_process_holds_is_said_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("TDML_HOME", str(home))
+    monkeypatch.setenv("TDML_WAREHOUSE__WAIT_SECONDS", "0")
+    code = f"import duckdb, sys; c = duckdb.connect({str(home / 'warehouse.duckdb')!r}); print(1, flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        done = CliRunner().invoke(app, ["summary"])
+        other.communicate()
+    assert done.exit_code == 1
+    assert re.fullmatch(r"error: the warehouse .* is held by another process .*PID \d+.*\n", done.output)
 
 
 def test_nothing_reports_home(tmp_path: Path) -> None:

@@ -621,3 +621,17 @@ def test_the_resource_reads_its_secret_from_the_environment_only_when_it_runs(se
     assert SECRET not in repr(resource)
     assert dg.materialize([model], resources={"store": resource}).success
     assert s3_resource(server, bucket).open().versions("cltv") == [FIRST.version]
+
+
+def test_a_removed_version_is_gone_with_all_its_files_and_the_others_stay(place):
+    store = place.open()
+    old, new = manifest(), manifest(data="d2")
+    for one in (old, new):
+        store.write(one, FILES)
+    store.remove("cltv", old.version)
+    assert store.versions("cltv") == [new.version]
+    assert store.orphans("cltv") == []
+    assert store.read("cltv", new.version).files == FILES
+    with pytest.raises(LookupError, match="no complete version"):
+        store.read("cltv", old.version)
+    assert store.write(old, FILES), "it can be stored again"
