@@ -163,6 +163,7 @@ def run(
     Exit codes: 0 published; 1 failed, nothing changed; 2 wrong settings or other data, nothing ran;
     3 published, and a person is needed.
     """
+    from tdml_assets.commands.outcomes import FAILED, exit_code_of_session
     from tdml_assets.commands.run_alerts import tell_of_run
     from tdml_assets.progress import Progress, run_with_progress
     from tdml_assets.resources.old_files import remove_files
@@ -191,9 +192,12 @@ def run(
             f"the run failed (exit code {code}); results of earlier runs are as they were. Full log: {log_path}",
             err=True,
         )
-        raise typer.Exit(code if code > 0 else 1)
+        raise typer.Exit(FAILED)
     if select == "*":
         _print_summary(as_json=False, notes=progress.warnings)
+    code = exit_code_of_session(settings)
+    if code:
+        raise typer.Exit(code)
 
 
 @app.command()

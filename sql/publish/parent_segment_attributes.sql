@@ -1,4 +1,5 @@
--- One row per customer whom any of the workflows has scored; NULL where a workflow does not know the customer.
+-- One row per customer whom any of the workflows has scored; NULL where a workflow does not know the customer. Workflows without
+-- new scores (others) keep the attributes of the last publication, or have none.
 -- Deciles and percentiles are whole-number arithmetic on the row number, so that they are the same on every machine.
 with
 {% for workflow in workflows %}
@@ -58,8 +59,21 @@ select
     , {{ ("attributes_" ~ workflow.name) | identifier }}.{{ attribute.name | identifier }}
 {% endfor %}
 {% endfor %}
+{% for workflow in others if workflow.carried %}
+{% for attribute in workflow.attributes %}
+    , carried.{{ attribute.name | identifier }}
+{% endfor %}
+{% endfor %}
+{% for workflow in others if not workflow.carried %}
+{% for attribute in workflow.attributes %}
+    , null as {{ attribute.name | identifier }}
+{% endfor %}
+{% endfor %}
 from population
 {% for workflow in workflows %}
 left join {{ ("attributes_" ~ workflow.name) | identifier }}
     on population.customer_id = {{ ("attributes_" ~ workflow.name) | identifier }}.customer_id
 {% endfor %}
+{% if others | selectattr("carried") | list %}
+left join {{ carried_table | identifier }} as carried on population.customer_id = carried.customer_id
+{% endif %}

@@ -4,17 +4,21 @@ Belongs here: publishing past the blocking checks, and delivering. Does not: rul
 what a destination does (``destinations/``).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import dagster as dg
 
+from tdml_assets.assets.isolation import begin_outcome, keep_outcome
 from tdml_assets.assets.pages import OverviewPage
 from tdml_assets.assets.sessions import as_of, record_session, session_id_of
 from tdml_assets.core.attributes import CATALOG, WorkflowAttributes, catalog_rows, parent_segment_contract
 from tdml_assets.core.contracts import Column
 from tdml_assets.core.features import FEATURES_TABLE, features_table
-from tdml_assets.core.publication import publish
+from tdml_assets.core.outcome import Outcome, published_as
+from tdml_assets.core.publication import Published, publish
 from tdml_assets.core.statements import render
 from tdml_assets.core.workflow import WorkflowSpec
 from tdml_assets.destinations.files import FilesDestination
@@ -24,6 +28,8 @@ from tdml_assets.resources.housekeeping import prune, read_needed
 from tdml_assets.resources.platform import build_model_store, s3_client
 from tdml_assets.resources.warehouse import Database, Warehouse
 from tdml_assets.settings import Settings
+
+_REVIEW = "look at the predictions of this session and at the session report"
 
 _KEYS = [dg.AssetKey(["audience", "parent_segment_attributes"]), dg.AssetKey(["audience", "attribute_catalog"])]
 
@@ -85,20 +91,22 @@ def _build_publication(
     ) -> tuple[dg.MaterializeResult, dg.MaterializeResult]:
         with warehouse.write() as database:
             day = as_of(database)
-            expected, eligible = _eligible(database, tables, day)
+            eligible = _eligible(database, tables, day)
+            outcomes = {wf.workflow: begin_outcome(database, context, wf.workflow) for wf in publishing}
             done = publish(
                 database,
                 publishing,
                 session_id=session_id_of(context),
                 as_of=day,
-                expected_customers=expected,
+                expected_customers=lambda workflows: _expected(database, tables, workflows, day),
                 eligible=eligible,
+                outcomes={name: outcome for name, outcome in outcomes.items() if outcome.ran},
             )
-            for workflow in publishing:
-                record_session(database, context, workflow.workflow, status="published")
+            _close_outcomes(database, context, outcomes, done)
         keep_house(context, warehouse, settings)
         overview.write(warehouse)
-        context.log.info(f"report: {done.rows} customers x {done.attributes} attributes")
+        without = f"; without new scores: {', '.join(done.withheld)}" if done.withheld else ""
+        context.log.info(f"report: {done.rows} customers x {done.attributes} attributes{without}")
         evidence = {name: value for name, value in done.evidence.items() if isinstance(value, (int, float, str))}
         return (
             dg.MaterializeResult(
@@ -114,13 +122,39 @@ def _build_publication(
     return publish_attributes
 
 
-def _eligible(database: Database, tables: Mapping[str, tuple[str, str]], day: date) -> tuple[int, dict[str, int]]:
-    """Customers whom any of the workflows scores on a day, and whom each does; one never scored yet has no view: every one."""
-    there = {name: table if database.columns(table) else FEATURES_TABLE for name, table in tables.items()}
-    rows = database.rows(render("publish/eligible", tables=there, day=day))
+def _eligible(database: Database, tables: Mapping[str, tuple[str, str]], day: date) -> dict[str, int]:
+    """Customers whom each workflow scores on a day."""
+    rows = _count_eligible(database, tables, day)
     counts = {row["workflow"]: row["customers"] for row in rows if row["workflow"] is not None}
-    (any_of,) = [row["customers"] for row in rows if row["workflow"] is None]
-    return any_of, {name: counts.get(name, 0) for name in tables}
+    return {name: counts.get(name, 0) for name in tables}
+
+
+def _expected(database: Database, tables: Mapping[str, tuple[str, str]], workflows: Collection[str], day: date) -> int:
+    """Customers whom any of some workflows scores on a day."""
+    rows = _count_eligible(database, {name: tables[name] for name in workflows}, day)
+    (found,) = [int(row["customers"]) for row in rows if row["workflow"] is None]
+    return found
+
+
+def _count_eligible(database: Database, tables: Mapping[str, tuple[str, str]], day: date) -> list[dict[str, Any]]:
+    # A workflow that was never scored has no view yet: it takes every customer.
+    there = {name: table if database.columns(table) else FEATURES_TABLE for name, table in tables.items()}
+    return database.rows(render("publish/eligible", tables=there, day=day))
+
+
+def _close_outcomes(
+    database: Database, context: dg.AssetExecutionContext, outcomes: Mapping[str, Outcome], done: Published
+) -> None:
+    """Keep what became of every workflow."""
+    for name, before in outcomes.items():
+        fresh, why = name not in done.withheld, done.withheld.get(name)
+        outcome = before
+        if why is not None and not before.withholds:
+            # Scored and watched, and not sane: only the publication could see it.
+            outcome = replace(before, stopped_at="publication", reason=why, remedy=_REVIEW, needs_person=True)
+        closed = published_as(outcome, fresh=fresh, carried=name in done.carried)
+        keep_outcome(database, closed)
+        record_session(database, context, name, status="published" if fresh else closed.state)
 
 
 def _build_files(settings: Settings, keep: int) -> dg.AssetsDefinition:

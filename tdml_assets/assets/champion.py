@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from tdml_assets.assets.champions import kinds_of
+from tdml_assets.assets.isolation import isolated
 from tdml_assets.assets.sessions import record_session, session_id_of
 from tdml_assets.core.contracts import Column
 from tdml_assets.core.holds import Hold
@@ -113,6 +114,7 @@ def build_champion(spec: WorkflowSpec) -> dg.AssetsDefinition:
         description="The version that scores. One pointer names it and moves atomically, to a candidate that the gate let "
         "through; else it stays, and the reason says by how much the candidate is worse.",
     )
+    @isolated(spec, "champion_model")
     def champion_model(
         context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore
     ) -> dg.MaterializeResult:

@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 
 from tdml_assets.assets.champions import FEATURES_FILE, PREDICTIONS_FILE, SAMPLE_FILE, read_reference
+from tdml_assets.assets.isolation import isolated
 from tdml_assets.assets.references import GoneLive, scored_until_now
 from tdml_assets.assets.sessions import as_of, session_id_of
 from tdml_assets.assets.target_drift import measure_target
@@ -103,6 +104,7 @@ def build_measurement(
             dg.AssetCheckSpec("no_drift", asset=key, description="The data look like what the champion went live with.")
         ],
     )
+    @isolated(spec, "drift", "no_drift", of_champion=True)
     def drift(context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore) -> dg.MaterializeResult:
         session = {"session_id": session_id_of(context), "workflow": spec.name}
         live = scored_until_now(models, spec.name, session["session_id"])
@@ -182,6 +184,7 @@ def _build_report(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition
         description="The columns that moved farthest, drawn by Evidently on a sample of rows, to look at: in a session in which "
         "one moved, or in every one but the model's first with monitor.report_always. No decision depends on it.",
     )
+    @isolated(spec, "drift_report", of_champion=True)
     def drift_report(
         context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore
     ) -> dg.MaterializeResult:

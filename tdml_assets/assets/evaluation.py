@@ -21,6 +21,7 @@ from tdml_assets.assets.gate import (
     read_candidate,
     settle,
 )
+from tdml_assets.assets.isolation import isolated
 from tdml_assets.assets.prepared import read_parameters
 from tdml_assets.assets.sessions import as_of, session_id_of
 from tdml_assets.core.evaluation import Evaluation
@@ -137,6 +138,7 @@ def build_evaluation(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinit
         metadata=table_metadata(MODEL_METRICS),
         check_specs=[check_spec(key)],
     )
+    @isolated(spec, "evaluation", "fit_to_score")
     def evaluation(context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore) -> dg.MaterializeResult:
         session = {"session_id": session_id_of(context), "workflow": spec.name}
         with warehouse.read() as database:
@@ -147,7 +149,10 @@ def build_evaluation(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinit
             found = task.evaluate(measured, spec)
             stats = _keep(database, spec, session, found)
             judged = task.judge(found.metrics["test"], spec)
-            decision = settle(candidate, rival, judged, meet(database, spec, rival, measured), spec)
+            suspicious = task.suspicious(found.metrics["test"], spec)
+            decision = settle(
+                candidate, rival, judged, meet(database, spec, rival, measured), spec, suspicious=suspicious
+            )
             keep_decision(database, context, spec.name, decision)
             shown = gate_metadata(decision) | _show(measured, found, stats, spec)
         context.log.info(f"report: {decision.reason}")

@@ -5,6 +5,7 @@ Belongs here: running them and showing them. Does not: the statistics (``core/ex
 
 import dagster as dg
 
+from tdml_assets.assets.isolation import isolated
 from tdml_assets.assets.sessions import session_id_of
 from tdml_assets.core import exploration as analyses
 from tdml_assets.core import figures
@@ -87,6 +88,7 @@ def build_exploration(spec: WorkflowSpec) -> dg.AssetsDefinition:
             )
         ],
     )
+    @isolated(spec, "exploration", "split_is_fair")
     def exploration(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
         session = {"session_id": session_id_of(context), "workflow": spec.name}
         with warehouse.read() as database:

@@ -17,11 +17,13 @@ import numpy as np
 import pyarrow as pa
 
 from tdml_assets.assets.champions import Measurable, load_measurable
+from tdml_assets.assets.isolation import begin_outcome, keep_outcome
 from tdml_assets.assets.sessions import find_session, record_session, session_id_of
 from tdml_assets.core.bundles import BundleDamagedError, Manifest, evaluated_of
 from tdml_assets.core.features import features_table
 from tdml_assets.core.gate import Comparison, GateDecision, Standing, decide
 from tdml_assets.core.monitoring import GATE, MODEL_PARAMS
+from tdml_assets.core.outcome import held
 from tdml_assets.core.paired import compare, guard_slices, pair_of
 from tdml_assets.core.scope import SCOPE_FILE, Scope, TestWindow, obstacle
 from tdml_assets.core.scoring import score_batch
@@ -39,6 +41,8 @@ from tdml_assets.settings import Settings
 VERSION = "model_version"
 _VIEW = ("gate_rows",)
 _BATCH_ROWS = 65_536
+_WAIT = "it is trained again with the next orders; until then a simpler method scores"
+_REVIEW = "look at the strongest features for one that knows the outcome; if all are known in time, raise the limit"
 _BEHIND = ("total_spend", "total_orders", "days_since_last_order")
 
 Model = TypeVar("Model")
@@ -197,11 +201,18 @@ def _score(database: Database, spec: WorkflowSpec, champion: Measurable, custome
 
 
 def settle(
-    candidate: str, rival: Rival[Any], judged: tuple[bool, str], meeting: Meeting, spec: WorkflowSpec
+    candidate: str,
+    rival: Rival[Any],
+    judged: tuple[bool, str],
+    meeting: Meeting,
+    spec: WorkflowSpec,
+    *,
+    suspicious: bool = False,
 ) -> GateDecision:
-    """What becomes of the candidate."""
-    held, damage = rival.held, rival.damage
-    return decide(Standing(candidate, *judged, rival.version, damage, held, meeting[0], meeting[1]), spec.gate)
+    """What becomes of the candidate. Parameters as of :class:`~tdml_assets.core.gate.Standing`."""
+    on_hold, damage = rival.held, rival.damage
+    standing = Standing(candidate, *judged, rival.version, damage, on_hold, meeting[0], meeting[1], suspicious)
+    return decide(standing, spec.gate)
 
 
 def keep_decision(database: Database, context: dg.AssetExecutionContext, workflow: str, decision: GateDecision) -> None:
@@ -212,6 +223,11 @@ def keep_decision(database: Database, context: dg.AssetExecutionContext, workflo
     if not decision.promote and decision.reason not in note:
         note = "; ".join(filter(None, (note, decision.reason)))
     record_session(database, context, workflow, status="evaluated" if decision.promote else "held", note=note)
+    if not decision.can_score and not decision.damaged:
+        before = begin_outcome(database, context, workflow)
+        suspicious = decision.suspicious
+        remedy = _REVIEW if suspicious else _WAIT
+        keep_outcome(database, held(decision.reason, remedy, "evaluation", before, needs_person=suspicious))
 
 
 def gate_metadata(decision: GateDecision) -> dict[str, Any]:
@@ -222,12 +238,11 @@ def gate_metadata(decision: GateDecision) -> dict[str, Any]:
 
 
 def check_result(decision: GateDecision) -> dg.AssetCheckResult:
-    """The check ``fit_to_score``: only without any model that can score does a hold end the run."""
-    severity = dg.AssetCheckSeverity.WARN if decision.can_score else dg.AssetCheckSeverity.ERROR
+    """The check ``fit_to_score``: a hold warns, and the champion or a fallback scores."""
     return dg.AssetCheckResult(
         check_name="fit_to_score",
         passed=decision.promote,
-        severity=severity,
+        severity=dg.AssetCheckSeverity.ERROR if decision.damaged else dg.AssetCheckSeverity.WARN,
         description=decision.reason,
         metadata={"verdict": decision.reason},
     )
@@ -238,7 +253,6 @@ def check_spec(key: dg.AssetKey) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
         "fit_to_score",
         asset=key,
-        blocking=True,
         description="The candidate does better than chance and than a constant, and on the same customers not worse than the "
-        "champion. Otherwise it is held, and the run goes on with the champion; without one that can score, it ends.",
+        "champion. Otherwise it is held, and the champion scores on; where there is none yet, a lifetime model or a rule does.",
     )

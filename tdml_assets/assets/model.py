@@ -18,6 +18,7 @@ from tdml_assets.assets.champions import NOT_THE_MODEL, engine_of, kinds_of, mod
 from tdml_assets.assets.evaluation import CHOSEN, build_evaluation, read_measured, read_splits, read_today
 from tdml_assets.assets.gate import VERSION, scope_of
 from tdml_assets.assets.go_live import describe_today
+from tdml_assets.assets.isolation import isolated
 from tdml_assets.assets.prepared import read_parameters
 from tdml_assets.assets.sessions import as_of, record_session, session_id_of
 from tdml_assets.assets.target_drift import describe_target
@@ -86,6 +87,7 @@ def _store(
     files: Mapping[str, bytes],
     evaluation: Evaluation,
     fingerprint: str,
+    carried: Mapping[str, Any],
 ) -> Manifest:
     """Write the version; returns what it is."""
     described = spec.model_dump(mode="json", exclude=NOT_THE_MODEL)
@@ -98,7 +100,7 @@ def _store(
     }
     manifest = Manifest(
         workflow=spec.name,
-        version=version_name(day, workflow=spec.name, **identity),
+        version=version_name(day, workflow=spec.name, carried=carried, **identity),
         as_of=day,
         features=tuple(ModelFeature(name, "FLOAT") for name in parameters.feature_names),
         target="target",
@@ -136,6 +138,7 @@ def _build_candidate(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinit
         "every labelled row and stores that as an immutable version.",
         metadata={"dagster/table_name": f"{spec.name}.holdout_predictions"},
     )
+    @isolated(spec, "candidate_model")
     def candidate_model(
         context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore
     ) -> dg.MaterializeResult:
@@ -154,7 +157,8 @@ def _build_candidate(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinit
             files |= describe_today(database, spec, candidate.final, parameters) | describe_target(database, spec)
             measured = read_measured(database, spec, candidate.final.recipe.chosen)
             evaluation = task_of(spec).evaluate(measured, spec)
-        stored = _store(store, spec, session["session_id"], day, parameters, files, evaluation, fingerprint)
+        carried = task_of(spec).identity(candidate)
+        stored = _store(store, spec, session["session_id"], day, parameters, files, evaluation, fingerprint, carried)
         version = stored.version
         facts = parameter_rows(spec, candidate, splits, version)
         with warehouse.write() as database:

@@ -1,11 +1,17 @@
-"""<workflow>/predictions: the champion scores every customer known at as_of, in batches, in one transaction."""
+"""<workflow>/predictions: the champion scores every customer known at as_of, in batches, in one transaction.
+
+Where no model was ever promoted, a fallback scores (``fallback.py``).
+"""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
 
 from tdml_assets.assets.champions import LoadedChampion, load_champion, warn_of_libraries
+from tdml_assets.assets.fallback import score_by_fallback
+from tdml_assets.assets.isolation import begin_outcome, isolated, keep_outcome
 from tdml_assets.assets.realised import keep_predictions
 from tdml_assets.assets.sessions import SNAPSHOTS_TABLE, as_of, record_session, session_id_of
 from tdml_assets.assets.training_table import make_features_view
@@ -62,6 +68,28 @@ def _profile(database: Database, table: Sequence[str], spec: WorkflowSpec) -> di
     return database.row(render("predictions/profile", column=task.prediction, highest=task.highest, **tables))
 
 
+def _without_champion(
+    context: dg.AssetExecutionContext, warehouse: Warehouse, spec: WorkflowSpec
+) -> dg.MaterializeResult:
+    task = task_of(spec)
+    table = task.predictions_contract(spec).path
+    session = {"session_id": session_id_of(context), "workflow": spec.name}
+    with warehouse.write() as database:
+        found = score_by_fallback(database, context, spec)
+        labels = label_stats(database, table, {}, task.category)
+        database.replace_slice(LABEL_STATS, session, [{**session, **row} for row in labels])
+        profile = _profile(database, table, spec)
+    passed = found.rows == profile["customers"] == profile["known_customers"] > 0 and not profile["impossible"]
+    context.log.info(f"report: {found.sentence}")
+    check = dg.AssetCheckResult(check_name="every_customer_is_scored", passed=passed, metadata=profile)
+    metadata: dict[str, Any] = {
+        "dagster/row_count": found.rows,
+        "scored by": found.version,
+        "why": found.sentence,
+    }
+    return dg.MaterializeResult(metadata={**metadata, "categories": table_preview(labels)}, check_results=[check])
+
+
 def build_predictions(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition:
     """The asset of one workflow, with its blocking check."""
     task = task_of(spec)
@@ -86,9 +114,12 @@ def build_predictions(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefini
             )
         ],
     )
+    @isolated(spec, "predictions", "every_customer_is_scored")
     def predictions(
         context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore
     ) -> dg.MaterializeResult:
+        if models.open().champion(spec.name) is None:
+            return _without_champion(context, warehouse, spec)
         with warehouse.read() as database:
             recorded = recorded_versions(database, spec.name)
         champion = load_champion(models, spec, settings, recorded)
@@ -101,6 +132,7 @@ def build_predictions(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefini
             labels = label_stats(database, contract.path, {}, task.category)
             database.replace_slice(LABEL_STATS, session, [{**session, **row} for row in labels])
             record_session(database, context, spec.name, **scored)
+            keep_outcome(database, replace(begin_outcome(database, context, spec.name), method="champion"))
             profile = _profile(database, contract.path, spec)
             shown = task.look(database, spec)
         passed = count == profile["customers"] == profile["known_customers"] > 0 and not profile["impossible"]

@@ -4,6 +4,7 @@ import json
 
 import dagster as dg
 
+from tdml_assets.assets.isolation import isolated
 from tdml_assets.assets.sessions import record_session
 from tdml_assets.core.contracts import Column, TableContract
 from tdml_assets.core.features import choose_features, features_table
@@ -76,6 +77,7 @@ def build_preparation(spec: WorkflowSpec) -> list[dg.AssetsDefinition]:
         description="Fill values, bounds, scales and categories, fitted on the training split only.",
         metadata=table_metadata(contract),
     )
+    @isolated(spec, "preparation_parameters")
     def preparation_parameters(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
         with warehouse.write() as database:
             parameters = fit_parameters(database, spec)
@@ -101,6 +103,7 @@ def build_preparation(spec: WorkflowSpec) -> list[dg.AssetsDefinition]:
         description="The training table as the learner sees it. Scoring is prepared by the same statement.",
         metadata={"dagster/table_name": f"{spec.name}.prepared"},
     )
+    @isolated(spec, "prepared")
     def prepared(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
         with warehouse.write() as database:
             parameters = read_parameters(database, spec.name)

@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from tdml_assets.assets.isolation import isolated
 from tdml_assets.assets.sessions import SNAPSHOTS_TABLE, as_of
 from tdml_assets.assets.snapshots import ORDERS_TABLE
 from tdml_assets.core.figures_monitoring import realised_means
@@ -192,6 +193,7 @@ def build_realised(spec: WorkflowSpec) -> dg.AssetsDefinition:
         "since: kept as 'realised' under the session that predicted.",
         metadata=table_metadata(MODEL_METRICS),
     )
+    @isolated(spec, "realised")
     def realised(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
         with warehouse.write() as database:
             days = meet_what_happened(database, spec)

@@ -12,6 +12,7 @@ import dagster as dg
 import pyarrow as pa
 
 from tdml_assets.assets.guards import require_whole_data
+from tdml_assets.assets.isolation import isolated
 from tdml_assets.assets.recommendation_model import build_recommendation_model
 from tdml_assets.assets.recommendation_scoring import build_recommendation_scoring
 from tdml_assets.assets.sessions import as_of, record_session, session_id_of
@@ -47,8 +48,9 @@ def _plan(database: Database, spec: WorkflowSpec, day: date) -> tuple[Windows, i
     if not found["line_count"]:
         raise NoProductsError(
             f"no order line up to {day} names a product to recommend (recommendation.include {list(wanted['include'])}, "
-            f"exclude {list(wanted['exclude'])}): map product_id under sources.orders.columns, correct the patterns, or "
-            f"leave {spec.name} out under workflows"
+            f"exclude {list(wanted['exclude'])})",
+            "map product_id under sources.orders.columns, correct the patterns, or "
+            f"leave {spec.name} out under workflows",
         )
     return plan_windows(day, found["first_ordered_on"], spec.target.horizon_days), found["line_count"]
 
@@ -80,6 +82,7 @@ def _build_training_table(spec: WorkflowSpec) -> dg.AssetsDefinition:
         f"the {spec.target.horizon_days} days after it, and as_of, from which the stored model learns.",
         metadata=table_metadata(contract),
     )
+    @isolated(spec, "training_table")
     def training_table(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
         with warehouse.write() as database:
             require_whole_data(database, session_id_of(context))
@@ -128,6 +131,7 @@ def _build_exploration(spec: WorkflowSpec) -> dg.AssetsDefinition:
         description="Every product as customers bought it: how many, how often, how many came back for it.",
         metadata=table_metadata(contract),
     )
+    @isolated(spec, "exploration")
     def exploration(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
         table = training_contract(spec.name).path
         with warehouse.write() as database:

@@ -22,6 +22,7 @@ from tdml_assets.assets.gate import (
     read_candidate,
     settle,
 )
+from tdml_assets.assets.isolation import isolated
 from tdml_assets.assets.sessions import session_id_of
 from tdml_assets.core.bundles import evaluated_of, refusing_damage
 from tdml_assets.core.golden import GOLDEN_FILE, check_golden
@@ -150,6 +151,7 @@ def build_recommendation_evaluation(spec: WorkflowSpec) -> dg.AssetsDefinition:
         metadata=table_metadata(MODEL_METRICS),
         check_specs=[check_spec(key)],
     )
+    @isolated(spec, "evaluation", "fit_to_score")
     def evaluation(context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore) -> dg.MaterializeResult:
         with warehouse.read() as database:
             candidate = read_candidate(database, context, spec.name)

@@ -18,6 +18,7 @@ from tdml_assets.assets.champions import NOT_THE_MODEL, tier_of
 from tdml_assets.assets.gate import (
     VERSION,
 )
+from tdml_assets.assets.isolation import isolated
 from tdml_assets.assets.recommendation_evaluation import (
     PARTS,
     build_recommendation_evaluation,
@@ -159,6 +160,7 @@ def _build_candidate(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinit
         "once more from everything and stores that as an immutable version.",
         metadata=table_metadata(holdout_contract(spec.name)),
     )
+    @isolated(spec, "candidate_model")
     def candidate_model(
         context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore
     ) -> dg.MaterializeResult:

@@ -5,7 +5,7 @@ Does not: ranking (``core/recommendation/``), statistics (``core/drift.py``).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +14,8 @@ import pyarrow as pa
 
 from tdml_assets.assets.champions import read_reference, warn_of_libraries
 from tdml_assets.assets.drift import build_measurement
+from tdml_assets.assets.fallback import score_by_fallback
+from tdml_assets.assets.isolation import begin_outcome, isolated, keep_outcome
 from tdml_assets.assets.realised import keep_predictions
 from tdml_assets.assets.recommendation_model import DISCOVERIES_FILE, ENGINE, HABITS_FILE
 from tdml_assets.assets.references import GoneLive
@@ -98,9 +100,8 @@ def recommend_all(database: Database, spec: WorkflowSpec, model: Recommender, se
     return rows
 
 
-def _profile(database: Database, spec: WorkflowSpec, model: Recommender) -> dict[str, Any]:
+def _profile(database: Database, spec: WorkflowSpec, length: int) -> dict[str, Any]:
     """Counts of what must hold, and the ranks that every customer must have."""
-    length = min(model.count + model.discover_count, len(model.products))
     found = database.row(
         render(
             "recommendation/profile",
@@ -161,9 +162,12 @@ def _build_predictions(spec: WorkflowSpec) -> dg.AssetsDefinition:
             )
         ],
     )
+    @isolated(spec, "predictions", "every_customer_has_recommendations")
     def predictions(
         context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore
     ) -> dg.MaterializeResult:
+        if models.open().champion(spec.name) is None:
+            return _without_champion(context, warehouse, spec)
         with warehouse.read() as database:
             recorded = recorded_versions(database, spec.name)
         champion = load_recommender(models, spec.name, recorded)
@@ -176,7 +180,10 @@ def _build_predictions(spec: WorkflowSpec) -> dg.AssetsDefinition:
             slots = database.rows(render("recommendation/first_choices", table=contract.path))
             database.replace_slice(LABEL_STATS, session, [{**session, **row} for row in slots])
             record_session(database, context, spec.name, **scored)
-            profile = _profile(database, spec, champion.model)
+            keep_outcome(database, replace(begin_outcome(database, context, spec.name), method="champion"))
+            model = champion.model
+            length = min(model.count + model.discover_count, len(model.products))
+            profile = _profile(database, spec, length)
             overlap = _overlap(database, spec)
         context.log.info(f"report: {profile['customers']} customers x {profile['ranks']} ranks")
         metadata = {"dagster/row_count": count, "model_version": champion.manifest.version, **_show(overlap, slots)}
@@ -186,6 +193,29 @@ def _build_predictions(spec: WorkflowSpec) -> dg.AssetsDefinition:
         return dg.MaterializeResult(metadata=metadata, check_results=[check])
 
     return predictions
+
+
+def _without_champion(
+    context: dg.AssetExecutionContext, warehouse: Warehouse, spec: WorkflowSpec
+) -> dg.MaterializeResult:
+    contract = predictions_contract(spec.name)
+    session = {"session_id": session_id_of(context), "workflow": spec.name}
+    with warehouse.write() as database:
+        found = score_by_fallback(database, context, spec)
+        slots = database.rows(render("recommendation/first_choices", table=contract.path))
+        database.replace_slice(LABEL_STATS, session, [{**session, **row} for row in slots])
+        ranks = database.row(render("fallback/ranks", table=contract.path))["ranks"]
+        profile = _profile(database, spec, ranks)
+    context.log.info(f"report: {found.sentence}")
+    check = dg.AssetCheckResult(
+        check_name="every_customer_has_recommendations", passed=is_whole(profile), metadata=profile
+    )
+    metadata: dict[str, Any] = {
+        "dagster/row_count": found.rows,
+        "scored by": found.version,
+        "why": found.sentence,
+    }
+    return dg.MaterializeResult(metadata=metadata, check_results=[check])
 
 
 def _show(overlap: ProductOverlap, slots: list[dict[str, Any]]) -> dict[str, Any]:

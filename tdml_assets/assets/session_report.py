@@ -6,6 +6,7 @@ Belongs here: reading, the blocking check. Does not: placing files (``assets/pag
 
 import dagster as dg
 
+from tdml_assets.assets.isolation import isolated
 from tdml_assets.assets.pages import OverviewPage, place, report_path
 from tdml_assets.assets.sessions import as_of, retrains_itself, session_id_of
 from tdml_assets.core.report_reading import prediction_references, read_facts
@@ -40,6 +41,7 @@ def build_session_report(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDef
             )
         ],
     )
+    @isolated(spec, "session_report", "may_be_published", of_champion=True)
     def session_report(
         context: dg.AssetExecutionContext,
         warehouse: Warehouse,

@@ -11,7 +11,7 @@ import dagster as dg
 
 from tdml_assets.core.contracts import Column, TableContract
 from tdml_assets.core.latest_day import read_latest_day
-from tdml_assets.core.snapshots import SnapshotPlan, plan_snapshots
+from tdml_assets.core.snapshots import HistoryTooShortError, SnapshotPlan, plan_snapshots
 from tdml_assets.core.statements import render
 from tdml_assets.core.targets import WITHOUT_ROWS
 from tdml_assets.core.workflow import WorkflowSpec
@@ -47,6 +47,14 @@ def plan_of(database: Database, spec: WorkflowSpec, as_of: date) -> SnapshotPlan
     return plan_snapshots(as_of, span["first_order_on"], spec.target.horizon_days, spec.snapshots)
 
 
+def _labelled(database: Database, spec: WorkflowSpec, as_of: date) -> tuple[date, ...]:
+    """Days the workflow learns from; none where the history is too short: its training table says so."""
+    try:
+        return plan_of(database, spec, as_of).labelled
+    except HistoryTooShortError:
+        return ()
+
+
 def build_snapshots(
     specs: Sequence[WorkflowSpec], wanted: date | Literal["latest"], state: StateFolder | None = None
 ) -> dg.AssetsDefinition:
@@ -76,15 +84,15 @@ def build_snapshots(
             as_of = latest.day if isinstance(wanted, str) else wanted
             if state is not None:
                 state.require_order(database, as_of, [spec.name for spec in specs])
-            plans = {spec.name: plan_of(database, spec, as_of) for spec in specs}
-            dates = {as_of}.union(*(plan.labelled for plan in plans.values()))
+            plans = {spec.name: _labelled(database, spec, as_of) for spec in specs}
+            dates = {as_of}.union(*plans.values())
             count = database.replace(
                 SNAPSHOTS, [{"snapshot_date": day, "is_scoring": day == as_of} for day in sorted(dates)]
             )
         context.log.info(f"report: {count} snapshots, {min(dates)} to {as_of}")
         if isinstance(wanted, str) and latest.set_aside:
             context.log.warning(f"report: {latest.sentence}")
-        described = {name: [str(day) for day in plan.labelled] for name, plan in plans.items()}
+        described = {name: [str(day) for day in days] for name, days in plans.items()}
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": count,

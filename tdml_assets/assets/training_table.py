@@ -6,6 +6,7 @@ from datetime import date
 import dagster as dg
 
 from tdml_assets.assets.guards import require_whole_data
+from tdml_assets.assets.isolation import isolated
 from tdml_assets.assets.sessions import as_of, record_session, session_id_of
 from tdml_assets.assets.snapshots import plan_of
 from tdml_assets.core.features import (
@@ -85,6 +86,7 @@ def build_training_table(spec: WorkflowSpec) -> dg.AssetsDefinition:
         description=_describe(spec),
         metadata={"dagster/table_name": f"{spec.name}.training_table"},
     )
+    @isolated(spec, "training_table")
     def training_table(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
         with warehouse.write() as database:
             require_whole_data(database, session_id_of(context))

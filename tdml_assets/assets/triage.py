@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from tdml_assets.assets.alerting import tell
+from tdml_assets.assets.isolation import isolated
 from tdml_assets.assets.pages import report_path
 from tdml_assets.assets.realised import latest_realised
 from tdml_assets.assets.references import scored_until_now
@@ -99,6 +100,7 @@ def build_triage(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition:
         "(a retraining, once per episode), something to look at, or nothing.",
         metadata=table_metadata(TRIAGE),
     )
+    @isolated(spec, "triage", of_champion=True)
     def triage(context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore) -> dg.MaterializeResult:
         now = datetime.now(UTC).replace(tzinfo=None)
         with warehouse.write() as database:

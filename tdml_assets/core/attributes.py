@@ -8,7 +8,8 @@ Does not: reading and writing tables (``core/publication.py``), files (``core/ex
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -34,6 +35,8 @@ CATALOG = TableContract(
         Column("grouping", "VARCHAR", "Folder the attribute is shown under.", nullable=False),
         Column("workflow", "VARCHAR", "Workflow that computes it.", nullable=False),
         Column("description", "VARCHAR", "What it means, and what a NULL means.", nullable=False),
+        Column("as_of", "DATE", "Day its values are of; NULL where it has none."),
+        Column("note", "VARCHAR", "Why its values are not this session's champion's; NULL where they are."),
     ),
 )
 
@@ -177,8 +180,16 @@ def parent_segment_contract(workflows: Sequence[WorkflowAttributes]) -> TableCon
     )
 
 
-def catalog_rows(workflows: Sequence[WorkflowAttributes]) -> list[dict[str, str]]:
-    """Rows of ``audience.attribute_catalog``, in the order of the columns."""
+def catalog_rows(
+    workflows: Sequence[WorkflowAttributes], values: Mapping[str, tuple[date | None, str | None]] | None = None
+) -> list[dict[str, Any]]:
+    """Rows of ``audience.attribute_catalog``, in the order of the columns.
+
+    Parameters
+    ----------
+    values : per workflow, the day its values are of and why they are not this session's champion's.
+    """
+    nothing = (None, None)
     return [
         {
             "column": spec.name,
@@ -186,6 +197,8 @@ def catalog_rows(workflows: Sequence[WorkflowAttributes]) -> list[dict[str, str]
             "grouping": spec.grouping or wf.workflow,
             "workflow": wf.workflow,
             "description": _described(wf, spec),
+            "as_of": (values or {}).get(wf.workflow, nothing)[0],
+            "note": (values or {}).get(wf.workflow, nothing)[1],
         }
         for wf in workflows
         for spec in wf.attributes
@@ -229,6 +242,7 @@ def judge_sanity(
     expected_customers: int | None = None,
     ages_days: Mapping[str, int] | None = None,
     eligible: Mapping[str, int] | None = None,
+    by_rules: Collection[str] = (),
 ) -> tuple[bool, dict[str, Any]]:
     """Whether attributes may be published, and the evidence.
 
@@ -239,11 +253,13 @@ def judge_sanity(
     expected_customers : customers known at the instant, where the caller can count them independently.
     ages_days : per workflow, how much older than the publication its scores are, in days.
     eligible : customers that a workflow scores, where it does not score every known one: the others have no value rightly.
+    by_rules : workflows that a fallback scored: it may leave attributes empty or alike for everybody.
 
     Returns
     -------
     passed, evidence
-        ``evidence["problems"]`` holds one sentence per breach; nothing in it is a customer's value.
+        ``evidence["problems"]`` holds one sentence per breach, ``evidence["of_workflows"]`` those that concern one workflow
+        alone; nothing in it is a customer's value.
     """
     rows, customers = int(profile["row_count"]), int(profile["customers"])
     problems = []
@@ -257,15 +273,19 @@ def judge_sanity(
         problems.append(f"{customers} customers would be published, {population} were scored")
     if expected_customers is not None and population != expected_customers:
         problems.append(f"{population} customers were scored, {expected_customers} are known at this instant")
+    of_workflows: dict[str, list[str]] = {}
     for workflow, age in (ages_days or {}).items():
         if age > limits.max_age_days:
-            problems.append(
+            of_workflows.setdefault(workflow, []).append(
                 f"the scores of {workflow} are {age} days old, at most {limits.max_age_days} are allowed: score again"
             )
     declared = [(wf.workflow, spec) for wf in workflows for spec in wf.attributes]
     for index, (workflow, spec) in enumerate(declared):
         outside = max(0, rows - (eligible or {}).get(workflow, rows))
-        problems += _attribute_problems(profile, index, workflow, spec, limits, outside)
+        found = _attribute_problems(profile, index, workflow, spec, limits, outside, lenient=workflow in by_rules)
+        if found:
+            of_workflows.setdefault(workflow, []).extend(found)
+    problems += [problem for found in of_workflows.values() for problem in found]
     shares = {
         spec.name: int(profile[f"nulls_{index}"]) / rows if rows else 0.0 for index, (_, spec) in enumerate(declared)
     }
@@ -276,12 +296,20 @@ def judge_sanity(
         "ages_days": dict(ages_days or {}),
         "null_shares": shares,
         "problems": problems,
+        "of_workflows": of_workflows,
     }
     return not problems, evidence
 
 
 def _attribute_problems(
-    profile: Mapping[str, Any], index: int, workflow: str, spec: AttributeSpec, limits: SanityLimits, outside: int
+    profile: Mapping[str, Any],
+    index: int,
+    workflow: str,
+    spec: AttributeSpec,
+    limits: SanityLimits,
+    outside: int,
+    *,
+    lenient: bool,
 ) -> list[str]:
     rows = int(profile["row_count"]) - outside
     nulls, not_finite = max(0, int(profile[f"nulls_{index}"]) - outside), int(profile[f"not_finite_{index}"])
@@ -290,6 +318,8 @@ def _attribute_problems(
     problems = []
     if not_finite:
         problems.append(f"{where} is NaN or infinite for {not_finite} customers")
+    if lenient:
+        return problems
     if rows and nulls == rows:
         problems.append(f"{where} has no value for any customer")
     elif nulls > limit * rows:

@@ -264,12 +264,17 @@ def version_name(
     data_fingerprint: str,
     code_version: str,
     libraries: Mapping[str, str],
+    carried: Mapping[str, Any] | None = None,
 ) -> str:
     """Name a version: its as_of date and twelve digits of the hash of all that determines the model.
 
     Equal data, specification, code and library versions give an equal name on every machine.
+
+    Parameters
+    ----------
+    carried : what the fit took over from the champion before it, such as the numbers of segments; left out where empty.
     """
-    identity = {
+    identity: dict[str, Any] = {
         "workflow": workflow,
         "as_of": str(as_of),
         "spec": spec,
@@ -277,6 +282,8 @@ def version_name(
         "code": code_version,
         "libraries": libraries,
     }
+    if carried:
+        identity["carried"] = carried
     return f"{as_of.isoformat()}-{sha256(_json(identity))[:12]}"
 
 

@@ -24,6 +24,7 @@ from tdml_assets.core.classification_metrics import (
     rank_auc,
 )
 from tdml_assets.core.metrics import decile_table, log_loss
+from tdml_assets.core.refusals import RefusedError
 
 Metrics = dict[str, float | None]
 
@@ -87,6 +88,14 @@ class Classification(BaseModel):
         return tuple((name, float(lowest)) for name, lowest in self.grades.items())
 
 
+# By how much the error of a naive score may exceed the model's, as a ratio and as a margin of AUC.
+_NAIVE_ERROR_RATIO, _NAIVE_ERROR_MARGIN = 2.0, 0.02
+
+
+class TooFewOfAClassError(RefusedError):
+    """A split has too few rows with or without the event."""
+
+
 class ClassCounts(NamedTuple):
     """Rows of a split with and without the event."""
 
@@ -103,7 +112,7 @@ def eligibility(counts: Mapping[str, ClassCounts], settings: Classification) -> 
 
     Raises
     ------
-    ValueError
+    TooFewOfAClassError
         Naming every such split with its counts, the bounds and the remedy.
     """
     short = []
@@ -113,9 +122,9 @@ def eligibility(counts: Mapping[str, ClassCounts], settings: Classification) -> 
             if count < bound:
                 short.append(f"{split} has {count} {kind} of {sum(found)} rows, min_{kind} is {bound}")
     if short:
-        raise ValueError(
-            f"not eligible for training: {'; '.join(short)}: change target.horizon_days, add snapshots or customers, or lower "
-            "the bound under classification"
+        raise TooFewOfAClassError(
+            f"not eligible for training: {'; '.join(short)}",
+            "change target.horizon_days, add snapshots or customers, or lower the bound under classification",
         )
 
 
@@ -215,6 +224,32 @@ def with_lift(deciles: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{**row, "lift": row["mean_actual"] * rows / happened if happened else None} for row in deciles]
 
 
+def is_suspicious(test: Mapping[str, float | None], *, auc_limit: float) -> bool:
+    """Whether an AUC is so high that a feature may know the outcome.
+
+    Not where recency or the number of orders alone explain most of it: subscribers who did not renew in time are gone, and
+    everybody can see it. The naive score must leave at most twice the error (1 - AUC) of the model.
+
+    Parameters
+    ----------
+    test : measures of the test split, by :func:`evaluate_classification`.
+    auc_limit : an AUC up to it is never suspicious.
+    """
+    auc, naive = test.get("roc_auc"), _best_naive_auc(test)
+    if auc is None or not math.isfinite(auc) or auc <= auc_limit:
+        return False
+    return naive is None or (1 - naive) > _NAIVE_ERROR_RATIO * (1 - auc) + _NAIVE_ERROR_MARGIN
+
+
+def _best_naive_auc(test: Mapping[str, float | None]) -> float | None:
+    found = [
+        value
+        for name, value in test.items()
+        if name.startswith("baseline_") and name.endswith("_roc_auc") and value is not None
+    ]
+    return max(found, default=None)
+
+
 def may_be_promoted_classification(test: Mapping[str, float | None], *, auc_limit: float = 0.95) -> tuple[bool, str]:
     """Whether a candidate is fit to score, and why not.
 
@@ -238,11 +273,13 @@ def may_be_promoted_classification(test: Mapping[str, float | None], *, auc_limi
             False,
             f"held: it ranks customers no better than chance (AUC {auc:.3f} on the test split, must be above 0.5)",
         )
-    if auc > auc_limit:
+    if is_suspicious(test, auc_limit=auc_limit):
+        naive = _best_naive_auc(test)
+        beside = "" if naive is None else f" and recency or orders alone reach {naive:.3f}"
         return (
             False,
-            f"held: AUC {auc:.3f} on the test split is above {auc_limit:g}, too good to be believed: review the features for "
-            "one that knows the outcome, or raise classification.auc_limit",
+            f"held: AUC {auc:.3f} on the test split is above {auc_limit:g}{beside}, too good to be believed: review the features "
+            "for one that knows the outcome, or raise classification.auc_limit",
         )
     if loss >= constant:
         return (

@@ -110,6 +110,7 @@ class Standing:
     held : why an operator wants no promotion; None where nobody said so.
     obstacle : why the two cannot be compared; None where they were, or where the judge alone decides.
     comparisons : the decisive one first; empty where nothing was compared.
+    suspicious : whether the candidate is too good to be believed, so that a person has to look at it.
     """
 
     candidate: str
@@ -120,6 +121,7 @@ class Standing:
     held: str | None = None
     obstacle: str | None = None
     comparisons: Sequence[Comparison] = ()
+    suspicious: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,10 @@ class GateDecision:
     Parameters
     ----------
     promote : whether it scores from now on.
-    can_score : whether any model can score now: without one, the run has to stop.
+    can_score : whether any model can score now.
+    champion : version that scored before; None for none.
+    damaged : whether there is a champion that cannot score.
+    suspicious : whether a person has to look at the candidate.
     reason : why, for people, with figures.
     rows : rows of ``monitoring.gate`` without their key, at least one.
     """
@@ -138,6 +143,9 @@ class GateDecision:
     can_score: bool
     reason: str
     rows: Sequence[dict[str, Any]]
+    champion: str | None = None
+    damaged: bool = False
+    suspicious: bool = False
 
 
 def decide(standing: Standing, policy: Gate) -> GateDecision:
@@ -153,7 +161,15 @@ def decide(standing: Standing, policy: Gate) -> GateDecision:
     compared = [_row(one) | {"champion": standing.champion} | common for one in standing.comparisons]
     champion = None if standing.champion == standing.candidate else standing.champion
     alone = {"champion": champion, "metric": FIT_TO_SCORE, "slice": ALL, "passed": standing.fit, **common}
-    return GateDecision(promote, can_score, reason, compared or [alone])
+    return GateDecision(
+        promote,
+        can_score,
+        reason,
+        compared or [alone],
+        champion=standing.champion,
+        damaged=standing.damage is not None,
+        suspicious=standing.suspicious,
+    )
 
 
 def _verdict(standing: Standing, policy: Gate) -> tuple[bool, str]:

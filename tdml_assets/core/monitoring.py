@@ -6,6 +6,7 @@ Belongs here: the shape of what is kept about every session. Does not: how a fig
 from __future__ import annotations
 
 from tdml_assets.core.contracts import Column, TableContract
+from tdml_assets.core.outcome import OUTCOMES
 
 _KEY = (
     Column("session_id", "VARCHAR", "Execution of the workflow: the root run's id, so a retry keeps it.", False),
@@ -251,4 +252,5 @@ TABLES = (
     TRIAGE,
     DRIFT_EPISODES,
     GATE,
+    OUTCOMES,
 )

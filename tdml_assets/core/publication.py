@@ -6,8 +6,8 @@ Does not: declarations and rules (``core/attributes.py``), SQL (``sql/publish/``
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +22,15 @@ from tdml_assets.core.attributes import (
     judge_sanity,
     parent_segment_contract,
 )
+from tdml_assets.core.contracts import Column, TableContract
+from tdml_assets.core.outcome import Outcome
 from tdml_assets.core.statements import render
 
 if TYPE_CHECKING:
     from tdml_assets.resources.warehouse import Database
+
+
+_CARRIED = ("audience", "carried_attributes")
 
 
 class PublicationRefusedError(RuntimeError):
@@ -43,12 +48,20 @@ class Scores:
 
 @dataclass(frozen=True)
 class Published:
-    """What one publication wrote."""
+    """What one publication wrote.
+
+    Parameters
+    ----------
+    withheld : why, per workflow whose new scores were not published.
+    carried : those of them whose earlier attributes stay.
+    """
 
     rows: int
     attributes: int
     scores: tuple[Scores, ...]
     evidence: Mapping[str, Any]
+    withheld: Mapping[str, str] = field(default_factory=dict)
+    carried: tuple[str, ...] = ()
 
 
 def find_scores(
@@ -84,39 +97,122 @@ def publish(
     session_id: str,
     as_of: date,
     limits: SanityLimits | None = None,
-    expected_customers: int | None = None,
+    expected_customers: Callable[[Collection[str]], int] | int | None = None,
     eligible: Mapping[str, int] | None = None,
+    outcomes: Mapping[str, Outcome] | None = None,
 ) -> Published:
     """Replace both tables of the ``audience`` schema inside the caller's transaction, and judge what was written.
 
+    A workflow whose scoring or monitoring ended early, or whose attributes are not sane, keeps the attributes of its last
+    publication, as long as they are not older than ``limits.max_age_days``; else its columns are NULL.
+
     Parameters
     ----------
-    expected_customers, eligible : known customers whom any workflow scores, and whom each does.
+    expected_customers, eligible : known customers whom any of some workflows scores, and whom each does.
+    outcomes : what became of each workflow in this session; those left out ran to the end.
 
     Raises
     ------
     PublicationRefusedError
-        If the sanity check fails; nothing has been written then.
+        If no workflow has new scores, or the sanity check fails; nothing has been written then.
     """
-    scores = find_scores(database, workflows, session_id=session_id, as_of=as_of)
+    limits, outcomes = limits or SanityLimits(), outcomes or {}
     contract = parent_segment_contract(workflows)
-    passed, evidence = _judge(
-        database,
-        workflows,
-        scores,
-        as_of=as_of,
-        limits=limits,
-        expected_customers=expected_customers,
-        eligible=eligible,
-    )
-    if not passed:
-        raise PublicationRefusedError(
-            f"{contract.schema}.{contract.name} is not published, the tables of before stay: "
-            + "; ".join(evidence["problems"])
+    withheld = {name: outcome.in_words for name, outcome in outcomes.items() if outcome.withholds}
+    for wf in workflows:
+        if wf.workflow not in outcomes and not database.columns(_predictions(wf.workflow)):
+            withheld[wf.workflow] = "it was never scored: run it too"
+    while True:
+        fresh = [wf for wf in workflows if wf.workflow not in withheld]
+        if not fresh:
+            reasons = "; ".join(f"{name}: {why}" for name, why in withheld.items())
+            raise PublicationRefusedError(f"no workflow has new scores, the tables of before stay: {reasons}")
+        scores = find_scores(database, fresh, session_id=session_id, as_of=as_of)
+        scored = {score.workflow for score in scores}
+        by_rules = {wf.workflow for wf in fresh if wf.workflow in outcomes and outcomes[wf.workflow].by_fallback}
+        passed, evidence = _judge(
+            database,
+            fresh,
+            scores,
+            as_of=as_of,
+            limits=limits,
+            expected_customers=expected_customers(sorted(scored))
+            if callable(expected_customers)
+            else expected_customers,
+            eligible=eligible,
+            by_rules=by_rules,
         )
-    rows = database.replace(contract, render("publish/parent_segment_attributes", **_context(workflows, scores, as_of)))
-    database.replace(CATALOG, catalog_rows(workflows))
-    return Published(rows, len(contract.columns) - 2, scores, evidence)
+        if passed:
+            break
+        alone = evidence["of_workflows"]
+        if len(alone) == len(fresh) or sum(map(len, alone.values())) < len(evidence["problems"]):
+            raise PublicationRefusedError(
+                f"{contract.schema}.{contract.name} is not published, the tables of before stay: "
+                + "; ".join(evidence["problems"])
+            )
+        withheld |= {name: "; ".join(problems) for name, problems in alone.items()}
+    carried = _carried(database, workflows, withheld, as_of, limits)
+    if carried:
+        database.replace(
+            _before(workflows, carried),
+            render("publish/carry", table=contract.path, workflows=[wf for wf in workflows if wf.workflow in carried]),
+        )
+    context = _context(workflows, scores, as_of, carried)
+    rows = database.replace(contract, render("publish/parent_segment_attributes", **context))
+    if carried:
+        database.execute(render("warehouse/drop_table", table=_CARRIED))
+    notes = _notes(scores, carried, withheld, outcomes)
+    database.replace(CATALOG, catalog_rows(workflows, notes))
+    return Published(rows, len(contract.columns) - 2, scores, evidence, withheld, tuple(carried))
+
+
+def _carried(
+    database: Database,
+    workflows: Sequence[WorkflowAttributes],
+    withheld: Mapping[str, str],
+    as_of: date,
+    limits: SanityLimits,
+) -> dict[str, date]:
+    """Day of the attributes of each withheld workflow that are kept from the last publication."""
+    if not withheld or "as_of" not in database.columns(CATALOG.path):
+        return {}
+    published = database.columns(parent_segment_contract(workflows).path)
+    days = {row["workflow"]: row["as_of"] for row in database.rows(render("publish/days", table=CATALOG.path))}
+    found = {}
+    for wf in workflows:
+        day, whole = days.get(wf.workflow), all(spec.name in published for spec in wf.attributes)
+        if wf.workflow in withheld and whole and day is not None and 0 <= (as_of - day).days <= limits.max_age_days:
+            found[wf.workflow] = day
+    return found
+
+
+def _before(workflows: Sequence[WorkflowAttributes], carried: Mapping[str, date]) -> TableContract:
+    columns = [
+        Column(spec.name, spec.sql_type, spec.description)
+        for wf in workflows
+        if wf.workflow in carried
+        for spec in wf.attributes
+    ]
+    return TableContract(
+        *_CARRIED,
+        "Attributes on their way from the last publication to this one.",
+        (Column("customer_id", "VARCHAR", "Customer.", nullable=False), *columns),
+    )
+
+
+def _notes(
+    scores: Sequence[Scores], carried: Mapping[str, date], withheld: Mapping[str, str], outcomes: Mapping[str, Outcome]
+) -> dict[str, tuple[date | None, str | None]]:
+    """Per workflow, the day its values are of and why they are not this session's champion's."""
+    notes: dict[str, tuple[date | None, str | None]] = {}
+    for score in scores:
+        outcome = outcomes.get(score.workflow)
+        how = f"scored by {outcome.method}: {outcome.in_words}" if outcome is not None and outcome.by_fallback else None
+        notes[score.workflow] = (score.as_of, how)
+    for name, why in withheld.items():
+        day = carried.get(name)
+        notes[name] = (day, f"no values: {why}" if day is None else f"values of {day}: {why}")
+    return notes
 
 
 def _judge(
@@ -125,27 +221,32 @@ def _judge(
     scores: Sequence[Scores],
     *,
     as_of: date,
-    limits: SanityLimits | None,
+    limits: SanityLimits,
     expected_customers: int | None,
     eligible: Mapping[str, int] | None,
+    by_rules: Collection[str],
 ) -> tuple[bool, dict[str, Any]]:
-    context = _context(workflows, scores, as_of)
+    context = _context(workflows, scores, as_of, {})
     specs = [spec for wf in workflows for spec in wf.attributes]
     profile = database.row(render("publish/profile", attributes=specs, **context))
     return judge_sanity(
         profile,
         workflows,
-        limits or SanityLimits(),
+        limits,
         population=int(database.row(render("publish/population", **context))["customers"]),
         expected_customers=expected_customers,
         eligible=eligible,
         ages_days={score.workflow: (as_of - score.as_of).days for score in scores},
+        by_rules=by_rules,
     )
 
 
-def _context(workflows: Sequence[WorkflowAttributes], scores: Sequence[Scores], as_of: date) -> dict[str, Any]:
+def _context(
+    workflows: Sequence[WorkflowAttributes], scores: Sequence[Scores], as_of: date, carried: Collection[str]
+) -> dict[str, Any]:
+    """What the statements of ``sql/publish/`` ask for: ``workflows`` have new scores, ``others`` have not."""
     sessions = {score.workflow: score.session_id for score in scores}
-    parts = [
+    fresh = [
         {
             "name": wf.workflow,
             "table": _predictions(wf.workflow),
@@ -154,8 +255,14 @@ def _context(workflows: Sequence[WorkflowAttributes], scores: Sequence[Scores], 
             "ranked": any(spec.rank is not None for spec in wf.attributes),
         }
         for wf in workflows
+        if wf.workflow in sessions
     ]
-    return {"workflows": parts, "as_of": as_of}
+    others = [
+        {"attributes": wf.attributes, "carried": wf.workflow in carried}
+        for wf in workflows
+        if wf.workflow not in sessions
+    ]
+    return {"workflows": fresh, "others": others, "carried_table": _CARRIED, "as_of": as_of}
 
 
 def _predictions(workflow: str) -> tuple[str, str]:

@@ -10,10 +10,11 @@ import calendar
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from tdml_assets.core.refusals import RefusedError
 from tdml_assets.core.workflow import Snapshots
 
 
-class HistoryTooShortError(ValueError):
+class HistoryTooShortError(RefusedError):
     """The orders do not reach back far enough to label a single snapshot."""
 
 
@@ -81,7 +82,8 @@ def plan_snapshots(as_of: date, first_order_on: date, horizon_days: int, spec: S
     if latest < first_order_on:
         raise HistoryTooShortError(
             f"orders from {first_order_on} to as_of {as_of} span {(as_of - first_order_on).days + 1} days, and a horizon of "
-            f"{horizon_days} days leaves none to learn from: shorten target.horizon_days or give earlier orders"
+            f"{horizon_days} days leaves none to learn from",
+            "shorten target.horizon_days or give earlier orders",
         )
     wanted = {latest - index * step for index in range(spec.count)}
     # The season of the test as well as that of the scoring: what is measured is then made the way it will be used.

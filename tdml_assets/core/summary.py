@@ -60,8 +60,9 @@ def comparisons_of(facts: WorkflowFacts) -> list[Comparison]:
 def drift_verdict(facts: WorkflowFacts) -> str:
     """Say in one sentence what the drift check found."""
     total = sum(facts.drift.values())
-    if facts.drift.get(FIRST, 0):
-        return "nothing to compare with yet: first session of this model"
+    by_fallback = facts.outcome is not None and facts.outcome.by_fallback
+    if by_fallback or facts.drift.get(FIRST, 0):
+        return f"nothing to compare with yet: {'no model is trained' if by_fallback else 'first session of this model'}"
     if not total or facts.drift.get("too_few", 0) == total:
         return "not judged: too little to compare" if total else "not measured in this session"
     moved, broken = (sum(facts.drift.get(status, 0) for status in kind) for kind in (DRIFTED, BROKEN))
@@ -96,8 +97,10 @@ def warnings_of(facts: WorkflowFacts, data: DataFacts | None) -> list[str]:
     found = []
     if facts.session_id is None:
         return [f"{name}: has not run yet"]
-    if facts.status not in ("scored", "published"):
+    if facts.outcome is None and facts.status not in ("scored", "published"):
         found.append(f"{name}: this session ended at '{facts.status}' and scored nobody")
+    if facts.outcome is not None and facts.outcome.reason is not None:
+        return [*found, facts.outcome.sentence]
     if facts.note:
         found.append(f"{name}: {facts.note}")
     ahead = telling_of(facts.info.task).looks_ahead

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tdml_assets.core.drift import BROKEN, DRIFTED
 from tdml_assets.core.features import FEATURES_TABLE
+from tdml_assets.core.outcome import Outcome, read_latest
 from tdml_assets.core.statements import render
 from tdml_assets.core.telling import telling_of
 
@@ -88,6 +89,7 @@ class WorkflowFacts:
     moved : whether any column differs at all from the day the champion went live.
     drifted : names of the farthest columns that moved.
     decision, sentence : of the session's triage; None where there was none.
+    outcome : what became of the workflow in the latest session; None where no session kept it.
     """
 
     info: WorkflowInfo
@@ -109,6 +111,7 @@ class WorkflowFacts:
     drifted: tuple[str, ...] = ()
     decision: str | None = None
     sentence: str | None = None
+    outcome: Outcome | None = None
 
 
 def read_data(database: Database) -> DataFacts | None:
@@ -158,6 +161,7 @@ def read_workflow(database: Database, info: WorkflowInfo) -> WorkflowFacts:
         moved=any(row["farthest_psi"] for row in drift),
         drifted=tuple(name for row in watched for name in row["farthest"])[:_TOP_REASONS],
         **(triage[0] if triage else {}),
+        outcome=read_latest(database, SESSIONS, info.name),
     )
 
 

@@ -11,6 +11,7 @@ from datetime import date
 from typing import Any
 
 from tdml_assets.core.contracts import Column, TableContract
+from tdml_assets.core.refusals import RefusedError
 from tdml_assets.core.snapshots import SplitPlan
 from tdml_assets.core.workflow import Split, WorkflowSpec
 
@@ -18,7 +19,7 @@ from tdml_assets.core.workflow import Split, WorkflowSpec
 _ORDERS = (("raw", "orders"), "ordered_on")
 
 
-class TooFewRowsError(ValueError):
+class TooFewRowsError(RefusedError):
     """A split has too few rows to learn from or to measure on."""
 
 
@@ -102,6 +103,6 @@ def check_sizes(sizes: Sequence[Mapping[str, Any]], split: Split) -> None:
         found = sum(int(row["customers"]) for row in sizes if row["split"] == name)
         if found < split.min_rows:
             raise TooFewRowsError(
-                f"the {name} split has {found} rows and training needs at least {split.min_rows} (split.min_rows): "
-                "give more customers or a longer history, or shorten target.horizon_days"
+                f"the {name} split has {found} rows and training needs at least {split.min_rows} (split.min_rows)",
+                "give more customers or a longer history, or shorten target.horizon_days",
             )

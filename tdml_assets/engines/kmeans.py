@@ -33,6 +33,7 @@ from tdml_assets.core.cluster_quality import (
     rounded,
     try_k,
 )
+from tdml_assets.core.refusals import RefusedError
 from tdml_assets.engines.bounds import require_bounds, require_known
 from tdml_assets.engines.kmeans_model import STAGE, KMeansModel, evenly_spaced, groups_of, load_model, matrices
 from tdml_assets.engines.protocol import FeatureSource, ModelSpec, Recipe, require_same_columns
@@ -221,8 +222,9 @@ def _possible(values: Floats, parameters: KMeansParameters) -> list[int]:
 
 def _sampled(source: FeatureSource, parameters: KMeansParameters, where: str) -> Floats:
     if source.row_count < parameters.min_rows:
-        raise ValueError(
-            f"{where}: {source.row_count} rows; {parameters.min_rows} are needed: take more snapshots or more customers"
+        raise RefusedError(
+            f"{where}: {source.row_count} rows; {parameters.min_rows} are needed",
+            "take more snapshots or more customers",
         )
     return evenly_spaced(source, parameters.sample_rows, where)
 

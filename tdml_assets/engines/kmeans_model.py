@@ -30,7 +30,7 @@ class KMeansModel:
     Parameters
     ----------
     recipe : ``chosen`` holds all of the model: features, centroids (k, features), labels, highest_label; and how they came
-        about: k, reason, candidates.
+        about: k, candidates and, until it is stored, reason.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -94,7 +94,9 @@ class KMeansModel:
 
     def files(self) -> dict[str, bytes]:
         """Give the model as bytes per file name: one JSON file."""
-        facts = {"format": FORMAT, **dataclasses.asdict(self.recipe)}
+        # The sentence about the choice depends on the champion before, the segments do not: it is kept with the session.
+        chosen = {name: value for name, value in self.recipe.chosen.items() if name != "reason"}
+        facts = {"format": FORMAT, **dataclasses.asdict(dataclasses.replace(self.recipe, chosen=chosen))}
         return {MODEL_FILE: json.dumps(facts, sort_keys=True, indent=1).encode()}
 
     def relabelled(self, labels: Mapping[int, int], highest: int) -> KMeansModel:

@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from tdml_assets.core.lifetimes import fit_bg_nbd, fit_gamma_gamma, fit_pareto_nbd
 from tdml_assets.core.lifetimes.histories import Histories
+from tdml_assets.core.refusals import RefusedError
 from tdml_assets.engines.bounds import require_bounds, require_known
 from tdml_assets.engines.lifetime_outlook import HISTORY, Lifetime, PurchaseModel
 from tdml_assets.engines.model_files import read_facts
@@ -130,9 +131,9 @@ def fit_lifetime(
     again = x > 0
     counts = f"{where}: {len(x)} purchase histories, {int(again.sum())} of them with a second day"
     if len(x) < parameters.min_rows:
-        raise ValueError(f"{counts}; {parameters.min_rows} histories are needed: take more customers or snapshots")
+        raise RefusedError(f"{counts}; {parameters.min_rows} histories are needed", "take more customers or snapshots")
     if again.sum() < parameters.min_repeaters:
-        raise ValueError(f"{counts}; {parameters.min_repeaters} such are needed: give a longer history of orders")
+        raise RefusedError(f"{counts}; {parameters.min_repeaters} such are needed", "give a longer history of orders")
     fit = fit_bg_nbd if family == "bg_nbd" else fit_pareto_nbd
     value = fit_gamma_gamma(x, mean)
     purchases = fit(x, recency, age, penalizer=parameters.penalizer)

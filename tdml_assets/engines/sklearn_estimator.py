@@ -18,6 +18,7 @@ import numpy as np
 import xgboost as xgb
 
 from tdml_assets.core import search
+from tdml_assets.core.refusals import RefusedError
 from tdml_assets.engines import trusted_types
 from tdml_assets.engines.booster_check import checked_booster
 from tdml_assets.engines.model_files import read_facts
@@ -139,8 +140,8 @@ class SklearnLearner:
         trusted_types.dump(estimator, self._allowed, spec.estimator)  # unfitted: refuses before time is spent
         rows, target = _dense(source, where)
         if len(rows) < _MIN_ROWS:
-            raise ValueError(
-                f"{where}: {len(rows)} rows; {_MIN_ROWS} are needed: take more snapshots or more customers"
+            raise RefusedError(
+                f"{where}: {len(rows)} rows; {_MIN_ROWS} are needed", "take more snapshots or more customers"
             )
         task.require_target(target, where)
         scale = TargetScale.fit(spec.target_transform, target)

@@ -26,6 +26,7 @@ import pyarrow as pa
 import xgboost as xgb
 from numpy.typing import NDArray
 
+from tdml_assets.core.refusals import RefusedError
 from tdml_assets.engines.boosters import gain_shares, grown
 from tdml_assets.engines.bounds import TREE_BOUNDS, require_bounds, require_known
 from tdml_assets.engines.model_files import read_booster, read_facts
@@ -325,9 +326,9 @@ def _class_counts(source: FeatureSource, where: str, min_rows: int, min_class: i
         rows, positives = rows + target.size, positives + int(target.sum())
     counts = f"{where}: {rows} rows, {positives} positive and {rows - positives} negative"
     if rows < min_rows:
-        raise ValueError(f"{counts}; {min_rows} rows are needed: take more snapshots or more customers")
+        raise RefusedError(f"{counts}; {min_rows} rows are needed", "take more snapshots or more customers")
     if min(positives, rows - positives) < min_class:
-        raise ValueError(f"{counts}; {min_class} of each are needed: change the horizon or add snapshots")
+        raise RefusedError(f"{counts}; {min_class} of each are needed", "change the horizon or add snapshots")
     return positives, rows - positives
 
 

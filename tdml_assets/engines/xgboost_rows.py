@@ -15,6 +15,7 @@ import pyarrow as pa
 import xgboost as xgb
 from numpy.typing import NDArray
 
+from tdml_assets.core.refusals import RefusedError
 from tdml_assets.engines.protocol import FeatureSource, feature_matrix, require_same_columns
 
 # Measured with xgboost 3.2 on QuantileDMatrix: 2 bytes per cell without missing values (bin index by row and by
@@ -82,11 +83,13 @@ class TargetFacts:
         """
         counts = f"{rows.where}: {self.rows} rows, {self.buyers} of them with a positive target"
         if self.rows < rows.min_rows:
-            raise ValueError(f"{counts}; {rows.min_rows} rows are needed: take more snapshots or more customers")
+            raise RefusedError(f"{counts}; {rows.min_rows} rows are needed", "take more snapshots or more customers")
         if self.buyers < rows.min_buyers:
-            raise ValueError(f"{counts}; {rows.min_buyers} such rows are needed: lengthen the horizon or add snapshots")
+            raise RefusedError(
+                f"{counts}; {rows.min_buyers} such rows are needed", "lengthen the horizon or add snapshots"
+            )
         if self.buyers == self.rows:
-            raise ValueError(f"{counts}; nobody is left who did not buy: shorten the horizon")
+            raise RefusedError(f"{counts}; nobody is left who did not buy", "shorten the horizon")
 
 
 def quantile_matrix(

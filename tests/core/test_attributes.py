@@ -120,6 +120,8 @@ def test_the_catalogue_says_what_a_missing_value_means() -> None:
         "grouping": "Retention",
         "workflow": "churn",
         "description": "Risk of leaving. NULL: not scored by churn.",
+        "as_of": None,
+        "note": None,
     }
     assert by_column["cltv_decile"]["grouping"] == "cltv"
     assert by_column["next_product_2"]["description"].endswith("NULL: no recommendation of rank 2.")
@@ -359,12 +361,14 @@ def test_who_is_not_eligible_counts_against_no_limit_of_missing_values(warehouse
         limits = SanityLimits(max_null_share=0.2)
         spend = CLTV.model_copy(update={"attributes": CLTV.attributes[:1]})
 
-        def published(eligible: dict[str, int]) -> int:
+        def withheld(eligible: dict[str, int]) -> dict[str, str]:
             known = {"expected_customers": 100, "eligible": eligible}
-            return publish(database, [spend, churn], session_id="s1", as_of=AS_OF, limits=limits, **known).rows
+            done = publish(database, [spend, churn], session_id="s1", as_of=AS_OF, limits=limits, **known)
+            assert done.rows == 100
+            return dict(done.withheld)
 
-        assert published({"cltv": 100, "churn": 30}) == 100
-        with pytest.raises(PublicationRefusedError, match=r"churn_probability \(churn\) has no value for 50.0% of"):
-            published({"cltv": 100, "churn": 60})
+        assert withheld({"cltv": 100, "churn": 30}) == {}
+        (why,) = withheld({"cltv": 100, "churn": 60}).values()
+        assert why.startswith("churn_probability (churn) has no value for 50.0% of")
     (described,) = [one["description"] for one in catalog_rows([churn])]
     assert described.endswith("NULL: not scored by churn, which scores customers who ordered in the last 730 days.")

@@ -37,13 +37,18 @@ def connection() -> duckdb.DuckDBPyConnection:
 
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_every_publishing_statement_is_one_statement_for_any_number_of_workflows(count: int) -> None:
-    context = {"workflows": [workflow(f"w{index}", SPEND, DECILE) for index in range(count)], "as_of": "2011-12-09"}
+    context = {
+        "workflows": [workflow(f"w{index}", SPEND, DECILE) for index in range(count)],
+        "as_of": "2011-12-09",
+        "others": [],
+    }
     contexts: dict[str, dict[str, Any]] = {
         "eligible": {"tables": {"w": ["features", "customer_features"]}, "day": "2011-12-09"},
         "parent_segment_attributes": context,
         "population": context,
         "profile": {**context, "attributes": [SPEND]},
         "sessions": {"table": ["w", "predictions"], "session_id": "s", "as_of": "2011-12-09"},
+        "carry": {"table": ["audience", "x"], "workflows": context["workflows"]},
     }
     for path in sorted((sql_directory() / "publish").glob("*.sql")):
         text = render(f"publish/{path.stem}", **contexts.get(path.stem, {"table": ["audience", "x"]})).text
@@ -58,7 +63,7 @@ def test_names_and_values_that_look_like_sql_stay_names_and_values(connection: d
         {"s": HOSTILE},
     )
     spec = AttributeSpec(name="spend", column=HOSTILE, description="x")
-    context = {"workflows": [workflow(HOSTILE, spec, session_id=HOSTILE)], "as_of": "2011-12-09"}
+    context = {"workflows": [workflow(HOSTILE, spec, session_id=HOSTILE)], "as_of": "2011-12-09", "others": []}
     (row,) = rows(connection, render("publish/parent_segment_attributes", **context))
     assert (row[0], row[2]) == (HOSTILE, 1)
 
@@ -70,7 +75,7 @@ def test_a_profile_counts_what_is_missing_not_finite_and_constant(connection: du
         "('s', 'c', null), ('s', 'd', '-inf'), ('s', 'd', 1.0), ('s', null, 1.0), "
         "('other', 'e', 1.0)) as t (session_id, customer_id, value)"
     )
-    context = {"workflows": [workflow("w", SPEND)], "as_of": "2011-12-09"}
+    context = {"workflows": [workflow("w", SPEND)], "as_of": "2011-12-09", "others": []}
     statement = render("publish/profile", attributes=[SPEND], **context)
     result = connection.execute(statement.text, dict(statement.parameters))
     profile = dict(zip([column[0] for column in result.description or []], result.fetchone() or (), strict=True))
@@ -91,7 +96,9 @@ def test_recommendations_become_one_row_per_customer(connection: duckdb.DuckDBPy
         "create table n.predictions as select * from (values ('s', 'a', 2, 'cup'), ('s', 'a', 1, 'tea'), "
         "('s', 'b', 2, 'jar')) as t (session_id, customer_id, rank, product)"
     )
-    statement = render("publish/parent_segment_attributes", workflows=[workflow("n", FIRST)], as_of="2011-12-09")
+    statement = render(
+        "publish/parent_segment_attributes", workflows=[workflow("n", FIRST)], others=[], as_of="2011-12-09"
+    )
     assert sorted((row[0], row[2]) for row in rows(connection, statement)) == [("a", "tea"), ("b", None)]
 
 

@@ -10,10 +10,12 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from tdml_assets.core.refusals import RefusedError
+
 LearnerName = Literal["item_knn", "ease", "als"]
 
 
-class NoProductsError(ValueError):
+class NoProductsError(RefusedError):
     """No order line names a product, so there is nothing to recommend."""
 
 

@@ -203,5 +203,6 @@ def check_sizes(sizes: Sequence[Mapping[str, Any]], days: Mapping[str, date], mi
         if found < min_rows:
             raise TooFewRowsError(
                 f"{found} customers bought a known product in the {name} window after {day}, at least {min_rows} are needed "
-                "(split.min_rows): give more orders or a longer history, or lengthen target.horizon_days"
+                "(split.min_rows)",
+                "give more orders or a longer history, or lengthen target.horizon_days",
             )

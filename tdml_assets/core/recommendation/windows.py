@@ -56,8 +56,8 @@ def plan_windows(as_of: date, first_order_on: date, horizon_days: int) -> Window
     if before < 2:
         raise HistoryTooShortError(
             f"orders from {first_order_on} to as_of {as_of} span {(as_of - first_order_on).days + 1} days, and a horizon of "
-            f"{horizon_days} days leaves {max(0, before + 1)} to learn from and to choose on, at least 3 are needed: "
-            "shorten target.horizon_days or give earlier orders"
+            f"{horizon_days} days leaves {max(0, before + 1)} to learn from and to choose on, at least 3 are needed",
+            "shorten target.horizon_days or give earlier orders",
         )
     validation = test - timedelta(days=min(horizon_days, before // 2))
     return Windows(Window(validation, test), Window(test, as_of), as_of)

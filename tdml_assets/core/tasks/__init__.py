@@ -91,11 +91,20 @@ class Task(Protocol):
     def settle(self, candidate: Candidate, parameters: Parameters, previous: Previous) -> Candidate:
         """Bring a candidate into line with the champion before it."""
 
+    def identity(self, candidate: Candidate) -> dict[str, Any]:
+        """What a candidate owes to the champion before it, as values that JSON knows: part of its version's name.
+
+        Data, specification, code and libraries determine the rest. Empty where the champion has no part in the fit.
+        """
+
     def evaluate(self, measured: Measured, spec: WorkflowSpec) -> Evaluation:
         """Measure a candidate on what it has not seen, beside what no model would have said."""
 
     def judge(self, test: Metrics, spec: WorkflowSpec) -> tuple[bool, str]:
         """Whether a candidate is fit to score, and why."""
+
+    def suspicious(self, test: Metrics, spec: WorkflowSpec) -> bool:
+        """Whether a candidate is too good to be believed, so that a person has to look at it."""
 
     @property
     def loss(self) -> Loss | None:

@@ -15,6 +15,7 @@ from tdml_assets.core.classification import (
     decile_rows,
     eligibility,
     evaluate_classification,
+    is_suspicious,
     may_be_promoted_classification,
     naive_direction,
     with_lift,
@@ -110,6 +111,10 @@ class Classification(Labelled):
     def judge(self, test: Metrics, spec: WorkflowSpec) -> tuple[bool, str]:
         """Whether a candidate is fit to score, and why."""
         return may_be_promoted_classification(test, auc_limit=spec.classification.auc_limit)
+
+    def suspicious(self, test: Metrics, spec: WorkflowSpec) -> bool:
+        """Whether it ranks better than can be believed."""
+        return is_suspicious(test, auc_limit=spec.classification.auc_limit)
 
     def draw(self, measured: Measured, found: Evaluation, spec: WorkflowSpec) -> dict[str, bytes]:
         """Reliability, lift, and the probability by what happened."""

@@ -101,6 +101,12 @@ class Clustering:
         moved = [model.relabelled(match.labels, match.highest) for model in (evaluated, final)]
         return replace(candidate, evaluated=moved[0], final=moved[1], holdout=holdout)
 
+    def identity(self, candidate: Candidate) -> dict[str, Any]:
+        """The numbers of the groups, which follow those of the champion before."""
+        if not isinstance(candidate.final, KMeansModel):
+            return {}
+        return {"labels": list(candidate.final.labels), "highest_label": candidate.final.highest_label}
+
     def evaluate(self, measured: Measured, spec: WorkflowSpec) -> Evaluation:
         """Silhouette, shares, and whether resampled customers give the same groups."""
         import pyarrow.compute as pc
@@ -121,6 +127,10 @@ class Clustering:
         """Whether new groups may be used, and why."""
         return may_be_promoted_clustering(test)
 
+    def suspicious(self, test: Metrics, spec: WorkflowSpec) -> bool:  # noqa: ARG002
+        """Never: groups are found without an outcome that could leak."""
+        return False
+
     def draw(self, measured: Measured, found: Evaluation, spec: WorkflowSpec) -> dict[str, bytes]:  # noqa: ARG002
         """How well each number of groups holds; the groups themselves are drawn with the customers in them."""
         tried = measured.chosen.get("candidates")
@@ -131,7 +141,9 @@ class Clustering:
 
     def predictions_contract(self, spec: WorkflowSpec) -> TableContract:
         """Contract of ``<workflow>.predictions``."""
-        cluster = Column("cluster", "INTEGER", "Number of the group; kept from session to session.", False)
+        cluster = Column(
+            "cluster", "INTEGER", "Number of the group; kept from session to session. NULL where no groups were found."
+        )
         return contract_with(spec, "One row per customer known at as_of: group and RFM segment.", cluster, *_RFM)
 
     def publish(self, spec: WorkflowSpec, **context: Any) -> Statement:
@@ -179,11 +191,14 @@ def _tell(reader: Reader, table: Sequence[str], session_id: str) -> list[tuple[s
         label_stats(reader, table, {"session_id": session_id}, column) for column in ("cluster", "rfm_segment")
     )
     total = sum(row["count"] for row in groups)
+    # Where a fallback scored there are RFM segments and no groups.
+    groups = [row for row in groups if row["prediction_category"] is not None]
     if not total:
         return []
     return [
         (label, ", ".join(f"{row['prediction_category']} {row['count'] / total:.0%}" for row in rows))
         for label, rows in (("groups", groups), ("RFM segments", rfm[:_TOLD]))
+        if rows
     ]
 
 

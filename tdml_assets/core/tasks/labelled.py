@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from tdml_assets.core.contracts import TableContract
+from tdml_assets.core.evaluation import Metrics
 from tdml_assets.core.features import FEATURES_TABLE
 from tdml_assets.core.preparation import Parameters
 from tdml_assets.core.realised import history_contract
@@ -42,6 +43,14 @@ class Labelled:
     ) -> Candidate:
         """As it is: a new model owes nothing to the one before."""
         return candidate
+
+    def identity(self, candidate: Candidate) -> dict[str, Any]:  # noqa: ARG002
+        """Nothing: the champion before has no part in the fit."""
+        return {}
+
+    def suspicious(self, test: Metrics, spec: WorkflowSpec) -> bool:  # noqa: ARG002
+        """Never: the tasks that can tell say so themselves."""
+        return False
 
     def history(self, spec: WorkflowSpec) -> TableContract:
         """Contract of what is kept of predictions: one number a customer."""

@@ -1,0 +1,1 @@
+select coalesce(max(rank), 0) as ranks from {{ table | identifier }}

@@ -1,0 +1,201 @@
+"""Scoring a workflow that has no champion: a lifetime model, a rule, RFM segments, popular products.
+
+Belongs here: reading customers, writing ``<workflow>.predictions``, keeping how it was scored. Does not: fitting and choosing
+(``engines/fallback.py``), the rules in SQL (``sql/fallback/``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+
+from tdml_assets.assets.guards import require_whole_data
+from tdml_assets.assets.isolation import begin_outcome, keep_outcome
+from tdml_assets.assets.sessions import as_of, record_session, session_id_of
+from tdml_assets.assets.snapshots import ORDERS_TABLE
+from tdml_assets.assets.training_table import make_features_view
+from tdml_assets.core.features import features_table
+from tdml_assets.core.monitoring import MODEL_METRICS
+from tdml_assets.core.outcome import Method, Outcome
+from tdml_assets.core.predictions import scores_contract
+from tdml_assets.core.reasons import reason_names
+from tdml_assets.core.recommendation.tables import DISCOVER, REPEAT, predictions_contract
+from tdml_assets.core.statements import render
+from tdml_assets.core.tasks import task_of
+from tdml_assets.core.training_table import observation
+from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.engines.fallback import COLUMNS, Fallback, Labelled, choose_fallback
+from tdml_assets.resources.warehouse import Database
+
+_RFM_VERSION, _POPULAR_VERSION = "rule:rfm", "rule:popular_products"
+# Popular products beyond the ranks shown: enough that few customers have bought them all.
+_MORE_CANDIDATES = 100
+
+NO_CHAMPION = "no model was ever promoted"
+TRAIN = "materialise the training stages too, or run the workflow's training job"
+
+
+@dataclass(frozen=True)
+class FallbackScores:
+    """What a fallback wrote.
+
+    Parameters
+    ----------
+    rows, customers : written to ``<workflow>.predictions``.
+    sentence : how the customers were scored and why, for people.
+    """
+
+    rows: int
+    method: Method
+    version: str
+    sentence: str
+
+
+def score_by_fallback(database: Database, context: dg.AssetExecutionContext, spec: WorkflowSpec) -> FallbackScores:
+    """Score every customer known at as_of without a trained model, inside the caller's transaction.
+
+    Raises
+    ------
+    RefusedError
+        If no fallback can score them.
+    BrokenDataError
+        If this session's data are broken.
+    """
+    session_id = session_id_of(context)
+    require_whole_data(database, session_id)
+    outcome = begin_outcome(database, context, spec.name)
+    if outcome.reason is None:
+        outcome = replace(outcome, reason=NO_CHAMPION, remedy=TRAIN, stopped_at="champion_model")
+    make_features_view(database, spec)
+    found = _SCORERS.get(spec.task, _score_customers)(database, spec, session_id)
+    keep_outcome(database, replace(outcome, method=found.method))
+    record_session(database, context, spec.name, status="scored", engine=found.method, model_version=found.version)
+    return replace(found, sentence=f"{found.sentence} {_because(outcome)}")
+
+
+def _because(outcome: Outcome) -> str:
+    return f"because {outcome.in_words}"
+
+
+def _score_customers(database: Database, spec: WorkflowSpec, session_id: str) -> FallbackScores:
+    """Expected spend or a probability per customer, from the customer's own features."""
+    day, task, reasons = as_of(database), task_of(spec), list(reason_names(spec.reasons))
+    today = _customers(database, spec, day)
+    fallback = choose_fallback(
+        today,
+        _labelled(database, spec, day),
+        kind=spec.target_kind,
+        horizon_days=spec.target.horizon_days,
+        history_days=_history_days(database, day),
+    )
+    scores = scores_contract(spec)
+    predicted = fallback.scorer.score(today)
+    columns: dict[str, Any] = {name: pa.nulls(today.num_rows, pa.string()) for name in reasons}
+    columns |= {"customer_id": today["customer_id"], "predicted_target": pa.array(predicted)}
+    database.replace(scores, pa.table(columns))
+    context = {"scores": scores.path, "session_id": session_id, "as_of": day, "snapshot_date": day, "reasons": reasons}
+    rows = database.replace(task.predictions_contract(spec), task.publish(spec, **context))
+    database.execute(render("warehouse/drop_table", table=scores.path))
+    session = {"session_id": session_id, "workflow": spec.name}
+    database.replace_slice(MODEL_METRICS, session, _metric_rows(session, fallback))
+    return FallbackScores(rows, fallback.method, fallback.scorer.version, _sentence(rows, fallback))
+
+
+def _sentence(rows: int, fallback: Fallback) -> str:
+    how = "a lifetime model" if fallback.method == "lifetime" else "a rule"
+    measured = ", ".join(f"{name} {value:.3g}" for name, value in fallback.metrics.items())
+    error = f"measured on the last horizon: {measured}" if measured else "not measured: no horizon lies behind it"
+    return f"{rows} customers scored by {how} ({error}),"
+
+
+def _metric_rows(session: dict[str, str], fallback: Fallback) -> list[dict[str, Any]]:
+    return [
+        {**session, "evaluation_table": "test", "metric": name, "value": value}
+        for name, value in fallback.metrics.items()
+    ]
+
+
+def _customers(database: Database, spec: WorkflowSpec, day: date) -> pa.Table:
+    return database.arrow(
+        render("fallback/customers", features_table=features_table(spec), columns=list(COLUMNS), day=day)
+    )
+
+
+def _labelled(database: Database, spec: WorkflowSpec, day: date) -> Sequence[Labelled]:
+    """Customers one horizon ago and two horizons ago, where features were taken there, with their targets."""
+    horizon = timedelta(days=spec.target.horizon_days)
+    days = [day - horizon, day - 2 * horizon]
+    known = [
+        row["snapshot_date"]
+        for row in database.rows(render("fallback/known_days", features_table=features_table(spec), days=days))
+    ]
+    found = []
+    for earlier in days:
+        if earlier not in known:
+            break
+        rows = database.arrow(
+            render(
+                "training_table/build",
+                features_table=features_table(spec),
+                dates=[earlier],
+                roles=["test"],
+                columns=list(COLUMNS),
+                holdout_share=spec.split.holdout_share,
+                sample_share=1.0,
+                **observation(spec),
+            )
+        )
+        found.append(Labelled(rows, rows["target"].to_numpy().astype(np.float64)))
+    return found
+
+
+def _history_days(database: Database, day: date) -> int:
+    span = database.row(render("snapshots/orders_span", table=ORDERS_TABLE, as_of=day))
+    days: int = (day - span["first_order_on"]).days + 1
+    return days
+
+
+def _score_segments(database: Database, spec: WorkflowSpec, session_id: str) -> FallbackScores:
+    """RFM segments, whose quarters need no fit."""
+    day = as_of(database)
+    statement = render(
+        "fallback/rfm_segments",
+        features_table=features_table(spec),
+        snapshot_date=day,
+        session_id=session_id,
+        as_of=day,
+    )
+    rows = database.replace(task_of(spec).predictions_contract(spec), statement)
+    return FallbackScores(rows, "rules", _RFM_VERSION, f"{rows} customers put into RFM segments, without groups,")
+
+
+def _score_products(database: Database, spec: WorkflowSpec, session_id: str) -> FallbackScores:
+    """The popular products, for everybody."""
+    day, wanted = as_of(database), spec.recommendation
+    length = wanted.count + wanted.discover_count
+    statement = render(
+        "fallback/popular_products",
+        orders_table=ORDERS_TABLE,
+        features_table=features_table(spec),
+        as_of=day,
+        recent_after=day - timedelta(days=spec.target.horizon_days),
+        include=wanted.include,
+        exclude=wanted.exclude,
+        count=wanted.count,
+        candidates=length + _MORE_CANDIDATES,
+        length=length,
+        session_id=session_id,
+        repeat=REPEAT,
+        discover=DISCOVER,
+    )
+    rows = database.replace(predictions_contract(spec.name), statement)
+    return FallbackScores(rows, "rules", _POPULAR_VERSION, f"{rows} rows of popular products, alike for everybody,")
+
+
+_SCORERS = {"clustering": _score_segments, "recommendation": _score_products}

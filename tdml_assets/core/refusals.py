@@ -1,0 +1,22 @@
+"""The error of a workflow that the orders at hand do not allow.
+
+Belongs here: the one base class by which a stage tells missing data from a fault. Does not: bounds (each is checked where it is
+declared), what becomes of the workflow (``outcome.py``).
+"""
+
+from __future__ import annotations
+
+
+class RefusedError(ValueError):
+    """The orders do not allow what a workflow asks for: nothing is wrong with the code or the machine.
+
+    Parameters
+    ----------
+    reason : the thing, the value found and the bound.
+    remedy : what a person can change.
+    """
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(f"{reason}: {remedy}")
+        self.reason = reason
+        self.remedy = remedy
