@@ -27,7 +27,7 @@ def loaded(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dg.D
 
 def test_every_asset_says_what_it_is_who_owns_it_and_where_it_belongs(loaded: dg.Definitions) -> None:
     specs = [spec for spec in loaded.resolve_all_asset_specs() if spec.group_name != "default"]
-    assert {"raw", "staging", "features", *WORKFLOWS, "monitoring", "audience"} == {spec.group_name for spec in specs}
+    assert {"raw", "staging", "features", *WORKFLOWS, "audience"} == {spec.group_name for spec in specs}
     for spec in specs:
         assert spec.description, spec.key
         assert list(spec.owners) == ["team:marketing-data"], spec.key
