@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from tdml_assets.core import data_quality_arrival as arrival
 from tdml_assets.core import data_quality_content as content
+from tdml_assets.core.data_quality_customers import customer_ids
 from tdml_assets.core.data_quality_findings import MIN_WINDOWS, Finding, Status
 from tdml_assets.core.data_quality_measures import Earlier, Measured
 from tdml_assets.core.data_quality_unreadable import unreadable
@@ -121,6 +122,12 @@ class QualityPolicy(BaseModel):
     )
     overlap_note: float = Field(
         default=0.1, ge=0, le=1, description="Share of such lines of a file from which the summary notes it."
+    )
+    one_customer_note: float = Field(
+        default=0.02,
+        gt=0,
+        le=1,
+        description="Share of all order lines or money of one customer from which the summary notes it.",
     )
     new_share: float = Field(
         default=0.5, gt=0, le=1, description="Share of rows with a category never seen before that is an alarm."
@@ -248,6 +255,8 @@ def _checked(measured: Measured, earlier: Earlier | None, policy: QualityPolicy)
         yield content.repeated(orders.table, measured.repeated, policy)
     if (overlapping := content.overlap(orders.table, measured.overlaps, policy)) is not None:
         yield overlapping
+    if measured.customers is not None and measured.customers.lines >= policy.min_rows:
+        yield from customer_ids(orders.table, measured.customers, policy)
     before = comparable.get(orders.table)
     yield from arrival.lost_rows(orders, as_of, before, policy)
     yield from content.duplicates(orders.table, measured.repeats, as_of, before, policy)

@@ -132,6 +132,26 @@ class Overlap:
 
 
 @dataclass(frozen=True)
+class CustomerIds:
+    """Ids of customers up to a day.
+
+    Parameters
+    ----------
+    alike, people : ids that differ from another by case, blanks or a trailing ``.0`` alone, and how many they are without that.
+    lines, most_lines : order lines in all, and of the customer with most.
+    money, most_money : the same of amounts, by their size.
+    """
+
+    customers: int
+    lines: int
+    most_lines: int
+    money: float
+    most_money: float
+    alike: int
+    people: int
+
+
+@dataclass(frozen=True)
 class Levels:
     """Levels of a text column: those known before the last window, rows of the window, and rows of a level never seen."""
 
@@ -174,6 +194,7 @@ class Measured:
     latest : what ``as_of: latest`` was found to be; ``None`` where the settings give a day.
     today : the day of the clock, where the last order is to be held against it.
     overlaps : files of orders that repeat lines of others, the largest share first.
+    customers : their ids, and how much one of them holds.
     """
 
     as_of: date
@@ -187,6 +208,7 @@ class Measured:
     latest: LatestDay | None = None
     today: date | None = None
     overlaps: tuple[Overlap, ...] = ()
+    customers: CustomerIds | None = None
 
 
 @dataclass(frozen=True)
@@ -233,6 +255,7 @@ def measure(reader: Reader, as_of: date, fingerprint: str, policy: QualityPolicy
         ),
         overlaps=tuple(Overlap(**row) for row in overlaps),
         repeated=Repeated(**reader.row(render("data_quality/repeated", orders=ORDERS.path, as_of=as_of))),
+        customers=CustomerIds(**reader.row(render("data_quality/customers", orders=ORDERS.path, as_of=as_of))),
     )
 
 

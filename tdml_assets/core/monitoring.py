@@ -162,7 +162,7 @@ DATA_QUALITY = _table(
         "check_name",
         "VARCHAR",
         "volume, freshness, latest_day, age, null_share, scale, duplicates, repeated, overlap, rejected, unreadable, "
-        "new_categories, lost_rows or declaration.",
+        "new_categories, alike_customers, one_customer, lost_rows or declaration.",
     ),
     Column("source", "VARCHAR", "Raw table, or table.column."),
     Column("value", "DOUBLE", "What was found."),

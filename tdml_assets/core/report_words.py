@@ -102,6 +102,8 @@ CHECKS = {
     "repeated": "lines equal to another, in all",
     "overlap": "lines equal to those of another file",
     "new_categories": "categories never seen",
+    "alike_customers": "ids of customers written differently",
+    "one_customer": "share of the largest customer",
     "lost_rows": "rows that vanished",
 }
 CAUSES = {

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from tdml_assets.core.data_quality import QualityPolicy, QualityReport, judge
 from tdml_assets.core.data_quality_arrival import lasting_volume, season, spread, trend, volume
 from tdml_assets.core.data_quality_findings import Finding
-from tdml_assets.core.data_quality_measures import Days, Earlier, Intake, Levels, Logs, Measured, Repeats
+from tdml_assets.core.data_quality_measures import CustomerIds, Days, Earlier, Intake, Levels, Logs, Measured, Repeats
 from tdml_assets.core.simulation import SimulationSettings, simulate
 
 AS_OF = date(2024, 6, 30)
@@ -398,3 +398,33 @@ def test_a_finding_never_holds_what_is_no_number() -> None:
     odd = measured(table(WHOLE, size=math.inf))
     rows = judge(odd, None, POLICY).rows("s", "all")
     assert all(row[name] is None or math.isfinite(row[name]) for row in rows for name in ("value", "expected", "bound"))
+
+
+IDS = CustomerIds(customers=2000, lines=20_000, most_lines=60, money=1e6, most_money=9e3, alike=0, people=0)
+
+
+@pytest.mark.parametrize(
+    ("change", "check", "words"),
+    [
+        (
+            {"alike": 506, "people": 253},
+            "alike_customers",
+            "506 ids are 253 ones that differ by case, blanks or a trailing .0",
+        ),
+        ({"most_lines": 500}, "one_customer", "one of 2,000 customers has 2.5% of all order lines; 2.0% is the bound"),
+        ({"most_money": 3e5}, "one_customer", "one of 2,000 customers has 30.0% of all money"),
+    ],
+)
+def test_ids_that_are_written_differently_or_shared_are_noted_with_counts(
+    change: dict[str, float], check: str, words: str
+) -> None:
+    (found,) = judge(measured(table(WHOLE), customers=replace(IDS, **change)), None, POLICY).with_status("note")
+    assert found.check_name == check
+    assert words in found.sentence
+
+
+def test_few_customers_may_each_have_a_large_share_and_ordinary_ids_are_no_note() -> None:
+    few = replace(IDS, customers=30, most_lines=2_000)
+    for ids in (IDS, few):
+        report = judge(measured(table(WHOLE), customers=ids), None, POLICY)
+        assert (report.passed, report.with_status("note")) == (True, ())

@@ -269,3 +269,21 @@ def test_files_that_share_some_lines_are_noted_and_files_of_their_own_are_not(
 ) -> None:
     found = overlap_of(in_files(database, sample[:20_000], old=slice(0, 19_000), new=slice(19_000 - shared, 19_300)))
     assert (found.status if found else None) == status
+
+
+def test_ids_of_one_person_and_the_largest_customer_are_counted(database: Database, sample: pa.Table) -> None:
+    raw = as_raw(sample).to_pandas()
+    first, second, third = raw["customer_id"].drop_duplicates().iloc[:3]
+    names = {first: "Anna@x.example", second: "anna@x.example ", third: "17"}
+    raw["customer_id"] = raw["customer_id"].replace(names)
+    more = raw.iloc[[0]].assign(customer_id="17.0")
+    raw = pd.concat([raw, more], ignore_index=True)
+    raw["row_number"] = np.arange(len(raw)) + 1
+    database.replace(ORDERS, pa.Table.from_pandas(raw, preserve_index=False))
+    found = measure(database, LAST, "ab" * 32, POLICY).customers
+    assert found is not None
+    by_customer = raw.groupby("customer_id")
+    assert (found.alike, found.people) == (4, 2)
+    assert (found.customers, found.lines) == (by_customer.ngroups, len(raw))
+    assert found.most_lines == by_customer.size().max()
+    assert found.most_money == pytest.approx(raw["amount"].abs().groupby(raw["customer_id"]).sum().max(), rel=1e-6)

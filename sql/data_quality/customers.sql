@@ -1,0 +1,27 @@
+-- Customers up to a day: how many, how many ids differ from another by case, blanks or a trailing ".0" alone, and the most that
+-- one customer holds of the lines and of the spend. Money counts by its size, so that refunds hide nothing.
+with ids as (
+    select
+        customer_id,
+        count(*) as lines,
+        sum(abs(amount))::double as money
+    from {{ orders | identifier }}
+    where ordered_on <= {{ as_of | bind }}
+    group by customer_id
+),
+
+spelled as (
+    select count(*) as spellings
+    from ids
+    group by regexp_replace(regexp_replace(lower(customer_id), '\s', '', 'g'), '\.0+$', '')
+)
+
+select
+    count(*) as customers,
+    coalesce(sum(lines), 0)::bigint as lines,
+    coalesce(max(lines), 0)::bigint as most_lines,
+    coalesce(sum(money), 0)::double as money,
+    coalesce(max(money), 0)::double as most_money,
+    (select coalesce(sum(spellings) filter (where spellings > 1), 0)::bigint from spelled) as alike,
+    (select count(*) filter (where spellings > 1) from spelled) as people
+from ids
