@@ -2,6 +2,7 @@
 # make test   the tests
 # make ui     the Dagster UI on the same state
 # make check  lint and types
+# make pictures  the pictures in docs/, taken by the tests that check the pages (needs chromium)
 # make docs   the reference of settings in docs/, from the code
 PYTHON ?= python3
 VENV := .venv
@@ -11,7 +12,7 @@ export DO_NOT_TRACK := 1
 export DAGSTER_DISABLE_TELEMETRY := true
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: run test ui check docs lock clean help
+.PHONY: run test ui check docs pictures lock clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -46,6 +47,9 @@ check: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed
 	@$(BIN)/python -m tdml_assets.commands.reference docs
+
+pictures: $(VENV)/.installed-dev
+	@PICTURES=docs/pictures $(BIN)/python -m pytest -n 0 tests/e2e/test_ui.py tests/e2e/test_report_picture.py
 
 # The locks record hashes and no addresses. Needs uv on the path.
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-annotate --no-header

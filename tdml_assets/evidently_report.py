@@ -13,6 +13,7 @@ import argparse
 import html as html_text
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -213,6 +214,16 @@ def _harmless(
     return renamed
 
 
+def _give_title(path: Path, title: str) -> None:
+    """Name the page, for the tab of a browser and for screen readers: Evidently leaves its title empty."""
+    page = path.read_text(encoding="utf-8")
+    named = f"<title>{html_text.escape(title)}</title>"
+    page, found = re.subn(r"<title>\s*</title>", named, page, count=1)
+    if not found and "<title>" not in page:
+        page = page.replace("<head>", f"<head>{named}", 1)
+    path.write_text(page, encoding="utf-8")
+
+
 def _draw(request: Mapping[str, Any]) -> dict[str, Any]:
     columns = list(dict.fromkeys(request["columns"]))
     reference, current = (_read(request[side], columns) for side in ("reference", "current"))
@@ -241,6 +252,7 @@ def _draw(request: Mapping[str, Any]) -> dict[str, Any]:
     report = Report([preset]).run(new, old, timestamp=datetime.fromisoformat(request["as_of"]))
     # As text: given a path, it writes nothing and says nothing.
     report.save_html(str(request["html"]))
+    _give_title(Path(request["html"]), f"Drift of {len(names)} columns up to {request['as_of']}")
     return {
         "drawn": list(names),
         "dropped": dropped,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import date
 from pathlib import Path
 
@@ -72,6 +73,12 @@ def test_markup_in_customer_text_cannot_run_and_a_rare_value_is_not_shown(drawn:
     assert "<script>alert(1)" not in text
     assert "jane.doe" not in text
     assert "free text 5" not in text
+
+
+def test_the_page_has_a_title(drawn: ReportResult) -> None:
+    assert drawn.html is not None
+    titles = re.findall(r"<title>(.*?)</title>", drawn.html.read_text(encoding="utf-8"))
+    assert titles[0] == f"Drift of {len(drawn.drawn)} columns up to {AS_OF}"
 
 
 def test_the_report_leaves_nothing_else_behind(drawn: ReportResult) -> None:

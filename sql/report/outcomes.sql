@@ -5,6 +5,7 @@ select
     , method
     , reason
     , remedy
+    , needs_person
 from {{ table | identifier }}
 where session_id = {{ session_id | bind }}
 order by workflow

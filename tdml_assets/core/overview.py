@@ -52,6 +52,7 @@ class WorkflowState:
     metrics : of the main measure, oldest first.
     customers : scored in the latest session.
     reason, remedy : why the workflow is not simply published, and what mends it.
+    needs_person : whether somebody has to look at it; what the orders do not allow needs nobody.
     """
 
     spec: WorkflowSpec
@@ -62,6 +63,7 @@ class WorkflowState:
     episodes: tuple[EpisodeFact, ...] = ()
     reason: str | None = None
     remedy: str | None = None
+    needs_person: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ class Row:
     name: str
     state: str
     tone: str
+    why: str
     decision: DecisionWords | None
     sentence: str
     as_of: date | None
@@ -136,8 +139,11 @@ def _read_state(
 ) -> WorkflowState:
     outcome = outcomes.get(spec.name, {})
     state, reason, remedy = (outcome.get(name) for name in ("state", "reason", "remedy"))
+    needs_person = bool(outcome.get("needs_person"))
+    # Until the attributes are published a workflow is only known to run.
+    state = None if state == "running" else state
     if latest is None:
-        return WorkflowState(spec, state or "none", reason=reason, remedy=remedy)
+        return WorkflowState(spec, state or "none", reason=reason, remedy=remedy, needs_person=needs_person)
     reader = SessionReader(database, spec.name, latest["session_id"], latest["as_of"], tables)
     measure = telling_of(spec.task).measures[0].metric
     return WorkflowState(
@@ -151,6 +157,7 @@ def _read_state(
         ),
         reason=reason,
         remedy=remedy,
+        needs_person=needs_person,
     )
 
 
@@ -189,6 +196,7 @@ def row_of(state: WorkflowState, reports: set[str]) -> Row:
         name=spec.name,
         state=words,
         tone=tone,
+        why=_why(state),
         decision=decision,
         sentence=(session.sentence if session else None) or "",
         as_of=session.as_of if session else None,
@@ -204,14 +212,18 @@ def row_of(state: WorkflowState, reports: set[str]) -> Row:
 def _needs(state: WorkflowState, decision: DecisionWords | None) -> list[str]:
     """What a person should do about a workflow; nothing for one that is well."""
     found = []
-    if state.reason:
-        found.append(f"{state.reason}. {state.remedy or ''}".strip())
-    elif state.state in {"off", "failed", "kept", "fallback"}:
-        found.append(state.remedy or "No reason is recorded: read the log of the run.")
+    if state.needs_person or state.state == "failed":
+        found.append(_why(state) or "No reason is recorded: read the log of the run.")
     if decision is not None and decision.tone in {"act", "stop"}:
         found.append(decision.next_step)
     found += [f"{plain_words(one.kind)} since {one.opened_as_of}" for one in state.episodes if one.status == "open"]
     return found
+
+
+def _why(state: WorkflowState) -> str:
+    """Reason and remedy as sentences."""
+    parts = [part.rstrip(".") for part in (state.reason, state.remedy) if part]
+    return "".join(f"{part[:1].upper()}{part[1:]}. " for part in parts).strip()
 
 
 def _measure(state: WorkflowState) -> tuple[str, Markup | None]:

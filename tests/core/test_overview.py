@@ -18,7 +18,10 @@ OUTCOMES = TableContract(
     "monitoring",
     "workflow_outcomes",
     "What became of every workflow.",
-    tuple(Column(name, "VARCHAR", "") for name in ("session_id", "workflow", "state", "method", "reason", "remedy")),
+    (
+        *(Column(name, "VARCHAR", "") for name in ("session_id", "workflow", "state", "method", "reason", "remedy")),
+        Column("needs_person", "BOOLEAN", ""),
+    ),
     ("session_id", "workflow"),
 )
 CHURN = WorkflowSpec(name="churn", task="classification", label="Churn", target={"kind": "no_purchase"})
@@ -85,29 +88,23 @@ def test_an_open_episode_needs_a_person(database):
 
 def test_the_outcome_of_a_workflow_is_shown_with_its_reason_and_remedy(database):
     this = write_history(database, sessions=2, decision="nothing")
-    rows = [
-        {
-            "session_id": this,
-            "workflow": "cltv",
-            "state": "fallback",
-            "method": "rules",
-            "reason": "26 customers are too few",
-            "remedy": "Give a longer history.",
-        },
-        {
-            "session_id": this,
-            "workflow": "churn",
-            "state": "off",
-            "reason": "everybody bought once",
-            "remedy": "Leave churn out.",
-        },
-    ]
+    database.replace(monitoring.DRIFT_EPISODES, [])
+    few = {"state": "fallback", "method": "rules", "reason": "26 customers are too few", "needs_person": False}
+    held = {"state": "off", "reason": "everybody bought once", "remedy": "leave churn out", "needs_person": True}
+    rows = [{"session_id": this, "workflow": "cltv", **few}, {"session_id": this, "workflow": "churn", **held}]
     database.replace(OUTCOMES, rows)
     page, _ = overview(database, CHURN, spec())
     assert "published by a simpler method" in page.sections["workflows"]
+    assert "26 customers are too few." in page.sections["workflows"]
     assert "off in this session" in page.sections["workflows"]
-    assert "26 customers are too few. Give a longer history." in page.sections["needs"]
-    assert "everybody bought once. Leave churn out." in page.sections["needs"]
+    assert "Everybody bought once. Leave churn out." in page.sections["needs"]
+    assert "26 customers" not in page.sections["needs"], "what the orders do not allow needs nobody"
+
+
+def test_a_failed_workflow_needs_a_person_whatever_is_recorded(database):
+    this = write_history(database, sessions=2, decision="nothing")
+    database.replace(OUTCOMES, [{"session_id": this, "workflow": "cltv", "state": "failed"}])
+    assert "No reason is recorded" in overview(database)[0].sections["needs"]
 
 
 def test_text_of_the_tables_cannot_break_out_of_the_overview(database):

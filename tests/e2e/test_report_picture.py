@@ -1,7 +1,6 @@
 """The session report in a real browser: it is there to be looked at."""
 
 import io
-import os
 import shutil
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 from tdml_assets.core.report_reading import read_facts
 from tdml_assets.core.session_report import render_report
 from tdml_assets.resources.warehouse import Warehouse
+from tests.pictures import keep
 from tests.report_history import LAST, REFERENCE, spec, write_history
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -50,9 +50,8 @@ def test_heat_map_realised_line_and_decision_are_visible_and_nothing_is_fetched(
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("request", lambda request: asked.append(request.url))
         page.goto(report.as_uri())
-        pictures = Path(os.environ.get("PICTURES", tmp_path))
-        page.screenshot(path=pictures / "session_report.png", full_page=True)
-        page.pdf(path=pictures / "session_report.pdf", prefer_css_page_size=True, print_background=False)
+        keep(page, "report-history", height=1750)
+        page.pdf(path=tmp_path / "session_report.pdf", prefer_css_page_size=True, print_background=False)
 
         assert page.evaluate("document.documentElement.scrollWidth") <= 1280
         expect(page.get_by_text("Retraining called for").first).to_be_in_viewport()
@@ -82,4 +81,4 @@ def test_heat_map_realised_line_and_decision_are_visible_and_nothing_is_fetched(
         browser.close()
     assert said == []
     assert asked == [report.as_uri()]
-    assert (pictures / "session_report.pdf").stat().st_size > 10_000
+    assert (tmp_path / "session_report.pdf").stat().st_size > 10_000
