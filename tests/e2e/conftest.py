@@ -24,6 +24,8 @@ workflows:
   next_best_product: {monitor: {report: false}, split: {min_rows: 20}}
   segments: {monitor: {report: false}}
 """
+#: The tree under test, whichever one is installed.
+_ROOT = str(Path(__file__).parents[2])
 #: Differ from run to run by their nature.
 VOLATILE = {"session_id", "run_id", "updated_at", "committed_at", "measured_at", "alerted_at"}
 
@@ -49,7 +51,7 @@ class Home:
         """Exit codes of runs of ``killed_run.py``, one after the other; prints what they said."""
         done = subprocess.run(
             [sys.executable, str(Path(__file__).with_name("killed_run.py")), *runs],
-            env=child_environment(load_settings(self.environment), {"PATH": "/usr/bin:/bin", **self.environment}),
+            env=child_environment(load_settings(self.environment), {"PATH": "/usr/bin:/bin", "PYTHONPATH": _ROOT, **self.environment}),
             capture_output=True,
             text=True,
             timeout=280,
