@@ -64,6 +64,17 @@ def table_preview(rows: Sequence[Mapping[str, Any]], *, digits: int = 4) -> dg.M
     return dg.MetadataValue.table(records, schema=dg.TableSchema(columns=[dg.TableColumn(name=name) for name in names]))
 
 
+def transposed(rows: Sequence[Mapping[str, Any]], key: str) -> list[dict[str, Any]]:
+    """One row per column and one column per row: the UI cuts a wide table at its right.
+
+    Parameters
+    ----------
+    key : column whose values name the new columns.
+    """
+    names = [name for name in rows[0] if name != key] if rows else []
+    return [{"statistic": name, **{str(row[key]): row[name] for row in rows}} for name in names]
+
+
 def _cell(value: Any, digits: int) -> Any:
     if isinstance(value, float):
         return float(f"{value:.{digits}g}") if abs(value) < 10**digits else round(value)

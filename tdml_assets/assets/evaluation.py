@@ -33,7 +33,7 @@ from tdml_assets.core.statistics import prediction_stats
 from tdml_assets.core.tasks import Measured, task_of
 from tdml_assets.core.training import holdout_contract
 from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.metadata import OWNER, glance, plot, table_metadata, table_preview
+from tdml_assets.metadata import OWNER, glance, plot, table_metadata, table_preview, transposed
 from tdml_assets.resources.model_store import ModelStore
 from tdml_assets.resources.warehouse import Database, Warehouse
 from tdml_assets.settings import Settings
@@ -103,7 +103,7 @@ def _show(
     return {
         **glance("predicted and happened, by tenths of the customers", pairs, "lowest tenth", "highest tenth"),
         "metrics": table_preview([{"metric": name, "train": train.get(name), "test": test[name]} for name in test]),
-        "prediction statistics": table_preview(stats),
+        "prediction statistics": table_preview(transposed(stats, "dataset")),
         **{name: table_preview(rows) for name, rows in found.tables.items()},
         **{title: plot(title, png) for title, png in drawn.items()},
     }

@@ -53,9 +53,6 @@ Meeting = tuple[str | None, list[Comparison]]
 _SHOWN = (
     "metric",
     "slice",
-    "customers",
-    "candidate_value",
-    "champion_value",
     "difference",
     "low",
     "high",

@@ -59,8 +59,9 @@ class OverviewPage:
         with warehouse.read() as database:
             facts = read_overview(database, self._workflows, self._off)
         pages = [path.relative_to(folder).as_posix() for path in folder.glob("*/*.html")]
-        path = folder / OVERVIEW_FILE
-        place(
-            render_overview(facts, exports=self._settings.effective_exports_url, reports=pages), path, is_latest=False
-        )
+        path, exports = folder / OVERVIEW_FILE, self._settings.effective_exports_url
+        if Path(exports).is_relative_to(self._settings.home):
+            # The page is passed on: where the state folder lies on this machine is nobody's business.
+            exports = f"{Path(exports).relative_to(self._settings.home).as_posix()}/ in the state folder"
+        place(render_overview(facts, exports=exports, reports=pages), path, is_latest=False)
         return path

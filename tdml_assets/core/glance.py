@@ -58,5 +58,5 @@ def bars(title: str, series: Sequence[tuple[str, Sequence[float]]], first: str, 
     picture = (
         f"<svg xmlns='http://www.w3.org/2000/svg' width='{_WIDTH}' height='{_HEIGHT}'>{''.join(drawn)}{texts}</svg>"
     )
-    text = f"![{title}](data:image/svg+xml,{quote(picture, safe=_SAFE)}) {words}"
+    text = f"![{title}](data:image/svg+xml,{quote(picture, safe=_SAFE)})\n\n{words}"
     return text if len(text) < MOST_CHARACTERS else f"{title}. {words}"

@@ -81,7 +81,7 @@ def bars(name: str, title: str, rows: Sequence[tuple[str, float, str]]) -> Marku
     parts = [text(0, 14, title, "chart-title")]
     for place, (label, value, words) in enumerate(rows):
         base = _BAR_TOP + _BAR_TALL * place
-        shown = text(_BAR_LEFT - 8, base + 14, svg.shortened(label, 36), "label", "end")
+        shown = text(_BAR_LEFT - 8, base + 14, svg.shortened(label, 32), "label", "end")
         parts.append(element("g", element("title", label), shown))
         parts.append(element("rect", x=_BAR_LEFT, y=base + 4, width=max(x(value), 0.5), height=12, class_="bar now"))
         parts.append(text(_BAR_LEFT + x(value) + 6, base + 14, words, "label"))

@@ -78,12 +78,12 @@ class StatusWords:
 
 STATUSES = {
     "first": StatusWords("first session", None),
-    "ok": StatusWords("calm", None),
+    "ok": StatusWords("stable", None),
     "watch": StatusWords("changed a little", "circle"),
     "far": StatusWords("moved far", "triangle", alarm=True),
-    "spike": StatusWords("leapt in one session", "triangle", alarm=True),
+    "spike": StatusWords("jumped in one session", "triangle", alarm=True),
     "changed": StatusWords("was a constant", "triangle", alarm=True),
-    "stuck": StatusWords("stands still", "square", alarm=True),
+    "stuck": StatusWords("no longer changes", "square", alarm=True),
     "scale": StatusWords("like another unit", "square", alarm=True),
     "all_null": StatusWords("lost all values", "square", alarm=True),
     "degenerate": StatusWords("nothing to measure", None),

@@ -51,7 +51,9 @@ class Home:
         """Exit codes of runs of ``killed_run.py``, one after the other; prints what they said."""
         done = subprocess.run(
             [sys.executable, str(Path(__file__).with_name("killed_run.py")), *runs],
-            env=child_environment(load_settings(self.environment), {"PATH": "/usr/bin:/bin", "PYTHONPATH": _ROOT, **self.environment}),
+            env=child_environment(
+                load_settings(self.environment), {"PATH": "/usr/bin:/bin", "PYTHONPATH": _ROOT, **self.environment}
+            ),
             capture_output=True,
             text=True,
             timeout=280,

@@ -82,8 +82,8 @@ TELLING = Telling(
     },
     rivals={
         "recall_at_10": "this model",
-        "baseline_personal_recall_at_10": "what each customer bought most often",
-        "baseline_popular_recall_at_10": "what all customers bought most often",
+        "baseline_personal_recall_at_10": "their own most frequent products",
+        "baseline_popular_recall_at_10": "the most popular products",
     },
     category="first product shown",
     levels={"repeat": "bought by the customer before", "discover": "new to the customer"},
