@@ -12,6 +12,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from tdml_assets.core import monitoring
+from tdml_assets.core.outcome import OUTCOMES
 from tdml_assets.core.report_facts import EpisodeFact, MetricFact, SessionFacts
 from tdml_assets.core.report_model_figures import trend
 from tdml_assets.core.report_reader import ReportReader, monitoring_tables
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 OVERVIEW_FILE = "index.html"
 _SHOWN_EPISODES = 5
-_OUTCOMES = ("monitoring", "workflow_outcomes")
 #: State of a workflow in words, and its tone; what is not listed is said as it is written.
 _STATES = {
     "published": ("published", "calm"),
@@ -124,9 +124,9 @@ def read_overview(database: Database, specs: Sequence[WorkflowSpec], off: Mappin
 
 
 def _read_outcomes(database: Database, tables: frozenset[str], session_id: str) -> dict[str, dict[str, Any]]:
-    if _OUTCOMES[1] not in tables:
+    if OUTCOMES.name not in tables:
         return {}
-    rows = database.rows(render("report/outcomes", table=_OUTCOMES, session_id=session_id))
+    rows = database.rows(render("report/outcomes", table=OUTCOMES.path, session_id=session_id))
     return {row["workflow"]: row for row in rows}
 
 

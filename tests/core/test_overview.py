@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tdml_assets.core import monitoring
-from tdml_assets.core.contracts import Column, TableContract
+from tdml_assets.core.outcome import OUTCOMES
 from tdml_assets.core.overview import read_overview, render_overview
 from tdml_assets.core.report_words import DECISIONS
 from tdml_assets.core.workflow import WorkflowSpec
@@ -14,16 +14,6 @@ from tdml_assets.resources.warehouse import Database, Warehouse
 from tests.core.test_session_report import HOSTILE, Page
 from tests.report_history import LAST, spec, write_history
 
-OUTCOMES = TableContract(
-    "monitoring",
-    "workflow_outcomes",
-    "What became of every workflow.",
-    (
-        *(Column(name, "VARCHAR", "") for name in ("session_id", "workflow", "state", "method", "reason", "remedy")),
-        Column("needs_person", "BOOLEAN", ""),
-    ),
-    ("session_id", "workflow"),
-)
 CHURN = WorkflowSpec(name="churn", task="classification", label="Churn", target={"kind": "no_purchase"})
 
 
