@@ -11,6 +11,7 @@ from typing import Any
 
 import dagster as dg
 
+from tdml_assets.assets.alerting import tell_outcomes
 from tdml_assets.assets.isolation import begin_outcome, keep_outcome
 from tdml_assets.assets.pages import OverviewPage
 from tdml_assets.assets.sessions import as_of, record_session, session_id_of
@@ -104,6 +105,7 @@ def _build_publication(
             )
             _close_outcomes(database, context, outcomes, done)
         keep_house(context, warehouse, settings)
+        tell_outcomes(warehouse, settings, session_id_of(context), context.log)
         overview.write(warehouse)
         without = f"; without new scores: {', '.join(done.withheld)}" if done.withheld else ""
         context.log.info(f"report: {done.rows} customers x {done.attributes} attributes{without}")

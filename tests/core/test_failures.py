@@ -12,13 +12,16 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from tdml_assets.assets.alerting import OUTCOMES, tell_outcomes
 from tdml_assets.automation.failure_alerts import build_failure_alerts
 from tdml_assets.commands.run_alerts import tell_of_run
 from tdml_assets.core.alerts import Alerts
+from tdml_assets.core.contracts import Column, TableContract
 from tdml_assets.core.failures import Failure, alert_of_failure, error_name, failure_of_step, failures_of_outcomes
 from tdml_assets.core.workflow import WorkflowSpec
 from tdml_assets.destinations.failure_alerts import tell_failures
 from tdml_assets.resources.failure_ledger import LEDGER_FILE, read_ledger
+from tdml_assets.resources.warehouse import Warehouse
 from tdml_assets.settings import Settings
 
 SECRET = "anna@example.org"
@@ -182,3 +185,25 @@ def test_the_sensors_tell_of_a_failed_run_once_and_forget_it_when_it_succeeds(tm
     fails.clear()
     session()
     assert read_ledger(tmp_path) == {}
+
+
+def test_a_workflow_that_published_nothing_new_is_told_of_by_the_publication(tmp_path: Path, taken: list[Any]) -> None:
+    columns = ("session_id", "workflow", "state", "stopped_at", "error")
+    contract = TableContract(
+        *OUTCOMES, "", (*(Column(name, "VARCHAR", "") for name in columns), Column("needs_person", "BOOLEAN", ""))
+    )
+    warehouse = Warehouse(database=str(tmp_path / "w.duckdb"), temp_directory=str(tmp_path / "t"))
+
+    def session(number: int, state: str) -> list[str]:
+        row = {"session_id": f"s{number}", "workflow": "churn", "state": state, "needs_person": False}
+        stopped = {"stopped_at": "training_table", "error": "TooFewRowsError"} if state != "published" else {}
+        with warehouse.write() as database:
+            database.replace(contract, [{**dict.fromkeys(columns), **row, **stopped}])
+        return tell_outcomes(warehouse, settings(tmp_path), f"s{number}", Log())
+
+    with warehouse.write():
+        pass
+    assert tell_outcomes(warehouse, settings(tmp_path), "s0", Log()) == []
+    assert [len(session(number, "off")) for number in (1, 2)] == [1, 0]
+    assert [len(session(number, state)) for number, state in ((3, "published"), (4, "off"))] == [0, 1]
+    assert [body["subject"] for body in taken] == ["churn is off (TooFewRowsError at training_table)"] * 2
