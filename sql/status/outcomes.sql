@@ -4,7 +4,8 @@ select
     state,
     method,
     reason,
-    remedy
+    remedy,
+    needs_person
 from {{ outcomes | identifier }}
 where session_id = {{ session_id | bind }}
 order by workflow

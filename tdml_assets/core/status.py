@@ -13,6 +13,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from tdml_assets.core.monitoring import DRIFT_EPISODES, GATE, SESSIONS, TRIAGE
+from tdml_assets.core.outcome import OUTCOMES
 from tdml_assets.core.raw_contracts import LOADS, ORDERS
 from tdml_assets.core.report_words import decision_words
 from tdml_assets.core.statements import render
@@ -20,9 +21,6 @@ from tdml_assets.core.statements import render
 if TYPE_CHECKING:
     from tdml_assets.resources.warehouse import Database
 
-OUTCOMES = ("monitoring", "workflow_outcomes")
-#: Outcomes of a session that a person should look at.
-_TROUBLED = ("off", "failed", "kept")
 _STALE_DAYS = 35
 _WIDTH = 100
 
@@ -57,6 +55,7 @@ class WorkflowStatus:
         recorded, off where the orders do not allow the workflow, or new where it never ran.
     method : what scored: champion, lifetime or rules; empty where it is not recorded.
     reason, remedy : why it is off, held or failed, and what helps; empty otherwise.
+    needs_person : whether the session's outcome says so.
     decision : of the latest triage, in words; empty for none.
     candidate : what became of the latest candidate where it was not promoted; empty otherwise.
     """
@@ -68,6 +67,7 @@ class WorkflowStatus:
     method: str = ""
     reason: str = ""
     remedy: str = ""
+    needs_person: bool = False
     decision: str = ""
     candidate: str = ""
     model: ModelStatus = ModelStatus()
@@ -141,8 +141,8 @@ def read_recorded(database: Database, workflows: Sequence[str]) -> Recorded:
         else []
     )
     outcomes = (
-        database.rows(render("status/outcomes", outcomes=OUTCOMES, session_id=latest[0]["session_id"]))
-        if latest and database.has_table(OUTCOMES)
+        database.rows(render("status/outcomes", outcomes=OUTCOMES.path, session_id=latest[0]["session_id"]))
+        if latest and database.has_table(OUTCOMES.path)
         else []
     )
     episodes = (
@@ -153,7 +153,8 @@ def read_recorded(database: Database, workflows: Sequence[str]) -> Recorded:
     return Recorded(
         session=latest[0] if latest else {},
         sessions=sessions,
-        outcomes={row["workflow"]: row for row in outcomes},
+        # A session that was not to publish, such as of one workflow, leaves an outcome that never came to its end.
+        outcomes={row["workflow"]: row for row in outcomes if row["state"] != "running"},
         decisions=decisions,
         gates={row["workflow"]: row for row in gates},
         episodes=tuple(episodes),
@@ -180,6 +181,7 @@ def workflow_status(name: str, title: str, off: str | None, recorded: Recorded, 
         name,
         title,
         state=str(outcome.get("state") or session.get("status") or "new"),
+        needs_person=bool(outcome.get("needs_person")),
         as_of=session.get("as_of"),
         method=str(outcome.get("method") or ""),
         reason=str(outcome.get("reason") or ""),
@@ -208,7 +210,7 @@ def needs_of(
     needs += [
         ": ".join(part for part in (found.name, found.state, found.reason, found.remedy) if part)
         for found in workflows
-        if found.state in _TROUBLED and (found.remedy or found.state != "off")
+        if found.needs_person
     ]
     needs += [
         f"{found.name}: no model scores; the candidate {found.candidate}"

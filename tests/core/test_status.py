@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from tdml_assets.core.contracts import Column, TableContract
 from tdml_assets.core.monitoring import DRIFT_EPISODES, GATE, SESSIONS, TRIAGE
+from tdml_assets.core.outcome import OUTCOMES
 from tdml_assets.core.status import (
-    OUTCOMES,
     ModelStatus,
     Recorded,
     Status,
@@ -33,11 +32,6 @@ def session(workflow: str, **more: Any) -> dict[str, Any]:
 def warehouse(tmp_path: Path) -> Warehouse:
     """Two sessions; the later one held a candidate, found drift and left one workflow off."""
     found = Warehouse(database=str(tmp_path / "w.duckdb"), temp_directory=str(tmp_path))
-    outcomes = TableContract(
-        *OUTCOMES,
-        "",
-        tuple(Column(n, "VARCHAR", "") for n in ("session_id", "workflow", "state", "method", "reason", "remedy")),
-    )
     episode = {
         "episode_id": "e",
         "kind": "drift",
@@ -59,8 +53,16 @@ def warehouse(tmp_path: Path) -> Warehouse:
                 {"session_id": "s2", "workflow": "cltv", "candidate": "c", "decision": "hold", "reason": "worse by 3"}
             ],
             DRIFT_EPISODES: [{"session_id": "s2", "workflow": "cltv", **episode}],
-            outcomes: [
-                {"session_id": "s2", "workflow": "churn", "state": "off", "reason": "all bought once", "remedy": "wait"}
+            OUTCOMES: [
+                {"session_id": "s2", "workflow": "segments", "state": "running"},
+                {
+                    "session_id": "s2",
+                    "workflow": "churn",
+                    "state": "off",
+                    "reason": "all bought once",
+                    "remedy": "wait",
+                    "needs_person": True,
+                },
             ],
         }.items():
             database.replace(contract, rows)
