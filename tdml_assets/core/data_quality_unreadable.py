@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 
 from tdml_assets.core.data_quality_findings import Finding, judged
 from tdml_assets.core.raw_contracts import ORDERS, REJECTED_ROWS
+from tdml_assets.core.source_dates import as_written
 from tdml_assets.core.source_hints import UNREADABLE, masked, offending_cell, remedy_for
 from tdml_assets.core.source_numbers import rough_size
 from tdml_assets.core.source_plan import number_marks
-from tdml_assets.core.sources import OrdersSource, Source, Sources
+from tdml_assets.core.sources import EventSource, OrdersSource, Source, Sources
 from tdml_assets.core.statements import render
 from tdml_assets.core.statistics import Reader
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 #: Rows looked at for examples and for their money; their share of all unreadable rows scales the money.
 _SAMPLED_ROWS = 20_000
+_SAMPLED_TIMES = 200
 _EXAMPLES = 2
 
 
@@ -66,7 +68,11 @@ class Unreadable:
 
 
 def explain_unreadable(
-    table: str, declaration: Source, counts: Mapping[str, int], sampled: Sequence[tuple[str, Mapping[str, object]]]
+    table: str,
+    declaration: Source,
+    counts: Mapping[str, int],
+    sampled: Sequence[tuple[str, Mapping[str, object]]],
+    accepted_times: Sequence[str] = (),
 ) -> Unreadable:
     """Describe the unreadable rows of one source; ``judged_rows`` and ``accepted_money`` are left to the caller.
 
@@ -74,6 +80,7 @@ def explain_unreadable(
     ----------
     counts : rows per reason, unreadable ones alone.
     sampled : reason and content of rows among them, in no order of time.
+    accepted_times : texts of timestamps that were read.
     """
     rows, parts, remedies = sum(counts.values()), [], []
     for reason in sorted(counts, key=lambda one: (-counts[one], one)):
@@ -85,7 +92,7 @@ def explain_unreadable(
             texts = list(dict.fromkeys(text for name, text in cells if name == column))
             examples = ", ".join(masked(text) for text in texts[:_EXAMPLES])
             shown += f" (column {column!r}, for instance {examples})"
-            remedies.append(remedy_for(table, declaration, reason, texts))
+            remedies.append(remedy_for(table, declaration, reason, texts, accepted_times))
         else:
             remedies.append(remedy_for(table, declaration, reason, []))
         parts.append(shown)
@@ -129,12 +136,22 @@ def read_unreadable(reader: Reader, sources: Sources, judged_rows: Mapping[str, 
         if counts:
             rows = reader.rows(render("data_quality/unreadable_sample", **given, most=_SAMPLED_ROWS))
             sampled = [(row["reason"], json.loads(row["content"])) for row in rows]
-        found = explain_unreadable(table, declaration, counts, sampled)
+        times = _accepted_times(reader, table, declaration) if "bad_timestamp" in counts else ()
+        found = explain_unreadable(table, declaration, counts, sampled, times)
         accepted = None
         if found.money is not None and isinstance(declaration, OrdersSource) and declaration.currency is not None:
             rate = float(declaration.rates.get(declaration.currency, 1))
             accepted = reader.row(render("data_quality/accepted_money", orders=ORDERS.path))["money"] / rate
         yield replace(found, judged_rows=judged_rows[f"raw.{table}"], accepted_money=accepted)
+
+
+def _accepted_times(reader: Reader, table: str, declaration: Source) -> tuple[str, ...]:
+    """Some timestamps that were read, as the files write them."""
+    if not isinstance(declaration, EventSource) or declaration.moment is None or declaration.timestamp_format is None:
+        return ()
+    given = {"table": ("raw", table), "moment": declaration.moment, "most": _SAMPLED_TIMES}
+    moments = [row["moment"] for row in reader.rows(render("data_quality/accepted_moments", **given))]
+    return as_written(moments, declaration.timezone, declaration.timestamp_format)
 
 
 def unreadable(found: Unreadable, policy: QualityPolicy) -> Finding:

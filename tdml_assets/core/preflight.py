@@ -150,8 +150,8 @@ def notes_of(trial: Trial) -> list[str]:
     notes = [finding.sentence for finding in trial.report.with_status("note")]
     if 0 < facts.customers < _FEW_CUSTOMERS:
         notes.append(
-            f"{facts.customers:,} customers with {facts.order_lines:,} order lines are too few to learn from "
-            f"({_FEW_CUSTOMERS} are the least): workflows that cannot learn use rules, and say so. Give all orders of all "
+            f"customers {facts.customers:,}, order lines {facts.order_lines:,}: too few to learn from ({_FEW_CUSTOMERS} customers "
+            "are the least). Workflows that cannot learn use rules, and say so. Give all orders of all "
             "customers in sources.orders.path"
         )
     elif facts.customers and not facts.returning_customers:

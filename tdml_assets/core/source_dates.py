@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import product
+from zoneinfo import ZoneInfo
 
 _DAYS = (
     *("%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%m.%d.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d"),
@@ -20,6 +21,8 @@ _DAYS = (
 )
 _TIMES = ("", "%H:%M:%S", "%H:%M", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p")
 _OFFSETS = ("", "%z", " %z", "Z")
+_SPECIFIER = re.compile(r"%(-?.)")
+_WRITABLE = {"Y", "m", "d", "y", "b", "B", "a", "A", "H", "M", "S", "f", "I", "p"}
 _UNIX = {"unix": re.compile(r"\d{9,10}(\.\d+)?"), "unix_ms": re.compile(r"\d{12,13}")}
 
 
@@ -58,3 +61,18 @@ def formats_that_read(texts: Sequence[str]) -> tuple[str, ...]:
         if not fitting:
             break
     return tuple(fitting)
+
+
+def as_written(moments: Sequence[datetime], zone: str, format_text: str) -> tuple[str, ...]:
+    """The texts from which moments were read; empty where a format says more, or less, than moments hold.
+
+    Parameters
+    ----------
+    moments : naive UTC.
+    zone : of the source.
+    format_text : as it declares it.
+    """
+    if format_text in _UNIX or set(_SPECIFIER.findall(format_text)) - _WRITABLE:
+        return ()
+    local = (moment.replace(tzinfo=UTC).astimezone(ZoneInfo(zone)) for moment in moments)
+    return tuple(moment.strftime(format_text) for moment in local)

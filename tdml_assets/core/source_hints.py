@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from tdml_assets.core.source_dates import formats_that_read
+from tdml_assets.core.source_dates import formats_that_read, reads
 from tdml_assets.core.source_numbers import NumberMarks, marks_that_read
 from tdml_assets.core.source_plan import number_marks
 from tdml_assets.core.source_rules import NUMBERS
@@ -104,16 +104,17 @@ def _cell(content: Mapping[str, object], column: str | None) -> tuple[str, str] 
     return column, str(content[column])
 
 
-def remedy_for(table: str, declaration: Source, reason: str, cells: Sequence[str]) -> str:
+def remedy_for(table: str, declaration: Source, reason: str, cells: Sequence[str], accepted: Sequence[str] = ()) -> str:
     """What to write into the settings, or to ask of the source, so that such rows are read.
 
     Parameters
     ----------
     cells : texts that could not be read; the more there are, the surer the proposal.
+    accepted : of dates, texts that could: another format must read them too.
     """
     where = f"sources.{table}"
     if reason in _MOMENTS:
-        return _date_remedy(where, declaration, cells, is_read=reason != "bad_timestamp")
+        return _date_remedy(where, declaration, cells, accepted, is_read=reason != "bad_timestamp")
     if reason in ("bad_number", "not_finite"):
         return _number_remedy(where, declaration, cells)
     if reason == "missing_amount":
@@ -127,7 +128,9 @@ def remedy_for(table: str, declaration: Source, reason: str, cells: Sequence[str
     return f"Write the file again without NUL characters, or declare {where}.csv.encoding."
 
 
-def _date_remedy(where: str, declaration: Source, cells: Sequence[str], *, is_read: bool) -> str:
+def _date_remedy(
+    where: str, declaration: Source, cells: Sequence[str], accepted: Sequence[str], *, is_read: bool
+) -> str:
     declared = getattr(declaration, "timestamp_format", None)
     fitting = [one for one in formats_that_read(cells) if one != declared]
     if is_read:
@@ -137,6 +140,13 @@ def _date_remedy(where: str, declaration: Source, cells: Sequence[str], *, is_re
             f"No usual format reads them all: write {where}.timestamp_format as they are written (now {declared}), or ask the "
             "source for one format."
         )
+    usual = [one for one in fitting if all(reads(text, one) for text in accepted)]
+    if not usual:
+        return (
+            f"{fitting[0]!r} reads them and not the other rows: times are written in more than one way. Write them in one, in the "
+            f"file or where it comes from; {where}.timestamp_format is {declared!r}."
+        )
+    fitting = usual
     told = f"Write timestamp_format: {fitting[0]!r} under {where}"
     if fitting[0].endswith("Z"):
         told += ", and timezone: UTC, which the Z means"

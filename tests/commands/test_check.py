@@ -218,6 +218,18 @@ def test_the_remedies_followed_to_the_letter_lead_to_a_file_that_is_read(
     assert truth.lines > 0
 
 
+def test_times_written_in_two_ways_are_not_mended_by_a_format_that_reads_one_of_them(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_messy_shop(shop.folder / "orders.csv")
+    lines = (shop.folder / "orders.csv").read_text(encoding="utf-8").splitlines()
+    write_messy_shop(shop.folder / "orders.csv", day_format="%Y-%m-%d", seed=8)
+    others = (shop.folder / "orders.csv").read_text(encoding="utf-8").splitlines()[1:]
+    (shop.folder / "orders.csv").write_text("\n".join([*lines, *others]) + "\n", encoding="utf-8")
+    said = shop.said(capsys)
+    assert "'%Y-%m-%d %H:%M' reads them and not the other rows: times are written in more than one way" in said
+
+
 @pytest.mark.parametrize("customers", [1, 20])
 def test_too_few_customers_are_noted_and_the_run_may_start(
     shop: Shop, capsys: pytest.CaptureFixture[str], customers: int
@@ -226,7 +238,7 @@ def test_too_few_customers_are_noted_and_the_run_may_start(
     content = ";".join(HEADER) + "\n" + "".join(line.format(f"c{place}") for place in range(customers))
     (shop.folder / "orders.csv").write_text(content, encoding="utf-8")
     said = shop.noted(capsys)
-    assert f"{customers} customers with {customers} order lines are too few to learn from" in said
+    assert f"customers {customers}, order lines {customers}: too few to learn from" in said
 
 
 def test_a_horizon_longer_than_the_history_is_noted_before_a_run(
