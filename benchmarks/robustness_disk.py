@@ -20,7 +20,7 @@ from pathlib import Path
 
 import duckdb
 
-from benchmarks.robustness_state import State, differences
+from benchmarks.robustness_state import State, Tables, differences
 
 _BYTES_PER_MB = 1_000_000
 #: Of the room that an undisturbed session needs.
@@ -38,7 +38,8 @@ class Full:
     named : whether it said that no space is left.
     readable : whether the warehouse it left can be read.
     next_code : exit code of the next session, with room.
-    different : tables that then differ from an undisturbed state's.
+    different : tables that then equal neither those of an undisturbed first session nor those of a second: a session that was
+        short of room late has scored, and the next one has something to compare with.
     """
 
     megabytes: float
@@ -68,12 +69,14 @@ def study(folder: Path, shares: Sequence[float] = SHARES) -> list[Full]:
     code, printed, _ = empty.run("prepare")
     if code:
         raise RuntimeError(f"the state cannot be prepared:\n{printed[-2000:]}")
-    calm = empty.copied_to(folder / "calm")
-    code, printed, _ = calm.run("run")
-    if code not in (0, 3):
-        raise RuntimeError(f"an undisturbed session ended with {code}:\n{printed[-2000:]}")
-    start, end = _megabytes(empty.folder), _megabytes(calm.folder)
-    tables, mounts = calm.tables(), may_mount(folder)
+    calm, tables, sizes = empty.copied_to(folder / "calm"), [], []
+    for _ in range(2):
+        code, printed, _ = calm.run("run")
+        if code not in (0, 3):
+            raise RuntimeError(f"an undisturbed session ended with {code}:\n{printed[-2000:]}")
+        tables.append(calm.tables())
+        sizes.append(_megabytes(calm.folder))
+    start, end, mounts = _megabytes(empty.folder), sizes[0], may_mount(folder)
     largest = max(path.stat().st_size for path in calm.home.rglob("*") if path.is_file()) / _BYTES_PER_MB
     found = []
     for share in shares:
@@ -85,7 +88,7 @@ def study(folder: Path, shares: Sequence[float] = SHARES) -> list[Full]:
     return found
 
 
-def _on_small_disk(place: Path, empty: State, megabytes: float, tables: dict[str, list[tuple[str, ...]]]) -> Full:
+def _on_small_disk(place: Path, empty: State, megabytes: float, tables: Sequence[Tables]) -> Full:
     place.mkdir(parents=True, exist_ok=True)
     # Whole pages: room for the copy of the start, whatever its many small files round up to.
     if not _mount(place, megabytes + 4):
@@ -101,7 +104,7 @@ def _on_small_disk(place: Path, empty: State, megabytes: float, tables: dict[str
         subprocess.run(["umount", str(place)], check=False)
 
 
-def _with_small_files(place: Path, empty: State, megabytes: float, tables: dict[str, list[tuple[str, ...]]]) -> Full:
+def _with_small_files(place: Path, empty: State, megabytes: float, tables: Sequence[Tables]) -> Full:
     state = empty.copied_to(place)
     limit = int(megabytes * _BYTES_PER_MB)
 
@@ -121,11 +124,11 @@ def _judged(
     readable: bool,
     next_code: int,
     state: State,
-    tables: dict[str, list[tuple[str, ...]]],
+    tables: Sequence[Tables],
 ) -> Full:
     if code not in (0, 3):
         sys.stderr.write(f"{printed[-1500:]}\n")
-    different = tuple(differences(state.tables(), tables)) if next_code in (0, 3) else ("no tables",)
+    different = tuple(differences(state.tables(), *tables)) if next_code in (0, 3) else ("no tables",)
     named = "space" in printed.lower()
     return Full(round(megabytes, 1), code, printed.count("Traceback"), named, readable, next_code, different)
 

@@ -32,6 +32,8 @@ workflows:
 _VOLATILE = {"session_id", "run_id", "updated_at", "committed_at", "measured_at", "alerted_at", "finished_at"}
 _SECONDS = 1_800.0
 
+Tables = dict[str, list[tuple[str, ...]]]
+
 
 @dataclass(frozen=True)
 class State:
@@ -92,9 +94,9 @@ class State:
             return None
         return process.returncode
 
-    def tables(self) -> dict[str, list[tuple[str, ...]]]:
+    def tables(self) -> Tables:
         """Rows of every table, of the latest session where it keeps sessions apart; floats to nine digits."""
-        found: dict[str, list[tuple[str, ...]]] = {}
+        found: Tables = {}
         with duckdb.connect(str(self.home / "warehouse.duckdb"), read_only=True) as connection:
             latest = connection.execute(
                 "select max_by(session_id, updated_at) from monitoring.sessions where status <> 'abandoned'"
@@ -129,9 +131,10 @@ class State:
         return sorted(str(path.relative_to(self.home)) for pattern in patterns for path in self.home.rglob(pattern))
 
 
-def differences(one: dict[str, list[tuple[str, ...]]], other: dict[str, list[tuple[str, ...]]]) -> list[str]:
-    """Names of the tables that differ."""
-    return sorted(name for name in {*one, *other} if one.get(name) != other.get(name))
+def differences(found: Tables, *undisturbed: Tables) -> list[str]:
+    """Names of the tables that equal those of no undisturbed state."""
+    names = set(found).union(*undisturbed)
+    return sorted(name for name in names if all(found.get(name) != other.get(name) for other in undisturbed))
 
 
 def _base_tables(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
