@@ -125,8 +125,13 @@ def load_champion(
         parameters=_parameters_of(bundle, model),
         features=read_reference(files, FEATURES_FILE),
         predictions=read_reference(files, PREDICTIONS_FILE),
-        sample=files[SAMPLE_FILE],
+        sample=_sample_of(files),
     )
+
+
+@refusing_damage(SAMPLE_FILE)
+def _sample_of(files: Mapping[str, bytes]) -> bytes:
+    return files[SAMPLE_FILE]
 
 
 def warn_of_libraries(context: dg.AssetExecutionContext, manifest: Manifest) -> None:

@@ -14,6 +14,9 @@ import datetime
 import hashlib
 import json
 import re
+import struct
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -48,7 +51,10 @@ class BundleDamagedError(ValueError):
 REMEDY = "it was damaged or replaced, promote another version or train again"
 
 #: What readers of JSON, Parquet and archives raise on content that is not what it should be.
-_UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, EOFError, OSError)
+_UNREADABLE = (
+    *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, EOFError, OSError),
+    *(zipfile.BadZipFile, zlib.error, struct.error),
+)
 
 
 @contextmanager
@@ -200,9 +206,22 @@ def parse_manifest(data: bytes) -> Manifest:
         record["created_at"] = datetime.datetime.fromisoformat(record["created_at"])
         record["features"] = tuple(ModelFeature(**feature) for feature in record["features"])
         record["files"] = tuple(StoredFile(**file) for file in record["files"])
+        _require_kinds(record)
         return Manifest(**record)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise BundleDamagedError(f"the manifest cannot be read ({error}): promote another version") from error
+
+
+def _require_kinds(record: Mapping[str, Any]) -> None:
+    """Refuse fields of a manifest that hold something of another kind. Raises ``ValueError``."""
+    texts = ("workflow", "version", "target", "engine", "data_fingerprint", "code_version", "session_id")
+    mappings = ("spec", "libraries", "metrics")
+    wrong = [name for name in texts if not isinstance(record[name], str)]
+    wrong += [name for name in mappings if not isinstance(record[name], dict)]
+    wrong += [file.name for file in record["files"] if type(file.size) is not int or not isinstance(file.sha256, str)]
+    wrong += [name for name, value in record["libraries"].items() if not isinstance(value, str)] if not wrong else []
+    if wrong:
+        raise ValueError(f"{wrong[0]} is of another kind")
 
 
 def parse_champion(data: bytes) -> Champion:

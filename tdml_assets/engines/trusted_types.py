@@ -68,6 +68,11 @@ ALLOWED_TYPES = frozenset(
     }
 )
 
+#: What skops raises on an archive that holds something else than it should.
+_NOT_BROUGHT_BACK = (
+    *(ValueError, TypeError, KeyError, IndexError, AttributeError, ImportError, RecursionError, OSError),
+    zipfile.BadZipFile,
+)
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 _SCHEMA = "schema.json"
 _ENTRY = re.compile(r"schema\.json|[1-9][0-9]{0,8}\.(npy|bin)")
@@ -157,7 +162,17 @@ def load(data: bytes, allowed: Sequence[str], what: str) -> Any:
     except UntrustedTypesFoundException:
         require_allowed(data, allowed, what)
         raise
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, ImportError, RecursionError, OSError) as error:
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        AttributeError,
+        ImportError,
+        RecursionError,
+        OSError,
+        zipfile.BadZipFile,
+    ) as error:
         raise ModelRefusedError(
             f"{what} cannot be brought back ({type(error).__name__}: {error}): install the library versions of its manifest, "
             "or train again"

@@ -229,3 +229,11 @@ def test_whatever_a_parser_raises_on_damaged_content_names_the_file_and_the_reme
     for content in (b"[1]", b"{", b'{"format": 1}', b"[" * 100_000, b"\xff\xfe", b"null"):
         with pytest.raises(b.BundleDamagedError, match=r"golden\.json .* promote another version or train again"):
             golden.check_golden(content, lambda _: PREDICTED)
+
+
+@pytest.mark.parametrize("field", ["spec", "target", "libraries", "metrics", "files"])
+def test_a_manifest_with_a_field_of_another_kind_is_refused(field):
+    record = json.loads(manifest().to_bytes())
+    record[field] = 0.5
+    with pytest.raises(b.BundleDamagedError, match="the manifest cannot be read"):
+        b.parse_manifest(json.dumps(record).encode())
