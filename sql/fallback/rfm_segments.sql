@@ -9,6 +9,7 @@ select
     {{ as_of | bind }}::date as as_of,
     customer_id,
     null::integer as cluster,
+    null::varchar as segment_name,
     rfm_segment,
     rfm_score,
     r_quartile,

@@ -16,6 +16,7 @@ select
     {{ as_of | bind }}::date as as_of,
     scored.customer_id,
     scored.cluster,
+    names.segment_name,
     rfm.rfm_segment,
     rfm.rfm_score,
     rfm.r_quartile,
@@ -23,4 +24,5 @@ select
     rfm.m_quartile
 from scored
 inner join rfm on scored.customer_id = rfm.customer_id
+left join {{ names_table | identifier }} as names on scored.cluster = names.cluster
 order by scored.customer_id

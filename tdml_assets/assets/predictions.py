@@ -57,6 +57,7 @@ def score_all(database: Database, spec: WorkflowSpec, champion: LoadedChampion, 
     for batch in database.batches(statement, rows):
         database.insert(scores, score_batch(champion.model, batch, explainer, reasons))
     context = {"scores": scores.path, "session_id": session_id, "as_of": day, "snapshot_date": day, "reasons": reasons}
+    task.name_groups(database, spec, day, scores.path)
     count = database.replace(task.predictions_contract(spec), task.publish(spec, **context))
     database.execute(render("warehouse/drop_table", table=scores.path))
     return count

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from importlib import import_module
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
@@ -24,6 +24,9 @@ from tdml_assets.core.statements import Statement, render
 from tdml_assets.core.statistics import Reader
 from tdml_assets.core.training import Candidate
 from tdml_assets.core.workflow import WorkflowSpec
+
+if TYPE_CHECKING:
+    from tdml_assets.resources.warehouse import Database
 
 #: Reads the champion's files; empty where there is none.
 Previous = Callable[[], Mapping[str, bytes]]
@@ -115,6 +118,9 @@ class Task(Protocol):
 
     def predictions_contract(self, spec: WorkflowSpec) -> TableContract:
         """Contract of ``<workflow>.predictions``."""
+
+    def name_groups(self, database: Database, spec: WorkflowSpec, day: date, scores: Sequence[str]) -> None:
+        """Give the groups of the scores table their names, before they are published; nothing where there are no groups."""
 
     def publish(self, spec: WorkflowSpec, **context: Any) -> Statement:
         """From the scores table to the rows of the predictions."""

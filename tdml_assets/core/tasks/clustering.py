@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,7 @@ from tdml_assets.core.evaluation import Evaluation, Metrics
 from tdml_assets.core.features import FEATURES_TABLE, choose_features, features_table
 from tdml_assets.core.predictions import contract_with
 from tdml_assets.core.preparation import PREPARATION_FILE, Parameters
+from tdml_assets.core.segment_names import name_segments, names_contract
 from tdml_assets.core.snapshots import SnapshotPlan, SplitPlan
 from tdml_assets.core.statements import Statement, render
 from tdml_assets.core.statistics import Reader, label_stats
@@ -28,6 +29,9 @@ from tdml_assets.core.training import Candidate, features_of
 from tdml_assets.core.training_table import check_sizes
 from tdml_assets.core.workflow import WorkflowSpec
 from tdml_assets.engines.kmeans_model import MODEL_FILE, KMeansModel, load_model
+
+if TYPE_CHECKING:
+    from tdml_assets.resources.warehouse import Database
 
 _RFM = (
     Column("rfm_segment", "VARCHAR", "One of ten named segments, by recency, frequency and monetary value."),
@@ -144,11 +148,24 @@ class Clustering:
         cluster = Column(
             "cluster", "INTEGER", "Number of the group; kept from session to session. NULL where no groups were found."
         )
-        return contract_with(spec, "One row per customer known at as_of: group and RFM segment.", cluster, *_RFM)
+        name = Column("segment_name", "VARCHAR", "The group in words, kept with its number; NULL where there is none.")
+        return contract_with(spec, "One row per customer known at as_of: group and RFM segment.", cluster, *_RFM, name)
+
+    def name_groups(self, database: Database, spec: WorkflowSpec, day: date, scores: Sequence[str]) -> None:
+        """Name the groups that have no name yet by what sets their customers apart."""
+        contract = names_contract(spec.name)
+        database.ensure(contract)
+        kept = database.rows(render("clustering/names", table=contract.path))
+        standing = database.rows(
+            render("clustering/standing", scores=scores, features_table=features_table(spec), day=day)
+        )
+        names = name_segments(standing, {row["cluster"]: row["segment_name"] for row in kept})
+        database.replace(contract, [{"cluster": number, "segment_name": name} for number, name in names.items()])
 
     def publish(self, spec: WorkflowSpec, **context: Any) -> Statement:
         """The group beside the RFM segment of the same day."""
-        return render("predictions/clustering", features_table=features_table(spec), **context)
+        tables = {"features_table": features_table(spec), "names_table": names_contract(spec.name).path}
+        return render("predictions/clustering", **tables, **context)
 
     def look(self, reader: Reader, spec: WorkflowSpec) -> Shown:
         """Sizes, what sets the groups apart, and the RFM segments."""
@@ -187,19 +204,26 @@ def _in_own_unit(model: KMeansModel, parameters: Parameters) -> list[dict[str, A
 
 
 def _tell(reader: Reader, table: Sequence[str], session_id: str) -> list[tuple[str, str]]:
-    groups, rfm = (
-        label_stats(reader, table, {"session_id": session_id}, column) for column in ("cluster", "rfm_segment")
-    )
-    total = sum(row["count"] for row in groups)
-    # Where a fallback scored there are RFM segments and no groups.
-    groups = [row for row in groups if row["prediction_category"] is not None]
+    groups = _groups(reader, table, session_id)
+    rfm = label_stats(reader, table, {"session_id": session_id}, "rfm_segment")
+    total = sum(row["count"] for row in rfm)
     if not total:
         return []
-    return [
-        (label, ", ".join(f"{row['prediction_category']} {row['count'] / total:.0%}" for row in rows))
-        for label, rows in (("groups", groups), ("RFM segments", rfm[:_TOLD]))
-        if rows
-    ]
+    # Where a fallback scored there are RFM segments and no groups.
+    named = ", ".join(f"{_name_of(row)} {row['customers'] / total:.0%}" for row in groups if row["cluster"] is not None)
+    shares = ", ".join(f"{row['prediction_category']} {row['count'] / total:.0%}" for row in rfm[:_TOLD])
+    return [(label, text) for label, text in (("groups", named), ("RFM segments", shares)) if text]
+
+
+def _groups(reader: Reader, table: Sequence[str], session_id: str) -> list[dict[str, Any]]:
+    """Number, name and customers of each group; none in a table of before groups had names."""
+    if "segment_name" not in reader.columns(table):
+        return []
+    return reader.rows(render("clustering/groups", table=list(table), session_id=session_id))
+
+
+def _name_of(group: Mapping[str, Any]) -> str:
+    return f"{group['cluster']} ({group['segment_name']})" if group["segment_name"] else str(group["cluster"])
 
 
 def _profile(reader: Reader, spec: WorkflowSpec, session_id: str) -> list[dict[str, Any]]:
@@ -218,8 +242,10 @@ def _profile(reader: Reader, spec: WorkflowSpec, session_id: str) -> list[dict[s
         apart[row["feature"]] = max(apart[row["feature"]], abs(row["standardised"] or 0.0))
     others = sorted((name for name in apart if name not in usual), key=lambda name: (-apart[name], name))
     shown = [*usual, *others[: _PROFILED - len(usual)]]
+    names = {str(row["cluster"]): _name_of(row) for row in _groups(reader, table, session_id)}
     return [
         {
+            "name": names.get(group["label"]),
             **{key: group[key] for key in ("label", "customers", "share", "spend_share")},
             "means": {name: group["mean"][name] for name in shown},
         }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -19,6 +20,9 @@ from tdml_assets.core.tasks import Previous
 from tdml_assets.core.training import Candidate
 from tdml_assets.core.training_table import observation, roles_of
 from tdml_assets.core.workflow import WorkflowSpec
+
+if TYPE_CHECKING:
+    from tdml_assets.resources.warehouse import Database
 
 
 class Labelled:
@@ -51,6 +55,9 @@ class Labelled:
     def suspicious(self, test: Metrics, spec: WorkflowSpec) -> bool:  # noqa: ARG002
         """Never: the tasks that can tell say so themselves."""
         return False
+
+    def name_groups(self, database: Database, spec: WorkflowSpec, day: date, scores: Sequence[str]) -> None:
+        """Amounts and probabilities have no groups."""
 
     def history(self, spec: WorkflowSpec) -> TableContract:
         """Contract of what is kept of predictions: one number a customer."""

@@ -31,6 +31,7 @@ PROMISED = {
         ("r_quartile", "INTEGER"),
         ("f_quartile", "INTEGER"),
         ("m_quartile", "INTEGER"),
+        ("segment_name", "VARCHAR"),
     ],
 }
 KEY = [("session_id", "VARCHAR"), ("as_of", "DATE"), ("customer_id", "VARCHAR")]

@@ -1,0 +1,5 @@
+select
+    cluster,
+    segment_name
+from {{ table | identifier }}
+order by cluster
