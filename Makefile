@@ -1,40 +1,43 @@
-# make run    everything, from raw orders to scored attributes, and a summary
+# make run    everything, from raw orders to scored attributes, and a summary (the first time installs some 0.8 GB into .venv)
 # make test   the tests
-# make ui     the Dagster UI on the same state
+# make ui     the Dagster UI on the same state; PORT=3000
+# make full   all optional parts: Evidently, S3, Slack, the UI, dagster-dbt
+# make dev    what tests, lint and `dg` need
 # make check  lint and types
 # make pictures  the pictures in docs/, taken by the tests that check the pages (needs chromium)
 # make docs   the reference of settings in docs/, from the code
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
+INSTALL := $(PYTHON) tools/install.py $(VENV)
+PORT ?= 3000
 export DO_NOT_TRACK := 1
 export DAGSTER_DISABLE_TELEMETRY := true
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: run test ui check docs pictures lock clean help
+.PHONY: run test ui full dev check docs pictures lock clean help
 .DEFAULT_GOAL := help
 
 help:
 	@sed -n 's/^# //p' Makefile
 
 $(VENV)/.installed: requirements.lock pyproject.toml
-	@echo "installing into $(VENV) (the first time takes some minutes)"
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: set PYTHON=/path/to/python3"; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(INSTALL) --require-hashes --only-binary :all: -r requirements.lock
-	@$(INSTALL) --no-build-isolation --editable .
+	@$(INSTALL) requirements.lock --project --disk ", and 0.8 GB of disk"
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
-	@$(INSTALL) --require-hashes --only-binary :all: -r requirements-dev.lock
+# What is installed on top of it, each from a lock of its own.
+$(VENV)/.installed-%: $(VENV)/.installed requirements-%.lock
+	@$(INSTALL) requirements-$*.lock
 	@touch $@
 
 run: $(VENV)/.installed
 	@$(BIN)/python -m tdml_assets run
 
-ui: $(VENV)/.installed
-	@$(BIN)/python -m tdml_assets ui
+ui: $(VENV)/.installed-ui
+	@$(BIN)/python -m tdml_assets ui --port $(PORT)
+
+full: $(VENV)/.installed-full
+dev: $(VENV)/.installed-dev
 
 test: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest
@@ -55,7 +58,9 @@ pictures: $(VENV)/.installed-dev
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-annotate --no-header
 lock:
 	@$(LOCK) pyproject.toml --group build --output-file requirements.lock
-	@$(LOCK) --group dev --constraints requirements.lock --output-file requirements-dev.lock
+	@$(LOCK) pyproject.toml --extra ui --constraints requirements.lock --output-file requirements-ui.lock
+	@$(LOCK) pyproject.toml --extra all --constraints requirements.lock --output-file requirements-full.lock
+	@$(LOCK) pyproject.toml --extra all --group dev --constraints requirements-full.lock --output-file requirements-dev.lock
 
 bench-% study-%: $(VENV)/.installed-dev
 	@$(BIN)/python -m benchmarks.$(subst -,_,$*)

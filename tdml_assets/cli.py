@@ -30,6 +30,7 @@ from tdml_assets.commands.init import init
 from tdml_assets.commands.rejected import rejected
 from tdml_assets.commands.status import status
 from tdml_assets.environment import child_environment, prepare_home, project_root, restrict_new_files
+from tdml_assets.extras import require_extra
 from tdml_assets.settings import Settings, SettingsError
 
 _HELP = """Customer orders in, scored customer attributes out.
@@ -278,10 +279,26 @@ def ui(
     tdml-assets ui --port 3001
     """
     settings = _settings()
+    with expected_errors():
+        require_extra("dagster_webserver", "ui", "tdml-assets ui")
     _require_own_state(settings)
     _make_ready(settings)
-    command = [sys.executable, "-m", "dagster", "dev", "-w", str(project_root() / "workspace.yaml")]
-    os.chdir(project_root())
+    # Levels: what the daemon says every few seconds is left out, and so is Dagster's advice to use another command.
+    command = [sys.executable, "-W", "ignore:Function `dev_command` is superseded", "-m", "dagster", "dev"]
+    command += [
+        "-w",
+        str(project_root() / "workspace.yaml"),
+        "--log-level",
+        "warning",
+        "--host",
+        host,
+        "--port",
+        str(port),
+    ]
+    environment = child_environment(settings)
+    # Elsewhere Dagster warns of a dagster.yaml in the folder that it does not use.
+    os.chdir(settings.home)
     if report_server.start(settings):
         typer.echo(f"reports: {settings.reports_url}")
-    os.execve(sys.executable, [*command, "--host", host, "--port", str(port)], child_environment(settings))
+    typer.echo(f"Dagster: http://{host}:{port} (in some seconds; Ctrl-C ends it)")
+    os.execve(sys.executable, command, environment)

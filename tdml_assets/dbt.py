@@ -20,6 +20,7 @@ from tdml_assets.assets.shift import build_shift_check
 from tdml_assets.core.contracts import Column
 from tdml_assets.core.dbt_project import data_tests, models_in_order, only_dbt_can_run, sources_of
 from tdml_assets.dbt_manifest import QUIET, ensure_manifest
+from tdml_assets.extras import require_extra
 from tdml_assets.metadata import OWNER, column_schema
 from tdml_assets.resources.dbt_build import Built, build_models
 from tdml_assets.resources.warehouse import Warehouse
@@ -56,8 +57,10 @@ def build_dbt_assets(
     manifest_path = ensure_manifest(home, Path(environment["WAREHOUSE_DATABASE"]).stem)
     manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
     check = build_shift_check(manifest)
-    if runner == "compiled" and not only_dbt_can_run(manifest):
+    beyond = only_dbt_can_run(manifest)
+    if runner == "compiled" and not beyond:
         return _build_compiled(manifest, manifest_path.stem), check, {}
+    require_extra("dagster_dbt", "dbt", "dbt_runner: dbt" if runner == "dbt" else f"A dbt project with {beyond[0]}")
     # Its import takes longer than all the rest of the definitions.
     from tdml_assets.dbt_cli import build_dbt_resource, build_with_dbt
 

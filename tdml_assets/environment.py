@@ -38,8 +38,10 @@ NO_TELEMETRY = {
 def child_environment(settings: Settings, base: Mapping[str, str] | None = None) -> dict[str, str]:
     """Variables for a process that works on ``settings.home``."""
     base = os.environ if base is None else base
-    # The UI's server runs in the project's folder, where a relative settings path would no longer be found.
-    config = {"TDML_CONFIG": str(Path(base["TDML_CONFIG"]).resolve())} if base.get("TDML_CONFIG") else {}
+    # The UI's server runs in the state folder, where a relative settings path would no longer be found.
+    beside = settings.base_folder / "tdml.yaml"
+    named = Path(base["TDML_CONFIG"]).resolve() if base.get("TDML_CONFIG") else beside if beside.is_file() else None
+    config = {"TDML_CONFIG": str(named)} if named is not None else {}
     return {
         **base,
         **config,
@@ -71,11 +73,29 @@ def prepare_home(settings: Settings) -> None:
         ) from None
     source = project_file("dagster.yaml")
     target = dagster_home / "dagster.yaml"
-    if not target.exists() or target.read_bytes() != source.read_bytes():
+    if _may_be_replaced(target, source):
         # A name of its own: two commands may start at once.
         with tempfile.NamedTemporaryFile(dir=dagster_home, prefix=".dagster-", suffix=".yaml", delete=False) as file:
             file.write(source.read_bytes())
         Path(file.name).replace(target)
+        _record_of(target).write_text(_digest(source), encoding="utf-8")
+
+
+def _may_be_replaced(target: Path, source: Path) -> bool:
+    """Whether the instance's configuration is missing, or is an older one of ours that nobody has edited."""
+    if not target.exists():
+        return True
+    record = _record_of(target)
+    is_ours = record.exists() and record.read_text(encoding="utf-8") == _digest(target)
+    return is_ours and _digest(target) != _digest(source)
+
+
+def _record_of(target: Path) -> Path:
+    return target.with_name(".dagster-yaml.sha256")
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def restrict_new_files() -> None:

@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
+from tdml_assets.extras import MissingExtraError, require_extra
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -41,7 +43,8 @@ class ReportResult:
 
     Parameters
     ----------
-    status : ``drawn``, ``nothing_to_draw`` (too few rows or no column left), ``timed_out`` or ``failed``.
+    status : ``drawn``, ``nothing_to_draw`` (too few rows or no column left), ``timed_out``, ``failed`` or
+        ``not_installed``.
     html : the report; None unless drawn.
     drawn : columns in the report.
     dropped : reason per column that is not in it.
@@ -49,7 +52,7 @@ class ReportResult:
     detail : one sentence, without values of the data.
     """
 
-    status: Literal["drawn", "nothing_to_draw", "timed_out", "failed"]
+    status: Literal["drawn", "nothing_to_draw", "timed_out", "failed", "not_installed"]
     html: Path | None
     drawn: tuple[str, ...] = ()
     dropped: Mapping[str, str] = field(default_factory=dict)
@@ -89,6 +92,10 @@ def draw_report(
     psi_limit : population stability index from which the report calls a column drifted. Evidently bins anew for every
         pair of samples, so its figures differ from ``monitoring.drift``.
     """
+    try:
+        require_extra("evidently", "evidently", "A page of drift")
+    except MissingExtraError as error:
+        return ReportResult("not_installed", None, detail=str(error))
     html.parent.mkdir(parents=True, exist_ok=True)
     partial = html.with_name(f".{html.name}.partial")
     request = {

@@ -7,6 +7,7 @@ extra (``pyproject.toml``).
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 from types import ModuleType
 
@@ -15,12 +16,12 @@ class MissingExtraError(RuntimeError):
     """A library of an optional part is not installed."""
 
 
-def load_extra(module: str, extra: str, purpose: str) -> ModuleType:
-    """Import a library of an optional part.
+def require_extra(module: str, extra: str, purpose: str) -> None:
+    """Look whether a library of an optional part is installed, without importing it.
 
     Parameters
     ----------
-    module : its import path.
+    module : its top-level package.
     extra : the part, as ``pyproject.toml`` names it.
     purpose : what needs it, to begin the message with.
 
@@ -29,11 +30,14 @@ def load_extra(module: str, extra: str, purpose: str) -> ModuleType:
     MissingExtraError
         If it is not installed: names it, and the command that installs it.
     """
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-            raise
+    if importlib.util.find_spec(module) is None:
         raise MissingExtraError(
-            f"{purpose} needs {error.name}, which is not installed: {sys.executable} -m pip install 'tdml-assets[{extra}]'"
-        ) from None
+            f"{purpose} needs {module}, which is not installed: {sys.executable} -m pip install 'tdml-assets[{extra}]' "
+            "(make full, in a checkout)"
+        )
+
+
+def load_extra(module: str, extra: str, purpose: str) -> ModuleType:
+    """Import a library of an optional part; arguments and errors as of :func:`require_extra`."""
+    require_extra(module.partition(".")[0], extra, purpose)
+    return importlib.import_module(module)

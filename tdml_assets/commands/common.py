@@ -13,6 +13,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from tdml_assets.extras import MissingExtraError
 from tdml_assets.settings import Settings, SettingsError, load_settings
 
 #: Exit codes, documented in the README: 1 something failed and nothing changed, 2 wrong settings or command line, 3 done and a
@@ -60,7 +61,7 @@ def expected_errors() -> Iterator[None]:
         yield
     except (SettingsError, SourceError, StateConflictError, UnknownNameError) as error:
         fail(str(error), USAGE)
-    except EmptyStateError as error:
+    except (EmptyStateError, MissingExtraError) as error:
         fail(str(error), FAILED)
     except RuntimeError as error:
         if not _is_expected(error):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from tdml_assets.core.alerts import Alert, SlackAlerts
 from tdml_assets.destinations.deliveries import RETRIED_STATUS, AlertDelivery, Refusal, attempted, retry_after
+from tdml_assets.extras import MissingExtraError, require_extra
 
 if TYPE_CHECKING:
     from slack_sdk import WebClient
@@ -44,7 +45,17 @@ class SlackChannel:
 
     def send(self, alert: Alert) -> AlertDelivery:
         """Post the message."""
-        client, words = self._client(), _message(alert)
+        words = _message(alert)
+        try:
+            require_extra("dagster_slack", "slack", "An alert to Slack")
+        except MissingExtraError as error:
+            detail = str(error)
+
+            def refuse() -> None:
+                raise Refusal(detail, again=False)
+
+            return attempted(self.name, refuse, self.sleep)
+        client = self._client()
         return attempted(self.name, lambda: self._post(client, words), self.sleep)
 
     def _client(self) -> WebClient:

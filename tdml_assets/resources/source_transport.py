@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
+import importlib.util
 import os
 import random
 import re
@@ -25,8 +26,6 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
-
-import botocore.exceptions as boto
 
 from tdml_assets.core.addresses import as_request, without_query
 from tdml_assets.core.source_rules import SourceError
@@ -205,17 +204,27 @@ def _keep(
 
 
 def _chunks(body: _Stream) -> Iterator[bytes]:
+    broken: tuple[type[Exception], ...] = (*_broken_s3_transfer(), HTTPException, OSError)
     while True:
         try:
             # Where it can be had, what has arrived is taken: a full chunk may drip in for ever.
             chunk = getattr(body, "read1", body.read)(_CHUNK_BYTES)
         except DeadlineError:
             raise
-        except (boto.HTTPClientError, boto.IncompleteReadError, HTTPException, OSError) as error:
+        except broken as error:
             raise _BrokenTransferError(f"the transfer broke off ({type(error).__name__})") from error
         if not chunk:
             return
         yield chunk
+
+
+def _broken_s3_transfer() -> tuple[type[Exception], ...]:
+    """What botocore raises when a transfer breaks off; nothing where it is not installed, and so nothing comes from S3."""
+    if importlib.util.find_spec("botocore") is None:
+        return ()
+    import botocore.exceptions as boto
+
+    return (boto.HTTPClientError, boto.IncompleteReadError)
 
 
 def _too_large(address: str, size_bytes: int, max_bytes: int) -> SourceError:
@@ -255,6 +264,8 @@ _S3_CAUSES = {
 @contextmanager
 def _s3_errors(address: str) -> Iterator[None]:
     """Turn what boto3 raises into a message that names the cause and the remedy."""
+    import botocore.exceptions as boto
+
     try:
         yield
     except boto.ClientError as error:

@@ -1,0 +1,124 @@
+"""Optional parts that are not installed, the instance's configuration, and what the installer says."""
+
+import importlib.util
+import sys
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from tdml_assets.core.alerts import SlackAlerts
+from tdml_assets.dbt import build_dbt_assets
+from tdml_assets.dbt_manifest import ensure_manifest
+from tdml_assets.environment import child_environment, prepare_home, project_root
+from tdml_assets.evidently_report import draw_report
+from tdml_assets.extras import MissingExtraError, load_extra
+from tdml_assets.resources.s3 import S3, S3Configuration
+from tdml_assets.settings import load_settings
+
+
+@pytest.fixture
+def without(monkeypatch):
+    """Make packages look as if they were not installed."""
+    found = importlib.util.find_spec
+
+    def hide(*names):
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in names else found(name))
+
+    return hide
+
+
+def test_a_missing_part_is_named_with_the_command_that_installs_it(without):
+    without("dagster_aws")
+
+    with pytest.raises(MissingExtraError, match=r"s3:// address needs dagster_aws.*pip install 'tdml-assets\[s3\]'"):
+        S3().get_client()
+
+
+def test_a_part_that_is_broken_is_not_called_missing(tmp_path, monkeypatch):
+    (tmp_path / "half_there.py").write_text("import nowhere_at_all")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    with pytest.raises(ModuleNotFoundError, match="nowhere_at_all"):
+        load_extra("half_there", "s3", "It")
+
+
+def test_a_page_of_drift_without_evidently_says_so_and_fails_nothing(without, tmp_path):
+    without("evidently")
+    result = draw_report(tmp_path / "a", tmp_path / "b", ["x"], tmp_path / "page.html", as_of=date(2024, 1, 1))
+
+    assert result.status == "not_installed"
+    assert "tdml-assets[evidently]" in result.detail
+
+
+def test_dbt_itself_is_asked_for_only_where_it_runs(without, tmp_path, give_manifest):
+    without("dagster_dbt")
+    give_manifest(tmp_path)
+    environment = {"WAREHOUSE_DATABASE": str(tmp_path / "warehouse.duckdb")}
+
+    assert ensure_manifest(tmp_path, "warehouse").exists()
+    build_dbt_assets(tmp_path, environment)
+    with pytest.raises(MissingExtraError, match=r"dbt_runner: dbt needs dagster_dbt"):
+        build_dbt_assets(tmp_path, environment, "dbt")
+
+
+def test_the_fields_of_the_s3_resource_are_those_of_dagster_aws():
+    from dagster_aws.s3.resources import ResourceWithS3Configuration
+
+    theirs = {name: field.default for name, field in ResourceWithS3Configuration.model_fields.items()}
+    assert {name: field.default for name, field in S3Configuration.model_fields.items()} == theirs
+
+
+def test_an_edited_instance_configuration_is_kept_and_an_old_one_of_ours_is_replaced(tmp_path):
+    settings = load_settings({"TDML_HOME": str(tmp_path)}, working_folder=tmp_path)
+    prepare_home(settings)
+    target = tmp_path / "dagster" / "dagster.yaml"
+    shipped = (project_root() / "dagster.yaml").read_text()
+    assert target.read_text() == shipped
+
+    target.write_text(shipped + "\n# storage in Postgres\n")
+    prepare_home(settings)
+    assert "Postgres" in target.read_text()
+
+    target.unlink()
+    prepare_home(settings)
+    assert target.read_text() == shipped
+
+
+def test_a_settings_file_in_the_current_folder_is_named_to_processes_that_start_elsewhere(tmp_path):
+    (tmp_path / "tdml.yaml").write_text("as_of: latest\n")
+    settings = load_settings({}, working_folder=tmp_path)
+
+    assert child_environment(settings, {})["TDML_CONFIG"] == str(tmp_path / "tdml.yaml")
+
+
+def test_the_installer_says_how_far_pip_is_and_counts_what_a_lock_names():
+    path = str(Path(project_root()) / "tools")
+    sys.path.insert(0, path)
+    try:
+        import install
+    finally:
+        sys.path.remove(path)
+
+    assert install.packages_in(project_root() / "requirements.lock") > 100
+    assert install.how_far("Collecting a\n  Using cached a\nCollecting b\n", 9, 0) == "2 of 9 packages fetched"
+    assert install.how_far("Collecting a\nInstalling collected packages: a\n", 9, 4) == "4 of 9 packages unpacked"
+
+
+def test_a_core_installation_is_smaller_than_one_of_everything():
+    locks = {path.name: path.read_text() for path in project_root().glob("requirements*.lock")}
+    for name in ("evidently", "plotly", "pandas", "dagster-webserver", "dagster-aws", "dagster-slack", "dagster-dbt"):
+        assert f"\n{name}==" not in f"\n{locks['requirements.lock']}", name
+        assert f"\n{name}==" in f"\n{locks['requirements-full.lock']}", name
+
+
+def test_slack_without_its_part_is_a_refused_delivery(without):
+    from tdml_assets.core.alerts import Alert
+    from tdml_assets.destinations.alert_slack import SlackChannel
+
+    without("dagster_slack")
+    fields = dict.fromkeys(Alert.__dataclass_fields__, "x") | {"fields": ()}
+    channel = SlackChannel(SlackAlerts(channel="#x", token_env="T"), "secret", sleep=lambda _: None)
+    delivery = channel.send(Alert(**fields))
+
+    assert "tdml-assets[slack]" in delivery.detail
