@@ -30,6 +30,8 @@ from typing import IO, TextIO
 from tdml_assets.printer import Printer
 
 REPORT = "report: "
+#: Begins the description of a check whose stage did not run.
+NOT_RUN = "Not run: "
 _SILENCE_SECONDS = 60.0
 _DRAIN_SECONDS = 2.0
 _NAME_WIDTH = 40
@@ -193,7 +195,8 @@ class Progress:
             step.ready_duration = self._dbt_seconds.pop(keys[-1], None)
         elif event == "ASSET_CHECK_EVALUATION":
             failed = _CHECK.fullmatch(message)
-            if failed is not None:
+            # A check of a stage that did not run: the stage before it has said why.
+            if failed is not None and not (failed["why"] or "").startswith(NOT_RUN):
                 why = f": {failed['why']}" if failed["why"] else ""
                 yield self._warn(f"{failed['asset']}: check {failed['check']} did not pass{why}")
         elif event == "STEP_UP_FOR_RETRY":

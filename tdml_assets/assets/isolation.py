@@ -31,6 +31,7 @@ from tdml_assets.core.outcome import (
 )
 from tdml_assets.core.statements import render
 from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.progress import NOT_RUN
 from tdml_assets.resources.warehouse import Database, Warehouse, WarehouseBusyError
 
 # What no workflow causes: the run fails, and nothing is published.
@@ -162,7 +163,7 @@ def _not_run(outcome: Outcome, checks: Collection[str]) -> dg.MaterializeResult:
                 passed=False,
                 # As an error, a blocking check would end the run.
                 severity=dg.AssetCheckSeverity.WARN if name in _BLOCKING else severity,
-                description=f"Not run: {outcome.in_words}",
+                description=f"{NOT_RUN}{outcome.in_words}",
             )
             for name in checks
         ],

@@ -3,7 +3,8 @@
 ``python killed_run.py RUN ...`` makes the runs one after the other. A run is the name of a stage: it materialises what stands
 before that stage, and kills its own process group in it at the worst moment, with the stage's work done and its transaction
 not committed. What stands before a stage behind the champion is what a scoring session runs: the champion is there by then.
-``data`` and ``workflows`` leave a run of all their stages alone; ``again`` executes the last run once more under its own
+``data`` and ``workflows`` leave a run of all their stages alone, ``session`` one of both;
+``again`` executes the last run once more under its own
 session, as the UI's re-execution does. The last line printed is the list of exit codes.
 
 Every run is a process of its own, forked from one that has imported everything and opened nothing: importing takes longer
@@ -108,6 +109,8 @@ def keys_of(run: str) -> list[dg.AssetKey]:
     # Drawn in a process of its own and the slowest stage by far: only the run that is killed there needs it.
     keys = {key for key in graph.executable_asset_keys if key.path[-1] != "drift_report"}
     data = {key for key in keys if key.path[0] in _DATA}
+    if run == "session":
+        return sorted(keys)
     if run in ("data", "workflows"):
         return sorted(data if run == "data" else keys - data)
     own = own_keys(run)
@@ -137,7 +140,7 @@ def materialise(run: str) -> int:
     """One run; the exit code says whether all succeeded."""
     keys = keys_of(run)
     with dg.DagsterInstance.get() as instance:
-        if run in ("data", "workflows"):
+        if run in ("data", "workflows", "session"):
             done = dg.execute_job(dg.reconstructable(everything), instance, asset_selection=keys)
             return 0 if done.success else 1
         arm(run)
