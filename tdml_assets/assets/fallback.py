@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import numpy as np
@@ -30,8 +30,11 @@ from tdml_assets.core.statements import render
 from tdml_assets.core.tasks import task_of
 from tdml_assets.core.training_table import observation
 from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.engines.fallback import COLUMNS, Fallback, Labelled, choose_fallback
 from tdml_assets.resources.warehouse import Database
+
+if TYPE_CHECKING:
+    from tdml_assets.engines.fallback import Fallback, Labelled
+
 
 _RFM_VERSION, _POPULAR_VERSION = "rule:rfm", "rule:popular_products"
 # Popular products beyond the ranks shown: enough that few customers have bought them all.
@@ -85,6 +88,8 @@ def _because(outcome: Outcome) -> str:
 
 def _score_customers(database: Database, spec: WorkflowSpec, session_id: str) -> FallbackScores:
     """Expected spend or a probability per customer, from the customer's own features."""
+    from tdml_assets.engines.fallback import choose_fallback
+
     day, task, reasons = as_of(database), task_of(spec), list(reason_names(spec.reasons))
     today = _customers(database, spec, day)
     fallback = choose_fallback(
@@ -122,6 +127,8 @@ def _metric_rows(session: dict[str, str], fallback: Fallback) -> list[dict[str, 
 
 
 def _customers(database: Database, spec: WorkflowSpec, day: date) -> pa.Table:
+    from tdml_assets.engines.fallback import COLUMNS
+
     return database.arrow(
         render("fallback/customers", features_table=features_table(spec), columns=list(COLUMNS), day=day)
     )
@@ -129,6 +136,8 @@ def _customers(database: Database, spec: WorkflowSpec, day: date) -> pa.Table:
 
 def _labelled(database: Database, spec: WorkflowSpec, day: date) -> Sequence[Labelled]:
     """Customers one horizon ago and two horizons ago, where features were taken there, with their targets."""
+    from tdml_assets.engines.fallback import COLUMNS, Labelled
+
     horizon = timedelta(days=spec.target.horizon_days)
     days = [day - horizon, day - 2 * horizon]
     known = [
