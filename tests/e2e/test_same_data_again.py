@@ -103,4 +103,5 @@ def test_equal_orders_give_equal_tables_and_nothing_is_doubled(home: Home, give_
     assert counted["sessions"] == [WORKFLOWS + 1] * 5
     for name in ("model_metrics", "model_params", "label_stats", "target_histogram", "drift"):
         assert counted[name][1] == counted[name][2], f"monitoring.{name}: equal sessions keep equal rows"
-        assert counted[name][3] == counted[name][4], f"monitoring.{name}: equal sessions keep equal rows"
+        # The first session on the new day promotes new models, whose predictions have nothing to be compared with.
+        assert name == "drift" or counted[name][3] == counted[name][4], f"monitoring.{name}: as above"
