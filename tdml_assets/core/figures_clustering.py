@@ -100,7 +100,7 @@ def profile_figure(rows: Sequence[Mapping[str, Any]], *, most: int = 12, unit: s
     axes.set_xticks(range(len(labels)), [f"{_plain(label)}\n{100 * shares[label]:.0f} %" for label in labels])
     axes.set_yticks(range(len(features)), [_plain(_short(name)) for name in features])
     money = f", money in {unit}" if unit else ""
-    axes.set_xlabel(f"segment, % of customers; means{money}; blue: above the mean of all, orange: below it")
+    axes.set_xlabel(f"segment, % of customers; means{money}\nblue: above the mean of all, orange: below it")
     return figure
 
 

@@ -56,7 +56,7 @@ class Home:
             ),
             capture_output=True,
             text=True,
-            timeout=280,
+            timeout=1100,
             check=False,
         )
         sys.stderr.write(done.stdout[-3000:] + done.stderr[-3000:])

@@ -78,7 +78,7 @@ def run(home: Home, *options: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, **home.environment},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=900,
         check=False,
     )
 
