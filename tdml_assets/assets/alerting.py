@@ -15,14 +15,12 @@ from tdml_assets.core.data_quality_measures import WORKFLOW as RAW_DATA
 from tdml_assets.core.episodes import Episode
 from tdml_assets.core.failures import failures_of_outcomes
 from tdml_assets.core.monitoring import DRIFT_EPISODES
+from tdml_assets.core.outcome import OUTCOMES
 from tdml_assets.core.statements import render
 from tdml_assets.destinations.alerts import Log, alert_channels, send_alert, warnings_of
 from tdml_assets.destinations.failure_alerts import tell_failures
 from tdml_assets.resources.warehouse import Warehouse
 from tdml_assets.settings import Settings
-
-#: What became of every workflow in a session.
-OUTCOMES = ("monitoring", "workflow_outcomes")
 
 
 def tell(
@@ -84,8 +82,8 @@ def tell_outcomes(warehouse: Warehouse, settings: Settings, session_id: str, log
     Keys of the causes that some channel took.
     """
     with warehouse.read() as database:
-        there = database.has_table(OUTCOMES)
-        rows = database.rows(render("alerts/outcomes", table=OUTCOMES, session_id=session_id)) if there else []
+        there = database.has_table(OUTCOMES.path)
+        rows = database.rows(render("alerts/outcomes", table=OUTCOMES.path, session_id=session_id)) if there else []
     ran = {row["workflow"] for row in rows}
     failures = failures_of_outcomes(rows)
     return tell_failures(settings.home, settings.alerts, os.environ, failures, log, ran=ran, kind="workflow")
