@@ -52,7 +52,7 @@ is loaded and scores 500 rows, in a process that may die of it.
 ## Full disks
 
 A first session on a file system with a share of the room it needs, then another with enough. *tables that differ* compares every
-table with that of a session that was never short of room.
+table with that of a session that was never short of room, without the columns that compare with an earlier session.
 
 {disk}
 

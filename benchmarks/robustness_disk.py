@@ -38,8 +38,8 @@ class Full:
     named : whether it said that no space is left.
     readable : whether the warehouse it left can be read.
     next_code : exit code of the next session, with room.
-    different : tables that then equal neither those of an undisturbed first session nor those of a second: a session that was
-        short of room late has scored, and the next one has something to compare with.
+    different : tables that then equal neither those of an undisturbed first session nor those of a second, without the columns
+        that compare with an earlier session: one that was short of room late has trained and scored already.
     """
 
     megabytes: float
@@ -69,15 +69,15 @@ def study(folder: Path, shares: Sequence[float] = SHARES) -> list[Full]:
     code, printed, _ = empty.run("prepare")
     if code:
         raise RuntimeError(f"the state cannot be prepared:\n{printed[-2000:]}")
-    calm, tables, sizes = empty.copied_to(folder / "calm"), [], []
+    undisturbed, tables, sizes = empty.copied_to(folder / "undisturbed"), [], []
     for _ in range(2):
-        code, printed, _ = calm.run("run")
+        code, printed, _ = undisturbed.run("run")
         if code not in (0, 3):
             raise RuntimeError(f"an undisturbed session ended with {code}:\n{printed[-2000:]}")
-        tables.append(calm.tables())
-        sizes.append(_megabytes(calm.folder))
+        tables.append(undisturbed.tables(own=True))
+        sizes.append(_megabytes(undisturbed.folder))
     start, end, mounts = _megabytes(empty.folder), sizes[0], may_mount(folder)
-    largest = max(path.stat().st_size for path in calm.home.rglob("*") if path.is_file()) / _BYTES_PER_MB
+    largest = max(path.stat().st_size for path in undisturbed.home.rglob("*") if path.is_file()) / _BYTES_PER_MB
     found = []
     for share in shares:
         if mounts:
@@ -128,7 +128,7 @@ def _judged(
 ) -> Full:
     if code not in (0, 3):
         sys.stderr.write(f"{printed[-1500:]}\n")
-    different = tuple(differences(state.tables(), *tables)) if next_code in (0, 3) else ("no tables",)
+    different = tuple(differences(state.tables(own=True), *tables)) if next_code in (0, 3) else ("no tables",)
     named = "space" in printed.lower()
     return Full(round(megabytes, 1), code, printed.count("Traceback"), named, readable, next_code, different)
 

@@ -52,23 +52,23 @@ def session_storm(folder: Path, kills: int, seed: int) -> Storm:
     if not (base.home / "warehouse.duckdb").exists():
         for _ in range(2):
             _must_run(base, ["run"])
-    calm = base.copied_to(folder / "calm")
-    seconds = _must_run(calm, ["run"])
+    undisturbed = base.copied_to(folder / "undisturbed")
+    seconds = _must_run(undisturbed, ["run"])
     disturbed = base.copied_to(folder / "disturbed")
-    return _storm("sessions", disturbed, calm, kills, seed, seconds)
+    return _storm("sessions", disturbed, undisturbed, kills, seed, seconds)
 
 
 def replay_storm(folder: Path, kills: int, seed: int) -> Storm:
     """Kill replays over three month ends; each goes on with the day at which the one before was killed."""
     empty = State(folder / "replay-empty").make()
     _must_run(empty, ["prepare"])
-    calm = empty.copied_to(folder / "replay-calm")
-    seconds = _must_run(calm, _replay_words(calm))
+    undisturbed = empty.copied_to(folder / "replay-undisturbed")
+    seconds = _must_run(undisturbed, _replay_words(undisturbed))
     disturbed = empty.copied_to(folder / "replay-disturbed")
-    return _storm("replay", disturbed, calm, kills, seed, seconds)
+    return _storm("replay", disturbed, undisturbed, kills, seed, seconds)
 
 
-def _storm(what: str, disturbed: State, calm: State, kills: int, seed: int, seconds: float) -> Storm:
+def _storm(what: str, disturbed: State, undisturbed: State, kills: int, seed: int, seconds: float) -> Storm:
     rng, started = random.Random(seed), time.monotonic()
     killed = ended = failed = 0
     while killed < kills:
@@ -82,7 +82,7 @@ def _storm(what: str, disturbed: State, calm: State, kills: int, seed: int, seco
     code, printed, _ = disturbed.run(*(["run"] if what == "sessions" else _replay_words(disturbed)))
     if code:
         sys.stderr.write(printed[-4000:])
-    different = tuple(differences(disturbed.tables(), calm.tables()))
+    different = tuple(differences(disturbed.tables(), undisturbed.tables()))
     return Storm(
         what,
         killed,

@@ -30,6 +30,12 @@ workflows:
 """
 #: Differ from session to session by their nature.
 _VOLATILE = {"session_id", "run_id", "updated_at", "committed_at", "measured_at", "alerted_at", "finished_at"}
+#: What is compared with an earlier session depends on whether a session that was cut short left one: the columns that do not.
+_OWN = {
+    "monitoring.data_quality": ("workflow", "check_name", "source"),
+    "monitoring.drift": ("workflow", "kind", "column_name", "n", "avg_val"),
+    "monitoring.triage": ("workflow", "as_of"),
+}
 _SECONDS = 1_800.0
 
 Tables = dict[str, list[tuple[str, ...]]]
@@ -94,8 +100,13 @@ class State:
             return None
         return process.returncode
 
-    def tables(self) -> Tables:
-        """Rows of every table, of the latest session where it keeps sessions apart; floats to nine digits."""
+    def tables(self, *, own: bool = False) -> Tables:
+        """Rows of every table, of the latest session where it keeps sessions apart; floats to nine digits.
+
+        Parameters
+        ----------
+        own : without the columns that compare with an earlier session.
+        """
         found: Tables = {}
         with duckdb.connect(str(self.home / "warehouse.duckdb"), read_only=True) as connection:
             latest = connection.execute(
@@ -108,7 +119,8 @@ class State:
                 if "session_id" in columns and schema != "raw":
                     place = columns.index("session_id")
                     rows = [row for row in rows if latest is not None and row[place] == latest[0]]
-                kept = [place for place, column in enumerate(columns) if column not in _VOLATILE]
+                wanted = _OWN.get(f"{schema}.{name}", columns) if own else columns
+                kept = [place for place, column in enumerate(columns) if column in wanted and column not in _VOLATILE]
                 found[f"{schema}.{name}"] = sorted(tuple(_text(row[place]) for place in kept) for row in rows)
         return found
 
