@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import tempfile
 import time
@@ -179,6 +180,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--shares", nargs="+", type=float, default=list(robustness_disk.SHARES), help="of the room needed"
     )
+    parser.add_argument("--minutes", type=float, default=math.inf, help="of one storm; it ends with fewer kills then")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
 
@@ -186,11 +188,12 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     """Run the parts asked for; each is written when it is done."""
     asked = _arguments()
+    most = asked.minutes * 60
     run: dict[str, Callable[[Path], list[Row]]] = {
         "models": lambda folder: models(folder, asked.variants, asked.seed),
         "disk": lambda folder: disk(folder, asked.shares),
-        "kills": lambda folder: storm(robustness_kills.session_storm(folder, asked.kills, asked.seed)),
-        "replay": lambda folder: storm(robustness_kills.replay_storm(folder, asked.replay_kills, asked.seed)),
+        "kills": lambda folder: storm(robustness_kills.session_storm(folder, asked.kills, asked.seed, most)),
+        "replay": lambda folder: storm(robustness_kills.replay_storm(folder, asked.replay_kills, asked.seed, most)),
     }
     for part in asked.parts:
         with tempfile.TemporaryDirectory(prefix=f"robustness-{part}-") as scratch:

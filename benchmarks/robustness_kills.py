@@ -8,6 +8,7 @@ it must equal that of a state that was never disturbed.
 
 from __future__ import annotations
 
+import math
 import random
 import shutil
 import sys
@@ -46,7 +47,16 @@ class Storm:
     seconds: float
 
 
-def session_storm(folder: Path, kills: int, seed: int) -> Storm:
+@dataclass(frozen=True)
+class Strength:
+    """How many are killed, at instants drawn with which seed, and the seconds after which no more are."""
+
+    kills: int
+    seed: int
+    most_seconds: float
+
+
+def session_storm(folder: Path, kills: int, seed: int, most_seconds: float = math.inf) -> Storm:
     """Kill sessions on the state that two finished sessions left: each one then finds the same to compare with."""
     base = State(folder / "base").make()
     if not (base.home / "warehouse.duckdb").exists():
@@ -55,27 +65,29 @@ def session_storm(folder: Path, kills: int, seed: int) -> Storm:
     undisturbed = base.copied_to(folder / "undisturbed")
     seconds = _must_run(undisturbed, ["run"])
     disturbed = base.copied_to(folder / "disturbed")
-    return _storm("sessions", disturbed, undisturbed, kills, seed, seconds)
+    return _storm("sessions", disturbed, undisturbed, Strength(kills, seed, most_seconds), seconds)
 
 
-def replay_storm(folder: Path, kills: int, seed: int) -> Storm:
+def replay_storm(folder: Path, kills: int, seed: int, most_seconds: float = math.inf) -> Storm:
     """Kill replays over three month ends; each goes on with the day at which the one before was killed."""
     empty = State(folder / "replay-empty").make()
     _must_run(empty, ["prepare"])
     undisturbed = empty.copied_to(folder / "replay-undisturbed")
     seconds = _must_run(undisturbed, _replay_words(undisturbed))
     disturbed = empty.copied_to(folder / "replay-disturbed")
-    return _storm("replay", disturbed, undisturbed, kills, seed, seconds)
+    return _storm("replay", disturbed, undisturbed, Strength(kills, seed, most_seconds), seconds)
 
 
-def _storm(what: str, disturbed: State, undisturbed: State, kills: int, seed: int, seconds: float) -> Storm:
-    rng, started = random.Random(seed), time.monotonic()
+def _storm(what: str, disturbed: State, undisturbed: State, strength: Strength, seconds: float) -> Storm:
+    rng, started = random.Random(strength.seed), time.monotonic()
     killed = ended = failed = 0
-    while killed < kills:
+    while killed < strength.kills and time.monotonic() - started < strength.most_seconds:
         words = ["run"] if what == "sessions" else _replay_words(disturbed)
         code = disturbed.killed(words, rng.uniform(0.02, 1.0) * seconds)
         killed, ended, failed = killed + (code is None), ended + (code is not None), failed + (code not in (None, 0))
-        sys.stderr.write(f"{what}: {killed} of {kills} killed, {ended} ended before ({failed} of them not with 0)\n")
+        sys.stderr.write(
+            f"{what}: {killed} of {strength.kills} killed, {ended} ended before ({failed} of them not with 0)\n"
+        )
         if what == "replay" and code is not None:
             shutil.rmtree(disturbed.home)
             _must_run(disturbed, ["prepare"])
