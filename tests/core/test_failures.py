@@ -12,12 +12,13 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from tdml_assets.assets.alerting import OUTCOMES, tell_outcomes
+from tdml_assets.assets.alerting import tell_outcomes
 from tdml_assets.automation.failure_alerts import build_failure_alerts
 from tdml_assets.commands.run_alerts import tell_of_run
 from tdml_assets.core.alerts import Alerts
 from tdml_assets.core.contracts import Column, TableContract
 from tdml_assets.core.failures import Failure, alert_of_failure, error_name, failure_of_step, failures_of_outcomes
+from tdml_assets.core.outcome import OUTCOMES
 from tdml_assets.core.workflow import WorkflowSpec
 from tdml_assets.destinations.failure_alerts import tell_failures
 from tdml_assets.resources.failure_ledger import LEDGER_FILE, read_ledger
@@ -190,7 +191,7 @@ def test_the_sensors_tell_of_a_failed_run_once_and_forget_it_when_it_succeeds(tm
 def test_a_workflow_that_published_nothing_new_is_told_of_by_the_publication(tmp_path: Path, taken: list[Any]) -> None:
     columns = ("session_id", "workflow", "state", "stopped_at", "error")
     contract = TableContract(
-        *OUTCOMES, "", (*(Column(name, "VARCHAR", "") for name in columns), Column("needs_person", "BOOLEAN", ""))
+        *OUTCOMES.path, "", (*(Column(name, "VARCHAR", "") for name in columns), Column("needs_person", "BOOLEAN", ""))
     )
     warehouse = Warehouse(database=str(tmp_path / "w.duckdb"), temp_directory=str(tmp_path / "t"))
 
