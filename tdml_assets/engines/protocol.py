@@ -251,7 +251,7 @@ class Engine(Protocol):
 
     @property
     def name(self) -> str:
-        """As configured: ``python``, ``hivemall``, ``spark``."""
+        """As configured: ``python``."""
 
     def wants_unlabelled(self, spec: ModelSpec) -> bool:
         """Whether the learner of ``spec`` learns from rows without a target too."""

@@ -151,5 +151,5 @@ def _require_fits(learner: Learner, rows: int, features: int, tier: Tier) -> Non
     if not estimate.fits:
         raise MemoryError(
             f"the training table does not fit {tier.name}: {estimate.arithmetic}; "
-            "use a larger tier, fewer snapshots or features, or the hivemall engine"
+            "use a larger tier, fewer snapshots or fewer features"
         )
