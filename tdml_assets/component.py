@@ -106,7 +106,7 @@ def effective_spec(declared: WorkflowSpec, settings: Settings) -> WorkflowSpec |
         If an override names an unknown key or a wrong value.
     """
     if settings.workflows is None:
-        return declared
+        return _publishable(declared, settings)
     if declared.name not in settings.workflows and EVERY_OTHER not in settings.workflows:
         return None
     merged = _merge(declared.model_dump(), settings.workflows.get(declared.name, {}))
@@ -116,7 +116,16 @@ def effective_spec(declared: WorkflowSpec, settings: Settings) -> WorkflowSpec |
         raise SettingsError(explain(error, WorkflowSpec, f"workflows.{declared.name}")) from None
     # Who asks for fewer reasons than the declaration publishes wants fewer attributes, not an error about them.
     without = _missing_reasons(spec)
-    return spec.model_copy(update={"attributes": tuple(one for one in spec.attributes if one not in without)})
+    kept = tuple(one for one in spec.attributes if one not in without)
+    return _publishable(spec.model_copy(update={"attributes": kept}), settings)
+
+
+def _publishable(spec: WorkflowSpec, settings: Settings) -> WorkflowSpec:
+    """The workflow without attributes that need a column which the orders do not have."""
+    orders = settings.effective_sources.orders
+    there = set(orders.mapped) if orders is not None else set()
+    kept = tuple(one for one in spec.attributes if one.needs is None or one.needs in there)
+    return spec if len(kept) == len(spec.attributes) else spec.model_copy(update={"attributes": kept})
 
 
 def reason_off(spec: WorkflowSpec, settings: Settings) -> str | None:

@@ -112,6 +112,27 @@ def test_parquet_with_types_and_one_currency_is_complete(run: Run, tmp_path: Pat
     assert "found: paid, refunded" in (tmp_path / "tdml.yaml").read_text(encoding="utf-8")
 
 
+def test_names_of_products_are_mapped_beside_their_ids_and_in_place_of_missing_ones(run: Run, tmp_path: Path) -> None:
+    line = ",k1@x.example,2025-01-31,1,9.50,"
+    cases = {
+        "shopify": ("Name,Email,Created at,Lineitem quantity,Lineitem price,Lineitem name,Lineitem sku", "Tea,T1"),
+        "retail": ("InvoiceNo,CustomerID,InvoiceDate,Quantity,UnitPrice,StockCode,Description", "T1,Tea"),
+        "only": ("order,customer_id,date,quantity,price,product_name", "Tea"),
+    }
+    found = {}
+    for name, (header, products) in cases.items():
+        (tmp_path / f"{name}.csv").write_text(f"{header}\n" + f"o{line}{products}\n" * 3, encoding="utf-8")
+        run("init", f"{name}.csv")
+        columns = written(tmp_path)["orders"]["columns"]
+        found[name] = (columns.get("product_id"), columns.get("product_name"))
+        (tmp_path / "tdml.yaml").unlink()
+    assert found == {
+        "shopify": ("Lineitem sku", "Lineitem name"),
+        "retail": ("StockCode", "Description"),
+        "only": ("product_name", None),
+    }
+
+
 def test_files_of_several_tables_and_several_files_of_one_are_told_apart(run: Run, tmp_path: Path) -> None:
     header = "customer,order date,line total,order no"
     for year in ("2025", "2026"):

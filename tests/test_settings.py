@@ -119,6 +119,26 @@ def test_overrides_reach_into_a_workflow_and_leave_the_rest(tmp_path: Path) -> N
     assert spec.model_copy(update={"target": CLTV.target}) == CLTV
 
 
+@pytest.mark.parametrize(("mapped", "published"), [("", ["a"]), (", product_name: d", ["a", "b"])])
+@pytest.mark.parametrize("workflows", ["", "workflows: {nbp: {}}"])
+def test_an_attribute_that_needs_a_column_is_published_where_the_orders_have_it(
+    tmp_path: Path, mapped: str, published: list[str], workflows: str
+) -> None:
+    columns = f"{{customer_id: a, ordered_at: b, amount: c{mapped}}}"
+    orders = f"{{path: o.csv, format: csv, timestamp_format: '%Y-%m-%d', currency: GBP, columns: {columns}}}"
+    text = f"sources:\n  orders: {orders}\n{workflows}\n"
+    settings = load_settings(write(tmp_path, text), working_folder=tmp_path)
+    ranked = {"type": "string", "rank": 1, "description": "d"}
+    attributes = [
+        {**ranked, "name": "a", "column": "product_id"},
+        {**ranked, "name": "b", "column": "product_name", "needs": "product_name"},
+    ]
+    declared = WorkflowSpec.model_validate({"name": "nbp", "task": "recommendation", "attributes": attributes})
+    spec = effective_spec(declared, settings)
+    assert spec is not None
+    assert [one.name for one in spec.attributes] == published
+
+
 def test_a_workflow_that_is_not_listed_does_not_run(tmp_path: Path) -> None:
     settings = load_settings(write(tmp_path, "workflows: [churn]"), working_folder=tmp_path)
     assert effective_spec(CLTV, settings) is None

@@ -2,6 +2,8 @@
 -- Popular is what most customers bought in the last windows; equal ones by all customers ever, then by name.
 with {% include "recommendation/parts/sales.sql" %},
 
+{% include "recommendation/parts/product_names.sql" %},
+
 popular as (
     select
         product_id,
@@ -66,11 +68,14 @@ ranked as (
 select
     {{ session_id | bind }} as session_id,
     {{ as_of | bind }}::date as as_of,
-    customer_id,
-    rank::integer as rank,
-    product_id,
-    recent_customers::double as score,
-    case when is_known then {{ repeat | bind }} else {{ discover | bind }} end as slot
+    ranked.customer_id,
+    ranked.rank::integer as rank,
+    ranked.product_id,
+    ranked.recent_customers::double as score,
+    product_names.product_name,
+    case when ranked.is_known then {{ repeat | bind }} else {{ discover | bind }} end as slot
 from ranked
-where rank <= {{ length | bind }}
-order by customer_id, rank
+left join product_names
+    on ranked.product_id = product_names.product_id
+where ranked.rank <= {{ length | bind }}
+order by ranked.customer_id, ranked.rank

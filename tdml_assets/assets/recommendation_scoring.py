@@ -32,7 +32,7 @@ from tdml_assets.core.recommendation import figures
 from tdml_assets.core.recommendation.baskets import to_baskets, whole_customers
 from tdml_assets.core.recommendation.model import FILES, Recommender, score_golden
 from tdml_assets.core.recommendation.ranking import batch_size
-from tdml_assets.core.recommendation.tables import list_rows, predictions_contract
+from tdml_assets.core.recommendation.tables import list_rows, predictions_contract, with_names
 from tdml_assets.core.recommendation.watch import Watched, compare
 from tdml_assets.core.reference import Reference
 from tdml_assets.core.statements import render
@@ -88,12 +88,14 @@ def recommend_all(database: Database, spec: WorkflowSpec, model: Recommender, se
         include=spec.recommendation.include,
         exclude=spec.recommendation.exclude,
     )
+    names = database.arrow(render("recommendation/product_names", orders_table=ORDERS_TABLE, as_of=day))
     rows = database.replace(contract, [])
     # Not more customers at a time than their dense scores fit.
     at_once = batch_size(model.columns, spec.batch_rows)
     for table in whole_customers(database.batches(statement, _ROWS_READ), at_once):
         customers, baskets = to_baskets(table, model.products)
         found = list_rows(model.recommend(baskets), customers, model.products).drop_columns(["is_new"])
+        found = with_names(found, names)
         for name, value in (("session_id", pa.scalar(session_id)), ("as_of", pa.scalar(day))):
             found = found.append_column(name, pa.repeat(value, found.num_rows))
         rows += database.insert(contract, found)

@@ -15,6 +15,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tdml_assets.core.contracts import Column, TableContract
+from tdml_assets.core.sources import OrderColumns
 
 AttributeType = Literal["string", "number", "timestamp", "date", "boolean"]
 AttributeKind = Literal["column", "decile", "percentile"]
@@ -76,6 +77,11 @@ class AttributeSpec(BaseModel):
         description="Share of customers that may have no value; the general limit if not given.",
     )
 
+    needs: str | None = Field(
+        default=None,
+        description="Column of sources.orders, such as product_name, without which it is not published.",
+    )
+
     @model_validator(mode="after")
     def _kinds_fit(self) -> Self:
         if self.kind != "column" and self.type != "number":
@@ -84,6 +90,9 @@ class AttributeSpec(BaseModel):
             raise ValueError(
                 f"attribute {self.name}: a {self.kind} of one recommendation rank has no meaning: leave rank out"
             )
+        if self.needs is not None and self.needs not in OrderColumns.model_fields:
+            known = ", ".join(OrderColumns.model_fields)
+            raise ValueError(f"attribute {self.name}: needs is {self.needs!r}, no column of sources.orders: {known}")
         if self.integer and self.type != "number":
             raise ValueError(f"attribute {self.name}: only a number can be an integer, this is a {self.type}")
         return self
@@ -320,7 +329,7 @@ def _attribute_problems(
         problems.append(f"{where} is NaN or infinite for {not_finite} customers")
     if lenient:
         return problems
-    if rows and nulls == rows:
+    if rows and nulls == rows and limit < 1:
         problems.append(f"{where} has no value for any customer")
     elif nulls > limit * rows:
         problems.append(

@@ -14,6 +14,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from tdml_assets.core.monitoring import FEATURE_IMPORTANCES, SESSIONS
+from tdml_assets.core.product_names import product_label
 from tdml_assets.core.raw_contracts import ORDERS
 from tdml_assets.core.reasons import phrase_of, source_column
 from tdml_assets.core.statements import render
@@ -35,6 +36,7 @@ _RECENT_ORDERS = 5
 _HISTORY_ROWS = 400
 _SHOWN_DAYS = 8
 _SHOWN_MOVES = 8
+_SHOWN_PRODUCTS = 10
 _WIDTH = 100
 
 
@@ -152,7 +154,9 @@ def read_workflow(database: Database, workflow: str, title: str, customer_id: st
     ranked = "rank" in rows[0]
     scores = {} if ranked else {name: value for name, value in rows[0].items() if name not in _KEYS}
     reasons = tuple(str(value) for name, value in scores.items() if name.startswith("reason_") and value is not None)
-    products = [{key: row[key] for key in ("rank", "product_id", "score", "slot") if key in row} for row in rows]
+    products = [
+        {key: row[key] for key in ("rank", "product_id", "product_name", "score", "slot") if key in row} for row in rows
+    ]
     found = database.rows(render("sessions/find", table=SESSIONS.path, session_id=session_id, workflow=workflow))
     return WorkflowExplanation(
         workflow,
@@ -265,8 +269,10 @@ def _workflow_lines(found: WorkflowExplanation) -> list[str]:
     lines = [f"{found.title} ({found.workflow}), as of {found.as_of}, by {found.model_version or 'no model'}"]
     lines += [f"  {name:<22}{_shown(value)}" for name, value in (found.scores or {}).items()]
     if found.products:
-        told = ", ".join(str(row["product_id"]) for row in found.products[:10])
-        lines += _wrapped(f"  {'products':<22}{told}", 24)
+        shown = found.products[:_SHOWN_PRODUCTS]
+        named = any(row.get("product_name") is not None for row in shown)
+        labels = [product_label(str(row["product_id"]), row.get("product_name")) for row in shown]
+        lines += _wrapped(f"  {'products':<22}{('; ' if named else ', ').join(labels)}", 24)
     lines += [line for reason in found.reasons for line in _wrapped(f"  - {reason}", 4)]
     if found.history:
         lines.append("  predicted before" if found.before else "  predicted before: nothing is kept of an earlier day")

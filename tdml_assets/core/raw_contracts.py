@@ -27,6 +27,7 @@ ORDERS = TableContract(
         Column("ordered_at", "TIMESTAMP", "When, in UTC.", False),
         Column("product_id", "VARCHAR", "What."),
         Column("product_category", "VARCHAR", "Category of the product."),
+        Column("product_name", "VARCHAR", "Name of the product."),
         Column("quantity", "DECIMAL(18, 4)", "Units; negative for a return."),
         Column("unit_price", "DECIMAL(18, 6)", "Price of one unit, in the reporting currency."),
         Column("amount", "DECIMAL(18, 4)", "Signed total of the line, in the reporting currency.", False),

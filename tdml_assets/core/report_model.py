@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tdml_assets.core import monitoring
@@ -51,12 +51,14 @@ class ModelFacts:
     importances : the most important first.
     lists : measure of the model's test and of simpler ones, in words, where the task compares such.
     groups : one row per group of customers, as the task profiles them: a name, customers, share, means in real units.
+    level_names : words per level of the predictions that is an id, such as a product's.
     """
 
     deciles: tuple[Decile, ...] = ()
     importances: tuple[Importance, ...] = ()
     lists: tuple[tuple[str, float], ...] = ()
     groups: tuple[Mapping[str, Any], ...] = ()
+    level_names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def top_share(self) -> float | None:
@@ -84,7 +86,15 @@ def read_model_facts(reader: ReportReader, spec: WorkflowSpec, trained_in: str) 
         ),
         lists=tuple((words, tested[name]) for name, words in telling.rivals.items() if tested.get(name) is not None),
         groups=tuple(profile(reader.database, spec, reader.session_id)) if profile else (),
+        level_names=_level_names(reader, spec),
     )
+
+
+def _level_names(reader: ReportReader, spec: WorkflowSpec) -> Mapping[str, str]:
+    names, table = telling_of(spec.task).level_names, (spec.name, "predictions")
+    if names is None or not reader.database.has_table(table):
+        return {}
+    return names(reader.database, table, reader.session_id)
 
 
 def feature_words(name: str) -> str:

@@ -7,6 +7,7 @@ drawing (``report_figures.py``, ``report_model_figures.py``), what is watched ov
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -97,7 +98,8 @@ def _distribution(facts: ReportFacts, name: str, fact: PredictionFact) -> Markup
         # The bins were made of these very rows and hold as many each: where they end is what there is to see.
         return _tenths(name, title, reference)
     if reference is not None and compared:
-        labels = _group_labels(reference, telling.group) if telling.group else _bin_labels(reference)
+        names = facts.model.level_names
+        labels = _group_labels(reference, telling.group) if telling.group else _bin_labels(reference, names)
         before = [count / sum(reference.counts) for count in reference.counts]
     else:
         labels = [*(f"bin {place}" for place in range(1, len(fact.counts))), "missing"]
@@ -135,10 +137,10 @@ def _group_labels(reference: ColumnReference, word: str) -> list[str]:
     return [*labels, "missing"]
 
 
-def _bin_labels(reference: ColumnReference) -> list[str]:
+def _bin_labels(reference: ColumnReference, names: Mapping[str, str]) -> list[str]:
     """One label per bin of the reference; bins are open on the left, and the last one counts missing values."""
     if not reference.numeric:
-        return [*reference.levels, "every other", "missing"]
+        return [*(names.get(level, level) for level in reference.levels), "every other", "missing"]
     edges = [f"{edge:,.4g}" for edge in reference.edges]
     if not edges:
         return ["any value", "missing"]

@@ -54,6 +54,7 @@ EXAMPLES: dict[str, Any] = {
     "order_id": "Order Number",
     "product_id": "SKU",
     "product_category": "Category",
+    "product_name": "Description",
     "order_status": "Status",
     "order_type": "Channel",
     "coupon_used": "Coupon",

@@ -103,6 +103,11 @@ _NAMES: dict[str, tuple[str, ...]] = {
         ),
         *("productcode", "ean", "product", "item", "article"),
     ),
+    "product_name": (
+        *("productname", "lineitemname", "itemdescription", "productdescription", "itemname", "producttitle"),
+        *("artikelbezeichnung", "produktbezeichnung", "artikelname", "produktname", "bezeichnung", "designation"),
+        "description",
+    ),
     "product_category": (
         "productcategory",
         "category",
@@ -122,8 +127,8 @@ _NAMES: dict[str, tuple[str, ...]] = {
 }
 _ROLES: dict[Table, tuple[str, ...]] = {
     "orders": (
-        *("customer_id", "moment", "amount", "quantity", "unit_price", "order_id", "product_id", "product_category"),
-        *("order_status", "order_type", "currency"),
+        *("customer_id", "moment", "amount", "quantity", "unit_price", "order_id", "product_name", "product_id"),
+        *("product_category", "order_status", "order_type", "currency"),
     ),
     "pageviews": ("customer_id", "moment", "path"),
     "email_events": ("customer_id", "moment", "event_type", "email_name", "campaign_name"),
@@ -221,6 +226,9 @@ def _columns_of(table: Table, sample: FileSample) -> dict[str, str]:
         column = _find(role, sample, set(found.values()))
         if column is not None:
             found[_MOMENTS[table] if role == "moment" else role] = column
+    if "product_name" in found and "product_id" not in found:
+        # Names are all that tells products apart.
+        found["product_id"] = found.pop("product_name")
     if table != "orders" or "amount" not in found:
         return found
     # One way to the money is enough. A total beside quantity and price is often the order's, repeated on every line.

@@ -171,6 +171,9 @@ class OrderColumns(Declaration):
     order_id: ColumnName | None = Field(default=None, description="Order or invoice.")
     product_id: ColumnName | None = Field(default=None, description="What.")
     product_category: ColumnName | None = Field(default=None, description="Category of the product.")
+    product_name: ColumnName | None = Field(
+        default=None, description="Name of the product, for people; the newest name of a product_id is shown."
+    )
     quantity: ColumnName | None = Field(default=None, description="Units; negative for a return.")
     unit_price: ColumnName | None = Field(default=None, description="Price of one unit.")
     amount: ColumnName | None = Field(default=None, description="Total of the line; else quantity * unit_price.")

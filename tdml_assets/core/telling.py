@@ -65,6 +65,7 @@ class Telling:
     columns : words per watched column of the predictions; its name without underscores for the others.
     category : what the categories of the predictions are called.
     levels : words per category, for those that are not words themselves.
+    level_names : words per level of the predictions that is an id, read like ``tell``; None where levels are words.
     rivals : words per measure of the test that stand side by side, the model's first.
     group : the word before a prediction that is the number of a group; None where predictions are amounts.
     profile : one row per group of a session: name, customers, share, means in real units; aggregates only.
@@ -79,6 +80,7 @@ class Telling:
     columns: Mapping[str, str] = field(default_factory=dict)
     category: str = "category"
     levels: Mapping[str, str] = field(default_factory=dict)
+    level_names: Callable[[Reader, Sequence[str], str], Mapping[str, str]] | None = None
     rivals: Mapping[str, str] = field(default_factory=dict)
     group: str | None = None
     profile: Callable[[Reader, WorkflowSpec, str], Sequence[Mapping[str, Any]]] | None = None

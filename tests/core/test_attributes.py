@@ -161,6 +161,7 @@ def test_one_name_in_two_workflows_is_refused_naming_both() -> None:
         {"type": "string", "integer": True},
         {"rank": 0},
         {"typ": "number"},
+        {"needs": "product_nam"},
     ],
 )
 def test_a_declaration_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
@@ -333,6 +334,20 @@ def test_sane_attributes_are_published_with_evidence_and_others_refused_without_
         evidence = publish(database, [CLTV], session_id="s1", as_of=AS_OF, expected_customers=3).evidence
     assert evidence["rows"] == evidence["population"] == 3
     assert evidence["null_shares"]["cltv_predicted_spend"] == pytest.approx(1 / 3)
+
+
+def test_an_attribute_that_everybody_may_lack_is_published_empty(warehouse: Warehouse) -> None:
+    optional = CLTV.attributes[0].model_copy(
+        update={"name": "cltv_remark", "column": "remark", "type": "string", "max_null_share": 1.0}
+    )
+    workflow = CLTV.model_copy(update={"attributes": (CLTV.attributes[0], optional)})
+    columns = {"predicted_target": "DOUBLE", "remark": "VARCHAR"}
+    with warehouse.write() as database:
+        predict(
+            database, "cltv", [{"customer_id": c, "predicted_target": s} for c, s in (("a", 1.0), ("b", 2.0))], columns
+        )
+        publish(database, [workflow], session_id="s1", as_of=AS_OF)
+    assert {row["cltv_remark"] for row in published(warehouse, parent_segment_contract([workflow])).values()} == {None}
 
 
 def test_a_workflow_without_predictions_or_without_the_column_is_named(warehouse: Warehouse) -> None:

@@ -1,5 +1,6 @@
 """One customer explained from small tables: what is told, and what moved."""
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from tdml_assets.core.contracts import Column, TableContract
 from tdml_assets.core.explanation import (
     Explanation,
     Move,
+    WorkflowExplanation,
     moves_between,
     points_of,
     read_figures,
@@ -103,8 +105,16 @@ def test_scores_reasons_products_and_earlier_predictions_are_read(warehouse: War
     assert (churn.as_of, churn.model_version, churn.before) == (JUNE, "v2", MAY)
     assert [(point.as_of, point.predicted) for point in churn.history] == [(JUNE, 0.75), (MAY, 0.5)]
     assert [row["product_id"] for row in products.products] == ["P", "Q"]
+    assert render_explanation(explained(products)).splitlines()[-1].split() == ["products", "P,", "Q"]
+    named = replace(products, products=({**products.products[0], "product_name": "Tea"}, products.products[1]))
+    assert "Tea (P); Q" in render_explanation(explained(named))
     assert other.as_of is None
     assert none.as_of is None
+
+
+def explained(found: WorkflowExplanation) -> Explanation:
+    figures = {"orders": 0, "order_lines": 0, "net_spend": 0, "returned": 0, "currency": None}
+    return Explanation("007", JUNE, {**figures, "first_order_on": None, "last_order_on": None}, (), (found,))
 
 
 def test_lists_kept_are_one_point_a_day() -> None:

@@ -290,6 +290,8 @@ def test_first_products_are_named_and_compared_with_the_day_the_model_went_live(
     )
     said = Page(render_report(facts)).sections["predictions"]
     assert "P166.7% (50.0%)" in said.replace("P1P1", "P1")
+    named = replace(facts, model=replace(facts.model, level_names={"P1": "Tea (P1)"}))
+    assert "Tea (P1)" in Page(render_report(named)).sections["predictions"]
     assert "First product shown, 45 customers" in said
     assert "bought by the customer before" in said
     assert "bin 1" not in said

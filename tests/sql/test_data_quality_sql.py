@@ -61,7 +61,9 @@ def as_raw(orders: pa.Table) -> pa.Table:
     frame["quantity"] = frame["quantity"].astype(float)
     frame["amount"] = frame["quantity"] * frame["unit_price"]
     frame["ordered_on"] = frame["ordered_at"].dt.date
-    frame = frame.assign(source="orders", file="orders.parquet", row_number=np.arange(len(frame)) + 1)
+    frame = frame.assign(
+        product_name=None, source="orders", file="orders.parquet", row_number=np.arange(len(frame)) + 1
+    )
     return pa.Table.from_pandas(frame[list(ORDERS.column_names)], preserve_index=False)
 
 

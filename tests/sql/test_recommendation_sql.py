@@ -5,12 +5,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from tdml_assets.core.contracts import Column, TableContract
 from tdml_assets.core.raw_contracts import ORDERS
-from tdml_assets.core.recommendation.tables import predictions_contract, training_contract
+from tdml_assets.core.recommendation.tables import predictions_contract, training_contract, with_names
 from tdml_assets.core.statements import render
+from tdml_assets.core.tasks.recommendation import TELLING
 from tdml_assets.resources.warehouse import Warehouse
 
 FEATURES = TableContract(
@@ -172,3 +174,96 @@ def test_the_profile_counts_what_must_not_be(
         for name in ("without_list", "unknown_customers", "with_duplicates", "with_wrong_ranks", "not_finite")
     }
     assert {name: value for name, value in wrong.items() if value} == counted
+
+
+def named(tmp_path: Path) -> Warehouse:
+    """Products under several names: by day, by the sign of the line, on one moment, after the day, and none."""
+    warehouse = opened(tmp_path)
+    lines = [
+        ("x", "Old tea", date(2024, 1, 1), 1),
+        ("x", "Tea", date(2024, 2, 1), 1),
+        ("x", "damaged?", date(2024, 2, 9), -1),
+        ("x", "Tea of the future", date(2024, 3, 2), 1),
+        ("y", "Zebra cup", date(2024, 1, 1), 1),
+        ("y", "Cup", date(2024, 1, 1), 1),
+        ("y", None, date(2024, 2, 1), 1),
+        ("zz", None, date(2024, 2, 1), 1),
+    ]
+    rows = [
+        {
+            "customer_id": "a",
+            "product_id": product,
+            "product_name": name,
+            "ordered_at": day,
+            "ordered_on": day,
+            "quantity": quantity,
+            "amount": quantity,
+            "source": "orders",
+            "file": "f",
+            "row_number": number,
+        }
+        for number, (product, name, day, quantity) in enumerate(lines)
+    ]
+    with warehouse.write() as database:
+        database.replace(ORDERS, rows)
+    return warehouse
+
+
+def test_a_product_has_the_newest_name_it_was_sold_under_by_the_day(tmp_path: Path) -> None:
+    with named(tmp_path).read() as database:
+        names = database.arrow(render("recommendation/product_names", orders_table=ORDERS.path, as_of=AS_OF))
+    assert names.to_pylist() == [
+        {"product_id": "x", "product_name": "Tea"},
+        {"product_id": "y", "product_name": "Cup"},
+    ]
+    found = with_names(pa.table({"product_id": ["zz", "x", "x"]}), names)
+    assert found["product_name"].to_pylist() == [None, "Tea", "Tea"]
+
+
+def test_products_without_any_name_are_recommended_all_the_same(tmp_path: Path) -> None:
+    with opened(tmp_path).read() as database:
+        names = database.arrow(render("recommendation/product_names", orders_table=ORDERS.path, as_of=AS_OF))
+    assert with_names(pa.table({"product_id": ["x"]}), names).to_pylist() == [{"product_id": "x", "product_name": None}]
+
+
+def test_popular_products_carry_their_names_and_the_summary_tells_those_shown_first(tmp_path: Path) -> None:
+    contract, warehouse = predictions_contract("nbp"), named(tmp_path)
+    statement = render(
+        "fallback/popular_products",
+        **patterns(),
+        features_table=FEATURES.path,
+        recent_after=CUT,
+        count=2,
+        candidates=5,
+        length=3,
+        session_id="s",
+        repeat="repeat",
+        discover="discover",
+    )
+    with warehouse.write() as database:
+        database.replace(contract, statement)
+        told = dict(TELLING.tell(database, contract.path, "s"))
+        names = TELLING.level_names(database, contract.path, "s") if TELLING.level_names else {}
+    assert told["shown first"] == "Tea (x) 100%"
+    assert names == {"x": "Tea (x)", "y": "Cup (y)"}
+
+
+def test_predictions_of_before_products_had_names_are_told_without_them(tmp_path: Path) -> None:
+    contract = predictions_contract("nbp")
+    older = TableContract(
+        contract.schema, contract.name, "", tuple(one for one in contract.columns if one.name != "product_name")
+    )
+    row = {
+        "session_id": "s",
+        "as_of": AS_OF,
+        "customer_id": "a",
+        "rank": 1,
+        "product_id": "x",
+        "score": 1.0,
+        "slot": "r",
+    }
+    with opened(tmp_path).write() as database:
+        database.replace(older, [row])
+        assert [label for label, _ in TELLING.tell(database, contract.path, "s")] == ["recommended"]
+        assert TELLING.level_names is not None
+        assert TELLING.level_names(database, contract.path, "s") == {}

@@ -110,6 +110,7 @@ def predictions_contract(workflow: str) -> TableContract:
             Column("as_of", "DATE", "Day at whose end the history stood.", False),
             _CUSTOMER,
             *_RANKED,
+            Column("product_name", "VARCHAR", "Newest name of the product in the orders; NULL where they hold none."),
             Column("slot", "VARCHAR", f"{REPEAT}: the customer bought it before; {DISCOVER}: never.", False),
         ),
     )
@@ -135,6 +136,18 @@ def list_rows(lists: Lists, customers: pa.Array, products: pa.Array) -> pa.Table
             "slot": pa.array([REPEAT, DISCOVER]).take(pa.array(new.astype(np.int8))),
         }
     )
+
+
+def with_names(rows: pa.Table, names: pa.Table) -> pa.Table:
+    """Rows of products with a column product_name; missing for a product without one.
+
+    Parameters
+    ----------
+    rows : with product_id.
+    names : product_id, product_name; one row per product.
+    """
+    place = pa.compute.index_in(rows["product_id"], value_set=names["product_id"].combine_chunks())
+    return rows.append_column("product_name", names["product_name"].combine_chunks().take(place))
 
 
 def holdout_rows(measured: Measured, customers: pa.Array, products: pa.Array, *, day: date, split: str) -> pa.Table:

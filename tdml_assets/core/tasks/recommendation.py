@@ -8,6 +8,7 @@ from typing import Any
 
 from tdml_assets.core.contracts import TableContract
 from tdml_assets.core.evaluation import Metrics
+from tdml_assets.core.product_names import product_label
 from tdml_assets.core.realised import MISSED, list_history_contract
 from tdml_assets.core.recommendation.settings import why_off
 from tdml_assets.core.statements import Statement, render
@@ -17,6 +18,8 @@ from tdml_assets.core.telling import Measure, Telling
 from tdml_assets.core.workflow import WorkflowSpec
 
 __all__ = ["FORESIGHT", "TELLING", "why_off"]
+
+_TOLD_PRODUCTS = 3
 
 
 class Foretold:
@@ -63,7 +66,25 @@ def _tell(reader: Reader, table: Sequence[str], session_id: str) -> list[tuple[s
     found = reader.row(render("summary/recommended", table=table, session_id=session_id))
     if not found["customers"]:
         return []
-    return [("recommended", f"{found['ranks']} products each, {found['products']:,} different ones in all")]
+    told = [("recommended", f"{found['ranks']} products each, {found['products']:,} different ones in all")]
+    if "product_name" not in reader.columns(table):
+        # Written before products had names.
+        return told
+    first = reader.rows(render("summary/first_choices", table=table, session_id=session_id, limit=_TOLD_PRODUCTS))
+    # Ids alone say nothing to a marketer.
+    if any(row["product_name"] is not None for row in first):
+        shown = "; ".join(
+            f"{product_label(row['product_id'], row['product_name'])} {row['share']:.0%}" for row in first
+        )
+        told.append(("shown first", shown))
+    return told
+
+
+def _product_names(reader: Reader, table: Sequence[str], session_id: str) -> dict[str, str]:
+    if "product_name" not in reader.columns(table):
+        return {}
+    rows = reader.rows(render("report/product_names", table=table, session_id=session_id))
+    return {row["product_id"]: product_label(row["product_id"], row["product_name"]) for row in rows}
 
 
 TELLING = Telling(
@@ -75,6 +96,7 @@ TELLING = Telling(
     ),
     naive="everybody is shown the popular products",
     tell=_tell,
+    level_names=_product_names,
     columns={
         "first_choice": "first product shown",
         "first_discovery": "first product shown that is new to the customer",
