@@ -34,7 +34,6 @@ from tdml_assets.core.recommendation.model import FILES, Recommender, score_gold
 from tdml_assets.core.recommendation.ranking import batch_size
 from tdml_assets.core.recommendation.tables import list_rows, predictions_contract, with_names
 from tdml_assets.core.recommendation.watch import Watched, compare
-from tdml_assets.core.reference import Reference
 from tdml_assets.core.statements import render
 from tdml_assets.core.workflow import WorkflowSpec
 from tdml_assets.metadata import OWNER, plot, table_metadata, table_preview
@@ -236,10 +235,14 @@ def measure_lists(
 
     Where another model made this session's lists, they are compared with nothing: they differ by the model too.
     """
+    if not live.scores:
+        nothing = DriftReport("first", "Nothing to compare with yet: another model went live and made these lists.", ())
+        return nothing, nothing
     references = [read_reference(live.files, name) for name in (HABITS_FILE, DISCOVERIES_FILE)]
-    watched = Watched(*references) if live.scores else Watched(Reference(()), Reference(()))
     table = predictions_contract(spec.name).path
-    return compare(database, table, watched, spec.monitor, spec.recommendation, earlier, is_first=live.is_first)
+    return compare(
+        database, table, Watched(*references), spec.monitor, spec.recommendation, earlier, is_first=live.is_first
+    )
 
 
 def _build_drift(spec: WorkflowSpec) -> dg.AssetsDefinition:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tdml_assets.core.attributes import CATALOG
 from tdml_assets.core.drift import BROKEN, DRIFTED, FIRST
 from tdml_assets.core.monitoring import DATA_QUALITY
+from tdml_assets.core.outcome import Outcome
 from tdml_assets.core.report_words import decision_words
 from tdml_assets.core.statements import render
 from tdml_assets.core.summary_facts import DataFacts, WorkflowFacts, WorkflowInfo, read_data, read_workflow
@@ -64,7 +65,7 @@ def drift_verdict(facts: WorkflowFacts) -> str:
     if by_fallback or facts.drift.get(FIRST, 0):
         return f"nothing to compare with yet: {'no model is trained' if by_fallback else 'first session of this model'}"
     if not total or facts.drift.get("too_few", 0) == total:
-        return "not judged: too little to compare" if total else "not measured in this session"
+        return "not judged: too little to compare" if total else _why_no_drift(facts.outcome)
     moved, broken = (sum(facts.drift.get(status, 0) for status in kind) for kind in (DRIFTED, BROKEN))
     names = f": {', '.join(facts.drifted)}" if facts.drifted else ""
     if broken:
@@ -75,6 +76,11 @@ def drift_verdict(facts: WorkflowFacts) -> str:
         return f"{facts.drift['watch']} of {total} columns changed a little{names}"
     looks = "look" if facts.moved else "are exactly"
     return f"none: {total} columns {looks} as on the day the model went live"
+
+
+def _why_no_drift(outcome: Outcome | None) -> str:
+    went_live = outcome is not None and outcome.method == "champion" and outcome.stopped_at is None
+    return "nothing to compare with yet: another model went live" if went_live else "not measured in this session"
 
 
 def total_verdict(facts: WorkflowFacts) -> str | None:

@@ -12,6 +12,7 @@ import pytest
 
 from tdml_assets.core.contracts import Column, TableContract
 from tdml_assets.core.monitoring import CALIBRATION, DRIFT, MODEL_METRICS, SESSIONS
+from tdml_assets.core.outcome import Outcome
 from tdml_assets.core.raw_contracts import LOADS, ORDERS, REJECTED_ROWS
 from tdml_assets.core.summary import (
     DataFacts,
@@ -150,6 +151,14 @@ def test_a_bias_counts_by_its_size_and_not_by_its_sign() -> None:
         for found in comparisons_of(replace(FACTS, metrics={"total_bias": 0.3, "baseline_total_bias": -0.1}))
     }
     assert verdicts == {"total_bias": "worse"}
+
+
+def test_a_session_that_promotes_another_recommender_has_nothing_to_compare_with() -> None:
+    scored = replace(FACTS, drift={}, outcome=Outcome("s1", "next_best_product", state="published", method="champion"))
+    assert drift_verdict(scored) == "nothing to compare with yet: another model went live"
+    assert drift_verdict(replace(scored, outcome=replace(scored.outcome, stopped_at="drift"))).startswith(
+        "not measured"
+    )
 
 
 def test_a_measure_without_a_naive_value_or_without_a_number_is_not_judged() -> None:
