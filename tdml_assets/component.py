@@ -8,7 +8,9 @@ Does not: what the keys mean (``core/workflow.py``), what a stage does (``assets
 from __future__ import annotations
 
 import difflib
+import importlib
 import re
+import tomllib
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -167,7 +169,13 @@ def component_tree() -> dg.ComponentTree:
     # Dagster warns of the maturity of its own calls, dozens of times a load; nobody who runs this can act on it.
     for category in (dg.BetaWarning, dg.PreviewWarning):
         warnings.filterwarnings("ignore", category=category)
-    return dg.ComponentTree.for_project(project_root())
+    root = project_root()
+    project = _declared_project(root)
+    return dg.ComponentTree(
+        defs_module=importlib.import_module(project["defs_module"]),
+        project_root=root,
+        code_location_name=project["code_location_name"],
+    )
 
 
 def workflow_definitions(tree: dg.ComponentTree) -> dg.Definitions:
@@ -181,14 +189,15 @@ def workflow_definitions(tree: dg.ComponentTree) -> dg.Definitions:
 
 def declarations() -> dict[Path, bytes]:
     """Every YAML file that workflows are declared in, as it is now."""
-    folder = _declared_in(project_root())
+    folder = component_tree().defs_module_path
     return {path: path.read_bytes() for path in sorted(folder.rglob("*.y*ml"))}
 
 
 @cache
-def _declared_in(root: Path) -> Path:
-    # Dagster reads pyproject.toml each time it is asked, and is asked a dozen times a run.
-    return dg.ComponentTree.for_project(root).defs_module_path
+def _declared_project(root: Path) -> dict[str, str]:
+    # ComponentTree.for_project would read it twice, with a parser that is many times slower.
+    read = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    return dict(read["tool"]["dg"]["project"])
 
 
 def declared_workflows(settings: Settings, tree: dg.ComponentTree | None = None) -> list[WorkflowSpec]:

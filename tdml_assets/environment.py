@@ -9,17 +9,23 @@ import hashlib
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tdml_assets.core.project_files import project_file, project_root
 from tdml_assets.settings import Settings, SettingsError
 
+if TYPE_CHECKING:
+    import dagster as dg
+
 __all__ = [
     "child_environment",
     "code_version",
+    "dagster_instance",
     "library_versions",
     "machine",
     "prepare_home",
@@ -51,6 +57,23 @@ def child_environment(settings: Settings, base: Mapping[str, str] | None = None)
         "TDML_HOME": str(settings.home),
         "DAGSTER_HOME": str(settings.home / "dagster"),
     }
+
+
+@contextmanager
+def dagster_instance(home: Path) -> Iterator[dg.DagsterInstance]:
+    """Open the instance of a state folder; its configuration names its own folder as ``DAGSTER_HOME``."""
+    import dagster as dg
+
+    before = os.environ.get("DAGSTER_HOME")
+    os.environ["DAGSTER_HOME"] = str((home / "dagster").absolute())
+    try:
+        with dg.DagsterInstance.get() as instance:
+            yield instance
+    finally:
+        if before is None:
+            del os.environ["DAGSTER_HOME"]
+        else:
+            os.environ["DAGSTER_HOME"] = before
 
 
 def prepare_home(settings: Settings) -> None:

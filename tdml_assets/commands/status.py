@@ -124,15 +124,13 @@ def running(settings: Settings) -> str:
 
 def _schedules(settings: Settings, workflows: list[str]) -> dict[str, bool]:
     """Whether each schedule and sensor is on, as the Dagster instance remembers; off unless somebody switched it on."""
-    import dagster as dg
-
     from tdml_assets.automation.jobs import SCORING_JOB, training_job_name
+    from tdml_assets.environment import dagster_instance
 
-    home = settings.home / "dagster"
-    if not (home / "dagster.yaml").is_file():
+    if not (settings.home / "dagster" / "dagster.yaml").is_file():
         return {}
     names = [f"{training_job_name(name)}_schedule" for name in workflows]
     names += [f"{SCORING_JOB}_schedule", "retrain_on_drift"]
-    with dg.DagsterInstance.from_config(str(home)) as instance:
+    with dagster_instance(settings.home) as instance:
         running = {state.name for state in instance.all_instigator_state() if state.is_running}
     return {name: name in running for name in names}

@@ -14,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
-from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 
 from tdml_assets.core.bundles import BundleDamagedError
 from tdml_assets.core.monitoring import DRIFT_EPISODES, SESSIONS
@@ -113,6 +112,9 @@ def _removable_runs(
 
 
 def _remove_run(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    # With all of SQLAlchemy behind it, which loading the code location does without.
+    from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+
     instance.delete_run(run.run_id)
     instance.compute_log_manager.delete_logs(prefix=[run.run_id])
     storage = instance.event_log_storage

@@ -19,8 +19,6 @@ from pathlib import Path
 
 import dagster as dg
 
-from tdml_assets.resources.run_origin import record_origin
-
 # Dagster shows no tag that begins with ".dagster/": this one is of no use to a person.
 _TAG = ".dagster/tdml-lock"
 _UNFINISHED = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
@@ -101,6 +99,9 @@ def exclusive_run(
     instance: dg.DagsterInstance, run_id: str, path: Path, wait_seconds: float, log: object = None
 ) -> Iterator[list[str]]:
     """Hold the state folder for a run; yields the ids of runs found dead."""
+    # Half of what the code location takes to load: Dagster's storage, which only a run needs.
+    from tdml_assets.resources.run_origin import record_origin
+
     with hold_state(path, run_id, wait_seconds, log):
         dead = fail_dead_runs(instance, run_id)
         instance.add_run_tags(run_id, {_TAG: "held"})

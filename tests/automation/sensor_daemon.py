@@ -60,6 +60,8 @@ def iterate(code: str, home: str, minute: float, at: str | None, number: int) ->
             os.kill(os.getpid(), number)
 
     sensors.check_for_debug_crash = strike
+    # Of this process alone, which was forked for one iteration.
+    os.environ["DAGSTER_HOME"] = home
     origin = LoadableTargetOrigin(executable_path=sys.executable, python_file=code, working_directory=home)
     target = InProcessWorkspaceLoadTarget(InProcessCodeLocationOrigin(origin))
     with (

@@ -178,8 +178,11 @@ class Platform:
 
 
 @pytest.fixture
-def platform(switched_on: Path, daemons: Daemons, tmp_path: Path) -> Iterator[Platform]:
+def platform(
+    switched_on: Path, daemons: Daemons, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Platform]:
     home = shutil.copytree(switched_on, tmp_path / "home")
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
     with dg.DagsterInstance.from_config(str(home)) as instance:
         yield Platform(instance, switched_on.parent / "a_shop.py", daemons)
 
