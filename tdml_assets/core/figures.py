@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from tdml_assets.core.drawn_once import drawn_once
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -25,6 +27,7 @@ _WIDTH_INCHES = 7.5
 _DISTANCES = (("sampled_difference", "difference"), ("shift", "shift"), ("scale", "scale"))
 
 
+@drawn_once
 def target_histogram(rows: Sequence[Mapping[str, Any]], *, target: str, unit: str = "") -> bytes:
     """Draw the target's histogram.
 
@@ -49,6 +52,7 @@ def target_histogram(rows: Sequence[Mapping[str, Any]], *, target: str, unit: st
     return _png(figure)
 
 
+@drawn_once
 def correlations(rows: Sequence[Mapping[str, Any]], *, target: str, most: int = 20) -> bytes:
     """Draw the strongest correlations with the target, as :func:`correlations_figure` does."""
     return _png(correlations_figure(rows, target=target, most=most))
@@ -79,6 +83,7 @@ def correlations_figure(rows: Sequence[Mapping[str, Any]], *, target: str, most:
     return figure
 
 
+@drawn_once
 def split_comparison(rows: Sequence[Mapping[str, Any]], *, most: int = 15) -> bytes:
     """Draw how far the variation of train and test lies apart, in units of what a fair split may show.
 
@@ -107,6 +112,7 @@ def split_comparison(rows: Sequence[Mapping[str, Any]], *, most: int = 15) -> by
     return _png(figure)
 
 
+@drawn_once
 def calibration(rows: Sequence[Mapping[str, Any]], *, unit: str = "") -> bytes:
     """Draw the mean prediction beside what happened, as :func:`calibration_figure` does."""
     return _png(calibration_figure(rows, unit=unit))
@@ -132,6 +138,7 @@ def calibration_figure(rows: Sequence[Mapping[str, Any]], *, unit: str = "") -> 
     return figure
 
 
+@drawn_once
 def gain(
     predicted: Sequence[float] | np.ndarray[Any, Any], actual: Sequence[float] | np.ndarray[Any, Any], *, what: str
 ) -> bytes:
@@ -166,6 +173,7 @@ def gain(
     return _png(figure)
 
 
+@drawn_once
 def importances(rows: Sequence[Mapping[str, Any]], *, most: int = 15, value: str = "shap", unit: str = "") -> bytes:
     """Draw what the model looks at.
 
@@ -183,6 +191,7 @@ def importances(rows: Sequence[Mapping[str, Any]], *, most: int = 15, value: str
     return _png(figure)
 
 
+@drawn_once
 def prediction_distribution(
     predicted: Sequence[float] | np.ndarray[Any, Any],
     actual: Sequence[float] | np.ndarray[Any, Any] | None = None,

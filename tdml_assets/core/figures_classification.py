@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 
 from tdml_assets.core.classification_metrics import ReliabilityBin
+from tdml_assets.core.drawn_once import drawn_once
 from tdml_assets.core.figures import _BLUE, _GREY, _ORANGE, _canvas, _legend, _png
 
 Values = Sequence[float] | np.ndarray[Any, Any]
 
 
+@drawn_once
 def reliability(bins: Sequence[ReliabilityBin], *, what: str) -> bytes:
     """Draw what happened against the probability that was told, with the rows of every point.
 
@@ -47,6 +49,7 @@ def reliability(bins: Sequence[ReliabilityBin], *, what: str) -> bytes:
     return _png(figure)
 
 
+@drawn_once
 def lift_by_decile(rows: Sequence[dict[str, Any]], *, what: str) -> bytes:
     """Draw how many times likelier the event was in each decile of the probability than in all.
 
@@ -71,6 +74,7 @@ def lift_by_decile(rows: Sequence[dict[str, Any]], *, what: str) -> bytes:
     return _png(figure)
 
 
+@drawn_once
 def probability_by_outcome(
     probability: Values, happened: Values | None = None, *, what: str, threshold: float | None = None, bins: int = 40
 ) -> bytes:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tdml_assets.core.drawn_once import drawn_once
 from tdml_assets.core.figures import (
     _BLUE,
     _GREY,
@@ -47,6 +48,7 @@ RFM_SEGMENTS = (
 _FULL_COLOUR_AT = 2.0
 
 
+@drawn_once
 def cluster_sizes(rows: Sequence[Mapping[str, Any]]) -> bytes:
     """Draw how many customers each segment has.
 
@@ -63,6 +65,7 @@ def cluster_sizes(rows: Sequence[Mapping[str, Any]]) -> bytes:
     return _png(figure)
 
 
+@drawn_once
 def profile_heat_map(rows: Sequence[Mapping[str, Any]], *, most: int = 12, unit: str = "") -> bytes:
     """Draw what the segments are like, as :func:`profile_figure` does."""
     return _png(profile_figure(rows, most=most, unit=unit))
@@ -104,6 +107,7 @@ def profile_figure(rows: Sequence[Mapping[str, Any]], *, most: int = 12, unit: s
     return figure
 
 
+@drawn_once
 def rfm_segments(rows: Sequence[Mapping[str, Any]]) -> bytes:
     """Draw each RFM segment's share of customers beside its share of spend.
 
@@ -132,6 +136,7 @@ def rfm_segments(rows: Sequence[Mapping[str, Any]]) -> bytes:
     return _png(figure)
 
 
+@drawn_once
 def choice_of_k(candidates: Sequence[Mapping[str, Any]], *, chosen: int, min_stability: float) -> bytes:
     """Draw how well each number of segments is found again in resampled customers.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tdml_assets.core.drawn_once import drawn_once
 from tdml_assets.core.figures import (
     _BLUE,
     _GREY,
@@ -38,6 +39,7 @@ _STATUS_COLOURS = {
 _MOST = 24
 
 
+@drawn_once
 def drift(rows: Sequence[Mapping[str, Any]], *, psi_limit: float, most: int = 20) -> bytes:
     """Draw how far every watched column moved, as :func:`drift_figure` does."""
     return _png(drift_figure(rows, psi_limit=psi_limit, most=most))
@@ -70,6 +72,7 @@ def drift_figure(rows: Sequence[Mapping[str, Any]], *, psi_limit: float, most: i
     return figure
 
 
+@drawn_once
 def realised_means(rows: Sequence[Mapping[str, Any]], *, what: str) -> bytes:
     """Draw the mean prediction beside what happened, day by day.
 

@@ -13,6 +13,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext, suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,11 @@ from dagster_duckdb import DuckDBResource
 from pydantic import Field
 
 from tdml_assets.core.contracts import TableContract
+from tdml_assets.core.drawn_once import keeping
 from tdml_assets.core.monitoring import SESSIONS, TABLES
 from tdml_assets.core.statements import Statement, render
+from tdml_assets.environment import code_version
+from tdml_assets.resources.picture_folder import PictureFolder
 from tdml_assets.resources.run_lock import exclusive_run
 from tdml_assets.resources.warehouse_errors import (
     WarehouseBusyError,
@@ -184,12 +188,18 @@ class Warehouse(DuckDBResource):
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Warehouse]:
-        """For the length of a run, hold the state folder; first clear up after runs that were killed."""
+        """For the length of a run, hold the state folder and its pictures; first clear up after runs that were killed."""
         if context.run is None or context.instance is None:
             yield self
             return
-        lock = Path(self.database).with_name("run.lock")
-        with exclusive_run(context.instance, context.run.run_id, lock, self.session_wait_seconds, context.log) as dead:
+        home = Path(self.database).parent
+        pictures = PictureFolder(home / "cache" / "pictures", f"{code_version()} matplotlib {version('matplotlib')}")
+        with (
+            exclusive_run(
+                context.instance, context.run.run_id, home / "run.lock", self.session_wait_seconds, context.log
+            ) as dead,
+            keeping(pictures),
+        ):
             if dead and Path(self.database).exists():
                 with self.write() as database:
                     forget_runs(database, dead)

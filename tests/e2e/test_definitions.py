@@ -1,5 +1,8 @@
 """The code location as a newcomer finds it. What Dagster's own commands see of it: ``test_fifth_workflow.py``."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import dagster as dg
@@ -75,3 +78,32 @@ def test_jobs_schedules_and_the_sensor_are_there(loaded: dg.Definitions) -> None
     assert [
         sensor.name for sensor in repository.sensor_defs if sensor.name != "default_automation_condition_sensor"
     ] == ["alert_on_failure", "forget_recovered", "retrain_on_drift"]
+
+
+def test_definitions_load_without_the_libraries_that_only_a_stage_needs(environment: dict[str, str]) -> None:
+    costly = [
+        "sklearn",
+        "scipy",
+        "xgboost",
+        "pandas",
+        "matplotlib",
+        "boto3",
+        "sqlalchemy",
+        "dagster_dbt",
+        "dagster_aws",
+        "evidently",
+    ]
+    code = f"""
+import sys
+from tdml_assets.definitions import defs
+defs()
+print(sorted({{name.partition(".")[0] for name in sys.modules}} & set({costly})))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr

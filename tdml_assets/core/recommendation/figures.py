@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tdml_assets.core.drawn_once import drawn_once
 from tdml_assets.core.figures import (
     _BLUE,
     _GREY,
@@ -35,6 +36,7 @@ _KINDS = (
 )
 
 
+@drawn_once
 def concentration(purchases: Sequence[int] | NDArray[Any]) -> bytes:
     """Draw how much of all purchases the popular products hold.
 
@@ -58,6 +60,7 @@ def concentration(purchases: Sequence[int] | NDArray[Any]) -> bytes:
     return _png(figure)
 
 
+@drawn_once
 def against_baselines(metrics: Mapping[str, float | None]) -> bytes:
     """Draw the model's metrics beside those of the baselines.
 
@@ -79,6 +82,7 @@ def against_baselines(metrics: Mapping[str, float | None]) -> bytes:
     return _png(figure)
 
 
+@drawn_once
 def ordered_and_recommended(rows: Sequence[Mapping[str, Any]], *, most: int = 10) -> bytes:
     """Draw the products recommended most; in another colour those that are not among the ones ordered most.
 
