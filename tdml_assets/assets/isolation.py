@@ -51,6 +51,10 @@ PUBLICATION = dg.AssetKey(["audience", "parent_segment_attributes"])
 
 Stage = Callable[..., dg.MaterializeResult]
 
+#: Outcomes by warehouse, run and workflow, as this process last read or wrote them: every stage asks, few change one, and opening
+#: the warehouse to ask cost more than many a stage. One process writes at a time; another run reads its own.
+_known: dict[tuple[str, str, str], Outcome | None] = {}
+
 
 def isolated(spec: WorkflowSpec, stage: str, *checks: str, of_champion: bool = False) -> Callable[[Stage], Stage]:
     """Decorate the function of an asset, below ``@dg.asset``.
@@ -94,8 +98,13 @@ def _publishes(context: dg.AssetExecutionContext) -> bool:
 
 def read_outcome(warehouse: Warehouse, context: dg.AssetExecutionContext, workflow: str) -> Outcome | None:
     """What this session kept of a workflow so far; None where every stage ran."""
-    with warehouse.read() as database:
-        return find_outcome(database, session_id_of(context), workflow)
+    key = (warehouse.database, context.run.run_id, workflow)
+    if key not in _known:
+        for other in [known for known in _known if known[:2] != key[:2]]:
+            del _known[other]
+        with warehouse.read() as database:
+            _known[key] = find_outcome(database, session_id_of(context), workflow)
+    return _known[key]
 
 
 def find_outcome(database: Database, session_id: str, workflow: str) -> Outcome | None:
@@ -117,6 +126,7 @@ def begin_outcome(database: Database, context: dg.AssetExecutionContext, workflo
 
 def keep_outcome(database: Database, outcome: Outcome) -> None:
     """Write the row, inside the caller's transaction."""
+    _known.clear()
     key = {"session_id": outcome.session_id, "workflow": outcome.workflow}
     database.replace_slice(OUTCOMES, key, [outcome.row()])
 

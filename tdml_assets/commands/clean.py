@@ -170,7 +170,14 @@ def _versions(settings: Settings, keep: int) -> list[Entry]:
 
 
 def _scratch(home: Path) -> Iterator[Entry]:
-    for pattern in ("spill/*", "cache/compare-*", "dbt/compile-*", "models/*/.discarded-*", "models/*/.incomplete-*"):
+    for pattern in (
+        "spill/*",
+        "cache/compare-*",
+        "dbt/compile-*",
+        "models/*/.discarded-*",
+        "models/*/.incomplete-*",
+        "cache/pictures/.new-*",
+    ):
         for path in home.glob(pattern):
             yield _entry(_SCRATCH, "", path)
 

@@ -106,7 +106,8 @@ class Database:
         """Create the contract's schema and table where they are missing, and columns that an older version had not."""
         self.execute(render("warehouse/create_schema", schema=contract.schema))
         self.execute(render("warehouse/create_table", contract=contract, replace=False))
-        known = self.columns(contract.path)
+        # Not columns(), which looks through those of all tables.
+        known = {row["column_name"] for row in self.rows(render("warehouse/describe", table=contract.path))}
         for column in contract.columns:
             if column.name not in known:
                 self.execute(render("warehouse/add_column", table=contract.path, name=column.name, type=column.type))
