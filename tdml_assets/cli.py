@@ -101,6 +101,16 @@ def _require_sources(settings: Settings) -> None:
         raise typer.Exit(_USAGE) from None
 
 
+def _require_workflows(settings: Settings) -> None:
+    """Refuse settings that name or change a workflow wrongly, which Dagster would say a minute later and in other words."""
+    if settings.workflows is None:
+        return
+    with expected_errors():
+        from tdml_assets.component import declared_workflows
+
+        declared_workflows(settings)
+
+
 def _make_ready(settings: Settings) -> None:
     """State folder, sample data where no orders are declared, and the dbt manifest."""
     from tdml_assets.dbt_manifest import DbtProjectError, ensure_manifest
@@ -170,6 +180,7 @@ def run(
     from tdml_assets.resources.old_files import remove_files
 
     settings = _settings()
+    _require_workflows(settings)
     _require_sources(settings)
     if fresh:
         # The new declaration is looked at first: a state is not set aside for settings that cannot run.
@@ -249,6 +260,7 @@ def prepare() -> None:
     tdml-assets prepare && dagster asset materialize --select '*' -m tdml_assets.definitions
     """
     settings = _settings()
+    _require_workflows(settings)
     _require_own_state(settings)
     _make_ready(settings)
 
@@ -281,6 +293,7 @@ def ui(
     settings = _settings()
     with expected_errors():
         require_extra("dagster_webserver", "ui", "tdml-assets ui")
+    _require_workflows(settings)
     _require_own_state(settings)
     _make_ready(settings)
     # Levels: what the daemon says every few seconds is left out, and so is Dagster's advice to use another command.

@@ -161,7 +161,11 @@ def check_known(settings: Settings, declared: Mapping[str, WorkflowSpec]) -> Non
     """Refuse settings that name a workflow nobody declared."""
     unknown = sorted(set(settings.workflows or ()) - set(declared) - {EVERY_OTHER})
     if unknown:
-        raise SettingsError(f"workflows: {', '.join(unknown)} is not declared; known: {', '.join(sorted(declared))}")
+        close = difflib.get_close_matches(unknown[0], sorted(declared), n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise SettingsError(
+            f"workflows: {', '.join(unknown)} is not declared; {hint}known: {', '.join(sorted(declared))}"
+        )
 
 
 def component_tree() -> dg.ComponentTree:

@@ -335,8 +335,10 @@ def explain(error: ValidationError, model: type[BaseModel], where: str) -> str:
             )
             lines.append(f"{where}: {key}: unknown key{hint}")
         else:
-            words = fault["msg"].removeprefix("Value error, ")
-            lines.append(f"{where}: {key}: {words} (found {_shortened(fault.get('input'))})")
+            words, found = fault["msg"].removeprefix("Value error, "), fault.get("input")
+            # A section's first characters say nothing of the rule that it breaks.
+            shown = "" if isinstance(found, Mapping) else f" (found {_shortened(found)})"
+            lines.append(f"{where}: {key}: {words}{shown}")
     return "\n".join(lines)
 
 

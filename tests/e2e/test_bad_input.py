@@ -40,15 +40,25 @@ SETTINGS_CASES = {
         HEADER + ONE_CUSTOMER,
         ["sources.orders.path: 'ordres.csv' is not there", "correct the path"],
     ),
+    "an unknown workflow": (
+        BASE + "workflows: [cltw]\n",
+        HEADER + ONE_CUSTOMER,
+        ["cltw is not declared; did you mean 'cltv'?", "known: churn, cltv"],
+    ),
+    "an unknown key of a workflow": (
+        BASE + "workflows: {churn: {eligible: {ordered_within_day: 90}}}\n",
+        HEADER + ONE_CUSTOMER,
+        ["workflows.churn: eligible.ordered_within_day: unknown key; did you mean 'ordered_within_days'?"],
+    ),
+    "a wrong value of a workflow": (
+        BASE + "workflows: {churn: {target: {horizon_days: soon}}}\n",
+        HEADER + ONE_CUSTOMER,
+        ["workflows.churn: target.horizon_days", "'soon'"],
+    ),
     "a wrong value": (ORDERS + "warehouse: {threads: two}\n", HEADER + ONE_CUSTOMER, ["warehouse.threads", "'two'"]),
 }
 #: Of files that cannot be read one stands for all: which message each gives is shown in ``resources/test_raw_formats.py``.
 CASES = {
-    "an unknown workflow": (
-        BASE + "workflows: [cltw]\n",
-        HEADER + ONE_CUSTOMER,
-        ["cltw is not declared", "known: churn, cltv"],
-    ),
     "a missing column": (
         ORDERS,
         "customer_id,day\nQ-0007-Q,2024-01-01\n",
