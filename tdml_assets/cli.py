@@ -12,8 +12,10 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from threading import Thread
 from typing import Annotated
 
 import typer
@@ -174,8 +176,6 @@ def run(
     Exit codes: 0 published; 1 failed, nothing changed; 2 wrong settings or other data, nothing ran;
     3 published, and a person is needed.
     """
-    from tdml_assets.commands.outcomes import FAILED, exit_code_of_session
-    from tdml_assets.commands.run_alerts import tell_of_run
     from tdml_assets.progress import Progress, run_with_progress
     from tdml_assets.resources.old_files import remove_files
 
@@ -195,8 +195,13 @@ def run(
     command = [sys.executable, "-m", "dagster", "asset", "materialize", "--select", select]
     command += ["-m", "tdml_assets.definitions", "-d", str(project_root())]
     progress = Progress()
+    # Dagster, which the summary needs and the start of the run does not wait for.
+    Thread(target=import_module, args=["tdml_assets.component"], daemon=True).start()
     with expected_errors():
         code = run_with_progress(command, log_path, child_environment(settings), progress=progress)
+        from tdml_assets.commands.outcomes import exit_code_of_session
+        from tdml_assets.commands.run_alerts import tell_of_run
+
         remove_files(log_path.parent, "*.log", settings.retention.logs)
         tell_of_run(settings, progress.failed, log_path, ran=None if code else workflow or ())
     if code:

@@ -169,17 +169,6 @@ def _versions(settings: Settings, keep: int) -> list[Entry]:
     return found
 
 
-#: What processes that were killed leave behind.
-_LEFT_BY_KILLED = (
-    "spill/*",
-    "cache/compare-*",
-    "cache/pictures/.new-*",
-    "dbt/compile-*",
-    "models/*/.discarded-*",
-    "models/*/.incomplete-*",
-)
-
-
 def _scratch(home: Path) -> Iterator[Entry]:
     for pattern in (
         "spill/*",

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import dagster as dg
 import numpy as np
@@ -17,6 +18,7 @@ from dagster_aws.s3 import S3Resource
 from sklearn.linear_model import LinearRegression
 
 from tdml_assets.assets.audience import build_audience
+from tdml_assets.assets.isolation import keep_outcome, read_outcome
 from tdml_assets.assets.model import build_model
 from tdml_assets.assets.pages import OverviewPage
 from tdml_assets.assets.predictions import build_predictions
@@ -316,3 +318,17 @@ def _broken(*_: Any, **__: Any) -> None:
 
 def _full(*_: Any, **__: Any) -> None:
     raise OSError(28, "No space left on device")
+
+
+def test_stages_read_what_their_run_kept_and_no_other_run(orders: Shop, copy_of: Callable[[Shop], Shop]) -> None:
+    warehouse = copy_of(orders).warehouse
+    this, other = (
+        cast("dg.AssetExecutionContext", SimpleNamespace(run=SimpleNamespace(run_id=name, root_run_id=None)))
+        for name in ("this", "other")
+    )
+    kept = Outcome("this", "spend", FIRST, "this", state="off", reason="held")
+    assert read_outcome(warehouse, this, "spend") is None
+    with warehouse.write() as database:
+        keep_outcome(database, kept)
+    assert read_outcome(warehouse, this, "spend") == kept
+    assert read_outcome(warehouse, other, "spend") is None
