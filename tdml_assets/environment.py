@@ -9,7 +9,7 @@ import hashlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "child_environment",
+    "code_of_stages",
     "code_version",
     "dagster_instance",
     "library_versions",
@@ -131,12 +132,22 @@ def code_version() -> str:
     """Version of the package and twelve digits of the hash of all code that decides what a model is."""
     package = Path(__file__).resolve().parent
     places = [package / "core", package / "engines", project_file("sql"), project_file("dbt_project")]
+    return f"{version('tdml-assets')}+{_hash_of_code(places)[:12]}"
+
+
+@cache
+def code_of_stages() -> str:
+    """Hash of all code of the package, its statements and its dbt project: what decides what any stage leaves behind."""
+    return _hash_of_code([Path(__file__).resolve().parent, project_file("sql"), project_file("dbt_project")])
+
+
+def _hash_of_code(places: Sequence[Path]) -> str:
     digest = hashlib.sha256()
     for place in places:
         for path in sorted(place.rglob("*")):
             if path.suffix in {".py", ".sql", ".yml"} and not {"target", "__pycache__"} & set(path.parts):
                 digest.update(path.relative_to(place).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return f"{version('tdml-assets')}+{digest.hexdigest()[:12]}"
+    return digest.hexdigest()
 
 
 def library_versions() -> dict[str, str]:

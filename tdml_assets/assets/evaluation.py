@@ -12,6 +12,7 @@ import dagster as dg
 import pyarrow as pa
 
 from tdml_assets.assets.gate import (
+    GATE_METADATA,
     check_result,
     check_spec,
     find_measurable,
@@ -22,9 +23,10 @@ from tdml_assets.assets.gate import (
     settle,
 )
 from tdml_assets.assets.isolation import isolated
-from tdml_assets.assets.prepared import read_parameters
-from tdml_assets.assets.sessions import as_of, session_id_of
-from tdml_assets.core.evaluation import Evaluation
+from tdml_assets.assets.prepared import parameters_contract, read_parameters
+from tdml_assets.assets.reuse import Recall
+from tdml_assets.assets.sessions import SNAPSHOTS_TABLE, as_of, session_id_of
+from tdml_assets.core.evaluation import Evaluation, Metrics
 from tdml_assets.core.features import FEATURES_TABLE, features_table
 from tdml_assets.core.monitoring import CALIBRATION, MODEL_METRICS, MODEL_PARAMS, PREDICTION_STATS
 from tdml_assets.core.preparation import Parameters
@@ -121,10 +123,52 @@ def _keep(
     return stats
 
 
+def read_metrics(database: Database, session: Mapping[str, Any], split: str) -> Metrics:
+    """What a session measured on one split."""
+    rows = database.rows(render("evaluation/metrics", table=MODEL_METRICS.path, split=split, **session))
+    return {row["metric"]: row["value"] for row in rows}
+
+
+def _recall(spec: WorkflowSpec) -> Recall:
+    """Measures are a function of the test rows as predicted; the comparison with the champion is made in every session."""
+    return Recall(
+        spec,
+        "evaluation",
+        [
+            holdout_contract(spec.name).path,
+            FEATURES_TABLE,
+            SNAPSHOTS_TABLE,
+            (spec.name, "prepared"),
+            parameters_contract(spec.name).path,
+        ],
+        slices=[MODEL_METRICS, CALIBRATION, PREDICTION_STATS],
+        owes=lambda context, database, _: read_chosen(database, spec, session_id_of(context)),
+    )
+
+
+def _measure(
+    context: dg.AssetExecutionContext, database: Database, recall: Recall, measured: Measured
+) -> tuple[Metrics, dict[str, Any]]:
+    """Metrics of the test, and the metadata of all measures; taken over from an earlier session where nothing changed."""
+    spec, session = recall.spec, {"session_id": session_id_of(context), "workflow": recall.spec.name}
+    identity = recall.identity(context, database, None)
+    taken = recall.take_over(context, database, None, identity)
+    if taken is not None:
+        shown = {name: value for name, value in (taken.metadata or {}).items() if name not in GATE_METADATA}
+        return read_metrics(database, session, "test"), shown
+    found = task_of(spec).evaluate(measured, spec)
+    stats = _keep(database, spec, session, found)
+    recall.keep(context, database, None, identity)
+    return found.metrics["test"], {
+        "dagster/row_count": len(found.metric_rows()),
+        **_show(measured, found, stats, spec),
+    }
+
+
 def build_evaluation(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition:
     """The asset of one workflow, with its blocking check."""
     task = task_of(spec)
-    key = dg.AssetKey([spec.name, "evaluation"])
+    key, recall = dg.AssetKey([spec.name, "evaluation"]), _recall(spec)
 
     @dg.asset(
         key=key,
@@ -146,18 +190,13 @@ def build_evaluation(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinit
         rival = find_measurable(models, spec, settings, candidate)
         with warehouse.write() as database:
             measured = read_measured(database, spec, read_chosen(database, spec, session["session_id"]))
-            found = task.evaluate(measured, spec)
-            stats = _keep(database, spec, session, found)
-            judged = task.judge(found.metrics["test"], spec)
-            suspicious = task.suspicious(found.metrics["test"], spec)
+            test, shown = _measure(context, database, recall, measured)
+            judged, suspicious = task.judge(test, spec), task.suspicious(test, spec)
             decision = settle(
                 candidate, rival, judged, meet(database, spec, rival, measured), spec, suspicious=suspicious
             )
             keep_decision(database, context, spec.name, decision)
-            shown = gate_metadata(decision) | _show(measured, found, stats, spec)
         context.log.info(f"report: {decision.reason}")
-        return dg.MaterializeResult(
-            metadata={"dagster/row_count": len(found.metric_rows())} | shown, check_results=[check_result(decision)]
-        )
+        return dg.MaterializeResult(metadata=gate_metadata(decision) | shown, check_results=[check_result(decision)])
 
     return evaluation

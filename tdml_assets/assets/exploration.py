@@ -6,6 +6,7 @@ Belongs here: running them and showing them. Does not: the statistics (``core/ex
 import dagster as dg
 
 from tdml_assets.assets.isolation import isolated
+from tdml_assets.assets.reuse import Recall, reused
 from tdml_assets.assets.sessions import session_id_of
 from tdml_assets.core import exploration as analyses
 from tdml_assets.core import figures
@@ -68,6 +69,7 @@ def build_exploration(spec: WorkflowSpec) -> dg.AssetsDefinition:
     contract = comparison_contract(spec.name)
     key = dg.AssetKey([spec.name, "exploration"])
     what = words_of(spec.target_kind, spec.target)
+    reads = [(spec.name, "training_table"), features_table(spec)]
 
     @dg.asset(
         key=key,
@@ -89,6 +91,7 @@ def build_exploration(spec: WorkflowSpec) -> dg.AssetsDefinition:
         ],
     )
     @isolated(spec, "exploration", "split_is_fair")
+    @reused(Recall(spec, "exploration", reads, tables=[contract.path], slices=[TARGET_HISTOGRAM]))
     def exploration(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
         session = {"session_id": session_id_of(context), "workflow": spec.name}
         with warehouse.read() as database:

@@ -49,6 +49,8 @@ Model = TypeVar("Model")
 #: Why a champion cannot be measured beside a candidate, or how both did.
 Meeting = tuple[str | None, list[Comparison]]
 
+#: Names of what :func:`gate_metadata` gives.
+GATE_METADATA = ("decision", "against the champion")
 #: What the UI shows of a comparison.
 _SHOWN = (
     "metric",
@@ -231,7 +233,8 @@ def gate_metadata(decision: GateDecision) -> dict[str, Any]:
     """The decision and what it was made from."""
     # The versions are the session's own; wider than this the UI cuts the table at its right.
     shown = [{name: row.get(name) for name in _SHOWN} for row in decision.rows if row.get("difference") is not None]
-    return {"decision": decision.reason, **({"against the champion": table_preview(shown)} if shown else {})}
+    decided, compared = GATE_METADATA
+    return {decided: decision.reason, **({compared: table_preview(shown)} if shown else {})}
 
 
 def check_result(decision: GateDecision) -> dg.AssetCheckResult:

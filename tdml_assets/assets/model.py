@@ -6,6 +6,7 @@ metrics and the comparison with the champion (``evaluation.py``, ``gate.py``), w
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any
@@ -19,14 +20,16 @@ from tdml_assets.assets.evaluation import CHOSEN, build_evaluation, read_measure
 from tdml_assets.assets.gate import VERSION, scope_of
 from tdml_assets.assets.go_live import describe_today
 from tdml_assets.assets.isolation import isolated
-from tdml_assets.assets.prepared import read_parameters
-from tdml_assets.assets.sessions import as_of, record_session, session_id_of
+from tdml_assets.assets.prepared import parameters_contract, read_parameters
+from tdml_assets.assets.reuse import Recall, champion_of, reused
+from tdml_assets.assets.sessions import SNAPSHOTS_TABLE, as_of, record_session, session_id_of
 from tdml_assets.assets.target_drift import describe_target
 from tdml_assets.core import figures
 from tdml_assets.core.bundles import Manifest, ModelFeature, as_evaluated, describe_files, version_name
 from tdml_assets.core.evaluation import Evaluation
+from tdml_assets.core.features import FEATURES_TABLE, features_table
 from tdml_assets.core.golden import GOLDEN_FILE, golden_predictions
-from tdml_assets.core.monitoring import FEATURE_IMPORTANCES, MODEL_PARAMS
+from tdml_assets.core.monitoring import FEATURE_IMPORTANCES, MODEL_PARAMS, MODEL_VERSIONS
 from tdml_assets.core.preparation import PREPARATION_FILE, Parameters
 from tdml_assets.core.scope import SCOPE_FILE
 from tdml_assets.core.tasks import task_of
@@ -124,6 +127,27 @@ def build_model(spec: WorkflowSpec, settings: Settings) -> list[dg.AssetsDefinit
     ]
 
 
+def _recall(spec: WorkflowSpec, settings: Settings) -> Recall:
+    """A candidate is a function of prepared rows, of those of today, and, for some tasks, of the champion before it."""
+
+    def owes(_: dg.AssetExecutionContext, database: Database, models: ModelStore | None) -> list[Any]:
+        champion = champion_of(spec.name, models) if task_of(spec).owes_to_champion else None
+        return [raw_fingerprint(database), asdict(tier_of(spec, settings.tier)), champion]
+
+    made = [parameters_contract(spec.name).path, (spec.name, "prepared")]
+    return Recall(
+        spec,
+        "candidate_model",
+        [*made, FEATURES_TABLE, features_table(spec), SNAPSHOTS_TABLE],
+        settings,
+        tables=[holdout_contract(spec.name).path],
+        slices=[MODEL_PARAMS, FEATURE_IMPORTANCES, MODEL_VERSIONS],
+        recorded=["status", "engine", "model_version"],
+        owes=owes,
+        has_model=True,
+    )
+
+
 def _build_candidate(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition:
     engine = engine_of(settings)
 
@@ -139,6 +163,7 @@ def _build_candidate(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinit
         metadata={"dagster/table_name": f"{spec.name}.holdout_predictions"},
     )
     @isolated(spec, "candidate_model")
+    @reused(_recall(spec, settings))
     def candidate_model(
         context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore
     ) -> dg.MaterializeResult:

@@ -13,9 +13,10 @@ from tdml_assets.assets.champions import LoadedChampion, load_champion, warn_of_
 from tdml_assets.assets.fallback import score_by_fallback
 from tdml_assets.assets.isolation import begin_outcome, isolated, keep_outcome
 from tdml_assets.assets.realised import keep_predictions
+from tdml_assets.assets.reuse import Recall, champion_of, reused
 from tdml_assets.assets.sessions import SNAPSHOTS_TABLE, as_of, record_session, session_id_of
 from tdml_assets.assets.training_table import make_features_view
-from tdml_assets.core.features import choose_features, features_table
+from tdml_assets.core.features import FEATURES_TABLE, choose_features, features_table
 from tdml_assets.core.monitoring import LABEL_STATS
 from tdml_assets.core.predictions import scores_contract
 from tdml_assets.core.reasons import reason_names
@@ -91,11 +92,50 @@ def _without_champion(
     return dg.MaterializeResult(metadata={**metadata, "categories": table_preview(labels)}, check_results=[check])
 
 
+def scored_again(
+    spec: WorkflowSpec, settings: Settings, reads: Sequence[tuple[str, str]], tables: Sequence[tuple[str, str]]
+) -> Recall:
+    """Predictions are a function of the champion and of the features of today; where a fallback scores they are made anew."""
+
+    def owes(_: dg.AssetExecutionContext, __: Database, models: ModelStore | None) -> tuple[str, str]:
+        champion = champion_of(spec.name, models)
+        if champion is None:
+            raise LookupError(f"{spec.name} has no champion: a fallback scores")
+        return champion
+
+    def again(context: dg.AssetExecutionContext, database: Database, models: ModelStore | None) -> None:
+        version, _ = owes(context, database, models)
+        if models is not None:
+            manifest = models.open().manifest(spec.name, version)
+            warn_of_libraries(context, manifest)
+            keep_predictions(database, spec, session_id_of(context), version, manifest.as_of)
+        keep_outcome(database, replace(begin_outcome(database, context, spec.name), method="champion"))
+
+    return Recall(
+        spec,
+        "predictions",
+        reads,
+        settings,
+        tables=tables,
+        slices=[LABEL_STATS],
+        recorded=["status", "engine", "model_version"],
+        owes=owes,
+        has_model=True,
+        again=again,
+    )
+
+
 def build_predictions(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition:
     """The asset of one workflow, with its blocking check."""
     task = task_of(spec)
     contract = task.predictions_contract(spec)
     key = dg.AssetKey([spec.name, "predictions"])
+    recall = scored_again(
+        spec,
+        settings,
+        [FEATURES_TABLE, features_table(spec), SNAPSHOTS_TABLE],
+        [contract.path, *task.tables_of_scoring(spec)],
+    )
 
     @dg.asset(
         key=key,
@@ -116,6 +156,7 @@ def build_predictions(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefini
         ],
     )
     @isolated(spec, "predictions", "every_customer_is_scored")
+    @reused(recall)
     def predictions(
         context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore
     ) -> dg.MaterializeResult:

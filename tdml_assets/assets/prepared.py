@@ -5,7 +5,8 @@ import json
 import dagster as dg
 
 from tdml_assets.assets.isolation import isolated
-from tdml_assets.assets.sessions import record_session
+from tdml_assets.assets.reuse import Recall, reused
+from tdml_assets.assets.sessions import SNAPSHOTS_TABLE, record_session
 from tdml_assets.core.contracts import Column, TableContract
 from tdml_assets.core.features import choose_features, features_table
 from tdml_assets.core.leakage import MAX_ROWS, find_leaks
@@ -66,6 +67,7 @@ def fit_parameters(database: Database, spec: WorkflowSpec) -> Parameters:
 def build_preparation(spec: WorkflowSpec) -> list[dg.AssetsDefinition]:
     """The assets of one workflow."""
     contract = parameters_contract(spec.name)
+    table = (spec.name, "training_table")
 
     @dg.asset(
         key=[spec.name, "preparation_parameters"],
@@ -78,6 +80,7 @@ def build_preparation(spec: WorkflowSpec) -> list[dg.AssetsDefinition]:
         metadata=table_metadata(contract),
     )
     @isolated(spec, "preparation_parameters")
+    @reused(Recall(spec, "preparation_parameters", [table, features_table(spec)], tables=[contract.path]))
     def preparation_parameters(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
         with warehouse.write() as database:
             parameters = fit_parameters(database, spec)
@@ -104,13 +107,22 @@ def build_preparation(spec: WorkflowSpec) -> list[dg.AssetsDefinition]:
         metadata={"dagster/table_name": f"{spec.name}.prepared"},
     )
     @isolated(spec, "prepared")
+    @reused(
+        Recall(
+            spec,
+            "prepared",
+            [table, contract.path, SNAPSHOTS_TABLE],
+            tables=[(spec.name, "prepared")],
+            recorded=["status"],
+        )
+    )
     def prepared(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
         with warehouse.write() as database:
             parameters = read_parameters(database, spec.name)
-            table = prepared_contract(spec.name, parameters)
+            prepared_table = prepared_contract(spec.name, parameters)
             statement = render(
                 "preparation/apply",
-                table=(spec.name, "training_table"),
+                table=table,
                 parameters=parameters,
                 keys=["snapshot_date", "customer_id", "split", "target"],
                 carried=[],
@@ -118,14 +130,14 @@ def build_preparation(spec: WorkflowSpec) -> list[dg.AssetsDefinition]:
                 drop_outliers=True,
                 ordered=False,
             )
-            count = database.replace(table, statement)
-            counts = database.rows(render("preparation/row_count", table=table.path))
+            count = database.replace(prepared_table, statement)
+            counts = database.rows(render("preparation/row_count", table=prepared_table.path))
             record_session(database, context, spec.name, status="prepared")
         context.log.info(f"report: {count} rows x {len(parameters.feature_names)} features")
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": count,
-                "dagster/column_schema": column_schema(table),
+                "dagster/column_schema": column_schema(prepared_table),
                 "rows per split": table_preview(counts),
             }
         )

@@ -15,7 +15,8 @@ from tdml_assets.assets.guards import require_whole_data
 from tdml_assets.assets.isolation import isolated
 from tdml_assets.assets.recommendation_model import build_recommendation_model
 from tdml_assets.assets.recommendation_scoring import build_recommendation_scoring
-from tdml_assets.assets.sessions import as_of, record_session, session_id_of
+from tdml_assets.assets.reuse import Recall, reused
+from tdml_assets.assets.sessions import SNAPSHOTS_TABLE, as_of, record_session, session_id_of
 from tdml_assets.assets.snapshots import ORDERS_TABLE
 from tdml_assets.core.recommendation import figures
 from tdml_assets.core.recommendation.settings import NoProductsError
@@ -70,6 +71,15 @@ def _statement(spec: WorkflowSpec, windows: Windows, share: float) -> Statement:
 
 def _build_training_table(spec: WorkflowSpec) -> dg.AssetsDefinition:
     contract = training_contract(spec.name)
+    recall = Recall(
+        spec,
+        "training_table",
+        [ORDERS_TABLE, SNAPSHOTS_TABLE],
+        tables=[contract.path],
+        recorded=["status", "note"],
+        # The data are looked at in every session.
+        again=lambda context, database, _: require_whole_data(database, session_id_of(context)),
+    )
 
     @dg.asset(
         key=[spec.name, "training_table"],
@@ -83,6 +93,7 @@ def _build_training_table(spec: WorkflowSpec) -> dg.AssetsDefinition:
         metadata=table_metadata(contract),
     )
     @isolated(spec, "training_table")
+    @reused(recall)
     def training_table(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
         with warehouse.write() as database:
             require_whole_data(database, session_id_of(context))
@@ -120,6 +131,7 @@ def _note(windows: Windows) -> str:
 
 def _build_exploration(spec: WorkflowSpec) -> dg.AssetsDefinition:
     contract = products_contract(spec.name)
+    reads = [training_contract(spec.name).path, SNAPSHOTS_TABLE]
 
     @dg.asset(
         key=[spec.name, "exploration"],
@@ -132,6 +144,7 @@ def _build_exploration(spec: WorkflowSpec) -> dg.AssetsDefinition:
         metadata=table_metadata(contract),
     )
     @isolated(spec, "exploration")
+    @reused(Recall(spec, "exploration", reads, tables=[contract.path]))
     def exploration(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
         table = training_contract(spec.name).path
         with warehouse.write() as database:

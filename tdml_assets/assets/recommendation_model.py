@@ -5,6 +5,7 @@ Belongs here: reading baskets and keeping what was trained. Does not: choosing a
 """
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from importlib.metadata import version as library_version
 from typing import Any
@@ -26,10 +27,11 @@ from tdml_assets.assets.recommendation_evaluation import (
     read_interactions,
     read_metrics,
 )
-from tdml_assets.assets.sessions import as_of, record_session, session_id_of
+from tdml_assets.assets.reuse import Recall, reused
+from tdml_assets.assets.sessions import SNAPSHOTS_TABLE, as_of, record_session, session_id_of
 from tdml_assets.core.bundles import Manifest, ModelFeature, as_evaluated, describe_files, version_name
 from tdml_assets.core.golden import GOLDEN_FILE, golden_predictions
-from tdml_assets.core.monitoring import MODEL_PARAMS
+from tdml_assets.core.monitoring import MODEL_PARAMS, MODEL_VERSIONS
 from tdml_assets.core.recommendation.metrics import Metrics
 from tdml_assets.core.recommendation.model import (
     History,
@@ -49,6 +51,7 @@ from tdml_assets.core.recommendation.tables import (
     holdout_contract,
     holdout_rows,
     stored_rows,
+    training_contract,
 )
 from tdml_assets.core.recommendation.watch import describe
 from tdml_assets.core.scope import SCOPE_FILE, Scope
@@ -147,6 +150,21 @@ def _store(
     return manifest
 
 
+def _recall(spec: WorkflowSpec, settings: Settings) -> Recall:
+    """A candidate is a function of the baskets."""
+    return Recall(
+        spec,
+        "candidate_model",
+        [training_contract(spec.name).path, SNAPSHOTS_TABLE],
+        settings,
+        tables=[holdout_contract(spec.name).path],
+        slices=[MODEL_PARAMS, MODEL_VERSIONS],
+        recorded=["status", "engine", "model_version"],
+        owes=lambda _, database, __: [raw_fingerprint(database), asdict(tier_of(spec, settings.tier))],
+        has_model=True,
+    )
+
+
 def _build_candidate(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition:
     @dg.asset(
         key=[spec.name, "candidate_model"],
@@ -161,6 +179,7 @@ def _build_candidate(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinit
         metadata=table_metadata(holdout_contract(spec.name)),
     )
     @isolated(spec, "candidate_model")
+    @reused(_recall(spec, settings))
     def candidate_model(
         context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore
     ) -> dg.MaterializeResult:

@@ -16,16 +16,18 @@ from tdml_assets.assets.champions import read_reference, warn_of_libraries
 from tdml_assets.assets.drift import build_measurement
 from tdml_assets.assets.fallback import score_by_fallback
 from tdml_assets.assets.isolation import begin_outcome, isolated, keep_outcome
+from tdml_assets.assets.predictions import scored_again
 from tdml_assets.assets.realised import keep_predictions
 from tdml_assets.assets.recommendation_model import DISCOVERIES_FILE, ENGINE, HABITS_FILE
 from tdml_assets.assets.references import GoneLive
+from tdml_assets.assets.reuse import reused
 from tdml_assets.assets.sessions import SNAPSHOTS_TABLE, as_of, record_session, session_id_of
 from tdml_assets.assets.snapshots import ORDERS_TABLE
 from tdml_assets.assets.training_table import make_features_view
 from tdml_assets.core.bundles import Manifest, refusing_damage
 from tdml_assets.core.drift import DriftReport, Earlier
 from tdml_assets.core.exploration import ProductOverlap, product_overlap
-from tdml_assets.core.features import features_table
+from tdml_assets.core.features import FEATURES_TABLE, features_table
 from tdml_assets.core.golden import GOLDEN_FILE, check_golden
 from tdml_assets.core.monitoring import LABEL_STATS
 from tdml_assets.core.recommendation import figures
@@ -121,9 +123,9 @@ def is_whole(profile: Mapping[str, Any]) -> bool:
     return bool(profile["customers"] == profile["known_customers"] > 0) and not any(profile[name] for name in wrong)
 
 
-def build_recommendation_scoring(spec: WorkflowSpec, settings: Settings) -> list[dg.AssetsDefinition]:  # noqa: ARG001
+def build_recommendation_scoring(spec: WorkflowSpec, settings: Settings) -> list[dg.AssetsDefinition]:
     """The assets of one workflow."""
-    return [_build_predictions(spec), _build_drift(spec)]
+    return [_build_predictions(spec, settings), _build_drift(spec)]
 
 
 def _overlap(database: Database, spec: WorkflowSpec) -> ProductOverlap:
@@ -134,10 +136,12 @@ def _overlap(database: Database, spec: WorkflowSpec) -> ProductOverlap:
     )
 
 
-def _build_predictions(spec: WorkflowSpec) -> dg.AssetsDefinition:
+def _build_predictions(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition:
     contract = predictions_contract(spec.name)
     key = dg.AssetKey([spec.name, "predictions"])
     wanted = spec.recommendation
+    reads = [ORDERS_TABLE, FEATURES_TABLE, features_table(spec), SNAPSHOTS_TABLE]
+    recall = scored_again(spec, settings, reads, [contract.path])
 
     @dg.asset(
         key=key,
@@ -164,6 +168,7 @@ def _build_predictions(spec: WorkflowSpec) -> dg.AssetsDefinition:
         ],
     )
     @isolated(spec, "predictions", "every_customer_has_recommendations")
+    @reused(recall)
     def predictions(
         context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore
     ) -> dg.MaterializeResult:

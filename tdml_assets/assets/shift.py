@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from tdml_assets.assets.reuse import reused_check
 from tdml_assets.core.contracts import Column, TableContract
 from tdml_assets.core.dbt_project import Model, catalog_of, models_in_order
 from tdml_assets.core.point_in_time import Comparison, judge, read_comparison, snapshots_to_check
@@ -29,10 +30,11 @@ SAMPLED_CUSTOMERS = 2000
 
 def build_shift_check(manifest: Mapping[str, Any]) -> dg.AssetChecksDefinition:
     """The check, on the features that ``manifest`` builds."""
+    key = dg.AssetCheckKey(dg.AssetKey(FEATURES), "features_ignore_later_rows")
 
     @dg.asset_check(
         asset=list(FEATURES),
-        name="features_ignore_later_rows",
+        name=key.name,
         blocking=True,
         pool="warehouse",
         description=(
@@ -40,7 +42,13 @@ def build_shift_check(manifest: Mapping[str, Any]) -> dg.AssetChecksDefinition:
             "to the snapshot alone, are the stored ones, bit for bit."
         ),
     )
-    def features_ignore_later_rows(warehouse: Warehouse) -> dg.AssetCheckResult:
+    @reused_check(
+        key, [*EVENTS, FEATURES, SNAPSHOTS], [(model.unique_id, model.sql) for model in models_in_order(manifest)]
+    )
+    def features_ignore_later_rows(
+        context: dg.AssetCheckExecutionContext,  # noqa: ARG001 - what is taken over is found by it
+        warehouse: Warehouse,
+    ) -> dg.AssetCheckResult:
         comparisons, customers = compare_without_later_rows(warehouse, manifest, SAMPLED_CUSTOMERS)
         passed, sentence = judge(comparisons)
         return dg.AssetCheckResult(

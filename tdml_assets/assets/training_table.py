@@ -7,8 +7,9 @@ import dagster as dg
 
 from tdml_assets.assets.guards import require_whole_data
 from tdml_assets.assets.isolation import isolated
-from tdml_assets.assets.sessions import as_of, record_session, session_id_of
-from tdml_assets.assets.snapshots import plan_of
+from tdml_assets.assets.reuse import Recall, reused
+from tdml_assets.assets.sessions import SNAPSHOTS_TABLE, as_of, record_session, session_id_of
+from tdml_assets.assets.snapshots import ORDERS_TABLE, plan_of
 from tdml_assets.core.features import (
     CUSTOMERS_TABLE,
     FEATURES_TABLE,
@@ -23,6 +24,7 @@ from tdml_assets.core.tasks import task_of
 from tdml_assets.core.training_table import contract_of, note_of, observation, sample_share
 from tdml_assets.core.workflow import WorkflowSpec
 from tdml_assets.metadata import OWNER, column_schema, table_preview
+from tdml_assets.resources.model_store import ModelStore
 from tdml_assets.resources.warehouse import Database, Warehouse
 
 _COUNTED = ("any", "none", "count", "sum")
@@ -66,6 +68,22 @@ def _describe(spec: WorkflowSpec) -> str:
     )
 
 
+def _recall(spec: WorkflowSpec) -> Recall:
+    """Labelled rows are a function of features, snapshots and what happened; the data are looked at in every session."""
+
+    def again(context: dg.AssetExecutionContext, database: Database, _: ModelStore | None) -> None:
+        require_whole_data(database, session_id_of(context))
+        make_features_view(database, spec)
+
+    read = [FEATURES_TABLE, SNAPSHOTS_TABLE, ORDERS_TABLE]
+    if spec.features.customers:
+        read.append(CUSTOMERS_TABLE)
+    if spec.target_kind in _COUNTED:
+        read.append(spec.target.events.table)
+    made = [(spec.name, "training_table")]
+    return Recall(spec, "training_table", read, tables=made, recorded=["status", "note"], again=again)
+
+
 def build_training_table(spec: WorkflowSpec) -> dg.AssetsDefinition:
     """The asset of one workflow."""
     task = task_of(spec)
@@ -87,6 +105,7 @@ def build_training_table(spec: WorkflowSpec) -> dg.AssetsDefinition:
         metadata={"dagster/table_name": f"{spec.name}.training_table"},
     )
     @isolated(spec, "training_table")
+    @reused(_recall(spec))
     def training_table(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
         with warehouse.write() as database:
             require_whole_data(database, session_id_of(context))

@@ -156,10 +156,10 @@ def _fingerprint(
     """Of the statements, of every row they read and of every row they made; None where one of the tables is not there."""
     parts: list[Any] = [version, duckdb.__version__]
     for path in [*sources, *(model.path for model in models if not model.is_view)]:
-        if not database.has_table(path):
+        content = database.content(path)
+        if content is None:
             return None
-        content = database.row(render("dbt/content", table=path))
-        parts.append([*path, database.columns(path), content["row_count"], str(content["content"])])
+        parts.append([*path, *content])
     if not all(database.has_table(model.path) for model in models):
         return None
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext, suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -101,6 +101,23 @@ class Database:
     def count(self, path: Sequence[str]) -> int:
         """Rows in the table ``(schema, name)``."""
         return int(self.row(render("warehouse/count", table=list(path)))["row_count"])
+
+    def content(
+        self, path: Sequence[str], *, without: Collection[str] = (), key: Mapping[str, Any] | None = None
+    ) -> list[Any] | None:
+        """Columns, number and hash of the rows: equal for equal rows in any order, as values that JSON knows.
+
+        Parameters
+        ----------
+        path : schema and name of a table or view; None is returned where there is none.
+        without : columns left out.
+        key : values per column that the rows must have; all rows unless given.
+        """
+        types = {name: kind for name, kind in self.columns(path).items() if name not in without}
+        if not types:
+            return None
+        found = self.row(render("warehouse/content", table=list(path), columns=list(types), key=dict(key or {})))
+        return [types, found["row_count"], str(found["content"])]
 
     def ensure(self, contract: TableContract) -> None:
         """Create the contract's schema and table where they are missing, and columns that an older version had not."""

@@ -64,6 +64,8 @@ class Shop:
     folder: Path
     warehouse: Warehouse
     models: ModelStore
+    # Keeps the events of several sessions; each has its own unless given.
+    instance: dg.DagsterInstance | None = None
 
     @property
     def store(self) -> BundleStore:
@@ -92,7 +94,9 @@ class Shop:
             build_predictions(spec, settings),
         ]
         resources = {"warehouse": self.warehouse, "models": self.models, "s3": S3Resource()}
-        return dg.materialize(assets, resources=resources, raise_on_error=False, selection=selection)
+        return dg.materialize(
+            assets, resources=resources, raise_on_error=False, selection=selection, instance=self.instance
+        )
 
     def rows(self, text: str) -> list[dict[str, Any]]:
         with self.warehouse.read() as database:

@@ -27,7 +27,11 @@ workflows:
 #: The tree under test, whichever one is installed.
 _ROOT = str(Path(__file__).parents[2])
 #: Differ from run to run by their nature.
-VOLATILE = {"session_id", "run_id", "updated_at", "committed_at", "measured_at", "alerted_at"}
+VOLATILE = {
+    *("session_id", "run_id", "updated_at", "committed_at", "measured_at", "alerted_at"),
+    # Hashes over settings, champions and libraries, and the session that computed.
+    *("identity", "made", "computed_in"),
+}
 
 
 class Home:

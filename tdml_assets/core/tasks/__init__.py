@@ -76,6 +76,10 @@ class Task(Protocol):
     def category(self) -> str:
         """Column of the predictions whose levels are counted."""
 
+    @property
+    def owes_to_champion(self) -> bool:
+        """Whether the champion before has a part in a candidate."""
+
     def describe(self, spec: WorkflowSpec) -> str:
         """What a prediction is, in a sentence."""
 
@@ -121,6 +125,9 @@ class Task(Protocol):
 
     def name_groups(self, database: Database, spec: WorkflowSpec, day: date, scores: Sequence[str]) -> None:
         """Give the groups of the scores table their names, before they are published; nothing where there are no groups."""
+
+    def tables_of_scoring(self, spec: WorkflowSpec) -> Sequence[tuple[str, str]]:
+        """Tables beside the predictions that scoring writes."""
 
     def publish(self, spec: WorkflowSpec, **context: Any) -> Statement:
         """From the scores table to the rows of the predictions."""

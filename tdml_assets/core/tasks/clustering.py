@@ -55,6 +55,8 @@ class Clustering:
     category = "rfm_segment"
     # Groups have no error a customer: that they hold is what the judge asks.
     loss = None
+    # The number of groups and their numbers.
+    owes_to_champion = True
 
     def describe(self, spec: WorkflowSpec) -> str:  # noqa: ARG002
         """What a prediction is, in a sentence."""
@@ -161,6 +163,10 @@ class Clustering:
         )
         names = name_segments(standing, {row["cluster"]: row["segment_name"] for row in kept})
         database.replace(contract, [{"cluster": number, "segment_name": name} for number, name in names.items()])
+
+    def tables_of_scoring(self, spec: WorkflowSpec) -> Sequence[tuple[str, str]]:
+        """The names of the groups."""
+        return [names_contract(spec.name).path]
 
     def publish(self, spec: WorkflowSpec, **context: Any) -> Statement:
         """The group beside the RFM segment of the same day."""

@@ -29,6 +29,8 @@ class Labelled:
     """Base of the tasks whose target is observed after a snapshot."""
 
     prediction: str
+    # A new model owes nothing to the one before.
+    owes_to_champion = False
 
     def roles(self, plan: SnapshotPlan) -> tuple[dict[date, str], SplitPlan | None]:
         """Train on earlier snapshots, test on the latest that has its whole horizon behind it."""
@@ -58,6 +60,10 @@ class Labelled:
 
     def name_groups(self, database: Database, spec: WorkflowSpec, day: date, scores: Sequence[str]) -> None:
         """Amounts and probabilities have no groups."""
+
+    def tables_of_scoring(self, spec: WorkflowSpec) -> Sequence[tuple[str, str]]:  # noqa: ARG002
+        """None but the predictions."""
+        return ()
 
     def history(self, spec: WorkflowSpec) -> TableContract:
         """Contract of what is kept of predictions: one number a customer."""

@@ -1,0 +1,3 @@
+select *
+from {{ results | identifier }}
+where stage = {{ stage | bind }}

@@ -1,0 +1,313 @@
+"""What an earlier session computed from the same is taken over: its rows, its metadata, its checks.
+
+Belongs here: deciding that nothing has to be computed, copying the session's rows, telling Dagster again what was told then.
+Does not: what an identity is (``core/reuse.py``).
+
+A stage is taken over only if code, libraries, specification, settings and every row it reads are those of then, and every row
+and model it left is still in place, by content. What it left is remembered behind the stage, in a transaction of its own: a stage
+that was killed in between is computed again.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import dagster as dg
+
+from tdml_assets.assets.sessions import find_session, record_session, session_id_of
+from tdml_assets.core.bundles import BundleDamagedError
+from tdml_assets.core.contracts import TableContract
+from tdml_assets.core.reuse import OF_SESSION, hash_of, identity_of, may_be_taken_over, results_contract
+from tdml_assets.core.statements import render
+from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.environment import code_of_stages, library_versions, machine
+from tdml_assets.resources.model_record import recorded_versions
+from tdml_assets.resources.model_store import ModelStore
+from tdml_assets.resources.warehouse import Database, Warehouse
+from tdml_assets.settings import Settings
+
+#: Metadata of a stage that was taken over: the session that computed it.
+UNCHANGED = "unchanged since session"
+#: Settings that no stage of a workflow looks at. Specifications hold what is overridden under ``workflows``.
+_NOT_READ = {"home", "base_folder", "workflows", "sample", "destinations", "exports_url", "retention"}
+_ALSO = ("matplotlib", "implicit", "evidently")
+_TRIED = 20
+
+#: Reads what else has a part in a result, as JSON knows it; raises ``LookupError`` where it cannot be known.
+Owes = Callable[[dg.AssetExecutionContext, Database, ModelStore | None], Any]
+
+
+def _nothing(*_: Any) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """What Dagster was told of a stage."""
+
+    metadata: dict[str, Any]
+    checks: tuple[dg.AssetCheckResult, ...]
+
+    def again(self, since: str) -> dg.MaterializeResult:
+        """The same once more, with the session that computed it."""
+        return dg.MaterializeResult(metadata={**self.metadata, UNCHANGED: since}, check_results=list(self.checks))
+
+
+@dataclass(frozen=True)
+class Recall:
+    """What a session may take over of one stage.
+
+    Parameters
+    ----------
+    spec : the workflow.
+    stage : name of the asset.
+    reads : schema and name of every table and view that has a part in the result.
+    settings : where the stage looks at them.
+    tables : schema and name of the tables it replaces as a whole.
+    slices : tables of which it writes the session's slice.
+    recorded : fields that it writes into the session's row.
+    owes : reads what else has a part in the result.
+    has_model : whether it stored the model version that it recorded.
+    again : what is to be done for every session, inside the transaction that takes over; takes what ``owes`` takes.
+    """
+
+    spec: WorkflowSpec
+    stage: str
+    reads: Sequence[tuple[str, str]]
+    settings: Settings | None = None
+    tables: Sequence[tuple[str, str]] = ()
+    slices: Sequence[TableContract] = ()
+    recorded: Sequence[str] = ()
+    owes: Owes = _nothing
+    has_model: bool = False
+    again: Owes = _nothing
+
+    @property
+    def _results(self) -> TableContract:
+        return results_contract(self.spec.name)
+
+    def identity(self, context: dg.AssetExecutionContext, database: Database, models: ModelStore | None) -> str | None:
+        """Of what the stage would read now; None where it cannot be known."""
+        try:
+            owes = self.owes(context, database, models)
+        except (LookupError, BundleDamagedError):
+            return None
+        settings = {} if self.settings is None else self.settings.model_dump(mode="json", exclude=_NOT_READ)
+        return identity_of(
+            self.stage,
+            code=code_of_stages(),
+            libraries=_libraries(),
+            spec=self.spec,
+            settings=settings,
+            tables={".".join(path): database.content(path, without=OF_SESSION) for path in self.reads},
+            owes=owes,
+        )
+
+    def take_over(
+        self, context: dg.AssetExecutionContext, database: Database, models: ModelStore | None, identity: str | None
+    ) -> dg.MaterializeResult | None:
+        """Make what an earlier session left this session's, inside the caller's transaction; None where it must be computed."""
+        found = _find(database, self._results, self.stage)
+        if found is None or not may_be_taken_over(found, identity, self._made(database, found["session_id"])):
+            return None
+        recorded = json.loads(found["recorded"])
+        emitted = _emitted(context, found["run_id"])
+        if emitted is None:
+            return None
+        if self.has_model and not self._has_model(database, models, recorded["model_version"]):
+            return None
+        session, earlier = session_id_of(context), found["session_id"]
+        key = {"session_id": session, "workflow": self.spec.name}
+        for contract in self.slices if session != earlier else ():
+            rows = render("reuse/slice_of_session", table=contract.path, earlier=earlier, **key)
+            database.replace_slice(contract, key, rows)
+        for path in self.tables:
+            if "session_id" in database.columns(path):
+                database.execute(render("reuse/set_session", table=path, session_id=session))
+        if recorded:
+            record_session(database, context, self.spec.name, **recorded)
+        self.again(context, database, models)
+        row = {**found, "session_id": session, "run_id": context.run.run_id}
+        database.replace_slice(self._results, {"stage": self.stage}, [row])
+        return emitted.again(found["computed_in"])
+
+    def keep(
+        self, context: dg.AssetExecutionContext, database: Database, models: ModelStore | None, identity: str | None
+    ) -> None:
+        """Remember what the stage left, unless what it reads has changed since ``identity`` was taken."""
+        session = session_id_of(context)
+        made = self._made(database, session)
+        if identity is None or made is None or self.identity(context, database, models) != identity:
+            return
+        written = find_session(database, context, self.spec.name) if self.recorded else {}
+        recorded = {name: written.get(name) for name in self.recorded}
+        row = _row(context, self.stage, identity, made, session, recorded)
+        database.replace_slice(self._results, {"stage": self.stage}, [row])
+
+    def _made(self, database: Database, session_id: str) -> str | None:
+        key = {"session_id": session_id, "workflow": self.spec.name}
+        left = [database.content(path, without=OF_SESSION) for path in self.tables]
+        left += [database.content(one.path, without=OF_SESSION, key=key) for one in self.slices]
+        return None if None in left else hash_of(left)
+
+    def _has_model(self, database: Database, models: ModelStore | None, stored: str) -> bool:
+        """Whether the version is in the store, byte for byte as it was recorded when it was trained."""
+        recorded = recorded_versions(database, self.spec.name)
+        if models is None or stored not in recorded:
+            return False
+        try:
+            models.open().read(self.spec.name, stored, recorded=recorded[stored])
+        except (LookupError, BundleDamagedError):
+            return False
+        return True
+
+
+def reused(recall: Recall) -> Callable[[Callable[..., dg.MaterializeResult]], Callable[..., dg.MaterializeResult]]:
+    """Decorate the function of an asset, below ``@isolated``: it runs only where nothing can be taken over."""
+
+    def decorate(run: Callable[..., dg.MaterializeResult]) -> Callable[..., dg.MaterializeResult]:
+        @functools.wraps(run)
+        def once(context: dg.AssetExecutionContext, **resources: Any) -> dg.MaterializeResult:
+            warehouse: Warehouse = resources["warehouse"]
+            models: ModelStore | None = resources.get("models")
+            with warehouse.write() as database:
+                identity = recall.identity(context, database, models)
+                taken = recall.take_over(context, database, models, identity)
+            if taken is not None:
+                context.log.info(f"report: unchanged since session {(taken.metadata or {})[UNCHANGED]}")
+                return taken
+            result = run(context, **resources)
+            with warehouse.write() as database:
+                recall.keep(context, database, models, identity)
+            return result
+
+        return once
+
+    return decorate
+
+
+Check = Callable[[dg.AssetCheckExecutionContext, Warehouse], dg.AssetCheckResult]
+
+
+def reused_check(key: dg.AssetCheckKey, reads: Sequence[tuple[str, str]], owes: Any) -> Callable[[Check], Check]:
+    """Decorate the function of a check of shared tables: it runs unless it passed on the same.
+
+    Parameters
+    ----------
+    reads, owes : as :class:`Recall` takes them, the latter as a value.
+    """
+    results = results_contract(key.asset_key.path[0])
+
+    def decorate(run: Check) -> Check:
+        @functools.wraps(run)
+        def once(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> dg.AssetCheckResult:
+            with warehouse.read() as database:
+                identity, found = _identity_of_check(database, key, reads, owes), _find(database, results, key.name)
+            told = None
+            if found is not None and may_be_taken_over(found, identity, hash_of([])):
+                told = _evaluated(context.instance, key, found["run_id"])
+            if found is not None and told is not None and told.passed:
+                since = found["computed_in"]
+                result = dg.AssetCheckResult(
+                    passed=True, description=told.description, metadata={**(told.metadata or {}), UNCHANGED: since}
+                )
+            else:
+                since, result = session_id_of(context), run(context, warehouse)
+            with warehouse.write() as database:
+                if identity is not None and identity == _identity_of_check(database, key, reads, owes):
+                    row = _row(context, key.name, identity, hash_of([]), since, {})
+                    database.replace_slice(results, {"stage": key.name}, [row])
+            return result
+
+        return once
+
+    return decorate
+
+
+def _identity_of_check(
+    database: Database, key: dg.AssetCheckKey, reads: Sequence[tuple[str, str]], owes: Any
+) -> str | None:
+    tables = {".".join(path): database.content(path, without=OF_SESSION) for path in reads}
+    return identity_of(
+        key.name, code=code_of_stages(), libraries=_libraries(), spec=None, settings={}, tables=tables, owes=owes
+    )
+
+
+def _row(
+    context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext,
+    stage: str,
+    identity: str,
+    made: str,
+    computed_in: str,
+    recorded: dict[str, Any],
+) -> dict[str, Any]:
+    return {
+        "stage": stage,
+        "identity": identity,
+        "made": made,
+        "session_id": session_id_of(context),
+        "run_id": context.run.run_id,
+        "computed_in": computed_in,
+        "recorded": json.dumps(recorded),
+    }
+
+
+def _find(database: Database, results: TableContract, stage: str) -> dict[str, Any] | None:
+    if not database.has_table(results.path):
+        return None
+    rows = database.rows(render("reuse/find", results=results.path, stage=stage))
+    return rows[0] if rows else None
+
+
+def champion_of(workflow: str, models: ModelStore | None) -> tuple[str, str] | None:
+    """Version of the champion and hash of its manifest; None where there is none."""
+    current = None if models is None else models.open().champion(workflow)
+    return None if current is None else (current.champion.version, current.champion.manifest_sha256)
+
+
+@functools.cache
+def _libraries() -> dict[str, str]:
+    found = {**library_versions(), "python": platform.python_version(), "machine": platform.machine()}
+    for name in _ALSO:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "none"
+    # Sums that are taken in parallel differ in their last digit.
+    return {**found, "cores": str(machine()[0])}
+
+
+def _emitted(context: dg.AssetExecutionContext, run_id: str) -> Emitted | None:
+    """What Dagster was told in a run, if it is the latest that it was told of the asset."""
+    entry = context.instance.get_latest_materialization_event(context.asset_key)
+    if entry is None or entry.run_id != run_id or entry.asset_materialization is None:
+        return None
+    checks = []
+    for key in sorted(context.assets_def.check_keys):
+        evaluated = _evaluated(context.instance, key, run_id)
+        if evaluated is None:
+            return None
+        checks.append(evaluated)
+    metadata = {name: value for name, value in entry.asset_materialization.metadata.items() if name != UNCHANGED}
+    return Emitted(metadata, tuple(checks))
+
+
+def _evaluated(instance: dg.DagsterInstance, key: dg.AssetCheckKey, run_id: str) -> dg.AssetCheckResult | None:
+    # Of this run it is only planned yet.
+    history = instance.event_log_storage.get_asset_check_execution_history(key, limit=_TRIED)
+    found = next((record.evaluation for record in history if record.run_id == run_id), None)
+    if found is None:
+        return None
+    return dg.AssetCheckResult(
+        check_name=key.name,
+        passed=found.passed,
+        severity=found.severity,
+        description=found.description,
+        metadata=dict(found.metadata),
+    )
