@@ -109,6 +109,11 @@ class Recall:
             owes=owes,
         )
 
+    def is_known(self, database: Database, identity: str | None) -> bool:
+        """Whether the stage completed on the same before; what it left may have changed since."""
+        found = _find(database, self._results, self.stage)
+        return found is not None and found["identity"] == identity
+
     def take_over(
         self, context: dg.AssetExecutionContext, database: Database, models: ModelStore | None, identity: str | None
     ) -> dg.MaterializeResult | None:
@@ -176,9 +181,13 @@ def reused(recall: Recall) -> Callable[[Callable[..., dg.MaterializeResult]], Ca
         def once(context: dg.AssetExecutionContext, **resources: Any) -> dg.MaterializeResult:
             warehouse: Warehouse = resources["warehouse"]
             models: ModelStore | None = resources.get("models")
-            with warehouse.write() as database:
+            taken = None
+            with warehouse.read() as database:
                 identity = recall.identity(context, database, models)
-                taken = recall.take_over(context, database, models, identity)
+                is_known = recall.is_known(database, identity)
+            if is_known:
+                with warehouse.write() as database:
+                    taken = recall.take_over(context, database, models, identity)
             if taken is not None:
                 context.log.info(f"report: unchanged since session {(taken.metadata or {})[UNCHANGED]}")
                 return taken
