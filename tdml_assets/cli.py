@@ -212,6 +212,8 @@ def run(
         raise typer.Exit(FAILED)
     if select == "*":
         _print_summary(as_json=False, notes=progress.warnings)
+    else:
+        typer.echo("Nothing is published by a run of some assets. What was found: tdml-assets summary")
     code = exit_code_of_session(settings)
     if code:
         raise typer.Exit(code)

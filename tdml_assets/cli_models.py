@@ -180,8 +180,9 @@ def _store_of(workflow: str) -> Iterator[BundleStore]:
     with _opened() as store:
         known = store.workflows()
         if workflow not in known:
-            there = f"there are {', '.join(known)}" if known else "none was trained yet"
-            _fail(f"no model of a workflow {workflow!r} is stored: {there}", _USAGE)
+            if not known:
+                _fail("no model is stored, none was trained yet: tdml-assets run trains the first", _FAILED)
+            _fail(f"no model of a workflow {workflow!r} is stored: there are {', '.join(known)}", _USAGE)
         yield store
 
 

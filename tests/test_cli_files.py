@@ -74,7 +74,7 @@ def filled(run: Run) -> Run:
 
 def test_numbers_are_rounded_for_people_and_cells_are_safe_in_a_spreadsheet(filled: Run, tmp_path: Path) -> None:
     done = filled("export", "customers.csv")
-    assert (done.exit_code, done.stdout) == (0, "customers.csv: 2 customers x 5 attributes (csv)\n")
+    assert (done.exit_code, done.stdout) == (0, "customers.csv: 2 customers x 4 attributes (csv)\n")
     lines = (tmp_path / "customers.csv").read_text(encoding="utf-8").splitlines()
     assert lines[1] == '"0001",2026-06-30,0.1235,80.51,3,"fine"'
     assert lines[2] == '"0002",2026-06-30,,1234.57,3,"\'=cmd()"'

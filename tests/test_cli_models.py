@@ -178,7 +178,8 @@ def test_what_is_not_there_is_answered_with_what_is(
 def test_nothing_stored_and_nothing_before_are_said(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TDML_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
-    assert "none was trained yet" in run("versions", "cltv").stderr
+    empty = run("versions", "cltv")
+    assert (empty.exit_code, "none was trained yet: tdml-assets run" in empty.stderr) == (1, True)
     assert run("versions").stdout == "no model is stored yet: tdml-assets run trains the first\n"
     store = ModelStore(url=str(tmp_path / "home" / "models")).open()
     store.write(OLD, FILES)

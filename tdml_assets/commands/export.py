@@ -56,6 +56,7 @@ def export(
             rounded,
             write_batches,
         )
+        from tdml_assets.core.attributes import RESERVED_NAMES
         from tdml_assets.core.statements import render
         from tdml_assets.resources.platform import build_warehouse
 
@@ -81,4 +82,5 @@ def export(
         except AttributeFileError as error:
             raise UnknownNameError(str(error)) from None
     if file != STANDARD_OUTPUT:
-        typer.echo(f"{file}: {rows:,} customers x {len(names)} attributes ({chosen_form})")
+        attributes = len([name for name in names if name not in RESERVED_NAMES])
+        typer.echo(f"{file}: {rows:,} customers x {attributes} attributes ({chosen_form})")

@@ -252,7 +252,7 @@ class Warehouse(DuckDBResource):
     def _open(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         path = Path(self.database)
         if read_only and not path.exists():
-            raise FileNotFoundError(f"there is no warehouse at {path} yet: materialise the raw assets first (make run)")
+            raise FileNotFoundError(f"there is no warehouse at {path} yet: tdml-assets run makes it (make run)")
         path.parent.mkdir(parents=True, exist_ok=True)
         # Extensions are never fetched: the ones used are part of the wheel, and a run must not depend on a network.
         config: dict[str, Any] = {

@@ -97,7 +97,7 @@ def test_readers_do_not_shut_each_other_out(warehouse: Warehouse) -> None:
 
 
 def test_reading_before_anything_was_written_says_what_to_do(warehouse: Warehouse) -> None:
-    with pytest.raises(FileNotFoundError, match="there is no warehouse.*materialise"), warehouse.read():
+    with pytest.raises(FileNotFoundError, match="there is no warehouse.*tdml-assets run"), warehouse.read():
         pass
 
 
