@@ -1,1 +1,0 @@
-"""Decisions as pure functions: never imports Dagster, opens no connection, reads no clock."""

@@ -1,1 +1,0 @@
-"""What assets reach the outside through: the warehouse, the model store, files."""
