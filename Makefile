@@ -46,6 +46,7 @@ check: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache --no-logo
 	@$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar dbt_project/models
 
 docs: $(VENV)/.installed

@@ -51,8 +51,8 @@ from benchmarks.accuracy_runs import (
 )
 from benchmarks.accuracy_truth import FILES, Floats, Truth, Window, read_cdnow, read_retail, read_sample_ids, truth_of
 from benchmarks.measure import Row, this_machine, write_results
-from tdml_assets.core.snapshots import HistoryTooShortError, plan_snapshots
-from tdml_assets.core.workflow import Snapshots
+from tdml_assets.declaration.workflow import Snapshots
+from tdml_assets.stages.features.snapshots import HistoryTooShortError, plan_snapshots
 
 NAME = "accuracy"
 DATA = ROOT.parent / "shared" / "data"

@@ -1,7 +1,7 @@
 """Measures of accuracy, and their paired bootstrap over customers.
 
 Belongs here: which measures a prediction has, which direction is better, resampling. Does not: the measures' formulas on whole
-populations, which are ``tdml_assets.core.metrics``'s and those of ``reference`` protocols: ties share their mean.
+populations, which are ``tdml_assets.platform.metrics``'s and those of ``reference`` protocols: ties share their mean.
 
 A resample draws as many customers as there are, with replacement, and every method is measured on the same draw. It is kept
 as how often each customer was drawn, so that one sort serves all resamples: a rank is a cumulative sum of draws.
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tdml_assets.core.classification_metrics import brier
-from tdml_assets.core.metrics import auc, log_loss, regression_metrics
+from tdml_assets.platform.classification_metrics import brier
+from tdml_assets.platform.metrics import auc, log_loss, regression_metrics
 
 Floats = NDArray[np.float64]
 

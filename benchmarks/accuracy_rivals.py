@@ -1,7 +1,7 @@
 """Rivals on the raw transactions: one-line heuristics, and the models of the literature.
 
 Belongs here: what each predicts for a population. Does not: the populations (``accuracy_truth.py``), the formulas of the
-models (``tdml_assets.core.lifetimes``), our pipeline's features: nothing here has seen one.
+models (``tdml_assets.engines.lifetimes``), our pipeline's features: nothing here has seen one.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.accuracy_truth import Floats, Truth
-from tdml_assets.core.lifetimes import BgNbd, ParetoNbd, fit_bg_nbd, fit_gamma_gamma, fit_pareto_nbd
+from tdml_assets.engines.lifetimes import BgNbd, ParetoNbd, fit_bg_nbd, fit_gamma_gamma, fit_pareto_nbd
 
 _DAYS_A_WEEK = 7.0
 BG_NBD, PARETO_NBD = "BG/NBD + Gamma-Gamma", "Pareto/NBD + Gamma-Gamma"

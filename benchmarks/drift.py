@@ -24,7 +24,7 @@ from benchmarks import drift_worlds as worlds
 from benchmarks.accuracy_runs import ROOT, cdnow, retail
 from benchmarks.drift_feeds import FAULTS, LOOKS, play
 from benchmarks.measure import Measurement, Row, markdown_table, measure, this_machine, write_results
-from tdml_assets.core.monitor import Monitor
+from tdml_assets.declaration.monitor import Monitor
 
 NAME = "drift"
 DATA = ROOT.parent / "shared" / "data"

@@ -14,17 +14,18 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from tdml_assets.core.data_quality import QualityPolicy, QualityReport, judge
-from tdml_assets.core.data_quality_measures import measure
-from tdml_assets.core.drift import DriftReport
-from tdml_assets.core.episodes import fold, open_episode
-from tdml_assets.core.monitor import Monitor
-from tdml_assets.core.monitoring import DATA_QUALITY, SESSIONS
-from tdml_assets.core.raw_contracts import EMAIL_EVENTS, LOADS, ORDERS, PAGEVIEWS, REJECTED_ROWS
-from tdml_assets.core.simulation import SimulationSettings, simulate
-from tdml_assets.core.simulation.settings import BrokenFeed
-from tdml_assets.core.triage import Evidence, Finding, decide
-from tdml_assets.resources.warehouse import Database, Warehouse
+from tdml_assets.declaration.monitor import Monitor
+from tdml_assets.declaration.quality import QualityPolicy
+from tdml_assets.platform.monitoring import DATA_QUALITY, SESSIONS
+from tdml_assets.platform.warehouse import Database, Warehouse
+from tdml_assets.simulation import SimulationSettings, simulate
+from tdml_assets.simulation.settings import BrokenFeed
+from tdml_assets.stages.data_quality.measures import measure
+from tdml_assets.stages.data_quality.verdict import QualityReport, judge
+from tdml_assets.stages.drift.verdict import DriftReport
+from tdml_assets.stages.raw.contracts import EMAIL_EVENTS, LOADS, ORDERS, PAGEVIEWS, REJECTED_ROWS
+from tdml_assets.stages.triage.decision import Evidence, Finding, decide
+from tdml_assets.stages.triage.episodes import fold, open_episode
 
 FAULTS = ("half_volume", "null_column", "unit_change_x100")
 LAST = date(2026, 6, 30)

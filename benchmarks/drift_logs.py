@@ -18,10 +18,10 @@ from pathlib import Path
 import duckdb
 
 from benchmarks.accuracy_runs import Home, Log
-from tdml_assets.core.drift import BROKEN, DRIFTED, ColumnDrift, Earlier, judge
-from tdml_assets.core.monitor import Monitor
-from tdml_assets.core.reference import build_reference, measure
-from tdml_assets.resources.warehouse import Database
+from tdml_assets.declaration.monitor import Monitor
+from tdml_assets.models.reference import build_reference, measure
+from tdml_assets.platform.warehouse import Database
+from tdml_assets.stages.drift.verdict import BROKEN, DRIFTED, ColumnDrift, Earlier, judge
 
 #: Columns of ``features.customer_features`` in currency that the price of every order moves.
 SPEND = (

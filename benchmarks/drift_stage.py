@@ -13,12 +13,12 @@ from pathlib import Path
 
 import duckdb
 
-from tdml_assets.core.drift import judge
-from tdml_assets.core.monitor import Monitor
-from tdml_assets.core.monitoring import DRIFT
-from tdml_assets.core.reference import Reference, build_reference, measure, report_sample
-from tdml_assets.evidently_report import draw_report, write_sample
-from tdml_assets.resources.warehouse import Warehouse
+from tdml_assets.declaration.monitor import Monitor
+from tdml_assets.models.reference import Reference, build_reference, measure, report_sample
+from tdml_assets.platform.monitoring import DRIFT
+from tdml_assets.platform.warehouse import Warehouse
+from tdml_assets.stages.drift.evidently_report import draw_report, write_sample
+from tdml_assets.stages.drift.verdict import judge
 
 TABLE = ("features", "customer_features")
 _DAYS = (date(2026, 5, 31), date(2026, 6, 30))

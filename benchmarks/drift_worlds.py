@@ -17,12 +17,12 @@ from datetime import date, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from tdml_assets.core.divergences import bin_edges
-from tdml_assets.core.drift import BROKEN, DRIFTED, DriftReport, Earlier, judge
-from tdml_assets.core.monitor import Monitor
-from tdml_assets.core.reference import ColumnMeasure, ColumnReference, Reference
-from tdml_assets.core.statistics import Shape
-from tdml_assets.core.triage import Evidence, Finding, decide
+from tdml_assets.declaration.monitor import Monitor
+from tdml_assets.models.reference import ColumnMeasure, ColumnReference, Reference
+from tdml_assets.platform.divergences import bin_edges
+from tdml_assets.platform.statistics import Shape
+from tdml_assets.stages.drift.verdict import BROKEN, DRIFTED, DriftReport, Earlier, judge
+from tdml_assets.stages.triage.decision import Evidence, Finding, decide
 
 Floats = NDArray[np.float64]
 #: A customer base: values per column; text as NumPy strings, missing numbers as NaN.
@@ -60,7 +60,7 @@ def draw(world: str, rng: np.random.Generator, rows: int) -> Frame:
 
 
 def reference_of(frame: Frame) -> Reference:
-    """Describe a base as :func:`~tdml_assets.core.reference.build_reference` does."""
+    """Describe a base as :func:`~tdml_assets.models.reference.build_reference` does."""
     return Reference(tuple(_column_reference(name, values) for name, values in frame.items()))
 
 
@@ -82,7 +82,7 @@ def _column_reference(name: str, values: NDArray[np.generic]) -> ColumnReference
 
 
 def measure_of(frame: Frame, reference: Reference) -> list[ColumnMeasure]:
-    """Measure a base in the reference's bins as :func:`~tdml_assets.core.reference.measure` does."""
+    """Measure a base in the reference's bins as :func:`~tdml_assets.models.reference.measure` does."""
     found = []
     for column in reference.columns:
         values = frame[column.name]

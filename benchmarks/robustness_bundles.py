@@ -20,21 +20,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tdml_assets.assets.champions import engine_of, load_champion, load_measurable, reference_files
-from tdml_assets.assets.recommendation_scoring import load_recommender
-from tdml_assets.core.bundles import BundleDamagedError, Manifest, ModelFeature, as_evaluated, describe_files, sha256
-from tdml_assets.core.golden import GOLDEN_FILE, golden_predictions
-from tdml_assets.core.preparation import PREPARATION_FILE, NumericColumn, Parameters
-from tdml_assets.core.recommendation.baskets import Baskets
-from tdml_assets.core.recommendation.model import Choice, History, fit, golden_batch, score_golden
-from tdml_assets.core.recommendation.settings import Recommendation
-from tdml_assets.core.reference import ColumnReference, Reference
-from tdml_assets.core.scope import SCOPE_FILE, Scope
-from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.declaration.recommendation import Recommendation
+from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.engines.lifetime_outlook import HISTORY
 from tdml_assets.engines.protocol import TIER1, ModelSpec, table_source
-from tdml_assets.resources.model_store import ModelStore
+from tdml_assets.models.bundles import BundleDamagedError, Manifest, ModelFeature, as_evaluated, describe_files, sha256
+from tdml_assets.models.champions import engine_of, load_champion, load_measurable, reference_files
+from tdml_assets.models.golden import GOLDEN_FILE, golden_predictions
+from tdml_assets.models.reference import ColumnReference, Reference
+from tdml_assets.models.scope import SCOPE_FILE, Scope
+from tdml_assets.models.store import ModelStore
+from tdml_assets.recommendation.baskets import Baskets
+from tdml_assets.recommendation.model import Choice, History, fit, golden_batch, score_golden
 from tdml_assets.settings import Settings
+from tdml_assets.stages.predictions.recommendation_asset import load_recommender
+from tdml_assets.stages.preparation.parameters import PREPARATION_FILE, NumericColumn, Parameters
 
 FEATURES = ("total_pageviews", *HISTORY)
 #: Task and parameters per estimator.

@@ -2,7 +2,7 @@
 
 Belongs here: joining a workflow's own YAML with the overrides of the settings file, saying what is wrong with either, and
 listing its stages in order.
-Does not: what the keys mean (``core/workflow.py``), what a stage does (``assets/``).
+Does not: what the keys mean (``declaration/workflow.py``), what a stage does (``stages/``).
 """
 
 from __future__ import annotations
@@ -22,18 +22,14 @@ from dagster.components.core.component_tree import ComponentTreeException
 from dagster.components.core.defs_module import ComponentFileModel
 from pydantic import BaseModel, GetJsonSchemaHandler, RootModel, ValidationError
 
-from tdml_assets.assets.workflow import build_workflow_definitions
-from tdml_assets.core.attributes import (
-    AttributeDeclarationError,
-    AttributeSpec,
-    WorkflowAttributes,
-    check_declarations,
-)
-from tdml_assets.core.reasons import reason_names
-from tdml_assets.core.tasks import why_off
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.environment import project_root
+from tdml_assets.declaration.attributes import AttributeSpec
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.platform.environment import project_root
 from tdml_assets.settings import EVERY_OTHER, Settings, SettingsError, explain, load_settings
+from tdml_assets.stages.audience.attributes import AttributeDeclarationError, WorkflowAttributes, check_declarations
+from tdml_assets.stages.predictions.reasons import reason_names
+from tdml_assets.stages.workflow import build_workflow_definitions
+from tdml_assets.tasks import why_off
 
 #: The keys that lead to what is wrong, below ``attributes:``, and what is wrong in words.
 Fault = tuple[tuple[str | int, ...], str]

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import dagster as dg
 
-from tdml_assets.assets.audience import build_audience
-from tdml_assets.assets.data_quality import build_data_quality
-from tdml_assets.assets.pages import OverviewPage
-from tdml_assets.assets.raw import build_raw_assets
-from tdml_assets.assets.snapshots import build_snapshots
 from tdml_assets.automation.failure_alerts import build_failure_alerts
 from tdml_assets.automation.jobs import build_jobs
 from tdml_assets.automation.schedules import build_schedules
 from tdml_assets.automation.sensors import build_sensors
 from tdml_assets.component import component_tree, declarations, declared_workflows, switched_off, workflow_definitions
-from tdml_assets.dbt import build_dbt_assets, dbt_environment
-from tdml_assets.dbt_manifest import ensure_manifest
-from tdml_assets.resources.platform import build_resources
-from tdml_assets.resources.state_folder import state_folder
+from tdml_assets.platform.resources import build_resources
 from tdml_assets.settings import Settings, load_settings
+from tdml_assets.stages.audience.asset import build_audience
+from tdml_assets.stages.data_quality.asset import build_data_quality
+from tdml_assets.stages.features.asset import build_dbt_assets, dbt_environment
+from tdml_assets.stages.features.dbt_manifest import ensure_manifest
+from tdml_assets.stages.features.snapshots_asset import build_snapshots
+from tdml_assets.stages.raw.asset import build_raw_assets
+from tdml_assets.stages.raw.state_folder import state_folder
+from tdml_assets.stages.session_report.pages import OverviewPage
 
 #: What the latest definitions were made from, and they: one run asks Dagster for them half a dozen times.
 _latest: list[tuple[object, dg.Definitions]] = []

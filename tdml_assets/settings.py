@@ -1,7 +1,7 @@
 """``tdml.yaml`` and the environment become one frozen, validated ``Settings``.
 
 Belongs here: the keys of the settings file, their defaults, and errors that a person can act on.
-Does not: the declaration of sources (``core/sources.py``) and of workflows (``core/workflow.py``).
+Does not: the declaration of sources (``declaration/sources.py``) and of workflows (``declaration/workflow.py``).
 
 The file is named by ``TDML_CONFIG`` (default ``tdml.yaml``), the state folder by ``TDML_HOME`` (default ``.tdml``, and
 ``.tdml/sample-state`` where no orders are declared). Every other key can be overridden by the environment: ``TDML_AS_OF``,
@@ -20,14 +20,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from tdml_assets.core.addresses import has_credentials, redacted, redacted_text
-from tdml_assets.core.alerts import Alerts
-from tdml_assets.core.data_quality import QualityPolicy
-from tdml_assets.core.retention import Retention
-from tdml_assets.core.simulation import SimulationSettings
-from tdml_assets.core.sources import Sources
-from tdml_assets.sample import sources_of_sample
+from tdml_assets.declaration.addresses import has_credentials, redacted, redacted_text
+from tdml_assets.declaration.alerts import Alerts
+from tdml_assets.declaration.quality import QualityPolicy
+from tdml_assets.declaration.retention import Retention
+from tdml_assets.declaration.sources import Sources
 from tdml_assets.settings_yaml import UnreadableYamlError, read_yaml
+from tdml_assets.simulation import SimulationSettings
+from tdml_assets.simulation.sample import sources_of_sample
 
 _PREFIX = "TDML_"
 _NOT_KEYS = {"TDML_HOME", "TDML_CONFIG"}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tdml_assets.dbt_manifest import ensure_manifest
+from tdml_assets.stages.features.dbt_manifest import ensure_manifest
 
 # One worker a core, so one thread a library: threads that wait for a core spin, and cost the suite a third of its time. Workers and
 # the processes they start inherit it.

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from tdml_assets.core import monitoring
-from tdml_assets.core.contracts import TableContract
-from tdml_assets.core.reference import ColumnReference
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.resources.warehouse import Database
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.models.reference import ColumnReference
+from tdml_assets.platform import monitoring
+from tdml_assets.platform.contracts import TableContract
+from tdml_assets.platform.warehouse import Database
 
 LAST = date(2026, 6, 30)
 HORIZON_DAYS = 90

@@ -37,8 +37,8 @@ from benchmarks.accuracy_rivals import RECENT, TOTAL, heuristics, lifetimes, pub
 from benchmarks.accuracy_segments import shares, stability, variance_explained
 from benchmarks.accuracy_truth import PopulationError, Truth, Window, lines_left, truth_of
 from benchmarks.measure import Machine, Row
-from tdml_assets.core.snapshots import HistoryTooShortError, plan_snapshots
-from tdml_assets.core.workflow import Snapshots
+from tdml_assets.declaration.workflow import Snapshots
+from tdml_assets.stages.features.snapshots import HistoryTooShortError, plan_snapshots
 
 CUT = date(2011, 9, 9)
 

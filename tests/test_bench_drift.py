@@ -5,10 +5,10 @@ import pyarrow as pa
 import pytest
 
 from benchmarks import drift_worlds as worlds
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.monitor import Monitor
-from tdml_assets.core.reference import Reference, build_reference, measure
-from tdml_assets.resources.warehouse import Database, Warehouse
+from tdml_assets.declaration.monitor import Monitor
+from tdml_assets.models.reference import Reference, build_reference, measure
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.warehouse import Database, Warehouse
 
 NUMBERS = tuple(f"x{number}" for number in range(worlds.NUMBERS - 1))
 TABLE = TableContract(

@@ -29,12 +29,12 @@ from benchmarks.measure import (
     write_results,
 )
 from benchmarks.rival_orders import features_at, match_returns, net_spend, read_lines
-from tdml_assets.core.simulation import SimulationSettings
-from tdml_assets.core.simulation.simulator import ORDERS_SCHEMA
-from tdml_assets.core.snapshots import plan_snapshots, plan_split
-from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.engines.two_stage import TwoStageParameters
-from tdml_assets.sample import write_sample
+from tdml_assets.simulation import SimulationSettings
+from tdml_assets.simulation.sample import write_sample
+from tdml_assets.simulation.simulator import ORDERS_SCHEMA
+from tdml_assets.stages.features.snapshots import plan_snapshots, plan_split
 
 TODAY = date(2026, 7, 1)
 

@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 
 import tdml_assets.component
 from tdml_assets.component import Declaration, WorkflowComponent, component_tree, declared_workflows
-from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.settings import SettingsError, load_settings
 
 HEAD = "type: tdml_assets.component.WorkflowComponent\n"

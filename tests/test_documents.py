@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from tdml_assets.cli import app
+from tdml_assets.commands.app import app
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

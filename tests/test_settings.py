@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from tdml_assets.component import check_known, effective_spec
-from tdml_assets.core.workflow import Target, WorkflowSpec
+from tdml_assets.declaration.workflow import Target, WorkflowSpec
 from tdml_assets.settings import SettingsError, load_settings
 
 CLTV = WorkflowSpec(name="cltv", target=Target(horizon_days=90))

@@ -1,6 +1,6 @@
 -- One row of counts over the attributes, before anybody sees them.
 with attributes as (
-{% include "publish/parent_segment_attributes.sql" %}
+{% include "audience/parent_segment_attributes.sql" %}
 
 )
 

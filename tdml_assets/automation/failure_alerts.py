@@ -1,7 +1,7 @@
 """alert_on_failure, forget_recovered: tell people of a failed session, once per cause until a session succeeds.
 
-Belongs here: reading what failed from Dagster's events. Does not: what is told and to whom (``core/failures.py``,
-``destinations/failure_alerts.py``). On from the start: they start nothing, and send only where ``alerts`` names a channel.
+Belongs here: reading what failed from Dagster's events. Does not: what is told and to whom (``stages/triage/alerts/failures.py``,
+``stages/triage/alerts/failure_alerts.py``). On from the start: they start nothing, and send only where ``alerts`` names a channel.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Collection, Sequence
 
 import dagster as dg
 
-from tdml_assets.core.failures import Failure, failure_of_step
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.destinations.failure_alerts import tell_failures
-from tdml_assets.progress import error_text
+from tdml_assets.commands.progress import error_text
+from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.settings import Settings
+from tdml_assets.stages.triage.alerts.failure_alerts import tell_failures
+from tdml_assets.stages.triage.alerts.failures import Failure, failure_of_step
 
 
 def failures_of_run(context: dg.RunFailureSensorContext, workflows: Collection[str]) -> list[Failure]:

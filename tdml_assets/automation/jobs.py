@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from tdml_assets.core.tasks import foresight_of
-from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.tasks import foresight_of
 
 SCORING_JOB = "score_and_publish"
 #: Longest a run may take before the daemon calls it dead, in seconds.

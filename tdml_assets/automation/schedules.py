@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from tdml_assets.automation.jobs import SCORING_JOB, training_job_name
-from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.declaration.workflow import WorkflowSpec
 
 #: Every night, after the day's orders can be expected to have arrived.
 _SCORING_CRON = "0 3 * * *"

@@ -1,7 +1,7 @@
 """retrain_on_drift: starts a training job when a session's triage calls for it.
 
-Belongs here: reading materialisations, run records and operators' holds, asking ``core/retraining.py``, and answering Dagster.
-The sensor never opens the warehouse. Off until switched on in the UI.
+Belongs here: reading materialisations, run records and operators' holds, asking ``stages/triage/retraining.py``, and answering
+Dagster. The sensor never opens the warehouse. Off until switched on in the UI.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from tdml_assets.assets.sessions import RETRAINING_SENSOR
 from tdml_assets.automation.jobs import training_job_name
-from tdml_assets.core.retraining import Attempts, Call, Decision, Limits, decide_retrain
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.resources.model_store import ModelStore
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.models.store import ModelStore
+from tdml_assets.platform.sessions import RETRAINING_SENSOR
+from tdml_assets.stages.triage.retraining import Attempts, Call, Decision, Limits, decide_retrain
 
 _INTERVAL_SECONDS = 60
 #: Latest materialisations among which the latest session is looked for.

@@ -20,8 +20,8 @@ from typing import Annotated
 
 import typer
 
-from tdml_assets import cli_models, report_server
-from tdml_assets.cli_replay import replay
+from tdml_assets.commands import models as cli_models
+from tdml_assets.commands import report_server
 from tdml_assets.commands.check import check, look_before_run
 from tdml_assets.commands.clean import clean
 from tdml_assets.commands.common import FAILED, Fresh, SameCustomers, expected_errors, fail, read_settings
@@ -30,9 +30,10 @@ from tdml_assets.commands.explain import explain
 from tdml_assets.commands.export import export
 from tdml_assets.commands.init import init
 from tdml_assets.commands.rejected import rejected
+from tdml_assets.commands.replay import replay
 from tdml_assets.commands.status import status
-from tdml_assets.environment import child_environment, prepare_home, project_root, restrict_new_files
-from tdml_assets.extras import require_extra
+from tdml_assets.platform.environment import child_environment, prepare_home, project_root, restrict_new_files
+from tdml_assets.platform.extras import require_extra
 from tdml_assets.settings import Settings, SettingsError
 
 _HELP = """Customer orders in, scored customer attributes out.
@@ -93,8 +94,8 @@ def _settings() -> Settings:
 
 def _require_sources(settings: Settings) -> None:
     """Refuse a run whose files are not there before it touches anything."""
-    from tdml_assets.core.source_rules import SourceError
-    from tdml_assets.resources.source_files import require_local
+    from tdml_assets.stages.raw.files import require_local
+    from tdml_assets.stages.raw.rules import SourceError
 
     try:
         require_local(settings.sources, settings.base_folder)
@@ -115,8 +116,8 @@ def _require_workflows(settings: Settings) -> None:
 
 def _make_ready(settings: Settings) -> None:
     """State folder, sample data where no orders are declared, and the dbt manifest."""
-    from tdml_assets.dbt_manifest import DbtProjectError, ensure_manifest
-    from tdml_assets.sample import write_sample
+    from tdml_assets.simulation.sample import write_sample
+    from tdml_assets.stages.features.dbt_manifest import DbtProjectError, ensure_manifest
 
     restrict_new_files()
     with expected_errors():
@@ -140,12 +141,12 @@ def _require_own_state(settings: Settings, *, fresh: bool = False, same_customer
     if not (settings.home / "warehouse.duckdb").exists() and not (settings.home / "state.json").exists():
         return
     with expected_errors():
-        from tdml_assets.resources.state_record import is_as_recorded
+        from tdml_assets.stages.raw.state_record import is_as_recorded
 
         if not (fresh or same_customers) and settings.as_of == "latest" and is_as_recorded(settings):
             return
         # Drivers are imported here, which a run on the same files need not wait for.
-        from tdml_assets.resources import state_folder
+        from tdml_assets.stages.raw import state_folder
 
         if fresh:
             moved = state_folder.set_aside(settings)
@@ -176,8 +177,8 @@ def run(
     Exit codes: 0 published; 1 failed, nothing changed; 2 wrong settings or other data, nothing ran;
     3 published, and a person is needed.
     """
-    from tdml_assets.progress import Progress, run_with_progress
-    from tdml_assets.resources.old_files import remove_files
+    from tdml_assets.commands.progress import Progress, run_with_progress
+    from tdml_assets.platform.old_files import remove_files
 
     settings = _settings()
     _require_workflows(settings)
@@ -230,11 +231,11 @@ def summary(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def _print_summary(*, as_json: bool, notes: Sequence[str]) -> None:
+    from tdml_assets.commands.summary import read_summary, render_text
+    from tdml_assets.commands.summary_facts import WorkflowInfo
     from tdml_assets.component import component_tree, declared_workflows, switched_off
-    from tdml_assets.core.overview import OVERVIEW_FILE
-    from tdml_assets.core.summary import read_summary, render_text
-    from tdml_assets.core.summary_facts import WorkflowInfo
-    from tdml_assets.resources.platform import build_warehouse
+    from tdml_assets.platform.resources import build_warehouse
+    from tdml_assets.stages.session_report.overview import OVERVIEW_FILE
 
     settings = _settings()
     try:

@@ -1,7 +1,7 @@
 """``tdml-assets check``, and the same look at the sources before a run.
 
-Belongs here: options, exit codes, printing. Does not: loading (``resources/trial_load.py``), what is a problem
-(``core/preflight.py``).
+Belongs here: options, exit codes, printing. Does not: loading (``trial_load.py``), what is a problem
+(``preflight.py``).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import typer
 from tdml_assets.commands.common import USAGE, expected_errors, fail, print_json, read_settings, table_lines
 
 if TYPE_CHECKING:
-    from tdml_assets.core.preflight import Trial, WorkflowOutlook
+    from tdml_assets.commands.preflight import Trial, WorkflowOutlook
     from tdml_assets.settings import Settings
 
 
@@ -31,10 +31,10 @@ def check(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
     """
     settings = read_settings()
     with expected_errors():
+        from tdml_assets.commands.preflight import notes_of, outlook_of, problems_of
+        from tdml_assets.commands.trial_load import try_sources
         from tdml_assets.component import declared_workflows, switched_off
-        from tdml_assets.core.preflight import notes_of, outlook_of, problems_of
-        from tdml_assets.resources.platform import s3_client
-        from tdml_assets.resources.trial_load import try_sources
+        from tdml_assets.platform.resources import s3_client
 
         specs, off = declared_workflows(settings), switched_off(settings)
         if settings.uses_sample:
@@ -63,10 +63,10 @@ def look_before_run(settings: Settings) -> None:
     if settings.uses_sample:
         return
     with expected_errors():
-        from tdml_assets.core.preflight import notes_of, problems_of
-        from tdml_assets.resources.platform import build_warehouse
-        from tdml_assets.resources.trial_load import is_declared_as_before, try_sources
-        from tdml_assets.resources.warehouse import WarehouseBusyError
+        from tdml_assets.commands.preflight import notes_of, problems_of
+        from tdml_assets.commands.trial_load import is_declared_as_before, try_sources
+        from tdml_assets.platform.resources import build_warehouse
+        from tdml_assets.platform.warehouse import WarehouseBusyError
 
         if settings.warehouse_path.exists():
             with suppress(WarehouseBusyError), build_warehouse(settings).read() as database:
@@ -82,7 +82,7 @@ def look_before_run(settings: Settings) -> None:
 
 def _horizon_notes(settings: Settings, trial: Trial) -> list[str]:
     """Workflows whose horizon is too long for the history, with the longest that works."""
-    from tdml_assets.core.preflight import may_be_too_short, outlook_of
+    from tdml_assets.commands.preflight import may_be_too_short, outlook_of
 
     if trial.as_of is None or not trial.is_whole or not may_be_too_short(trial.orders, trial.as_of, settings.workflows):
         return []
@@ -94,7 +94,7 @@ def _horizon_notes(settings: Settings, trial: Trial) -> list[str]:
 
 
 def _lines(trial: Trial, outlooks: list[WorkflowOutlook], off: dict[str, str], notes: list[str]) -> list[str]:
-    from tdml_assets.core.raw_contracts import REASONS
+    from tdml_assets.stages.raw.contracts import REASONS
 
     lines = ["Sources"]
     for source in trial.sources:

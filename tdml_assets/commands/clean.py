@@ -1,4 +1,4 @@
-"""The command ``clean``. Belongs here: listing what is there and removing what may go. The choice: ``core/cleaning.py``."""
+"""The command ``clean``. Belongs here: listing what is there and removing what may go. The choice: ``cleaning.py``."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tdml_assets.commands.cleaning import Entry, size_words, superfluous, totals
 from tdml_assets.commands.common import AsJson, expected_errors, print_json, read_settings
-from tdml_assets.core.cleaning import Entry, size_words, superfluous, totals
 
 if TYPE_CHECKING:
     from tdml_assets.settings import Settings
@@ -44,7 +44,7 @@ def clean(
     """
     settings = read_settings()
     with expected_errors():
-        from tdml_assets.resources.run_lock import hold_state
+        from tdml_assets.platform.run_lock import hold_state
 
         if not yes:
             found = doomed(settings, keep, old_states=old_states)
@@ -77,7 +77,7 @@ def doomed(settings: Settings, keep: int, *, old_states: bool = False) -> list[E
 
 
 def _remove(settings: Settings, entry: Entry) -> None:
-    from tdml_assets.resources.platform import build_model_store
+    from tdml_assets.platform.resources import build_model_store
 
     if entry.kind == _VERSIONS:
         # The store refuses what a champion needs, whoever asks.
@@ -116,7 +116,7 @@ def _runs(home: Path) -> Iterator[Entry]:
 
 
 def _export_folder(settings: Settings) -> Path | None:
-    from tdml_assets.core.exports import DATASET, FolderLocation, parse_location
+    from tdml_assets.stages.audience.exports import DATASET, FolderLocation, parse_location
 
     location = parse_location(settings.effective_exports_url)
     return location.path / DATASET if isinstance(location, FolderLocation) else None
@@ -130,7 +130,7 @@ def _exports(settings: Settings) -> Iterator[Entry]:
 
 
 def _current_export(settings: Settings) -> Path | None:
-    from tdml_assets.core.exports import POINTER
+    from tdml_assets.stages.audience.exports import POINTER
 
     folder = _export_folder(settings)
     pointer = folder / POINTER if folder is not None else None
@@ -141,10 +141,10 @@ def _current_export(settings: Settings) -> Path | None:
 
 def _versions(settings: Settings, keep: int) -> list[Entry]:
     """Versions that may go, of a store that is a folder: as at the end of a session, with another number kept."""
-    from tdml_assets.core.bundles import BundleDamagedError
-    from tdml_assets.core.retention import removable_versions
-    from tdml_assets.resources.housekeeping import Needed, read_needed
-    from tdml_assets.resources.platform import build_model_store, build_warehouse
+    from tdml_assets.models.bundles import BundleDamagedError
+    from tdml_assets.platform.housekeeping import Needed, read_needed
+    from tdml_assets.platform.old_files import removable_versions
+    from tdml_assets.platform.resources import build_model_store, build_warehouse
 
     folder = Path(settings.effective_models_url)
     if "://" in settings.effective_models_url or not folder.is_dir():

@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from tdml_assets.extras import MissingExtraError
+from tdml_assets.platform.extras import MissingExtraError
 from tdml_assets.settings import Settings, SettingsError, load_settings
 
 #: Exit codes, documented in the README: 1 something failed and nothing changed, 2 wrong settings or command line, 3 done and a
@@ -54,8 +54,8 @@ def expected_errors() -> Iterator[None]:
 
     Settings, sources, an unknown name and a state folder of other data are exit code 2; a busy or missing state is 1.
     """
-    from tdml_assets.core.source_rules import SourceError
-    from tdml_assets.core.state_identity import StateConflictError
+    from tdml_assets.stages.raw.rules import SourceError
+    from tdml_assets.stages.raw.state_identity import StateConflictError
 
     try:
         yield
@@ -73,9 +73,9 @@ def expected_errors() -> Iterator[None]:
 
 def _is_expected(error: RuntimeError) -> bool:
     # Imported when something went wrong: the drivers take a second, which a command that works need not wait for.
-    from tdml_assets.resources.blobs import BlobConflictError, BlobStoreError
-    from tdml_assets.resources.run_lock import StateBusyError
-    from tdml_assets.resources.warehouse_errors import WarehouseError
+    from tdml_assets.models.blobs import BlobConflictError, BlobStoreError
+    from tdml_assets.platform.run_lock import StateBusyError
+    from tdml_assets.platform.warehouse_errors import WarehouseError
 
     return isinstance(error, StateBusyError | WarehouseError | BlobConflictError | BlobStoreError)
 

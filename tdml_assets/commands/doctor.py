@@ -1,4 +1,4 @@
-"""The command ``doctor``. Belongs here: looking at the machine and the state. Does not: judging it (``core/doctor.py``)."""
+"""The command ``doctor``. Belongs here: looking at the machine and the state. Does not: judging it (``doctor_checks.py``)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from tdml_assets.commands.common import FAILED, AsJson, print_json
-from tdml_assets.core.doctor import (
+from tdml_assets.commands.doctor_checks import (
     Finding,
     judge_disk,
     judge_libraries,
@@ -92,8 +92,8 @@ def _default_settings() -> str:
 
 
 def _sources(settings: Settings) -> Finding:
-    from tdml_assets.core.source_rules import SourceError
-    from tdml_assets.resources.source_files import require_local
+    from tdml_assets.stages.raw.files import require_local
+    from tdml_assets.stages.raw.rules import SourceError
 
     if settings.uses_sample:
         return Finding("sources", "ok", "the sample, made by a run")
@@ -105,7 +105,7 @@ def _sources(settings: Settings) -> Finding:
 
 
 def _memory(settings: Settings) -> Finding:
-    from tdml_assets.environment import machine
+    from tdml_assets.platform.environment import machine
 
     cores, total_gb = machine()
     return judge_memory(total_gb, cores, settings.warehouse.memory_limit_gb)
@@ -131,7 +131,7 @@ def _permissions(settings: Settings) -> Finding:
 
 
 def _dbt() -> Finding:
-    from tdml_assets.dbt_manifest import dbt_executable
+    from tdml_assets.stages.features.dbt_manifest import dbt_executable
 
     try:
         return Finding("dbt", "ok", dbt_executable())
@@ -140,10 +140,10 @@ def _dbt() -> Finding:
 
 
 def _state(settings: Settings) -> Finding:
-    from tdml_assets.core.source_rules import SourceError
-    from tdml_assets.core.state_identity import StateConflictError
-    from tdml_assets.resources.state_folder import check_state
-    from tdml_assets.resources.warehouse_errors import WarehouseError
+    from tdml_assets.platform.warehouse_errors import WarehouseError
+    from tdml_assets.stages.raw.rules import SourceError
+    from tdml_assets.stages.raw.state_folder import check_state
+    from tdml_assets.stages.raw.state_identity import StateConflictError
 
     try:
         check_state(settings)
@@ -164,9 +164,9 @@ def _lock(settings: Settings) -> Finding:
 
 
 def _warehouse(settings: Settings) -> Finding:
-    from tdml_assets.resources.platform import build_warehouse
-    from tdml_assets.resources.warehouse import WarehouseBusyError
-    from tdml_assets.resources.warehouse_errors import WarehouseError
+    from tdml_assets.platform.resources import build_warehouse
+    from tdml_assets.platform.warehouse import WarehouseBusyError
+    from tdml_assets.platform.warehouse_errors import WarehouseError
 
     path = settings.warehouse_path
     if not path.exists():
@@ -181,9 +181,9 @@ def _warehouse(settings: Settings) -> Finding:
 
 
 def _models(settings: Settings) -> Finding:
-    from tdml_assets.core.bundles import BundleDamagedError
-    from tdml_assets.resources.blobs import BlobStoreError
-    from tdml_assets.resources.platform import build_model_store
+    from tdml_assets.models.blobs import BlobStoreError
+    from tdml_assets.models.bundles import BundleDamagedError
+    from tdml_assets.platform.resources import build_model_store
 
     if settings.models_url is None and not (settings.home / "models").is_dir():
         return Finding("models", "ok", "none yet")

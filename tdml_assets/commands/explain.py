@@ -1,4 +1,4 @@
-"""The command ``explain``. Belongs here: putting the parts together. Does not: reading and words (``core/explanation.py``)."""
+"""The command ``explain``. Belongs here: putting the parts together. Does not: reading and words (``explanation.py``)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tdml_assets.commands.common import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tdml_assets.core.explanation import Explanation, WorkflowExplanation
-    from tdml_assets.resources.warehouse import Database
+    from tdml_assets.commands.explanation import Explanation, WorkflowExplanation
+    from tdml_assets.platform.warehouse import Database
     from tdml_assets.settings import Settings
 
 
@@ -40,7 +40,7 @@ def explain(
     settings = read_settings()
     with expected_errors():
         found = read_explanation(settings, customer, workflow or ())
-        from tdml_assets.core.explanation import render_explanation
+        from tdml_assets.commands.explanation import render_explanation
 
         if as_json:
             print_json(found.to_dict())
@@ -58,11 +58,11 @@ def read_explanation(settings: Settings, customer: str, names: tuple[str, ...] |
     EmptyStateError
         If no orders are loaded.
     """
+    from tdml_assets.commands.explanation import Explanation, read_figures, read_workflow, similar_ids
     from tdml_assets.component import declared_workflows
-    from tdml_assets.core.explanation import Explanation, read_figures, read_workflow, similar_ids
-    from tdml_assets.core.raw_contracts import ORDERS
-    from tdml_assets.dbt_manifest import ensure_manifest
-    from tdml_assets.resources.platform import build_warehouse
+    from tdml_assets.platform.resources import build_warehouse
+    from tdml_assets.stages.features.dbt_manifest import ensure_manifest
+    from tdml_assets.stages.raw.contracts import ORDERS
 
     specs = {spec.name: spec for spec in declared_workflows(settings)}
     unknown = sorted(set(names) - set(specs))
@@ -88,8 +88,8 @@ def read_explanation(settings: Settings, customer: str, names: tuple[str, ...] |
 
 def _with_moves(database: Database, manifest: Path, found: WorkflowExplanation, customer: str) -> WorkflowExplanation:
     """Add the features that differ from those of the session before."""
-    from tdml_assets.core.explanation import moves_between, read_importances
-    from tdml_assets.resources.past_features import features_of
+    from tdml_assets.commands.explanation import moves_between, read_importances
+    from tdml_assets.stages.features.past_features import features_of
 
     if found.as_of is None or found.before is None:
         return found

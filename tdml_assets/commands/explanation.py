@@ -1,7 +1,7 @@
 """One customer explained: scores, reasons, raw figures, history, and what moved since the session before.
 
 Belongs here: reading what the tables hold of a customer, comparing two days, the words.
-Does not: features of a day that is not stored (``resources/past_features.py``), SQL (``sql/explain/``).
+Does not: features of a day that is not stored (``stages/features/past_features.py``), SQL (``sql/explain/``).
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from tdml_assets.core.monitoring import FEATURE_IMPORTANCES, SESSIONS
-from tdml_assets.core.product_names import product_label
-from tdml_assets.core.raw_contracts import ORDERS
-from tdml_assets.core.reasons import phrase_of, source_column
-from tdml_assets.core.statements import render
+from tdml_assets.platform.monitoring import FEATURE_IMPORTANCES, SESSIONS
+from tdml_assets.platform.statements import render
+from tdml_assets.recommendation.product_names import product_label
+from tdml_assets.stages.predictions.reasons import phrase_of, source_column
+from tdml_assets.stages.raw.contracts import ORDERS
 
 if TYPE_CHECKING:
-    from tdml_assets.resources.warehouse import Database
+    from tdml_assets.platform.warehouse import Database
 
 _KEYS = ("session_id", "as_of", "customer_id")
 #: What is told of a workflow whose model records no importances: it learns from baskets.

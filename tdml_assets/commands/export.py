@@ -1,4 +1,7 @@
-"""The command ``export``. Belongs here: its options. Does not: columns, decimals and formats (``core/attribute_files.py``)."""
+"""The command ``export``.
+
+Belongs here: its options. Does not: columns, decimals and formats (``stages/audience/attribute_files.py``).
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,9 @@ def export(
     """
     settings = read_settings()
     with expected_errors():
-        from tdml_assets.core.attribute_files import (
+        from tdml_assets.platform.resources import build_warehouse
+        from tdml_assets.platform.statements import render
+        from tdml_assets.stages.audience.attribute_files import (
             AttributeFileError,
             choose_columns,
             decimals_of,
@@ -56,9 +61,7 @@ def export(
             rounded,
             write_batches,
         )
-        from tdml_assets.core.attributes import RESERVED_NAMES
-        from tdml_assets.core.statements import render
-        from tdml_assets.resources.platform import build_warehouse
+        from tdml_assets.stages.audience.attributes import RESERVED_NAMES
 
         try:
             chosen_form = format_of(file, form)

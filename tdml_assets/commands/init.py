@@ -1,4 +1,4 @@
-"""The command ``init``. Belongs here: which files are of one table, writing the draft. Guesses: ``core/source_guess.py``."""
+"""The command ``init``. Belongs here: which files are of one table, writing the draft. Guesses: ``stages/raw/guess.py``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from tdml_assets.commands.common import PERSON_NEEDED, USAGE, expected_errors, fail
 
 if TYPE_CHECKING:
-    from tdml_assets.core.source_guess import Guess
+    from tdml_assets.stages.raw.guess import Guess
 
 
 def init(
@@ -35,7 +35,7 @@ def init(
     if target.exists():
         fail(f"{target} is there already and is not overwritten: name another file with --out", USAGE)
     with expected_errors():
-        from tdml_assets.core.settings_draft import draft
+        from tdml_assets.commands.settings_draft import draft
 
         guesses = read_guesses(files, target.parent)
         target.write_text(draft(guesses), encoding="utf-8")
@@ -60,9 +60,9 @@ def read_guesses(files: list[Path], folder: Path) -> list[Guess]:
     SourceError
         If a file cannot be read, or two files of one table are not written alike.
     """
-    from tdml_assets.core.source_guess import FileSample, Table, guess, guess_table
-    from tdml_assets.core.source_rules import SourceError
-    from tdml_assets.resources.source_sample import as_text, read_sample
+    from tdml_assets.stages.raw.beginning import as_text, read_sample
+    from tdml_assets.stages.raw.guess import FileSample, Table, guess, guess_table
+    from tdml_assets.stages.raw.rules import SourceError
 
     tables: dict[Table, list[FileSample]] = {}
     for path in files:

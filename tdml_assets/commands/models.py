@@ -1,7 +1,7 @@
 """The commands for models: which versions there are, which one scores, and whether it may be replaced.
 
-Belongs here: asking the model store, and saying what happened. Does not: when a candidate is promoted (``core/gate.py``), what
-the store guarantees (``resources/bundle_store.py``).
+Belongs here: asking the model store, and saying what happened. Does not: when a candidate is promoted
+(``stages/evaluation/gate.py``), what the store guarantees (``models/bundle_store.py``).
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Annotated, NoReturn
 import typer
 
 from tdml_assets.commands.common import expected_errors
-from tdml_assets.core.bundles import BundleDamagedError, Champion, Manifest
-from tdml_assets.core.telling import shown, telling_of
-from tdml_assets.resources.blobs import BlobConflictError, BlobStoreError
-from tdml_assets.resources.bundle_store import BundleStore, CurrentChampion, PromotionConflictError
+from tdml_assets.models.blobs import BlobConflictError, BlobStoreError
+from tdml_assets.models.bundle_store import BundleStore, CurrentChampion, PromotionConflictError
+from tdml_assets.models.bundles import BundleDamagedError, Champion, Manifest
 from tdml_assets.settings import SettingsError, load_settings
+from tdml_assets.tasks.telling import shown, telling_of
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 
@@ -190,7 +190,7 @@ def _store_of(workflow: str) -> Iterator[BundleStore]:
 def _opened() -> Iterator[BundleStore]:
     """The model store, with what may go wrong inside the block said in one line."""
     # Building the store brings boto3 and Dagster along, which a wrong command line need not wait for.
-    from tdml_assets.resources.platform import build_model_store
+    from tdml_assets.platform.resources import build_model_store
 
     try:
         with expected_errors():
@@ -217,8 +217,8 @@ def _move(store: BundleStore, workflow: str, version: str, current: CurrentChamp
 
 def _recorded(workflow: str, version: str) -> str | None:
     """What the version was when it was trained; None, which is said, where the warehouse does not know it."""
-    from tdml_assets.resources.model_record import recorded_versions
-    from tdml_assets.resources.platform import build_warehouse
+    from tdml_assets.models.record import recorded_versions
+    from tdml_assets.platform.resources import build_warehouse
 
     settings = load_settings()
     found = None

@@ -1,14 +1,14 @@
 """What the latest session did with each workflow, as an exit code.
 
-Belongs here: reading the outcomes. Does not: what they are (``core/outcome.py``).
+Belongs here: reading the outcomes. Does not: what they are (``platform/outcome.py``).
 """
 
 from __future__ import annotations
 
-from tdml_assets.core.monitoring import SESSIONS
-from tdml_assets.core.outcome import FAILED, OUTCOMES, PUBLISHED, Outcome, exit_code
-from tdml_assets.core.statements import render
-from tdml_assets.resources.platform import build_warehouse
+from tdml_assets.platform.monitoring import SESSIONS
+from tdml_assets.platform.outcome import FAILED, OUTCOMES, PUBLISHED, Outcome, exit_code
+from tdml_assets.platform.resources import build_warehouse
+from tdml_assets.platform.statements import render
 from tdml_assets.settings import Settings
 
 __all__ = ["FAILED", "exit_code_of_session"]

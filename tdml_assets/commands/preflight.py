@@ -1,7 +1,7 @@
 """What the declared sources hold, judged before anything is stored: what stops a run, and what a person should know.
 
 Belongs here: the facts of a trial load, the problems and notes that follow from them, and their words. Does not: loading
-(``resources/trial_load.py``), the command that prints them (``commands/check.py``).
+(``trial_load.py``), the command that prints them (``commands/check.py``).
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
 
-from tdml_assets.core.data_quality import QualityReport
-from tdml_assets.core.snapshots import HistoryTooShortError, plan_snapshots, plan_split
-from tdml_assets.core.source_rules import SourceError
-from tdml_assets.core.telling import telling_of
-from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.stages.data_quality.verdict import QualityReport
+from tdml_assets.stages.features.snapshots import HistoryTooShortError, plan_snapshots, plan_split
+from tdml_assets.stages.raw.rules import SourceError
+from tdml_assets.tasks.telling import telling_of
 
 #: Checks of the raw data that mean a wrong declaration; the others are judged inside a session, which also tells owners.
 _DECLARED_WRONG = ("unreadable", "repeated")

@@ -1,7 +1,7 @@
 """A short view of a running ``dagster asset materialize``: one line per asset, warnings, and the error if there is one.
 
 Belongs here: reading Dagster's console log and printing what a person needs of it; running the child process.
-Does not: choosing the command (``cli.py``), the summary of the results (``core/summary.py``).
+Does not: choosing the command (``app.py``), the summary of the results (``summary.py``).
 
 Nothing is lost: every line goes to the log file. Lines are plain, without colours or carriage returns, so that a
 terminal, a file and a CI log show the same.
@@ -27,11 +27,10 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, TextIO
 
-from tdml_assets.printer import Printer
+from tdml_assets.commands.printer import Printer
+from tdml_assets.platform.outcome import NOT_RUN
 
 REPORT = "report: "
-#: Begins the description of a check whose stage did not run.
-NOT_RUN = "Not run: "
 _SILENCE_SECONDS = 60.0
 _DRAIN_SECONDS = 2.0
 _NAME_WIDTH = 40

@@ -1,6 +1,6 @@
 """``make docs``: writes ``docs/sources.md`` and ``docs/tdml.schema.json`` from the models.
 
-Belongs here: names of the files. Does not: what they say (``core/settings_reference.py``).
+Belongs here: names of the files. Does not: what they say (``settings_reference.py``).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-from tdml_assets.core.settings_reference import settings_schema, sources_page
+from tdml_assets.commands.settings_reference import settings_schema, sources_page
 from tdml_assets.settings import Settings
 
 

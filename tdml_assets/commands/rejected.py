@@ -1,4 +1,4 @@
-"""The command ``rejected``. Belongs here: its options and output. Does not: why a row is rejected (``core/raw_contracts.py``)."""
+"""The command ``rejected``. Belongs here: its options and output. Does not: why a row is rejected (``stages/raw/contracts.py``)."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def rejected(
     """
     settings = read_settings()
     with expected_errors():
-        from tdml_assets.core.attribute_files import write_batches
-        from tdml_assets.core.raw_contracts import LOADS, REASONS, REJECTED_ROWS
-        from tdml_assets.core.statements import render
-        from tdml_assets.resources.platform import build_warehouse
+        from tdml_assets.platform.resources import build_warehouse
+        from tdml_assets.platform.statements import render
+        from tdml_assets.stages.audience.attribute_files import write_batches
+        from tdml_assets.stages.raw.contracts import LOADS, REASONS, REJECTED_ROWS
 
         table = REJECTED_ROWS.path
         with build_warehouse(settings).read() as database:

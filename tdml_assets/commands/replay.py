@@ -1,4 +1,4 @@
-"""The command ``replay``. Belongs here: its options. Does not: running sessions (``replay.py``)."""
+"""The command ``replay``. Belongs here: its options. Does not: running sessions (``replay_sessions.py``)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tdml_assets.commands.common import Fresh, SameCustomers
-from tdml_assets.core.replay import every_of, replay_dates
+from tdml_assets.commands.replay_plan import every_of, replay_dates
 
 #: Exit code for a command that cannot be carried out, as for a wrong command line.
 _USAGE = 2
@@ -31,8 +31,8 @@ def replay(
     tdml-assets replay --from 2025-01-31 --to 2025-12-31 --every month --workflow cltv
     """
     # cli.py imports this module, and whoever runs another command is spared Dagster's start.
-    from tdml_assets.cli import _make_ready, _require_own_state, _settings
-    from tdml_assets.replay import ReplayRefusedError, ReplayStoppedError, run_replay
+    from tdml_assets.commands.app import _make_ready, _require_own_state, _settings
+    from tdml_assets.commands.replay_sessions import ReplayRefusedError, ReplayStoppedError, run_replay
     from tdml_assets.settings import SettingsError
 
     try:

@@ -1,7 +1,7 @@
 """A replay: sessions at successive days of the past, in order.
 
 Belongs here: which days, what a session's output says about why it stopped, and the lines a person reads.
-Does not: running sessions and reading what they found (``tdml_assets/replay.py``).
+Does not: running sessions and reading what they found (``tdml_assets/commands/replay_sessions.py``).
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def why_stopped(printed: Sequence[str]) -> Stopped:
 
     Parameters
     ----------
-    printed : lines of :func:`~tdml_assets.progress.run_with_progress`: ``  x  <asset>: failed``, and its words below.
+    printed : lines of :func:`~tdml_assets.commands.progress.run_with_progress`: ``  x  <asset>: failed``, and its words below.
     """
     causes = []
     for line, after in zip_longest(printed, printed[1:], fillvalue=""):

@@ -1,7 +1,7 @@
 """Sessions at successive days of the past, in order, so that there is history on day one.
 
 Belongs here: running them, each as ``run`` does in a process of its own, and reading what they found. Does not: which days and
-which words (``core/replay.py``), the command (``cli_replay.py``), doing a stage's work.
+which words (``replay_plan.py``), the command (``replay.py``), doing a stage's work.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from tdml_assets.assets.realised import read_ledger
+from tdml_assets.commands.progress import run_with_progress
+from tdml_assets.commands.replay_plan import Step, Stopped, heading, ledger_lines, line_of, realised_words, why_stopped
 from tdml_assets.component import declared_workflows
-from tdml_assets.core.monitoring import DRIFT, MODEL_METRICS, SESSIONS, TRIAGE
-from tdml_assets.core.replay import Step, Stopped, heading, ledger_lines, line_of, realised_words, why_stopped
-from tdml_assets.core.statements import render
-from tdml_assets.core.tasks import foresight_of
-from tdml_assets.core.telling import telling_of
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.environment import child_environment, project_root
-from tdml_assets.progress import run_with_progress
-from tdml_assets.resources.platform import build_model_store, build_warehouse
-from tdml_assets.resources.warehouse import Database
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.platform.environment import child_environment, project_root
+from tdml_assets.platform.monitoring import DRIFT, MODEL_METRICS, SESSIONS, TRIAGE
+from tdml_assets.platform.resources import build_model_store, build_warehouse
+from tdml_assets.platform.statements import render
+from tdml_assets.platform.warehouse import Database
 from tdml_assets.settings import Settings
+from tdml_assets.stages.realised.asset import read_ledger
+from tdml_assets.tasks import foresight_of
+from tdml_assets.tasks.telling import telling_of
 
 #: Everything but what leaves the house: attributes of the past are published to nobody.
 _SELECTION = 'not group:"audience"'

@@ -1,9 +1,10 @@
 """Serves the reports folder on this machine, so that links of the Dagster UI open its pages.
 
-``python -m tdml_assets.report_server FOLDER HOST PORT`` is started by ``tdml-assets ui`` and ends with it.
+``python -m tdml_assets.commands.report_server FOLDER HOST PORT`` is started by ``tdml-assets ui`` and ends with it.
 
-Belongs here: the server, what it gives and to whom. Does not: the pages (``core/session_report.py``, ``core/overview.py``).
-A browser opens no file of the machine from a page of a server, so a link to a path would lead nowhere.
+Belongs here: the server, what it gives and to whom. Does not: the pages (``stages/session_report/page.py``,
+``stages/session_report/overview.py``). A browser opens no file of the machine from a page of a server, so a link to a path would
+lead nowhere.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ def start(settings: Settings) -> subprocess.Popen[bytes] | None:
         return None
     settings.reports_folder.mkdir(parents=True, exist_ok=True)
     arguments = (str(settings.reports_folder), address.hostname, str(address.port or 80))
-    return subprocess.Popen([sys.executable, "-m", "tdml_assets.report_server", *arguments])  # noqa: S603 - our own module
+    return subprocess.Popen([sys.executable, "-m", "tdml_assets.commands.report_server", *arguments])  # noqa: S603 - our own module
 
 
 def main(folder: str, host: str, port: str) -> int:

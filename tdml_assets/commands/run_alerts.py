@@ -1,7 +1,7 @@
 """What ``run`` tells people of a session that failed, where no daemon does it: a run from cron, for instance.
 
-Belongs here: from the steps that failed to their alerts. Does not: what a cause is (``core/failures.py``), sending
-(``destinations/failure_alerts.py``).
+Belongs here: from the steps that failed to their alerts. Does not: what a cause is (``stages/triage/alerts/failures.py``), sending
+(``stages/triage/alerts/failure_alerts.py``).
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tdml_assets.component import declared_workflows
-from tdml_assets.core.failures import EVERY_WORKFLOW, failure_of_step
-from tdml_assets.destinations.failure_alerts import tell_failures
 from tdml_assets.settings import Settings
+from tdml_assets.stages.triage.alerts.failure_alerts import tell_failures
+from tdml_assets.stages.triage.alerts.failures import EVERY_WORKFLOW, failure_of_step
 
 
 @dataclass(frozen=True)

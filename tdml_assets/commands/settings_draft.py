@@ -1,6 +1,6 @@
 """A settings file as a draft: what was guessed of the files, with comments, and gaps where a person must decide.
 
-Belongs here: the text of the file. Does not: the guesses (``core/source_guess.py``), writing it (``commands/init.py``).
+Belongs here: the text of the file. Does not: the guesses (``stages/raw/guess.py``), writing it (``commands/init.py``).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Sequence
 
-from tdml_assets.core.source_guess import Guess, currency_of
+from tdml_assets.stages.raw.guess import Guess, currency_of
 
 _HEAD = """\
 # Written by tdml-assets init from the first rows of your files. Every line is a guess: read it, correct it, then

@@ -1,7 +1,7 @@
 """The settings file's keys as a page for people and as a JSON schema for editors, both from the pydantic models.
 
 Belongs here: words for types and defaults, one example per key of ``sources``, the order of the page. Does not: the keys
-themselves (``core/sources.py``, ``settings.py``), writing files (``commands/reference.py``).
+themselves (``declaration/sources.py``, ``settings.py``), writing files (``commands/reference.py``).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from tdml_assets.core import sources as declared
-from tdml_assets.core.data_quality import QualityPolicy
+from tdml_assets.declaration import sources as declared
+from tdml_assets.declaration.quality import QualityPolicy
 
 EXAMPLES: dict[str, Any] = {
     "path": ["data/2025/*.csv", "data/2026/*.csv"],

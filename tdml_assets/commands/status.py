@@ -1,4 +1,4 @@
-"""The command ``status``. Belongs here: asking the tables, the store, the lock and the schedules. Words: ``core/status.py``."""
+"""The command ``status``. Belongs here: asking the tables, the store, the lock and the schedules. Words: ``status_facts.py``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tdml_assets.commands.common import PERSON_NEEDED, AsJson, expected_errors, print_json, read_settings
-from tdml_assets.core.status import (
+from tdml_assets.commands.status_facts import (
     ModelStatus,
     Recorded,
     Status,
@@ -21,7 +21,7 @@ from tdml_assets.core.status import (
 )
 
 if TYPE_CHECKING:
-    from tdml_assets.resources.bundle_store import BundleStore
+    from tdml_assets.models.bundle_store import BundleStore
     from tdml_assets.settings import Settings
 
 #: How long to wait for a statement of a run that is in progress, which holds the file for its length.
@@ -53,8 +53,8 @@ def status(
 def read_status(settings: Settings, now: datetime) -> Status:
     """Everything that is known of an installation; nothing is changed."""
     from tdml_assets.component import declared_workflows, switched_off
-    from tdml_assets.resources.platform import build_model_store, build_warehouse
-    from tdml_assets.resources.state_folder import state_folder
+    from tdml_assets.platform.resources import build_model_store, build_warehouse
+    from tdml_assets.stages.raw.state_folder import state_folder
 
     off = switched_off(settings)
     titles = {spec.name: spec.title for spec in declared_workflows(settings)}
@@ -90,7 +90,7 @@ def read_status(settings: Settings, now: datetime) -> Status:
 
 
 def _model(store: BundleStore, workflow: str) -> ModelStatus:
-    from tdml_assets.core.bundles import BundleDamagedError
+    from tdml_assets.models.bundles import BundleDamagedError
 
     versions = len(store.versions(workflow))
     try:
@@ -125,7 +125,7 @@ def running(settings: Settings) -> str:
 def _schedules(settings: Settings, workflows: list[str]) -> dict[str, bool]:
     """Whether each schedule and sensor is on, as the Dagster instance remembers; off unless somebody switched it on."""
     from tdml_assets.automation.jobs import SCORING_JOB, training_job_name
-    from tdml_assets.environment import dagster_instance
+    from tdml_assets.platform.environment import dagster_instance
 
     if not (settings.home / "dagster" / "dagster.yaml").is_file():
         return {}

@@ -12,14 +12,14 @@ from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from tdml_assets.core.monitoring import DRIFT_EPISODES, GATE, SESSIONS, TRIAGE
-from tdml_assets.core.outcome import OUTCOMES
-from tdml_assets.core.raw_contracts import LOADS, ORDERS
-from tdml_assets.core.report_words import decision_words
-from tdml_assets.core.statements import render
+from tdml_assets.platform.monitoring import DRIFT_EPISODES, GATE, SESSIONS, TRIAGE
+from tdml_assets.platform.outcome import OUTCOMES
+from tdml_assets.platform.statements import render
+from tdml_assets.stages.raw.contracts import LOADS, ORDERS
+from tdml_assets.stages.triage.words import decision_words
 
 if TYPE_CHECKING:
-    from tdml_assets.resources.warehouse import Database
+    from tdml_assets.platform.warehouse import Database
 
 _STALE_DAYS = 35
 _WIDTH = 100

@@ -1,7 +1,7 @@
 """What a run found, for a person: small aggregates in, about twenty-five lines of plain text or a dictionary out.
 
 Belongs here: which figures are told, in which words, with which warnings.
-Does not: reading them (``summary_facts.py``), where the warehouse and the folders are (``cli.py``).
+Does not: reading them (``summary_facts.py``), where the warehouse and the folders are (``app.py``).
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from tdml_assets.core.attributes import CATALOG
-from tdml_assets.core.drift import BROKEN, DRIFTED, FIRST
-from tdml_assets.core.monitoring import DATA_QUALITY
-from tdml_assets.core.outcome import Outcome
-from tdml_assets.core.report_words import decision_words
-from tdml_assets.core.statements import render
-from tdml_assets.core.summary_facts import DataFacts, WorkflowFacts, WorkflowInfo, read_data, read_workflow
-from tdml_assets.core.telling import Comparison, compare, shown, telling_of
+from tdml_assets.commands.summary_facts import DataFacts, WorkflowFacts, WorkflowInfo, read_data, read_workflow
+from tdml_assets.platform.monitoring import DATA_QUALITY
+from tdml_assets.platform.outcome import Outcome
+from tdml_assets.platform.statements import render
+from tdml_assets.stages.audience.attributes import CATALOG
+from tdml_assets.stages.drift.verdict import BROKEN, DRIFTED, FIRST
+from tdml_assets.stages.triage.words import decision_words
+from tdml_assets.tasks.telling import Comparison, compare, shown, telling_of
 
 if TYPE_CHECKING:
-    from tdml_assets.resources.warehouse import Database
+    from tdml_assets.platform.warehouse import Database
 
 _BRIEF_MEASURES = 2
 _WIDTH = 100

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tdml_assets.core.drift import BROKEN, DRIFTED
-from tdml_assets.core.features import FEATURES_TABLE
-from tdml_assets.core.outcome import Outcome, read_latest
-from tdml_assets.core.statements import render
-from tdml_assets.core.telling import telling_of
+from tdml_assets.platform.outcome import Outcome, read_latest
+from tdml_assets.platform.statements import render
+from tdml_assets.stages.drift.verdict import BROKEN, DRIFTED
+from tdml_assets.stages.features.columns import FEATURES_TABLE
+from tdml_assets.tasks.telling import telling_of
 
 if TYPE_CHECKING:
-    from tdml_assets.resources.warehouse import Database
+    from tdml_assets.platform.warehouse import Database
 
 SESSIONS, METRICS = ("monitoring", "sessions"), ("monitoring", "model_metrics")
 SNAPSHOTS = ("features", "snapshots")

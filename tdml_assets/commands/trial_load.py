@@ -1,7 +1,7 @@
 """The declared sources loaded into a warehouse that is thrown away: what would be accepted, and what it would add up to.
 
 Belongs here: the throw-away warehouse, and the first rows of files that are too large to read for a look. Does not: loading
-itself (``resources/raw_tables.py``), what follows (``core/preflight.py``).
+itself (``stages/raw/tables.py``), what follows (``preflight.py``).
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tdml_assets.core.data_quality import judge
-from tdml_assets.core.data_quality_session import measure_session
-from tdml_assets.core.latest_day import read_latest_day
-from tdml_assets.core.preflight import OrderFacts, SourceFacts, Trial
-from tdml_assets.core.raw_contracts import LOADS, ORDERS, TABLES
-from tdml_assets.core.source_rules import declaration_sha256
-from tdml_assets.core.sources import Source, Sources
-from tdml_assets.core.statements import render
-from tdml_assets.resources.raw_tables import fingerprint, load_table
-from tdml_assets.resources.source_files import FoundFiles, SourceFile, collect_files, hashed, local_files
-from tdml_assets.resources.source_text import LONGEST_LINE, open_bytes
-from tdml_assets.resources.warehouse import Database, Warehouse
+from tdml_assets.commands.preflight import OrderFacts, SourceFacts, Trial
+from tdml_assets.declaration.sources import Source, Sources
+from tdml_assets.platform.statements import render
+from tdml_assets.platform.warehouse import Database, Warehouse
+from tdml_assets.stages.data_quality.session import measure_session
+from tdml_assets.stages.data_quality.verdict import judge
+from tdml_assets.stages.raw.contracts import LOADS, ORDERS, TABLES
+from tdml_assets.stages.raw.files import FoundFiles, SourceFile, collect_files, hashed, local_files
+from tdml_assets.stages.raw.latest_day import read_latest_day
+from tdml_assets.stages.raw.rules import declaration_sha256
+from tdml_assets.stages.raw.tables import fingerprint, load_table
+from tdml_assets.stages.raw.text import LONGEST_LINE, open_bytes
 
 if TYPE_CHECKING:
     from tdml_assets.settings import Settings

@@ -1,7 +1,7 @@
 """Addresses that settings and sources name: what of them may be shown, requested and followed.
 
 Belongs here: taking secrets out of text, finding credentials, the rule for redirects. Does not: which schemes a key accepts
-(``core/source_values.py``, ``settings.py``), requests (``resources/source_transport.py``).
+(``source_values.py``, ``settings.py``), requests (``stages/raw/transport.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Types of the single keys of a source's declaration, each with what makes a value invalid.
 
 Belongs here: encodings, zones, timestamp formats, currencies, paths.
-Does not: how keys go together (``core/sources.py``).
+Does not: how keys go together (``sources.py``).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from tdml_assets.core.addresses import as_request, has_credentials, is_printable, redacted
+from tdml_assets.declaration.addresses import as_request, has_credentials, is_printable, redacted
 
 UNIX_FORMATS = ("unix", "unix_ms")
 _SPECIFIER = re.compile(r"%(-?[A-Za-z%])")

@@ -10,13 +10,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from tdml_assets.core.attributes import AttributeSpec
-from tdml_assets.core.classification import Classification
-from tdml_assets.core.clustering import Clustering
-from tdml_assets.core.gate import Gate
-from tdml_assets.core.monitor import Monitor
-from tdml_assets.core.recommendation.settings import Recommendation
-from tdml_assets.core.targets import AMOUNTS, Target
+from tdml_assets.declaration.attributes import AttributeSpec
+from tdml_assets.declaration.classification import Classification
+from tdml_assets.declaration.clustering import Clustering
+from tdml_assets.declaration.gate import Gate
+from tdml_assets.declaration.monitor import Monitor
+from tdml_assets.declaration.recommendation import Recommendation
+from tdml_assets.declaration.targets import AMOUNTS, Target
 
 TaskName = Literal["regression", "classification", "clustering", "recommendation"]
 #: Kinds of target a task can learn, its usual one first.

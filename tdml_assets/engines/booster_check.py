@@ -1,7 +1,7 @@
 """A stored XGBoost model is looked at before XGBoost parses it, because its parser trusts what it reads.
 
 Belongs here: the form of the JSON that ``Booster.save_raw("json")`` writes, checked key by key. Does not: parsing it into a booster
-and comparing it with the model's other files (``model_files.py``), hashes (``core/bundles.py``).
+and comparing it with the model's other files (``model_files.py``), hashes (``models/bundles.py``).
 
 XGBoost uses child positions, tree ids and list lengths of the file as addresses in memory without a test of their range: a
 deformed file ends the process instead of raising an error. So every list has its length and every position its range compared
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tdml_assets.core.bundles import BundleDamagedError
+from tdml_assets.models.bundles import BundleDamagedError
 
 #: Parent of a root, and split index of a node that pruning removed.
 _NOWHERE = 2**31 - 1

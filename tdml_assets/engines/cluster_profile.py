@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from tdml_assets.core import statistics
-from tdml_assets.core.statements import render
+from tdml_assets.platform import statistics
+from tdml_assets.platform.statements import render
 
 #: Farther apart than this (root mean square over the features, in standard deviations of all customers), two segments are
 #: not the same one. Neighbouring segments of the order logs lie .6 to 1.5 apart, the same one a quarter later mostly below .4.

@@ -1,8 +1,8 @@
 """Scores for a workflow that has no trained model: a lifetime model where it fits, else a rule.
 
 Belongs here: fitting both to a customer table, choosing between them, measuring the choice on the last horizon.
-Does not: reading tables and writing scores (``assets/fallback.py``), lifetime models (``lifetime.py``), segments and products,
-whose rules are SQL (``sql/fallback/``).
+Does not: reading tables and writing scores (``stages/predictions/fallback_asset.py``), lifetime models (``lifetime.py``), segments
+and products, whose rules are SQL (``sql/predictions/fallback/``).
 
 A lifetime model needs no labels, only histories of purchases. The rules need the last horizon at most:
 
@@ -20,11 +20,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tdml_assets.core.metrics import spearman
-from tdml_assets.core.refusals import RefusedError
 from tdml_assets.engines.lifetime import LifetimeParameters, fit_lifetime
 from tdml_assets.engines.lifetime_outlook import HISTORY, Lifetime
 from tdml_assets.engines.protocol import table_source
+from tdml_assets.platform.metrics import spearman
+from tdml_assets.platform.refusals import RefusedError
 
 Floats = NDArray[np.float64]
 

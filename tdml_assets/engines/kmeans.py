@@ -2,7 +2,7 @@
 
 Belongs here: parameters, fit and refit of one k-means model.
 Does not: the fitted model (``kmeans_model.py``), the measures and the choice of the number of segments
-(``core/cluster_quality.py``), the match of two sessions (``core/cluster_profile.py``), preparation: features arrive
+(``cluster_quality.py``), the match of two sessions (``cluster_profile.py``), preparation: features arrive
 transformed and scaled.
 
 Up to ``sample_rows`` rows the fit is Lloyd's algorithm on all of them. Beyond, its centroids on an evenly spaced sample are
@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 from sklearn.cluster import MiniBatchKMeans
 
-from tdml_assets.core.cluster_profile import match_labels
-from tdml_assets.core.cluster_quality import (
+from tdml_assets.engines.bounds import require_bounds, require_known
+from tdml_assets.engines.cluster_profile import match_labels
+from tdml_assets.engines.cluster_quality import (
     STABILITY_ROWS,
     Floats,
     Limits,
@@ -33,10 +34,9 @@ from tdml_assets.core.cluster_quality import (
     rounded,
     try_k,
 )
-from tdml_assets.core.refusals import RefusedError
-from tdml_assets.engines.bounds import require_bounds, require_known
 from tdml_assets.engines.kmeans_model import STAGE, KMeansModel, evenly_spaced, groups_of, load_model, matrices
 from tdml_assets.engines.protocol import FeatureSource, ModelSpec, Recipe, require_same_columns
+from tdml_assets.platform.refusals import RefusedError
 
 NAME = "minibatch_kmeans"
 _PASSES = 2
@@ -115,7 +115,7 @@ class MinibatchKmeansLearner:
     wants_unlabelled = False
 
     def fit(self, train: FeatureSource, validation: FeatureSource, spec: ModelSpec, *, threads: int) -> KMeansModel:  # noqa: ARG002
-        """Fit every number of segments asked for, and take the one :func:`~tdml_assets.core.cluster_quality.choose_k` takes.
+        """Fit every number of segments asked for, and take the one :func:`~tdml_assets.engines.cluster_quality.choose_k` takes.
 
         Parameters
         ----------

@@ -1,7 +1,7 @@
 """A fitted k-means model: which segment a customer is in.
 
 Belongs here: scoring, importances, files and numbers of the segments, and the rows k-means reads.
-Does not: fitting (``kmeans.py``), the match of two sessions (``core/cluster_profile.py``).
+Does not: fitting (``kmeans.py``), the match of two sessions (``cluster_profile.py``).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tdml_assets.core.cluster_quality import Floats, nearest
+from tdml_assets.engines.cluster_quality import Floats, nearest
 from tdml_assets.engines.model_files import read_facts
 from tdml_assets.engines.protocol import FeatureImportance, FeatureSource, Recipe, feature_matrix, require_same_columns
 
@@ -100,7 +100,7 @@ class KMeansModel:
         return {MODEL_FILE: json.dumps(facts, sort_keys=True, indent=1).encode()}
 
     def relabelled(self, labels: Mapping[int, int], highest: int) -> KMeansModel:
-        """The same segments under other numbers, as :func:`~tdml_assets.core.cluster_profile.match_labels` gives them.
+        """The same segments under other numbers, as :func:`~tdml_assets.engines.cluster_profile.match_labels` gives them.
 
         Parameters
         ----------
@@ -130,7 +130,7 @@ def load_model(files: Mapping[str, bytes]) -> KMeansModel:
 
 
 def groups_of(features: tuple[str, ...], labels: tuple[int, ...], centroids: Floats) -> list[dict[str, Any]]:
-    """Centroids (k, features) as segments that :func:`~tdml_assets.core.cluster_profile.match_labels` takes."""
+    """Centroids (k, features) as segments that :func:`~tdml_assets.engines.cluster_profile.match_labels` takes."""
     return [
         {"label": label, "means": dict(zip(features, centre, strict=True))}
         for label, centre in zip(labels, centroids.tolist(), strict=True)

@@ -1,6 +1,6 @@
 """Lifetime models as learners: spend expected from a customer's own history of purchases, without a target.
 
-Belongs here: which columns are a history, the two models that make a spend (``core/lifetimes/`` has their formulas), reasons.
+Belongs here: which columns are a history, the two models that make a spend (``engines/lifetimes/`` has their formulas), reasons.
 Does not: the formulas, trees that correct them (``lifetime_xgboost.py``).
 
 Expected spend = expected purchases in the horizon x expected value of one. The fit sees histories only, and scoring longer
@@ -20,11 +20,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tdml_assets.core.lifetimes import fit_bg_nbd, fit_gamma_gamma, fit_pareto_nbd
-from tdml_assets.core.lifetimes.histories import Histories
-from tdml_assets.core.refusals import RefusedError
 from tdml_assets.engines.bounds import require_bounds, require_known
 from tdml_assets.engines.lifetime_outlook import HISTORY, Lifetime, PurchaseModel
+from tdml_assets.engines.lifetimes import fit_bg_nbd, fit_gamma_gamma, fit_pareto_nbd
+from tdml_assets.engines.lifetimes.histories import Histories
 from tdml_assets.engines.model_files import read_facts
 from tdml_assets.engines.protocol import (
     FeatureImportance,
@@ -36,6 +35,7 @@ from tdml_assets.engines.protocol import (
 )
 from tdml_assets.engines.spend import EXPECTED_SPEND, calibration_factor, scored
 from tdml_assets.engines.xgboost_rows import Floats, Matrix, evenly_spaced
+from tdml_assets.platform.refusals import RefusedError
 
 _MODEL_FILE = "lifetime.json"
 _FORMAT = 1

@@ -1,7 +1,7 @@
 """What lifetime models expect of customers, and how much of it is owed to which part of their history.
 
 Belongs here: purchases times value for rows of a history, its Shapley values, its form in a file.
-Does not: the formulas (``core/lifetimes/``), learners (``lifetime.py``, ``lifetime_xgboost.py``).
+Does not: the formulas (``engines/lifetimes/``), learners (``lifetime.py``, ``lifetime_xgboost.py``).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tdml_assets.core.lifetimes import BgNbd, GammaGamma, ParetoNbd
-from tdml_assets.core.lifetimes.histories import Histories
+from tdml_assets.engines.lifetimes import BgNbd, GammaGamma, ParetoNbd
+from tdml_assets.engines.lifetimes.histories import Histories
 from tdml_assets.engines.xgboost_rows import Floats
 
 PurchaseModel = Literal["pareto_nbd", "bg_nbd"]

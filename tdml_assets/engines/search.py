@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tdml_assets.core import metrics
+from tdml_assets.platform import metrics
 
 #: Points of a grid at most, unless told: every point costs a fit per fold.
 MOST_POINTS = 64

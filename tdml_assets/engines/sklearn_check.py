@@ -18,8 +18,8 @@ from sklearn.neighbors import BallTree, KDTree
 from sklearn.svm._base import BaseLibSVM
 from sklearn.tree._tree import Tree
 
-from tdml_assets.core.bundles import BundleDamagedError
 from tdml_assets.engines.booster_check import require_tree
+from tdml_assets.models.bundles import BundleDamagedError
 
 
 def parts_of(estimator: Any) -> Iterator[Any]:

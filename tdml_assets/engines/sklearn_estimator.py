@@ -17,9 +17,7 @@ from typing import Any
 import numpy as np
 import xgboost as xgb
 
-from tdml_assets.core import search
-from tdml_assets.core.refusals import RefusedError
-from tdml_assets.engines import trusted_types
+from tdml_assets.engines import search, trusted_types
 from tdml_assets.engines.booster_check import checked_booster
 from tdml_assets.engines.model_files import read_facts
 from tdml_assets.engines.protocol import FeatureSource, ModelSpec, Recipe, require_same_columns
@@ -29,6 +27,7 @@ from tdml_assets.engines.sklearn_model import FORMAT, MODEL_FILE, STAGE, Sklearn
 from tdml_assets.engines.sklearn_tasks import TASKS, Floats, SklearnTask
 from tdml_assets.engines.target_scale import TargetScale
 from tdml_assets.engines.xgboost_rows import split_batch
+from tdml_assets.platform.refusals import RefusedError
 
 ARCHIVE_FILE = "estimator.skops"
 

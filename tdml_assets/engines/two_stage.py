@@ -2,7 +2,7 @@
 
 Belongs here: parameters, fit, refit, score and files of one XGBoost model in two stages.
 Does not: the memory check (``python.py``), feeding rows (``xgboost_rows.py``), measures of accuracy
-(``core/metrics.py``), versions of models.
+(``platform/metrics.py``), versions of models.
 
 Expected spend = P(target > 0) x E(target | target > 0). Stage ``buys`` is a logistic model on all rows, stage
 ``amount`` a Tweedie model with log link on the rows with a positive target. The target is net spend floored at zero,

@@ -2,7 +2,7 @@
 
 Belongs here: parameters, fit, refit, score, reasons and files of one logistic XGBoost model, and what turns its output into
 a probability that can be taken at its word.
-Does not: feeding rows (``xgboost_rows.py``), measures of accuracy (``core/classification.py``), versions of models.
+Does not: feeding rows (``xgboost_rows.py``), measures of accuracy (``tasks/parts/classification.py``), versions of models.
 
 Imbalance needs no resampling: the log loss of a logistic model is minimal at the true probabilities however rare the
 event is. ``positive_weight`` w makes the trees look closer at the positives. A weighted fit learns the odds multiplied by
@@ -26,7 +26,6 @@ import pyarrow as pa
 import xgboost as xgb
 from numpy.typing import NDArray
 
-from tdml_assets.core.refusals import RefusedError
 from tdml_assets.engines.boosters import gain_shares, grown
 from tdml_assets.engines.bounds import TREE_BOUNDS, require_bounds, require_known
 from tdml_assets.engines.model_files import read_booster, read_facts
@@ -50,6 +49,7 @@ from tdml_assets.engines.xgboost_rows import (
     quantile_matrix,
     split_batch,
 )
+from tdml_assets.platform.refusals import RefusedError
 
 #: The model's only stage, as importances and recipes name it.
 PROBABILITY = "probability"

@@ -15,8 +15,8 @@ import pyarrow as pa
 import xgboost as xgb
 from numpy.typing import NDArray
 
-from tdml_assets.core.refusals import RefusedError
 from tdml_assets.engines.protocol import FeatureSource, feature_matrix, require_same_columns
+from tdml_assets.platform.refusals import RefusedError
 
 # Measured with xgboost 3.2 on QuantileDMatrix: 2 bytes per cell without missing values (bin index by row and by
 # column), 5.5 with them (four-byte index and row pointers). Missing values are the rule: the latter, rounded up.

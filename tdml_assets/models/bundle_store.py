@@ -15,7 +15,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from tdml_assets.core.bundles import (
+from tdml_assets.models.blobs import (
+    Blob,
+    BlobConflictError,
+    BlobMissingError,
+    BlobStore,
+    BlobStoreError,
+    FolderStore,
+    NotAFileError,
+)
+from tdml_assets.models.bundles import (
     CHAMPION_FILE,
     MANIFEST_FILE,
     MANIFEST_LIMIT_BYTES,
@@ -35,17 +44,8 @@ from tdml_assets.core.bundles import (
     sha256,
     verify_file,
 )
-from tdml_assets.core.holds import HOLD_FILE, Hold, parse_hold
-from tdml_assets.resources.blobs import (
-    Blob,
-    BlobConflictError,
-    BlobMissingError,
-    BlobStore,
-    BlobStoreError,
-    FolderStore,
-    NotAFileError,
-)
-from tdml_assets.resources.stored_bundle import Bundle, CurrentChampion, PromotionConflictError, VersionConflictError
+from tdml_assets.models.holds import HOLD_FILE, Hold, parse_hold
+from tdml_assets.models.stored_bundle import Bundle, CurrentChampion, PromotionConflictError, VersionConflictError
 
 __all__ = ["Bundle", "BundleStore", "CurrentChampion", "PromotionConflictError", "VersionConflictError"]
 

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import dagster as dg
 import pyarrow as pa
 
-from tdml_assets.core.bundles import EVALUATED_PREFIX, Manifest, evaluated_of, other_libraries, refusing_damage
-from tdml_assets.core.golden import GOLDEN_FILE, check_golden
-from tdml_assets.core.preparation import PREPARATION_FILE, Parameters
-from tdml_assets.core.reference import Reference
-from tdml_assets.core.scope import SCOPE_FILE
-from tdml_assets.core.tasks import Previous, task_of
-from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.engines.protocol import FittedModel, ModelSpec, Tier, require_same_columns, tier_named
 from tdml_assets.engines.python import PythonEngine
-from tdml_assets.environment import library_versions, machine
-from tdml_assets.resources.bundle_store import Bundle
-from tdml_assets.resources.model_store import ModelStore
+from tdml_assets.models.bundle_store import Bundle
+from tdml_assets.models.bundles import EVALUATED_PREFIX, Manifest, evaluated_of, other_libraries, refusing_damage
+from tdml_assets.models.golden import GOLDEN_FILE, check_golden
+from tdml_assets.models.reference import Reference
+from tdml_assets.models.scope import SCOPE_FILE
+from tdml_assets.models.store import ModelStore
+from tdml_assets.platform.environment import library_versions, machine
 from tdml_assets.settings import Settings
+from tdml_assets.stages.preparation.parameters import PREPARATION_FILE, Parameters
+from tdml_assets.tasks import Previous, task_of
 
 FEATURES_FILE = "reference_features.json"
 PREDICTIONS_FILE = "reference_predictions.json"
@@ -134,11 +134,11 @@ def _sample_of(files: Mapping[str, bytes]) -> bytes:
     return files[SAMPLE_FILE]
 
 
-def warn_of_libraries(context: dg.AssetExecutionContext, manifest: Manifest) -> None:
+def warn_of_libraries(log: logging.Logger, manifest: Manifest) -> None:
     """Log where a library has another major version than when the model was stored."""
     changed = other_libraries(manifest.libraries, library_versions())
     if changed:
-        context.log.warning(
+        log.warning(
             f"{manifest.version} was trained with other libraries ({'; '.join(changed)}): it still gives its golden predictions, "
             "train again to be sure of the rest"
         )

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from tdml_assets.core.bundles import REMEDY, BundleDamagedError, refusing_damage
+from tdml_assets.models.bundles import REMEDY, BundleDamagedError, refusing_damage
 
 GOLDEN_FILE = "golden.json"
 

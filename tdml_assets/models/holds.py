@@ -1,6 +1,6 @@
 """An operator's word that no candidate replaces a workflow's champion, as a value and as bytes.
 
-Belongs here: what is kept of it. Does not: where (``resources/bundle_store.py``), what follows from it (``gate.py``).
+Belongs here: what is kept of it. Does not: where (``bundle_store.py``), what follows from it (``stages/evaluation/gate.py``).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from tdml_assets.core.bundles import BundleDamagedError, require_workflow
+from tdml_assets.models.bundles import BundleDamagedError, require_workflow
 
 HOLD_FILE = "hold.json"
 _FORMAT = 1

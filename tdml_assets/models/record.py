@@ -1,15 +1,15 @@
 """What each model version was when it was trained, as the warehouse remembers it.
 
-Belongs here: writing and reading ``monitoring.model_versions``. Does not: comparing (``core/bundles.py``), the store, which can
+Belongs here: writing and reading ``monitoring.model_versions``. Does not: comparing (``bundles.py``), the store, which can
 only vouch for itself (``bundle_store.py``).
 """
 
 from __future__ import annotations
 
-from tdml_assets.core.bundles import Manifest
-from tdml_assets.core.monitoring import MODEL_VERSIONS
-from tdml_assets.core.statements import render
-from tdml_assets.resources.warehouse import Database
+from tdml_assets.models.bundles import Manifest
+from tdml_assets.platform.monitoring import MODEL_VERSIONS
+from tdml_assets.platform.statements import render
+from tdml_assets.platform.warehouse import Database
 
 
 def record_version(database: Database, session_id: str, manifest: Manifest) -> None:

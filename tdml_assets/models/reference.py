@@ -1,7 +1,7 @@
 """What a column looked like when its model went live, and what it looks like now: in bins frozen with the model.
 
 Belongs here: the reference that is stored with a model, and measuring a table in its bins. Does not: whether a difference
-means anything (``drift.py``), passes over tables (``statistics.py``).
+means anything (``stages/drift/verdict.py``), passes over tables (``platform/statistics.py``).
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from tdml_assets.core import statistics
-from tdml_assets.core.bundles import refusing_damage
-from tdml_assets.core.divergences import bin_edges
-from tdml_assets.core.statements import render
-from tdml_assets.core.statistics import Shape
+from tdml_assets.models.bundles import refusing_damage
+from tdml_assets.platform import statistics
+from tdml_assets.platform.divergences import bin_edges
+from tdml_assets.platform.statements import render
+from tdml_assets.platform.statistics import Shape
 
 _DECILES = tuple(step / 10 for step in range(1, 10))
 #: Quantiles that extreme values are clipped to before the moments of logarithms are taken.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tdml_assets.core.bundles import Manifest
-from tdml_assets.resources.model_store import ModelStore
+from tdml_assets.models.bundles import Manifest
+from tdml_assets.models.store import ModelStore
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from botocore.exceptions import (
     ResponseStreamingError,
 )
 
-from tdml_assets.resources.blobs import Blob, BlobConflictError, BlobMissingError, BlobStoreError
+from tdml_assets.models.blobs import Blob, BlobConflictError, BlobMissingError, BlobStoreError
 
 _Answer = TypeVar("_Answer")
 
@@ -47,7 +47,7 @@ _REMEDIES = {
 
 
 class S3Store:
-    """A :class:`~tdml_assets.resources.blobs.BlobStore` in an S3 bucket.
+    """A :class:`~tdml_assets.models.blobs.BlobStore` in an S3 bucket.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class S3Store:
         return f"s3://{self._bucket}/{self._prefix}".rstrip("/")
 
     def read(self, key: str, limit_bytes: int) -> Blob:
-        """Read an object; see :class:`~tdml_assets.resources.blobs.BlobStore`."""
+        """Read an object; see :class:`~tdml_assets.models.blobs.BlobStore`."""
 
         def read() -> Blob:
             answer = self._client.get_object(Bucket=self._bucket, Key=self._key(key))

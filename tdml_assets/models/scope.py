@@ -1,6 +1,7 @@
 """How much an evaluated fit knew, and whether a champion may be measured beside a candidate.
 
-Belongs here: the record stored with the fit, and what stands against a comparison. Does not: the comparison (``paired.py``).
+Belongs here: the record stored with the fit, and what stands against a comparison. Does not: the comparison
+(``stages/evaluation/paired.py``).
 
 Only fits that knew nothing of the test window compare fairly. A champion's stored fit has learnt from labels inside it: a
 weekly retraining for a horizon of 90 days shares 83 of them. So each version keeps the fit that was measured beside the final
@@ -15,7 +16,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-from tdml_assets.core.bundles import Manifest, refusing_damage
+from tdml_assets.models.bundles import Manifest, refusing_damage
 
 #: File of an evaluated fit that holds its scope.
 SCOPE_FILE = "scope.json"

@@ -11,10 +11,10 @@ from typing import Any
 
 from pydantic import Field
 
-from tdml_assets.extras import load_extra
-from tdml_assets.resources.blobs import FolderStore, parse_url
-from tdml_assets.resources.bundle_store import BundleStore
-from tdml_assets.resources.s3 import S3Configuration
+from tdml_assets.models.blobs import FolderStore, parse_url
+from tdml_assets.models.bundle_store import BundleStore
+from tdml_assets.platform.extras import load_extra
+from tdml_assets.platform.s3 import S3Configuration
 
 
 class ModelStore(S3Configuration):
@@ -37,7 +37,7 @@ class ModelStore(S3Configuration):
         if address.folder is not None:
             return BundleStore(FolderStore(address.folder))
         client = self._client()
-        from tdml_assets.resources.s3_blobs import S3Store
+        from tdml_assets.models.s3_blobs import S3Store
 
         store = S3Store(client, str(address.bucket), address.prefix, deadline_seconds=self.deadline_seconds)
         return BundleStore(store, Path(self.cache_folder).expanduser() if self.cache_folder else None)

@@ -1,6 +1,6 @@
 """What the model store gives and raises.
 
-Belongs here: the values and errors of a store. Does not: the store (``bundle_store.py``), what a version is (``core/bundles.py``).
+Belongs here: the values and errors of a store. Does not: the store (``bundle_store.py``), what a version is (``bundles.py``).
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tdml_assets.core.bundles import Champion, Manifest
+from tdml_assets.models.bundles import Champion, Manifest
 
 
 class VersionConflictError(RuntimeError):

@@ -1,7 +1,7 @@
 """How far two distributions lie apart: formulas on numbers.
 
 Belongs here: divergences, their bins and their distribution under no drift.
-Does not: tables, thresholds, verdicts (``drift.py``).
+Does not: tables, thresholds, verdicts (``stages/drift/verdict.py``).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tdml_assets.core.statistics import chi2_p_value, finite
+from tdml_assets.platform.statistics import chi2_p_value, finite
 
 # Added to every bin that holds a row on either side: keeps the logarithm finite for a bin that is empty on one of them.
 _SMOOTHING = 0.5

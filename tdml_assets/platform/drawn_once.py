@@ -1,7 +1,7 @@
 """Pictures that were drawn before are not drawn again: equal input gives equal bytes.
 
 Belongs here: when two pictures are the same. Does not: drawing (``figures*.py``), where pictures are kept
-(``resources/picture_folder.py``).
+(``picture_folder.py``).
 """
 
 from __future__ import annotations

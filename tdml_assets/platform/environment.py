@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tdml_assets.core.project_files import project_file, project_root
+from tdml_assets.platform.project_files import project_file, project_root
 from tdml_assets.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -130,15 +130,16 @@ def restrict_new_files() -> None:
 @cache
 def code_version() -> str:
     """Version of the package and twelve digits of the hash of all code that decides what a model is."""
-    package = Path(__file__).resolve().parent
-    places = [package / "core", package / "engines", project_file("sql"), project_file("dbt_project")]
+    package = Path(__file__).resolve().parent.parent
+    code = ("declaration", "engines", "models", "platform", "recommendation", "stages", "tasks")
+    places = [*(package / name for name in code), project_file("sql"), project_file("dbt_project")]
     return f"{version('tdml-assets')}+{_hash_of_code(places)[:12]}"
 
 
 @cache
 def code_of_stages() -> str:
     """Hash of all code of the package, its statements and its dbt project: what decides what any stage leaves behind."""
-    return _hash_of_code([Path(__file__).resolve().parent, project_file("sql"), project_file("dbt_project")])
+    return _hash_of_code([Path(__file__).resolve().parent.parent, project_file("sql"), project_file("dbt_project")])
 
 
 def _hash_of_code(places: Sequence[Path]) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from tdml_assets.core.drawn_once import drawn_once
+from tdml_assets.platform.drawn_once import drawn_once
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from tdml_assets.core.svg import escaped
+from tdml_assets.platform.svg import escaped
 
 #: Characters from which the UI puts Markdown behind a link.
 MOST_CHARACTERS = 1000

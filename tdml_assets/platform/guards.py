@@ -1,8 +1,15 @@
-"""What a stage asks before it starts."""
+"""What a stage asks before it starts: whether this session's raw data are broken."""
 
-from tdml_assets.core.drift_history import read_quality_alarms
-from tdml_assets.core.monitoring import DATA_QUALITY
-from tdml_assets.resources.warehouse import Database
+from tdml_assets.platform.monitoring import DATA_QUALITY
+from tdml_assets.platform.statements import render
+from tdml_assets.platform.statistics import Reader
+from tdml_assets.platform.warehouse import Database
+
+
+def read_quality_alarms(reader: Reader, session_id: str) -> list[str]:
+    """What the checks of the raw data found wrong."""
+    rows = reader.rows(render("data_quality/alarms", table=DATA_QUALITY.path, session_id=session_id))
+    return [row["sentence"] for row in rows]
 
 
 class BrokenDataError(RuntimeError):

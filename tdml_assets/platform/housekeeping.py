@@ -1,6 +1,6 @@
 """Removing what nobody needs of earlier sessions: pages, logs, Dagster's runs, model versions.
 
-Belongs here: reading what must stay and removing the rest. Does not: how much is kept (``core/retention.py``).
+Belongs here: reading what must stay and removing the rest. Does not: how much is kept (``declaration/retention.py``).
 
 Called by the run that holds the state folder, so nothing else writes there meanwhile.
 """
@@ -15,13 +15,13 @@ from pathlib import Path
 
 import dagster as dg
 
-from tdml_assets.core.bundles import BundleDamagedError
-from tdml_assets.core.monitoring import DRIFT_EPISODES, SESSIONS
-from tdml_assets.core.retention import Retention, removable_versions
-from tdml_assets.core.statements import render
-from tdml_assets.resources.bundle_store import BundleStore
-from tdml_assets.resources.old_files import remove_files
-from tdml_assets.resources.warehouse import Database
+from tdml_assets.declaration.retention import Retention
+from tdml_assets.models.bundle_store import BundleStore
+from tdml_assets.models.bundles import BundleDamagedError
+from tdml_assets.platform.monitoring import DRIFT_EPISODES, SESSIONS
+from tdml_assets.platform.old_files import removable_versions, remove_files
+from tdml_assets.platform.statements import render
+from tdml_assets.platform.warehouse import Database
 
 #: Runs removed by one session at most: the first one with a limit must not take minutes.
 _MOST_RUNS = 100

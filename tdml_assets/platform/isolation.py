@@ -1,7 +1,7 @@
 """A workflow that cannot run does not stop the others: its stages end quietly, and the session goes on.
 
 Belongs here: catching what a stage of one workflow raises, keeping the reason, passing over the stages behind it.
-Does not: what the reason means for the audience (``core/outcome.py``, ``core/publication.py``).
+Does not: what the reason means for the audience (``outcome.py``, ``stages/audience/publication.py``).
 
 Dagster has no dependency that may fail: behind a failed or a skipped step nothing runs, not even the publication of the other
 workflows. So a stage that ends early still yields its asset, with ``not run`` in the metadata and a failed check, and leaves its
@@ -19,20 +19,20 @@ from typing import Any
 import dagster as dg
 import duckdb
 
-from tdml_assets.assets.guards import BrokenDataError
-from tdml_assets.assets.sessions import as_of, session_id_of
-from tdml_assets.core.outcome import (
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.platform.guards import BrokenDataError
+from tdml_assets.platform.outcome import (
     NEEDED_FOR_CHAMPION,
     NEEDED_FOR_PUBLICATION,
+    NOT_RUN,
     OUTCOMES,
     Outcome,
     ended_early,
     stopped_by,
 )
-from tdml_assets.core.statements import render
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.progress import NOT_RUN
-from tdml_assets.resources.warehouse import Database, Warehouse, WarehouseBusyError
+from tdml_assets.platform.sessions import as_of, session_id_of
+from tdml_assets.platform.statements import render
+from tdml_assets.platform.warehouse import Database, Warehouse, WarehouseBusyError
 
 # What no workflow causes: the run fails, and nothing is published.
 _OF_ALL = (
@@ -61,7 +61,7 @@ def isolated(spec: WorkflowSpec, stage: str, *checks: str, of_champion: bool = F
 
     Parameters
     ----------
-    stage : name of the asset, of those that ``core/outcome.py`` lists.
+    stage : name of the asset, of those that ``outcome.py`` lists.
     checks : names of the asset's checks, which fail with the reason where the stage ends early.
     of_champion : whether the stage looks at the champion, so that there is nothing to do where a fallback scored.
     """

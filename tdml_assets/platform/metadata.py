@@ -13,8 +13,8 @@ from typing import Any
 import dagster as dg
 import numpy as np
 
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.glance import bars
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.glance import bars
 
 OWNER = "team:marketing-data"
 
@@ -86,7 +86,7 @@ def glance(title: str, series: Sequence[tuple[str, Sequence[float]]], first: str
 
     Parameters
     ----------
-    series, first, last : as :func:`tdml_assets.core.glance.bars` takes them.
+    series, first, last : as :func:`tdml_assets.platform.glance.bars` takes them.
     """
     if not series or not series[0][1]:
         return {}

@@ -5,8 +5,8 @@ Belongs here: the shape of what is kept about every session. Does not: how a fig
 
 from __future__ import annotations
 
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.outcome import OUTCOMES
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.outcome import OUTCOMES
 
 _KEY = (
     Column("session_id", "VARCHAR", "Execution of the workflow: the root run's id, so a retry keeps it.", False),

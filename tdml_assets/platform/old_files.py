@@ -1,13 +1,13 @@
-"""Removing old files of a folder.
+"""Removing what is old: which files and model versions may go, and old files of a folder.
 
-Belongs here: what a command may do without Dagster. Does not: the rest of what is kept (``housekeeping.py``).
+Belongs here: what a command may do without Dagster. Does not: the rest of what is removed (``housekeeping.py``), how much is kept
+(``declaration/retention.py``).
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-
-from tdml_assets.core.retention import removable_files
 
 
 def remove_files(folder: Path, pattern: str, keep: int) -> int:
@@ -20,3 +20,31 @@ def remove_files(folder: Path, pattern: str, keep: int) -> int:
     for name in doomed:
         (folder / name).unlink(missing_ok=True)
     return len(doomed)
+
+
+def removable_files(written_at: Mapping[str, float], keep: int) -> list[str]:
+    """Names of all but the ``keep`` files written last, the oldest first.
+
+    Parameters
+    ----------
+    written_at : seconds since the epoch per name.
+    """
+    order = sorted(written_at, key=lambda name: (written_at[name], name))
+    return order[: max(len(order) - keep, 0)]
+
+
+def removable_versions(
+    stored: Sequence[str], scored: Sequence[str], protected: Collection[str], keep: int
+) -> list[str]:
+    """Model versions that may go, in the order of ``stored``.
+
+    Parameters
+    ----------
+    stored : complete versions, the oldest first.
+    scored : versions that scored, the latest first; they are kept before those that never did.
+    protected : versions that stay whatever ``keep`` says; they count.
+    """
+    wanted = [*(name for name in stored if name in protected), *scored, *reversed(stored)]
+    known = [name for name in dict.fromkeys(wanted) if name in stored]
+    kept = {*known[:keep], *protected}
+    return [name for name in stored if name not in kept]

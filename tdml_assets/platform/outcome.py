@@ -1,7 +1,8 @@
 """What became of every workflow in a session: published, published by a fallback, kept from before, off, or failed.
 
 Belongs here: the states, which errors switch a workflow off, what a person must look at, the exit code.
-Does not: catching the errors (``assets/isolation.py``), the fallbacks (``engines/fallback.py``), publishing (``publication.py``).
+Does not: catching the errors (``isolation.py``), the fallbacks (``engines/fallback.py``), publishing
+(``stages/audience/publication.py``).
 
 A workflow passes through two phases. If its training ends early, the champion of an earlier session scores, or a fallback where
 there is none. If its scoring or its monitoring ends early, the attributes of its last good session stay.
@@ -14,12 +15,15 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.refusals import RefusedError
-from tdml_assets.core.statements import render
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.refusals import RefusedError
+from tdml_assets.platform.statements import render
 
 if TYPE_CHECKING:
-    from tdml_assets.resources.warehouse import Database
+    from tdml_assets.platform.warehouse import Database
+
+#: Begins the description of a check whose stage did not run.
+NOT_RUN = "Not run: "
 
 State = Literal["running", "published", "fallback", "kept", "off", "failed"]
 Method = Literal["champion", "lifetime", "rules"]

@@ -1,6 +1,6 @@
 """Pictures kept in a folder, so that a session on unchanged data draws none.
 
-Belongs here: files by key. Does not: what a key is made of (``core/drawn_once.py``), how many are kept (``housekeeping.py``).
+Belongs here: files by key. Does not: what a key is made of (``drawn_once.py``), how many are kept (``housekeeping.py``).
 """
 
 from __future__ import annotations

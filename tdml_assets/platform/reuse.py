@@ -1,7 +1,7 @@
 """When a stage need not compute again: what it would read is what it read before, and what it left is still there.
 
 Belongs here: the identity of what a stage reads, the table it is kept in, whose code is known. Does not: reading tables and models,
-taking over what an earlier session left (``assets/reuse.py``).
+taking over what an earlier session left (``stages/reuse.py``).
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.platform.contracts import Column, TableContract
 
 #: Columns that say which session wrote a row and when. They differ from session to session by their nature.
 OF_SESSION = ("session_id", "run_id", "committed_at", "updated_at")

@@ -1,7 +1,7 @@
 """One run at a time on a state folder, and the tidying after a run that was killed.
 
 Belongs here: the lock file, the wait, and finding runs that ended without saying so.
-Does not: the warehouse's own file lock (``resources/warehouse.py``), which lasts for a statement.
+Does not: the warehouse's own file lock (``warehouse.py``), which lasts for a statement.
 
 A session's stages hand tables to one another, so two sessions must not interleave. The kernel lets go of the lock when its
 process ends, however it ends: nothing stale is left to clean up by hand.
@@ -100,7 +100,7 @@ def exclusive_run(
 ) -> Iterator[list[str]]:
     """Hold the state folder for a run; yields the ids of runs found dead."""
     # Half of what the code location takes to load: Dagster's storage, which only a run needs.
-    from tdml_assets.resources.run_origin import record_origin
+    from tdml_assets.platform.run_origin import record_origin
 
     with hold_state(path, run_id, wait_seconds, log):
         dead = fail_dead_runs(instance, run_id)

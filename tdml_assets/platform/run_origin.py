@@ -1,6 +1,6 @@
 """Tells Dagster which code location a run of the command line belongs to.
 
-Belongs here: the origin in the run's record. Does not: starting runs (``cli.py``), the lock (``run_lock.py``).
+Belongs here: the origin in the run's record. Does not: starting runs (``commands/app.py``), the lock (``run_lock.py``).
 
 ``dagster asset materialize`` records none: the run is missing from the timeline on the UI's first page, and its own page warns
 that it belongs to another code location. The record is completed as ``dagster run migrate-repository`` does it.
@@ -16,7 +16,7 @@ from dagster._core.remote_origin import RemoteRepositoryOrigin
 from dagster._core.storage.runs import SqlRunStorage
 from dagster._core.workspace.load import location_origins_from_yaml_paths
 
-from tdml_assets.environment import project_root
+from tdml_assets.platform.environment import project_root
 
 _REPOSITORY = "__repository__"
 

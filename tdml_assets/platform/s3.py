@@ -14,7 +14,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from tdml_assets.extras import load_extra
+from tdml_assets.platform.extras import load_extra
 
 
 class S3Configuration(dg.ConfigurableResource[Any]):

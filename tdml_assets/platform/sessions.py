@@ -10,9 +10,9 @@ from typing import Any
 
 import dagster as dg
 
-from tdml_assets.core.monitoring import SESSIONS
-from tdml_assets.core.statements import render
-from tdml_assets.resources.warehouse import Database
+from tdml_assets.platform.monitoring import SESSIONS
+from tdml_assets.platform.statements import render
+from tdml_assets.platform.warehouse import Database
 
 SNAPSHOTS_TABLE = ("features", "snapshots")
 #: The sensor of ``automation/sensors.py``.

@@ -1,7 +1,7 @@
 """SQL templates: from a file under ``sql/`` and a context to one statement with bound values.
 
 Belongs here: reading templates, quoting identifiers, collecting bound values.
-Does not: SQL itself (it lives in ``sql/``), connections (``resources/warehouse.py``).
+Does not: SQL itself (it lives in ``sql/``), connections (``warehouse.py``).
 
 A template may print only what one of the filters returned:
 
@@ -23,7 +23,7 @@ from typing import Any
 
 import jinja2
 
-from tdml_assets.core.project_files import project_file
+from tdml_assets.platform.project_files import project_file
 
 _TYPE = re.compile(
     r"(VARCHAR|BOOLEAN|DOUBLE|FLOAT|BIGINT|INTEGER|SMALLINT|HUGEINT|DATE|TIMESTAMP|JSON|DECIMAL\(\d{1,2}, ?\d{1,2}\))"

@@ -2,7 +2,7 @@
 
 Belongs here: moments, quantiles, bin and level counts, the distribution and label tables, rounding, p-values and Holm's
 rule.
-Does not: what any of it means (``exploration.py``, ``drift.py``), connections, figures.
+Does not: what any of it means (``stages/exploration/analyses.py``, ``stages/drift/verdict.py``), connections, figures.
 
 Every standard deviation here is the population's. What is not finite counts as missing.
 """
@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
-from tdml_assets.core.statements import Statement, render
+from tdml_assets.platform.statements import Statement, render
 
 _NUMERIC_TYPES = frozenset(
     ("BIGINT", "BOOLEAN", "DOUBLE", "FLOAT", "HUGEINT", "INTEGER", "SMALLINT", "TINYINT", "UBIGINT", "UINTEGER")
@@ -28,7 +28,7 @@ _VALUES_AT_ONCE = 16_000_000
 
 
 class Reader(Protocol):
-    """What this module asks of an open warehouse (``resources.warehouse.Database`` is one)."""
+    """What this module asks of an open warehouse (``platform.warehouse.Database`` is one)."""
 
     def rows(self, statement: Statement) -> list[dict[str, Any]]:
         """Return all rows as dictionaries."""

@@ -1,6 +1,7 @@
 """Vector pictures as text: elements that cannot be broken out of, scales and ticks.
 
-Belongs here: escaping, shapes, scales. Does not: what is drawn (``report_figures.py``), pages (``session_report.py``).
+Belongs here: escaping, shapes, scales. Does not: what is drawn (``stages/session_report/figures.py``), pages
+(``stages/session_report/page.py``).
 
 Text given as a plain ``str`` is always escaped; only what :func:`element` made is printed as it is.
 """

@@ -1,7 +1,7 @@
 """The warehouse: a DuckDB file that is opened for the statements and always closed.
 
 Belongs here: the life of a connection, transactions, and writing by contract.
-Does not: SQL text (``sql/``), decisions (``core/``).
+Does not: SQL text (``sql/``), decisions (``stages/``).
 
 Built on dagster-duckdb's resource for its configuration. Its ``get_connection`` keeps the file lock after an exception and
 its pandas I/O manager binds columns by position and deletes before it inserts, so both are replaced here.
@@ -23,14 +23,14 @@ import pyarrow as pa
 from dagster_duckdb import DuckDBResource
 from pydantic import Field
 
-from tdml_assets.core.contracts import TableContract
-from tdml_assets.core.drawn_once import keeping
-from tdml_assets.core.monitoring import SESSIONS, TABLES
-from tdml_assets.core.statements import Statement, render
-from tdml_assets.environment import code_version
-from tdml_assets.resources.picture_folder import PictureFolder
-from tdml_assets.resources.run_lock import exclusive_run
-from tdml_assets.resources.warehouse_errors import (
+from tdml_assets.platform.contracts import TableContract
+from tdml_assets.platform.drawn_once import keeping
+from tdml_assets.platform.environment import code_version
+from tdml_assets.platform.monitoring import SESSIONS, TABLES
+from tdml_assets.platform.picture_folder import PictureFolder
+from tdml_assets.platform.run_lock import exclusive_run
+from tdml_assets.platform.statements import Statement, render
+from tdml_assets.platform.warehouse_errors import (
     WarehouseBusyError,
     busy,
     damaged_log,

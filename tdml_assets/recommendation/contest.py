@@ -1,7 +1,7 @@
 """Two recommenders on the same customers: what of the test window's purchases each failed to show.
 
 Belongs here: losses per customer of the candidate's lists as they were stored, and of the champion's. Does not: making lists,
-the bootstrap (``core/paired.py``).
+the bootstrap (``stages/evaluation/paired.py``).
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tdml_assets.core.paired import Masks, Pair
-from tdml_assets.core.recommendation.baskets import first_rows, to_baskets
-from tdml_assets.core.recommendation.metrics import Outcome
-from tdml_assets.core.recommendation.model import Recommender
+from tdml_assets.recommendation.baskets import first_rows, to_baskets
+from tdml_assets.recommendation.metrics import Outcome
+from tdml_assets.recommendation.model import Recommender
+from tdml_assets.stages.evaluation.paired import Masks, Pair
 
 #: Ranks that count, as in the metric that the judge reads.
 RANKS = 10
@@ -34,7 +34,7 @@ def missed_by(
 
     Parameters
     ----------
-    history, truth : as for :func:`~tdml_assets.core.recommendation.selection.observed_from`; products that the model does not
+    history, truth : as for :func:`~tdml_assets.recommendation.selection.observed_from`; products that the model does not
         know are no part of its baskets, and what was bought of them is missed.
     customers : who is measured; all have a history.
     sizes : (customers,) different products that each bought in the window.

@@ -1,4 +1,4 @@
-"""Figures of recommendations: from small tables to PNG bytes. Drawn like those of ``core/figures.py``."""
+"""Figures of recommendations: from small tables to PNG bytes. Drawn like those of ``platform/figures.py``."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tdml_assets.core.drawn_once import drawn_once
-from tdml_assets.core.figures import (
+from tdml_assets.platform.drawn_once import drawn_once
+from tdml_assets.platform.figures import (
     _BLUE,
     _GREY,
     _INK,

@@ -17,9 +17,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tdml_assets.core.bundles import refusing_damage
-from tdml_assets.core.recommendation.baskets import Baskets, aged, to_baskets
-from tdml_assets.core.recommendation.ranking import (
+from tdml_assets.declaration.recommendation import Recommendation
+from tdml_assets.engines.recommender import ITEM_FILE, Scorer, fit_scorer, load_scorer
+from tdml_assets.models.bundles import refusing_damage
+from tdml_assets.recommendation.baskets import Baskets, aged, to_baskets
+from tdml_assets.recommendation.ranking import (
     Blend,
     Discoveries,
     Lists,
@@ -28,8 +30,6 @@ from tdml_assets.core.recommendation.ranking import (
     repeat_scores,
     share_of_largest,
 )
-from tdml_assets.core.recommendation.settings import Recommendation
-from tdml_assets.engines.recommender import ITEM_FILE, Scorer, fit_scorer, load_scorer
 
 MODEL_FILE = "model.json"
 CATALOGUE_FILE = "catalogue.parquet"

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tdml_assets.core.recommendation.baskets import Baskets, aged
 from tdml_assets.engines.recommender import Scorer
+from tdml_assets.recommendation.baskets import Baskets, aged
 
 # Weight of popularity among products never bought: it decides where the learner has nothing to say.
 _FALLBACK_WEIGHT = 1e-3

@@ -18,11 +18,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tdml_assets.core.realised import MISSED, interval_metrics
-from tdml_assets.core.recommendation.baskets import Baskets, to_baskets
-from tdml_assets.core.recommendation.metrics import Metrics, Outcome, list_metrics
-from tdml_assets.core.recommendation.model import POPULAR, Choice, History, Recommender, fit, history_from
-from tdml_assets.core.recommendation.ranking import (
+from tdml_assets.declaration.recommendation import Recommendation
+from tdml_assets.engines.protocol import Tier
+from tdml_assets.engines.recommender import bytes_needed
+from tdml_assets.recommendation.baskets import Baskets, to_baskets
+from tdml_assets.recommendation.metrics import Metrics, Outcome, list_metrics
+from tdml_assets.recommendation.model import POPULAR, Choice, History, Recommender, fit, history_from
+from tdml_assets.recommendation.ranking import (
     Blend,
     Lists,
     compose,
@@ -30,9 +32,7 @@ from tdml_assets.core.recommendation.ranking import (
     repeat_scores,
     share_of_largest,
 )
-from tdml_assets.core.recommendation.settings import Recommendation
-from tdml_assets.engines.protocol import Tier
-from tdml_assets.engines.recommender import bytes_needed
+from tdml_assets.stages.realised.verdict import MISSED, interval_metrics
 
 _CHOSEN_AT = 10
 # Python, libraries, Arrow tables of one window; one batch of dense scores.
@@ -67,7 +67,7 @@ def observed_from(history: pa.Table, truth: pa.Table) -> Observed:
 
     Parameters
     ----------
-    history : as for :func:`~tdml_assets.core.recommendation.model.history_from`.
+    history : as for :func:`~tdml_assets.recommendation.model.history_from`.
     truth : customer_id, product_id, one row per pair, all rows of a customer one after another; what is not in ``history``
         is left out.
     """

@@ -13,11 +13,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.recommendation.metrics import Outcome
-from tdml_assets.core.recommendation.ranking import Lists
-from tdml_assets.core.recommendation.selection import Measured
-from tdml_assets.core.training_table import TooFewRowsError
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.recommendation.metrics import Outcome
+from tdml_assets.recommendation.ranking import Lists
+from tdml_assets.recommendation.selection import Measured
+from tdml_assets.stages.training_table.table import TooFewRowsError
 
 REPEAT, DISCOVER = "repeat", "discover"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from tdml_assets.core.snapshots import HistoryTooShortError
+from tdml_assets.stages.features.snapshots import HistoryTooShortError
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ same release of numpy, which may change a distribution's stream between releases
 
 Belongs here: `settings` (what is asked for), `season` (when people buy), `process` (who buys what), `events` (page
 views and e-mail), `feed` (faults of delivery), `simulator` (tables), `oracle` (what the truth says about the future).
-Does not belong here: files (`tdml_assets.sample`).
+Does not belong here: files (`tdml_assets.simulation.sample`).
 """
 
-from tdml_assets.core.simulation.oracle import expected_spend
-from tdml_assets.core.simulation.settings import BrokenFeed, PopulationChange, PriceChange, SimulationSettings
-from tdml_assets.core.simulation.simulator import BLOCK_CUSTOMERS, Simulation, simulate, simulate_blocks
+from tdml_assets.simulation.oracle import expected_spend
+from tdml_assets.simulation.settings import BrokenFeed, PopulationChange, PriceChange, SimulationSettings
+from tdml_assets.simulation.simulator import BLOCK_CUSTOMERS, Simulation, simulate, simulate_blocks
 
 __all__ = [
     "BLOCK_CUSTOMERS",

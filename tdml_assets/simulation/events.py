@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import numpy as np
 
-from tdml_assets.core.simulation.process import (
+from tdml_assets.simulation.process import (
     CATEGORIES,
     SECONDS_PER_DAY,
     Catalogue,
@@ -22,8 +22,8 @@ from tdml_assets.core.simulation.process import (
     Stream,
     stream,
 )
-from tdml_assets.core.simulation.season import DAYS_PER_YEAR, Season
-from tdml_assets.core.simulation.settings import SimulationSettings
+from tdml_assets.simulation.season import DAYS_PER_YEAR, Season
+from tdml_assets.simulation.settings import SimulationSettings
 
 BEFORE_ORDER_SHARE = 0.6
 BROWSING_LEAD_DAYS = 2.0

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import pyarrow as pa
 
-from tdml_assets.core.simulation.settings import BrokenFeed
+from tdml_assets.simulation.settings import BrokenFeed
 
 ABSURD_PRICE = 9_999_999_999.0
 FUTURE_YEARS = 100

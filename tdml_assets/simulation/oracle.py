@@ -10,9 +10,9 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 
-from tdml_assets.core.simulation.process import SECONDS_PER_DAY, Ints, returned_value_share, seconds_at
-from tdml_assets.core.simulation.season import Floats, day_multipliers
-from tdml_assets.core.simulation.settings import SimulationSettings
+from tdml_assets.simulation.process import SECONDS_PER_DAY, Ints, returned_value_share, seconds_at
+from tdml_assets.simulation.season import Floats, day_multipliers
+from tdml_assets.simulation.settings import SimulationSettings
 
 
 def expected_spend(

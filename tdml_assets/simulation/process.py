@@ -16,8 +16,8 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from tdml_assets.core.simulation.season import DAYS_PER_YEAR, Floats, Season
-from tdml_assets.core.simulation.settings import Category, SimulationSettings
+from tdml_assets.simulation.season import DAYS_PER_YEAR, Floats, Season
+from tdml_assets.simulation.settings import Category, SimulationSettings
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]

@@ -1,9 +1,9 @@
 """Sample data on disk: a simulation written as the files a marketing team would have.
 
 Belongs here: file formats, atomic replacement, reuse of a sample that is already there, the command line.
-Does not belong here: how customers behave (`tdml_assets.core.simulation`) and what a loader makes of the files.
+Does not belong here: how customers behave (`tdml_assets.simulation`) and what a loader makes of the files.
 
-    python -m tdml_assets.sample --customers 20000 --out data/sample
+    python -m tdml_assets.simulation.sample --customers 20000 --out data/sample
 """
 
 import argparse
@@ -18,10 +18,10 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field
 
-from tdml_assets.core.simulation import Simulation, SimulationSettings, simulate_blocks
-from tdml_assets.core.simulation.feed import draw_dirty_rows
-from tdml_assets.core.simulation.process import Stream, stream
-from tdml_assets.core.simulation.simulator import (
+from tdml_assets.simulation import Simulation, SimulationSettings, simulate_blocks
+from tdml_assets.simulation.feed import draw_dirty_rows
+from tdml_assets.simulation.process import Stream, stream
+from tdml_assets.simulation.simulator import (
     CUSTOMERS_SCHEMA,
     EMAIL_EVENTS_SCHEMA,
     ORDERS_SCHEMA,
@@ -206,7 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Command line: write a sample and print what it holds."""
     defaults = SimulationSettings()
     parser = argparse.ArgumentParser(
-        prog="python -m tdml_assets.sample", description="Write simulated orders to files."
+        prog="python -m tdml_assets.simulation.sample", description="Write simulated orders to files."
     )
     parser.add_argument("--out", type=Path, required=True, help="folder to write (replaced if it holds another sample)")
     parser.add_argument("--customers", type=int, default=defaults.customers, help="customers (default %(default)s)")

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from tdml_assets.core.simulation.settings import SimulationSettings
+from tdml_assets.simulation.settings import SimulationSettings
 
 Floats = NDArray[np.float64]
 

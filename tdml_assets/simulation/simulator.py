@@ -1,7 +1,7 @@
 """Blocks of customers put together: from settings to Arrow tables.
 
 Belongs here: the tables and their schemas, the order in which a block is drawn, ids.
-Does not belong here: the draws themselves (`process`, `events`) and files (`tdml_assets.sample`).
+Does not belong here: the draws themselves (`process`, `events`) and files (`tdml_assets.simulation.sample`).
 """
 
 from collections.abc import Iterator
@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tdml_assets.core.simulation import events, process
-from tdml_assets.core.simulation.feed import break_feed
-from tdml_assets.core.simulation.process import CATEGORIES, SECONDS_PER_DAY, Ints, Stream
-from tdml_assets.core.simulation.season import Season
-from tdml_assets.core.simulation.settings import SimulationSettings
+from tdml_assets.simulation import events, process
+from tdml_assets.simulation.feed import break_feed
+from tdml_assets.simulation.process import CATEGORIES, SECONDS_PER_DAY, Ints, Stream
+from tdml_assets.simulation.season import Season
+from tdml_assets.simulation.settings import SimulationSettings
 
 BLOCK_CUSTOMERS = 100_000
 

@@ -1,7 +1,7 @@
 """What an earlier session computed from the same is taken over: its rows, its metadata, its checks.
 
 Belongs here: deciding that nothing has to be computed, copying the session's rows, telling Dagster again what was told then.
-Does not: what an identity is (``core/reuse.py``).
+Does not: what an identity is (``platform/reuse.py``).
 
 A stage is taken over only if code, libraries, specification, settings and every row it reads are those of then, and every row
 and model it left is still in place, by content. What it left is remembered behind the stage, in a transaction of its own: a stage
@@ -20,16 +20,16 @@ from typing import Any
 
 import dagster as dg
 
-from tdml_assets.assets.sessions import find_session, record_session, session_id_of
-from tdml_assets.core.bundles import BundleDamagedError
-from tdml_assets.core.contracts import TableContract
-from tdml_assets.core.reuse import OF_SESSION, hash_of, identity_of, may_be_taken_over, results_contract
-from tdml_assets.core.statements import render
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.environment import code_of_stages, library_versions, machine
-from tdml_assets.resources.model_record import recorded_versions
-from tdml_assets.resources.model_store import ModelStore
-from tdml_assets.resources.warehouse import Database, Warehouse
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.models.bundles import BundleDamagedError
+from tdml_assets.models.record import recorded_versions
+from tdml_assets.models.store import ModelStore
+from tdml_assets.platform.contracts import TableContract
+from tdml_assets.platform.environment import code_of_stages, library_versions, machine
+from tdml_assets.platform.reuse import OF_SESSION, hash_of, identity_of, may_be_taken_over, results_contract
+from tdml_assets.platform.sessions import find_session, record_session, session_id_of
+from tdml_assets.platform.statements import render
+from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.settings import Settings
 
 #: Metadata of a stage that was taken over: the session that computed it.

@@ -6,20 +6,39 @@ from collections.abc import Callable, Sequence
 
 import dagster as dg
 
-from tdml_assets.assets.drift import build_drift
-from tdml_assets.assets.exploration import build_exploration
-from tdml_assets.assets.model import build_model
-from tdml_assets.assets.pages import LATEST
-from tdml_assets.assets.predictions import build_predictions
-from tdml_assets.assets.prepared import build_preparation
-from tdml_assets.assets.realised import build_realised
-from tdml_assets.assets.recommendation import build_recommendation_definitions
-from tdml_assets.assets.session_report import build_session_report
-from tdml_assets.assets.training_table import build_training_table
-from tdml_assets.assets.triage import build_triage
-from tdml_assets.core.tasks import foresight_of
-from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.platform.report_paths import LATEST
 from tdml_assets.settings import Settings
+from tdml_assets.stages.drift.asset import build_drift
+from tdml_assets.stages.drift.recommendation_asset import build_recommendation_drift
+from tdml_assets.stages.exploration.asset import build_exploration
+from tdml_assets.stages.exploration.recommendation_asset import build_recommendation_exploration
+from tdml_assets.stages.predictions.asset import build_predictions
+from tdml_assets.stages.predictions.recommendation_asset import build_recommendation_predictions
+from tdml_assets.stages.preparation.asset import build_preparation
+from tdml_assets.stages.realised.asset import build_realised
+from tdml_assets.stages.session_report.asset import build_session_report
+from tdml_assets.stages.training.asset import build_model
+from tdml_assets.stages.training.recommendation_asset import build_recommendation_model
+from tdml_assets.stages.training_table.asset import build_training_table
+from tdml_assets.stages.training_table.recommendation_asset import build_recommendation_training_table
+from tdml_assets.stages.triage.asset import build_triage
+from tdml_assets.tasks import foresight_of
+
+
+def build_recommendation_scoring(spec: WorkflowSpec, settings: Settings) -> list[dg.AssetsDefinition]:
+    """Predictions and drift of one recommendation workflow."""
+    return [build_recommendation_predictions(spec, settings), build_recommendation_drift(spec)]
+
+
+def build_recommendation_definitions(spec: WorkflowSpec, settings: Settings) -> list[dg.AssetsDefinition]:
+    """The assets of one recommendation workflow, in order."""
+    return [
+        build_recommendation_training_table(spec),
+        build_recommendation_exploration(spec),
+        *build_recommendation_model(spec, settings),
+        *build_recommendation_scoring(spec, settings),
+    ]
 
 
 def build_one_row_per_customer(spec: WorkflowSpec, settings: Settings) -> list[dg.AssetsDefinition]:

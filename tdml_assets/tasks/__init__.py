@@ -1,7 +1,7 @@
 """What differs between tasks: one module a task, behind one protocol.
 
 Belongs here: the protocol and the choice by name. Does not: what all tasks share (the stages), learners (``engines/``).
-Recommendation has no row per customer to learn from, so it has stages of its own (``core/recommendation/``).
+Recommendation has no row per customer to learn from, so it has stages of its own (``recommendation/``).
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
-from tdml_assets.core.contracts import TableContract
-from tdml_assets.core.evaluation import Evaluation, Metrics
-from tdml_assets.core.paired import Loss
-from tdml_assets.core.preparation import Parameters
-from tdml_assets.core.realised import MainError
-from tdml_assets.core.snapshots import SnapshotPlan, SplitPlan
-from tdml_assets.core.statements import Statement, render
-from tdml_assets.core.statistics import Reader
-from tdml_assets.core.training import Candidate
-from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.platform.contracts import TableContract
+from tdml_assets.platform.statements import Statement, render
+from tdml_assets.platform.statistics import Reader
+from tdml_assets.stages.evaluation.measures import Evaluation, Metrics
+from tdml_assets.stages.evaluation.paired import Loss
+from tdml_assets.stages.features.snapshots import SnapshotPlan, SplitPlan
+from tdml_assets.stages.preparation.parameters import Parameters
+from tdml_assets.stages.realised.verdict import MainError
+from tdml_assets.stages.training.fit import Candidate
 
 if TYPE_CHECKING:
-    from tdml_assets.resources.warehouse import Database
+    from tdml_assets.platform.warehouse import Database
 
 #: Reads the champion's files; empty where there is none.
 Previous = Callable[[], Mapping[str, bytes]]
-_MODULES = {name: f"tdml_assets.core.tasks.{name}" for name in ("regression", "classification", "clustering")}
+_MODULES = {name: f"tdml_assets.tasks.{name}" for name in ("regression", "classification", "clustering")}
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ class Foresight(Protocol):
 
 def foresight_of(spec: WorkflowSpec) -> Foresight | None:
     """What the task of a workflow foretells; None where it foretells nothing."""
-    found: Foresight | None = getattr(import_module(f"tdml_assets.core.tasks.{spec.task}"), "FORESIGHT", None)
+    found: Foresight | None = getattr(import_module(f"tdml_assets.tasks.{spec.task}"), "FORESIGHT", None)
     return found
 
 
@@ -178,7 +178,7 @@ def why_off(spec: WorkflowSpec, mapped: Collection[str]) -> str | None:
     mapped : columns of ``raw.orders`` that the source is mapped onto.
     """
     judge: Callable[[Collection[str]], str | None] | None
-    judge = getattr(import_module(f"tdml_assets.core.tasks.{spec.task}"), "why_off", None)
+    judge = getattr(import_module(f"tdml_assets.tasks.{spec.task}"), "why_off", None)
     return None if judge is None else judge(mapped)
 
 

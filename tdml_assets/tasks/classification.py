@@ -9,8 +9,21 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tdml_assets.core import figures_classification as figures
-from tdml_assets.core.classification import (
+from tdml_assets.declaration.targets import words_of
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.platform.classification_metrics import reliability_table
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.statements import Statement, render
+from tdml_assets.platform.statistics import Reader, label_stats
+from tdml_assets.stages.evaluation.measures import Evaluation, Metrics
+from tdml_assets.stages.evaluation.paired import Loss, log_loss
+from tdml_assets.stages.predictions.contracts import contract_with
+from tdml_assets.stages.realised.verdict import Floats, MainError, interval_metrics
+from tdml_assets.stages.training_table.table import check_sizes
+from tdml_assets.tasks import Foresight, Measured, Shown, sample_of
+from tdml_assets.tasks.labelled import Labelled
+from tdml_assets.tasks.parts import figures_classification as figures
+from tdml_assets.tasks.parts.classification import (
     ClassCounts,
     decile_rows,
     eligibility,
@@ -20,20 +33,7 @@ from tdml_assets.core.classification import (
     naive_direction,
     with_lift,
 )
-from tdml_assets.core.classification_metrics import reliability_table
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.evaluation import Evaluation, Metrics
-from tdml_assets.core.paired import Loss, log_loss
-from tdml_assets.core.predictions import contract_with
-from tdml_assets.core.realised import Floats, MainError, interval_metrics
-from tdml_assets.core.statements import Statement, render
-from tdml_assets.core.statistics import Reader, label_stats
-from tdml_assets.core.targets import words_of
-from tdml_assets.core.tasks import Foresight, Measured, Shown, sample_of
-from tdml_assets.core.tasks.labelled import Labelled
-from tdml_assets.core.telling import Measure, Telling
-from tdml_assets.core.training_table import check_sizes
-from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.tasks.telling import Measure, Telling
 
 #: Scores nobody has to train for: column of the features, by the name its measures are kept under.
 _NAIVE = {"recency": "days_since_last_order", "orders": "total_orders"}
@@ -47,7 +47,7 @@ def _losses(happened: Floats, probability: Floats) -> tuple[Floats, Floats]:
 
 
 class Classification(Labelled):
-    """See :class:`~tdml_assets.core.tasks.Task`."""
+    """See :class:`~tdml_assets.tasks.Task`."""
 
     name = "classification"
     prediction = "probability"

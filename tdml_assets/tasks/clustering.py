@@ -10,28 +10,28 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pyarrow as pa
 
-from tdml_assets.core import figures_clustering as figures
-from tdml_assets.core.cluster_profile import cluster_profile, cluster_sizes, match_labels
-from tdml_assets.core.cluster_quality import evaluate_clusters
-from tdml_assets.core.clustering import may_be_promoted_clustering
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.evaluation import Evaluation, Metrics
-from tdml_assets.core.features import FEATURES_TABLE, choose_features, features_table
-from tdml_assets.core.predictions import contract_with
-from tdml_assets.core.preparation import PREPARATION_FILE, Parameters
-from tdml_assets.core.segment_names import name_segments, names_contract
-from tdml_assets.core.snapshots import SnapshotPlan, SplitPlan
-from tdml_assets.core.statements import Statement, render
-from tdml_assets.core.statistics import Reader, label_stats
-from tdml_assets.core.tasks import Measured, Previous, Shown
-from tdml_assets.core.telling import Measure, Telling
-from tdml_assets.core.training import Candidate, features_of
-from tdml_assets.core.training_table import check_sizes
-from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.engines.cluster_profile import cluster_profile, cluster_sizes, match_labels
+from tdml_assets.engines.cluster_quality import evaluate_clusters
 from tdml_assets.engines.kmeans_model import MODEL_FILE, KMeansModel, load_model
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.statements import Statement, render
+from tdml_assets.platform.statistics import Reader, label_stats
+from tdml_assets.stages.evaluation.measures import Evaluation, Metrics
+from tdml_assets.stages.features.columns import FEATURES_TABLE, choose_features, features_table
+from tdml_assets.stages.features.snapshots import SnapshotPlan, SplitPlan
+from tdml_assets.stages.predictions.contracts import contract_with
+from tdml_assets.stages.preparation.parameters import PREPARATION_FILE, Parameters
+from tdml_assets.stages.training.fit import Candidate, features_of
+from tdml_assets.stages.training_table.table import check_sizes
+from tdml_assets.tasks import Measured, Previous, Shown
+from tdml_assets.tasks.parts import figures_clustering as figures
+from tdml_assets.tasks.parts.clustering import may_be_promoted_clustering
+from tdml_assets.tasks.parts.segment_names import name_segments, names_contract
+from tdml_assets.tasks.telling import Measure, Telling
 
 if TYPE_CHECKING:
-    from tdml_assets.resources.warehouse import Database
+    from tdml_assets.platform.warehouse import Database
 
 _RFM = (
     Column("rfm_segment", "VARCHAR", "One of ten named segments, by recency, frequency and monetary value."),
@@ -47,7 +47,7 @@ _TOLD = 4
 
 
 class Clustering:
-    """See :class:`~tdml_assets.core.tasks.Task`."""
+    """See :class:`~tdml_assets.tasks.Task`."""
 
     name = "clustering"
     prediction = "cluster"

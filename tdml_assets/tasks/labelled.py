@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from tdml_assets.core.contracts import TableContract
-from tdml_assets.core.evaluation import Metrics
-from tdml_assets.core.features import FEATURES_TABLE
-from tdml_assets.core.preparation import Parameters
-from tdml_assets.core.realised import history_contract
-from tdml_assets.core.snapshots import SnapshotPlan, SplitPlan, plan_split
-from tdml_assets.core.statements import Statement, render
-from tdml_assets.core.statistics import Reader
-from tdml_assets.core.tasks import Previous
-from tdml_assets.core.training import Candidate
-from tdml_assets.core.training_table import observation, roles_of
-from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.platform.contracts import TableContract
+from tdml_assets.platform.statements import Statement, render
+from tdml_assets.platform.statistics import Reader
+from tdml_assets.stages.evaluation.measures import Metrics
+from tdml_assets.stages.features.columns import FEATURES_TABLE
+from tdml_assets.stages.features.snapshots import SnapshotPlan, SplitPlan, plan_split
+from tdml_assets.stages.preparation.parameters import Parameters
+from tdml_assets.stages.realised.verdict import history_contract
+from tdml_assets.stages.training.fit import Candidate
+from tdml_assets.stages.training_table.table import observation, roles_of
+from tdml_assets.tasks import Previous
 
 if TYPE_CHECKING:
-    from tdml_assets.resources.warehouse import Database
+    from tdml_assets.platform.warehouse import Database
 
 
 class Labelled:

@@ -1,4 +1,4 @@
-"""Recommendation: which products a customer buys next, ranked. Its stages are its own (``core/recommendation/``)."""
+"""Recommendation: which products a customer buys next, ranked. Its stages are its own (``recommendation/``)."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from tdml_assets.core.contracts import TableContract
-from tdml_assets.core.evaluation import Metrics
-from tdml_assets.core.product_names import product_label
-from tdml_assets.core.realised import MISSED, list_history_contract
-from tdml_assets.core.recommendation.settings import why_off
-from tdml_assets.core.statements import Statement, render
-from tdml_assets.core.statistics import Reader
-from tdml_assets.core.tasks import Foresight
-from tdml_assets.core.telling import Measure, Telling
-from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.platform.contracts import TableContract
+from tdml_assets.platform.statements import Statement, render
+from tdml_assets.platform.statistics import Reader
+from tdml_assets.recommendation.eligibility import why_off
+from tdml_assets.recommendation.product_names import product_label
+from tdml_assets.stages.evaluation.measures import Metrics
+from tdml_assets.stages.realised.verdict import MISSED, list_history_contract
+from tdml_assets.tasks import Foresight
+from tdml_assets.tasks.telling import Measure, Telling
 
 __all__ = ["FORESIGHT", "TELLING", "why_off"]
 
@@ -23,7 +23,7 @@ _TOLD_PRODUCTS = 3
 
 
 class Foretold:
-    """See :class:`~tdml_assets.core.tasks.Foresight`."""
+    """See :class:`~tdml_assets.tasks.Foresight`."""
 
     error = MISSED
 
@@ -39,8 +39,8 @@ class Foretold:
     def measure(self, reader: Reader, spec: WorkflowSpec, day: date, train: Metrics) -> Metrics:  # noqa: ARG002
         """Measure lists against what was bought, over customers who bought something known by then."""
         # Half a second of libraries that whoever only asks for a task is spared.
-        from tdml_assets.core.recommendation.metrics import list_metrics
-        from tdml_assets.core.recommendation.tables import outcome_from
+        from tdml_assets.recommendation.metrics import list_metrics
+        from tdml_assets.recommendation.tables import outcome_from
 
         days = {"day": day, "as_of": day + timedelta(days=spec.target.horizon_days)}
         goods = {"include": spec.recommendation.include, "exclude": spec.recommendation.exclude}
@@ -83,7 +83,7 @@ def _tell(reader: Reader, table: Sequence[str], session_id: str) -> list[tuple[s
 def _product_names(reader: Reader, table: Sequence[str], session_id: str) -> dict[str, str]:
     if "product_name" not in reader.columns(table):
         return {}
-    rows = reader.rows(render("report/product_names", table=table, session_id=session_id))
+    rows = reader.rows(render("session_report/product_names", table=table, session_id=session_id))
     return {row["product_id"]: product_label(row["product_id"], row["product_name"]) for row in rows}
 
 

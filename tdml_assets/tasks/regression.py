@@ -8,20 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from tdml_assets.core import figures
-from tdml_assets.core.contracts import TableContract
-from tdml_assets.core.evaluation import Evaluation, Metrics, beside_naive, evaluate, may_be_promoted
-from tdml_assets.core.paired import Loss, absolute_error
-from tdml_assets.core.predictions import ABOVE, BELOW, predictions_contract
-from tdml_assets.core.realised import Floats, MainError, interval_metrics
-from tdml_assets.core.statements import Statement, render
-from tdml_assets.core.statistics import Reader
-from tdml_assets.core.targets import words_of
-from tdml_assets.core.tasks import Foresight, Measured, Shown, sample_of
-from tdml_assets.core.tasks.labelled import Labelled
-from tdml_assets.core.telling import Measure, Telling
-from tdml_assets.core.training_table import check_sizes
-from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.declaration.targets import words_of
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.platform import figures
+from tdml_assets.platform.contracts import TableContract
+from tdml_assets.platform.statements import Statement, render
+from tdml_assets.platform.statistics import Reader
+from tdml_assets.stages.evaluation.measures import Evaluation, Metrics, beside_naive, evaluate, may_be_promoted
+from tdml_assets.stages.evaluation.paired import Loss, absolute_error
+from tdml_assets.stages.predictions.contracts import ABOVE, BELOW, predictions_contract
+from tdml_assets.stages.realised.verdict import Floats, MainError, interval_metrics
+from tdml_assets.stages.training_table.table import check_sizes
+from tdml_assets.tasks import Foresight, Measured, Shown, sample_of
+from tdml_assets.tasks.labelled import Labelled
+from tdml_assets.tasks.telling import Measure, Telling
 
 
 def _losses(target: Floats, predicted: Floats) -> tuple[Floats, Floats]:
@@ -29,7 +29,7 @@ def _losses(target: Floats, predicted: Floats) -> tuple[Floats, Floats]:
 
 
 class Regression(Labelled):
-    """See :class:`~tdml_assets.core.tasks.Task`."""
+    """See :class:`~tdml_assets.tasks.Task`."""
 
     name = "regression"
     prediction = "predicted_target"

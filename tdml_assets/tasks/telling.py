@@ -1,7 +1,7 @@
 """How the figures of a task are told to a person: which measures, in which words, beside which naive forecast.
 
-Belongs here: the words' types and the comparison. Does not: which words a task uses (its module in ``core/tasks/``), layout
-(``core/summary.py``).
+Belongs here: the words' types and the comparison. Does not: which words a task uses (its module in ``tasks/``), layout
+(``commands/summary.py``).
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Literal
 
-from tdml_assets.core.statistics import Reader
-from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.platform.statistics import Reader
 
 Form = Literal["money", "score", "share", "count"]
 Better = Literal["higher", "lower", "nearer 0"]
@@ -89,7 +89,7 @@ class Telling:
 
 def telling_of(task: str) -> Telling:
     """How a task is told."""
-    found: Telling = import_module(f"tdml_assets.core.tasks.{task}").TELLING
+    found: Telling = import_module(f"tdml_assets.tasks.{task}").TELLING
     return found
 
 

@@ -29,8 +29,8 @@ from pathlib import Path
 import dagster as dg
 from tdml_assets.automation.jobs import build_jobs, training_job_name
 from tdml_assets.automation.sensors import build_sensors
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.resources.model_store import ModelStore
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.models.store import ModelStore
 
 specs = [WorkflowSpec(name="cltv")]
 jobs = [job for job in build_jobs(specs) if job.name == training_job_name("cltv")]

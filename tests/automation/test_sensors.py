@@ -10,18 +10,18 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from tdml_assets.assets.triage import _metadata
 from tdml_assets.automation.jobs import SCORING_JOB, build_jobs, training_job_name
 from tdml_assets.automation.schedules import build_schedules
 from tdml_assets.automation.sensors import build_sensors
-from tdml_assets.core.bundles import BundleDamagedError, Manifest, ModelFeature, describe_files, version_name
-from tdml_assets.core.episodes import fold
-from tdml_assets.core.monitor import Monitor
-from tdml_assets.core.targets import Target
-from tdml_assets.core.triage import Cause, DecisionName, Finding
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.resources.bundle_store import BundleStore
-from tdml_assets.resources.model_store import ModelStore
+from tdml_assets.declaration.monitor import Monitor
+from tdml_assets.declaration.targets import Target
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.models.bundle_store import BundleStore
+from tdml_assets.models.bundles import BundleDamagedError, Manifest, ModelFeature, describe_files, version_name
+from tdml_assets.models.store import ModelStore
+from tdml_assets.stages.triage.asset import _metadata
+from tdml_assets.stages.triage.decision import Cause, DecisionName, Finding
+from tdml_assets.stages.triage.episodes import fold
 
 SPEC = WorkflowSpec(name="cltv", monitor=Monitor(cool_down_days=7), schedule="0 5 * * 1")
 MOVED = "total_spend (average 100 -> 125, PSI 0.50) moved far, in 2 sessions in a row."

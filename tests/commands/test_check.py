@@ -17,10 +17,10 @@ import typer
 import yaml
 from typer.testing import CliRunner
 
-from tdml_assets.cli import app
+from tdml_assets.commands.app import app
 from tdml_assets.commands.check import look_before_run
-from tdml_assets.core.preflight import OrderFacts, outlook_of
-from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.commands.preflight import OrderFacts, outlook_of
+from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.settings import Settings, SettingsError, load_settings
 from tests.messy_shop import HEADER, SETTINGS, write_messy_shop
 
@@ -254,7 +254,7 @@ def test_a_horizon_longer_than_the_history_is_noted_before_a_run(
 def test_large_files_are_judged_by_their_first_rows(
     shop: Shop, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tdml_assets.resources.trial_load.WHOLE_BYTES", 1_000)
+    monkeypatch.setattr("tdml_assets.commands.trial_load.WHOLE_BYTES", 1_000)
     write_messy_shop(shop.folder / "orders.csv", customers=100)
     assert "tdml-assets check reads every row" in shop.noted(capsys)
     month_first(shop)

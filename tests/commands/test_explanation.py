@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.explanation import (
+from tdml_assets.commands.explanation import (
     Explanation,
     Move,
     WorkflowExplanation,
@@ -19,9 +18,10 @@ from tdml_assets.core.explanation import (
     render_explanation,
     similar_ids,
 )
-from tdml_assets.core.monitoring import SESSIONS
-from tdml_assets.core.raw_contracts import ORDERS
-from tdml_assets.resources.warehouse import Warehouse
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.monitoring import SESSIONS
+from tdml_assets.platform.warehouse import Warehouse
+from tdml_assets.stages.raw.contracts import ORDERS
 
 MAY, JUNE = date(2026, 5, 31), date(2026, 6, 30)
 

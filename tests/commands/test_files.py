@@ -13,11 +13,11 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from tdml_assets.cli import app
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.raw_contracts import LOADS, REJECTED_ROWS
-from tdml_assets.resources.platform import build_warehouse
+from tdml_assets.commands.app import app
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.resources import build_warehouse
 from tdml_assets.settings import load_settings
+from tdml_assets.stages.raw.contracts import LOADS, REJECTED_ROWS
 
 Run = Callable[..., Result]
 ATTRIBUTES = TableContract(

@@ -13,7 +13,7 @@ import yaml
 from click.testing import Result
 from typer.testing import CliRunner
 
-from tdml_assets.cli import app
+from tdml_assets.commands.app import app
 from tdml_assets.settings import load_settings
 
 Run = Callable[..., Result]

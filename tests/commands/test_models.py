@@ -10,12 +10,12 @@ import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
-from tdml_assets import cli_models
-from tdml_assets.core.bundles import Manifest, ModelFeature, describe_files, version_name
-from tdml_assets.resources.bundle_store import BundleStore
-from tdml_assets.resources.model_record import record_version
-from tdml_assets.resources.model_store import ModelStore
-from tdml_assets.resources.warehouse import Warehouse
+from tdml_assets.commands import models as cli_models
+from tdml_assets.models.bundle_store import BundleStore
+from tdml_assets.models.bundles import Manifest, ModelFeature, describe_files, version_name
+from tdml_assets.models.record import record_version
+from tdml_assets.models.store import ModelStore
+from tdml_assets.platform.warehouse import Warehouse
 
 FILES = {"amount.json": b"{}"}
 Run = Callable[..., Result]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tdml_assets.progress import REPORT, Progress, error_text, last_error, run_with_progress
+from tdml_assets.commands.progress import REPORT, Progress, error_text, last_error, run_with_progress
 
 HEAD = "2026-01-02 03:04:05 +0000 - dagster - DEBUG - __ASSET_JOB - 079b5a46-aa28-46cb-8349-73eb202d1bc0 - "
 
@@ -95,7 +95,7 @@ FAILURE = """Execution of step "cltv__model" failed.
 
 dagster._core.errors.DagsterExecutionStepExecutionError: Error occurred while executing op "cltv__model"::
 
-tdml_assets.core.training.TooFewRowsError: the training split has 3 rows, 50 are needed: widen the horizon
+tdml_assets.stages.training.fit.TooFewRowsError: the training split has 3 rows, 50 are needed: widen the horizon
 or load more orders
 
 Stack Trace:
@@ -136,7 +136,7 @@ def test_an_error_wrapped_only_by_dagster_is_taken_from_its_cause() -> None:
         "Execution failed.\n\n"
         'dagster._core.errors.DagsterExecutionLoadInputError: Error occurred while loading "x":\n\n'
         "Stack Trace:\n  File x\n\nThe above exception was caused by the following exception:\n"
-        "tdml_assets.resources.warehouse.WarehouseBusyError: held by PID 7: let it finish\n\nStack Trace:\n  File y\n"
+        "tdml_assets.platform.warehouse.WarehouseBusyError: held by PID 7: let it finish\n\nStack Trace:\n  File y\n"
     )
     assert error_text(body) == "WarehouseBusyError: held by PID 7: let it finish"
 
@@ -347,7 +347,7 @@ def test_a_missing_program_is_an_error_and_not_a_silent_success(tmp_path: Path) 
 PARENT = """
 import sys
 from pathlib import Path
-from tdml_assets.progress import run_with_progress
+from tdml_assets.commands.progress import run_with_progress
 sys.exit(run_with_progress([sys.executable, "-c", sys.argv[1]], Path(sys.argv[2])))
 """
 POLITE = """

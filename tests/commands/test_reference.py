@@ -12,8 +12,8 @@ import yaml
 from pydantic import TypeAdapter
 
 from tdml_assets.commands.reference import reference_files
-from tdml_assets.core import sources as declared
-from tdml_assets.core.settings_reference import documented_keys, example_of, settings_schema
+from tdml_assets.commands.settings_reference import documented_keys, example_of, settings_schema
+from tdml_assets.declaration import sources as declared
 from tdml_assets.settings import Settings
 from tests.messy_shop import SETTINGS
 

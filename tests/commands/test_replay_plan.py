@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tdml_assets.core.replay import Every, Step, every_of, heading, ledger_lines, line_of, replay_dates, why_stopped
+from tdml_assets.commands.replay_plan import (
+    Every,
+    Step,
+    every_of,
+    heading,
+    ledger_lines,
+    line_of,
+    replay_dates,
+    why_stopped,
+)
 
 MONTH = Every(months=1)
 

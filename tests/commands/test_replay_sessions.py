@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from tdml_assets.cli_replay import replay
-from tdml_assets.core.monitoring import MODEL_METRICS, SESSIONS, TRIAGE
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.replay import ReplayRefusedError, read_step, run_replay, session_environment
-from tdml_assets.resources.platform import build_warehouse
+from tdml_assets.commands.replay import replay
+from tdml_assets.commands.replay_sessions import ReplayRefusedError, read_step, run_replay, session_environment
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.platform.monitoring import MODEL_METRICS, SESSIONS, TRIAGE
+from tdml_assets.platform.resources import build_warehouse
 from tdml_assets.settings import Settings, load_settings
 
 DAY = date(2011, 3, 31)

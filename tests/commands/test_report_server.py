@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tdml_assets.report_server import make_server
+from tdml_assets.commands.report_server import make_server
 from tdml_assets.settings import Settings
 
 

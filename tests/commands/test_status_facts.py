@@ -6,9 +6,7 @@ from typing import Any
 
 import pytest
 
-from tdml_assets.core.monitoring import DRIFT_EPISODES, GATE, SESSIONS, TRIAGE
-from tdml_assets.core.outcome import OUTCOMES
-from tdml_assets.core.status import (
+from tdml_assets.commands.status_facts import (
     ModelStatus,
     Recorded,
     Status,
@@ -17,7 +15,9 @@ from tdml_assets.core.status import (
     render_status,
     workflow_status,
 )
-from tdml_assets.resources.warehouse import Warehouse
+from tdml_assets.platform.monitoring import DRIFT_EPISODES, GATE, SESSIONS, TRIAGE
+from tdml_assets.platform.outcome import OUTCOMES
+from tdml_assets.platform.warehouse import Warehouse
 
 DAY, NOW = date(2026, 6, 30), datetime(2026, 7, 2, 9)  # noqa: DTZ001 - naive UTC, as everywhere
 MODEL = ModelStatus(2, "2026-06-30-45cd255edacf", datetime(2026, 6, 1, 3))  # noqa: DTZ001

@@ -10,11 +10,7 @@ from typing import Any
 
 import pytest
 
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.monitoring import CALIBRATION, DRIFT, MODEL_METRICS, SESSIONS
-from tdml_assets.core.outcome import Outcome
-from tdml_assets.core.raw_contracts import LOADS, ORDERS, REJECTED_ROWS
-from tdml_assets.core.summary import (
+from tdml_assets.commands.summary import (
     DataFacts,
     Summary,
     WorkflowFacts,
@@ -26,7 +22,11 @@ from tdml_assets.core.summary import (
     total_verdict,
     warnings_of,
 )
-from tdml_assets.resources.warehouse import Database, Warehouse
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.monitoring import CALIBRATION, DRIFT, MODEL_METRICS, SESSIONS
+from tdml_assets.platform.outcome import Outcome
+from tdml_assets.platform.warehouse import Database, Warehouse
+from tdml_assets.stages.raw.contracts import LOADS, ORDERS, REJECTED_ROWS
 
 CLTV = WorkflowInfo("cltv", "Customer lifetime value", "regression", 90)
 DATA = DataFacts(

@@ -10,10 +10,10 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from tdml_assets.cli import app
+from tdml_assets.commands.app import app
 from tdml_assets.commands.clean import doomed
-from tdml_assets.core.cleaning import Entry, size_words, superfluous
-from tdml_assets.core.doctor import (
+from tdml_assets.commands.cleaning import Entry, size_words, superfluous
+from tdml_assets.commands.doctor_checks import (
     judge_disk,
     judge_libraries,
     judge_memory,
@@ -21,10 +21,10 @@ from tdml_assets.core.doctor import (
     judge_python,
     judge_telemetry,
 )
-from tdml_assets.resources.model_store import ModelStore
-from tdml_assets.resources.run_lock import hold_state
+from tdml_assets.models.store import ModelStore
+from tdml_assets.platform.run_lock import hold_state
 from tdml_assets.settings import load_settings
-from tests.test_cli_models import FILES, manifest
+from tests.commands.test_models import FILES, manifest
 
 Run = Callable[..., Result]
 

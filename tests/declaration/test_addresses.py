@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tdml_assets.core.addresses import as_request, has_credentials, may_redirect, redacted, redacted_text
+from tdml_assets.declaration.addresses import as_request, has_credentials, may_redirect, redacted, redacted_text
 from tdml_assets.settings import SettingsError, load_settings
 
 SECRET = st.text(string.ascii_letters + string.digits, min_size=12, max_size=20).map(lambda text: f"Zq{text}")

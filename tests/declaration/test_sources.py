@@ -6,9 +6,10 @@ from datetime import date, datetime
 import pytest
 from pydantic import ValidationError
 
-from tdml_assets.core.raw_contracts import REASONS, TABLES
-from tdml_assets.core.source_plan import plan_moment, repeated_minutes
-from tdml_assets.core.source_rules import (
+from tdml_assets.declaration.sources import CustomersSource, OrdersSource, Sources
+from tdml_assets.stages.raw.contracts import REASONS, TABLES
+from tdml_assets.stages.raw.plan import plan_moment, repeated_minutes
+from tdml_assets.stages.raw.rules import (
     MAX_COLUMNS,
     Field,
     FileLayout,
@@ -19,7 +20,6 @@ from tdml_assets.core.source_rules import (
     raw_fingerprint,
     table_contract,
 )
-from tdml_assets.core.sources import CustomersSource, OrdersSource, Sources
 
 ORDERS = {
     "path": "orders.csv",

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from tdml_assets.core.targets import EVENTS, WITHOUT_ROWS, YES_NO, Target, describe, words_of
-from tdml_assets.core.workflow import TARGET_KINDS, WorkflowSpec
+from tdml_assets.declaration.targets import EVENTS, WITHOUT_ROWS, YES_NO, Target, describe, words_of
+from tdml_assets.declaration.workflow import TARGET_KINDS, WorkflowSpec
 
 
 def message_of(**keys: Any) -> str:

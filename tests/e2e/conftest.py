@@ -11,8 +11,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from tdml_assets.cli import _make_ready
-from tdml_assets.environment import child_environment
+from tdml_assets.commands.app import _make_ready
+from tdml_assets.platform.environment import child_environment
 from tdml_assets.settings import load_settings
 
 SETTINGS = """

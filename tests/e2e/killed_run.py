@@ -27,8 +27,8 @@ from dagster._core.definitions.dependency import NodeHandle
 
 import tdml_assets
 from tdml_assets.definitions import defs
-from tdml_assets.resources.bundle_store import BundleStore
-from tdml_assets.resources.warehouse import Database, Warehouse
+from tdml_assets.models.bundle_store import BundleStore
+from tdml_assets.platform.warehouse import Database, Warehouse
 
 _READING_STAGES = ("drift_report", "session_report", "files", "rejected_rows", "features_ignore_later_rows")
 _DATA = ("raw", "staging", "features")

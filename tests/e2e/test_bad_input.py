@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tdml_assets.cli import app
-from tdml_assets.resources.run_lock import hold_state
+from tdml_assets.commands.app import app
+from tdml_assets.platform.run_lock import hold_state
 from tests.e2e.conftest import Home
 
 HEADER = "customer_id,day,amount\n"
@@ -57,7 +57,7 @@ SETTINGS_CASES = {
     ),
     "a wrong value": (ORDERS + "warehouse: {threads: two}\n", HEADER + ONE_CUSTOMER, ["warehouse.threads", "'two'"]),
 }
-#: Of files that cannot be read one stands for all: which message each gives is shown in ``resources/test_raw_formats.py``.
+#: Of files that cannot be read one stands for all: which message each gives is shown in ``stages/raw/test_formats.py``.
 CASES = {
     "a missing column": (
         ORDERS,

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tdml_assets.cli import app
-from tdml_assets.core.statements import render
-from tdml_assets.dbt_manifest import ensure_manifest
-from tdml_assets.resources.past_features import FEATURES, SNAPSHOTS, recompute
-from tdml_assets.resources.platform import build_warehouse
+from tdml_assets.commands.app import app
+from tdml_assets.platform.resources import build_warehouse
+from tdml_assets.platform.statements import render
 from tdml_assets.settings import load_settings
+from tdml_assets.stages.features.dbt_manifest import ensure_manifest
+from tdml_assets.stages.features.past_features import FEATURES, SNAPSHOTS, recompute
 from tests.e2e.conftest import Home
 
 

@@ -20,18 +20,18 @@ import yaml
 from dagster.components.core.component_tree import ComponentTreeException
 
 from tdml_assets.component import WorkflowComponent
-from tdml_assets.core.attributes import WorkflowAttributes
-from tdml_assets.core.publication import publish
-from tdml_assets.core.recommendation.tables import predictions_contract
-from tdml_assets.core.statements import Statement
-from tdml_assets.core.targets import EVENTS
-from tdml_assets.core.tasks import task_of
-from tdml_assets.core.workflow import ESTIMATORS, TARGET_KINDS, Model, WorkflowSpec
+from tdml_assets.declaration.targets import EVENTS
+from tdml_assets.declaration.workflow import ESTIMATORS, TARGET_KINDS, Model, WorkflowSpec
 from tdml_assets.engines.lifetime_outlook import HISTORY
 from tdml_assets.engines.protocol import ModelSpec
 from tdml_assets.engines.python import PythonEngine
-from tdml_assets.environment import project_root
-from tdml_assets.resources.warehouse import Warehouse
+from tdml_assets.platform.environment import project_root
+from tdml_assets.platform.statements import Statement
+from tdml_assets.platform.warehouse import Warehouse
+from tdml_assets.recommendation.tables import predictions_contract
+from tdml_assets.stages.audience.attributes import WorkflowAttributes
+from tdml_assets.stages.audience.publication import publish
+from tdml_assets.tasks import task_of
 from tests.e2e.conftest import Once
 from tests.test_component_errors import KEYS, make_project
 

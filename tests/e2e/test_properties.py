@@ -21,15 +21,15 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.preparation import decide_parameters, prepared_contract, reshape_statistics
-from tdml_assets.core.statements import render
-from tdml_assets.core.workflow import Outliers, Prepare
+from tdml_assets.declaration.workflow import Outliers, Prepare
 from tdml_assets.engines.protocol import ModelSpec, table_source, tier_named
 from tdml_assets.engines.python import PythonEngine
-from tdml_assets.environment import child_environment
-from tdml_assets.resources.warehouse import Warehouse
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.environment import child_environment
+from tdml_assets.platform.statements import render
+from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.settings import load_settings
+from tdml_assets.stages.preparation.parameters import decide_parameters, prepared_contract, reshape_statistics
 from tests.e2e.conftest import Home, Once
 
 WORKFLOWS = ("churn", "cltv", "next_best_product", "segments")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tdml_assets.core.report_reading import read_facts
-from tdml_assets.core.session_report import render_report
-from tdml_assets.resources.warehouse import Warehouse
+from tdml_assets.platform.warehouse import Warehouse
+from tdml_assets.stages.session_report.page import render_report
+from tdml_assets.stages.session_report.reading import read_facts
 from tests.pictures import keep
 from tests.report_history import LAST, REFERENCE, spec, write_history
 

@@ -8,10 +8,10 @@ from typing import Any
 import duckdb
 import pytest
 
-from tdml_assets.cli import _make_ready
-from tdml_assets.core.simulation import SimulationSettings
-from tdml_assets.sample import FILES, write_sample
+from tdml_assets.commands.app import _make_ready
 from tdml_assets.settings import load_settings
+from tdml_assets.simulation import SimulationSettings
+from tdml_assets.simulation.sample import FILES, write_sample
 from tests.e2e.conftest import SETTINGS, Home
 
 SOURCES = """

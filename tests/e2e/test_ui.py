@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tdml_assets.environment import child_environment, project_root
+from tdml_assets.platform.environment import child_environment, project_root
 from tdml_assets.settings import load_settings
 from tests.e2e.conftest import Home
 from tests.pictures import keep

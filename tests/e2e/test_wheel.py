@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tdml_assets.environment import project_root
+from tdml_assets.platform.environment import project_root
 
 DEFINITIONS = """
 from tdml_assets.definitions import defs
@@ -36,7 +36,7 @@ def test_the_wheel_prepares_a_state_and_loads_every_definition(
 ) -> None:
     assert (installed / "tdml_assets" / "py.typed").is_file()
     (entry_points,) = installed.glob("*.dist-info/entry_points.txt")
-    assert "tdml-assets = tdml_assets.cli:app" in entry_points.read_text(encoding="utf-8")
+    assert "tdml-assets = tdml_assets.commands.app:app" in entry_points.read_text(encoding="utf-8")
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("TDML_", "DAGSTER_", "PYTHONPATH"))
     }

@@ -18,12 +18,12 @@ import pandas as pd
 import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
+from tdml_assets.commands.summary import read_summary, render_text
+from tdml_assets.commands.summary_facts import WorkflowInfo
 from tdml_assets.component import declared_workflows, switched_off
-from tdml_assets.core.simulation import simulate
-from tdml_assets.core.summary import read_summary, render_text
-from tdml_assets.core.summary_facts import WorkflowInfo
-from tdml_assets.resources.platform import build_warehouse
+from tdml_assets.platform.resources import build_warehouse
 from tdml_assets.settings import Settings, load_settings
+from tdml_assets.simulation import simulate
 from tests.e2e.conftest import Home
 
 HORIZON = timedelta(days=90)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import xgboost as xgb
 
-from tdml_assets.core.bundles import BundleDamagedError
 from tdml_assets.engines.booster_check import checked_booster
+from tdml_assets.models.bundles import BundleDamagedError
 
 ROWS = np.random.default_rng(0).normal(size=(400, 3)).astype(np.float32)
 TARGET = (ROWS[:, 0] + ROWS[:, 1] * ROWS[:, 2] > 0).astype(float)

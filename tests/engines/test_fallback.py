@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
-from tdml_assets.core.refusals import RefusedError
 from tdml_assets.engines.fallback import COLUMNS, Labelled, RecencyRule, SpendRule, choose_fallback
+from tdml_assets.platform.refusals import RefusedError
 
 HORIZON = 90
 

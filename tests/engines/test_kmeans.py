@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tdml_assets.core.cluster_profile import match_labels
-from tdml_assets.core.cluster_quality import fit_centroids, nearest
-from tdml_assets.core.clustering import Clustering
+from tdml_assets.declaration.clustering import Clustering
+from tdml_assets.engines.cluster_profile import match_labels
+from tdml_assets.engines.cluster_quality import fit_centroids, nearest
 from tdml_assets.engines.kmeans import KMeansParameters, MinibatchKmeansLearner
 from tdml_assets.engines.kmeans_model import KMeansModel
 from tdml_assets.engines.protocol import BatchSource, ModelSpec, table_source

@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tdml_assets.core import metrics
 from tdml_assets.engines.lifetime import BgNbdLearner, ParetoNbdLearner
 from tdml_assets.engines.lifetime_outlook import HISTORY
 from tdml_assets.engines.protocol import ModelSpec, chained, table_source
+from tdml_assets.platform import metrics
 
 FEATURES = ("total_pageviews", *HISTORY)
 HORIZON = 90

@@ -8,13 +8,13 @@ import pyarrow as pa
 import pytest
 from scipy.special import logit
 
-from tdml_assets.core import metrics
 from tdml_assets.engines.lifetime import ParetoNbdLearner
 from tdml_assets.engines.lifetime_outlook import HISTORY
 from tdml_assets.engines.lifetime_xgboost import LifetimeXgboostLearner
 from tdml_assets.engines.protocol import ModelSpec, chained, table_source
 from tdml_assets.engines.spend import AMOUNT, BUYS, EXPECTED_SPEND
 from tdml_assets.engines.two_stage_learner import TwoStageLearner
+from tdml_assets.platform import metrics
 
 FEATURES = ("clicks[<7d]", *HISTORY)
 HORIZON = 90

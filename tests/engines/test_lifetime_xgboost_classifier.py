@@ -7,12 +7,12 @@ import pyarrow as pa
 import pytest
 from scipy.special import logit
 
-from tdml_assets.core import metrics
 from tdml_assets.engines.lifetime_outlook import HISTORY
 from tdml_assets.engines.lifetime_xgboost_classifier import LifetimeClassifierLearner
 from tdml_assets.engines.protocol import ModelSpec, chained, table_source
 from tdml_assets.engines.spend import BUYS
 from tdml_assets.engines.xgboost_classifier import XgboostClassifierLearner
+from tdml_assets.platform import metrics
 from tests.engines.test_lifetime_xgboost import FEATURES, HORIZON, customers, features_of
 
 LEARNER = LifetimeClassifierLearner()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import mean_tweedie_deviance
 
-from tdml_assets.core.search import (
+from tdml_assets.engines.search import (
     LOG_LOSS,
     SQUARED_ERROR,
     TWEEDIE_DEVIANCE,

@@ -8,8 +8,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
 
-from tdml_assets.core.bundles import BundleDamagedError
 from tdml_assets.engines.sklearn_check import require_sound
+from tdml_assets.models.bundles import BundleDamagedError
 
 ROWS = np.random.default_rng(0).normal(size=(120, 3))
 TARGET = ROWS[:, 0] + ROWS[:, 1] ** 2

@@ -8,14 +8,14 @@ import pytest
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
-from tdml_assets.core.bundles import describe_files
-from tdml_assets.core.golden import GoldenMismatchError, check_golden, golden_predictions
 from tdml_assets.engines.protocol import TIER1, BatchSource, ModelSpec, Recipe, table_source
 from tdml_assets.engines.python import PythonEngine
 from tdml_assets.engines.sklearn_build import build
 from tdml_assets.engines.sklearn_estimator import ARCHIVE_FILE, SklearnLearner
 from tdml_assets.engines.sklearn_model import MODEL_FILE
 from tdml_assets.engines.trusted_types import ModelRefusedError
+from tdml_assets.models.bundles import describe_files
+from tdml_assets.models.golden import GoldenMismatchError, check_golden, golden_predictions
 
 FEATURES = ("orders", "basket", "noise", "type[<a>]")
 LEARNER = SklearnLearner()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.engines.protocol import ModelSpec, table_source
 from tdml_assets.engines.sklearn_estimator import SklearnLearner
 from tdml_assets.engines.target_scale import TargetScale

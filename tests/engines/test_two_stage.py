@@ -7,7 +7,6 @@ import pyarrow as pa
 import pytest
 import xgboost as xgb
 
-from tdml_assets.core import metrics
 from tdml_assets.engines.protocol import BatchSource, Recipe, chained, table_source
 from tdml_assets.engines.spend import AMOUNT, BUYS, EXPECTED_SPEND
 from tdml_assets.engines.two_stage import (
@@ -16,6 +15,7 @@ from tdml_assets.engines.two_stage import (
     load_two_stage,
     refit_two_stage,
 )
+from tdml_assets.platform import metrics
 
 FEATURES = ("orders", "basket", "noise", "type[<a>]")
 PARAMETERS = TwoStageParameters(rounds=80, patience=10)

@@ -7,10 +7,10 @@ import pyarrow as pa
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from tdml_assets.core import metrics
 from tdml_assets.engines.probabilities import fit_sigmoid, log_loss_metric, logistic
 from tdml_assets.engines.protocol import ModelSpec, chained, table_source
 from tdml_assets.engines.xgboost_classifier import PROBABILITY, ClassifierParameters, XgboostClassifierLearner
+from tdml_assets.platform import metrics
 
 FEATURES = ("orders", "basket", "noise", "type[<a>]")
 LEARNER = XgboostClassifierLearner()

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tdml_assets.core import bundles as b
-from tdml_assets.core import golden
+from tdml_assets.models import bundles as b
+from tdml_assets.models import golden
 
 FILES = {"buys.json": b'{"trees": 1}', "preparation.json": b"{}"}
 AS_OF = datetime.date(2011, 9, 9)

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tdml_assets.core.bundles import (
+from tdml_assets.models.blobs import BlobStoreError, FolderStore
+from tdml_assets.models.bundle_store import BundleStore
+from tdml_assets.models.bundles import (
     BundleDamagedError,
     Manifest,
     ModelFeature,
@@ -15,10 +17,8 @@ from tdml_assets.core.bundles import (
     other_libraries,
     sha256,
 )
-from tdml_assets.resources.blobs import BlobStoreError, FolderStore
-from tdml_assets.resources.bundle_store import BundleStore
-from tdml_assets.resources.model_record import record_version, recorded_versions
-from tdml_assets.resources.warehouse import Warehouse
+from tdml_assets.models.record import record_version, recorded_versions
+from tdml_assets.platform.warehouse import Warehouse
 
 VERSION = "2024-06-02-000000000001"
 NOW = datetime.fromisoformat("2024-06-09T00:00")

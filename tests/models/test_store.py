@@ -13,7 +13,9 @@ import dagster as dg
 import pytest
 from moto.server import ThreadedMotoServer
 
-from tdml_assets.core.bundles import (
+from tdml_assets.models.blobs import BlobConflictError, BlobStoreError, FolderStore, parse_url
+from tdml_assets.models.bundle_store import BundleStore, PromotionConflictError, VersionConflictError
+from tdml_assets.models.bundles import (
     BundleDamagedError,
     Champion,
     Manifest,
@@ -22,10 +24,8 @@ from tdml_assets.core.bundles import (
     sha256,
     version_name,
 )
-from tdml_assets.resources.blobs import BlobConflictError, BlobStoreError, FolderStore, parse_url
-from tdml_assets.resources.bundle_store import BundleStore, PromotionConflictError, VersionConflictError
-from tdml_assets.resources.model_store import ModelStore
-from tdml_assets.resources.s3_blobs import S3Store
+from tdml_assets.models.s3_blobs import S3Store
+from tdml_assets.models.store import ModelStore
 
 NOW = datetime.datetime.fromisoformat("2011-09-10T08:00:00")
 FILES = {"amount.json": b'{"trees": [2]}', "buys.json": b'{"trees": [1]}', "reference.parquet": b"PAR1" * 50}

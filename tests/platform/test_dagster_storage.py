@@ -15,8 +15,8 @@ import pytest
 import yaml
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 
-from tdml_assets.core.project_files import project_file
-from tdml_assets.resources.dagster_storage import KeptEventLogStorage, KeptRunStorage
+from tdml_assets.platform.dagster_storage import KeptEventLogStorage, KeptRunStorage
+from tdml_assets.platform.project_files import project_file
 
 _KILLED = """
 import os, signal

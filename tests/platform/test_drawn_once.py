@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tdml_assets.core import figures
-from tdml_assets.core.drawn_once import drawn_once, keeping, picture_key
-from tdml_assets.resources.picture_folder import PictureFolder
+from tdml_assets.platform import figures
+from tdml_assets.platform.drawn_once import drawn_once, keeping, picture_key
+from tdml_assets.platform.picture_folder import PictureFolder
 
 ROWS = [{"decile": 1, "mean_predicted": 1.0, "mean_actual": None}]
 PNG = figures.calibration(ROWS)

@@ -13,9 +13,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from tdml_assets.assets.sessions import later_than
-from tdml_assets.cli import app
-from tdml_assets.environment import child_environment, prepare_home, project_root
+from tdml_assets.commands.app import app
+from tdml_assets.platform.environment import child_environment, prepare_home, project_root
+from tdml_assets.platform.sessions import later_than
 from tdml_assets.settings import Settings, SettingsError
 
 TELEMETRY = {"DO_NOT_TRACK": "1", "DAGSTER_DISABLE_TELEMETRY": "true", "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
@@ -39,7 +39,7 @@ def test_the_state_folder_is_its_owners_alone_even_where_it_was_open(tmp_path: P
 def test_what_a_command_writes_is_its_owners_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TDML_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("TDML_SAMPLE", "{customers: 20, end_date: 2023-08-01}")
-    monkeypatch.setattr("tdml_assets.dbt_manifest.ensure_manifest", lambda *_: None)
+    monkeypatch.setattr("tdml_assets.stages.features.dbt_manifest.ensure_manifest", lambda *_: None)
     mask = os.umask(0o022)
     try:
         assert CliRunner().invoke(app, ["prepare"]).exit_code == 0

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tdml_assets.core.alerts import SlackAlerts
-from tdml_assets.dbt import build_dbt_assets
-from tdml_assets.dbt_manifest import ensure_manifest
-from tdml_assets.environment import child_environment, prepare_home, project_root
-from tdml_assets.evidently_report import draw_report
-from tdml_assets.extras import MissingExtraError, load_extra
-from tdml_assets.resources.s3 import S3, S3Configuration
+from tdml_assets.declaration.alerts import SlackAlerts
+from tdml_assets.platform.environment import child_environment, prepare_home, project_root
+from tdml_assets.platform.extras import MissingExtraError, load_extra
+from tdml_assets.platform.s3 import S3, S3Configuration
 from tdml_assets.settings import load_settings
+from tdml_assets.stages.drift.evidently_report import draw_report
+from tdml_assets.stages.features.asset import build_dbt_assets
+from tdml_assets.stages.features.dbt_manifest import ensure_manifest
 
 
 @pytest.fixture
@@ -113,8 +113,8 @@ def test_a_core_installation_is_smaller_than_one_of_everything():
 
 
 def test_slack_without_its_part_is_a_refused_delivery(without):
-    from tdml_assets.core.alerts import Alert
-    from tdml_assets.destinations.alert_slack import SlackChannel
+    from tdml_assets.stages.triage.alerts.messages import Alert
+    from tdml_assets.stages.triage.alerts.slack import SlackChannel
 
     without("dagster_slack")
     fields = dict.fromkeys(Alert.__dataclass_fields__, "x") | {"fields": ()}

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tdml_assets.core.glance import MOST_CHARACTERS, bars
+from tdml_assets.platform.glance import MOST_CHARACTERS, bars
 
 
 def picture(markdown: str) -> ElementTree.Element:

@@ -8,13 +8,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from tdml_assets.core.bundles import Manifest, ModelFeature, describe_files
-from tdml_assets.core.monitoring import DRIFT_EPISODES, SESSIONS
-from tdml_assets.core.retention import Retention
-from tdml_assets.resources.blobs import FolderStore
-from tdml_assets.resources.bundle_store import BundleStore
-from tdml_assets.resources.housekeeping import Needed, prune, read_needed
-from tdml_assets.resources.warehouse import Warehouse
+from tdml_assets.declaration.retention import Retention
+from tdml_assets.models.blobs import FolderStore
+from tdml_assets.models.bundle_store import BundleStore
+from tdml_assets.models.bundles import Manifest, ModelFeature, describe_files
+from tdml_assets.platform.housekeeping import Needed, prune, read_needed
+from tdml_assets.platform.monitoring import DRIFT_EPISODES, SESSIONS
+from tdml_assets.platform.warehouse import Warehouse
 
 NOW = datetime.fromisoformat("2024-07-01T00:00")
 VERSIONS = [f"2024-06-{day:02d}-{day:012d}" for day in range(1, 9)]

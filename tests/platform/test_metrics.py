@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 from sklearn import metrics as sk
 
-from tdml_assets.core import metrics as m
+from tdml_assets.platform import metrics as m
 
 ACTUAL = [0.0, 0.0, 10.0, 30.0]
 PREDICTED = [5.0, 0.0, 15.0, 20.0]

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tdml_assets.core.retention import Retention, removable_files, removable_versions
+from tdml_assets.declaration.retention import Retention
+from tdml_assets.platform.old_files import removable_files, removable_versions
 
 STORED = [f"v{place}" for place in range(8)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tdml_assets.core.outcome import (
+from tdml_assets.platform.outcome import (
     NEEDED_FOR_CHAMPION,
     NEEDED_FOR_PUBLICATION,
     Method,
@@ -16,7 +16,7 @@ from tdml_assets.core.outcome import (
     published_as,
     stopped_by,
 )
-from tdml_assets.core.snapshots import HistoryTooShortError
+from tdml_assets.stages.features.snapshots import HistoryTooShortError
 
 BEGUN = Outcome("s", "cltv", run_id="r")
 

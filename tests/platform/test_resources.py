@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from moto.server import ThreadedMotoServer
 
-from tdml_assets.resources.platform import build_model_store, s3_client
+from tdml_assets.platform.resources import build_model_store, s3_client
 from tdml_assets.settings import Settings, load_settings
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tdml_assets.core.reuse import identity_of, is_versioned, may_be_taken_over, results_contract
-from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.platform.reuse import identity_of, is_versioned, may_be_taken_over, results_contract
 
 KNOWN: dict[str, Any] = {
     "code": "a" * 64,

@@ -7,12 +7,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from tdml_assets.resources.run_lock import StateBusyError, exclusive_run, fail_dead_runs, hold_state
+from tdml_assets.platform.run_lock import StateBusyError, exclusive_run, fail_dead_runs, hold_state
 
 HOLD = """
 import sys
 from pathlib import Path
-from tdml_assets.resources.run_lock import hold_state
+from tdml_assets.platform.run_lock import hold_state
 with hold_state(Path(sys.argv[1]), "0123456789", 0):
     print("held", flush=True)
     sys.stdin.read()

@@ -1,8 +1,8 @@
 import jinja2
 import pytest
 
-from tdml_assets.core import statements
-from tdml_assets.core.statements import quote_identifier, render
+from tdml_assets.platform import statements
+from tdml_assets.platform.statements import quote_identifier, render
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.monitoring import MODEL_METRICS, SESSIONS
-from tdml_assets.core.statements import Statement
-from tdml_assets.resources.warehouse import Warehouse, WarehouseBusyError, forget_runs
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.monitoring import MODEL_METRICS, SESSIONS
+from tdml_assets.platform.statements import Statement
+from tdml_assets.platform.warehouse import Warehouse, WarehouseBusyError, forget_runs
 
 TABLE = TableContract("s", "t", "test", (Column("k", "VARCHAR", "", False), Column("v", "DOUBLE", "")), ("k",))
 

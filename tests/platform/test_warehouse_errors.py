@@ -8,10 +8,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.statements import Statement
-from tdml_assets.resources.warehouse import Warehouse
-from tdml_assets.resources.warehouse_errors import StorageError, WarehouseDamagedError, explained
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.statements import Statement
+from tdml_assets.platform.warehouse import Warehouse
+from tdml_assets.platform.warehouse_errors import StorageError, WarehouseDamagedError, explained
 
 TABLE = TableContract("s", "t", "test", (Column("k", "VARCHAR", "", False), Column("v", "DOUBLE", "")), ("k",))
 
@@ -69,8 +69,8 @@ def test_a_damaged_log_is_set_aside_by_the_next_writer_and_earlier_rows_stay(
 def test_a_full_disk_is_said_so_and_leaves_the_tables_as_they_were(warehouse: Warehouse) -> None:
     code = f"""
 import resource, signal
-from tdml_assets.core.statements import Statement
-from tdml_assets.resources.warehouse import Warehouse
+from tdml_assets.platform.statements import Statement
+from tdml_assets.platform.warehouse import Warehouse
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, resource.RLIM_INFINITY))
 with Warehouse(database={warehouse.database!r}, temp_directory={str(warehouse.temp_directory)!r}).write() as database:

@@ -9,19 +9,19 @@ import dagster as dg
 import pytest
 from dagster_aws.s3 import S3Resource
 
-from tdml_assets.assets.raw import build_raw_assets
-from tdml_assets.assets.recommendation import build_recommendation_definitions
-from tdml_assets.assets.recommendation_scoring import load_recommender
-from tdml_assets.assets.triage import build_triage
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.simulation import SimulationSettings
-from tdml_assets.core.sources import Sources
-from tdml_assets.core.statements import Statement
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.resources.model_store import ModelStore
-from tdml_assets.resources.warehouse import Warehouse
-from tdml_assets.sample import sources_of_sample, write_sample
+from tdml_assets.declaration.sources import Sources
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.models.store import ModelStore
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.statements import Statement
+from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.settings import Settings
+from tdml_assets.simulation import SimulationSettings
+from tdml_assets.simulation.sample import sources_of_sample, write_sample
+from tdml_assets.stages.predictions.recommendation_asset import load_recommender
+from tdml_assets.stages.raw.asset import build_raw_assets
+from tdml_assets.stages.triage.asset import build_triage
+from tdml_assets.stages.workflow import build_recommendation_definitions
 
 AS_OF = date(2026, 6, 30)
 WORKFLOW = "next_best_product"

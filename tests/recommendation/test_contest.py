@@ -4,12 +4,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tdml_assets.core.gate import Gate
-from tdml_assets.core.paired import compare
-from tdml_assets.core.recommendation.contest import guard_slices, missed, missed_by, pair_of_lists
-from tdml_assets.core.recommendation.model import POPULAR, Choice, fit, history_from
-from tdml_assets.core.recommendation.selection import MODEL, measure, observed_from
-from tdml_assets.core.recommendation.settings import Recommendation
+from tdml_assets.declaration.gate import Gate
+from tdml_assets.declaration.recommendation import Recommendation
+from tdml_assets.recommendation.contest import guard_slices, missed, missed_by, pair_of_lists
+from tdml_assets.recommendation.model import POPULAR, Choice, fit, history_from
+from tdml_assets.recommendation.selection import MODEL, measure, observed_from
+from tdml_assets.stages.evaluation.paired import compare
 
 SETTINGS = Recommendation(count=2, discover_count=1)
 

@@ -5,10 +5,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from tdml_assets.assets.recommendation import build_recommendation_definitions
-from tdml_assets.core.simulation import SimulationSettings
-from tdml_assets.sample import sources_of_sample, write_sample
-from tests.assets.test_recommendation import WORKFLOW, House, house, metadata, settings
+from tdml_assets.simulation import SimulationSettings
+from tdml_assets.simulation.sample import sources_of_sample, write_sample
+from tdml_assets.stages.workflow import build_recommendation_definitions
+from tests.recommendation.test_assets import WORKFLOW, House, house, metadata, settings
 
 
 @pytest.fixture(scope="module")

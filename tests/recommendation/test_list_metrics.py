@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tdml_assets.core.recommendation.metrics import Outcome, list_metrics, may_be_promoted, ndcg
+from tdml_assets.recommendation.metrics import Outcome, list_metrics, may_be_promoted, ndcg
 
 
 def outcome() -> Outcome:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tdml_assets.core.recommendation.baskets import Baskets, to_baskets, whole_customers
-from tdml_assets.core.recommendation.ranking import (
+from tdml_assets.engines.recommender import fit_scorer
+from tdml_assets.recommendation.baskets import Baskets, to_baskets, whole_customers
+from tdml_assets.recommendation.ranking import (
     Blend,
     Discoveries,
     Lists,
@@ -17,7 +18,6 @@ from tdml_assets.core.recommendation.ranking import (
     repeat_scores,
     top_columns,
 )
-from tdml_assets.engines.recommender import fit_scorer
 
 PRODUCTS = 12
 
@@ -125,7 +125,7 @@ def test_the_best_columns_are_those_of_a_stable_sort_even_with_ties(width: int) 
 
 def test_scoring_in_small_batches_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = lists_of(fitting())
-    monkeypatch.setattr("tdml_assets.core.recommendation.ranking._BATCH_BYTES", 24 * PRODUCTS * 7)
+    monkeypatch.setattr("tdml_assets.recommendation.ranking._BATCH_BYTES", 24 * PRODUCTS * 7)
     parts = lists_of(fitting())
     assert np.array_equal(whole.codes, parts.codes)
     assert np.array_equal(whole.scores, parts.scores)

@@ -7,10 +7,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tdml_assets.core.golden import GoldenMismatchError, check_golden, golden_predictions
-from tdml_assets.core.recommendation.model import Recommender, fit, golden_batch, score_golden
-from tdml_assets.core.recommendation.ranking import Blend
-from tdml_assets.core.recommendation.selection import (
+from tdml_assets.declaration.recommendation import Recommendation
+from tdml_assets.engines.protocol import TIER1, Tier
+from tdml_assets.models.golden import GoldenMismatchError, check_golden, golden_predictions
+from tdml_assets.recommendation.eligibility import why_off
+from tdml_assets.recommendation.model import Recommender, fit, golden_batch, score_golden
+from tdml_assets.recommendation.ranking import Blend
+from tdml_assets.recommendation.selection import (
     Observed,
     Trained,
     choose,
@@ -19,10 +22,8 @@ from tdml_assets.core.recommendation.selection import (
     train,
     window_metrics,
 )
-from tdml_assets.core.recommendation.settings import Recommendation, why_off
-from tdml_assets.core.recommendation.windows import plan_windows
-from tdml_assets.core.snapshots import HistoryTooShortError
-from tdml_assets.engines.protocol import TIER1, Tier
+from tdml_assets.recommendation.windows import plan_windows
+from tdml_assets.stages.features.snapshots import HistoryTooShortError
 
 SETTINGS = Recommendation(
     count=4,

@@ -8,12 +8,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.raw_contracts import ORDERS
-from tdml_assets.core.recommendation.tables import predictions_contract, training_contract, with_names
-from tdml_assets.core.statements import render
-from tdml_assets.core.tasks.recommendation import TELLING
-from tdml_assets.resources.warehouse import Warehouse
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.statements import render
+from tdml_assets.platform.warehouse import Warehouse
+from tdml_assets.recommendation.tables import predictions_contract, training_contract, with_names
+from tdml_assets.stages.raw.contracts import ORDERS
+from tdml_assets.tasks.recommendation import TELLING
 
 FEATURES = TableContract(
     "features",
@@ -229,7 +229,7 @@ def test_products_without_any_name_are_recommended_all_the_same(tmp_path: Path) 
 def test_popular_products_carry_their_names_and_the_summary_tells_those_shown_first(tmp_path: Path) -> None:
     contract, warehouse = predictions_contract("nbp"), named(tmp_path)
     statement = render(
-        "fallback/popular_products",
+        "predictions/fallback/popular_products",
         **patterns(),
         features_table=FEATURES.path,
         recent_after=CUT,

@@ -9,11 +9,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from tdml_assets import sample
-from tdml_assets.core.simulation import BrokenFeed, Simulation, SimulationSettings, simulate, simulate_blocks
-from tdml_assets.core.simulation.feed import ABSURD_PRICE
-from tdml_assets.core.sources import Sources
-from tdml_assets.sample import MAX_UNIT_PRICE, SampleManifest, main, sources_of_sample, write_sample
+from tdml_assets.declaration.sources import Sources
+from tdml_assets.simulation import BrokenFeed, Simulation, SimulationSettings, sample, simulate, simulate_blocks
+from tdml_assets.simulation.feed import ABSURD_PRICE
+from tdml_assets.simulation.sample import MAX_UNIT_PRICE, SampleManifest, main, sources_of_sample, write_sample
 
 SETTINGS = SimulationSettings(customers=400, dirty_share=0.01)
 

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from tdml_assets.core.simulation import (
+from tdml_assets.simulation import (
     BrokenFeed,
     PopulationChange,
     PriceChange,
@@ -20,9 +20,9 @@ from tdml_assets.core.simulation import (
     simulate,
     simulate_blocks,
 )
-from tdml_assets.core.simulation.feed import ABSURD_PRICE, break_feed, draw_dirty_rows
-from tdml_assets.core.simulation.process import returned_value_share
-from tdml_assets.core.simulation.season import day_multipliers
+from tdml_assets.simulation.feed import ABSURD_PRICE, break_feed, draw_dirty_rows
+from tdml_assets.simulation.process import returned_value_share
+from tdml_assets.simulation.season import day_multipliers
 
 SETTINGS = SimulationSettings(customers=4_000, seed=11)
 SWITCH_DATE = date(2025, 9, 1)

@@ -11,14 +11,14 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from tdml_assets.assets import reuse
-from tdml_assets.assets.reuse import UNCHANGED
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.preparation import PREPARATION_FILE
-from tdml_assets.core.statements import Statement
-from tdml_assets.resources.model_store import ModelStore
-from tdml_assets.resources.warehouse import Database, Warehouse
-from tests.assets.test_champion import FIRST, Shop, shop
+from tdml_assets.models.store import ModelStore
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.statements import Statement
+from tdml_assets.platform.warehouse import Database, Warehouse
+from tdml_assets.stages import reuse
+from tdml_assets.stages.preparation.parameters import PREPARATION_FILE
+from tdml_assets.stages.reuse import UNCHANGED
+from tests.stages.evaluation.test_champion_asset import FIRST, Shop, shop
 
 STAGES = ("training_table", "preparation_parameters", "prepared", "candidate_model", "evaluation", "predictions")
 #: Read by every stage, and written by it for the session alone.

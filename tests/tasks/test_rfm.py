@@ -17,11 +17,11 @@ import pyarrow as pa
 import pytest
 import sqlglot
 
-from tdml_assets.core.cluster_profile import ClusterProfile, cluster_profile, cluster_sizes
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.figures_clustering import RFM_SEGMENTS
-from tdml_assets.core.statements import render, sql_directory
-from tdml_assets.resources.warehouse import Warehouse
+from tdml_assets.engines.cluster_profile import ClusterProfile, cluster_profile, cluster_sizes
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.statements import render, sql_directory
+from tdml_assets.platform.warehouse import Warehouse
+from tdml_assets.tasks.parts.figures_clustering import RFM_SEGMENTS
 
 DAY = date(2024, 6, 30)
 FEATURES = TableContract(

@@ -9,17 +9,17 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-import tdml_assets.core.tasks
-from tdml_assets.core.preparation import PREPARATION_FILE, NumericColumn, Parameters
-from tdml_assets.core.recommendation.tables import predictions_contract as recommendations
-from tdml_assets.core.tasks import task_of, why_off
-from tdml_assets.core.telling import Telling, telling_of
-from tdml_assets.core.training import Candidate
-from tdml_assets.core.workflow import TARGET_KINDS, WorkflowSpec
+import tdml_assets.tasks
+from tdml_assets.declaration.workflow import TARGET_KINDS, WorkflowSpec
 from tdml_assets.engines.kmeans_model import KMeansModel
 from tdml_assets.engines.protocol import ModelSpec, Recipe
+from tdml_assets.recommendation.tables import predictions_contract as recommendations
+from tdml_assets.stages.preparation.parameters import PREPARATION_FILE, NumericColumn, Parameters
+from tdml_assets.stages.training.fit import Candidate
+from tdml_assets.tasks import task_of, why_off
+from tdml_assets.tasks.telling import Telling, telling_of
 
-PACKAGE = tdml_assets.core.tasks
+PACKAGE = tdml_assets.tasks
 #: Column and type of the predictions, behind session, day and customer: people query these tables.
 PROMISED = {
     "regression": [("predicted_target", "DOUBLE"), ("prediction_category", "VARCHAR")],
@@ -46,16 +46,16 @@ def columns_of(contract: Any) -> list[tuple[str, str]]:
 
 
 def test_every_task_that_can_be_declared_has_a_module_and_every_module_a_task() -> None:
-    """But ``labelled``, which those with a target share."""
-    modules = {found.name for found in pkgutil.iter_modules(PACKAGE.__path__)}
-    assert modules - {"labelled"} == set(TARGET_KINDS)
+    """But ``labelled``, which those with a target share, and ``telling``, the types of their words."""
+    modules = {found.name for found in pkgutil.iter_modules(PACKAGE.__path__) if not found.ispkg}
+    assert modules - {"labelled", "telling"} == set(TARGET_KINDS)
 
 
 @pytest.mark.parametrize("task", TARGET_KINDS)
 def test_every_task_tells_the_summary_what_to_say(task: str) -> None:
     telling = telling_of(task)
     assert isinstance(telling, Telling)
-    assert telling is import_module(f"tdml_assets.core.tasks.{task}").TELLING
+    assert telling is import_module(f"tdml_assets.tasks.{task}").TELLING
     assert telling.measures
     assert {measure.better for measure in telling.measures} <= {"higher", "lower", "nearer 0"}
     assert bool(telling.naive) == any(measure.naive for measure in telling.measures)

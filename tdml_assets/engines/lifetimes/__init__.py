@@ -4,8 +4,8 @@ Belongs here: BG/NBD and Pareto/NBD for purchases, Gamma-Gamma for their value, 
 Does not: feature tables and model files (``engines/lifetime.py``).
 """
 
-from tdml_assets.core.lifetimes.bg_nbd import BgNbd, fit_bg_nbd
-from tdml_assets.core.lifetimes.gamma_gamma import GammaGamma, fit_gamma_gamma
-from tdml_assets.core.lifetimes.pareto_nbd import ParetoNbd, fit_pareto_nbd
+from tdml_assets.engines.lifetimes.bg_nbd import BgNbd, fit_bg_nbd
+from tdml_assets.engines.lifetimes.gamma_gamma import GammaGamma, fit_gamma_gamma
+from tdml_assets.engines.lifetimes.pareto_nbd import ParetoNbd, fit_pareto_nbd
 
 __all__ = ["BgNbd", "GammaGamma", "ParetoNbd", "fit_bg_nbd", "fit_gamma_gamma", "fit_pareto_nbd"]

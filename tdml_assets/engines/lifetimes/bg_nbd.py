@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from scipy.linalg import eigh_tridiagonal
 from scipy.special import betaln, gammaln, psi
 
-from tdml_assets.core.lifetimes.histories import Floats, Histories, checked_horizon, maximise
+from tdml_assets.engines.lifetimes.histories import Floats, Histories, checked_horizon, maximise
 
 # In scaled time (largest age 1), r, alpha, a, b: a customer who buys about once in the time and may well leave; one who stays.
 _STARTS = ((0.5, 0.1, 0.5, 2.0), (1.0, 0.2, 0.05, 1.0))

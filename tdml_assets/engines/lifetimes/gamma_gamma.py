@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import gammaln, psi
 
-from tdml_assets.core.lifetimes.histories import Floats, maximise
+from tdml_assets.engines.lifetimes.histories import Floats, maximise
 
 # p, q, gamma with values in units of their mean; the mean over customers, p gamma / (q - 1), is 1.
 _STARTS = ((2.0, 3.0, 1.0), (6.0, 4.0, 0.5))

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import gammaln, psi
 
-from tdml_assets.core.lifetimes.histories import Floats, Histories, checked_horizon, maximise
+from tdml_assets.engines.lifetimes.histories import Floats, Histories, checked_horizon, maximise
 
 # In scaled time (largest age 1), r, alpha, s, beta: a customer who buys about once in the time and may well leave; one who stays.
 _STARTS = ((0.5, 0.1, 0.5, 0.5), (1.0, 0.2, 0.5, 5.0))

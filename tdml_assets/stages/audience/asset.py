@@ -1,6 +1,6 @@
 """audience/*: every attribute of every workflow in one row per customer, its catalogue, and the destinations.
 
-Belongs here: publishing past the blocking checks, and delivering. Does not: rules of attributes (``core/attributes.py``),
+Belongs here: publishing past the blocking checks, and delivering. Does not: rules of attributes (``attributes.py``),
 what a destination does (``destinations/``).
 """
 
@@ -11,24 +11,24 @@ from typing import Any
 
 import dagster as dg
 
-from tdml_assets.assets.alerting import tell_outcomes
-from tdml_assets.assets.isolation import begin_outcome, keep_outcome
-from tdml_assets.assets.pages import OverviewPage
-from tdml_assets.assets.sessions import as_of, record_session, session_id_of
-from tdml_assets.core.attributes import CATALOG, WorkflowAttributes, catalog_rows, parent_segment_contract
-from tdml_assets.core.contracts import Column
-from tdml_assets.core.features import FEATURES_TABLE, features_table
-from tdml_assets.core.outcome import Outcome, published_as
-from tdml_assets.core.publication import Published, publish
-from tdml_assets.core.statements import render
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.destinations.files import FilesDestination
-from tdml_assets.metadata import OWNER, column_schema, table_metadata, table_preview
-from tdml_assets.resources.blobs import BlobStoreError
-from tdml_assets.resources.housekeeping import prune, read_needed
-from tdml_assets.resources.platform import build_model_store, s3_client
-from tdml_assets.resources.warehouse import Database, Warehouse
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.models.blobs import BlobStoreError
+from tdml_assets.platform.contracts import Column
+from tdml_assets.platform.housekeeping import prune, read_needed
+from tdml_assets.platform.isolation import begin_outcome, keep_outcome
+from tdml_assets.platform.metadata import OWNER, column_schema, table_metadata, table_preview
+from tdml_assets.platform.outcome import Outcome, published_as
+from tdml_assets.platform.resources import build_model_store, s3_client
+from tdml_assets.platform.sessions import as_of, record_session, session_id_of
+from tdml_assets.platform.statements import render
+from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.settings import Settings
+from tdml_assets.stages.audience.attributes import CATALOG, WorkflowAttributes, catalog_rows, parent_segment_contract
+from tdml_assets.stages.audience.destinations.files import FilesDestination
+from tdml_assets.stages.audience.publication import Published, publish
+from tdml_assets.stages.features.columns import FEATURES_TABLE, features_table
+from tdml_assets.stages.session_report.pages import OverviewPage
+from tdml_assets.stages.triage.alerting import tell_outcomes
 
 _REVIEW = "look at the predictions of this session and at the session report"
 
@@ -141,7 +141,7 @@ def _expected(database: Database, tables: Mapping[str, tuple[str, str]], workflo
 def _count_eligible(database: Database, tables: Mapping[str, tuple[str, str]], day: date) -> list[dict[str, Any]]:
     # A workflow that was never scored has no view yet: it takes every customer.
     there = {name: table if database.columns(table) else FEATURES_TABLE for name, table in tables.items()}
-    return database.rows(render("publish/eligible", tables=there, day=day))
+    return database.rows(render("audience/eligible", tables=there, day=day))
 
 
 def _close_outcomes(

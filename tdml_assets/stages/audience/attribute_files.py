@@ -1,7 +1,7 @@
 """Published attributes as a file for people: which columns, rounded how, in which format.
 
 Belongs here: the choice of columns and decimals, rows as CSV, JSON lines or Parquet, written batch by batch.
-Does not: the complete exports of every session (``core/exports.py``, ``destinations/files.py``), SQL (``sql/export/``).
+Does not: the complete exports of every session (``exports.py``, ``stages/audience/destinations/files.py``), SQL (``sql/export/``).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from tdml_assets.core.exports import kept_by_spreadsheets, spreadsheet_safe
+from tdml_assets.stages.audience.exports import kept_by_spreadsheets, spreadsheet_safe
 
 Format = Literal["csv", "json", "parquet"]
 FORMATS: dict[str, Format] = {

@@ -1,8 +1,8 @@
-"""Attributes of customers: what a workflow publishes, under which names and types.
+"""Attributes of customers: what all workflows together publish, under which names and types.
 
-Belongs here: the declaration of an attribute, the rules for names, the two contracts of the ``audience`` schema and the
-sanity judgement.
-Does not: reading and writing tables (``core/publication.py``), files (``core/exports.py``).
+Belongs here: the rules for names, the two contracts of the ``audience`` schema and the sanity judgement.
+Does not: the declaration of an attribute (``declaration/attributes.py``), reading and writing tables (``publication.py``), files
+(``exports.py``).
 """
 
 from __future__ import annotations
@@ -10,21 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
-from typing import Any, Literal, Self
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.sources import OrderColumns
-
-AttributeType = Literal["string", "number", "timestamp", "date", "boolean"]
-AttributeKind = Literal["column", "decile", "percentile"]
+from tdml_assets.declaration.attributes import NAME_RULE, AttributeSpec
+from tdml_assets.platform.contracts import Column, TableContract
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{2,127}")
-NAME_RULE = "lower case letters, digits and underscores, 3 to 128 characters, not starting with a digit"
 # Columns of the parent segment itself; ``time`` is added to every table by Treasure Data.
 RESERVED_NAMES = ("customer_id", "as_of", "time")
-_TYPES = {"string": "VARCHAR", "number": "DOUBLE", "timestamp": "TIMESTAMP", "date": "DATE", "boolean": "BOOLEAN"}
 
 CATALOG = TableContract(
     schema="audience",
@@ -44,63 +39,6 @@ CATALOG = TableContract(
 
 class AttributeDeclarationError(ValueError):
     """A workflow declares an attribute that cannot be published."""
-
-
-class AttributeSpec(BaseModel):
-    """One attribute, computed from the predictions table of its workflow.
-
-    A ``decile`` is 1 to 10 (10 = highest tenth) and a ``percentile`` 0 to 100 (the share of the other customers ranked
-    below, rounded down; 100 = highest) of ``column`` among the customers where it is not NULL. Equal values are ranked
-    by ``customer_id``, so that the result does not depend on the order of rows.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str = Field(description=f"Name of the published column: {NAME_RULE}.")
-    column: str = Field(min_length=1, description="Column of the workflow's predictions that it is computed from.")
-    kind: AttributeKind = Field(
-        default="column", description="The column itself, or the customer's decile or percentile by it."
-    )
-    type: AttributeType = Field(default="number", description="Type that other systems are told.")
-    integer: bool = Field(default=False, description="Whether a number is always whole; deciles and percentiles are.")
-    rank: int | None = Field(
-        default=None, ge=1, description="For recommendations: which rank is published, 1 = first choice."
-    )
-    grouping: str | None = Field(
-        default=None, description="Folder it is shown under; the workflow's name if not given."
-    )
-    description: str = Field(min_length=1, description="What it means, in a marketer's words.")
-    max_null_share: float | None = Field(
-        default=None,
-        ge=0,
-        le=1,
-        description="Share of customers that may have no value; the general limit if not given.",
-    )
-
-    needs: str | None = Field(
-        default=None,
-        description="Column of sources.orders, such as product_name, without which it is not published.",
-    )
-
-    @model_validator(mode="after")
-    def _kinds_fit(self) -> Self:
-        if self.kind != "column" and self.type != "number":
-            raise ValueError(f"attribute {self.name}: a {self.kind} is a number, not a {self.type}: leave its type out")
-        if self.kind != "column" and self.rank is not None:
-            raise ValueError(
-                f"attribute {self.name}: a {self.kind} of one recommendation rank has no meaning: leave rank out"
-            )
-        if self.needs is not None and self.needs not in OrderColumns.model_fields:
-            known = ", ".join(OrderColumns.model_fields)
-            raise ValueError(f"attribute {self.name}: needs is {self.needs!r}, no column of sources.orders: {known}")
-        if self.integer and self.type != "number":
-            raise ValueError(f"attribute {self.name}: only a number can be an integer, this is a {self.type}")
-        return self
-
-    @property
-    def sql_type(self) -> str:
-        """Type of its column in the warehouse."""
-        return "BIGINT" if self.integer or self.kind != "column" else _TYPES[self.type]
 
 
 class WorkflowAttributes(BaseModel):
@@ -257,7 +195,7 @@ def judge_sanity(
 
     Parameters
     ----------
-    profile : the row of ``sql/publish/profile.sql``; per attribute i the columns nulls_i, not_finite_i, constant_i.
+    profile : the row of ``sql/audience/profile.sql``; per attribute i the columns nulls_i, not_finite_i, constant_i.
     population : customers whom the workflows have scored.
     expected_customers : customers known at the instant, where the caller can count them independently.
     ages_days : per workflow, how much older than the publication its scores are, in days.

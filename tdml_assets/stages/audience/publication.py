@@ -1,7 +1,7 @@
 """Publishing attributes: from the predictions of all workflows to the two tables of the ``audience`` schema.
 
 Belongs here: which predictions are published, the sanity check before, and writing; in an open database.
-Does not: declarations and rules (``core/attributes.py``), SQL (``sql/publish/``), files (``destinations/``).
+Does not: declarations and rules (``attributes.py``), SQL (``sql/audience/``), files (``destinations/``).
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from tdml_assets.core.attributes import (
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.outcome import Outcome
+from tdml_assets.platform.statements import render
+from tdml_assets.stages.audience.attributes import (
     CATALOG,
     AttributeDeclarationError,
     SanityLimits,
@@ -22,12 +25,9 @@ from tdml_assets.core.attributes import (
     judge_sanity,
     parent_segment_contract,
 )
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.outcome import Outcome
-from tdml_assets.core.statements import render
 
 if TYPE_CHECKING:
-    from tdml_assets.resources.warehouse import Database
+    from tdml_assets.platform.warehouse import Database
 
 
 _CARRIED = ("audience", "carried_attributes")
@@ -82,7 +82,7 @@ def find_scores(
     check_sources(workflows, {wf.workflow: database.columns((wf.workflow, "predictions")) for wf in workflows})
     found = []
     for wf in workflows:
-        statement = render("publish/sessions", table=_predictions(wf.workflow), session_id=session_id, as_of=as_of)
+        statement = render("audience/sessions", table=_predictions(wf.workflow), session_id=session_id, as_of=as_of)
         rows = database.rows(statement)
         if not rows:
             raise AttributeDeclarationError(f"workflow {wf.workflow} has no predictions up to {as_of}: score it first")
@@ -155,10 +155,10 @@ def publish(
     if carried:
         database.replace(
             _before(workflows, carried),
-            render("publish/carry", table=contract.path, workflows=[wf for wf in workflows if wf.workflow in carried]),
+            render("audience/carry", table=contract.path, workflows=[wf for wf in workflows if wf.workflow in carried]),
         )
     context = _context(workflows, scores, as_of, carried)
-    rows = database.replace(contract, render("publish/parent_segment_attributes", **context))
+    rows = database.replace(contract, render("audience/parent_segment_attributes", **context))
     if carried:
         database.execute(render("warehouse/drop_table", table=_CARRIED))
     notes = _notes(scores, carried, withheld, outcomes)
@@ -177,7 +177,7 @@ def _carried(
     if not withheld or "as_of" not in database.columns(CATALOG.path):
         return {}
     published = database.columns(parent_segment_contract(workflows).path)
-    days = {row["workflow"]: row["as_of"] for row in database.rows(render("publish/days", table=CATALOG.path))}
+    days = {row["workflow"]: row["as_of"] for row in database.rows(render("audience/days", table=CATALOG.path))}
     found = {}
     for wf in workflows:
         day, whole = days.get(wf.workflow), all(spec.name in published for spec in wf.attributes)
@@ -228,12 +228,12 @@ def _judge(
 ) -> tuple[bool, dict[str, Any]]:
     context = _context(workflows, scores, as_of, {})
     specs = [spec for wf in workflows for spec in wf.attributes]
-    profile = database.row(render("publish/profile", attributes=specs, **context))
+    profile = database.row(render("audience/profile", attributes=specs, **context))
     return judge_sanity(
         profile,
         workflows,
         limits,
-        population=int(database.row(render("publish/population", **context))["customers"]),
+        population=int(database.row(render("audience/population", **context))["customers"]),
         expected_customers=expected_customers,
         eligible=eligible,
         ages_days={score.workflow: (as_of - score.as_of).days for score in scores},
@@ -244,7 +244,7 @@ def _judge(
 def _context(
     workflows: Sequence[WorkflowAttributes], scores: Sequence[Scores], as_of: date, carried: Collection[str]
 ) -> dict[str, Any]:
-    """What the statements of ``sql/publish/`` ask for: ``workflows`` have new scores, ``others`` have not."""
+    """What the statements of ``sql/audience/`` ask for: ``workflows`` have new scores, ``others`` have not."""
     sessions = {score.workflow: score.session_id for score in scores}
     fresh = [
         {

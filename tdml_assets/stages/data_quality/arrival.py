@@ -1,7 +1,7 @@
 """Checks of what arrived: is it fresh, is there enough of it, is history still there, how much was refused.
 
 Belongs here: one function per check, its statistics and its words. Does not: what the rows hold
-(``data_quality_content.py``), policy (``data_quality.py``), reading (``data_quality_measures.py``).
+(``content.py``), policy (``declaration/quality.py``), reading (``measures.py``).
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
-from tdml_assets.core.data_quality_findings import MIN_WINDOWS, Finding, judged, spans, unjudged, window_words
-from tdml_assets.core.data_quality_measures import Days, Earlier, Intake, longest_gap
+from tdml_assets.declaration.quality import MIN_WINDOWS
+from tdml_assets.stages.data_quality.findings import Finding, judged, spans, unjudged, window_words
+from tdml_assets.stages.data_quality.measures import Days, Earlier, Intake, longest_gap
 
 if TYPE_CHECKING:
-    from tdml_assets.core.data_quality import QualityPolicy
-    from tdml_assets.core.latest_day import LatestDay
+    from tdml_assets.declaration.quality import QualityPolicy
+    from tdml_assets.stages.raw.latest_day import LatestDay
 
 #: Latest windows that show where a source stands while it grows or shrinks.
 _RECENT = 3

@@ -1,26 +1,26 @@
 """monitoring/data_quality: the raw tables as they came, judged before anything is trained or published.
 
-Belongs here: reading, writing, reporting. Does not: the checks and their bounds (``core/data_quality.py``).
+Belongs here: reading, writing, reporting. Does not: the checks and their bounds (``verdict.py``).
 """
 
 from datetime import UTC, date, datetime
 
 import dagster as dg
 
-from tdml_assets.assets.alerting import tell
-from tdml_assets.assets.sessions import as_of, record_session, session_id_of
-from tdml_assets.assets.triage import keep_finding
-from tdml_assets.core.data_quality import QualityReport, judge
-from tdml_assets.core.data_quality_measures import WORKFLOW, Measured, read_earlier
-from tdml_assets.core.data_quality_session import measure_session
-from tdml_assets.core.monitor import Monitor
-from tdml_assets.core.monitoring import DATA_QUALITY, DRIFT_EPISODES, TRIAGE
-from tdml_assets.core.raw_contracts import REJECTED_ROWS, TABLES
-from tdml_assets.core.triage import Finding, joined
-from tdml_assets.metadata import OWNER, table_metadata, table_preview
-from tdml_assets.resources.raw_tables import fingerprint
-from tdml_assets.resources.warehouse import Database, Warehouse
+from tdml_assets.declaration.monitor import Monitor
+from tdml_assets.platform.metadata import OWNER, table_metadata, table_preview
+from tdml_assets.platform.monitoring import DATA_QUALITY, DRIFT_EPISODES, TRIAGE
+from tdml_assets.platform.sessions import as_of, record_session, session_id_of
+from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.settings import Settings
+from tdml_assets.stages.data_quality.measures import WORKFLOW, Measured, read_earlier
+from tdml_assets.stages.data_quality.session import measure_session
+from tdml_assets.stages.data_quality.verdict import QualityReport, judge
+from tdml_assets.stages.raw.contracts import REJECTED_ROWS, TABLES
+from tdml_assets.stages.raw.tables import fingerprint
+from tdml_assets.stages.triage.alerting import tell
+from tdml_assets.stages.triage.asset import keep_finding
+from tdml_assets.stages.triage.decision import Finding, joined
 
 
 def _finding(day: date, report: QualityReport, now: datetime) -> Finding:
@@ -49,7 +49,7 @@ def build_data_quality(settings: Settings) -> dg.AssetsDefinition:
     """The asset, with its check ``data_is_whole``.
 
     The check does not block what stands behind it: drift, the decision and the report look at broken data too. Training
-    refuses them (``assets/guards.py``), and the session report's check keeps them from being published.
+    refuses them (``platform/guards.py``), and the session report's check keeps them from being published.
     """
     policy, key = settings.quality, list(DATA_QUALITY.path)
     raw = [list(contract.path) for contract in (*TABLES.values(), REJECTED_ROWS)]

@@ -1,7 +1,7 @@
 """Checks of what the rows hold: missing values, units of money, copies, new categories.
 
-Belongs here: one function per check and its words. Does not: how many rows came (``data_quality_arrival.py``), policy
-(``data_quality.py``), reading (``data_quality_measures.py``).
+Belongs here: one function per check and its words. Does not: how many rows came (``arrival.py``), policy
+(``declaration/quality.py``), reading (``measures.py``).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
-from tdml_assets.core.data_quality_findings import (
+from tdml_assets.stages.data_quality.findings import (
     Finding,
     Share,
     judged,
@@ -21,10 +21,10 @@ from tdml_assets.core.data_quality_findings import (
     unjudged,
     window_words,
 )
-from tdml_assets.core.data_quality_measures import Days, Earlier, Levels, Overlap, Repeated, Repeats
+from tdml_assets.stages.data_quality.measures import Days, Earlier, Levels, Overlap, Repeated, Repeats
 
 if TYPE_CHECKING:
-    from tdml_assets.core.data_quality import QualityPolicy
+    from tdml_assets.declaration.quality import QualityPolicy
 
 #: Lines of a file that others hold too, below which nothing is said: a few corrected lines may be sent again.
 _FEWEST_OVERLAPPING = 20

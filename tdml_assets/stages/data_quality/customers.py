@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tdml_assets.core.data_quality_findings import Finding, judged
-from tdml_assets.core.data_quality_measures import CustomerIds
+from tdml_assets.stages.data_quality.findings import Finding, judged
+from tdml_assets.stages.data_quality.measures import CustomerIds
 
 if TYPE_CHECKING:
-    from tdml_assets.core.data_quality import QualityPolicy
+    from tdml_assets.declaration.quality import QualityPolicy
 
 #: Average customers that one must exceed: of thirty customers each has 3 % of everything.
 _TIMES_AVERAGE = 20

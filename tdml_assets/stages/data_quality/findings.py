@@ -1,7 +1,7 @@
 """Findings about raw data: one row of ``monitoring.data_quality`` each, and how they are made.
 
-Belongs here: the row, its words' frame, and the test of a share that rose. Does not: any check (``data_quality_arrival.py``,
-``data_quality_content.py``).
+Belongs here: the row, its words' frame, and the test of a share that rose. Does not: any check (``arrival.py``,
+``content.py``).
 """
 
 from __future__ import annotations
@@ -11,16 +11,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Literal
 
-from tdml_assets.core.data_quality_measures import Days
-from tdml_assets.core.statistics import significant
+from tdml_assets.platform.statistics import significant
+from tdml_assets.stages.data_quality.measures import Days
 
 if TYPE_CHECKING:
-    from tdml_assets.core.data_quality import QualityPolicy
+    from tdml_assets.declaration.quality import QualityPolicy
 
 Status = Literal["ok", "note", "alarm", "accepted", "too_little"]
-
-#: Whole windows of history below which nothing is said about the last one.
-MIN_WINDOWS = 4
 
 
 @dataclass(frozen=True)

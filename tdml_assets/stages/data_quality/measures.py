@@ -1,8 +1,7 @@
 """What the raw tables look like: the small frozen inputs that their quality is judged on.
 
 Belongs here: reading them, in one pass over a table for its days and one each for repeats and levels, and their arithmetic
-over windows of days. Does not: judgement (``data_quality_arrival.py``, ``data_quality_content.py``), policy
-(``data_quality.py``), writing.
+over windows of days. Does not: judgement (``arrival.py``, ``content.py``), policy (``declaration/quality.py``), writing.
 """
 
 from __future__ import annotations
@@ -15,16 +14,16 @@ from datetime import date, timedelta
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
-from tdml_assets.core.contracts import TableContract
-from tdml_assets.core.monitoring import DATA_QUALITY, SESSIONS
-from tdml_assets.core.raw_contracts import EMAIL_EVENTS, LINEAGE, LOADS, ORDERS, PAGEVIEWS, REJECTED_ROWS
-from tdml_assets.core.statements import render
-from tdml_assets.core.statistics import Reader, significant
+from tdml_assets.platform.contracts import TableContract
+from tdml_assets.platform.monitoring import DATA_QUALITY, SESSIONS
+from tdml_assets.platform.statements import render
+from tdml_assets.platform.statistics import Reader, significant
+from tdml_assets.stages.raw.contracts import EMAIL_EVENTS, LINEAGE, LOADS, ORDERS, PAGEVIEWS, REJECTED_ROWS
 
 if TYPE_CHECKING:
-    from tdml_assets.core.data_quality import QualityPolicy
-    from tdml_assets.core.data_quality_unreadable import Unreadable
-    from tdml_assets.core.latest_day import LatestDay
+    from tdml_assets.declaration.quality import QualityPolicy
+    from tdml_assets.stages.data_quality.unreadable import Unreadable
+    from tdml_assets.stages.raw.latest_day import LatestDay
 
 WORKFLOW = "all"
 _WATCHED = (ORDERS, PAGEVIEWS, EMAIL_EVENTS)

@@ -1,7 +1,7 @@
 """Everything the raw data of one session are judged on, read from one open warehouse.
 
-Belongs here: putting the measures together. Does not: the measures (``data_quality_measures.py``), the verdict
-(``data_quality.py``).
+Belongs here: putting the measures together. Does not: the measures (``measures.py``), the verdict
+(``verdict.py``).
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 
-from tdml_assets.core.data_quality import QualityPolicy
-from tdml_assets.core.data_quality_measures import Measured, measure
-from tdml_assets.core.data_quality_unreadable import read_unreadable
-from tdml_assets.core.latest_day import read_latest_day
-from tdml_assets.core.sources import Sources
-from tdml_assets.core.statistics import Reader
+from tdml_assets.declaration.quality import QualityPolicy
+from tdml_assets.declaration.sources import Sources
+from tdml_assets.platform.statistics import Reader
+from tdml_assets.stages.data_quality.measures import Measured, measure
+from tdml_assets.stages.data_quality.unreadable import read_unreadable
+from tdml_assets.stages.raw.latest_day import read_latest_day
 
 
 def measure_session(

@@ -1,7 +1,7 @@
 """Rows that could not be read: how many, how much money, why, and what would read them. Judged in a first session too.
 
 Belongs here: counting, example cells, and the verdict against absolute limits. Does not: rises since an earlier session
-(``data_quality_arrival.py``), what mends a cell (``source_hints.py``).
+(``arrival.py``), what mends a cell (``stages/raw/hints.py``).
 
 Rows without a customer, out of declared bounds, or replaced by another of their key were read and are not counted.
 """
@@ -13,18 +13,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tdml_assets.core.data_quality_findings import Finding, judged
-from tdml_assets.core.raw_contracts import ORDERS, REJECTED_ROWS
-from tdml_assets.core.source_dates import as_written
-from tdml_assets.core.source_hints import UNREADABLE, masked, offending_cell, remedy_for
-from tdml_assets.core.source_numbers import rough_size
-from tdml_assets.core.source_plan import number_marks
-from tdml_assets.core.sources import EventSource, OrdersSource, Source, Sources
-from tdml_assets.core.statements import render
-from tdml_assets.core.statistics import Reader
+from tdml_assets.declaration.sources import EventSource, OrdersSource, Source, Sources
+from tdml_assets.platform.statements import render
+from tdml_assets.platform.statistics import Reader
+from tdml_assets.stages.data_quality.findings import Finding, judged
+from tdml_assets.stages.raw.contracts import ORDERS, REJECTED_ROWS
+from tdml_assets.stages.raw.dates import as_written
+from tdml_assets.stages.raw.hints import UNREADABLE, masked, offending_cell, remedy_for
+from tdml_assets.stages.raw.numbers import rough_size
+from tdml_assets.stages.raw.plan import number_marks
 
 if TYPE_CHECKING:
-    from tdml_assets.core.data_quality import QualityPolicy
+    from tdml_assets.declaration.quality import QualityPolicy
 
 #: Rows looked at for examples and for their money; their share of all unreadable rows scales the money.
 _SAMPLED_ROWS = 20_000

@@ -1,158 +1,23 @@
-"""Broken data told from drift, before anything is trained or published: the policy, and the verdict over all checks.
+"""Broken data told from drift, before anything is trained or published: the verdict over all checks.
 
-Belongs here: keys, bounds and defaults; which checks are made and what follows. Does not: the checks themselves
-(``data_quality_arrival.py``, ``data_quality_content.py``), reading the raw tables (``data_quality_measures.py``), drift of
-features (``drift.py``).
+Belongs here: which checks are made and what follows. Does not: the policy (``declaration/quality.py``), the checks themselves
+(``arrival.py``, ``content.py``), reading the raw tables (``measures.py``), drift of features (``stages/drift/verdict.py``).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from tdml_assets.declaration.quality import MIN_WINDOWS, QualityPolicy
+from tdml_assets.stages.data_quality import arrival, content
+from tdml_assets.stages.data_quality.customers import customer_ids
+from tdml_assets.stages.data_quality.findings import Finding, Status
+from tdml_assets.stages.data_quality.measures import Earlier, Measured
+from tdml_assets.stages.data_quality.unreadable import unreadable
 
-from tdml_assets.core import data_quality_arrival as arrival
-from tdml_assets.core import data_quality_content as content
-from tdml_assets.core.data_quality_customers import customer_ids
-from tdml_assets.core.data_quality_findings import MIN_WINDOWS, Finding, Status
-from tdml_assets.core.data_quality_measures import Earlier, Measured
-from tdml_assets.core.data_quality_unreadable import unreadable
-
-_FINGERPRINT = re.compile(r"[0-9a-f]{12,64}")
 _SHOWN_DIGITS = 12
-
-
-class QualityPolicy(BaseModel):
-    """From where raw data counts as broken. A stop costs a day, so the floors are far from what real logs do by themselves.
-
-    Alarms of sessions without a session before, at these defaults, counted on whole logs that nobody broke. At month ends:
-    UCI Online Retail, February to November 2011, 0 of 10; CDNOW, March 1997 to June 1998, 1 of 16; sample data 0 of 34. Every
-    day: 2 of 312 (a holiday week), 15 of 487 and 2 of 1,034. Those of CDNOW are one event but for one day: the days after its
-    last customer was acquired. Half a feed: seen within 14 days in all of 120 simulated shops, 60 of 3,000 and 60
-    of 6,000 customers (about 170 and 340 lines a week). Where weeks differ by 15 % of themselves (Online Retail) and no year of
-    history shows the season, a third of such losses stay within what the source does by itself; missing columns, units, copies and
-    lost history do not depend on it.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    window_days: int = Field(default=7, ge=1, le=366, description="Length of the last window, in days up to as_of.")
-    windows: int = Field(
-        default=8, ge=MIN_WINDOWS, le=52, description="Windows before it, of the same length, that it is compared with."
-    )
-    min_rows: int = Field(
-        default=100, ge=10, description="Rows a window must have to be judged; with few orders, lengthen the window."
-    )
-    z_limit: float = Field(
-        default=3.5,
-        gt=0,
-        description="Standard errors from which a rise of a share is more than chance, besides large.",
-    )
-    volume_z: float = Field(
-        default=2.0,
-        gt=0,
-        description="The same for the rows of a window, in standard errors of the windows' own spread.",
-    )
-    volume_floor: float = Field(
-        default=0.6, gt=0, lt=1, description="Share of the expected rows below which the last window has too few."
-    )
-    lasting_volume_z: float = Field(
-        default=2.5, gt=0, description="As volume_z, for the rows of the last two windows together."
-    )
-    lasting_volume_floor: float = Field(
-        default=0.75, gt=0, lt=1, description="As volume_floor, for the rows of the last two windows together."
-    )
-    freshness_days: int = Field(
-        default=7, ge=1, description="Days without a row up to as_of that are never an alarm, in any source."
-    )
-    freshness_factor: float = Field(
-        default=3.0, ge=1, description="Days without a row, in longest pauses the source ever made, that are an alarm."
-    )
-    null_rise: float = Field(
-        default=0.2, gt=0, lt=1, description="Rise of a column's share of missing values that is an alarm."
-    )
-    scale_limit: float = Field(
-        default=8.0, gt=1, description="Ratio of geometric means of money, either way, that is a change of unit."
-    )
-    lost_share: float = Field(
-        default=0.02,
-        ge=0,
-        le=1,
-        description="Share of earlier order lines that may vanish from the files; 1 where they only hold recent ones.",
-    )
-    duplicate_rise: float = Field(
-        default=0.2, gt=0, lt=1, description="Rise of the share of order lines that equal another that is an alarm."
-    )
-    rejected_rise: float = Field(
-        default=0.05, gt=0, lt=1, description="Rise of the share of rows refused at load that is an alarm."
-    )
-    unreadable_limit: float = Field(
-        default=0.2,
-        gt=0,
-        le=1,
-        description="Share of a source's rows that could not be read (dates, numbers, currencies, ...) that is an alarm, in a "
-        "first session too. Rows without a customer, or out of declared bounds, do not count.",
-    )
-    unreadable_money_limit: float = Field(
-        default=0.2,
-        gt=0,
-        le=1,
-        description="The same for the share of the orders' money, as far as the digits of unreadable rows tell.",
-    )
-    unreadable_note: float = Field(
-        default=0.02, ge=0, le=1, description="Share of unreadable rows or money from which the summary notes it."
-    )
-    repeated_limit: float = Field(
-        default=0.3,
-        gt=0,
-        le=1,
-        description="Share of all order lines that equal another one that is an alarm, in a first session too.",
-    )
-    repeated_note: float = Field(
-        default=0.1, ge=0, le=1, description="Share of repeated order lines from which the summary notes it."
-    )
-    overlap_limit: float = Field(
-        default=0.5,
-        gt=0,
-        le=1,
-        description="Share of a file's order lines that equal a line of another file that is an alarm, in a first session too.",
-    )
-    overlap_note: float = Field(
-        default=0.1, ge=0, le=1, description="Share of such lines of a file from which the summary notes it."
-    )
-    one_customer_note: float = Field(
-        default=0.02,
-        gt=0,
-        le=1,
-        description="Share of all order lines or money of one customer from which the summary notes it.",
-    )
-    new_share: float = Field(
-        default=0.5, gt=0, le=1, description="Share of rows with a category never seen before that is an alarm."
-    )
-    max_levels: int = Field(default=100, ge=1, description="Levels up to which a column counts as categories.")
-    accepted: tuple[str, ...] = Field(
-        default=(),
-        description="Fingerprints, from 12 digits on, of raw data that a person has looked at: its alarms stop nothing.",
-    )
-
-    @field_validator("accepted", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value
-
-    @field_validator("accepted")
-    @classmethod
-    def _are_fingerprints(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for text in value:
-            if not _FINGERPRINT.fullmatch(text):
-                raise ValueError(
-                    f"{text!r} is not a fingerprint: give 12 to 64 of its hexadecimal digits, as the check shows them, "
-                    "in quotes"
-                )
-        return value
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """<workflow>/drift and drift_report: the scoring snapshot against the champion's reference, as figures and as a picture.
 
-Belongs here: measuring, keeping, showing. Does not: the statistics (``core/drift.py``), what is done about them
-(``assets/triage.py``), the report's process (``evidently_report.py``).
+Belongs here: measuring, keeping, showing. Does not: the statistics (``verdict.py``), what is done about them
+(``stages/triage/asset.py``), the report's process (``evidently_report.py``).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,24 +11,24 @@ from typing import Any
 
 import dagster as dg
 
-from tdml_assets.assets.champions import FEATURES_FILE, PREDICTIONS_FILE, SAMPLE_FILE, read_reference
-from tdml_assets.assets.isolation import isolated
-from tdml_assets.assets.references import GoneLive, scored_until_now
-from tdml_assets.assets.sessions import as_of, session_id_of
-from tdml_assets.assets.target_drift import measure_target
-from tdml_assets.core import figures_monitoring
-from tdml_assets.core.drift import BROKEN, DRIFTED, DriftReport, Earlier, judge
-from tdml_assets.core.drift_history import bin_rows, read_earlier
-from tdml_assets.core.features import features_table
-from tdml_assets.core.monitoring import DRIFT, DRIFT_BINS, TRIAGE
-from tdml_assets.core.reference import Reference, measure, report_sample
-from tdml_assets.core.statements import render
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.evidently_report import draw_report, write_sample
-from tdml_assets.metadata import OWNER, glance, plot, table_metadata, table_preview
-from tdml_assets.resources.model_store import ModelStore
-from tdml_assets.resources.warehouse import Database, Warehouse
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.models.champions import FEATURES_FILE, PREDICTIONS_FILE, SAMPLE_FILE, read_reference
+from tdml_assets.models.reference import Reference, measure, report_sample
+from tdml_assets.models.references import GoneLive, scored_until_now
+from tdml_assets.models.store import ModelStore
+from tdml_assets.platform.isolation import isolated
+from tdml_assets.platform.metadata import OWNER, glance, plot, table_metadata, table_preview
+from tdml_assets.platform.monitoring import DRIFT, DRIFT_BINS, TRIAGE
+from tdml_assets.platform.sessions import as_of, session_id_of
+from tdml_assets.platform.statements import render
+from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.settings import Settings
+from tdml_assets.stages.drift import figures as figures_monitoring
+from tdml_assets.stages.drift.evidently_report import draw_report, write_sample
+from tdml_assets.stages.drift.history import bin_rows, read_earlier
+from tdml_assets.stages.drift.target_drift import measure_target
+from tdml_assets.stages.drift.verdict import BROKEN, DRIFTED, DriftReport, Earlier, judge
+from tdml_assets.stages.features.columns import features_table
 
 _SHOWN = 20
 #: Columns in the small picture of the distances.

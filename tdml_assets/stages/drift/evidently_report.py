@@ -1,7 +1,7 @@
 """An Evidently report about drift, drawn in a process of its own.
 
 Belongs here: the process, its time limit, and what Evidently is given: columns it can draw, text it cannot be hurt by.
-Does not: deciding whether there is drift (``core/drift.py``), taking the samples (``core.drift.report_sample``).
+Does not: deciding whether there is drift (``verdict.py``), taking the samples (``stages.drift.verdict.report_sample``).
 
 Why a process: importing Evidently takes seconds and much of the memory of a run, and a report that hangs must not hold
 up anything. Nothing depends on the report.
@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
-from tdml_assets.extras import MissingExtraError, require_extra
+from tdml_assets.platform.extras import MissingExtraError, require_extra
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,11 +128,11 @@ def draw_report(
 
 
 def _run(request: Mapping[str, Any], timeout_seconds: float) -> ReportResult:
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[2]
     paths = [str(package.parent), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "DO_NOT_TRACK": "1", "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-        [sys.executable, "-W", "ignore", "-m", "tdml_assets.evidently_report", json.dumps(request)],
+        [sys.executable, "-W", "ignore", "-m", "tdml_assets.stages.drift.evidently_report", json.dumps(request)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -270,7 +270,9 @@ def _draw(request: Mapping[str, Any]) -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Draw one report: the process that :func:`draw_report` starts."""
-    parser = argparse.ArgumentParser(prog="python -m tdml_assets.evidently_report", description=main.__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tdml_assets.stages.drift.evidently_report", description=main.__doc__
+    )
     parser.add_argument("request", help="JSON object: reference, current, columns, html, as_of, psi_limit, max_columns")
     request = json.loads(parser.parse_args(arguments).request)
     sys.stdout.write(json.dumps(_draw(request)) + "\n")

@@ -1,7 +1,7 @@
 """Figures of drift and of what became of predictions, drawn like all others.
 
-Belongs here: how distances and the ledger of realised performance are drawn. Does not: measuring (``drift.py``), reading
-(``sql/realised/``), the common style (``figures.py``).
+Belongs here: how distances and the ledger of realised performance are drawn. Does not: measuring (``verdict.py``), reading
+(``sql/realised/``), the common style (``platform/figures.py``).
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tdml_assets.core.drawn_once import drawn_once
-from tdml_assets.core.figures import (
+from tdml_assets.platform.drawn_once import drawn_once
+from tdml_assets.platform.figures import (
     _BLUE,
     _GREY,
     _INK,
@@ -29,7 +29,7 @@ from tdml_assets.core.figures import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: Per status of ``core/drift.py``; what could not be measured is grey.
+#: Per status of ``verdict.py``; what could not be measured is grey.
 _STATUS_COLOURS = {
     "ok": _BLUE,
     "watch": _ORANGE,

@@ -1,7 +1,6 @@
-"""What earlier sessions left for the next one: their bins, their leaps, their findings.
+"""What earlier sessions left for the next one: their bins and their changes.
 
-Belongs here: reading the ``monitoring`` tables into the values that ``drift.py``, ``triage.py`` and ``episodes.py`` take.
-Does not: deciding anything.
+Belongs here: reading the ``monitoring`` tables into the values that ``verdict.py`` takes. Does not: deciding anything.
 """
 
 from __future__ import annotations
@@ -11,12 +10,11 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from tdml_assets.core.drift import ColumnDrift, DriftReport, Earlier, Kind, report_of
-from tdml_assets.core.monitor import Monitor
-from tdml_assets.core.monitoring import DATA_QUALITY, DRIFT, DRIFT_BINS, DRIFT_EPISODES, FEATURE_IMPORTANCES, TRIAGE
-from tdml_assets.core.statements import render
-from tdml_assets.core.statistics import Reader
-from tdml_assets.core.triage import Finding
+from tdml_assets.declaration.monitor import Monitor
+from tdml_assets.platform.monitoring import DRIFT, DRIFT_BINS, TRIAGE
+from tdml_assets.platform.statements import render
+from tdml_assets.platform.statistics import Reader
+from tdml_assets.stages.drift.verdict import ColumnDrift, DriftReport, Earlier, Kind, report_of
 
 _KINDS: tuple[Kind, ...] = ("feature", "prediction")
 
@@ -83,44 +81,3 @@ def read_reports(
         for row in rows
     ]
     return [report_of([column for column in columns if column.kind == kind], kind, policy) for kind in _KINDS]
-
-
-def read_findings(reader: Reader, workflow: str, day: date, model_version: str) -> list[tuple[str, Finding]]:
-    """Session id and finding of every day and champion but those given, oldest first."""
-    other = {"day": day, "model_version": model_version}
-    rows = reader.rows(render("triage/findings", table=TRIAGE.path, workflow=workflow, **other))
-    return [
-        (row["session_id"], Finding(**{name: value for name, value in row.items() if name != "session_id"}))
-        for row in rows
-    ]
-
-
-def read_told(reader: Reader, workflow: str) -> dict[str, dict[str, Any]]:
-    """Who was told of every episode, and when: fields of :class:`~tdml_assets.core.episodes.Episode`."""
-    rows = reader.rows(render("triage/told", table=DRIFT_EPISODES.path, workflow=workflow))
-    return {row["episode_id"]: {"told": row["told"], "alerted_at": row["alerted_at"]} for row in rows}
-
-
-def read_quality_alarms(reader: Reader, session_id: str) -> list[str]:
-    """What the checks of the raw data found wrong."""
-    rows = reader.rows(render("triage/quality_alarms", table=DATA_QUALITY.path, session_id=session_id))
-    return [row["sentence"] for row in rows]
-
-
-def read_importances(reader: Reader, workflow: str, session_id: str, columns: Sequence[str]) -> dict[str, float]:
-    """Share of the model's importance per raw feature, as the training session kept it; empty where it kept none.
-
-    Parameters
-    ----------
-    columns : raw features; a prepared one belongs to the raw one whose name it starts with (``city__oslo``).
-    """
-    found = dict.fromkeys(columns, 0.0)
-    rows = reader.rows(
-        render("triage/importances", table=FEATURE_IMPORTANCES.path, workflow=workflow, session_id=session_id)
-    )
-    for row in rows:
-        name = row["feature"] if row["feature"] in found else row["feature"].partition("__")[0]
-        if name in found:
-            found[name] += row["shap"] or 0.0
-    total = sum(found.values())
-    return {name: value / total for name, value in found.items()} if total > 0 else {}

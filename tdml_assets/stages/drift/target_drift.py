@@ -7,27 +7,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from tdml_assets.assets.champions import TARGET_FILE, read_reference
-from tdml_assets.assets.realised import known_until
-from tdml_assets.assets.references import GoneLive
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.drift import DriftReport, judge
-from tdml_assets.core.realised import target_key
-from tdml_assets.core.reference import Reference, build_reference, measure
-from tdml_assets.core.statements import render
-from tdml_assets.core.tasks import foresight_of
-from tdml_assets.core.training import holdout_contract
-from tdml_assets.core.training_table import observation
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.resources.warehouse import Database
-
-
-def describe_target(database: Database, spec: WorkflowSpec) -> dict[str, bytes]:
-    """The tested target as a reference file; nothing for a task that foretells nothing."""
-    if foresight_of(spec) is None:
-        return {}
-    found = build_reference(database, holdout_contract(spec.name).path, {"split": "test"}, ["target"])
-    return {TARGET_FILE: found.to_json().encode()}
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.models.champions import TARGET_FILE, read_reference
+from tdml_assets.models.reference import Reference, measure
+from tdml_assets.models.references import GoneLive
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.statements import render
+from tdml_assets.platform.warehouse import Database
+from tdml_assets.stages.drift.verdict import DriftReport, judge
+from tdml_assets.stages.training_table.horizon import known_until
+from tdml_assets.stages.training_table.table import observation, target_key
+from tdml_assets.tasks import foresight_of
 
 
 def measure_target(database: Database, spec: WorkflowSpec, live: GoneLive) -> DriftReport:

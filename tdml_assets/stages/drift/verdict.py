@@ -1,7 +1,7 @@
 """Drift: whether columns of today differ from the champion's reference, or leapt since the last calm session.
 
-Belongs here: the verdict per column and per kind of column. Does not: describing columns (``reference.py``), formulas
-(``divergences.py``), what a session does about it (``triage.py``), figures.
+Belongs here: the verdict per column and per kind of column. Does not: describing columns (``models/reference.py``), formulas
+(``platform/divergences.py``), what a session does about it (``stages/triage/decision.py``), figures.
 
 A column is judged on counts in bins frozen with its reference, which depend on ranks only: that holds for skewed money as for
 anything else. Three floors make a spike: it must be more than chance, unlike the sessions before, and enough to matter. Means,
@@ -16,8 +16,10 @@ from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-from tdml_assets.core import statistics
-from tdml_assets.core.divergences import (
+from tdml_assets.declaration.monitor import Monitor
+from tdml_assets.models.reference import ColumnMeasure, ColumnReference, Reference
+from tdml_assets.platform import statistics
+from tdml_assets.platform.divergences import (
     chance_z,
     gaussian_kld,
     hivemall_kld,
@@ -25,8 +27,6 @@ from tdml_assets.core.divergences import (
     psi,
     rank_p_value,
 )
-from tdml_assets.core.monitor import Monitor
-from tdml_assets.core.reference import ColumnMeasure, ColumnReference, Reference
 
 Kind = Literal["feature", "prediction", "target"]
 Status = Literal[
@@ -137,7 +137,7 @@ def judge(
 
     Parameters
     ----------
-    measured : as :func:`~tdml_assets.core.reference.measure` returns them, in the reference's order.
+    measured : as :func:`~tdml_assets.models.reference.measure` returns them, in the reference's order.
     kind : what the columns are; it names them in the sentence.
     earlier : calm sessions before this one, in the same bins; None for none.
     is_first : whether the reference was taken in this session. Columns are then described and compared with nothing.

@@ -1,7 +1,7 @@
 """<workflow>/evaluation: the candidate on what it has not seen, beside the champion on the same, and which of them scores.
 
-Belongs here: reading the holdout, keeping and showing. Does not: metrics and the judge (``core/tasks/``), the
-comparison (``gate.py``).
+Belongs here: reading the holdout, keeping and showing. Does not: metrics and the judge (``tasks/``), the
+comparison (``gate_asset.py``).
 """
 
 import json
@@ -11,7 +11,17 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from tdml_assets.assets.gate import (
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.models.store import ModelStore
+from tdml_assets.platform.isolation import isolated
+from tdml_assets.platform.metadata import OWNER, glance, plot, table_metadata, table_preview, transposed
+from tdml_assets.platform.monitoring import CALIBRATION, MODEL_METRICS, MODEL_PARAMS, PREDICTION_STATS
+from tdml_assets.platform.sessions import SNAPSHOTS_TABLE, as_of, session_id_of
+from tdml_assets.platform.statements import render
+from tdml_assets.platform.statistics import prediction_stats
+from tdml_assets.platform.warehouse import Database, Warehouse
+from tdml_assets.settings import Settings
+from tdml_assets.stages.evaluation.gate_asset import (
     GATE_METADATA,
     check_result,
     check_spec,
@@ -22,23 +32,13 @@ from tdml_assets.assets.gate import (
     read_candidate,
     settle,
 )
-from tdml_assets.assets.isolation import isolated
-from tdml_assets.assets.prepared import parameters_contract, read_parameters
-from tdml_assets.assets.reuse import Recall
-from tdml_assets.assets.sessions import SNAPSHOTS_TABLE, as_of, session_id_of
-from tdml_assets.core.evaluation import Evaluation, Metrics
-from tdml_assets.core.features import FEATURES_TABLE, features_table
-from tdml_assets.core.monitoring import CALIBRATION, MODEL_METRICS, MODEL_PARAMS, PREDICTION_STATS
-from tdml_assets.core.preparation import Parameters
-from tdml_assets.core.statements import render
-from tdml_assets.core.statistics import prediction_stats
-from tdml_assets.core.tasks import Measured, task_of
-from tdml_assets.core.training import holdout_contract
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.metadata import OWNER, glance, plot, table_metadata, table_preview, transposed
-from tdml_assets.resources.model_store import ModelStore
-from tdml_assets.resources.warehouse import Database, Warehouse
-from tdml_assets.settings import Settings
+from tdml_assets.stages.evaluation.measures import Evaluation, Metrics
+from tdml_assets.stages.features.columns import FEATURES_TABLE, features_table
+from tdml_assets.stages.preparation.asset import parameters_contract, read_parameters
+from tdml_assets.stages.preparation.parameters import Parameters
+from tdml_assets.stages.reuse import Recall
+from tdml_assets.stages.training.fit import holdout_contract
+from tdml_assets.tasks import Measured, task_of
 
 #: Parameter under which what a fit decided is kept, as JSON.
 CHOSEN = "chosen"

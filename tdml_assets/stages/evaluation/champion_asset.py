@@ -1,6 +1,6 @@
 """<workflow>/champion_model: the pointer to the version that scores moves, or stays.
 
-Belongs here: acting on what was decided, unless the world moved meanwhile. Does not: deciding (``core/gate.py``).
+Belongs here: acting on what was decided, unless the world moved meanwhile. Does not: deciding (``gate_asset.py``).
 """
 
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ from typing import Any
 
 import dagster as dg
 
-from tdml_assets.assets.champions import kinds_of
-from tdml_assets.assets.isolation import isolated
-from tdml_assets.assets.sessions import record_session, session_id_of
-from tdml_assets.core.contracts import Column
-from tdml_assets.core.holds import Hold
-from tdml_assets.core.monitoring import GATE
-from tdml_assets.core.statements import render
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.metadata import OWNER, column_schema
-from tdml_assets.resources.bundle_store import BundleStore, CurrentChampion, PromotionConflictError
-from tdml_assets.resources.model_record import recorded_versions
-from tdml_assets.resources.model_store import ModelStore
-from tdml_assets.resources.warehouse import Database, Warehouse
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.models.bundle_store import BundleStore, CurrentChampion, PromotionConflictError
+from tdml_assets.models.champions import kinds_of
+from tdml_assets.models.holds import Hold
+from tdml_assets.models.record import recorded_versions
+from tdml_assets.models.store import ModelStore
+from tdml_assets.platform.contracts import Column
+from tdml_assets.platform.isolation import isolated
+from tdml_assets.platform.metadata import OWNER, column_schema
+from tdml_assets.platform.monitoring import GATE
+from tdml_assets.platform.sessions import record_session, session_id_of
+from tdml_assets.platform.statements import render
+from tdml_assets.platform.warehouse import Database, Warehouse
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,11 @@ class Outcome:
 def read_decision(database: Database, context: dg.AssetExecutionContext, workflow: str) -> dict[str, Any]:
     """What this session's evaluation decided. Raises ``LookupError`` where there was none."""
     key = {"session_id": session_id_of(context), "workflow": workflow}
-    rows = database.rows(render("gate/decision", table=GATE.path, **key)) if database.has_table(GATE.path) else []
+    rows = (
+        database.rows(render("evaluation/gate/decision", table=GATE.path, **key))
+        if database.has_table(GATE.path)
+        else []
+    )
     if not rows:
         raise LookupError(f"this session evaluated no candidate of {workflow}: materialise {workflow}/evaluation too")
     return rows[0]

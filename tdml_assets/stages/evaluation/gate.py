@@ -1,8 +1,8 @@
-"""Whether a candidate replaces the champion: the policy, and the decision with its reason.
+"""Whether a candidate replaces the champion: the decision with its reason.
 
-Belongs here: what a workflow's YAML says about it, one comparison and whether it lets the candidate through, the decision.
-Does not: losses and their bootstrap (``paired.py``), whether two models may be compared (``scope.py``), scoring the rows
-(``assets/gate.py``), moving the pointer (``assets/champion.py``).
+Belongs here: one comparison and whether it lets the candidate through, the decision.
+Does not: the policy (``declaration/gate.py``), losses and their bootstrap (``paired.py``), whether two models may be compared
+(``models/scope.py``), scoring the rows (``gate_asset.py``), moving the pointer (``champion_asset.py``).
 """
 
 from __future__ import annotations
@@ -12,38 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from tdml_assets.declaration.gate import Gate
 
 #: Metric of the one row that is kept where nothing was compared.
 FIT_TO_SCORE = "fit_to_score"
 ALL = "all"
 _MOST_DECIMALS = 6
-
-
-class Gate(BaseModel):
-    """How much worse than the champion a candidate may look before it is held."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    tolerance: float = Field(
-        default=0.02,
-        ge=0,
-        lt=1,
-        description="Share of the champion's loss by which the candidate may be worse, at the bound of the confidence interval.",
-    )
-    confidence: float = Field(
-        default=0.9, gt=0.5, lt=1, description="Two-sided confidence of the paired bootstrap over customers."
-    )
-    resamples: int = Field(default=1000, ge=100, le=100_000, description="Bootstrap resamples.")
-    slice_tolerance: float = Field(
-        default=0.1, ge=0, description="Share of the champion's loss by which a guard slice may be worse, beyond noise."
-    )
-    min_slice_rows: int = Field(default=100, ge=10, description="Customers a guard slice must have to be judged.")
-    max_bias: float = Field(
-        default=0.5,
-        gt=0,
-        description="Total bias of the candidate beyond which it must at least not be farther off than the champion.",
-    )
 
 
 @dataclass(frozen=True)

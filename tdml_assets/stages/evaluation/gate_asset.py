@@ -1,7 +1,7 @@
 """The champion as a candidate meets it: loaded, scored on the candidate's test rows, and what was decided about both.
 
-Belongs here: reading, scoring, keeping and showing. Does not: comparing and deciding (``core/paired.py``, ``core/gate.py``),
-moving the pointer (``champion.py``).
+Belongs here: reading, scoring, keeping and showing. Does not: comparing and deciding (``paired.py``, ``gate_asset.py``),
+moving the pointer (``champion_asset.py``).
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
-from tdml_assets.assets.champions import Measurable, load_measurable
-from tdml_assets.assets.isolation import begin_outcome, keep_outcome
-from tdml_assets.assets.sessions import find_session, record_session, session_id_of
-from tdml_assets.core.bundles import BundleDamagedError, Manifest, evaluated_of
-from tdml_assets.core.features import features_table
-from tdml_assets.core.gate import Comparison, GateDecision, Standing, decide
-from tdml_assets.core.monitoring import GATE, MODEL_PARAMS
-from tdml_assets.core.outcome import held
-from tdml_assets.core.paired import compare, guard_slices, pair_of
-from tdml_assets.core.scope import SCOPE_FILE, Scope, TestWindow, obstacle
-from tdml_assets.core.scoring import score_batch
-from tdml_assets.core.statements import render
-from tdml_assets.core.tasks import Measured, task_of
-from tdml_assets.core.training import PREDICTION, holdout_contract
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.metadata import table_preview
-from tdml_assets.resources.bundle_store import Bundle, BundleStore
-from tdml_assets.resources.model_store import ModelStore
-from tdml_assets.resources.warehouse import Database
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.models.bundle_store import Bundle, BundleStore
+from tdml_assets.models.bundles import BundleDamagedError, Manifest, evaluated_of
+from tdml_assets.models.champions import Measurable, load_measurable
+from tdml_assets.models.scope import SCOPE_FILE, Scope, TestWindow, obstacle
+from tdml_assets.models.store import ModelStore
+from tdml_assets.platform.isolation import begin_outcome, keep_outcome
+from tdml_assets.platform.metadata import table_preview
+from tdml_assets.platform.monitoring import GATE, MODEL_PARAMS
+from tdml_assets.platform.outcome import held
+from tdml_assets.platform.sessions import find_session, record_session, session_id_of
+from tdml_assets.platform.statements import render
+from tdml_assets.platform.warehouse import Database
 from tdml_assets.settings import Settings
+from tdml_assets.stages.evaluation.gate import Comparison, GateDecision, Standing, decide
+from tdml_assets.stages.evaluation.paired import compare, guard_slices, pair_of
+from tdml_assets.stages.features.columns import features_table
+from tdml_assets.stages.predictions.scoring import score_batch
+from tdml_assets.stages.training.fit import PREDICTION, holdout_contract
+from tdml_assets.tasks import Measured, task_of
 
 #: Parameter under which the candidate's version is kept: the session's own may name the champion by now.
 VERSION = "model_version"
@@ -169,7 +169,7 @@ def meet(database: Database, spec: WorkflowSpec, rival: Rival[Measurable], measu
 
 
 def _window(database: Database, spec: WorkflowSpec) -> TestWindow:
-    found = database.row(render("gate/window", holdout=holdout_contract(spec.name).path))
+    found = database.row(render("evaluation/gate/window", holdout=holdout_contract(spec.name).path))
     by_customers = found["train_day"] == found["test_day"]
     return TestWindow(found["test_day"], by_customers, spec.split.holdout_share)
 
@@ -179,7 +179,7 @@ def _score(database: Database, spec: WorkflowSpec, champion: Measurable, custome
     import pyarrow.compute as pc
 
     holdout = holdout_contract(spec.name).path
-    database.execute(render("gate/rows", view=_VIEW, features_table=features_table(spec), holdout=holdout))
+    database.execute(render("evaluation/gate/rows", view=_VIEW, features_table=features_table(spec), holdout=holdout))
     rows = database.arrow(
         render(
             "preparation/apply",
@@ -208,7 +208,7 @@ def settle(
     *,
     suspicious: bool = False,
 ) -> GateDecision:
-    """What becomes of the candidate. Parameters as of :class:`~tdml_assets.core.gate.Standing`."""
+    """What becomes of the candidate. Parameters as of :class:`~tdml_assets.stages.evaluation.gate.Standing`."""
     on_hold, damage = rival.held, rival.damage
     standing = Standing(candidate, *judged, rival.version, damage, on_hold, meeting[0], meeting[1], suspicious)
     return decide(standing, spec.gate)

@@ -1,7 +1,7 @@
 """Measure a candidate on what it has not seen, beside what no model at all would have said.
 
 Belongs here: which metrics are kept under which name, the naive forecasts, and whether a candidate may become champion.
-Does not: the metrics themselves (``core/metrics.py``).
+Does not: the metrics themselves (``platform/metrics.py``).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tdml_assets.core.metrics import decile_table, purchase_metrics, regression_metrics
+from tdml_assets.platform.metrics import decile_table, purchase_metrics, regression_metrics
 
 Floats = NDArray[np.float64]
 Metrics = dict[str, float | None]

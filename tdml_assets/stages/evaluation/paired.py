@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from tdml_assets.core.gate import ALL, Comparison, Gate
-from tdml_assets.core.metrics import normalised_gini
+from tdml_assets.declaration.gate import Gate
+from tdml_assets.platform.metrics import normalised_gini
+from tdml_assets.stages.evaluation.gate import ALL, Comparison
 
 Floats = NDArray[np.float64]
 Masks = Mapping[str, NDArray[np.bool_]]

@@ -1,7 +1,7 @@
 """<workflow>/evaluation of a recommendation: its lists measured, beside the champion's for the same customers.
 
-Belongs here: reading lists and baskets, keeping, showing. Does not: measuring (``core/recommendation/metrics.py``), comparing
-(``core/recommendation/contest.py``), what a decision is kept as (``gate.py``).
+Belongs here: reading lists and baskets, keeping, showing. Does not: measuring (``recommendation/metrics.py``), comparing
+(``recommendation/contest.py``), what a decision is kept as (``gate_asset.py``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,25 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from tdml_assets.assets.gate import (
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.models.bundle_store import Bundle
+from tdml_assets.models.bundles import evaluated_of, refusing_damage
+from tdml_assets.models.golden import GOLDEN_FILE, check_golden
+from tdml_assets.models.scope import TestWindow, obstacle
+from tdml_assets.models.store import ModelStore
+from tdml_assets.platform.isolation import isolated
+from tdml_assets.platform.metadata import OWNER, glance, plot, table_metadata, table_preview
+from tdml_assets.platform.monitoring import MODEL_METRICS
+from tdml_assets.platform.sessions import session_id_of
+from tdml_assets.platform.statements import render
+from tdml_assets.platform.warehouse import Database, Warehouse
+from tdml_assets.recommendation import figures
+from tdml_assets.recommendation.contest import guard_slices, missed, missed_by, pair_of_lists
+from tdml_assets.recommendation.metrics import Metrics, Outcome, may_be_promoted
+from tdml_assets.recommendation.model import FILES, Recommender, score_golden
+from tdml_assets.recommendation.selection import MODEL, PERSONAL_LIST, POPULAR_LIST, window_metrics
+from tdml_assets.recommendation.tables import holdout_contract, outcome_from, training_contract
+from tdml_assets.stages.evaluation.gate_asset import (
     Meeting,
     Rival,
     check_result,
@@ -22,25 +40,7 @@ from tdml_assets.assets.gate import (
     read_candidate,
     settle,
 )
-from tdml_assets.assets.isolation import isolated
-from tdml_assets.assets.sessions import session_id_of
-from tdml_assets.core.bundles import evaluated_of, refusing_damage
-from tdml_assets.core.golden import GOLDEN_FILE, check_golden
-from tdml_assets.core.monitoring import MODEL_METRICS
-from tdml_assets.core.paired import compare
-from tdml_assets.core.recommendation import figures
-from tdml_assets.core.recommendation.contest import guard_slices, missed, missed_by, pair_of_lists
-from tdml_assets.core.recommendation.metrics import Metrics, Outcome, may_be_promoted
-from tdml_assets.core.recommendation.model import FILES, Recommender, score_golden
-from tdml_assets.core.recommendation.selection import MODEL, PERSONAL_LIST, POPULAR_LIST, window_metrics
-from tdml_assets.core.recommendation.tables import holdout_contract, outcome_from, training_contract
-from tdml_assets.core.scope import TestWindow, obstacle
-from tdml_assets.core.statements import render
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.metadata import OWNER, glance, plot, table_metadata, table_preview
-from tdml_assets.resources.bundle_store import Bundle
-from tdml_assets.resources.model_store import ModelStore
-from tdml_assets.resources.warehouse import Database, Warehouse
+from tdml_assets.stages.evaluation.paired import compare
 
 #: Parts of the training table, per snapshot.
 PARTS = ("history", "truth")

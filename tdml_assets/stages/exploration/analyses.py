@@ -1,8 +1,8 @@
 """Exploration of a training table: the five analyses that come before modelling.
 
 Belongs here: correlation with the target, the target's histogram, products recommended against products ordered.
-Does not: train against test (``exploration_split.py``), single-table statistics (``statistics.py``), sizes of clusters
-(``cluster_profile.py``), drift over time (``drift.py``), figures.
+Does not: train against test (``split.py``), single-table statistics (``platform/statistics.py``), sizes of clusters
+(``engines/cluster_profile.py``), drift over time (``stages/drift/verdict.py``), figures.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from tdml_assets.core import statistics
-from tdml_assets.core.statements import render
+from tdml_assets.platform import statistics
+from tdml_assets.platform.statements import render
 
 
 def correlations(

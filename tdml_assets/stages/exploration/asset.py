@@ -1,23 +1,23 @@
 """<workflow>/exploration: the deck's analyses of the training table, as tables, plots and a check.
 
-Belongs here: running them and showing them. Does not: the statistics (``core/exploration.py``), the drawing (``core/figures.py``).
+Belongs here: running them and showing them. Does not: the statistics (``analyses.py``), the drawing (``platform/figures.py``).
 """
 
 import dagster as dg
 
-from tdml_assets.assets.isolation import isolated
-from tdml_assets.assets.reuse import Recall, reused
-from tdml_assets.assets.sessions import session_id_of
-from tdml_assets.core import exploration as analyses
-from tdml_assets.core import figures
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.exploration_split import SplitCheck, split_check
-from tdml_assets.core.features import choose_features, features_table
-from tdml_assets.core.monitoring import TARGET_HISTOGRAM
-from tdml_assets.core.targets import words_of
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.metadata import OWNER, plot, table_metadata, table_preview
-from tdml_assets.resources.warehouse import Database, Warehouse
+from tdml_assets.declaration.targets import words_of
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.platform import figures
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.isolation import isolated
+from tdml_assets.platform.metadata import OWNER, plot, table_metadata, table_preview
+from tdml_assets.platform.monitoring import TARGET_HISTOGRAM
+from tdml_assets.platform.sessions import session_id_of
+from tdml_assets.platform.warehouse import Database, Warehouse
+from tdml_assets.stages.exploration import analyses
+from tdml_assets.stages.exploration.split import SplitCheck, split_check
+from tdml_assets.stages.features.columns import choose_features, features_table
+from tdml_assets.stages.reuse import Recall, reused
 
 _SHOWN = 15
 

@@ -1,7 +1,7 @@
 """Whether a split of rows could be a random one: a test by splitting the same rows again and again.
 
 Belongs here: the statistics of a split and their distribution over random splits, on arrays.
-Does not: reading the rows, words about the result (``exploration.py``).
+Does not: reading the rows, words about the result (``analyses.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Train against test of a training table: whether they differ by more than chance and, where the test is later, than time.
 
 Belongs here: coefficients of variation, the comparison with random splits, the verdict in words.
-Does not: the resampling test itself (``evenness.py``), the other analyses (``exploration.py``).
+Does not: the resampling test itself (``evenness.py``), the other analyses (``analyses.py``).
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tdml_assets.core import statistics
-from tdml_assets.core.evenness import Evenness, resplit
-from tdml_assets.core.statements import render
+from tdml_assets.platform import statistics
+from tdml_assets.platform.statements import render
+from tdml_assets.stages.exploration.evenness import Evenness, resplit
 
 DECK_LIMIT_POINTS = 3.0
 """Largest difference of the coefficients of variation by the common rule of thumb, in percentage points."""

@@ -1,7 +1,7 @@
 """staging/* and features/*: the dbt project as Dagster assets.
 
 Belongs here: the assets of the models, and one step that builds them all and reports each.
-Does not: SQL of features (``dbt_project/``), building (``resources/dbt_build.py``), dbt itself (``dbt_cli.py``).
+Does not: SQL of features (``dbt_project/``), building (``dbt_build.py``), dbt itself (``dbt_cli_asset.py``).
 
 dbt compiles the project when it changed (``dbt_manifest.py``). What it compiled runs without dbt, so a session does not spend the
 seconds in which dbt is imported and reads the project again. A project that asks for more than tables, views and data tests
@@ -16,14 +16,14 @@ from typing import Any, Literal
 
 import dagster as dg
 
-from tdml_assets.assets.shift import build_shift_check
-from tdml_assets.core.contracts import Column
-from tdml_assets.core.dbt_project import data_tests, models_in_order, only_dbt_can_run, sources_of
-from tdml_assets.dbt_manifest import QUIET, ensure_manifest
-from tdml_assets.extras import require_extra
-from tdml_assets.metadata import OWNER, column_schema
-from tdml_assets.resources.dbt_build import Built, build_models
-from tdml_assets.resources.warehouse import Warehouse
+from tdml_assets.platform.contracts import Column
+from tdml_assets.platform.extras import require_extra
+from tdml_assets.platform.metadata import OWNER, column_schema
+from tdml_assets.platform.warehouse import Warehouse
+from tdml_assets.stages.features.dbt_build import Built, build_models
+from tdml_assets.stages.features.dbt_manifest import QUIET, ensure_manifest
+from tdml_assets.stages.features.dbt_project import data_tests, models_in_order, only_dbt_can_run, sources_of
+from tdml_assets.stages.features.shift_asset import build_shift_check
 
 Runner = Literal["compiled", "dbt"]
 Event = dg.MaterializeResult[Any] | dg.AssetCheckResult
@@ -62,7 +62,7 @@ def build_dbt_assets(
         return _build_compiled(manifest, manifest_path.stem), check, {}
     require_extra("dagster_dbt", "dbt", "dbt_runner: dbt" if runner == "dbt" else f"A dbt project with {beyond[0]}")
     # Its import takes longer than all the rest of the definitions.
-    from tdml_assets.dbt_cli import build_dbt_resource, build_with_dbt
+    from tdml_assets.stages.features.dbt_cli_asset import build_dbt_resource, build_with_dbt
 
     return build_with_dbt(manifest_path, manifest), check, {"dbt": build_dbt_resource(environment)}
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.workflow import Features, WorkflowSpec
+from tdml_assets.declaration.workflow import Features, WorkflowSpec
+from tdml_assets.platform.contracts import Column, TableContract
 
 FEATURES_TABLE = ("features", "customer_features")
 CUSTOMERS_TABLE = ("raw", "customers")

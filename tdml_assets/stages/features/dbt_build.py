@@ -1,7 +1,7 @@
 """The models that dbt compiled, built in the warehouse: all of them in one transaction, or none where nothing changed.
 
 Belongs here: creating the tables and views, holding them to their contracts, running their data tests, and knowing whether they
-are still what would be built again. Does not: what a manifest says (``core/dbt_project.py``), events (``dbt.py``).
+are still what would be built again. Does not: what a manifest says (``dbt_project.py``), events (``asset.py``).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any
 
 import duckdb
 
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.dbt_project import DataTest, Model
-from tdml_assets.core.statements import Statement, render
-from tdml_assets.resources.warehouse import Database
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.statements import Statement, render
+from tdml_assets.platform.warehouse import Database
+from tdml_assets.stages.features.dbt_project import DataTest, Model
 
 BUILDS = TableContract(
     "features",
@@ -81,7 +81,7 @@ def build_models(
     last = _last_build(database) if is_whole else None
     is_unchanged = last is not None and last == _fingerprint(database, models, sources, version)
     if not is_unchanged:
-        database.execute(render("dbt/unordered"))
+        database.execute(render("features/unordered"))
     built: list[Built] = []
     spoilt: set[str] = set()
     for model in models:
@@ -107,9 +107,9 @@ def _create(database: Database, model: Model) -> None:
     database.execute(render("warehouse/create_schema", schema=model.schema))
     is_view = _is_view(database, model.path)
     if is_view is not None and is_view != model.is_view:
-        database.execute(render("dbt/drop", path=model.path, is_view=is_view))
+        database.execute(render("features/drop", path=model.path, is_view=is_view))
     if model.contract is None:
-        wrapped = render("dbt/create_model", path=model.path, is_view=model.is_view)
+        wrapped = render("features/create_model", path=model.path, is_view=model.is_view)
         database.execute(Statement(wrapped.text.replace("__model__", model.sql)))
         return
     _check_contract(database, model, model.contract)
@@ -117,7 +117,7 @@ def _create(database: Database, model: Model) -> None:
 
 
 def _check_contract(database: Database, model: Model, contract: TableContract) -> None:
-    described = database.rows(Statement(render("dbt/described").text.replace("__model__", model.sql)))
+    described = database.rows(Statement(render("features/described").text.replace("__model__", model.sql)))
     found = {row["column_name"]: row["column_type"] for row in described}
     declared = {column.name: column.type for column in contract.columns}
     if found == declared:
@@ -134,19 +134,19 @@ def _check_contract(database: Database, model: Model, contract: TableContract) -
 
 
 def _is_view(database: Database, path: tuple[str, str]) -> bool | None:
-    rows = database.rows(render("dbt/kind", schema=path[0], table=path[1]))
+    rows = database.rows(render("features/kind", schema=path[0], table=path[1]))
     return rows[0]["table_type"] == "VIEW" if rows else None
 
 
 def _failures(database: Database, test: DataTest) -> int:
-    wrapped = render("dbt/failing_rows").text.replace("__test__", test.sql)
+    wrapped = render("features/failing_rows").text.replace("__test__", test.sql)
     return int(database.row(Statement(wrapped))["failures"])
 
 
 def _last_build(database: Database) -> str | None:
     if not database.has_table(BUILDS.path):
         return None
-    rows = database.rows(render("dbt/last_build", builds=BUILDS.path))
+    rows = database.rows(render("features/last_build", builds=BUILDS.path))
     return str(rows[0]["fingerprint"]) if rows else None
 
 

@@ -1,7 +1,7 @@
 """The dbt project run by dbt itself, through dagster-dbt.
 
 Belongs here: ``dbt build`` as a process of its own, translating the project's nodes. Does not: running compiled statements in
-this process (``dbt.py``), which needs none of dbt's imports and is what a session does unless told otherwise.
+this process (``asset.py``), which needs none of dbt's imports and is what a session does unless told otherwise.
 
 The warehouse file is dbt's alone for the while, and free again when it ends. Rows are counted afterwards through ``Warehouse``;
 dagster-dbt's own ``fetch_row_counts`` would keep a connection open here.
@@ -24,10 +24,10 @@ from dagster_dbt.errors import DagsterDbtCliRuntimeError
 from packaging.version import Version, parse
 from pydantic import Field
 
-from tdml_assets.core.contracts import Column
-from tdml_assets.dbt_manifest import dbt_executable, dbt_project_directory
-from tdml_assets.metadata import OWNER, column_schema
-from tdml_assets.resources.warehouse import Database, Warehouse
+from tdml_assets.platform.contracts import Column
+from tdml_assets.platform.metadata import OWNER, column_schema
+from tdml_assets.platform.warehouse import Database, Warehouse
+from tdml_assets.stages.features.dbt_manifest import dbt_executable, dbt_project_directory
 
 _KEPT_FAILURES = 5
 _ENVIRONMENT_LOCK = threading.Lock()

@@ -1,6 +1,6 @@
 """The dbt project as files: where it is, and its compiled manifest.
 
-Belongs here: what every command needs before Dagster starts. Does not: assets (``dbt.py``), whose import takes seconds.
+Belongs here: what every command needs before Dagster starts. Does not: assets (``asset.py``), whose import takes seconds.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tdml_assets.core.project_files import project_file
+from tdml_assets.platform.project_files import project_file
 
 #: What keeps dbt from reporting home.
 QUIET = {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DO_NOT_TRACK": "1"}

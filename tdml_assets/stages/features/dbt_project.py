@@ -1,6 +1,6 @@
 """The dbt project as its compiled manifest describes it: models in order, data tests, and what only dbt itself can run.
 
-Belongs here: reading a manifest. Does not: making it (``dbt_manifest.py``), running what it holds (``dbt.py``).
+Belongs here: reading a manifest. Does not: making it (``dbt_manifest.py``), running what it holds (``asset.py``).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from typing import Any
 
-from tdml_assets.core.contracts import Column, TableContract
+from tdml_assets.platform.contracts import Column, TableContract
 
 Manifest = Mapping[str, Any]
 

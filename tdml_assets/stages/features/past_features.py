@@ -1,7 +1,7 @@
 """Features of single customers at a past day that is no stored snapshot any more.
 
 Belongs here: the dbt models' own compiled statements, run on one customer's rows in a database that is thrown away.
-Does not: the statements (``dbt_project/``), the shift test (``assets/shift.py``), which works the same way on a sample.
+Does not: the statements (``dbt_project/``), the shift test (``shift_asset.py``), which works the same way on a sample.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.dbt_project import catalog_of, models_in_order
-from tdml_assets.core.statements import Statement, render
-from tdml_assets.resources.warehouse import Database, Warehouse
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.statements import Statement, render
+from tdml_assets.platform.warehouse import Database, Warehouse
+from tdml_assets.stages.features.dbt_project import catalog_of, models_in_order
 
 FEATURES = ("features", "customer_features")
 SNAPSHOTS = ("features", "snapshots")
@@ -47,7 +47,7 @@ def recompute(database: Database, manifest_path: Path, customer_id: str, day: da
             _copy(database, other, [customer_id], day)
             for model in models_in_order(manifest):
                 other.execute(render("warehouse/create_schema", schema=model.schema))
-                created = render("dbt/create_model", path=model.path, is_view=model.is_view)
+                created = render("features/create_model", path=model.path, is_view=model.is_view)
                 other.execute(Statement(created.text.replace("__model__", model.sql)))
             return _row(other, customer_id, day)
 

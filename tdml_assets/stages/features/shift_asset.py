@@ -1,7 +1,7 @@
 """The shift test as an asset check: features computed again without later rows must be the stored ones.
 
 Belongs here: taking the sample, running the models on a throw-away warehouse, reporting. Does not: the verdict
-(``core/point_in_time.py``), the models (``dbt_project/``).
+(``shift_asset.py``), the models (``dbt_project/``).
 """
 
 import tempfile
@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from tdml_assets.assets.reuse import reused_check
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.dbt_project import Model, catalog_of, models_in_order
-from tdml_assets.core.point_in_time import Comparison, judge, read_comparison, snapshots_to_check
-from tdml_assets.core.statements import Statement, render
-from tdml_assets.resources.warehouse import Database, Warehouse
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.statements import Statement, render
+from tdml_assets.platform.warehouse import Database, Warehouse
+from tdml_assets.stages.features.dbt_project import Model, catalog_of, models_in_order
+from tdml_assets.stages.features.shift import Comparison, judge, read_comparison, snapshots_to_check
+from tdml_assets.stages.reuse import reused_check
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -130,7 +130,7 @@ def _recompute_and_compare(
         database.replace(snapshots, [{"snapshot_date": snapshot_date}])
         for model in models:
             database.execute(render("warehouse/create_schema", schema=model.schema))
-            statement = render("dbt/create_model", path=model.path, is_view=model.is_view)
+            statement = render("features/create_model", path=model.path, is_view=model.is_view)
             database.execute(Statement(statement.text.replace("__model__", model.sql)))
         stored = ("stored", FEATURES[1])
         columns = [name for name in database.columns(stored) if name not in ("snapshot_date", "customer_id")]

@@ -10,8 +10,10 @@ import calendar
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from tdml_assets.core.refusals import RefusedError
-from tdml_assets.core.workflow import Snapshots
+from tdml_assets.declaration.workflow import Snapshots
+from tdml_assets.platform.refusals import RefusedError
+
+ORDERS_TABLE = ("raw", "orders")
 
 
 class HistoryTooShortError(RefusedError):

@@ -1,6 +1,6 @@
 """features/snapshots: the days features are taken at, for every workflow of the session.
 
-Belongs here: asking the orders for their span and writing the dates. Which dates: ``core/snapshots.py``.
+Belongs here: asking the orders for their span and writing the dates. Which dates: ``snapshots_asset.py``.
 """
 
 from collections.abc import Sequence
@@ -9,15 +9,15 @@ from typing import Literal
 
 import dagster as dg
 
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.latest_day import read_latest_day
-from tdml_assets.core.snapshots import HistoryTooShortError, SnapshotPlan, plan_snapshots
-from tdml_assets.core.statements import render
-from tdml_assets.core.targets import WITHOUT_ROWS
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.metadata import OWNER, table_metadata
-from tdml_assets.resources.state_folder import StateFolder
-from tdml_assets.resources.warehouse import Database, Warehouse
+from tdml_assets.declaration.targets import WITHOUT_ROWS
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.metadata import OWNER, table_metadata
+from tdml_assets.platform.statements import render
+from tdml_assets.platform.warehouse import Database, Warehouse
+from tdml_assets.stages.features.snapshots import ORDERS_TABLE, HistoryTooShortError, SnapshotPlan, plan_snapshots
+from tdml_assets.stages.raw.latest_day import read_latest_day
+from tdml_assets.stages.raw.state_folder import StateFolder
 
 SNAPSHOTS = TableContract(
     "features",
@@ -28,7 +28,6 @@ SNAPSHOTS = TableContract(
         Column("is_scoring", "BOOLEAN", "Whether customers are scored there: true for as_of alone.", False),
     ),
 )
-ORDERS_TABLE = ("raw", "orders")
 
 
 class NoOrdersError(ValueError):
@@ -39,7 +38,7 @@ def plan_of(database: Database, spec: WorkflowSpec, as_of: date) -> SnapshotPlan
     """The workflow's snapshots, from the orders known by ``as_of``; none to learn from where nothing is predicted."""
     if spec.target_kind in WITHOUT_ROWS:
         return SnapshotPlan(as_of, (), spec.target.horizon_days)
-    span = database.row(render("snapshots/orders_span", table=ORDERS_TABLE, as_of=as_of))
+    span = database.row(render("features/orders_span", table=ORDERS_TABLE, as_of=as_of))
     if span["first_order_on"] is None:
         raise NoOrdersError(
             f"no order lies on or before as_of {as_of}: correct as_of in the settings, or give orders that reach back"

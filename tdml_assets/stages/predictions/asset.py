@@ -1,6 +1,6 @@
 """<workflow>/predictions: the champion scores every customer known at as_of, in batches, in one transaction.
 
-Where no model was ever promoted, a fallback scores (``fallback.py``).
+Where no model was ever promoted, a fallback scores (``fallback_asset.py``).
 """
 
 from collections.abc import Sequence
@@ -9,28 +9,28 @@ from typing import Any
 
 import dagster as dg
 
-from tdml_assets.assets.champions import LoadedChampion, load_champion, warn_of_libraries
-from tdml_assets.assets.fallback import score_by_fallback
-from tdml_assets.assets.isolation import begin_outcome, isolated, keep_outcome
-from tdml_assets.assets.realised import keep_predictions
-from tdml_assets.assets.reuse import Recall, champion_of, reused
-from tdml_assets.assets.sessions import SNAPSHOTS_TABLE, as_of, record_session, session_id_of
-from tdml_assets.assets.training_table import make_features_view
-from tdml_assets.core.features import FEATURES_TABLE, choose_features, features_table
-from tdml_assets.core.monitoring import LABEL_STATS
-from tdml_assets.core.predictions import scores_contract
-from tdml_assets.core.reasons import reason_names
-from tdml_assets.core.scoring import Explainer, score_batch
-from tdml_assets.core.statements import render
-from tdml_assets.core.statistics import label_stats
-from tdml_assets.core.tasks import task_of
-from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.engines.python import PythonEngine
-from tdml_assets.metadata import OWNER, plot, table_metadata, table_preview
-from tdml_assets.resources.model_record import recorded_versions
-from tdml_assets.resources.model_store import ModelStore
-from tdml_assets.resources.warehouse import Database, Warehouse
+from tdml_assets.models.champions import LoadedChampion, load_champion, warn_of_libraries
+from tdml_assets.models.record import recorded_versions
+from tdml_assets.models.store import ModelStore
+from tdml_assets.platform.isolation import begin_outcome, isolated, keep_outcome
+from tdml_assets.platform.metadata import OWNER, plot, table_metadata, table_preview
+from tdml_assets.platform.monitoring import LABEL_STATS
+from tdml_assets.platform.sessions import SNAPSHOTS_TABLE, as_of, record_session, session_id_of
+from tdml_assets.platform.statements import render
+from tdml_assets.platform.statistics import label_stats
+from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.settings import Settings
+from tdml_assets.stages.features.columns import FEATURES_TABLE, choose_features, features_table
+from tdml_assets.stages.predictions.contracts import scores_contract
+from tdml_assets.stages.predictions.fallback_asset import score_by_fallback
+from tdml_assets.stages.predictions.history import keep_predictions
+from tdml_assets.stages.predictions.reasons import reason_names
+from tdml_assets.stages.predictions.scoring import Explainer, score_batch
+from tdml_assets.stages.reuse import Recall, champion_of, reused
+from tdml_assets.stages.training_table.asset import make_features_view
+from tdml_assets.tasks import task_of
 
 #: With reasons a row carries its raw features too.
 _EXPLAINED_ROWS = 100_000
@@ -107,7 +107,7 @@ def scored_again(
         version, _ = owes(context, database, models)
         if models is not None:
             manifest = models.open().manifest(spec.name, version)
-            warn_of_libraries(context, manifest)
+            warn_of_libraries(context.log, manifest)
             keep_predictions(database, spec, session_id_of(context), version, manifest.as_of)
         keep_outcome(database, replace(begin_outcome(database, context, spec.name), method="champion"))
 
@@ -165,7 +165,7 @@ def build_predictions(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefini
         with warehouse.read() as database:
             recorded = recorded_versions(database, spec.name)
         champion = load_champion(models, spec, settings, recorded)
-        warn_of_libraries(context, champion.manifest)
+        warn_of_libraries(context.log, champion.manifest)
         session = {"session_id": session_id_of(context), "workflow": spec.name}
         scored = {"status": "scored", "engine": PythonEngine.name, "model_version": champion.manifest.version}
         with warehouse.write() as database:

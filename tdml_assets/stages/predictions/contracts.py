@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.reasons import reason_names
-from tdml_assets.core.targets import words_of
-from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.declaration.targets import words_of
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.stages.predictions.reasons import reason_names
 
 ABOVE, BELOW = "Above AVG", "Below AVG"
 

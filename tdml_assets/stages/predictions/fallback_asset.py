@@ -1,7 +1,7 @@
 """Scoring a workflow that has no champion: a lifetime model, a rule, RFM segments, popular products.
 
 Belongs here: reading customers, writing ``<workflow>.predictions``, keeping how it was scored. Does not: fitting and choosing
-(``engines/fallback.py``), the rules in SQL (``sql/fallback/``).
+(``engines/fallback.py``), the rules in SQL (``sql/predictions/fallback/``).
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
-from tdml_assets.assets.guards import require_whole_data
-from tdml_assets.assets.isolation import begin_outcome, keep_outcome
-from tdml_assets.assets.sessions import as_of, record_session, session_id_of
-from tdml_assets.assets.snapshots import ORDERS_TABLE
-from tdml_assets.assets.training_table import make_features_view
-from tdml_assets.core.features import features_table
-from tdml_assets.core.monitoring import MODEL_METRICS
-from tdml_assets.core.outcome import Method, Outcome
-from tdml_assets.core.predictions import scores_contract
-from tdml_assets.core.reasons import reason_names
-from tdml_assets.core.recommendation.tables import DISCOVER, REPEAT, predictions_contract
-from tdml_assets.core.statements import render
-from tdml_assets.core.tasks import task_of
-from tdml_assets.core.training_table import observation
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.resources.warehouse import Database
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.platform.guards import require_whole_data
+from tdml_assets.platform.isolation import begin_outcome, keep_outcome
+from tdml_assets.platform.monitoring import MODEL_METRICS
+from tdml_assets.platform.outcome import Method, Outcome
+from tdml_assets.platform.sessions import as_of, record_session, session_id_of
+from tdml_assets.platform.statements import render
+from tdml_assets.platform.warehouse import Database
+from tdml_assets.recommendation.tables import DISCOVER, REPEAT, predictions_contract
+from tdml_assets.stages.features.columns import features_table
+from tdml_assets.stages.features.snapshots import ORDERS_TABLE
+from tdml_assets.stages.predictions.contracts import scores_contract
+from tdml_assets.stages.predictions.reasons import reason_names
+from tdml_assets.stages.training_table.asset import make_features_view
+from tdml_assets.stages.training_table.table import observation
+from tdml_assets.tasks import task_of
 
 if TYPE_CHECKING:
     from tdml_assets.engines.fallback import Fallback, Labelled
@@ -130,7 +130,7 @@ def _customers(database: Database, spec: WorkflowSpec, day: date) -> pa.Table:
     from tdml_assets.engines.fallback import COLUMNS
 
     return database.arrow(
-        render("fallback/customers", features_table=features_table(spec), columns=list(COLUMNS), day=day)
+        render("predictions/fallback/customers", features_table=features_table(spec), columns=list(COLUMNS), day=day)
     )
 
 
@@ -142,7 +142,9 @@ def _labelled(database: Database, spec: WorkflowSpec, day: date) -> Sequence[Lab
     days = [day - horizon, day - 2 * horizon]
     known = [
         row["snapshot_date"]
-        for row in database.rows(render("fallback/known_days", features_table=features_table(spec), days=days))
+        for row in database.rows(
+            render("predictions/fallback/known_days", features_table=features_table(spec), days=days)
+        )
     ]
     found = []
     for earlier in days:
@@ -165,7 +167,7 @@ def _labelled(database: Database, spec: WorkflowSpec, day: date) -> Sequence[Lab
 
 
 def _history_days(database: Database, day: date) -> int:
-    span = database.row(render("snapshots/orders_span", table=ORDERS_TABLE, as_of=day))
+    span = database.row(render("features/orders_span", table=ORDERS_TABLE, as_of=day))
     days: int = (day - span["first_order_on"]).days + 1
     return days
 
@@ -174,7 +176,7 @@ def _score_segments(database: Database, spec: WorkflowSpec, session_id: str) -> 
     """RFM segments, whose quarters need no fit."""
     day = as_of(database)
     statement = render(
-        "fallback/rfm_segments",
+        "predictions/fallback/rfm_segments",
         features_table=features_table(spec),
         snapshot_date=day,
         session_id=session_id,
@@ -189,7 +191,7 @@ def _score_products(database: Database, spec: WorkflowSpec, session_id: str) -> 
     day, wanted = as_of(database), spec.recommendation
     length = wanted.count + wanted.discover_count
     statement = render(
-        "fallback/popular_products",
+        "predictions/fallback/popular_products",
         orders_table=ORDERS_TABLE,
         features_table=features_table(spec),
         as_of=day,

@@ -1,7 +1,7 @@
-"""<workflow>/predictions and drift of a recommendation: the champion's lists for every customer known at as_of.
+"""<workflow>/predictions of a recommendation: the champion's lists for every customer known at as_of.
 
-Belongs here: streaming baskets in, lists out, in one transaction; the deck's top ordered against top recommended; drift.
-Does not: ranking (``core/recommendation/``), statistics (``core/drift.py``).
+Belongs here: scoring, keeping, showing. Does not: ranking (``recommendation/``), drift
+(``stages/drift/recommendation_asset.py``).
 """
 
 from collections.abc import Mapping
@@ -12,37 +12,33 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from tdml_assets.assets.champions import read_reference, warn_of_libraries
-from tdml_assets.assets.drift import build_measurement
-from tdml_assets.assets.fallback import score_by_fallback
-from tdml_assets.assets.isolation import begin_outcome, isolated, keep_outcome
-from tdml_assets.assets.predictions import scored_again
-from tdml_assets.assets.realised import keep_predictions
-from tdml_assets.assets.recommendation_model import DISCOVERIES_FILE, ENGINE, HABITS_FILE
-from tdml_assets.assets.references import GoneLive
-from tdml_assets.assets.reuse import reused
-from tdml_assets.assets.sessions import SNAPSHOTS_TABLE, as_of, record_session, session_id_of
-from tdml_assets.assets.snapshots import ORDERS_TABLE
-from tdml_assets.assets.training_table import make_features_view
-from tdml_assets.core.bundles import Manifest, refusing_damage
-from tdml_assets.core.drift import DriftReport, Earlier
-from tdml_assets.core.exploration import ProductOverlap, product_overlap
-from tdml_assets.core.features import FEATURES_TABLE, features_table
-from tdml_assets.core.golden import GOLDEN_FILE, check_golden
-from tdml_assets.core.monitoring import LABEL_STATS
-from tdml_assets.core.recommendation import figures
-from tdml_assets.core.recommendation.baskets import to_baskets, whole_customers
-from tdml_assets.core.recommendation.model import FILES, Recommender, score_golden
-from tdml_assets.core.recommendation.ranking import batch_size
-from tdml_assets.core.recommendation.tables import list_rows, predictions_contract, with_names
-from tdml_assets.core.recommendation.watch import Watched, compare
-from tdml_assets.core.statements import render
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.metadata import OWNER, plot, table_metadata, table_preview
-from tdml_assets.resources.model_record import recorded_versions
-from tdml_assets.resources.model_store import ModelStore
-from tdml_assets.resources.warehouse import Database, Warehouse
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.models.bundles import Manifest, refusing_damage
+from tdml_assets.models.champions import warn_of_libraries
+from tdml_assets.models.golden import GOLDEN_FILE, check_golden
+from tdml_assets.models.record import recorded_versions
+from tdml_assets.models.store import ModelStore
+from tdml_assets.platform.isolation import begin_outcome, isolated, keep_outcome
+from tdml_assets.platform.metadata import OWNER, plot, table_metadata, table_preview
+from tdml_assets.platform.monitoring import LABEL_STATS
+from tdml_assets.platform.sessions import SNAPSHOTS_TABLE, as_of, record_session, session_id_of
+from tdml_assets.platform.statements import render
+from tdml_assets.platform.warehouse import Database, Warehouse
+from tdml_assets.recommendation import figures
+from tdml_assets.recommendation.baskets import to_baskets, whole_customers
+from tdml_assets.recommendation.model import FILES, Recommender, score_golden
+from tdml_assets.recommendation.ranking import batch_size
+from tdml_assets.recommendation.tables import list_rows, predictions_contract, with_names
 from tdml_assets.settings import Settings
+from tdml_assets.stages.exploration.analyses import ProductOverlap, product_overlap
+from tdml_assets.stages.features.columns import FEATURES_TABLE, features_table
+from tdml_assets.stages.features.snapshots import ORDERS_TABLE
+from tdml_assets.stages.predictions.asset import scored_again
+from tdml_assets.stages.predictions.fallback_asset import score_by_fallback
+from tdml_assets.stages.predictions.history import keep_predictions
+from tdml_assets.stages.reuse import reused
+from tdml_assets.stages.training.recommendation_asset import ENGINE
+from tdml_assets.stages.training_table.asset import make_features_view
 
 # Rows of one batch that is read; customers are put together from them.
 _ROWS_READ = 250_000
@@ -123,11 +119,6 @@ def is_whole(profile: Mapping[str, Any]) -> bool:
     return bool(profile["customers"] == profile["known_customers"] > 0) and not any(profile[name] for name in wrong)
 
 
-def build_recommendation_scoring(spec: WorkflowSpec, settings: Settings) -> list[dg.AssetsDefinition]:
-    """The assets of one workflow."""
-    return [_build_predictions(spec, settings), _build_drift(spec)]
-
-
 def _overlap(database: Database, spec: WorkflowSpec) -> ProductOverlap:
     day = as_of(database)
     after = day - timedelta(days=spec.target.horizon_days)
@@ -136,7 +127,8 @@ def _overlap(database: Database, spec: WorkflowSpec) -> ProductOverlap:
     )
 
 
-def _build_predictions(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition:
+def build_recommendation_predictions(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition:
+    """Build `predictions` of a recommendation workflow."""
     contract = predictions_contract(spec.name)
     key = dg.AssetKey([spec.name, "predictions"])
     wanted = spec.recommendation
@@ -177,7 +169,7 @@ def _build_predictions(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefin
         with warehouse.read() as database:
             recorded = recorded_versions(database, spec.name)
         champion = load_recommender(models, spec.name, recorded)
-        warn_of_libraries(context, champion.manifest)
+        warn_of_libraries(context.log, champion.manifest)
         session = {"session_id": session_id_of(context), "workflow": spec.name}
         scored = {"status": "scored", "engine": ENGINE, "model_version": champion.manifest.version}
         with warehouse.write() as database:
@@ -210,7 +202,7 @@ def _without_champion(
         found = score_by_fallback(database, context, spec)
         slots = database.rows(render("recommendation/first_choices", table=contract.path))
         database.replace_slice(LABEL_STATS, session, [{**session, **row} for row in slots])
-        ranks = database.row(render("fallback/ranks", table=contract.path))["ranks"]
+        ranks = database.row(render("predictions/fallback/ranks", table=contract.path))["ranks"]
         profile = _profile(database, spec, ranks)
     context.log.info(f"report: {found.sentence}")
     check = dg.AssetCheckResult(
@@ -231,30 +223,3 @@ def _show(overlap: ProductOverlap, slots: list[dict[str, Any]]) -> dict[str, Any
         "share of both": "nothing to compare" if overlap.share is None else f"{overlap.share:.0%}",
         "recommended most": plot("recommended most", figures.ordered_and_recommended(overlap.rows)),
     }
-
-
-def measure_lists(
-    database: Database, spec: WorkflowSpec, live: GoneLive, earlier: Mapping[str, Earlier]
-) -> tuple[DriftReport, DriftReport]:
-    """What customers are shown first against what they were when the champion went live.
-
-    Where another model made this session's lists, they are compared with nothing: they differ by the model too.
-    """
-    if not live.scores:
-        nothing = DriftReport("first", "Nothing to compare with yet: another model went live and made these lists.", ())
-        return nothing, nothing
-    references = [read_reference(live.files, name) for name in (HABITS_FILE, DISCOVERIES_FILE)]
-    table = predictions_contract(spec.name).path
-    return compare(
-        database, table, Watched(*references), spec.monitor, spec.recommendation, earlier, is_first=live.is_first
-    )
-
-
-def _build_drift(spec: WorkflowSpec) -> dg.AssetsDefinition:
-    return build_measurement(
-        spec,
-        lambda database, live, earlier: measure_lists(database, spec, live, earlier),
-        deps=[[spec.name, "predictions"]],
-        description="First choices and first discoveries of this session against those the champion gave when it went live, "
-        "and against the last calm session.",
-    )

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tdml_assets.core.reasons import top_reasons
-from tdml_assets.core.reference import ColumnReference, Reference
-from tdml_assets.core.training import PREDICTION, score_table
 from tdml_assets.engines.protocol import FittedModel
+from tdml_assets.models.reference import ColumnReference, Reference
+from tdml_assets.stages.predictions.reasons import top_reasons
+from tdml_assets.stages.training.fit import PREDICTION, score_table
 
 #: What ``sql/preparation/apply.sql`` puts before the name of a column it carries along unprepared.
 CARRIED = "raw__"

@@ -4,17 +4,22 @@ import json
 
 import dagster as dg
 
-from tdml_assets.assets.isolation import isolated
-from tdml_assets.assets.reuse import Recall, reused
-from tdml_assets.assets.sessions import SNAPSHOTS_TABLE, record_session
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.features import choose_features, features_table
-from tdml_assets.core.leakage import MAX_ROWS, find_leaks
-from tdml_assets.core.preparation import Parameters, decide_parameters, prepared_contract, reshape_statistics
-from tdml_assets.core.statements import render
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.metadata import OWNER, column_schema, table_metadata, table_preview
-from tdml_assets.resources.warehouse import Database, Warehouse
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.isolation import isolated
+from tdml_assets.platform.metadata import OWNER, column_schema, table_metadata, table_preview
+from tdml_assets.platform.sessions import SNAPSHOTS_TABLE, record_session
+from tdml_assets.platform.statements import render
+from tdml_assets.platform.warehouse import Database, Warehouse
+from tdml_assets.stages.features.columns import choose_features, features_table
+from tdml_assets.stages.preparation.leakage import MAX_ROWS, find_leaks
+from tdml_assets.stages.preparation.parameters import (
+    Parameters,
+    decide_parameters,
+    prepared_contract,
+    reshape_statistics,
+)
+from tdml_assets.stages.reuse import Recall, reused
 
 #: Levels of a text column looked at: enough to tell a category from an identifier.
 _LEVELS_READ = 1000

@@ -17,9 +17,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
-from tdml_assets.core.bundles import refusing_damage
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.workflow import Outliers, Prepare
+from tdml_assets.declaration.workflow import Outliers, Prepare
+from tdml_assets.models.bundles import refusing_damage
+from tdml_assets.platform.contracts import Column, TableContract
 
 OTHER = "other"
 #: Longest name of a column that is read back, in characters.

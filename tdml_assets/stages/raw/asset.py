@@ -1,7 +1,7 @@
 """raw/*: the declared files as tables, and what was kept out of them.
 
-Belongs here: one asset per raw table and what it reports. Does not: finding files (``resources/source_files.py``),
-loading them (``resources/raw_tables.py``), what a declaration means (``core/sources.py``).
+Belongs here: one asset per raw table and what it reports. Does not: finding files (``files.py``),
+loading them (``tables.py``), what a declaration means (``declaration/sources.py``).
 """
 
 from datetime import UTC, datetime
@@ -10,15 +10,15 @@ from typing import Any
 
 import dagster as dg
 
-from tdml_assets.assets.sessions import session_id_of
-from tdml_assets.core.raw_contracts import ORDERS, REASONS, REJECTED_ROWS, TABLES
-from tdml_assets.core.sources import Source, Sources
-from tdml_assets.core.statements import render
-from tdml_assets.metadata import OWNER, column_schema, table_metadata, table_preview
-from tdml_assets.resources.raw_tables import LoadReport
-from tdml_assets.resources.source_files import FoundFiles, collect_files
-from tdml_assets.resources.state_folder import StateFolder, load_recognised
-from tdml_assets.resources.warehouse import Warehouse
+from tdml_assets.declaration.sources import Source, Sources
+from tdml_assets.platform.metadata import OWNER, column_schema, table_metadata, table_preview
+from tdml_assets.platform.sessions import session_id_of
+from tdml_assets.platform.statements import render
+from tdml_assets.platform.warehouse import Warehouse
+from tdml_assets.stages.raw.contracts import ORDERS, REASONS, REJECTED_ROWS, TABLES
+from tdml_assets.stages.raw.files import FoundFiles, collect_files
+from tdml_assets.stages.raw.state_folder import StateFolder, load_recognised
+from tdml_assets.stages.raw.tables import LoadReport
 
 _SHOWN_FILES = 50
 

@@ -1,7 +1,7 @@
 """The beginning of a file of raw data, for guessing how it is to be declared.
 
 Belongs here: finding out format, encoding and delimiter, and reading the first rows as text.
-Does not: what the columns mean (``core/source_guess.py``), loading (``resources/raw_tables.py``).
+Does not: what the columns mean (``guess.py``), loading (``tables.py``).
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tdml_assets.core.source_dates import formats_that_read
-from tdml_assets.core.source_guess import FileSample
-from tdml_assets.core.source_rules import SourceError
-from tdml_assets.core.source_signatures import what_is_wrong
+from tdml_assets.stages.raw.dates import formats_that_read
+from tdml_assets.stages.raw.guess import FileSample
+from tdml_assets.stages.raw.rules import SourceError
+from tdml_assets.stages.raw.signatures import what_is_wrong
 
 _BYTES = 4 << 20
 _SIGNATURE_BYTES = 4096

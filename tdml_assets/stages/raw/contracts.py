@@ -1,14 +1,14 @@
 """The raw tables: their contracts, and the reasons for which a row is kept out of them.
 
 Belongs here: columns of the schema ``raw`` and the one list of reason codes. Does not: how rows are read and judged
-(``core/source_rules.py``, ``sql/raw``).
+(``rules.py``, ``sql/raw``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tdml_assets.core.contracts import Column, TableContract
+from tdml_assets.platform.contracts import Column, TableContract
 
 LINEAGE = (
     Column("source", "VARCHAR", "Key of the source in the settings.", False),

@@ -1,6 +1,6 @@
 """What a library raises while a raw file is read becomes a ``SourceError`` that names file, cause and remedy.
 
-Belongs here: the causes, in our own words. Does not: what is wrong with the rows (``core/source_rules.py``, ``sql/raw``).
+Belongs here: the causes, in our own words. Does not: what is wrong with the rows (``rules.py``, ``sql/raw``).
 
 No message of a library is passed on: it may quote rows of the file.
 """
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 import duckdb
 
-from tdml_assets.core.source_rules import SourceError
+from tdml_assets.stages.raw.rules import SourceError
 
 _CAUSES = {
     "unterminated quote": "a quoted field does not end: correct the file, or csv.quote",

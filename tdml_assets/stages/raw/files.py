@@ -1,7 +1,7 @@
 """Raw files: found where a declaration says they are, brought here if they are elsewhere, and hashed.
 
 Belongs here: local paths, folders and patterns; the one list of files a source consists of. Does not: the transport
-from S3 and the web (``resources/source_transport.py``), what is in the files (``resources/source_headers.py``).
+from S3 and the web (``transport.py``), what is in the files (``headers.py``).
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
-from tdml_assets.core.addresses import is_printable, redacted, without_query
-from tdml_assets.core.source_rules import SourceError
-from tdml_assets.core.sources import Source, Sources
-from tdml_assets.resources.source_faults import source_faults
+from tdml_assets.declaration.addresses import is_printable, redacted, without_query
+from tdml_assets.declaration.sources import Source, Sources
+from tdml_assets.stages.raw.faults import source_faults
+from tdml_assets.stages.raw.rules import SourceError
 
 _CHUNK_BYTES = 1 << 20
 _PATTERN = set("*?[")
@@ -103,14 +103,14 @@ def _here(
     for location in declaration.path:
         scheme = urlsplit(location).scheme if "://" in location else ""
         if scheme in {"http", "https"}:
-            from tdml_assets.resources.source_transport import fetch_http
+            from tdml_assets.stages.raw.transport import fetch_http
 
             seconds = declaration.max_fetch_seconds
             path = fetch_http(location, cache_folder, max_bytes=max_bytes, max_seconds=seconds)
             yield without_query(location), path
         elif scheme == "s3":
             client = client or s3_client()
-            from tdml_assets.resources.source_transport import fetch_s3, list_s3
+            from tdml_assets.stages.raw.transport import fetch_s3, list_s3
 
             for bucket, key in list_s3(client, location, _ENDINGS[declaration.format]):
                 yield f"s3://{bucket}/{key}", fetch_s3(client, bucket, key, cache_folder, max_bytes=max_bytes)

@@ -1,7 +1,7 @@
 """What a file of raw data probably is: which columns mean what, how its dates and numbers are written.
 
 Belongs here: guesses from names and values, and where there is no safe guess, what a person must decide.
-Does not: reading files (``resources/source_sample.py``), the settings file that is written (``core/settings_draft.py``).
+Does not: reading files (``beginning.py``), the settings file that is written (``commands/settings_draft.py``).
 
 A guess is written into a file that a person reads, and never used by itself. What two readings would both explain, such as
 01/02/2024, is left open.
@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tdml_assets.core.source_dates import formats_that_read
-from tdml_assets.core.source_numbers import NumberMarks, marks_that_read
+from tdml_assets.stages.raw.dates import formats_that_read
+from tdml_assets.stages.raw.numbers import NumberMarks, marks_that_read
 
 Table = Literal["orders", "pageviews", "email_events", "customers"]
 #: Words in a column's name, per column of the contract, the most telling first. Names are compared without case and marks.

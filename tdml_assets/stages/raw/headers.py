@@ -1,7 +1,7 @@
 """What a raw file looks like before it is loaded: its columns, and whether there is anything in it.
 
 Belongs here: reading headers with the declared encoding. Does not: checking and rewriting the text itself
-(``resources/source_text.py``), comparing headers (``core/source_rules.py``), loading (``resources/raw_tables.py``).
+(``text.py``), comparing headers (``rules.py``), loading (``tables.py``).
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from tdml_assets.core.source_names import delimiter_remedy
-from tdml_assets.core.source_rules import Field, FileLayout, SourceError, wanted_columns
-from tdml_assets.core.source_signatures import FIRST_BYTES, what_is_wrong
-from tdml_assets.core.sources import CsvOptions, Source
-from tdml_assets.core.statements import render
-from tdml_assets.resources.source_faults import source_faults
-from tdml_assets.resources.source_files import SourceFile
-from tdml_assets.resources.source_text import LONGEST_LINE, as_utf8, check_text, is_gzip, open_bytes
+from tdml_assets.declaration.sources import CsvOptions, Source
+from tdml_assets.platform.statements import render
+from tdml_assets.stages.raw.faults import source_faults
+from tdml_assets.stages.raw.files import SourceFile
+from tdml_assets.stages.raw.names import delimiter_remedy
+from tdml_assets.stages.raw.rules import Field, FileLayout, SourceError, wanted_columns
+from tdml_assets.stages.raw.signatures import FIRST_BYTES, what_is_wrong
+from tdml_assets.stages.raw.text import LONGEST_LINE, as_utf8, check_text, is_gzip, open_bytes
 
 if TYPE_CHECKING:
-    from tdml_assets.resources.warehouse import Database
+    from tdml_assets.platform.warehouse import Database
 
 _JSON_LINES = 1_000
 _UTF8 = {"utf-8", "utf8", "utf_8", "utf-8-sig", "ascii"}

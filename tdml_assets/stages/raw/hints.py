@@ -1,7 +1,7 @@
 """What to change where rows of a source cannot be read: the cell at fault, and the key of the settings that mends it.
 
 Belongs here: from a reason code and example cells to a sentence with a remedy. Does not: judging how many rows are too many
-(``core/data_quality_unreadable.py``, ``core/preflight.py``), reading files.
+(``stages/data_quality/unreadable.py``, ``commands/preflight.py``), reading files.
 
 A shown cell is masked: a column mapped by mistake may hold names or addresses.
 """
@@ -11,11 +11,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from tdml_assets.core.source_dates import formats_that_read, reads
-from tdml_assets.core.source_numbers import NumberMarks, marks_that_read
-from tdml_assets.core.source_plan import number_marks
-from tdml_assets.core.source_rules import NUMBERS
-from tdml_assets.core.sources import EventSource, OrdersSource, Source
+from tdml_assets.declaration.sources import EventSource, OrdersSource, Source
+from tdml_assets.stages.raw.dates import formats_that_read, reads
+from tdml_assets.stages.raw.numbers import NumberMarks, marks_that_read
+from tdml_assets.stages.raw.plan import number_marks
+from tdml_assets.stages.raw.rules import NUMBERS
 
 #: Reasons that say a row was not understood, as against one that is complete and unwanted.
 UNREADABLE = (

@@ -1,7 +1,7 @@
 """Opening a web address: one deadline for the whole answer, and redirects that stay where they were declared.
 
-Belongs here: the connection. Does not: retries, sizes and the cache (``resources/source_transport.py``), the rule for
-redirects (``core/addresses.py``).
+Belongs here: the connection. Does not: retries, sizes and the cache (``transport.py``), the rule for
+redirects (``declaration/addresses.py``).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
 from typing import Any
 from urllib.parse import urlsplit
 
-from tdml_assets.core.addresses import may_redirect, without_query
-from tdml_assets.core.source_rules import SourceError
+from tdml_assets.declaration.addresses import may_redirect, without_query
+from tdml_assets.stages.raw.rules import SourceError
 
 
 class DeadlineError(RuntimeError):

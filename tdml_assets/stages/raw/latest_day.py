@@ -1,7 +1,7 @@
 """The day that ``as_of: latest`` means: the last one the orders support, not the last one somebody has typed.
 
 Belongs here: which late days are set aside, and the words for it. Does not: what the session makes of the day
-(``snapshots.py``), other checks of the raw data (``data_quality.py``).
+(``stages/features/snapshots.py``), other checks of the raw data (``stages/data_quality/verdict.py``).
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import accumulate
 
-from tdml_assets.core.raw_contracts import ORDERS
-from tdml_assets.core.statements import render
-from tdml_assets.core.statistics import Reader
+from tdml_assets.platform.statements import render
+from tdml_assets.platform.statistics import Reader
+from tdml_assets.stages.raw.contracts import ORDERS
 
 #: A pause shorter than this is never suspicious: shops close over holidays.
 MIN_PAUSE_DAYS = 30
@@ -61,7 +61,7 @@ class LatestDay:
 
 def read_latest_day(reader: Reader) -> LatestDay | None:
     """Ask ``raw.orders``. ``None`` without orders."""
-    rows = reader.rows(render("snapshots/order_days", orders=ORDERS.path))
+    rows = reader.rows(render("raw/order_days", orders=ORDERS.path))
     return latest_day([row["day"] for row in rows], [row["line_count"] for row in rows]) if rows else None
 
 

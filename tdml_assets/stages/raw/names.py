@@ -1,7 +1,7 @@
 """A column that is not in a file: which one was probably meant, or which delimiter.
 
 Belongs here: comparing names with a header, and the remedy in words. Does not: whether a header may be loaded
-(``core/source_rules.py``).
+(``rules.py``).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import difflib
 import re
 from collections.abc import Sequence
 
-from tdml_assets.core.sources import Source
+from tdml_assets.declaration.sources import Source
 
 _DELIMITERS = (";", "\t", "|", ",")
 _SIMILAR = 0.6

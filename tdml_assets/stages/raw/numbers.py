@@ -1,7 +1,7 @@
 r"""Numbers as people write them: decimal and thousands marks, and which marks would read given texts.
 
 Belongs here: the one grammar of grouped numbers, for the loader's statement and for hints. Does not: reading rows
-(``sql/raw/parts/money.sql``), which keys a declaration has (``core/sources.py``).
+(``sql/raw/parts/money.sql``), which keys a declaration has (``declaration/sources.py``).
 
 A thousands mark counts only where it groups by three (``1.234,50``): read as a mark anywhere else, ``1.5`` would be fifteen.
 """

@@ -1,7 +1,7 @@
 """How the rows of a file are read and judged: from a declaration and a file's columns to the context of a statement.
 
 Belongs here: where each value is found, how timestamps and money are read. Does not: whether a file may be loaded
-(``core/source_rules.py``), the statements (``sql/raw``).
+(``rules.py``), the statements (``sql/raw``).
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from tdml_assets.core.raw_contracts import TABLES
-from tdml_assets.core.source_numbers import NumberMarks
-from tdml_assets.core.source_rules import NUMBERS, FileLayout, customer_columns
-from tdml_assets.core.source_values import UNIX_FORMATS
-from tdml_assets.core.sources import CustomersSource, EventSource, OrdersSource, Source
+from tdml_assets.declaration.source_values import UNIX_FORMATS
+from tdml_assets.declaration.sources import CustomersSource, EventSource, OrdersSource, Source
+from tdml_assets.stages.raw.contracts import TABLES
+from tdml_assets.stages.raw.numbers import NumberMarks
+from tdml_assets.stages.raw.rules import NUMBERS, FileLayout, customer_columns
 
 # Taken off both ends of a text; the last is the no-break space of spreadsheets.
 _BLANKS = " \t\r\n\u00a0"

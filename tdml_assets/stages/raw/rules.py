@@ -1,8 +1,8 @@
 """What the files of a source must look like: headers compared with the declaration, and with each other.
 
 Belongs here: refusing before the load what must not be loaded, and the hashes that tell whether a load is due.
-Does not: the declaration's own rules (``core/sources.py``), how rows are read (``core/source_plan.py``), reading files
-(``resources/``).
+Does not: the declaration's own rules (``declaration/sources.py``), how rows are read (``plan.py``), reading files
+(``files.py``, ``tables.py``).
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tdml_assets.core.addresses import redacted_text
-from tdml_assets.core.contracts import TableContract
-from tdml_assets.core.raw_contracts import TABLES, customers_contract
-from tdml_assets.core.source_names import missing_column_remedy
-from tdml_assets.core.source_values import UNIX_FORMATS
-from tdml_assets.core.sources import CustomersSource, EventSource, OrdersSource, Source
+from tdml_assets.declaration.addresses import redacted_text
+from tdml_assets.declaration.source_values import UNIX_FORMATS
+from tdml_assets.declaration.sources import CustomersSource, EventSource, OrdersSource, Source
+from tdml_assets.platform.contracts import TableContract
+from tdml_assets.stages.raw.contracts import TABLES, customers_contract
+from tdml_assets.stages.raw.names import missing_column_remedy
 
 # Raised when rules for reading or judging rows change, so that unchanged files are loaded again.
 RULES_VERSION = 2

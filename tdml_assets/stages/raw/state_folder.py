@@ -1,8 +1,8 @@
 """The state folder as a whole: whose data it holds, and setting it aside.
 
 Belongs here: the check before a run and inside one, moving an old state away.
-Does not: the record (``resources/state_record.py``), what makes two sets of orders the same (``core/state_identity.py``), the run
-lock (``resources/run_lock.py``).
+Does not: the record (``state_record.py``), what makes two sets of orders the same (``state_identity.py``), the run
+lock (``platform/run_lock.py``).
 """
 
 from __future__ import annotations
@@ -16,10 +16,15 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NoReturn
 
-from tdml_assets.core.monitoring import SESSIONS
-from tdml_assets.core.raw_contracts import ORDERS
-from tdml_assets.core.sources import Source
-from tdml_assets.core.state_identity import (
+from tdml_assets.declaration.sources import Source
+from tdml_assets.platform.monitoring import SESSIONS
+from tdml_assets.platform.run_lock import hold_state
+from tdml_assets.platform.statements import render
+from tdml_assets.platform.warehouse import Database, Warehouse, WarehouseBusyError
+from tdml_assets.settings import EVERY_OTHER, SAMPLE_HOME, Settings
+from tdml_assets.stages.raw.contracts import ORDERS
+from tdml_assets.stages.raw.files import FoundFiles, collect_files
+from tdml_assets.stages.raw.state_identity import (
     SKETCH_SIZE,
     Comparison,
     Declared,
@@ -32,13 +37,8 @@ from tdml_assets.core.state_identity import (
     other_data_message,
     sketch_of,
 )
-from tdml_assets.core.statements import render
-from tdml_assets.resources.raw_tables import LoadReport, load_table
-from tdml_assets.resources.run_lock import hold_state
-from tdml_assets.resources.source_files import FoundFiles, collect_files
-from tdml_assets.resources.state_record import asked_of, read_record, write_record
-from tdml_assets.resources.warehouse import Database, Warehouse, WarehouseBusyError
-from tdml_assets.settings import EVERY_OTHER, SAMPLE_HOME, Settings
+from tdml_assets.stages.raw.state_record import asked_of, read_record, write_record
+from tdml_assets.stages.raw.tables import LoadReport, load_table
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class StateFolder:
         """Workflow and as_of of the latest session that has a model; empty where nothing needs protection."""
         if database is not None and database.has_table(SESSIONS.path):
             names = None if workflows is None else list(workflows)
-            found = database.rows(render("state/latest_session", sessions=SESSIONS.path, workflows=names))
+            found = database.rows(render("raw/latest_session", sessions=SESSIONS.path, workflows=names))
             if found:
                 return found[0]
         if workflows is None and (models := sorted((self.home / "models").glob("*/*/manifest.json"))):
@@ -222,7 +222,7 @@ def check_state(settings: Settings) -> None:
     SourceError
         If the orders had to be read and cannot be.
     """
-    from tdml_assets.resources.platform import build_warehouse
+    from tdml_assets.platform.resources import build_warehouse
 
     state = state_folder(settings)
     if not settings.warehouse_path.exists():
@@ -247,7 +247,7 @@ def _check_with(state: StateFolder, database: Database | None, settings: Setting
 
 def _compare_declared(settings: Settings, remembered: Sketch) -> Comparison | None:
     """Load the declared orders into a database that is thrown away, and look for the remembered customers there."""
-    from tdml_assets.resources.platform import build_warehouse, s3_client
+    from tdml_assets.platform.resources import build_warehouse, s3_client
 
     orders = settings.sources.orders
     if orders is None or not remembered.is_telling:
@@ -278,7 +278,7 @@ def accept_same_customers(settings: Settings) -> str:
     StateConflictError
         If one of the two is the sample: its customers are simulated.
     """
-    from tdml_assets.resources.platform import build_warehouse
+    from tdml_assets.platform.resources import build_warehouse
 
     state = state_folder(settings)
     if settings.warehouse_path.exists():
@@ -325,13 +325,13 @@ def set_aside(settings: Settings) -> Path | None:
 
 
 def _sketch(database: Database) -> Sketch:
-    return sketch_of(database.rows(render("state/sketch", orders=ORDERS.path, wanted=None, size=SKETCH_SIZE)))
+    return sketch_of(database.rows(render("raw/sketch", orders=ORDERS.path, wanted=None, size=SKETCH_SIZE)))
 
 
 def _first_days(database: Database, remembered: Sketch) -> dict[str, date]:
     wanted = sorted(remembered.first_days)
     return sketch_of(
-        database.rows(render("state/sketch", orders=ORDERS.path, wanted=wanted, size=SKETCH_SIZE))
+        database.rows(render("raw/sketch", orders=ORDERS.path, wanted=wanted, size=SKETCH_SIZE))
     ).first_days
 
 

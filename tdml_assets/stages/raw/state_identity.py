@@ -1,7 +1,7 @@
 """Which data a state folder belongs to, and whether other data are about to be put into it.
 
 Belongs here: the identity of the orders, how two of them are compared, and the words of a refusal.
-Does not: reading and writing the folder (``resources/state_folder.py``), the guard inside a run (``assets/guards.py``).
+Does not: reading and writing the folder (``state_folder.py``), the guard inside a run (``platform/guards.py``).
 
 Two things make an identity: the declaration (where the orders are and how they are read) and a sketch of the data (some customers
 with the day of their first order). The declaration alone is not enough in either direction: a file may be replaced under its path,
@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tdml_assets.core.simulation import SimulationSettings
-from tdml_assets.core.sources import OrdersSource
+from tdml_assets.declaration.sources import OrdersSource
+from tdml_assets.simulation import SimulationSettings
 
 FORMAT_VERSION = 1
 #: Customers remembered: enough to tell two sets of orders apart, few enough to read at once.
@@ -228,5 +228,5 @@ def parse_identity(text: str) -> StateIdentity:
 
 
 def sketch_of(rows: Sequence[Mapping[str, Any]]) -> Sketch:
-    """Sketch from rows of ``sql/state/sketch.sql``."""
+    """Sketch from rows of ``sql/raw/sketch.sql``."""
     return Sketch(first_days={row["customer"]: row["first_day"] for row in rows})

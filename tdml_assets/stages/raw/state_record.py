@@ -1,6 +1,6 @@
 """``state.json``: the identity that a state folder recorded.
 
-Belongs here: reading and writing the file. Does not: comparing data with it (``resources/state_folder.py``), which needs drivers
+Belongs here: reading and writing the file. Does not: comparing data with it (``state_folder.py``), which needs drivers
 that whoever only asks whether the declaration is the recorded one need not wait for.
 """
 
@@ -8,8 +8,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tdml_assets.core.state_identity import Declared, StateConflictError, StateIdentity, declared_orders, parse_identity
 from tdml_assets.settings import Settings
+from tdml_assets.stages.raw.state_identity import (
+    Declared,
+    StateConflictError,
+    StateIdentity,
+    declared_orders,
+    parse_identity,
+)
 
 IDENTITY_FILE = "state.json"
 

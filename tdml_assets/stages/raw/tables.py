@@ -1,7 +1,7 @@
 """Loading a raw table: one transaction that makes it mirror the files declared for it now.
 
 Belongs here: the order of the statements, the no-op for unchanged files, conservation of rows, and what a load reports.
-Does not: the statements (``sql/raw``), what a declaration may say (``core/sources.py``), Dagster (``assets/raw.py``).
+Does not: the statements (``sql/raw``), what a declaration may say (``declaration/sources.py``), Dagster (``asset.py``).
 """
 
 from __future__ import annotations
@@ -14,10 +14,15 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tdml_assets.core.contracts import TableContract
-from tdml_assets.core.raw_contracts import LOADS, ORDERS, REJECTED_ROWS, TABLES, customers_contract
-from tdml_assets.core.source_plan import plan_stage
-from tdml_assets.core.source_rules import (
+from tdml_assets.declaration.sources import Source
+from tdml_assets.platform.contracts import TableContract
+from tdml_assets.platform.statements import render
+from tdml_assets.stages.raw.contracts import LOADS, ORDERS, REJECTED_ROWS, TABLES, customers_contract
+from tdml_assets.stages.raw.faults import source_faults
+from tdml_assets.stages.raw.files import FoundFiles, SourceFile
+from tdml_assets.stages.raw.headers import read_layout
+from tdml_assets.stages.raw.plan import plan_stage
+from tdml_assets.stages.raw.rules import (
     FileLayout,
     SourceError,
     check_headers,
@@ -25,14 +30,9 @@ from tdml_assets.core.source_rules import (
     raw_fingerprint,
     table_contract,
 )
-from tdml_assets.core.sources import Source
-from tdml_assets.core.statements import render
-from tdml_assets.resources.source_faults import source_faults
-from tdml_assets.resources.source_files import FoundFiles, SourceFile
-from tdml_assets.resources.source_headers import read_layout
 
 if TYPE_CHECKING:
-    from tdml_assets.resources.warehouse import Database
+    from tdml_assets.platform.warehouse import Database
 
 
 class ConservationError(RuntimeError):

@@ -1,7 +1,7 @@
 """The text of a raw file: is it what it is said to be, can the warehouse take every line, and a copy in UTF-8.
 
 Belongs here: decoding a file in chunks, whatever is looked for on the way. Does not: what the lines mean
-(``resources/source_headers.py``).
+(``headers.py``).
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from tdml_assets.core.source_rules import SourceError
-from tdml_assets.resources.source_files import SourceFile
+from tdml_assets.stages.raw.files import SourceFile
+from tdml_assets.stages.raw.rules import SourceError
 
 _CHUNK_BYTES = 1 << 20
 #: Characters of one line, per format. The warehouse drops lines of CSV beyond 32 MB without an error, and takes records up to

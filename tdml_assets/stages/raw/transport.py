@@ -1,7 +1,7 @@
 """Fetching raw files from S3 and the web into a cache folder.
 
 Belongs here: streaming with a size limit, retries, atomic renames, and telling the causes of failure apart.
-Does not: local files (``resources/source_files.py``).
+Does not: local files (``files.py``).
 
 The warehouse never fetches anything itself: its extensions for that would have to be downloaded.
 A cached file is named by its address and its ETag (or, where the server gives none, its hash), so a changed object is
@@ -27,9 +27,9 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from tdml_assets.core.addresses import as_request, without_query
-from tdml_assets.core.source_rules import SourceError
-from tdml_assets.resources.source_http import DeadlineError, open_address
+from tdml_assets.declaration.addresses import as_request, without_query
+from tdml_assets.stages.raw.http import DeadlineError, open_address
+from tdml_assets.stages.raw.rules import SourceError
 
 _CHUNK_BYTES = 1 << 20
 ATTEMPTS = 5

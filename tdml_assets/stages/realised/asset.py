@@ -1,7 +1,7 @@
 """<workflow>/realised: predictions of earlier sessions meet what happened.
 
 Belongs here: keeping predictions until their horizon has passed, reading what happened, keeping the measures under the session
-that predicted. Does not: the verdict (``core/realised.py``), the measures (``core/tasks/``).
+that predicted. Does not: the verdict (``verdict.py``), the measures (``tasks/``).
 """
 
 from collections.abc import Sequence
@@ -10,70 +10,24 @@ from typing import Any
 
 import dagster as dg
 
-from tdml_assets.assets.isolation import isolated
-from tdml_assets.assets.sessions import SNAPSHOTS_TABLE, as_of
-from tdml_assets.assets.snapshots import ORDERS_TABLE
-from tdml_assets.core.figures_monitoring import realised_means
-from tdml_assets.core.monitoring import MODEL_METRICS, SESSIONS
-from tdml_assets.core.realised import (
-    REALISED,
-    Realised,
-    forget_before,
-    latest_verdict,
-    realised_verdict,
-    target_key,
-)
-from tdml_assets.core.statements import render
-from tdml_assets.core.targets import WITHOUT_ROWS, words_of
-from tdml_assets.core.tasks import Foresight, foresight_of
-from tdml_assets.core.training_table import observation
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.metadata import OWNER, glance, plot, table_metadata, table_preview
-from tdml_assets.resources.warehouse import Database, Warehouse
+from tdml_assets.declaration.targets import WITHOUT_ROWS, words_of
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.platform.isolation import isolated
+from tdml_assets.platform.metadata import OWNER, glance, plot, table_metadata, table_preview
+from tdml_assets.platform.monitoring import MODEL_METRICS, SESSIONS
+from tdml_assets.platform.sessions import SNAPSHOTS_TABLE
+from tdml_assets.platform.statements import render
+from tdml_assets.platform.warehouse import Database, Warehouse
+from tdml_assets.stages.drift.figures import realised_means
+from tdml_assets.stages.features.snapshots import ORDERS_TABLE
+from tdml_assets.stages.realised.verdict import REALISED, Realised, forget_before, latest_verdict, realised_verdict
+from tdml_assets.stages.training_table.horizon import known_until
+from tdml_assets.stages.training_table.table import observation, target_key
+from tdml_assets.tasks import Foresight, foresight_of
 
 #: Sessions in the small picture.
 _DRAWN = 12
 _TABLES = {"metrics": MODEL_METRICS.path, "sessions": SESSIONS.path}
-
-
-def keep_predictions(
-    database: Database, spec: WorkflowSpec, session_id: str, model_version: str, trained_on: date
-) -> int:
-    """Keep the predictions of some customers until what happened is known, inside the caller's transaction.
-
-    A session at the same as_of takes the place of the one before. Predictions of a model that learnt from later days are not
-    kept: what became of them would flatter it.
-
-    Parameters
-    ----------
-    model_version, trained_on : of the champion that scored: its version, and the as_of of its training.
-
-    Returns
-    -------
-    Rows kept.
-    """
-    day, foresight = as_of(database), foresight_of(spec)
-    if foresight is None or not spec.monitor.kept_customers or trained_on > day:
-        return 0
-    statement = foresight.kept(
-        spec,
-        predictions_table=(spec.name, "predictions"),
-        session_id=session_id,
-        as_of=day,
-        model_version=model_version,
-        target=target_key(spec),
-    )
-    return database.replace_slice(foresight.history(spec), {"as_of": day}, statement)
-
-
-def known_until(database: Database) -> date | None:
-    """Day up to which the session may know what happened: its as_of, or the day the orders end if that is earlier.
-
-    Orders after as_of only say that those before it have arrived: as_of itself may be a day on which nobody buys.
-    """
-    day = as_of(database)
-    last: date | None = database.row(render("snapshots/orders_span", table=ORDERS_TABLE, as_of=None))["last_order_on"]
-    return None if last is None else min(day, last)
 
 
 def meet_what_happened(database: Database, spec: WorkflowSpec) -> list[date]:

@@ -1,13 +1,12 @@
 """Realised performance: stored predictions meet what happened once their horizon has passed.
 
 Belongs here: what is kept of predictions, when it is ripe, the interval that the test promises, the verdict.
-Does not: what happened (``sql/realised/``, with the target's own statement), the measures (``core/tasks/``), the decision of a
-session (``triage.py``).
+Does not: what happened (``sql/realised/``, with the target's own statement), the measures (``tasks/``), the decision of a
+session (``stages/triage/decision.py``).
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -16,9 +15,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.paired import bootstrap_means
-from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.stages.evaluation.paired import bootstrap_means
 
 Floats = NDArray[np.float64]
 #: ``evaluation_table`` of what became of a session's predictions.
@@ -122,12 +120,6 @@ def history_contract(workflow: str) -> TableContract:
         ),
         ("as_of",),
     )
-
-
-def target_key(spec: WorkflowSpec) -> str:
-    """What is predicted, as one comparable text: predictions of another target or horizon are never held against this one."""
-    target = spec.target.model_dump(mode="json", exclude={"label", "kind"})
-    return json.dumps({"kind": spec.target_kind, **target}, sort_keys=True)
 
 
 def forget_before(until: date, horizon_days: int) -> date:

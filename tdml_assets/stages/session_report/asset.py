@@ -1,23 +1,24 @@
 """<workflow>/session_report: one page per session, and whether what it predicted may be published.
 
-Belongs here: reading, the blocking check. Does not: placing files (``assets/pages.py``), what the page says
-(``core/session_report.py``), the decision (``core/triage.py``).
+Belongs here: reading, the blocking check. Does not: placing files (``pages.py``), what the page says
+(``page.py``), the decision (``stages/triage/decision.py``).
 """
 
 import dagster as dg
 
-from tdml_assets.assets.isolation import isolated
-from tdml_assets.assets.pages import OverviewPage, place, report_path
-from tdml_assets.assets.sessions import as_of, retrains_itself, session_id_of
-from tdml_assets.core.report_reading import prediction_references, read_facts
-from tdml_assets.core.report_sections import trend_of
-from tdml_assets.core.report_words import decision_words
-from tdml_assets.core.session_report import render_report
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.metadata import OWNER, glance
-from tdml_assets.resources.model_store import ModelStore
-from tdml_assets.resources.warehouse import Warehouse
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.models.store import ModelStore
+from tdml_assets.platform.isolation import isolated
+from tdml_assets.platform.metadata import OWNER, glance
+from tdml_assets.platform.report_paths import report_path
+from tdml_assets.platform.sessions import as_of, retrains_itself, session_id_of
+from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.settings import Settings
+from tdml_assets.stages.session_report.page import render_report
+from tdml_assets.stages.session_report.pages import OverviewPage, place
+from tdml_assets.stages.session_report.reading import prediction_references, read_facts
+from tdml_assets.stages.session_report.sections import trend_of
+from tdml_assets.stages.triage.words import decision_words
 
 _FORBIDS = "data_quality"
 

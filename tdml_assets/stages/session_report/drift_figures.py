@@ -1,7 +1,7 @@
 """Pictures of a session report about drift: the heat map and the history of spikes; plain values in, markup out.
 
-Belongs here: how each picture is laid out. Does not: shapes and scales (``svg.py``), colours (the page's style sheet), which
-values are shown (``report_sections.py``).
+Belongs here: how each picture is laid out. Does not: shapes and scales (``platform/svg.py``), colours (the page's style sheet),
+which values are shown (``sections.py``).
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from tdml_assets.core import svg
-from tdml_assets.core.report_figures import GAP
-from tdml_assets.core.report_words import StatusWords
-from tdml_assets.core.svg import Markup, Scale, element, line, mark, polyline, text
+from tdml_assets.platform import svg
+from tdml_assets.platform.svg import Markup, Scale, element, line, mark, polyline, text
+from tdml_assets.stages.session_report.figures import GAP
+from tdml_assets.stages.triage.words import StatusWords
 
 _SIGNS = ("circle", "square", "triangle", "diamond", "cross")
 #: Shares of the limit at which a cell gets darker; the last but one is the limit itself.

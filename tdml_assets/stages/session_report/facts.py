@@ -1,6 +1,6 @@
 """What a session report is made of: rows of the ``monitoring`` tables.
 
-Belongs here: the facts. Does not: reading them (``report_reading.py``), how they are shown (``session_report.py``).
+Belongs here: the facts. Does not: reading them (``reading.py``), how they are shown (``page.py``).
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from tdml_assets.core.drift import FIRST
-from tdml_assets.core.reference import ColumnReference
-from tdml_assets.core.report_model import ModelFacts
-from tdml_assets.core.report_words import STATUSES
-from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.models.reference import ColumnReference
+from tdml_assets.stages.drift.verdict import FIRST
+from tdml_assets.stages.session_report.model import ModelFacts
+from tdml_assets.stages.triage.words import STATUSES
 
 #: Columns of the data that a page shows, the farthest first.
 SHOWN_COLUMNS = 25

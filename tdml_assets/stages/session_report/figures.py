@@ -1,7 +1,7 @@
 """Pictures of a session report about predictions: measures over sessions, and distributions; plain values in, markup out.
 
-Belongs here: how each picture is laid out. Does not: shapes and scales (``svg.py``), pictures of drift
-(``report_drift_figures.py``), colours (the page's style sheet), which values are shown (``report_sections.py``).
+Belongs here: how each picture is laid out. Does not: shapes and scales (``platform/svg.py``), pictures of drift
+(``drift_figures.py``), colours (the page's style sheet), which values are shown (``sections.py``).
 
 Colour is never the only sign: numbers, shapes, dashes and words say the same, so that a page printed in grey reads as well.
 """
@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from tdml_assets.core import svg
-from tdml_assets.core.svg import Markup, Scale, element, line, mark, polyline, text
+from tdml_assets.platform import svg
+from tdml_assets.platform.svg import Markup, Scale, element, line, mark, polyline, text
 
 Said = Callable[[float], str]
 """Writes a value of a measure."""

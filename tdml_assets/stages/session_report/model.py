@@ -1,7 +1,7 @@
 """What a session report shows of the champion itself: its test by tenths of customers, its main features, its groups.
 
-Belongs here: these facts and reading them. Does not: monitoring over sessions (``report_reading.py``), drawing
-(``report_model_figures.py``). Aggregates only: a report is passed on, so it names no customer.
+Belongs here: these facts and reading them. Does not: monitoring over sessions (``reading.py``), drawing
+(``model_figures.py``). Aggregates only: a report is passed on, so it names no customer.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tdml_assets.core import monitoring
-from tdml_assets.core.report_reader import ReportReader
-from tdml_assets.core.telling import telling_of
-from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.platform import monitoring
+from tdml_assets.stages.session_report.reader import ReportReader
+from tdml_assets.tasks.telling import telling_of
 
 #: Features that are shown, the most important first.
 SHOWN_FEATURES = 12

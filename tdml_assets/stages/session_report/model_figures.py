@@ -1,15 +1,15 @@
 """Pictures of a session report about the model: predicted against actual, gain, bars, trends; plain values in, markup out.
 
-Belongs here: how each picture is laid out. Does not: shapes and scales (``svg.py``), which values are shown
-(``report_sections.py``, ``report_model.py``), colours (the page's style sheet).
+Belongs here: how each picture is laid out. Does not: shapes and scales (``platform/svg.py``), which values are shown
+(``sections.py``, ``model.py``), colours (the page's style sheet).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tdml_assets.core import svg
-from tdml_assets.core.svg import Markup, Scale, element, line, mark, text
+from tdml_assets.platform import svg
+from tdml_assets.platform.svg import Markup, Scale, element, line, mark, text
 
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 590.0, 250.0, 58.0, 48.0, 40.0
 _FLOOR = _HEIGHT - _BOTTOM

@@ -1,7 +1,7 @@
 """The overview page of all workflows: facts in, one HTML page out.
 
 Belongs here: what became of each workflow, what needs a person, the trend of its main measure. Does not: what the page of one
-session shows (``session_report.py``), layout and wording (``templates/overview.html.j2``), files (``assets/overview.py``).
+session shows (``page.py``), layout and wording (``templates/overview.html.j2``), files (``pages.py``).
 """
 
 from __future__ import annotations
@@ -11,21 +11,22 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from tdml_assets.core import monitoring
-from tdml_assets.core.outcome import OUTCOMES
-from tdml_assets.core.report_facts import EpisodeFact, MetricFact, SessionFacts
-from tdml_assets.core.report_model_figures import trend
-from tdml_assets.core.report_reader import ReportReader, monitoring_tables
-from tdml_assets.core.report_reading import SessionReader
-from tdml_assets.core.report_words import DecisionWords, decision_words, plain_words
-from tdml_assets.core.session_report import page_templates, report_name
-from tdml_assets.core.statements import render
-from tdml_assets.core.svg import Markup
-from tdml_assets.core.telling import shown, telling_of
-from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.platform import monitoring
+from tdml_assets.platform.outcome import OUTCOMES
+from tdml_assets.platform.report_paths import report_name
+from tdml_assets.platform.statements import render
+from tdml_assets.platform.svg import Markup
+from tdml_assets.stages.session_report.facts import EpisodeFact, MetricFact, SessionFacts
+from tdml_assets.stages.session_report.model_figures import trend
+from tdml_assets.stages.session_report.page import page_templates
+from tdml_assets.stages.session_report.reader import ReportReader, monitoring_tables
+from tdml_assets.stages.session_report.reading import SessionReader
+from tdml_assets.stages.triage.words import DecisionWords, decision_words, plain_words
+from tdml_assets.tasks.telling import shown, telling_of
 
 if TYPE_CHECKING:
-    from tdml_assets.resources.warehouse import Database
+    from tdml_assets.platform.warehouse import Database
 
 OVERVIEW_FILE = "index.html"
 _SHOWN_EPISODES = 5
@@ -126,7 +127,7 @@ def read_overview(database: Database, specs: Sequence[WorkflowSpec], off: Mappin
 def _read_outcomes(database: Database, tables: frozenset[str], session_id: str) -> dict[str, dict[str, Any]]:
     if OUTCOMES.name not in tables:
         return {}
-    rows = database.rows(render("report/outcomes", table=OUTCOMES.path, session_id=session_id))
+    rows = database.rows(render("session_report/outcomes", table=OUTCOMES.path, session_id=session_id))
     return {row["workflow"]: row for row in rows}
 
 

@@ -1,7 +1,7 @@
 """The one-page report of a session: facts in, one HTML page out.
 
-Belongs here: the page as a whole. Does not: reading the facts (``report_reading.py``), what sections show (``report_sections.py``),
-layout and wording (``templates/session_report.html.j2``), files (``assets/session_report.py``).
+Belongs here: the page as a whole. Does not: reading the facts (``reading.py``), what sections show (``sections.py``),
+layout and wording (``templates/session_report.html.j2``), files (``asset.py``).
 
 The page has no script and loads nothing. Whatever stands in a table of the warehouse is printed escaped. Like SQL, the template
 is a file beside the code: it is all that is read here.
@@ -9,19 +9,17 @@ is a file beside the code: it is all that is read here.
 
 from __future__ import annotations
 
-from datetime import date
 from functools import cache
 from pathlib import Path
 
 import jinja2
 
-from tdml_assets.core import report_predictions as predictions
-from tdml_assets.core import report_sections as sections
-from tdml_assets.core.report_drift_figures import sign_picture
-from tdml_assets.core.report_facts import SHOWN_COLUMNS, ReportFacts
-from tdml_assets.core.report_words import CAUSES, CHECKS, STATUSES, decision_words, plain_words
-from tdml_assets.core.svg import Markup, breakable
-from tdml_assets.core.telling import telling_of
+from tdml_assets.platform.svg import Markup, breakable
+from tdml_assets.stages.session_report import predictions, sections
+from tdml_assets.stages.session_report.drift_figures import sign_picture
+from tdml_assets.stages.session_report.facts import SHOWN_COLUMNS, ReportFacts
+from tdml_assets.stages.triage.words import CAUSES, CHECKS, STATUSES, decision_words, plain_words
+from tdml_assets.tasks.telling import telling_of
 
 #: States of a check of the raw data that nobody has to read.
 _QUIET = ("ok", "too_little")
@@ -32,7 +30,7 @@ def render_report(facts: ReportFacts) -> str:
 
     Parameters
     ----------
-    facts : from :func:`~tdml_assets.core.report_reading.read_facts`.
+    facts : from :func:`~tdml_assets.stages.session_report.reading.read_facts`.
 
     Returns
     -------
@@ -86,11 +84,6 @@ def _verdict(facts: ReportFacts) -> str:
     for word in ("promoted: ", "held: "):
         reason = reason.removeprefix(word)
     return reason
-
-
-def report_name(as_of: date, session_id: str) -> str:
-    """File name of the report: the same session gives the same one."""
-    return f"session-{as_of}-{session_id[:8]}.html"
 
 
 def _signs() -> list[tuple[str, Markup]]:

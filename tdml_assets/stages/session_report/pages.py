@@ -1,21 +1,19 @@
 """The pages in the reports folder: placing them whole, and the overview of all workflows.
 
-Belongs here: paths, and the files themselves. Does not: what a page says (``core/session_report.py``, ``core/overview.py``).
+Belongs here: the files themselves. Does not: their paths (``platform/report_paths.py``), what a page says (``page.py``,
+``overview.py``).
 """
 
 import os
 from collections.abc import Mapping, Sequence
-from datetime import date
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from tdml_assets.core.overview import OVERVIEW_FILE, read_overview, render_overview
-from tdml_assets.core.session_report import report_name
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.resources.warehouse import Warehouse
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.platform.report_paths import LATEST
+from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.settings import Settings
-
-LATEST = "latest.html"
+from tdml_assets.stages.session_report.overview import OVERVIEW_FILE, read_overview, render_overview
 
 
 def place(page: str, path: Path, *, is_latest: bool) -> None:
@@ -34,11 +32,6 @@ def place(page: str, path: Path, *, is_latest: bool) -> None:
                 written.unlink()
                 raise
         written.replace(target)
-
-
-def report_path(settings: Settings, workflow: str, as_of_day: date, session_id: str) -> Path:
-    """Where the report of a session is, or will be: earlier stages may name it in an alert."""
-    return settings.reports_folder / workflow / report_name(as_of_day, session_id)
 
 
 class OverviewPage:

@@ -1,7 +1,7 @@
 """What a session report shows of the model and of what it predicts: its test, its features, its groups, distributions.
 
-Belongs here: which values, in which order, in which words. Does not: reading them (``report_reading.py``, ``report_model.py``),
-drawing (``report_figures.py``, ``report_model_figures.py``), what is watched over sessions (``report_sections.py``).
+Belongs here: which values, in which order, in which words. Does not: reading them (``reading.py``, ``model.py``),
+drawing (``figures.py``, ``model_figures.py``), what is watched over sessions (``sections.py``).
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from tdml_assets.core import report_figures as figures
-from tdml_assets.core import report_model_figures as model_figures
-from tdml_assets.core.reference import ColumnReference
-from tdml_assets.core.report_facts import PredictionFact, ReportFacts
-from tdml_assets.core.report_model import cumulative_shares, feature_words
-from tdml_assets.core.report_words import plain_words
-from tdml_assets.core.svg import Markup
-from tdml_assets.core.telling import telling_of
+from tdml_assets.models.reference import ColumnReference
+from tdml_assets.platform.svg import Markup
+from tdml_assets.stages.session_report import figures, model_figures
+from tdml_assets.stages.session_report.facts import PredictionFact, ReportFacts
+from tdml_assets.stages.session_report.model import cumulative_shares, feature_words
+from tdml_assets.stages.triage.words import plain_words
+from tdml_assets.tasks.telling import telling_of
 
 _SHOWN_CATEGORIES = 10
 

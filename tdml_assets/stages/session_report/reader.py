@@ -1,7 +1,7 @@
-"""Runs the statements of ``sql/report`` for one workflow up to one day.
+"""Runs the statements of ``sql/session_report`` for one workflow up to one day.
 
 Belongs here: which tables are there, and binding the keys that every statement of the reports shares.
-Does not: what a page is made of (``report_reading.py``, ``report_model.py``, ``overview.py``), SQL (``sql/report/``).
+Does not: what a page is made of (``reading.py``, ``model.py``, ``overview.py``), SQL (``sql/session_report/``).
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from tdml_assets.core.contracts import TableContract
-from tdml_assets.core.statements import render
+from tdml_assets.platform.contracts import TableContract
+from tdml_assets.platform.statements import render
 
 if TYPE_CHECKING:
-    from tdml_assets.resources.warehouse import Database
+    from tdml_assets.platform.warehouse import Database
 
 
 class ReportReader:
@@ -36,12 +36,12 @@ class ReportReader:
         self._key = {"workflow": workflow, "session_id": session_id, "as_of": as_of}
 
     def rows(self, name: str, contract: TableContract, **context: Any) -> list[dict[str, Any]]:
-        """Rows of ``sql/report/<name>.sql`` over a table."""
+        """Rows of ``sql/session_report/<name>.sql`` over a table."""
         if contract.name not in self.tables:
             return []
-        return self.database.rows(render(f"report/{name}", table=contract.path, **{**self._key, **context}))
+        return self.database.rows(render(f"session_report/{name}", table=contract.path, **{**self._key, **context}))
 
 
 def monitoring_tables(database: Database) -> frozenset[str]:
     """Names of the tables in schema ``monitoring``: asking for each takes longer than reading them."""
-    return frozenset(row["table_name"] for row in database.rows(render("report/tables", schema="monitoring")))
+    return frozenset(row["table_name"] for row in database.rows(render("session_report/tables", schema="monitoring")))

@@ -1,7 +1,7 @@
 """Reads what a session report shows.
 
 Belongs here: from an open database and the champion's files to facts; tables that are not there yet give nothing.
-Does not: the facts (``report_facts.py``), how they are shown (``session_report.py``), SQL (``sql/report/``).
+Does not: the facts (``facts.py``), how they are shown (``page.py``), SQL (``sql/session_report/``).
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from tdml_assets.core import monitoring
-from tdml_assets.core.reference import ColumnReference, Reference
-from tdml_assets.core.report_facts import (
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.models.reference import ColumnReference, Reference
+from tdml_assets.platform import monitoring
+from tdml_assets.stages.session_report.facts import (
     SHOWN_COLUMNS,
     DriftFact,
     EpisodeFact,
@@ -24,14 +25,13 @@ from tdml_assets.core.report_facts import (
     ReportFacts,
     SessionFacts,
 )
-from tdml_assets.core.report_model import read_model_facts
-from tdml_assets.core.report_reader import ReportReader
-from tdml_assets.core.report_words import STATUSES
-from tdml_assets.core.telling import telling_of
-from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.stages.session_report.model import read_model_facts
+from tdml_assets.stages.session_report.reader import ReportReader
+from tdml_assets.stages.triage.words import STATUSES
+from tdml_assets.tasks.telling import telling_of
 
 if TYPE_CHECKING:
-    from tdml_assets.resources.warehouse import Database
+    from tdml_assets.platform.warehouse import Database
 
 #: Sessions side by side: more cannot be read on a page.
 SHOWN_SESSIONS = 24

@@ -1,8 +1,8 @@
 """From the facts of a session to what the sections of its report show.
 
-Belongs here: which values, in which order, in which words. Does not: reading them (``report_reading.py``), drawing
-(``report_figures.py``, ``report_drift_figures.py``), what is shown of the model and its predictions
-(``report_predictions.py``), the page (``session_report.py``).
+Belongs here: which values, in which order, in which words. Does not: reading them (``reading.py``), drawing
+(``figures.py``, ``drift_figures.py``), what is shown of the model and its predictions
+(``predictions.py``), the page (``page.py``).
 """
 
 from __future__ import annotations
@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
 
-from tdml_assets.core import report_drift_figures as drift_figures
-from tdml_assets.core import report_figures as figures
-from tdml_assets.core.report_facts import SHOWN_COLUMNS, DriftFact, ReportFacts, SessionFacts
-from tdml_assets.core.report_words import StatusWords, decision_words, status_words
-from tdml_assets.core.svg import Markup
-from tdml_assets.core.telling import Measure, compare, shown, telling_of
+from tdml_assets.platform.svg import Markup
+from tdml_assets.stages.session_report import drift_figures, figures
+from tdml_assets.stages.session_report.facts import SHOWN_COLUMNS, DriftFact, ReportFacts, SessionFacts
+from tdml_assets.stages.triage.words import StatusWords, decision_words, status_words
+from tdml_assets.tasks.telling import Measure, compare, shown, telling_of
 
 _FARTHEST = 8
 #: Sessions in the small picture of the main measure.

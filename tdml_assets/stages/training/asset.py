@@ -1,7 +1,8 @@
 """<workflow>/candidate_model, and with it evaluation and champion_model: train, measure, promote.
 
-Belongs here: handing tables to the engine and keeping what it made. Does not: learning (``engines/``, ``core/training.py``),
-metrics and the comparison with the champion (``evaluation.py``, ``gate.py``), what a stored version is (``core/bundles.py``).
+Belongs here: handing tables to the engine and keeping what it made. Does not: learning (``engines/``, ``fit.py``),
+metrics and the comparison with the champion (``stages/evaluation/asset.py``, ``stages/evaluation/gate_asset.py``), what a stored
+version is (``models/bundles.py``).
 """
 
 import json
@@ -14,37 +15,36 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from tdml_assets.assets.champion import build_champion
-from tdml_assets.assets.champions import NOT_THE_MODEL, engine_of, kinds_of, model_spec_of, tier_of
-from tdml_assets.assets.evaluation import CHOSEN, build_evaluation, read_measured, read_splits, read_today
-from tdml_assets.assets.gate import VERSION, scope_of
-from tdml_assets.assets.go_live import describe_today
-from tdml_assets.assets.isolation import isolated
-from tdml_assets.assets.prepared import parameters_contract, read_parameters
-from tdml_assets.assets.reuse import Recall, champion_of, reused
-from tdml_assets.assets.sessions import SNAPSHOTS_TABLE, as_of, record_session, session_id_of
-from tdml_assets.assets.target_drift import describe_target
-from tdml_assets.core import figures
-from tdml_assets.core.bundles import Manifest, ModelFeature, as_evaluated, describe_files, version_name
-from tdml_assets.core.evaluation import Evaluation
-from tdml_assets.core.features import FEATURES_TABLE, features_table
-from tdml_assets.core.golden import GOLDEN_FILE, golden_predictions
-from tdml_assets.core.monitoring import FEATURE_IMPORTANCES, MODEL_PARAMS, MODEL_VERSIONS
-from tdml_assets.core.preparation import PREPARATION_FILE, Parameters
-from tdml_assets.core.scope import SCOPE_FILE
-from tdml_assets.core.tasks import task_of
-from tdml_assets.core.training import Candidate, features_of, golden_rows, holdout_contract, train_candidate
-from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.engines.protocol import table_source
 from tdml_assets.engines.python import PythonEngine
-from tdml_assets.environment import code_version, library_versions
-from tdml_assets.metadata import OWNER, column_schema, plot, table_preview
-from tdml_assets.resources.bundle_store import BundleStore
-from tdml_assets.resources.model_record import record_version
-from tdml_assets.resources.model_store import ModelStore
-from tdml_assets.resources.raw_tables import fingerprint as raw_fingerprint
-from tdml_assets.resources.warehouse import Database, Warehouse
+from tdml_assets.models.bundle_store import BundleStore
+from tdml_assets.models.bundles import Manifest, ModelFeature, as_evaluated, describe_files, version_name
+from tdml_assets.models.champions import NOT_THE_MODEL, engine_of, kinds_of, model_spec_of, tier_of
+from tdml_assets.models.golden import GOLDEN_FILE, golden_predictions
+from tdml_assets.models.record import record_version
+from tdml_assets.models.scope import SCOPE_FILE
+from tdml_assets.models.store import ModelStore
+from tdml_assets.platform import figures
+from tdml_assets.platform.environment import code_version, library_versions
+from tdml_assets.platform.isolation import isolated
+from tdml_assets.platform.metadata import OWNER, column_schema, plot, table_preview
+from tdml_assets.platform.monitoring import FEATURE_IMPORTANCES, MODEL_PARAMS, MODEL_VERSIONS
+from tdml_assets.platform.sessions import SNAPSHOTS_TABLE, as_of, record_session, session_id_of
+from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.settings import Settings
+from tdml_assets.stages.evaluation.asset import CHOSEN, build_evaluation, read_measured, read_splits, read_today
+from tdml_assets.stages.evaluation.champion_asset import build_champion
+from tdml_assets.stages.evaluation.gate_asset import VERSION, scope_of
+from tdml_assets.stages.evaluation.measures import Evaluation
+from tdml_assets.stages.features.columns import FEATURES_TABLE, features_table
+from tdml_assets.stages.preparation.asset import parameters_contract, read_parameters
+from tdml_assets.stages.preparation.parameters import PREPARATION_FILE, Parameters
+from tdml_assets.stages.raw.tables import fingerprint as raw_fingerprint
+from tdml_assets.stages.reuse import Recall, champion_of, reused
+from tdml_assets.stages.training.fit import Candidate, features_of, golden_rows, holdout_contract, train_candidate
+from tdml_assets.stages.training.go_live import describe_target, describe_today
+from tdml_assets.tasks import task_of
 
 _SHOWN = 20
 

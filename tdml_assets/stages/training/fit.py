@@ -15,8 +15,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.search import (
+from tdml_assets.declaration.workflow import Search
+from tdml_assets.engines.protocol import Engine, FeatureSource, FittedModel, ModelSpec, Tier, table_source
+from tdml_assets.engines.search import (
     Fold,
     Point,
     SearchResult,
@@ -27,8 +28,7 @@ from tdml_assets.core.search import (
     time_folds,
     with_point,
 )
-from tdml_assets.core.workflow import Search
-from tdml_assets.engines.protocol import Engine, FeatureSource, FittedModel, ModelSpec, Tier, table_source
+from tdml_assets.platform.contracts import Column, TableContract
 
 KEYS = ("snapshot_date", "customer_id", "target")
 PREDICTION = "predicted_target"

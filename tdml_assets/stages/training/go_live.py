@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tdml_assets.assets.champions import reference_files
-from tdml_assets.assets.sessions import as_of
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.features import choose_features, features_table
-from tdml_assets.core.preparation import Parameters
-from tdml_assets.core.reference import ColumnReference, Reference, build_reference, report_sample
-from tdml_assets.core.scoring import score_batch
-from tdml_assets.core.statements import render
-from tdml_assets.core.tasks import task_of
-from tdml_assets.core.training import PREDICTION
-from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.engines.protocol import FittedModel
-from tdml_assets.resources.warehouse import Database
+from tdml_assets.models.champions import TARGET_FILE, reference_files
+from tdml_assets.models.reference import ColumnReference, Reference, build_reference, report_sample
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.sessions import as_of
+from tdml_assets.platform.statements import render
+from tdml_assets.platform.warehouse import Database
+from tdml_assets.stages.features.columns import choose_features, features_table
+from tdml_assets.stages.predictions.scoring import score_batch
+from tdml_assets.stages.preparation.parameters import Parameters
+from tdml_assets.stages.training.fit import PREDICTION, holdout_contract
+from tdml_assets.tasks import foresight_of, task_of
 
 
 def describe_today(
@@ -60,3 +60,11 @@ def _predictions(database: Database, spec: WorkflowSpec, model: FittedModel, par
     (found,) = build_reference(database, contract.path, {}, [PREDICTION]).columns
     database.execute(render("warehouse/drop_table", table=contract.path))
     return replace(found, name=task_of(spec).prediction)
+
+
+def describe_target(database: Database, spec: WorkflowSpec) -> dict[str, bytes]:
+    """The tested target as a reference file; nothing for a task that foretells nothing."""
+    if foresight_of(spec) is None:
+        return {}
+    found = build_reference(database, holdout_contract(spec.name).path, {"split": "test"}, ["target"])
+    return {TARGET_FILE: found.to_json().encode()}

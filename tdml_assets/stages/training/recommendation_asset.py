@@ -1,7 +1,7 @@
 """<workflow>/candidate_model of a recommendation, and with it evaluation and champion_model: choose, measure, promote.
 
 Belongs here: reading baskets and keeping what was trained. Does not: choosing and measuring
-(``core/recommendation/selection.py``), learners (``engines/recommender.py``).
+(``recommendation/selection.py``), learners (``engines/recommender.py``).
 """
 
 from collections.abc import Mapping
@@ -14,32 +14,28 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
-from tdml_assets.assets.champion import build_champion
-from tdml_assets.assets.champions import NOT_THE_MODEL, tier_of
-from tdml_assets.assets.gate import (
-    VERSION,
-)
-from tdml_assets.assets.isolation import isolated
-from tdml_assets.assets.recommendation_evaluation import (
-    PARTS,
-    build_recommendation_evaluation,
-    days_of,
-    read_interactions,
-    read_metrics,
-)
-from tdml_assets.assets.reuse import Recall, reused
-from tdml_assets.assets.sessions import SNAPSHOTS_TABLE, as_of, record_session, session_id_of
-from tdml_assets.core.bundles import Manifest, ModelFeature, as_evaluated, describe_files, version_name
-from tdml_assets.core.golden import GOLDEN_FILE, golden_predictions
-from tdml_assets.core.monitoring import MODEL_PARAMS, MODEL_VERSIONS
-from tdml_assets.core.recommendation.metrics import Metrics
-from tdml_assets.core.recommendation.model import (
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.models.bundle_store import BundleStore
+from tdml_assets.models.bundles import Manifest, ModelFeature, as_evaluated, describe_files, version_name
+from tdml_assets.models.champions import NOT_THE_MODEL, tier_of
+from tdml_assets.models.golden import GOLDEN_FILE, golden_predictions
+from tdml_assets.models.record import record_version
+from tdml_assets.models.scope import SCOPE_FILE, Scope
+from tdml_assets.models.store import ModelStore
+from tdml_assets.platform.environment import code_version, library_versions
+from tdml_assets.platform.isolation import isolated
+from tdml_assets.platform.metadata import OWNER, table_metadata, table_preview
+from tdml_assets.platform.monitoring import MODEL_PARAMS, MODEL_VERSIONS
+from tdml_assets.platform.sessions import SNAPSHOTS_TABLE, as_of, record_session, session_id_of
+from tdml_assets.platform.warehouse import Database, Warehouse
+from tdml_assets.recommendation.metrics import Metrics
+from tdml_assets.recommendation.model import (
     History,
     golden_batch,
     history_from,
     score_golden,
 )
-from tdml_assets.core.recommendation.selection import (
+from tdml_assets.recommendation.selection import (
     MODEL,
     Observed,
     Trained,
@@ -47,23 +43,25 @@ from tdml_assets.core.recommendation.selection import (
     spread,
     train,
 )
-from tdml_assets.core.recommendation.tables import (
+from tdml_assets.recommendation.tables import (
     holdout_contract,
     holdout_rows,
     stored_rows,
     training_contract,
 )
-from tdml_assets.core.recommendation.watch import describe
-from tdml_assets.core.scope import SCOPE_FILE, Scope
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.environment import code_version, library_versions
-from tdml_assets.metadata import OWNER, table_metadata, table_preview
-from tdml_assets.resources.bundle_store import BundleStore
-from tdml_assets.resources.model_record import record_version
-from tdml_assets.resources.model_store import ModelStore
-from tdml_assets.resources.raw_tables import fingerprint as raw_fingerprint
-from tdml_assets.resources.warehouse import Database, Warehouse
+from tdml_assets.recommendation.watch import describe
 from tdml_assets.settings import Settings
+from tdml_assets.stages.evaluation.champion_asset import build_champion
+from tdml_assets.stages.evaluation.gate_asset import VERSION
+from tdml_assets.stages.evaluation.recommendation_asset import (
+    PARTS,
+    build_recommendation_evaluation,
+    days_of,
+    read_interactions,
+    read_metrics,
+)
+from tdml_assets.stages.raw.tables import fingerprint as raw_fingerprint
+from tdml_assets.stages.reuse import Recall, reused
 
 HABITS_FILE, DISCOVERIES_FILE = "reference_habits.json", "reference_discoveries.json"
 ENGINE = "python"

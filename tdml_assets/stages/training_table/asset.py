@@ -5,12 +5,16 @@ from datetime import date
 
 import dagster as dg
 
-from tdml_assets.assets.guards import require_whole_data
-from tdml_assets.assets.isolation import isolated
-from tdml_assets.assets.reuse import Recall, reused
-from tdml_assets.assets.sessions import SNAPSHOTS_TABLE, as_of, record_session, session_id_of
-from tdml_assets.assets.snapshots import ORDERS_TABLE, plan_of
-from tdml_assets.core.features import (
+from tdml_assets.declaration.targets import describe, words_of
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.models.store import ModelStore
+from tdml_assets.platform.guards import require_whole_data
+from tdml_assets.platform.isolation import isolated
+from tdml_assets.platform.metadata import OWNER, column_schema, table_preview
+from tdml_assets.platform.sessions import SNAPSHOTS_TABLE, as_of, record_session, session_id_of
+from tdml_assets.platform.statements import Statement, render
+from tdml_assets.platform.warehouse import Database, Warehouse
+from tdml_assets.stages.features.columns import (
     CUSTOMERS_TABLE,
     FEATURES_TABLE,
     choose_features,
@@ -18,14 +22,11 @@ from tdml_assets.core.features import (
     eligibility_contract,
     features_table,
 )
-from tdml_assets.core.statements import Statement, render
-from tdml_assets.core.targets import describe, words_of
-from tdml_assets.core.tasks import task_of
-from tdml_assets.core.training_table import contract_of, note_of, observation, sample_share
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.metadata import OWNER, column_schema, table_preview
-from tdml_assets.resources.model_store import ModelStore
-from tdml_assets.resources.warehouse import Database, Warehouse
+from tdml_assets.stages.features.snapshots import ORDERS_TABLE
+from tdml_assets.stages.features.snapshots_asset import plan_of
+from tdml_assets.stages.reuse import Recall, reused
+from tdml_assets.stages.training_table.table import contract_of, note_of, observation, sample_share
+from tdml_assets.tasks import task_of
 
 _COUNTED = ("any", "none", "count", "sum")
 

@@ -1,45 +1,26 @@
-"""<workflow>/training_table and exploration of a recommendation, and all its assets together.
+"""<workflow>/training_table of a recommendation: who bought what by when.
 
-Belongs here: what customers bought, as a table and as figures. Does not: windows and settings (``core/recommendation/``), the
-model (``recommendation_model.py``), scoring (``recommendation_scoring.py``).
+Belongs here: what customers bought, as a table. Does not: windows (``recommendation/``), the model
+(``stages/training/recommendation_asset.py``), scoring (``stages/predictions/recommendation_asset.py``).
 """
 
-from collections.abc import Sequence
 from datetime import date
-from typing import Any
 
 import dagster as dg
-import pyarrow as pa
 
-from tdml_assets.assets.guards import require_whole_data
-from tdml_assets.assets.isolation import isolated
-from tdml_assets.assets.recommendation_model import build_recommendation_model
-from tdml_assets.assets.recommendation_scoring import build_recommendation_scoring
-from tdml_assets.assets.reuse import Recall, reused
-from tdml_assets.assets.sessions import SNAPSHOTS_TABLE, as_of, record_session, session_id_of
-from tdml_assets.assets.snapshots import ORDERS_TABLE
-from tdml_assets.core.recommendation import figures
-from tdml_assets.core.recommendation.settings import NoProductsError
-from tdml_assets.core.recommendation.tables import check_sizes, products_contract, training_contract
-from tdml_assets.core.recommendation.windows import Windows, plan_windows
-from tdml_assets.core.statements import Statement, render
-from tdml_assets.core.training_table import sample_share
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.metadata import OWNER, plot, table_metadata, table_preview
-from tdml_assets.resources.warehouse import Database, Warehouse
-from tdml_assets.settings import Settings
-
-_SHOWN = 15
-
-
-def build_recommendation_definitions(spec: WorkflowSpec, settings: Settings) -> list[dg.AssetsDefinition]:
-    """The assets of one recommendation workflow, in order."""
-    return [
-        _build_training_table(spec),
-        _build_exploration(spec),
-        *build_recommendation_model(spec, settings),
-        *build_recommendation_scoring(spec, settings),
-    ]
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.platform.guards import require_whole_data
+from tdml_assets.platform.isolation import isolated
+from tdml_assets.platform.metadata import OWNER, table_metadata, table_preview
+from tdml_assets.platform.sessions import SNAPSHOTS_TABLE, as_of, record_session, session_id_of
+from tdml_assets.platform.statements import Statement, render
+from tdml_assets.platform.warehouse import Database, Warehouse
+from tdml_assets.recommendation.eligibility import NoProductsError
+from tdml_assets.recommendation.tables import check_sizes, training_contract
+from tdml_assets.recommendation.windows import Windows, plan_windows
+from tdml_assets.stages.features.snapshots import ORDERS_TABLE
+from tdml_assets.stages.reuse import Recall, reused
+from tdml_assets.stages.training_table.table import sample_share
 
 
 def _plan(database: Database, spec: WorkflowSpec, day: date) -> tuple[Windows, int]:
@@ -69,7 +50,8 @@ def _statement(spec: WorkflowSpec, windows: Windows, share: float) -> Statement:
     )
 
 
-def _build_training_table(spec: WorkflowSpec) -> dg.AssetsDefinition:
+def build_recommendation_training_table(spec: WorkflowSpec) -> dg.AssetsDefinition:
+    """Build `training_table` of a recommendation workflow."""
     contract = training_contract(spec.name)
     recall = Recall(
         spec,
@@ -127,54 +109,3 @@ def _note(windows: Windows) -> str:
         f"history before {windows.test.day} is short: the model was chosen on {windows.validation.days} days "
         f"instead of {windows.test.days}"
     )
-
-
-def _build_exploration(spec: WorkflowSpec) -> dg.AssetsDefinition:
-    contract = products_contract(spec.name)
-    reads = [training_contract(spec.name).path, SNAPSHOTS_TABLE]
-
-    @dg.asset(
-        key=[spec.name, "exploration"],
-        deps=[[spec.name, "training_table"], ["features", "snapshots"]],
-        group_name=spec.name,
-        kinds={"duckdb", "sql"},
-        owners=[OWNER],
-        pool="warehouse",
-        description="Every product as customers bought it: how many, how often, how many came back for it.",
-        metadata=table_metadata(contract),
-    )
-    @isolated(spec, "exploration")
-    @reused(Recall(spec, "exploration", reads, tables=[contract.path]))
-    def exploration(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
-        table = training_contract(spec.name).path
-        with warehouse.write() as database:
-            count = database.replace(
-                contract, render("recommendation/products", table=table, snapshot_date=as_of(database))
-            )
-            products = database.arrow(render("recommendation/ordered_products", table=contract.path))
-        facts = _facts(products)
-        context.log.info(f"report: {count} products, the first tenth holds {facts['share of the first tenth']:.0%}")
-        return dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": count,
-                "most popular": table_preview(_shown(products)),
-                **facts,
-                "concentration": plot("concentration", figures.concentration(products["purchases"].to_numpy())),
-            }
-        )
-
-    return exploration
-
-
-def _shown(products: pa.Table) -> Sequence[dict[str, Any]]:
-    rows: list[dict[str, Any]] = products.slice(0, _SHOWN).drop_columns(["last_on"]).to_pylist()
-    return rows
-
-
-def _facts(products: pa.Table) -> dict[str, float]:
-    shares, customers = products["share_of_purchases"].to_numpy(), products["customers"].to_numpy()
-    returning = (products["repeat_share"].to_numpy() * customers).sum()
-    return {
-        "share of the first tenth": float(shares[: max(1, len(shares) // 10)].sum()),
-        "bought again": float(returning / customers.sum()),
-    }

@@ -1,19 +1,20 @@
 """The training table: features of labelled snapshots, the target observed after each, and the split.
 
 Belongs here: its contract, the sample share, and the refusal of splits too small to learn from.
-Does not: choosing snapshots (``core/snapshots.py``), the statement (``sql/training_table/``).
+Does not: choosing snapshots (``stages/features/snapshots.py``), the statement (``sql/training_table/``).
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.refusals import RefusedError
-from tdml_assets.core.snapshots import SplitPlan
-from tdml_assets.core.workflow import Split, WorkflowSpec
+from tdml_assets.declaration.workflow import Split, WorkflowSpec
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.refusals import RefusedError
+from tdml_assets.stages.features.snapshots import SplitPlan
 
 #: Where spend is observed, and the column with its day.
 _ORDERS = (("raw", "orders"), "ordered_on")
@@ -106,3 +107,9 @@ def check_sizes(sizes: Sequence[Mapping[str, Any]], split: Split) -> None:
                 f"the {name} split has {found} rows and training needs at least {split.min_rows} (split.min_rows)",
                 "give more customers or a longer history, or shorten target.horizon_days",
             )
+
+
+def target_key(spec: WorkflowSpec) -> str:
+    """What is predicted, as one comparable text: predictions of another target or horizon are never held against this one."""
+    target = spec.target.model_dump(mode="json", exclude={"label", "kind"})
+    return json.dumps({"kind": spec.target_kind, **target}, sort_keys=True)

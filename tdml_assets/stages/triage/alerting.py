@@ -1,7 +1,7 @@
 """Telling people of an episode, once.
 
-Belongs here: which episodes wait to be told, and keeping that they were. Does not: words (``core/alerts.py``), channels
-(``destinations/alerts.py``).
+Belongs here: which episodes wait to be told, and keeping that they were. Does not: words (``stages/triage/alerts/messages.py``),
+channels (``stages/triage/alerts/channels.py``).
 """
 
 import os
@@ -10,17 +10,17 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tdml_assets.core.alerts import alert_of, pending
-from tdml_assets.core.data_quality_measures import WORKFLOW as RAW_DATA
-from tdml_assets.core.episodes import Episode
-from tdml_assets.core.failures import failures_of_outcomes
-from tdml_assets.core.monitoring import DRIFT_EPISODES
-from tdml_assets.core.outcome import OUTCOMES
-from tdml_assets.core.statements import render
-from tdml_assets.destinations.alerts import Log, alert_channels, send_alert, warnings_of
-from tdml_assets.destinations.failure_alerts import tell_failures
-from tdml_assets.resources.warehouse import Warehouse
+from tdml_assets.platform.monitoring import DRIFT_EPISODES
+from tdml_assets.platform.outcome import OUTCOMES
+from tdml_assets.platform.statements import render
+from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.settings import Settings
+from tdml_assets.stages.data_quality.measures import WORKFLOW as RAW_DATA
+from tdml_assets.stages.triage.alerts.channels import Log, alert_channels, send_alert, warnings_of
+from tdml_assets.stages.triage.alerts.failure_alerts import tell_failures
+from tdml_assets.stages.triage.alerts.failures import failures_of_outcomes
+from tdml_assets.stages.triage.alerts.messages import alert_of, pending
+from tdml_assets.stages.triage.episodes import Episode
 
 
 def tell(
@@ -83,7 +83,7 @@ def tell_outcomes(warehouse: Warehouse, settings: Settings, session_id: str, log
     """
     with warehouse.read() as database:
         there = database.has_table(OUTCOMES.path)
-        rows = database.rows(render("alerts/outcomes", table=OUTCOMES.path, session_id=session_id)) if there else []
+        rows = database.rows(render("triage/outcomes", table=OUTCOMES.path, session_id=session_id)) if there else []
     ran = {row["workflow"] for row in rows}
     failures = failures_of_outcomes(rows)
     return tell_failures(settings.home, settings.alerts, os.environ, failures, log, ran=ran, kind="workflow")

@@ -1,7 +1,7 @@
 """<workflow>/triage: what the session's monitoring means, the episodes it adds up to, and whom it tells.
 
-Belongs here: collecting the evidence, keeping the decision, sending the alert. Does not: deciding (``core/triage.py``), episodes
-(``core/episodes.py``), channels (``destinations/alerts.py``).
+Belongs here: collecting the evidence, keeping the decision, sending the alert. Does not: deciding (``decision.py``), episodes
+(``episodes.py``), channels (``stages/triage/alerts/channels.py``).
 """
 
 from dataclasses import replace
@@ -9,29 +9,25 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from tdml_assets.assets.alerting import tell
-from tdml_assets.assets.isolation import isolated
-from tdml_assets.assets.pages import report_path
-from tdml_assets.assets.realised import latest_realised
-from tdml_assets.assets.references import scored_until_now
-from tdml_assets.assets.sessions import as_of, retrains_itself, session_id_of
-from tdml_assets.core.drift_history import (
-    read_findings,
-    read_importances,
-    read_quality_alarms,
-    read_reports,
-    read_told,
-)
-from tdml_assets.core.episodes import Episode, fold, open_episode
-from tdml_assets.core.monitor import Monitor
-from tdml_assets.core.monitoring import DATA_QUALITY, DRIFT_EPISODES, FEATURE_IMPORTANCES, TRIAGE
-from tdml_assets.core.tasks import foresight_of
-from tdml_assets.core.triage import Evidence, Finding, decide
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.metadata import OWNER, table_metadata, table_preview
-from tdml_assets.resources.model_store import ModelStore
-from tdml_assets.resources.warehouse import Database, Warehouse
+from tdml_assets.declaration.monitor import Monitor
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.models.references import scored_until_now
+from tdml_assets.models.store import ModelStore
+from tdml_assets.platform.guards import read_quality_alarms
+from tdml_assets.platform.isolation import isolated
+from tdml_assets.platform.metadata import OWNER, table_metadata, table_preview
+from tdml_assets.platform.monitoring import DATA_QUALITY, DRIFT_EPISODES, FEATURE_IMPORTANCES, TRIAGE
+from tdml_assets.platform.report_paths import report_path
+from tdml_assets.platform.sessions import as_of, retrains_itself, session_id_of
+from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.settings import Settings
+from tdml_assets.stages.drift.history import read_reports
+from tdml_assets.stages.realised.asset import latest_realised
+from tdml_assets.stages.triage.alerting import tell
+from tdml_assets.stages.triage.decision import Evidence, Finding, decide
+from tdml_assets.stages.triage.episodes import Episode, fold, open_episode
+from tdml_assets.stages.triage.history import read_findings, read_importances, read_told
+from tdml_assets.tasks import foresight_of
 
 _SHOWN = 10
 #: What the UI shows of an episode: wider than this it cuts the table at its right.

@@ -1,6 +1,6 @@
 """Episodes: what a series of findings adds up to, so that one event gets one alert and at most one retraining.
 
-Belongs here: when an episode opens, closes or is resolved. Does not: the findings (``triage.py``), starting runs
+Belongs here: when an episode opens, closes or is resolved. Does not: the findings (``decision.py``), starting runs
 (``retraining.py``).
 
 Episodes are folded from the findings of all sessions each time, so a session that runs again, or a ledger that was lost,
@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import Any, Literal
 
-from tdml_assets.core.monitor import Monitor
-from tdml_assets.core.triage import ALARMS, Finding
+from tdml_assets.declaration.monitor import Monitor
+from tdml_assets.stages.triage.decision import ALARMS, Finding
 
 Kind = Literal["drift", "data_quality"]
 

@@ -1,6 +1,7 @@
 """Decisions, statuses and checks of monitoring in words and signs, alike in reports and alerts.
 
-Belongs here: one entry per value that ``monitoring.*`` tables hold. Does not: who decides (``triage.py``, ``drift.py``), layout.
+Belongs here: one entry per value that ``monitoring.*`` tables hold. Does not: who decides (``decision.py``,
+``stages/drift/verdict.py``), layout.
 """
 
 from __future__ import annotations

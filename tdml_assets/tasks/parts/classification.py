@@ -1,7 +1,8 @@
-"""Classification: what a yes-or-no workflow may say, demands, measures and publishes.
+"""Classification: what a yes-or-no workflow demands, measures and publishes.
 
-Belongs here: its settings, who is refused training, which measures are kept under which name, score and grade, the gate.
-Does not: formulas of measures (``metrics.py``, ``classification_metrics.py``), learners (``engines/``), the contract of its
+Belongs here: who is refused training, which measures are kept under which name, score and grade, the gate.
+Does not: its settings (``declaration/classification.py``), formulas of measures (``platform/metrics.py``,
+``platform/classification_metrics.py``), learners (``engines/``), the contract of its
 predictions (``tasks/classification.py``).
 """
 
@@ -9,83 +10,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from tdml_assets.core.classification_metrics import (
+from tdml_assets.declaration.classification import Classification
+from tdml_assets.platform.classification_metrics import (
     average_precision,
     brier,
     confusion,
     expected_calibration_error,
     rank_auc,
 )
-from tdml_assets.core.metrics import decile_table, log_loss
-from tdml_assets.core.refusals import RefusedError
+from tdml_assets.platform.metrics import decile_table, log_loss
+from tdml_assets.platform.refusals import RefusedError
 
 Metrics = dict[str, float | None]
-
-
-class Classification(BaseModel):
-    """How a probability becomes a decision, and what training demands."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    threshold: float = Field(
-        default=0.5,
-        gt=0,
-        lt=1,
-        description="Probability from which a customer is called positive in accuracy, precision, recall and F1.",
-    )
-    grades: dict[str, float] = Field(
-        default={"A": 75.0, "B": 50.0, "C": 25.0, "D": 0.0},
-        description="Lowest score, 0 to 100, of each grade; from the highest to the lowest, which is 0.",
-    )
-    min_positives: int = Field(default=50, ge=1, description="Rows with the event that every split must have.")
-    min_negatives: int = Field(default=50, ge=1, description="Rows without the event that every split must have.")
-    auc_limit: float = Field(
-        default=0.95,
-        gt=0.5,
-        le=1,
-        description="A model that ranks the test split better than this is held as a suspected leak; 1 for no limit.",
-    )
-
-    @field_validator("grades")
-    @classmethod
-    def _can_grade(cls, grades: dict[str, float]) -> dict[str, float]:
-        if not grades:
-            raise ValueError("no grades are given: give at least one, whose lowest score is 0")
-        plain = [name.strip().casefold() for name in grades]
-        if not all(plain):
-            raise ValueError("a grade has an empty name: give every grade a name")
-        twice = sorted({name for name in plain if plain.count(name) > 1})
-        if twice:
-            raise ValueError(
-                f"grades {twice} are named twice, but for case or spaces: give every grade a name of its own"
-            )
-        for name, lowest in grades.items():
-            if not 0 <= lowest <= 100:
-                raise ValueError(f"grade {name} starts at {lowest:g}: scores go from 0 to 100")
-        for (name, lowest), (below, next_lowest) in pairwise(grades.items()):
-            if not lowest > next_lowest:
-                raise ValueError(
-                    f"grade {below} starts at {next_lowest:g}, which is not below the {lowest:g} of {name} before it: "
-                    "list the grades from the highest to the lowest"
-                )
-        last = list(grades)[-1]
-        if grades[last] != 0:
-            raise ValueError(
-                f"the last grade, {last}, starts at {grades[last]:g}: it must start at 0, to hold everybody"
-            )
-        return grades
-
-    @property
-    def grade_steps(self) -> tuple[tuple[str, float], ...]:
-        """Grades and their lowest scores, the highest first: ``grades`` of ``sql/predictions/classification.sql``."""
-        return tuple((name, float(lowest)) for name, lowest in self.grades.items())
 
 
 # By how much the error of a naive score may exceed the model's, as a ratio and as a margin of AUC.

@@ -1,7 +1,7 @@
 """Figures of a predicted probability, drawn like all others.
 
 Belongs here: how tables of a classification are drawn. Does not: computing them (``classification.py``), the common style
-(``figures.py``).
+(``platform/figures.py``).
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from tdml_assets.core.classification_metrics import ReliabilityBin
-from tdml_assets.core.drawn_once import drawn_once
-from tdml_assets.core.figures import _BLUE, _GREY, _ORANGE, _canvas, _legend, _png
+from tdml_assets.platform.classification_metrics import ReliabilityBin
+from tdml_assets.platform.drawn_once import drawn_once
+from tdml_assets.platform.figures import _BLUE, _GREY, _ORANGE, _canvas, _legend, _png
 
 Values = Sequence[float] | np.ndarray[Any, Any]
 

@@ -1,7 +1,7 @@
-"""Figures of segments, in the style of ``figures.py``.
+"""Figures of segments, in the style of ``platform/figures.py``.
 
-Belongs here: how tables about segments are drawn. Does not: computing them (``cluster_profile.py``,
-``cluster_quality.py``), what all figures share (``figures.py``).
+Belongs here: how tables about segments are drawn. Does not: computing them (``engines/cluster_profile.py``,
+``engines/cluster_quality.py``), what all figures share (``platform/figures.py``).
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tdml_assets.core.drawn_once import drawn_once
-from tdml_assets.core.figures import (
+from tdml_assets.platform.drawn_once import drawn_once
+from tdml_assets.platform.figures import (
     _BLUE,
     _GREY,
     _INK,

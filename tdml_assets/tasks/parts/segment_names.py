@@ -1,7 +1,7 @@
 """Names of segments: what sets a group apart, in words, kept with its number.
 
 Belongs here: the words, and that no two groups share a name. Does not: the groups (``engines/kmeans.py``), how numbers are carried
-on (``cluster_profile.py``), the statements (``sql/clustering/``).
+on (``engines/cluster_profile.py``), the statements (``sql/clustering/``).
 
 A number is the same group from session to session and keeps the name it was first given, in ``<workflow>.segment_names``.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tdml_assets.core.contracts import Column, TableContract
+from tdml_assets.platform.contracts import Column, TableContract
 
 #: Standard deviations of all customers, on logarithms, from which a group is called unlike the average.
 _UNLIKE = 0.25

@@ -10,7 +10,7 @@ from scipy.special import beta as beta_function
 from scipy.special import gammaln, hyp2f1
 from scipy.stats import gamma as gamma_law
 
-from tdml_assets.core.lifetimes import (
+from tdml_assets.engines.lifetimes import (
     BgNbd,
     GammaGamma,
     ParetoNbd,
@@ -21,7 +21,7 @@ from tdml_assets.core.lifetimes import (
     gamma_gamma,
     pareto_nbd,
 )
-from tdml_assets.core.lifetimes.histories import Histories
+from tdml_assets.engines.lifetimes.histories import Histories
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 BG = BgNbd(0.243, 4.414, 0.793, 2.426)

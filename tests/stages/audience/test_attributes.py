@@ -10,18 +10,18 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from tdml_assets.core.attributes import (
+from tdml_assets.declaration.attributes import AttributeSpec
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.statements import render
+from tdml_assets.platform.warehouse import Database, Warehouse
+from tdml_assets.stages.audience.attributes import (
     AttributeDeclarationError,
-    AttributeSpec,
     SanityLimits,
     WorkflowAttributes,
     catalog_rows,
     parent_segment_contract,
 )
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.publication import PublicationRefusedError, find_scores, publish
-from tdml_assets.core.statements import render
-from tdml_assets.resources.warehouse import Database, Warehouse
+from tdml_assets.stages.audience.publication import PublicationRefusedError, find_scores, publish
 
 AS_OF = date(2011, 12, 9)
 CLTV = WorkflowAttributes(
@@ -92,7 +92,7 @@ def predict_spend(database: Database, spends: dict[str, float | None], **more: A
 
 def published(warehouse: Warehouse, contract: TableContract) -> dict[str, dict[str, Any]]:
     with warehouse.read() as database:
-        rows = database.rows(render("publish/export_attributes", table=contract.path))
+        rows = database.rows(render("audience/export_attributes", table=contract.path))
     assert len({row["customer_id"] for row in rows}) == len(rows)
     return {row["customer_id"]: row for row in rows}
 

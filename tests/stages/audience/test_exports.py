@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from tdml_assets.core.exports import (
+from tdml_assets.stages.audience.exports import (
     DATA_FILES,
     FolderLocation,
     S3Location,

@@ -9,8 +9,8 @@ import duckdb
 import pytest
 import sqlglot
 
-from tdml_assets.core.attributes import AttributeSpec
-from tdml_assets.core.statements import Statement, render, sql_directory
+from tdml_assets.declaration.attributes import AttributeSpec
+from tdml_assets.platform.statements import Statement, render, sql_directory
 
 HOSTILE = 'a"; drop table x; --'
 
@@ -51,7 +51,7 @@ def test_every_publishing_statement_is_one_statement_for_any_number_of_workflows
         "carry": {"table": ["audience", "x"], "workflows": context["workflows"]},
     }
     for path in sorted((sql_directory() / "publish").glob("*.sql")):
-        text = render(f"publish/{path.stem}", **contexts.get(path.stem, {"table": ["audience", "x"]})).text
+        text = render(f"audience/{path.stem}", **contexts.get(path.stem, {"table": ["audience", "x"]})).text
         assert len(sqlglot.parse(text, dialect="duckdb")) == 1, path.stem
 
 
@@ -64,7 +64,7 @@ def test_names_and_values_that_look_like_sql_stay_names_and_values(connection: d
     )
     spec = AttributeSpec(name="spend", column=HOSTILE, description="x")
     context = {"workflows": [workflow(HOSTILE, spec, session_id=HOSTILE)], "as_of": "2011-12-09", "others": []}
-    (row,) = rows(connection, render("publish/parent_segment_attributes", **context))
+    (row,) = rows(connection, render("audience/parent_segment_attributes", **context))
     assert (row[0], row[2]) == (HOSTILE, 1)
 
 
@@ -76,7 +76,7 @@ def test_a_profile_counts_what_is_missing_not_finite_and_constant(connection: du
         "('other', 'e', 1.0)) as t (session_id, customer_id, value)"
     )
     context = {"workflows": [workflow("w", SPEND)], "as_of": "2011-12-09", "others": []}
-    statement = render("publish/profile", attributes=[SPEND], **context)
+    statement = render("audience/profile", attributes=[SPEND], **context)
     result = connection.execute(statement.text, dict(statement.parameters))
     profile = dict(zip([column[0] for column in result.description or []], result.fetchone() or (), strict=True))
     # The customer who is there twice multiplies on the join, so that the check cannot miss it.
@@ -97,7 +97,7 @@ def test_recommendations_become_one_row_per_customer(connection: duckdb.DuckDBPy
         "('s', 'b', 2, 'jar')) as t (session_id, customer_id, rank, product)"
     )
     statement = render(
-        "publish/parent_segment_attributes", workflows=[workflow("n", FIRST)], others=[], as_of="2011-12-09"
+        "audience/parent_segment_attributes", workflows=[workflow("n", FIRST)], others=[], as_of="2011-12-09"
     )
     assert sorted((row[0], row[2]) for row in rows(connection, statement)) == [("a", "tea"), ("b", None)]
 
@@ -109,7 +109,7 @@ def test_the_session_written_last_is_taken_of_those_on_the_same_day(connection: 
         connection.execute("insert into w.predictions values ($s, $d)", {"s": session, "d": as_of})
 
     def taken(session_id: str, as_of: str) -> list[str]:
-        statement = render("publish/sessions", table=["w", "predictions"], session_id=session_id, as_of=as_of)
+        statement = render("audience/sessions", table=["w", "predictions"], session_id=session_id, as_of=as_of)
         return [row[0] for row in rows(connection, statement)]
 
     assert taken("none", "2011-12-09") == ["a"]
@@ -125,6 +125,6 @@ def test_an_export_is_ordered_by_customer_so_that_its_bytes_repeat(
     connection.execute(
         "create table audience.x as select printf('%05d', 7919 * i % 10007) as customer_id from range(10007) as t (i)"
     )
-    found = [row[0] for row in rows(connection, render("publish/export_attributes", table=["audience", "x"]))]
+    found = [row[0] for row in rows(connection, render("audience/export_attributes", table=["audience", "x"]))]
     assert found == sorted(found)
     assert len(found) == 10007

@@ -8,19 +8,19 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from tdml_assets.assets.data_quality import build_data_quality
-from tdml_assets.assets.guards import require_whole_data
-from tdml_assets.assets.sessions import session_id_of
-from tdml_assets.assets.snapshots import SNAPSHOTS, build_snapshots
-from tdml_assets.core.data_quality import QualityPolicy
-from tdml_assets.core.raw_contracts import TABLES
-from tdml_assets.core.sources import Sources
-from tdml_assets.core.statements import Statement
-from tdml_assets.core.summary import read_summary, render_text
-from tdml_assets.resources.raw_tables import load_table
-from tdml_assets.resources.source_files import FoundFiles, collect_files
-from tdml_assets.resources.warehouse import Warehouse
+from tdml_assets.commands.summary import read_summary, render_text
+from tdml_assets.declaration.quality import QualityPolicy
+from tdml_assets.declaration.sources import Sources
+from tdml_assets.platform.guards import require_whole_data
+from tdml_assets.platform.sessions import session_id_of
+from tdml_assets.platform.statements import Statement
+from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.settings import Settings
+from tdml_assets.stages.data_quality.asset import build_data_quality
+from tdml_assets.stages.features.snapshots_asset import SNAPSHOTS, build_snapshots
+from tdml_assets.stages.raw.contracts import TABLES
+from tdml_assets.stages.raw.files import FoundFiles, collect_files
+from tdml_assets.stages.raw.tables import load_table
 
 ORDERS = {
     "path": "orders.csv",

@@ -13,15 +13,16 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from tdml_assets.core.data_quality import QualityPolicy, QualityReport, judge
-from tdml_assets.core.data_quality_measures import WORKFLOW, Earlier, measure, read_earlier
-from tdml_assets.core.monitoring import DATA_QUALITY, SESSIONS
-from tdml_assets.core.raw_contracts import EMAIL_EVENTS, LOADS, ORDERS, PAGEVIEWS, REJECTED_ROWS
-from tdml_assets.core.simulation import SimulationSettings, simulate
-from tdml_assets.core.simulation.feed import break_feed
-from tdml_assets.core.simulation.settings import BrokenFeed
-from tdml_assets.core.statements import Statement
-from tdml_assets.resources.warehouse import Database, Warehouse
+from tdml_assets.declaration.quality import QualityPolicy
+from tdml_assets.platform.monitoring import DATA_QUALITY, SESSIONS
+from tdml_assets.platform.statements import Statement
+from tdml_assets.platform.warehouse import Database, Warehouse
+from tdml_assets.simulation import SimulationSettings, simulate
+from tdml_assets.simulation.feed import break_feed
+from tdml_assets.simulation.settings import BrokenFeed
+from tdml_assets.stages.data_quality.measures import WORKFLOW, Earlier, measure, read_earlier
+from tdml_assets.stages.data_quality.verdict import QualityReport, judge
+from tdml_assets.stages.raw.contracts import EMAIL_EVENTS, LOADS, ORDERS, PAGEVIEWS, REJECTED_ROWS
 
 POLICY = QualityPolicy()
 LAST = date(2026, 6, 30)

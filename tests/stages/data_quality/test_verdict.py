@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from tdml_assets.core.data_quality import QualityPolicy, QualityReport, judge
-from tdml_assets.core.data_quality_arrival import lasting_volume, season, spread, trend, volume
-from tdml_assets.core.data_quality_findings import Finding
-from tdml_assets.core.data_quality_measures import CustomerIds, Days, Earlier, Intake, Levels, Logs, Measured, Repeats
-from tdml_assets.core.simulation import SimulationSettings, simulate
+from tdml_assets.declaration.quality import QualityPolicy
+from tdml_assets.simulation import SimulationSettings, simulate
+from tdml_assets.stages.data_quality.arrival import lasting_volume, season, spread, trend, volume
+from tdml_assets.stages.data_quality.findings import Finding
+from tdml_assets.stages.data_quality.measures import CustomerIds, Days, Earlier, Intake, Levels, Logs, Measured, Repeats
+from tdml_assets.stages.data_quality.verdict import QualityReport, judge
 
 AS_OF = date(2024, 6, 30)
 POLICY = QualityPolicy()

@@ -13,7 +13,7 @@ import psutil
 import pyarrow as pa
 import pytest
 
-from tdml_assets.evidently_report import ReportResult, choose_columns, draw_report, write_sample
+from tdml_assets.stages.drift.evidently_report import ReportResult, choose_columns, draw_report, write_sample
 
 AS_OF = date(2024, 3, 1)
 HOSTILE = "</script><script>alert(1)</script>"
@@ -97,7 +97,7 @@ def test_a_report_out_of_time_is_ended_and_the_old_one_stays(tmp_path: Path) -> 
     assert old.read_text() == "the old report"
     assert [path.name for path in old.parent.iterdir()] == ["drift.html"]
     children = psutil.Process(os.getpid()).children(recursive=True)
-    assert not [child for child in children if "tdml_assets.evidently_report" in " ".join(child.cmdline())]
+    assert not [child for child in children if "tdml_assets.stages.drift.evidently_report" in " ".join(child.cmdline())]
 
 
 def test_too_few_rows_and_no_columns_are_nothing_to_draw(tmp_path: Path) -> None:
@@ -127,5 +127,5 @@ def test_importing_the_module_does_not_import_evidently() -> None:
     import subprocess
     import sys
 
-    code = "import sys, tdml_assets.evidently_report; sys.exit('evidently' in sys.modules or 'dagster' in sys.modules)"
+    code = "import sys, tdml_assets.stages.drift.evidently_report; sys.exit('evidently' in sys.modules or 'dagster' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
-from tdml_assets.core.figures_monitoring import realised_means
+from tdml_assets.stages.drift.figures import realised_means
 
 _LARGEST = 100_000
 

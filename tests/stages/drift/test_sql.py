@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tdml_assets.core import statistics
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.drift import judge
-from tdml_assets.core.monitor import Monitor
-from tdml_assets.core.monitoring import DRIFT, LABEL_STATS, PREDICTION_STATS
-from tdml_assets.core.reference import Reference, build_reference, measure, report_sample
-from tdml_assets.resources.warehouse import Database, Warehouse
+from tdml_assets.declaration.monitor import Monitor
+from tdml_assets.models.reference import Reference, build_reference, measure, report_sample
+from tdml_assets.platform import statistics
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.monitoring import DRIFT, LABEL_STATS, PREDICTION_STATS
+from tdml_assets.platform.warehouse import Database, Warehouse
+from tdml_assets.stages.drift.verdict import judge
 
 TABLE = TableContract(
     "features",

@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chi2_contingency, entropy, mannwhitneyu
 
-from tdml_assets.core.divergences import (
+from tdml_assets.declaration.monitor import Monitor
+from tdml_assets.models.reference import ColumnMeasure, ColumnReference, Reference
+from tdml_assets.platform.divergences import (
     bin_edges,
     chance_z,
     gaussian_kld,
@@ -21,10 +23,8 @@ from tdml_assets.core.divergences import (
     psi,
     rank_p_value,
 )
-from tdml_assets.core.drift import Earlier, judge
-from tdml_assets.core.monitor import Monitor
-from tdml_assets.core.reference import ColumnMeasure, ColumnReference, Reference
-from tdml_assets.core.statistics import Shape, holm
+from tdml_assets.platform.statistics import Shape, holm
+from tdml_assets.stages.drift.verdict import Earlier, judge
 
 means = st.floats(-1e6, 1e6)
 deviations = st.floats(1e-3, 1e6)
@@ -364,7 +364,7 @@ def test_too_few_rows_are_not_judged() -> None:
 
 
 def test_rows_hold_exactly_the_contract() -> None:
-    from tdml_assets.core.monitoring import DRIFT
+    from tdml_assets.platform.monitoring import DRIFT
 
     reference = Reference((_reference(np.arange(300.0)),))
     rows = judge(reference, [_measure(np.arange(300.0), reference.columns[0])], Monitor()).rows("s1", "cltv")

@@ -13,19 +13,19 @@ import pandas as pd
 import pytest
 from dagster_aws.s3 import S3Resource
 
-from tdml_assets.assets.model import build_model
-from tdml_assets.assets.predictions import build_predictions
-from tdml_assets.assets.prepared import build_preparation
-from tdml_assets.assets.snapshots import build_snapshots
-from tdml_assets.assets.training_table import build_training_table
-from tdml_assets.core.bundles import EVALUATED_PREFIX, Manifest, describe_files
-from tdml_assets.core.raw_contracts import LOADS
-from tdml_assets.core.statements import Statement
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.resources.bundle_store import BundleStore
-from tdml_assets.resources.model_store import ModelStore
-from tdml_assets.resources.warehouse import Warehouse
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.models.bundle_store import BundleStore
+from tdml_assets.models.bundles import EVALUATED_PREFIX, Manifest, describe_files
+from tdml_assets.models.store import ModelStore
+from tdml_assets.platform.statements import Statement
+from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.settings import Settings
+from tdml_assets.stages.features.snapshots_asset import build_snapshots
+from tdml_assets.stages.predictions.asset import build_predictions
+from tdml_assets.stages.preparation.asset import build_preparation
+from tdml_assets.stages.raw.contracts import LOADS
+from tdml_assets.stages.training.asset import build_model
+from tdml_assets.stages.training_table.asset import build_training_table
 
 FIRST, SECOND = date(2024, 6, 30), date(2024, 7, 7)
 LATER = datetime.fromisoformat("2024-07-08T00:00")

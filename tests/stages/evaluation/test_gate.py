@@ -10,11 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from tdml_assets.core.bundles import Manifest, ModelFeature, StoredFile
-from tdml_assets.core.gate import Comparison, Gate, GateDecision, Standing, decide
-from tdml_assets.core.metrics import normalised_gini
-from tdml_assets.core.monitoring import GATE
-from tdml_assets.core.paired import (
+from tdml_assets.declaration.gate import Gate
+from tdml_assets.models.bundles import Manifest, ModelFeature, StoredFile
+from tdml_assets.models.scope import Scope, TestWindow, obstacle
+from tdml_assets.platform.metrics import normalised_gini
+from tdml_assets.platform.monitoring import GATE
+from tdml_assets.stages.evaluation.gate import Comparison, GateDecision, Standing, decide
+from tdml_assets.stages.evaluation.paired import (
     Loss,
     absolute_error,
     bootstrap_means,
@@ -24,9 +26,8 @@ from tdml_assets.core.paired import (
     log_loss,
     pair_of,
 )
-from tdml_assets.core.scope import Scope, TestWindow, obstacle
-from tdml_assets.core.tasks.classification import TASK as CLASSIFICATION
-from tdml_assets.core.tasks.regression import TASK as REGRESSION
+from tdml_assets.tasks.classification import TASK as CLASSIFICATION
+from tdml_assets.tasks.regression import TASK as REGRESSION
 
 POLICY = Gate()
 JUDGED = {"candidate": "new", "fit": True, "judgement": "promoted: fit"}

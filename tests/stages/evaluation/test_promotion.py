@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tdml_assets.assets.champion import act
-from tdml_assets.core.bundles import Manifest, ModelFeature, describe_files
-from tdml_assets.resources.blobs import FolderStore
-from tdml_assets.resources.bundle_store import BundleStore
+from tdml_assets.models.blobs import FolderStore
+from tdml_assets.models.bundle_store import BundleStore
+from tdml_assets.models.bundles import Manifest, ModelFeature, describe_files
+from tdml_assets.stages.evaluation.champion_asset import act
 
 OLD, NEW = "2024-06-02-000000000001", "2024-06-09-000000000002"
 NOW = datetime.fromisoformat("2024-06-09T00:00")

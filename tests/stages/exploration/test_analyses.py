@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tdml_assets.core.evenness import resplit
-from tdml_assets.core.exploration import histogram_edges
+from tdml_assets.stages.exploration.analyses import histogram_edges
+from tdml_assets.stages.exploration.evenness import resplit
 
 
 def _fair(rng: np.random.Generator, rows: int, share: float = 0.2) -> np.ndarray:

@@ -12,10 +12,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from tdml_assets.core import exploration, exploration_split
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.monitoring import TARGET_HISTOGRAM
-from tdml_assets.resources.warehouse import Database, Warehouse
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.monitoring import TARGET_HISTOGRAM
+from tdml_assets.platform.warehouse import Database, Warehouse
+from tdml_assets.stages.exploration import analyses as exploration
+from tdml_assets.stages.exploration import split as exploration_split
 
 TABLE = TableContract(
     "cltv",

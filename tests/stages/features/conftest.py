@@ -14,9 +14,9 @@ import dagster as dg
 import duckdb
 import pytest
 
-from tdml_assets.dbt import Runner, build_dbt_assets, dbt_environment
-from tdml_assets.dbt_cli import WarehouseDbt, build_dbt_resource
-from tdml_assets.resources.warehouse import Warehouse
+from tdml_assets.platform.warehouse import Warehouse
+from tdml_assets.stages.features.asset import Runner, build_dbt_assets, dbt_environment
+from tdml_assets.stages.features.dbt_cli_asset import WarehouseDbt, build_dbt_resource
 
 TABLES = {
     "raw.orders": """order_id varchar, customer_id varchar not null, ordered_at timestamp not null, product_id varchar,

@@ -10,9 +10,9 @@ from datetime import date
 import dagster as dg
 import pytest
 
-from tdml_assets import dbt_manifest
-from tdml_assets.dbt_manifest import DbtProjectError, dbt_project_directory, ensure_manifest
-from tests.features.conftest import NOON, Log, write_log
+from tdml_assets.stages.features import dbt_manifest
+from tdml_assets.stages.features.dbt_manifest import DbtProjectError, dbt_project_directory, ensure_manifest
+from tests.stages.features.conftest import NOON, Log, write_log
 
 
 def files_of_the_project():

@@ -9,9 +9,9 @@ from dataclasses import replace
 import dagster as dg
 import pytest
 
-from tdml_assets.core.dbt_project import data_tests, models_in_order, only_dbt_can_run, sources_of
-from tdml_assets.dbt_manifest import ensure_manifest
-from tdml_assets.resources.dbt_build import ModelContractError, build_models
+from tdml_assets.stages.features.dbt_build import ModelContractError, build_models
+from tdml_assets.stages.features.dbt_manifest import ensure_manifest
+from tdml_assets.stages.features.dbt_project import data_tests, models_in_order, only_dbt_can_run, sources_of
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.features.conftest import SNAPSHOTS, Log
+from tests.stages.features.conftest import SNAPSHOTS, Log
 
 WINDOWS = (30, 90, 365)
 

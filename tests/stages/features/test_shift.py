@@ -10,11 +10,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tdml_assets.assets.shift import compare_without_later_rows
-from tdml_assets.core.dbt_project import models_in_order
-from tdml_assets.core.point_in_time import Comparison, judge, snapshots_to_check
-from tdml_assets.dbt_manifest import ensure_manifest
-from tests.features.conftest import SNAPSHOTS
+from tdml_assets.stages.features.dbt_manifest import ensure_manifest
+from tdml_assets.stages.features.dbt_project import models_in_order
+from tdml_assets.stages.features.shift import Comparison, judge, snapshots_to_check
+from tdml_assets.stages.features.shift_asset import compare_without_later_rows
+from tests.stages.features.conftest import SNAPSHOTS
 
 FROM = "from features.customer_features where snapshot_date = '{}' order by customer_id"
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tdml_assets.core.snapshots import HistoryTooShortError, plan_snapshots, plan_split, years_before
-from tdml_assets.core.training_table import TooFewRowsError, check_sizes, note_of, roles_of, sample_share
-from tdml_assets.core.workflow import Snapshots, Split
+from tdml_assets.declaration.workflow import Snapshots, Split
+from tdml_assets.stages.features.snapshots import HistoryTooShortError, plan_snapshots, plan_split, years_before
+from tdml_assets.stages.training_table.table import TooFewRowsError, check_sizes, note_of, roles_of, sample_share
 
 
 def test_snapshots_go_back_in_steps_of_the_horizon_and_add_the_same_seasons() -> None:

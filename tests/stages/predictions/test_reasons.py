@@ -9,11 +9,11 @@ import pyarrow.compute as pc
 import pytest
 import yaml
 
-from tdml_assets.core.exports import _FORMULA
-from tdml_assets.core.feature_words import FEATURE_WORDS, Words, words_of
-from tdml_assets.core.features import KEYS
-from tdml_assets.core.reasons import top_reasons
-from tdml_assets.dbt_manifest import dbt_project_directory
+from tdml_assets.stages.audience.exports import _FORMULA
+from tdml_assets.stages.features.columns import KEYS
+from tdml_assets.stages.features.dbt_manifest import dbt_project_directory
+from tdml_assets.stages.features.words import FEATURE_WORDS, Words, words_of
+from tdml_assets.stages.predictions.reasons import top_reasons
 
 RAW = {
     "total_orders": [3, 1, 12],

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tdml_assets.core.leakage import find_leaks
-from tdml_assets.core.simulation import SimulationSettings, simulate
-from tdml_assets.dbt_manifest import dbt_project_directory
+from tdml_assets.simulation import SimulationSettings, simulate
+from tdml_assets.stages.features.dbt_manifest import dbt_project_directory
+from tdml_assets.stages.preparation.leakage import find_leaks
 
 AS_OF, HORIZON = date(2025, 12, 31), 90
 SNAPSHOTS = (AS_OF - timedelta(days=HORIZON), AS_OF - timedelta(days=2 * HORIZON))

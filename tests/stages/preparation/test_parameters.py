@@ -7,11 +7,16 @@ import pyarrow as pa
 import pytest
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, RobustScaler, StandardScaler
 
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.preparation import Parameters, decide_parameters, prepared_contract, reshape_statistics
-from tdml_assets.core.statements import Statement, render
-from tdml_assets.core.workflow import Outliers, Prepare
-from tdml_assets.resources.warehouse import Database, Warehouse
+from tdml_assets.declaration.workflow import Outliers, Prepare
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.statements import Statement, render
+from tdml_assets.platform.warehouse import Database, Warehouse
+from tdml_assets.stages.preparation.parameters import (
+    Parameters,
+    decide_parameters,
+    prepared_contract,
+    reshape_statistics,
+)
 
 TABLE = TableContract(
     "wf",

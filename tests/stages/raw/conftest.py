@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tdml_assets.core.sources import Sources
-from tdml_assets.core.statements import Statement
-from tdml_assets.resources.raw_tables import load_table
-from tdml_assets.resources.source_files import collect_files
-from tdml_assets.resources.warehouse import Warehouse
+from tdml_assets.declaration.sources import Sources
+from tdml_assets.platform.statements import Statement
+from tdml_assets.platform.warehouse import Warehouse
+from tdml_assets.stages.raw.files import collect_files
+from tdml_assets.stages.raw.tables import load_table
 
 NOW = datetime(2026, 11, 22, 12)
 COLUMNS = {"order_id": "order", "customer_id": "who", "ordered_at": "when", "quantity": "n", "unit_price": "price"}

@@ -8,13 +8,13 @@ import dagster as dg
 import pytest
 from dagster_aws.s3 import S3Resource
 
-from tdml_assets.assets.raw import build_raw_assets
-from tdml_assets.core.sources import Sources
-from tdml_assets.core.statements import Statement
-from tdml_assets.resources.raw_tables import load_table
-from tdml_assets.resources.source_files import collect_files
-from tdml_assets.resources.warehouse import Warehouse
+from tdml_assets.declaration.sources import Sources
+from tdml_assets.platform.statements import Statement
+from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.settings import load_settings
+from tdml_assets.stages.raw.asset import build_raw_assets
+from tdml_assets.stages.raw.files import collect_files
+from tdml_assets.stages.raw.tables import load_table
 
 ORDERS = {
     "path": "orders.csv",
@@ -135,7 +135,7 @@ def test_every_asset_says_who_owns_it_and_what_it_holds(tmp_path):
 def test_the_examples_declare_orders(name, days):
     import yaml
 
-    content = yaml.safe_load((Path(__file__).parents[2] / "examples" / f"{name}.yaml").read_text())
+    content = yaml.safe_load((Path(__file__).parents[3] / "examples" / f"{name}.yaml").read_text())
     declared = Sources.model_validate(content["sources"]).orders
     assert declared.line_key == ()
     assert content["workflows"]["cltv"]["target"]["horizon_days"] == days
@@ -151,7 +151,7 @@ REAL_LOGS = {
 
 @pytest.mark.parametrize("name", REAL_LOGS)
 def test_of_a_real_log_every_row_is_kept_and_every_month_adds_up_to_the_cent(name, tmp_path):
-    config = Path(__file__).parents[2] / "examples" / f"{name}.yaml"
+    config = Path(__file__).parents[3] / "examples" / f"{name}.yaml"
     settings = load_settings({"TDML_CONFIG": str(config), "TDML_HOME": str(tmp_path / "home")})
     declared, (rows, rejected, day, money) = settings.sources.orders, REAL_LOGS[name]
     log = settings.base_folder / declared.path[0]

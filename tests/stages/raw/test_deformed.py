@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tdml_assets.core.raw_contracts import TABLES
-from tdml_assets.core.source_rules import STAGED_COLUMNS, SourceError
-from tdml_assets.core.statements import render
+from tdml_assets.platform.statements import render
+from tdml_assets.stages.raw.contracts import TABLES
+from tdml_assets.stages.raw.rules import STAGED_COLUMNS, SourceError
 
 HEADER = "order,who,when,n,price\n"
 ROWS = [f"A{number},{number:03d},2024-03-{number:02d} 10:00:00,{number},1.25\n" for number in range(1, 13)]

@@ -12,10 +12,10 @@ import pytest
 from dagster_aws.s3 import S3Resource
 from moto.server import ThreadedMotoServer
 
-from tdml_assets.core.source_rules import SourceError
-from tdml_assets.core.sources import Sources
-from tdml_assets.resources import source_transport
-from tdml_assets.resources.source_files import collect_files, find_local, sha256_of
+from tdml_assets.declaration.sources import Sources
+from tdml_assets.stages.raw import transport as source_transport
+from tdml_assets.stages.raw.files import collect_files, find_local, sha256_of
+from tdml_assets.stages.raw.rules import SourceError
 
 ENDINGS = (".csv", ".csv.gz")
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tdml_assets.core.source_rules import SourceError
+from tdml_assets.stages.raw.rules import SourceError
 
 HEADER = "order,who,when,n,price\n"
 GOOD = HEADER + "A1,007,2024-03-01 10:00:00,2,1.25\nA2,8,2024-03-02 10:00:00,1,3\n"

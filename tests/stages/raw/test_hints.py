@@ -2,11 +2,11 @@
 
 import pytest
 
-from tdml_assets.core.data_quality import QualityPolicy
-from tdml_assets.core.data_quality_unreadable import Unreadable, explain_unreadable, unreadable
-from tdml_assets.core.source_dates import formats_that_read
-from tdml_assets.core.source_hints import masked, offending_cell, remedy_for
-from tdml_assets.core.sources import OrdersSource
+from tdml_assets.declaration.quality import QualityPolicy
+from tdml_assets.declaration.sources import OrdersSource
+from tdml_assets.stages.data_quality.unreadable import Unreadable, explain_unreadable, unreadable
+from tdml_assets.stages.raw.dates import formats_that_read
+from tdml_assets.stages.raw.hints import masked, offending_cell, remedy_for
 
 COLUMNS = {"customer_id": "who", "ordered_at": "when", "amount": "total"}
 

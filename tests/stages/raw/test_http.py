@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from tdml_assets.core.source_rules import SourceError
-from tdml_assets.resources import source_transport
-from tests.resources.test_source_files import collect, web
+from tdml_assets.stages.raw import transport as source_transport
+from tdml_assets.stages.raw.rules import SourceError
+from tests.stages.raw.test_files import collect, web
 
 GOOD = (200, {"ETag": '"v1"'}, b"a,b\n1,2\n")
 

@@ -7,13 +7,13 @@ import duckdb
 import numpy as np
 import pytest
 
-from tdml_assets.core.data_quality import QualityPolicy
-from tdml_assets.core.data_quality_arrival import age, latest
-from tdml_assets.core.data_quality_measures import Days
-from tdml_assets.core.latest_day import LatestDay, latest_day
+from tdml_assets.declaration.quality import QualityPolicy
+from tdml_assets.stages.data_quality.arrival import age, latest
+from tdml_assets.stages.data_quality.measures import Days
+from tdml_assets.stages.raw.latest_day import LatestDay, latest_day
 
 START = date(2024, 1, 1)
-LOGS = Path(__file__).parents[3] / "shared" / "data"
+LOGS = Path(__file__).parents[4] / "shared" / "data"
 
 
 def log(per_day):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tdml_assets.core.source_names import closest, delimiter_in, missing_column_remedy
-from tdml_assets.core.sources import OrdersSource
+from tdml_assets.declaration.sources import OrdersSource
+from tdml_assets.stages.raw.names import closest, delimiter_in, missing_column_remedy
 
 
 def orders(**changes):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tdml_assets.core.source_numbers import NumberMarks, marks_that_read, rough_size
+from tdml_assets.stages.raw.numbers import NumberMarks, marks_that_read, rough_size
 
 
 @pytest.mark.parametrize(

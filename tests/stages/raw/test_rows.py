@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from tdml_assets.core.raw_contracts import ORDERS, REASONS
-from tdml_assets.core.source_numbers import NumberMarks
-from tdml_assets.resources.raw_tables import last_order_day
+from tdml_assets.stages.raw.contracts import ORDERS, REASONS
+from tdml_assets.stages.raw.numbers import NumberMarks
+from tdml_assets.stages.raw.tables import last_order_day
 
 HEADER = "order,who,when,n,price\n"
 GOOD = HEADER + "A1,007,2024-03-01 10:00:00,2,1.25\nA2,8,2024-03-02 10:00:00,1,3\n"

@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from tdml_assets.core.source_signatures import what_is_wrong
+from tdml_assets.stages.raw.signatures import what_is_wrong
 
 
 def zipped(*names: str) -> bytes:

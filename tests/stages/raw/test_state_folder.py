@@ -10,22 +10,22 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from tdml_assets.assets.raw import build_raw_assets
-from tdml_assets.assets.snapshots import build_snapshots
-from tdml_assets.cli import app
-from tdml_assets.core.monitoring import SESSIONS
-from tdml_assets.core.state_identity import StateConflictError
-from tdml_assets.core.workflow import Target, WorkflowSpec
-from tdml_assets.resources.platform import build_resources, build_warehouse
-from tdml_assets.resources.source_files import FoundFiles, collect_files
-from tdml_assets.resources.state_folder import (
+from tdml_assets.commands.app import app
+from tdml_assets.declaration.workflow import Target, WorkflowSpec
+from tdml_assets.platform.monitoring import SESSIONS
+from tdml_assets.platform.resources import build_resources, build_warehouse
+from tdml_assets.settings import Settings, load_settings
+from tdml_assets.stages.features.snapshots_asset import build_snapshots
+from tdml_assets.stages.raw.asset import build_raw_assets
+from tdml_assets.stages.raw.files import FoundFiles, collect_files
+from tdml_assets.stages.raw.state_folder import (
     accept_same_customers,
     check_state,
     load_recognised,
     set_aside,
     state_folder,
 )
-from tdml_assets.settings import Settings, load_settings
+from tdml_assets.stages.raw.state_identity import StateConflictError
 
 DAY = datetime.date(2024, 1, 1)
 NOW = datetime.datetime.combine(datetime.date(2026, 1, 1), datetime.time())

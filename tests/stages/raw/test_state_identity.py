@@ -4,9 +4,9 @@ from datetime import date, timedelta
 
 import pytest
 
-from tdml_assets.core.simulation import SimulationSettings
-from tdml_assets.core.sources import OrdersSource
-from tdml_assets.core.state_identity import (
+from tdml_assets.declaration.sources import OrdersSource
+from tdml_assets.simulation import SimulationSettings
+from tdml_assets.stages.raw.state_identity import (
     Sketch,
     StateIdentity,
     compare_sketch,

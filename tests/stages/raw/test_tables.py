@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tdml_assets.core.raw_contracts import LOADS, ORDERS, REASONS, REJECTED_ROWS
-from tdml_assets.core.statements import Statement
-from tdml_assets.resources.raw_tables import ConservationError, fingerprint, load_table
-from tdml_assets.resources.source_files import FoundFiles
+from tdml_assets.platform.statements import Statement
+from tdml_assets.stages.raw.contracts import LOADS, ORDERS, REASONS, REJECTED_ROWS
+from tdml_assets.stages.raw.files import FoundFiles
+from tdml_assets.stages.raw.tables import ConservationError, fingerprint, load_table
 
 HEADER = "order,who,when,n,price\n"
 GOOD = HEADER + "A1,007,2024-03-01 10:00:00,2,1.25\nA2,8,2024-03-02 10:00:00,1,3\n"
@@ -269,7 +269,7 @@ def test_a_load_that_does_not_add_up_is_not_committed(shop, monkeypatch):
     shop.write("a.csv", GOOD)
     shop.load()
     shop.write("a.csv", GOOD + "A3,,2024-03-01 10:00:00,1,1\n")
-    from tdml_assets.resources import raw_tables
+    from tdml_assets.stages.raw import tables as raw_tables
 
     real = raw_tables.render
 

@@ -10,17 +10,18 @@ import numpy as np
 import pytest
 from dagster_aws.s3 import S3Resource
 
-from tdml_assets.assets.raw import build_raw_assets
-from tdml_assets.assets.realised import build_realised, keep_predictions, latest_realised, read_ledger
-from tdml_assets.assets.sessions import record_session, session_id_of
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.monitoring import MODEL_METRICS
-from tdml_assets.core.simulation import SimulationSettings
-from tdml_assets.core.sources import Sources
-from tdml_assets.core.statements import Statement
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.resources.warehouse import Database, Warehouse
-from tdml_assets.sample import sources_of_sample, write_sample
+from tdml_assets.declaration.sources import Sources
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.monitoring import MODEL_METRICS
+from tdml_assets.platform.sessions import record_session, session_id_of
+from tdml_assets.platform.statements import Statement
+from tdml_assets.platform.warehouse import Database, Warehouse
+from tdml_assets.simulation import SimulationSettings
+from tdml_assets.simulation.sample import sources_of_sample, write_sample
+from tdml_assets.stages.predictions.history import keep_predictions
+from tdml_assets.stages.raw.asset import build_raw_assets
+from tdml_assets.stages.realised.asset import build_realised, latest_realised, read_ledger
 
 FIRST, HORIZON = date(2026, 1, 31), 60
 SECOND = FIRST + timedelta(days=HORIZON)

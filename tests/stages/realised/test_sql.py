@@ -10,15 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tdml_assets.assets.realised import keep_predictions
-from tdml_assets.assets.sessions import SNAPSHOTS_TABLE
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.realised import history_contract, target_key
-from tdml_assets.core.statements import Statement, render
-from tdml_assets.core.tasks import foresight_of
-from tdml_assets.core.training_table import observation
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.resources.warehouse import Database, Warehouse
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.sessions import SNAPSHOTS_TABLE
+from tdml_assets.platform.statements import Statement, render
+from tdml_assets.platform.warehouse import Database, Warehouse
+from tdml_assets.stages.predictions.history import keep_predictions
+from tdml_assets.stages.realised.verdict import history_contract
+from tdml_assets.stages.training_table.table import observation, target_key
+from tdml_assets.tasks import foresight_of
 
 DAY = date(2026, 1, 31)
 HORIZON = 10

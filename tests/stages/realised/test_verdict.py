@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tdml_assets.core.realised import (
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.stages.realised.verdict import (
     KEPT_DAYS,
     MainError,
     error_interval,
@@ -16,9 +17,8 @@ from tdml_assets.core.realised import (
     interval_metrics,
     latest_verdict,
     realised_verdict,
-    target_key,
 )
-from tdml_assets.core.workflow import WorkflowSpec
+from tdml_assets.stages.training_table.table import target_key
 
 ERROR = MainError(
     "wape",

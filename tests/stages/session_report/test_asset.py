@@ -6,14 +6,15 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from tdml_assets.assets.pages import LATEST, OverviewPage, place
-from tdml_assets.assets.session_report import build_session_report
-from tdml_assets.assets.sessions import SNAPSHOTS_TABLE
-from tdml_assets.core import monitoring
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.resources.model_store import ModelStore
-from tdml_assets.resources.warehouse import Warehouse
+from tdml_assets.models.store import ModelStore
+from tdml_assets.platform import monitoring
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.report_paths import LATEST
+from tdml_assets.platform.sessions import SNAPSHOTS_TABLE
+from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.settings import Settings
+from tdml_assets.stages.session_report.asset import build_session_report
+from tdml_assets.stages.session_report.pages import OverviewPage, place
 from tests.report_history import LAST, spec, write_history
 
 SNAPSHOTS = TableContract(

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tdml_assets.core import monitoring
-from tdml_assets.core.outcome import OUTCOMES
-from tdml_assets.core.overview import read_overview, render_overview
-from tdml_assets.core.report_words import DECISIONS
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.resources.warehouse import Database, Warehouse
-from tests.core.test_session_report import HOSTILE, Page
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.platform import monitoring
+from tdml_assets.platform.outcome import OUTCOMES
+from tdml_assets.platform.warehouse import Database, Warehouse
+from tdml_assets.stages.session_report.overview import read_overview, render_overview
+from tdml_assets.stages.triage.words import DECISIONS
 from tests.report_history import LAST, spec, write_history
+from tests.stages.session_report.test_page import HOSTILE, Page
 
 CHURN = WorkflowSpec(name="churn", task="classification", label="Churn", target={"kind": "no_purchase"})
 

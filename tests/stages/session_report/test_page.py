@@ -11,17 +11,18 @@ from typing import get_args
 
 import pytest
 
-from tdml_assets.core import monitoring, svg
-from tdml_assets.core.drift import BROKEN, DRIFTED, Status
-from tdml_assets.core.reference import ColumnReference, Reference
-from tdml_assets.core.report_drift_figures import short
-from tdml_assets.core.report_figures import Line, Panel, metric_panel
-from tdml_assets.core.report_reading import prediction_references, read_facts
-from tdml_assets.core.report_words import CAUSES, DECISIONS, STATUSES, decision_words
-from tdml_assets.core.session_report import render_report, report_name
-from tdml_assets.core.triage import Cause, DecisionName
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.resources.warehouse import Database, Warehouse
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.models.reference import ColumnReference, Reference
+from tdml_assets.platform import monitoring, svg
+from tdml_assets.platform.report_paths import report_name
+from tdml_assets.platform.warehouse import Database, Warehouse
+from tdml_assets.stages.drift.verdict import BROKEN, DRIFTED, Status
+from tdml_assets.stages.session_report.drift_figures import short
+from tdml_assets.stages.session_report.figures import Line, Panel, metric_panel
+from tdml_assets.stages.session_report.page import render_report
+from tdml_assets.stages.session_report.reading import prediction_references, read_facts
+from tdml_assets.stages.triage.decision import Cause, DecisionName
+from tdml_assets.stages.triage.words import CAUSES, DECISIONS, STATUSES, decision_words
 from tests.report_history import COLUMNS, HORIZON_DAYS, LAST, REFERENCE, session_id, spec, write_history
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\x00\u202e"

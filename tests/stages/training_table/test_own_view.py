@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from tdml_assets.assets.training_table import make_features_view
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.features import choose_features, customer_columns, features_table
-from tdml_assets.core.statements import Statement
-from tdml_assets.core.workflow import Eligible, Features, WorkflowSpec
-from tdml_assets.resources.warehouse import Warehouse
+from tdml_assets.declaration.workflow import Eligible, Features, WorkflowSpec
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.statements import Statement
+from tdml_assets.platform.warehouse import Warehouse
+from tdml_assets.stages.features.columns import choose_features, customer_columns, features_table
+from tdml_assets.stages.training_table.asset import make_features_view
 
 FEATURES = TableContract(
     "features",

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.statements import render
-from tdml_assets.core.targets import Target
-from tdml_assets.resources.warehouse import Warehouse
+from tdml_assets.declaration.targets import Target
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.statements import render
+from tdml_assets.platform.warehouse import Warehouse
 
 DAY = date(2026, 1, 31)
 HORIZON = 30

@@ -12,16 +12,16 @@ from typing import Any
 
 import pytest
 
-from tdml_assets.assets.alerting import tell
-from tdml_assets.assets.triage import keep_finding
-from tdml_assets.core.alerts import Alerts
-from tdml_assets.core.episodes import Episode
-from tdml_assets.core.monitor import Monitor
-from tdml_assets.core.monitoring import DRIFT_EPISODES, TRIAGE
-from tdml_assets.core.statements import Statement
-from tdml_assets.core.triage import Finding
-from tdml_assets.resources.warehouse import Warehouse
+from tdml_assets.declaration.alerts import Alerts
+from tdml_assets.declaration.monitor import Monitor
+from tdml_assets.platform.monitoring import DRIFT_EPISODES, TRIAGE
+from tdml_assets.platform.statements import Statement
+from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.settings import Settings
+from tdml_assets.stages.triage.alerting import tell
+from tdml_assets.stages.triage.asset import keep_finding
+from tdml_assets.stages.triage.decision import Finding
+from tdml_assets.stages.triage.episodes import Episode
 
 DAY = date(2026, 6, 30)
 #: As a replay is given them: the log alone.

@@ -8,10 +8,10 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from tdml_assets.core.drift import BROKEN, ColumnDrift, Kind, Status, report_of
-from tdml_assets.core.monitor import Monitor
-from tdml_assets.core.monitoring import TRIAGE
-from tdml_assets.core.triage import Cause, DecisionName, Evidence, Finding, decide
+from tdml_assets.declaration.monitor import Monitor
+from tdml_assets.platform.monitoring import TRIAGE
+from tdml_assets.stages.drift.verdict import BROKEN, ColumnDrift, Kind, Status, report_of
+from tdml_assets.stages.triage.decision import Cause, DecisionName, Evidence, Finding, decide
 
 TODAY = date(2026, 6, 30)
 NOON = datetime(2026, 6, 30, 12)  # noqa: DTZ001

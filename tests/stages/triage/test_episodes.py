@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tdml_assets.core.episodes import Episode, fold, open_episode
-from tdml_assets.core.monitor import Monitor
-from tdml_assets.core.monitoring import DRIFT_EPISODES
-from tdml_assets.core.triage import ALARMS, DecisionName, Finding
+from tdml_assets.declaration.monitor import Monitor
+from tdml_assets.platform.monitoring import DRIFT_EPISODES
+from tdml_assets.stages.triage.decision import ALARMS, DecisionName, Finding
+from tdml_assets.stages.triage.episodes import Episode, fold, open_episode
 
 START = date(2026, 1, 1)
 POLICY = Monitor(close_after=3, hysteresis=0.7)

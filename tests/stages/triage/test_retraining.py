@@ -12,11 +12,11 @@ from typing import Literal
 
 import pytest
 
-from tdml_assets.core.drift import ColumnDrift, DriftReport
-from tdml_assets.core.episodes import fold, open_episode
-from tdml_assets.core.monitor import Monitor
-from tdml_assets.core.retraining import MAX_ATTEMPTS, Attempts, Call, Decision, Limits, decide_retrain
-from tdml_assets.core.triage import Evidence, Finding, decide
+from tdml_assets.declaration.monitor import Monitor
+from tdml_assets.stages.drift.verdict import ColumnDrift, DriftReport
+from tdml_assets.stages.triage.decision import Evidence, Finding, decide
+from tdml_assets.stages.triage.episodes import fold, open_episode
+from tdml_assets.stages.triage.retraining import MAX_ATTEMPTS, Attempts, Call, Decision, Limits, decide_retrain
 
 NOW = datetime(2026, 6, 30, 12, tzinfo=UTC)
 WHY = "total_spend (average 100 -> 125, PSI 0.50) moved far, in 2 sessions in a row."

@@ -12,9 +12,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn import metrics as sk
 
-from tdml_assets.core.classification import (
+from tdml_assets.declaration.classification import Classification
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.platform.classification_metrics import average_precision, confusion, reliability_table
+from tdml_assets.platform.monitoring import CALIBRATION
+from tdml_assets.platform.statements import Statement, render
+from tdml_assets.platform.warehouse import Warehouse
+from tdml_assets.stages.predictions.contracts import scores_contract
+from tdml_assets.tasks.classification import TASK
+from tdml_assets.tasks.parts.classification import (
     ClassCounts,
-    Classification,
     decile_rows,
     eligibility,
     evaluate_classification,
@@ -22,13 +29,6 @@ from tdml_assets.core.classification import (
     naive_direction,
     with_lift,
 )
-from tdml_assets.core.classification_metrics import average_precision, confusion, reliability_table
-from tdml_assets.core.monitoring import CALIBRATION
-from tdml_assets.core.predictions import scores_contract
-from tdml_assets.core.statements import Statement, render
-from tdml_assets.core.tasks.classification import TASK
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.resources.warehouse import Warehouse
 
 HAPPENED = [0, 0, 1, 1, 0, 1, 0, 0, 0, 1]
 PROBABILITY = [0.1, 0.2, 0.3, 0.4, 0.4, 0.6, 0.7, 0.05, 0.2, 0.9]

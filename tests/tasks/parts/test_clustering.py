@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from tdml_assets.core import figures_clustering as figures
-from tdml_assets.core.cluster_profile import LabelMatch, match_labels
-from tdml_assets.core.cluster_quality import (
+from tdml_assets.declaration.clustering import Clustering
+from tdml_assets.engines.cluster_profile import LabelMatch, match_labels
+from tdml_assets.engines.cluster_quality import (
     Candidate,
     Limits,
     choose_k,
@@ -25,7 +25,8 @@ from tdml_assets.core.cluster_quality import (
     stability,
     try_k,
 )
-from tdml_assets.core.clustering import Clustering, may_be_promoted_clustering
+from tdml_assets.tasks.parts import figures_clustering as figures
+from tdml_assets.tasks.parts.clustering import may_be_promoted_clustering
 
 LIMITS = Limits(smallest_share=0.02, largest_share=0.9, min_stability=0.85)
 

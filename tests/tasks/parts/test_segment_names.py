@@ -4,12 +4,12 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.segment_names import name_segments, names_contract
-from tdml_assets.core.statements import Statement, render
-from tdml_assets.core.tasks import task_of
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.resources.warehouse import Warehouse
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.statements import Statement, render
+from tdml_assets.platform.warehouse import Warehouse
+from tdml_assets.tasks import task_of
+from tdml_assets.tasks.parts.segment_names import name_segments, names_contract
 
 
 def group(number: int, frequency: float | None, silence: float | None, spend: float | None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ an open warehouse and brings them to another system. Whatever the system, a deli
 * streams: no more than one batch of rows is in memory;
 * says what it did in numbers only: customers' values appear neither in a :class:`Delivery` nor in an error.
 
-Belongs here: what all destinations share. Does not: any one system (its own module), Dagster (``assets/audience.py``).
+Belongs here: what all destinations share. Does not: any one system (its own module), Dagster (``stages/audience/asset.py``).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from tdml_assets.resources.warehouse import Database
+    from tdml_assets.platform.warehouse import Database
 
 Failpoint = Callable[[str], None]
 """Called with the name of a step that is done; tests end the process there."""

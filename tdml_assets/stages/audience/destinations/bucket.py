@@ -1,4 +1,4 @@
-"""Exports in an S3 bucket: what ``destinations/files.py`` needs of S3.
+"""Exports in an S3 bucket: what ``files.py`` needs of S3.
 
 Belongs here: S3 calls and what their errors mean to a person. Does not: clients and credentials (the s3 resource).
 
@@ -16,9 +16,9 @@ from typing import Any
 from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tdml_assets.core import exports
-from tdml_assets.core.exports import ExportError, S3Location, StoredExport
-from tdml_assets.destinations import Failpoint
+from tdml_assets.stages.audience import exports
+from tdml_assets.stages.audience.destinations import Failpoint
+from tdml_assets.stages.audience.exports import ExportError, S3Location, StoredExport
 
 _CONTENT_TYPES = {
     ".json": "application/json",

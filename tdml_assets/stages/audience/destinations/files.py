@@ -1,7 +1,7 @@
 """Destination ``files``: Parquet and CSV files in a folder or an S3 bucket.
 
 Belongs here: writing the files in batches, and placing them so that a reader never meets half an export.
-Does not: names, layout and manifest (``core/exports.py``), S3 calls (``destinations/bucket.py``).
+Does not: names, layout and manifest (``stages/audience/exports.py``), S3 calls (``bucket.py``).
 
 What a reader may rely on
 -------------------------
@@ -24,15 +24,15 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tdml_assets.core import exports
-from tdml_assets.core.attribute_files import decimals_of, rounded
-from tdml_assets.core.attributes import CATALOG
-from tdml_assets.core.exports import ExportError, StoredExport
-from tdml_assets.core.statements import Statement, render
-from tdml_assets.destinations import Delivery, Failpoint, no_failpoint
+from tdml_assets.platform.statements import Statement, render
+from tdml_assets.stages.audience import exports
+from tdml_assets.stages.audience.attribute_files import decimals_of, rounded
+from tdml_assets.stages.audience.attributes import CATALOG
+from tdml_assets.stages.audience.destinations import Delivery, Failpoint, no_failpoint
+from tdml_assets.stages.audience.exports import ExportError, StoredExport
 
 if TYPE_CHECKING:
-    from tdml_assets.resources.warehouse import Database
+    from tdml_assets.platform.warehouse import Database
 
 ATTRIBUTES_TABLE = ("audience", exports.DATASET)
 BATCH_ROWS = 100_000
@@ -99,7 +99,7 @@ class FilesDestination:
         else:
             if s3_client is None:
                 raise ValueError(f"exports_url {url!r} is on S3 and there is no S3 client: configure the s3 resource")
-            from tdml_assets.destinations.bucket import BucketStore
+            from tdml_assets.stages.audience.destinations.bucket import BucketStore
 
             self._store, self._scratch = BucketStore(s3_client, location), scratch
 
@@ -111,7 +111,7 @@ class FilesDestination:
         ExportError
             If nothing is published, or the files cannot be placed. The latest export is untouched then.
         """
-        state = database.row(render("publish/export_state", table=ATTRIBUTES_TABLE))
+        state = database.row(render("audience/export_state", table=ATTRIBUTES_TABLE))
         if not state["row_count"] or state["first_as_of"] != state["last_as_of"]:
             raise ExportError(
                 f"audience.{exports.DATASET} holds {state['row_count']} rows from {state['first_as_of']} to "
@@ -237,7 +237,7 @@ def write_files(
 ) -> dict[str, Any]:
     """Write all files of an export into a new folder, batch by batch. Returns the manifest."""
     folder.mkdir()
-    attributes = render("publish/export_attributes", table=ATTRIBUTES_TABLE)
+    attributes = render("audience/export_attributes", table=ATTRIBUTES_TABLE)
     rows = _write_table(
         database,
         attributes,
@@ -246,7 +246,7 @@ def write_files(
         parquet=folder / exports.PARQUET,
         decimals=_decimals(database),
     )
-    catalog = render("publish/export_catalog", table=CATALOG.path)
+    catalog = render("audience/export_catalog", table=CATALOG.path)
     _write_table(database, catalog, batch_rows, csv=folder / exports.CATALOG_CSV, parquet=None)
     manifest = exports.manifest_of(
         as_of=as_of,

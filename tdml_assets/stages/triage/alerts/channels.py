@@ -1,7 +1,7 @@
 """Sending alerts: every channel the settings name is tried, and none can fail a run.
 
-Belongs here: the channels, and making them of settings and environment. Does not: what an alert says and when (``core/alerts.py``),
-how a webhook, a mail server or Slack is spoken to (``alert_webhook.py``, ``alert_email.py``, ``alert_slack.py``).
+Belongs here: the channels, and making them of settings and environment. Does not: what an alert says and when (``messages.py``),
+how a webhook, a mail server or Slack is spoken to (``webhook.py``, ``email.py``, ``slack.py``).
 
 Addresses, logins and tokens come from the environment; they appear in no :class:`Delivery`, no ``repr`` and no log.
 """
@@ -12,11 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from tdml_assets.core.alerts import Alert, Alerts
-from tdml_assets.destinations.alert_email import EmailChannel
-from tdml_assets.destinations.alert_slack import SlackChannel
-from tdml_assets.destinations.alert_webhook import WebhookChannel
-from tdml_assets.destinations.deliveries import AlertDelivery as Delivery
+from tdml_assets.declaration.alerts import Alerts
+from tdml_assets.stages.triage.alerts.deliveries import AlertDelivery as Delivery
+from tdml_assets.stages.triage.alerts.email import EmailChannel
+from tdml_assets.stages.triage.alerts.messages import Alert
+from tdml_assets.stages.triage.alerts.slack import SlackChannel
+from tdml_assets.stages.triage.alerts.webhook import WebhookChannel
 
 
 class Log(Protocol):

@@ -1,6 +1,6 @@
 """What became of an alert, and the pauses between attempts.
 
-Belongs here: what all channels share. Does not: any one of them, the choice of channels (``alerts.py``).
+Belongs here: what all channels share. Does not: any one of them, the choice of channels (``channels.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Alerts by mail.
 
 Belongs here: the message, the talk with the SMTP server, and which answers are tried again. Does not: what the alert says
-(``core/alerts.py``).
+(``messages.py``).
 
 The login is sent only inside TLS with a certificate that is verified.
 """
@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import formatdate
 
-from tdml_assets.core.alerts import SMTPS_PORT, Alert, EmailAlerts
-from tdml_assets.destinations.deliveries import AlertDelivery, Refusal, attempted
+from tdml_assets.declaration.alerts import SMTPS_PORT, EmailAlerts
+from tdml_assets.stages.triage.alerts.deliveries import AlertDelivery, Refusal, attempted
+from tdml_assets.stages.triage.alerts.messages import Alert
 
 
 @dataclass(frozen=True)

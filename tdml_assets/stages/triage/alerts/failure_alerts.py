@@ -1,7 +1,7 @@
 """Telling people of failed sessions, once per cause.
 
-Belongs here: sending what waits and keeping who took it. Does not: what a cause is (``core/failures.py``), channels
-(``alerts.py``).
+Belongs here: sending what waits and keeping who took it. Does not: what a cause is (``failures.py``), channels
+(``channels.py``).
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from tdml_assets.core.alerts import Alerts
-from tdml_assets.core.failures import Failure, Kind, alert_of_failure, is_told_elsewhere, recovered
-from tdml_assets.destinations.alerts import Log, alert_channels, send_alert, warnings_of
-from tdml_assets.resources.failure_ledger import read_ledger, write_ledger
+from tdml_assets.declaration.alerts import Alerts
+from tdml_assets.stages.triage.alerts.channels import Log, alert_channels, send_alert, warnings_of
+from tdml_assets.stages.triage.alerts.failure_ledger import read_ledger, write_ledger
+from tdml_assets.stages.triage.alerts.failures import Failure, Kind, alert_of_failure, is_told_elsewhere, recovered
 
 
 def tell_failures(

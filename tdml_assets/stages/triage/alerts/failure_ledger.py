@@ -1,7 +1,7 @@
 """Who was told of which failure, in ``failures.json`` of the state folder.
 
 Belongs here: reading and replacing the file. Not in the warehouse: a full or locked one is among the failures.
-Does not: deciding whom to tell (``core/failures.py``).
+Does not: deciding whom to tell (``failures.py``).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from tdml_assets.core.failures import Ledger
+from tdml_assets.stages.triage.alerts.failures import Ledger
 
 LEDGER_FILE = "failures.json"
 

@@ -1,7 +1,7 @@
 """Failed sessions and workflows that are off: which causes people are told of, once each until they recover.
 
 Belongs here: what a cause is, which channels wait for it, its alert. Does not: finding failures (``automation/failure_alerts.py``,
-``cli.py``), keeping who was told (``resources/failure_ledger.py``), sending (``destinations/alerts.py``).
+``commands/app.py``), keeping who was told (``failure_ledger.py``), sending (``channels.py``).
 
 An alert names the workflow, the stage and the class of the error, never its text: that may quote a customer's value.
 """
@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tdml_assets.core.alerts import Alert
+from tdml_assets.stages.triage.alerts.messages import Alert
 
 Kind = Literal["session", "workflow"]
 #: Workflow of a stage that all of them need.

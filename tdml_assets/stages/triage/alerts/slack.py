@@ -1,6 +1,6 @@
 """Alerts in a Slack channel, through dagster-slack's resource.
 
-Belongs here: the message and the call. Does not: what the alert says (``core/alerts.py``).
+Belongs here: the message and the call. Does not: what the alert says (``messages.py``).
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import TYPE_CHECKING
 
-from tdml_assets.core.alerts import Alert, SlackAlerts
-from tdml_assets.destinations.deliveries import RETRIED_STATUS, AlertDelivery, Refusal, attempted, retry_after
-from tdml_assets.extras import MissingExtraError, require_extra
+from tdml_assets.declaration.alerts import SlackAlerts
+from tdml_assets.platform.extras import MissingExtraError, require_extra
+from tdml_assets.stages.triage.alerts.deliveries import RETRIED_STATUS, AlertDelivery, Refusal, attempted, retry_after
+from tdml_assets.stages.triage.alerts.messages import Alert
 
 if TYPE_CHECKING:
     from slack_sdk import WebClient

@@ -1,6 +1,6 @@
 """Alerts as JSON posted to an address, for chat systems, pagers and one's own services.
 
-Belongs here: the request, and which answers are tried again. Does not: what the alert says (``core/alerts.py``).
+Belongs here: the request, and which answers are tried again. Does not: what the alert says (``messages.py``).
 
 The address is a secret. No redirect is followed: what stands in the address or the header would go to another place.
 """
@@ -17,8 +17,9 @@ from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
-from tdml_assets.core.alerts import Alert, WebhookAlerts
-from tdml_assets.destinations.deliveries import RETRIED_STATUS, AlertDelivery, Refusal, attempted, retry_after
+from tdml_assets.declaration.alerts import WebhookAlerts
+from tdml_assets.stages.triage.alerts.deliveries import RETRIED_STATUS, AlertDelivery, Refusal, attempted, retry_after
+from tdml_assets.stages.triage.alerts.messages import Alert
 
 _HERE = {"localhost", "127.0.0.1", "::1"}
 _CAUSES = {

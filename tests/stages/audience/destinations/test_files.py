@@ -21,18 +21,13 @@ import pyarrow.parquet as pq
 import pytest
 from moto.server import ThreadedMotoServer
 
-from tdml_assets.core.attributes import (
-    CATALOG,
-    AttributeSpec,
-    WorkflowAttributes,
-    catalog_rows,
-    parent_segment_contract,
-)
-from tdml_assets.core.exports import ExportError
-from tdml_assets.destinations import Delivery, no_failpoint
-from tdml_assets.destinations.files import FilesDestination, FolderStore
-from tdml_assets.resources.warehouse import Warehouse
-from tdml_assets.resources.warehouse_errors import StorageError
+from tdml_assets.declaration.attributes import AttributeSpec
+from tdml_assets.platform.warehouse import Warehouse
+from tdml_assets.platform.warehouse_errors import StorageError
+from tdml_assets.stages.audience.attributes import CATALOG, WorkflowAttributes, catalog_rows, parent_segment_contract
+from tdml_assets.stages.audience.destinations import Delivery, no_failpoint
+from tdml_assets.stages.audience.destinations.files import FilesDestination, FolderStore
+from tdml_assets.stages.audience.exports import ExportError
 
 WORKFLOWS = [
     WorkflowAttributes(

@@ -16,9 +16,10 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from tdml_assets.core.alerts import Alert, Alerts
-from tdml_assets.destinations.alerts import alert_channels, send_alert, warnings_of
-from tdml_assets.destinations.deliveries import ATTEMPTS
+from tdml_assets.declaration.alerts import Alerts
+from tdml_assets.stages.triage.alerts.channels import alert_channels, send_alert, warnings_of
+from tdml_assets.stages.triage.alerts.deliveries import ATTEMPTS
+from tdml_assets.stages.triage.alerts.messages import Alert
 
 ALERT = Alert(
     key="cltv-2026-06-23-drift",

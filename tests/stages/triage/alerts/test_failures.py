@@ -12,18 +12,24 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from tdml_assets.assets.alerting import tell_outcomes
 from tdml_assets.automation.failure_alerts import build_failure_alerts
 from tdml_assets.commands.run_alerts import tell_of_run
-from tdml_assets.core.alerts import Alerts
-from tdml_assets.core.contracts import Column, TableContract
-from tdml_assets.core.failures import Failure, alert_of_failure, error_name, failure_of_step, failures_of_outcomes
-from tdml_assets.core.outcome import OUTCOMES
-from tdml_assets.core.workflow import WorkflowSpec
-from tdml_assets.destinations.failure_alerts import tell_failures
-from tdml_assets.resources.failure_ledger import LEDGER_FILE, read_ledger
-from tdml_assets.resources.warehouse import Warehouse
+from tdml_assets.declaration.alerts import Alerts
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.outcome import OUTCOMES
+from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.settings import Settings
+from tdml_assets.stages.triage.alerting import tell_outcomes
+from tdml_assets.stages.triage.alerts.failure_alerts import tell_failures
+from tdml_assets.stages.triage.alerts.failure_ledger import LEDGER_FILE, read_ledger
+from tdml_assets.stages.triage.alerts.failures import (
+    Failure,
+    alert_of_failure,
+    error_name,
+    failure_of_step,
+    failures_of_outcomes,
+)
 
 SECRET = "anna@example.org"
 SPECS = [WorkflowSpec(name="churn"), WorkflowSpec(name="cltv")]

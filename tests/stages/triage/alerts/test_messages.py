@@ -6,8 +6,9 @@ from datetime import date, datetime
 import pytest
 from pydantic import ValidationError
 
-from tdml_assets.core.alerts import Alerts, alert_of, pending
+from tdml_assets.declaration.alerts import Alerts
 from tdml_assets.settings import Settings, explain
+from tdml_assets.stages.triage.alerts.messages import alert_of, pending
 
 EPISODE = {
     "session_id": "s",

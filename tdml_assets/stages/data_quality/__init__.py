@@ -1,0 +1,1 @@
+"""monitoring/data_quality: whether the raw data are broken."""

@@ -1,0 +1,1 @@
+"""<workflow>/drift and drift_report: today against the champion's reference."""

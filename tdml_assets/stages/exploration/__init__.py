@@ -1,0 +1,1 @@
+"""<workflow>/exploration: the analyses that come before modelling."""

@@ -1,0 +1,1 @@
+"""<workflow>/predictions: the champion, or a fallback, scores every customer."""

@@ -1,0 +1,1 @@
+"""<workflow>/prepared: fitted on the training split, applied by one statement."""

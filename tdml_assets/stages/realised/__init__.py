@@ -1,0 +1,1 @@
+"""<workflow>/realised: earlier predictions against what happened."""

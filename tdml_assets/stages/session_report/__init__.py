@@ -1,0 +1,1 @@
+"""<workflow>/session_report: the page of a session, and the overview of all workflows."""

@@ -1,0 +1,1 @@
+"""<workflow>/candidate_model: train, and store what was trained."""

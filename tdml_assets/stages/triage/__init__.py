@@ -1,0 +1,1 @@
+"""<workflow>/triage: what the monitoring of a session means, and the alerts about it."""
