@@ -11,7 +11,7 @@ import typer
 from tdml_assets.commands.app import app
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 #: Installed by make run; dg by make test, which the documents say where they name it.
 PROGRAMS = {"python", "tdml-assets", "dagster", "dg"}
 
