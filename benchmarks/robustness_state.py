@@ -29,7 +29,11 @@ workflows:
   next_best_product: {monitor: {report: false}, split: {min_rows: 20}}
 """
 #: Differ from session to session by their nature.
-_VOLATILE = {"session_id", "run_id", "updated_at", "committed_at", "measured_at", "alerted_at", "finished_at"}
+_VOLATILE = {
+    *("session_id", "run_id", "updated_at", "committed_at", "measured_at", "alerted_at", "finished_at"),
+    # Hashes over settings, champions and libraries, and the session that computed.
+    *("identity", "made", "computed_in"),
+}
 #: What is compared with an earlier session depends on whether a session that was cut short left one: the columns that do not.
 _OWN = {
     "monitoring.data_quality": ("workflow", "check_name", "source"),
