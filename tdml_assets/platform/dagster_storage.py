@@ -10,10 +10,13 @@ of the CPU time. The files and tables are Dagster's own, so a ``dagster.yaml`` w
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
 
+from dagster import Field, StringSource
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
 from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
 from dagster._core.storage.sql import create_engine
@@ -113,5 +116,20 @@ class KeptStorage(DagsterSqliteStorage):
         self._event_log_storage = KeptEventLogStorage(_event_logs_directory(base_dir))
 
     @classmethod
-    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Self:  # noqa: D102
-        return cls.from_local(inst_data=inst_data, **config_value)
+    def config_type(cls) -> dict[str, Any]:  # noqa: D102
+        return {"base_dir": Field(StringSource, is_required=False)}
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
+        """Storage in ``base_dir``, or else in ``$DAGSTER_HOME``.
+
+        Without either, as with ``dg list defs`` in a checkout, Dagster's instance is a temporary one, and so is this storage.
+        """
+        place = config_value.get("base_dir") or os.environ.get("DAGSTER_HOME") or _temporary_folder().name
+        return cls.from_local(place, inst_data)
+
+
+@cache
+def _temporary_folder() -> TemporaryDirectory[str]:
+    # Kept, and removed with the process: Dagster lets go of this class and keeps the parts of it.
+    return TemporaryDirectory(prefix="dagster-")

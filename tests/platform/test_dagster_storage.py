@@ -55,6 +55,13 @@ def _run(instance: dg.DagsterInstance) -> str:
     return dg.materialize([orders], instance=instance).run_id
 
 
+def test_without_a_dagster_home_the_storage_is_temporary(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DAGSTER_HOME")
+    with dg.DagsterInstance.from_config(str(home)) as found:
+        assert found.get_run_by_id(_run(found)) is not None
+    assert not (home / "history").exists()
+
+
 def test_the_shipped_dagster_yaml_uses_it(instance: dg.DagsterInstance) -> None:
     assert isinstance(instance.event_log_storage, KeptEventLogStorage)
     assert isinstance(instance.run_storage, KeptRunStorage)
