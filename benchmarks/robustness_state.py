@@ -14,6 +14,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,12 +96,13 @@ class State:
         try:
             process.communicate(timeout=after_seconds)
         except subprocess.TimeoutExpired:
-            for one in [*psutil.Process(process.pid).children(recursive=True), process]:
-                try:
+            started = psutil.Process(process.pid).children(recursive=True)
+            for one in [*started, process]:
+                with suppress(ProcessLookupError):
                     os.kill(one.pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
             process.communicate()
+            # A process that is killed keeps its locks until the kernel has taken it down.
+            psutil.wait_procs(started, timeout=_SECONDS)
             return None
         return process.returncode
 
