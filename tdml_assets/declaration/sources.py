@@ -14,8 +14,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from tdml_assets.declaration.base import Declaration
 from tdml_assets.declaration.source_values import (
     ColumnName,
     Currency,
@@ -26,12 +27,6 @@ from tdml_assets.declaration.source_values import (
     TimestampFormat,
     Zone,
 )
-
-
-class Declaration(BaseModel):
-    """Frozen, and refusing keys it does not know: a misspelt key must not be a silent default."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
 
 
 class CsvOptions(Declaration):
