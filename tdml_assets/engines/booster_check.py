@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tdml_assets.models.bundles import BundleDamagedError
+from tdml_assets.models.bundles import REMEDY_OF_REPLACED, BundleDamagedError
 
 #: Parent of a root, and split index of a node that pruning removed.
 _NOWHERE = 2**31 - 1
@@ -56,7 +56,7 @@ def checked_booster(data: bytes, name: str) -> bytearray:
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         what = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
         raise BundleDamagedError(
-            f"{name} is not a model as XGBoost writes it ({what[:200]}): promote another version or train again"
+            f"{name} is not a model as XGBoost writes it ({what[:200]}): {REMEDY_OF_REPLACED}"
         ) from None
     return bytearray(json.dumps(clean, allow_nan=False), "utf-8")
 

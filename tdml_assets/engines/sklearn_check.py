@@ -19,7 +19,7 @@ from sklearn.svm._base import BaseLibSVM
 from sklearn.tree._tree import Tree
 
 from tdml_assets.engines.booster_check import require_tree
-from tdml_assets.models.bundles import BundleDamagedError
+from tdml_assets.models.bundles import REMEDY_OF_REPLACED, BundleDamagedError
 
 
 def parts_of(estimator: Any) -> Iterator[Any]:
@@ -65,7 +65,7 @@ def require_sound(estimator: Any, features: int, what: str) -> None:
             problem = str(error)
         if problem is not None:
             raise BundleDamagedError(
-                f"{what} holds a {kind} that was damaged or replaced ({problem}): promote another version or train again"
+                f"{what} holds a {kind} that was damaged or replaced ({problem}): {REMEDY_OF_REPLACED}"
             )
 
 

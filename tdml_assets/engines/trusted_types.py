@@ -29,6 +29,8 @@ import numpy as np
 import skops.io
 from skops.io.exceptions import UntrustedTypesFoundException
 
+from tdml_assets.models.bundles import REMEDY_OF_REPLACED
+
 #: The key of the settings that adds a user's own types.
 SETTINGS_KEY = "trusted_types"
 ARCHIVE_LIMIT_BYTES = 2_000_000_000
@@ -227,7 +229,7 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
 
 def _require_plain(data: bytes, what: str) -> None:
     """Refuse what is not an archive of our form, before a parser of models sees it."""
-    remedy = "it was damaged or not written by this code, take another version or train again"
+    remedy = f"it was damaged or not written by this code, {REMEDY_OF_REPLACED}"
     if len(data) > ARCHIVE_LIMIT_BYTES:
         raise ModelRefusedError(
             f"{what} has {len(data):,} bytes, at most {ARCHIVE_LIMIT_BYTES:,} are read: train a smaller one (fewer or "

@@ -72,6 +72,9 @@ class BlobStore(Protocol):
         Raises ``BlobConflictError`` if the object is another one by now.
         """
 
+    def replace(self, key: str, data: bytes) -> None:
+        """Write an object at once for readers, whatever is in its place."""
+
     def folders(self, prefix: str) -> list[str]:
         """Names of the folders directly below ``prefix``, in order; hidden ones left out."""
 
@@ -143,14 +146,15 @@ class FolderStore:
             current = self.read(key, _SWAPPED_LIMIT_BYTES).tag if final.exists() else None
             if current != expected_tag:
                 raise BlobConflictError(f"{key} in {self.url} was changed by another writer")
-            incoming = final.parent / f".incoming-{secrets.token_hex(8)}"
-            try:
-                _write_flushed(incoming, data)
-                incoming.replace(final)
-            finally:
-                incoming.unlink(missing_ok=True)
-            _flush_folder(final.parent)
+            _put_flushed(final, data)
         return _tag(data)
+
+    def replace(self, key: str, data: bytes) -> None:
+        """Write beside it, flush and rename; see :class:`BlobStore`."""
+        final = self.root / key
+        if final.is_dir() and not final.is_symlink():
+            self.discard(key)
+        _put_flushed(final, data)
 
     def folders(self, prefix: str) -> list[str]:
         """Names of the folders below ``prefix``; see :class:`BlobStore`."""
@@ -217,7 +221,7 @@ def _open_file(path: Path) -> BinaryIO:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise NotAFileError(f"{path} is not a file: remove it, then promote another version or train again")
+        raise NotAFileError(f"{path} is not a file: remove it and run again, or promote another version")
     return os.fdopen(descriptor, "rb")
 
 
@@ -230,6 +234,17 @@ def _write_flushed(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _put_flushed(final: Path, data: bytes) -> None:
+    """Write a file under its name by one rename, flushed to disk."""
+    incoming = final.parent / f".incoming-{secrets.token_hex(8)}"
+    try:
+        _write_flushed(incoming, data)
+        incoming.replace(final)
+    finally:
+        incoming.unlink(missing_ok=True)
+    _flush_folder(final.parent)
 
 
 def _flush_folder(folder: Path) -> None:

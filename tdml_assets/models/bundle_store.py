@@ -11,6 +11,7 @@ exist.
 from __future__ import annotations
 
 import datetime
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,8 @@ from tdml_assets.models.bundles import (
     MANIFEST_FILE,
     MANIFEST_LIMIT_BYTES,
     POINTER_LIMIT_BYTES,
+    REMEDY,
+    REMEDY_OF_REPLACED,
     BundleDamagedError,
     Champion,
     Manifest,
@@ -45,9 +48,19 @@ from tdml_assets.models.bundles import (
     verify_file,
 )
 from tdml_assets.models.holds import HOLD_FILE, Hold, parse_hold
-from tdml_assets.models.stored_bundle import Bundle, CurrentChampion, PromotionConflictError, VersionConflictError
+from tdml_assets.models.stored_bundle import (
+    Bundle,
+    CurrentChampion,
+    PromotionConflictError,
+    VersionConflictError,
+    before,
+    lost_to,
+    same_choice,
+)
 
 __all__ = ["Bundle", "BundleStore", "CurrentChampion", "PromotionConflictError", "VersionConflictError"]
+
+_LOG = logging.getLogger(__name__)
 
 
 class BundleStore:
@@ -63,12 +76,13 @@ class BundleStore:
         self._blobs = blobs
         self._cache = FolderStore(cache) if cache is not None else None
 
-    def write(self, manifest: Manifest, files: Mapping[str, bytes]) -> bool:
-        """Store a version. Returns whether it is new; storing the same model again changes nothing.
+    def write(self, manifest: Manifest, files: Mapping[str, bytes], log: logging.Logger = _LOG) -> bool:
+        """Store a version. Returns whether it is new; storing the same model again only writes anew what was damaged.
 
         Parameters
         ----------
         manifest : its ``files`` are ``describe_files(files)``.
+        log : gets a warning that names the files that were damaged.
 
         Raises
         ------
@@ -76,6 +90,8 @@ class BundleStore:
             If the manifest does not describe exactly ``files``.
         VersionConflictError
             If another content is stored under the version's name.
+        BundleDamagedError
+            If the stored manifest cannot be read, so that nothing says what the version was.
         """
         if manifest.files != describe_files(files):
             raise ValueError(f"the manifest of {manifest.version} does not describe its files: use describe_files")
@@ -86,9 +102,11 @@ class BundleStore:
         differences = self.manifest(manifest.workflow, manifest.version).differences(manifest)
         if differences:
             raise VersionConflictError(
-                f"{folder} is already stored in {self._blobs.url} with other {differences}: versions are immutable; "
-                "make the training deterministic, or give changed code another version"
+                f"{folder} is already stored in {self._blobs.url} with other {differences}, and a version never changes: if a "
+                "table of the workflow was edited, run without --select, which builds it anew; if the stored files were "
+                "replaced, remove that folder and run again; if code was changed, give it another version"
             )
+        self._repair(folder, manifest, files, log)
         return False
 
     def manifest(self, workflow: str, version: str) -> Manifest:
@@ -115,7 +133,7 @@ class BundleStore:
         manifest, found = self._manifest(workflow, version)
         if manifest_sha256 is not None and found != manifest_sha256:
             raise BundleDamagedError(
-                f"the manifest of {workflow}/{version} is not the one that was promoted: promote another version"
+                f"the manifest of {workflow}/{version} is not the one that was promoted: {REMEDY_OF_REPLACED}"
             )
         require_recorded(manifest, recorded)
         folder = f"{workflow}/{version}"
@@ -124,14 +142,6 @@ class BundleStore:
             files = {file.name: self._verified(self._blobs, folder, file) for file in manifest.files}
             self._keep(folder, manifest, files)
         return Bundle(manifest, found, files)
-
-    def fetch(self, workflow: str, version: str, manifest_sha256: str | None = None) -> Path:
-        """Give a local folder with the verified files of a version: the store's own, or the cache's copy."""
-        self.read(workflow, version, manifest_sha256)
-        local = self._cache if self._cache is not None else self._blobs
-        if not isinstance(local, FolderStore):
-            raise BlobStoreError(f"{self._blobs.url} is not local: configure a cache folder")
-        return local.root / workflow / version
 
     def remove(self, workflow: str, version: str) -> None:
         """Remove a version for good.
@@ -201,8 +211,15 @@ class BundleStore:
         return self.read(workflow, champion.version, champion.manifest_sha256, (recorded or {}).get(champion.version))
 
     def champion_files(self, workflow: str) -> Mapping[str, bytes]:
-        """Verified files of the champion; empty where nothing was promoted yet."""
-        return {} if self.champion(workflow) is None else self.read_champion(workflow).files
+        """Verified files of the champion, of the version before it where it is damaged; empty where there is neither."""
+        current = self.champion(workflow)
+        if current is None:
+            return {}
+        previous = current.champion.previous
+        try:
+            return self.read_champion(workflow).files
+        except (LookupError, BundleDamagedError):
+            return {} if previous is None else self.read(workflow, previous).files
 
     def promote(
         self,
@@ -230,18 +247,18 @@ class BundleStore:
             If the version is not there or not whole.
         """
         bundle = self.read(workflow, version, recorded=recorded)
-        previous = replacing.champion.version if replacing is not None else None
+        previous = before(version, replacing)
         champion = Champion(workflow, version, bundle.manifest_sha256, previous, reason, session_id, promoted_at)
-        if replacing is not None and _same_choice(replacing.champion, champion):
+        if replacing is not None and same_choice(replacing.champion, champion):
             return self._unmoved(workflow, replacing)
         expected = replacing.tag if replacing is not None else None
         try:
             tag = self._blobs.swap(f"{workflow}/{CHAMPION_FILE}", champion.to_bytes(), expected)
         except BlobConflictError:
             winner = self.champion(workflow)
-            if winner is not None and _same_choice(winner.champion, champion):
+            if winner is not None and same_choice(winner.champion, champion):
                 return winner
-            raise _lost(workflow, version, winner) from None
+            raise lost_to(workflow, version, winner) from None
         return CurrentChampion(champion, tag)
 
     def restore_pointer(self, champion: Champion) -> CurrentChampion:
@@ -318,7 +335,7 @@ class BundleStore:
     def _unmoved(self, workflow: str, expected: CurrentChampion) -> CurrentChampion:
         winner = self.champion(workflow)
         if winner is None or winner.tag != expected.tag:
-            raise _lost(workflow, expected.champion.version, winner)
+            raise lost_to(workflow, expected.champion.version, winner)
         return winner
 
     def _manifest(self, workflow: str, version: str) -> tuple[Manifest, str]:
@@ -331,20 +348,34 @@ class BundleStore:
             ) from None
         except NotAFileError as error:
             raise BundleDamagedError(f"the manifest of {folder} cannot be read: {error}") from None
-        manifest = parse_manifest(data)
+        try:
+            manifest = parse_manifest(data)
+        except BundleDamagedError as error:
+            where = f"{self._blobs.url}/{folder}"
+            raise BundleDamagedError(f"{error}: remove {where} and run again, or promote another version") from error
         if (manifest.workflow, manifest.version) != (workflow, version):
             raise BundleDamagedError(
-                f"the manifest in {folder} belongs to {manifest.workflow}/{manifest.version}: it was swapped"
+                f"the manifest in {folder} belongs to {manifest.workflow}/{manifest.version}: it was swapped, "
+                f"{REMEDY_OF_REPLACED}"
             )
         return manifest, sha256(data)
+
+    def _repair(self, folder: str, manifest: Manifest, files: Mapping[str, bytes], log: logging.Logger) -> None:
+        """Write anew the files that are not what the manifest says; ``files`` are."""
+        for file in manifest.files:
+            try:
+                self._verified(self._blobs, folder, file)
+            except BundleDamagedError:
+                self._blobs.replace(f"{folder}/{file.name}", files[file.name])
+                log.warning(f"{folder}/{file.name} was damaged in {self._blobs.url} and is written anew")
 
     def _verified(self, blobs: BlobStore, folder: str, file: StoredFile) -> bytes:
         try:
             data = blobs.read(f"{folder}/{file.name}", file.size).data
         except BlobMissingError:
-            raise BundleDamagedError(f"{folder} lacks {file.name}: promote another version or train again") from None
+            raise BundleDamagedError(f"{folder} lacks {file.name}: {REMEDY}") from None
         except BlobStoreError as error:
-            raise BundleDamagedError(f"{folder}/{file.name} cannot be read as stored: {error}") from None
+            raise BundleDamagedError(f"{folder}/{file.name} cannot be read as stored ({error}): {REMEDY}") from None
         return verify_file(file, data)
 
     def _cached(self, folder: str, manifest: Manifest) -> dict[str, bytes] | None:
@@ -365,14 +396,3 @@ class BundleStore:
 
     def _is_complete(self, workflow: str, name: str) -> bool:
         return MANIFEST_FILE in self._blobs.files(f"{workflow}/{name}")
-
-
-def _same_choice(one: Champion, other: Champion) -> bool:
-    return (one.version, one.manifest_sha256) == (other.version, other.manifest_sha256)
-
-
-def _lost(workflow: str, version: str, winner: CurrentChampion | None) -> PromotionConflictError:
-    who = "there is none now" if winner is None else f"it is {winner.champion.version} of {winner.champion.session_id}"
-    return PromotionConflictError(
-        f"{version} was not promoted: the champion of {workflow} moved meanwhile, {who}; compare with that one again"
-    )

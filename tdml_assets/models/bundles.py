@@ -47,8 +47,10 @@ class BundleDamagedError(ValueError):
     """A stored file is not what the manifest says, or cannot be read as what it should be."""
 
 
-#: What to do about a damaged version.
-REMEDY = "it was damaged or replaced, promote another version or train again"
+#: What to do about a version one of whose files is not what its manifest says ...
+REMEDY = "it was damaged or replaced, run again: the same orders train it again and store it anew; else promote another version"
+#: ... and about one whose manifest vouches for content that was never trained.
+REMEDY_OF_REPLACED = "promote another version, or remove its folder from the model store and run again"
 
 #: What readers of JSON, Parquet and archives raise on content that is not what it should be.
 _UNREADABLE = (
@@ -69,7 +71,9 @@ def refusing_damage(what: str) -> Iterator[None]:
         raise
     except (*_UNREADABLE, pa.ArrowException) as error:
         why = f"it lacks {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__
-        raise BundleDamagedError(f"{what} cannot be read as stored ({why[:300]}): {REMEDY}") from error
+        raise BundleDamagedError(
+            f"{what} cannot be read as stored ({why[:300]}): it was damaged or replaced, {REMEDY_OF_REPLACED}"
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -209,7 +213,7 @@ def parse_manifest(data: bytes) -> Manifest:
         _require_kinds(record)
         return Manifest(**record)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise BundleDamagedError(f"the manifest cannot be read ({error}): promote another version") from error
+        raise BundleDamagedError(f"the manifest cannot be read ({error})") from error
 
 
 def _require_kinds(record: Mapping[str, Any]) -> None:
@@ -262,7 +266,7 @@ def require_recorded(manifest: Manifest, recorded: str | None) -> None:
     if recorded is not None and manifest.content_sha256 != recorded:
         raise BundleDamagedError(
             f"{manifest.workflow}/{manifest.version} is not what was trained: files or manifest were replaced in the store since; "
-            "promote another version or train again"
+            f"{REMEDY_OF_REPLACED}"
         )
 
 

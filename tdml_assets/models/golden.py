@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from tdml_assets.models.bundles import REMEDY, BundleDamagedError, refusing_damage
+from tdml_assets.models.bundles import REMEDY_OF_REPLACED, BundleDamagedError, refusing_damage
 
 GOLDEN_FILE = "golden.json"
 
@@ -73,7 +73,7 @@ def check_golden(data: bytes, score: Callable[[pa.RecordBatch], pa.RecordBatch],
         found = score(batch)
     if set(predictions) != set(found.schema.names):
         raise GoldenMismatchError(
-            f"{GOLDEN_FILE} holds {sorted(predictions)}, the model gives {sorted(found.schema.names)}: {REMEDY}"
+            f"{GOLDEN_FILE} holds {sorted(predictions)}, the model gives {sorted(found.schema.names)}: {REMEDY_OF_REPLACED}"
         )
     for name, expected in predictions.items():
         values = found.column(found.schema.names.index(name)).to_pylist() if name in found.schema.names else []

@@ -118,6 +118,10 @@ class S3Store:
             self._require_conditional_writes(key, data)
         return tag
 
+    def replace(self, key: str, data: bytes) -> None:
+        """Put without a condition; see the protocol."""
+        self._put(key, data, {})
+
     def remove_set(self, folder: str, last: str) -> None:
         """Remove the objects below ``folder``; see the protocol."""
         for name in [last, *(name for name in self.files(folder) if name != last)]:

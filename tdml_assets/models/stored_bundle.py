@@ -41,3 +41,23 @@ class CurrentChampion:
 
     champion: Champion
     tag: str
+
+
+def before(version: str, replacing: CurrentChampion | None) -> str | None:
+    """The version to go back to from ``version``: where it was stored anew, the one it had."""
+    if replacing is None:
+        return None
+    return replacing.champion.previous if replacing.champion.version == version else replacing.champion.version
+
+
+def same_choice(one: Champion, other: Champion) -> bool:
+    """Whether two pointers name one version with one manifest."""
+    return (one.version, one.manifest_sha256) == (other.version, other.manifest_sha256)
+
+
+def lost_to(workflow: str, version: str, winner: CurrentChampion | None) -> PromotionConflictError:
+    """The error of a promotion that came too late."""
+    who = "there is none now" if winner is None else f"it is {winner.champion.version} of {winner.champion.session_id}"
+    return PromotionConflictError(
+        f"{version} was not promoted: the champion of {workflow} moved meanwhile, {who}; compare with that one again"
+    )

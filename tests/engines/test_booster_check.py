@@ -84,7 +84,7 @@ def test_a_deformed_model_is_refused_with_its_file_and_the_remedy(record, what):
     content = copy.deepcopy(record)
     DEFORMED[what](content)
     with pytest.raises(
-        BundleDamagedError, match=r"model\.json is not a model .* promote another version or train again"
+        BundleDamagedError, match=r"model\.json is not a model .* promote another version, or remove its folder"
     ):
         checked_booster(json.dumps(content).encode(), "model.json")
 

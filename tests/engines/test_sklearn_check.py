@@ -29,7 +29,7 @@ def test_a_tree_with_positions_out_of_range_is_refused_however_deep_it_lies(fiel
     model = make_pipeline(StandardScaler(), RandomForestRegressor(3, random_state=0)).fit(ROWS, TARGET)
     require_sound(model, 3, "the model")
     spoilt_tree(model[-1].estimators_[1].tree_, field, 0, value)
-    with pytest.raises(BundleDamagedError, match=r"the model holds a Tree that was damaged .* train again"):
+    with pytest.raises(BundleDamagedError, match=r"the model holds a Tree that was damaged .* run again"):
         require_sound(model, 3, "the model")
 
 

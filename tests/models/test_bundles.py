@@ -221,13 +221,15 @@ def test_golden_predictions_must_be_finite_and_one_per_row():
 def test_a_golden_file_that_proves_nothing_is_refused(change):
     record = json.loads(golden.golden_predictions(ROWS, PREDICTED))
     change(record)
-    with pytest.raises(b.BundleDamagedError, match=r"golden\.json cannot be read as stored .* train again"):
+    with pytest.raises(b.BundleDamagedError, match=r"golden\.json cannot be read as stored .* run again"):
         golden.check_golden(json.dumps(record).encode(), lambda _: PREDICTED)
 
 
 def test_whatever_a_parser_raises_on_damaged_content_names_the_file_and_the_remedy():
     for content in (b"[1]", b"{", b'{"format": 1}', b"[" * 100_000, b"\xff\xfe", b"null"):
-        with pytest.raises(b.BundleDamagedError, match=r"golden\.json .* promote another version or train again"):
+        with pytest.raises(
+            b.BundleDamagedError, match=r"golden\.json .* promote another version, or remove its folder"
+        ):
             golden.check_golden(content, lambda _: PREDICTED)
 
 

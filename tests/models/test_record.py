@@ -85,7 +85,7 @@ def test_a_version_replaced_in_the_store_neither_scores_nor_is_promoted(
     assert store.read_champion("spend", recorded).files == FILES
     replace_version(tmp_path)
     assert store.read_champion("spend").files == {"model.json": b"[]"}, "the store vouches for what it holds"
-    words = "is not what was trained: files or manifest were replaced .* promote another version or train again"
+    words = "is not what was trained: files or manifest were replaced .* promote another version, or remove its folder"
     with pytest.raises(BundleDamagedError, match=words):
         store.read_champion("spend", recorded)
     before = store.champion("spend")

@@ -191,6 +191,56 @@ def test_a_damaged_file_is_refused_whatever_happened_to_it(place, name, damage):
             promote(store, FIRST.version, current)
 
 
+@pytest.mark.parametrize("damage", ["bit", "longer", "removed"])
+def test_a_damaged_file_is_written_anew_when_the_same_model_is_stored_again(place, damage, caplog):
+    store = with_versions(place, FIRST)
+    current = promote(store, FIRST.version, None)
+    key = f"cltv/{FIRST.version}/buys.json"
+    if damage == "removed":
+        place.remove(key)
+    else:
+        place.write(key, {"bit": b'{"trees": [3]}', "longer": FILES["buys.json"] + b" "}[damage])
+    with pytest.raises(BundleDamagedError, match=r"buys\.json.*run again"):
+        store.read_champion("cltv")
+    assert store.write(dataclasses.replace(FIRST, session_id="s2"), FILES) is False
+    assert store.read_champion("cltv").files == FILES
+    assert store.champion("cltv") == current
+    said = [record.getMessage() for record in caplog.records if record.name.startswith("tdml_assets")]
+    assert [message.split(" was damaged")[0] for message in said] == [key]
+
+
+def test_a_pipe_and_a_folder_in_the_place_of_a_file_are_replaced(tmp_path):
+    store = ModelStore(url=str(tmp_path)).open()
+    store.write(FIRST, FILES)
+    for name, spoil in (("buys.json", os.mkfifo), ("amount.json", os.mkdir)):
+        path = tmp_path / "cltv" / FIRST.version / name
+        path.unlink()
+        spoil(path)
+    store.write(FIRST, FILES)
+    assert store.read("cltv", FIRST.version).files == FILES
+
+
+def test_another_model_does_not_repair_a_damaged_one(place):
+    store = with_versions(place, FIRST)
+    place.write(f"cltv/{FIRST.version}/buys.json", b"{}")
+    files = {**FILES, "amount.json": b"{}"}
+    with pytest.raises(VersionConflictError, match="a version never changes"):
+        store.write(dataclasses.replace(FIRST, files=describe_files(files)), files)
+    assert place.read(f"cltv/{FIRST.version}/buys.json") == b"{}"
+
+
+def test_what_a_damaged_champion_gives_the_next_training_is_the_version_before_it(place):
+    store = with_versions(place, FIRST, SECOND)
+    current = promote(store, FIRST.version, None)
+    place.write(f"cltv/{FIRST.version}/buys.json", b"{}")
+    assert store.champion_files("cltv") == {}
+    promote(store, SECOND.version, current)
+    store.write(FIRST, FILES)
+    assert store.champion_files("cltv") == FILES
+    place.write(f"cltv/{SECOND.version}/buys.json", b"{}")
+    assert store.champion_files("cltv") == FILES
+
+
 def test_files_swapped_with_each_other_are_refused(place):
     store = with_versions(place, FIRST)
     one, two = (f"cltv/{FIRST.version}/{name}" for name in ("amount.json", "buys.json"))
@@ -484,8 +534,8 @@ def test_a_store_that_ignores_conditions_is_refused_by_name(server, bucket, clie
 def test_a_cached_copy_is_verified_used_without_the_objects_and_replaced_when_damaged(server, bucket, client, tmp_path):
     store = s3_resource(server, bucket, cache_folder=str(tmp_path / "cache")).open()
     store.write(FIRST, FILES)
-    folder = store.fetch("cltv", FIRST.version)
-    assert folder == tmp_path / "cache" / "cltv" / FIRST.version
+    store.read("cltv", FIRST.version)
+    folder = tmp_path / "cache" / "cltv" / FIRST.version
     assert {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "manifest.json"} == FILES
     (folder / "buys.json").write_bytes(b"{}")
     assert store.read("cltv", FIRST.version).files == FILES
@@ -495,16 +545,6 @@ def test_a_cached_copy_is_verified_used_without_the_objects_and_replaced_when_da
     (folder / "buys.json").unlink()
     with pytest.raises(BundleDamagedError, match=r"lacks buys\.json"):
         store.read("cltv", FIRST.version)
-
-
-def test_a_folder_store_gives_its_own_folder_and_s3_without_a_cache_says_what_to_do(server, bucket, tmp_path):
-    local = ModelStore(url=(tmp_path / "m").as_uri()).open()
-    local.write(FIRST, FILES)
-    assert local.fetch("cltv", FIRST.version) == tmp_path / "m" / "cltv" / FIRST.version
-    remote = s3_resource(server, bucket).open()
-    remote.write(FIRST, FILES)
-    with pytest.raises(BlobStoreError, match="configure a cache folder"):
-        remote.fetch("cltv", FIRST.version)
 
 
 def test_both_stores_have_the_same_layout_and_bytes(server, bucket, client, tmp_path):

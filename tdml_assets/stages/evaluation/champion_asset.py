@@ -70,7 +70,7 @@ def act(
         raise LookupError(f"{workflow} has no champion, and {candidate} was not to be one: {decision['reason']}")
     if current is not None:
         stays = _why_it_stays(current, decision, store.held(workflow))
-        if stays is not None:
+        if stays is not None and not _was_stored_anew(store, current, candidate, recorded):
             return Outcome(current, current.champion.version == candidate, stays)
     try:
         moved = store.promote(
@@ -88,6 +88,14 @@ def act(
             raise
         return Outcome(winner, False, f"held: {error}")
     return Outcome(moved, True, decision["reason"])
+
+
+def _was_stored_anew(store: BundleStore, current: CurrentChampion, candidate: str, recorded: str | None) -> bool:
+    """Whether the champion was trained again after its manifest was lost: the pointer still has the hash of that one."""
+    champion = current.champion
+    if recorded is None or champion.version != candidate:
+        return False
+    return store.read(champion.workflow, candidate).manifest_sha256 != champion.manifest_sha256
 
 
 def _why_it_stays(current: CurrentChampion, decision: dict[str, Any], hold: Hold | None) -> str | None:

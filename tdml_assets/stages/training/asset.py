@@ -6,6 +6,7 @@ version is (``models/bundles.py``).
 """
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime
@@ -91,6 +92,7 @@ def _store(
     evaluation: Evaluation,
     fingerprint: str,
     carried: Mapping[str, Any],
+    log: logging.Logger,
 ) -> Manifest:
     """Write the version; returns what it is."""
     described = spec.model_dump(mode="json", exclude=NOT_THE_MODEL)
@@ -114,7 +116,7 @@ def _store(
         files=describe_files(files),
         **identity,
     )
-    store.write(manifest, files)
+    store.write(manifest, files, log)
     return manifest
 
 
@@ -183,7 +185,8 @@ def _build_candidate(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinit
             measured = read_measured(database, spec, candidate.final.recipe.chosen)
             evaluation = task_of(spec).evaluate(measured, spec)
         carried = task_of(spec).identity(candidate)
-        stored = _store(store, spec, session["session_id"], day, parameters, files, evaluation, fingerprint, carried)
+        trained = (day, parameters, files, evaluation, fingerprint, carried)
+        stored = _store(store, spec, session["session_id"], *trained, context.log)
         version = stored.version
         facts = parameter_rows(spec, candidate, splits, version)
         with warehouse.write() as database:

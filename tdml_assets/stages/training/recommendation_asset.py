@@ -4,6 +4,7 @@ Belongs here: reading baskets and keeping what was trained. Does not: choosing a
 (``recommendation/selection.py``), learners (``engines/recommender.py``).
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, date, datetime
@@ -122,6 +123,7 @@ def _store(
     files: Mapping[str, bytes],
     metrics: Metrics,
     fingerprint: str,
+    log: logging.Logger,
 ) -> Manifest:
     """Write the version; returns what it is."""
     described = spec.model_dump(mode="json", exclude=NOT_THE_MODEL)
@@ -144,7 +146,7 @@ def _store(
         files=describe_files(files),
         **identity,
     )
-    store.write(manifest, files)
+    store.write(manifest, files, log)
     return manifest
 
 
@@ -193,7 +195,8 @@ def _build_candidate(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinit
         with warehouse.write() as database:
             files |= _keep_holdout(database, spec, trained, observed, everything)
             metrics = read_metrics(database, spec)["test"]
-        stored = _store(models.open(), spec, session["session_id"], day, files, metrics, fingerprint)
+        made = (day, files, metrics, fingerprint)
+        stored = _store(models.open(), spec, session["session_id"], *made, context.log)
         version = stored.version
         facts = parameter_rows(spec, trained, everything, version)
         with warehouse.write() as database:

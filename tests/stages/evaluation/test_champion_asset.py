@@ -376,6 +376,58 @@ def test_a_champion_that_cannot_be_read_is_not_replaced_unseen(
     assert "the champion cannot score" in one.gate()[0]["reason"]
 
 
+@pytest.mark.parametrize("damaged", ["preparation.json", "evaluated_scope.json"])
+def test_a_damaged_champion_is_written_anew_by_the_training_on_equal_orders(
+    trained: Shop, copy_of: Callable[[Shop], Shop], damaged: str
+) -> None:
+    one = copy_of(trained)
+    folder = one.folder / "models" / "spend"
+    path, pointer = folder / one.champion() / damaged, (folder / "champion.json").read_bytes()
+    whole, before = path.read_bytes(), one.predictions()
+    path.write_bytes(whole[:-2] + b" x")
+    assert one.train(FIRST).success
+    assert path.read_bytes() == whole
+    assert (folder / "champion.json").read_bytes() == pointer
+    assert one.predictions() == before
+
+
+def test_a_champion_whose_manifest_is_damaged_scores_again_when_its_remedy_is_followed(
+    trained: Shop, copy_of: Callable[[Shop], Shop]
+) -> None:
+    one = copy_of(trained)
+    version, before = one.champion(), one.predictions()
+    folder = one.folder / "models" / "spend" / version
+    (folder / "manifest.json").write_text("{", encoding="utf-8")
+    result = one.train(FIRST)
+    assert not result.success
+    failure, *_ = result.get_step_failure_events()
+    cause = failure.step_failure_data.error.cause
+    assert f"remove {folder} and run again" in cause.message
+    shutil.rmtree(folder)
+    result = one.train(FIRST)
+    assert result.success
+    assert metadata(result, "champion_model")["previous"].value == "none"
+    assert metadata(result, "predictions")["model_version"].value == version
+    assert one.predictions() == before
+    assert one.train(FIRST).success
+
+
+def test_an_edited_table_under_the_same_name_is_refused_and_a_whole_run_mends_it(
+    trained: Shop, copy_of: Callable[[Shop], Shop]
+) -> None:
+    one = copy_of(trained)
+    before = one.champion()
+    with one.warehouse.write() as database:
+        database.execute(Statement("update spend.prepared set target = target + 1"))
+    result = one.train(FIRST, selection=["spend/candidate_model"])
+    (failure,) = result.get_step_failure_events()
+    assert (
+        "if a table of the workflow was edited, run without --select" in failure.step_failure_data.error.cause.message
+    )
+    assert one.train(FIRST).success
+    assert one.champion() == before
+
+
 def test_an_operators_hold_is_respected_and_its_words_are_shown(trained: Shop, copy_of: Callable[[Shop], Shop]) -> None:
     one = copy_of(trained)
     before = one.champion()
