@@ -1,1 +1,1 @@
-describe select * from read_parquet({{ read_path | bind }})
+describe select * from read_parquet({{ read_path | bind }}, hive_partitioning = false)

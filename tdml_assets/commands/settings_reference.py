@@ -21,6 +21,8 @@ EXAMPLES: dict[str, Any] = {
     "path": ["data/2025/*.csv", "data/2026/*.csv"],
     "format": "csv",
     "csv": {"delimiter": ";", "decimal": ",", "thousands": "."},
+    "recursive": True,
+    "hive_keys": ["order_date"],
     "max_file_gb": 5,
     "max_fetch_seconds": 600,
     "line_key": ["order_no", "line"],

@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from tdml_assets.declaration.base import Declaration
+from tdml_assets.declaration.files import FileSettings
 from tdml_assets.declaration.source_values import (
     ColumnName,
     Currency,
@@ -94,7 +95,7 @@ class OrderBounds(Declaration):
     amount: Bounds = Field(default=Bounds(), description="Total of the line.")
 
 
-class Source(Declaration):
+class Source(FileSettings):
     """What every source declares."""
 
     moment: ClassVar[str | None] = None

@@ -5,6 +5,7 @@
         select
             row_number() over () - cast({{ csv.header | bind }} as integer) as line_number,
             *
+{% include "raw/parts/folder_values.sql" %}
         from {% include "raw/parts/csv_rows.sql" %}
 
     )
@@ -12,14 +13,16 @@
 {% elif source_format == "parquet" %}
     select
         file_row_number + 1 as line_number
-{% for field in layout.fields %}
+{% for field in layout.fields if not field.is_of_folder %}
         , {{ field.name | identifier }} as {{ ("field_" ~ loop.index0) | identifier }}
 {% endfor %}
-    from read_parquet({{ layout.read_path | bind }}, file_row_number = true)
+{% include "raw/parts/folder_values.sql" %}
+    from read_parquet({{ layout.read_path | bind }}, file_row_number = true, hive_partitioning = false)
 {% else %}
     select
         row_number() over () as line_number,
         json as document
+{% include "raw/parts/folder_values.sql" %}
     from read_json_objects(
         {{ layout.read_path | bind }},
         format = 'newline_delimited',

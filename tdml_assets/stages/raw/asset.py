@@ -156,6 +156,8 @@ def _metadata(report: LoadReport) -> dict[str, Any]:
         metadata["files skipped as copies"] = dg.MetadataValue.json(list(report.duplicate_files))
     if report.new_columns:
         metadata["columns not seen before"] = dg.MetadataValue.json(list(report.new_columns))
+    if report.lacking_columns:
+        metadata["columns that files lack"] = dg.MetadataValue.json(list(report.lacking_columns[:_SHOWN_FILES]))
     return metadata
 
 

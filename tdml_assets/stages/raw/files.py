@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -20,7 +20,15 @@ from urllib.request import url2pathname
 from tdml_assets.declaration.addresses import is_printable, redacted, without_query
 from tdml_assets.declaration.sources import Source, Sources
 from tdml_assets.stages.raw.faults import source_faults
-from tdml_assets.stages.raw.rules import SourceError
+from tdml_assets.stages.raw.folders import (
+    FolderKeys,
+    content_sha256,
+    folder_keys,
+    natural_order,
+    refuse_table_files,
+    require_keys,
+)
+from tdml_assets.stages.raw.rules import SourceError, wanted_columns
 
 _CHUNK_BYTES = 1 << 20
 _PATTERN = set("*?[")
@@ -42,14 +50,16 @@ class SourceFile:
     ----------
     name : the file in lineage: a path relative to the settings file's folder, or an address without its query.
     path : where it can be read.
-    sha256 : hash of its bytes.
+    sha256 : hash of its bytes, and of ``folder_keys`` where there are any.
     size_bytes : its size.
+    folder_keys : values of the columns that its folders are named after (``order_date=2024-01-31``).
     """
 
     name: str
     path: Path
     sha256: str
     size_bytes: int
+    folder_keys: FolderKeys = ()
 
 
 @dataclass(frozen=True)
@@ -75,22 +85,23 @@ def collect_files(
     Returns
     -------
     FoundFiles
-        Files in the order of the declaration, those of one pattern or folder by name. Of files with equal content only
-        the first is kept: loading both would count every row twice.
+        Files in the order of the declaration, those of one pattern or folder by name, 2 before 10. Of files of one folder
+        with equal content only the first is kept: loading both would count every row twice. Equal files of different
+        folders are all kept: a folder may stand for a day or a shop that the rows do not name.
 
     Raises
     ------
     SourceError
         If a path names no file, or a file cannot be had.
     """
-    seen: dict[str, SourceFile] = {}
+    seen: dict[tuple[str, str], SourceFile] = {}
     duplicates, names = [], set()
     for name, path in _here(table, declaration, base_folder, cache_folder, s3_client):
         if name in names:
             continue
         names.add(name)
-        file = hashed(name, path)
-        if seen.setdefault(file.sha256, file) is not file:
+        file = with_folder_keys(hashed(name, path), declaration)
+        if seen.setdefault((name.rpartition("/")[0], file.sha256), file) is not file:
             duplicates.append(name)
     return FoundFiles(tuple(seen.values()), tuple(duplicates))
 
@@ -112,12 +123,30 @@ def _here(
             client = client or s3_client()
             from tdml_assets.stages.raw.transport import fetch_s3, list_s3
 
-            for bucket, key in list_s3(client, location, _ENDINGS[declaration.format]):
+            for bucket, key in list_s3(client, location, _ENDINGS[declaration.format], recursive=declaration.recursive):
                 yield f"s3://{bucket}/{key}", fetch_s3(client, bucket, key, cache_folder, max_bytes=max_bytes)
         else:
             text = url2pathname(unquote(urlsplit(location).path)) if scheme == "file" else location
-            for path in find_local(table, text, base_folder, _ENDINGS[declaration.format]):
+            for path in _local(table, declaration, text, base_folder):
                 yield _relative(path, base_folder), path
+
+
+def with_folder_keys(file: SourceFile, declaration: Source) -> SourceFile:
+    """The file with the values that the names of its folders give to wanted columns.
+
+    Raises
+    ------
+    SourceError
+        If it is in no folder of a declared key.
+    """
+    keys = folder_keys(file.name, {*wanted_columns(declaration), *declaration.hive_keys})
+    require_keys(file.name, keys, declaration.hive_keys)
+    return replace(file, sha256=content_sha256(file.sha256, keys), folder_keys=keys)
+
+
+def _local(table: str, declaration: Source, text: str, base_folder: Path) -> list[Path]:
+    endings = _ENDINGS[declaration.format]
+    return find_local(table, text, base_folder, endings, recursive=declaration.recursive)
 
 
 def hashed(name: str, path: Path) -> SourceFile:
@@ -146,7 +175,7 @@ def require_local(sources: Sources, base_folder: Path) -> None:
         declaration = getattr(sources, table)
         for location in declaration.path if declaration is not None else ():
             if "://" not in location:
-                find_local(table, location, base_folder, _ENDINGS[declaration.format])
+                _local(table, declaration, location, base_folder)
 
 
 def local_files(table: str, declaration: Source, base_folder: Path) -> list[tuple[str, Path]]:
@@ -162,37 +191,46 @@ def local_files(table: str, declaration: Source, base_folder: Path) -> list[tupl
         scheme = urlsplit(location).scheme if "://" in location else ""
         if scheme in {"", "file"}:
             text = url2pathname(unquote(urlsplit(location).path)) if scheme else location
-            for path in find_local(table, text, base_folder, _ENDINGS[declaration.format]):
+            for path in _local(table, declaration, text, base_folder):
                 found.setdefault(_relative(path, base_folder), path)
     return list(found.items())
 
 
-def find_local(table: str, text: str, base_folder: Path, endings: tuple[str, ...]) -> list[Path]:
+def find_local(
+    table: str, text: str, base_folder: Path, endings: tuple[str, ...], *, recursive: bool = False
+) -> list[Path]:
     """Files that a path, a folder or a pattern names, by name. ``**`` in a pattern means any depth.
+
+    Parameters
+    ----------
+    endings : of the names of files that count in a folder.
+    recursive : whether the folders of a folder are searched too.
 
     Raises
     ------
     SourceError
-        If there is none.
+        If there is none, or if they are files of a table that is more than its files.
     """
     where = f"sources.{table}.path: {redacted(text)!r}"
     try:
-        return _found(where, text, base_folder, endings)
+        found = _found(where, text, base_folder, endings, recursive)
+        refuse_table_files(table, found, base_folder)
+        return sorted(found, key=lambda path: natural_order(path.as_posix()))
     except (OSError, RuntimeError) as error:  # a name too long, a folder without permission, a home nobody has
         cause = getattr(error, "strerror", None) or "its ~ names no home"
     raise SourceError(f"{where} cannot be looked up ({cause}): correct the path or its permissions")
 
 
-def _found(where: str, text: str, base_folder: Path, endings: tuple[str, ...]) -> list[Path]:
+def _found(where: str, text: str, base_folder: Path, endings: tuple[str, ...], recursive: bool) -> list[Path]:
     path = Path(base_folder, Path(text).expanduser())
     # A file may have a bracket in its name: what exists is not a pattern.
     if path.is_file():
         return [path]
     if path.is_dir():
-        return _of_folder(where, text, path, endings)
+        return _of_folder(where, text, path, endings, recursive)
     if _PATTERN & set(text):
         # Unlike Path.glob, this takes patterns that are absolute or climb with "..".
-        matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True) if Path(match).is_file())  # noqa: PTH207
+        matches = [Path(match) for match in glob.glob(str(path), recursive=True) if Path(match).is_file()]  # noqa: PTH207
         if not matches:
             raise SourceError(f"{where} matches no file below {base_folder}: add files, or correct the pattern")
         return matches
@@ -201,24 +239,32 @@ def _found(where: str, text: str, base_folder: Path, endings: tuple[str, ...]) -
     )
 
 
-def _of_folder(where: str, text: str, folder: Path, endings: tuple[str, ...]) -> list[Path]:
-    items = sorted(item for item in folder.iterdir() if not item.name.startswith("."))
-    files = [item for item in items if item.is_file() and not _ABOUT.match(item.name)]
-    found = [item for item in files if item.name.lower().endswith(endings)]
+def _of_folder(where: str, text: str, folder: Path, endings: tuple[str, ...], recursive: bool) -> list[Path]:
+    files = [item for item in folder.iterdir() if item.is_file() and _is_data(item, folder)]
+    below = [item for item in sorted(folder.rglob("*")) if item.is_file() and _is_data(item, folder)]
+    found = [item for item in (below if recursive else files) if item.name.lower().endswith(endings)]
     if found:
         return found
-    below = next(
-        (item for item in sorted(folder.rglob("*")) if item.is_file() and item.name.lower().endswith(endings)), None
-    )
-    if below is not None:
-        ending = next(one for one in sorted(endings, key=len, reverse=True) if below.name.lower().endswith(one))
+    deeper = next((item for item in below if item.name.lower().endswith(endings)), None)
+    if deeper is not None:
+        ending = next(one for one in sorted(endings, key=len, reverse=True) if deeper.name.lower().endswith(one))
         pattern = f"{text.rstrip('/')}/**/*{ending}"
-        raise SourceError(f"{where} is a folder whose files are in folders of its own: write path: '{pattern}'")
+        raise SourceError(
+            f"{where} is a folder whose files are in folders of its own: write path: '{pattern}', or recursive: true to search "
+            "it at any depth"
+        )
     others = sorted({item.suffix or item.name for item in files})[:_SHOWN_ENDINGS]
     there = f"; it holds files that end in {' '.join(others)}" if others else "; it holds no file"
     raise SourceError(
         f"{where} is a folder without a file that ends in {' '.join(endings)}{there}. Correct path, or format"
     )
+
+
+def _is_data(path: Path, folder: Path) -> bool:
+    """Whether a file may be data: neither hidden, nor about the data, nor left behind by what wrote it."""
+    above = path.relative_to(folder).parts[:-1]
+    # Spark and Hive begin the names of folders that hold no rows with "_".
+    return not (path.name.startswith(".") or _ABOUT.match(path.name) or any(part[0] in "._" for part in above))
 
 
 def sha256_of(path: Path) -> str:

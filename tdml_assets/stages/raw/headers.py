@@ -10,7 +10,8 @@ import csv
 import io
 import json
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,39 @@ _UTF8 = {"utf-8", "utf8", "utf_8", "utf-8-sig", "ascii"}
 
 
 def read_layout(
+    database: Database, declaration: Source, file: SourceFile, *, position: int, scratch_folder: Path
+) -> FileLayout:
+    """Columns of one file and of its folders, and where the warehouse can read it. Arguments and errors as below."""
+    layout = _file_layout(database, declaration, file, position=position, scratch_folder=scratch_folder)
+    return replace(layout, fields=(*layout.fields, *_folder_fields(declaration, file, layout)))
+
+
+def _folder_fields(declaration: Source, file: SourceFile, layout: FileLayout) -> list[Field]:
+    """Columns that the names of the file's folders give it; a column of the file itself is never replaced."""
+    own = {name.lower(): name for name in layout.names}
+    fields = []
+    for name, value in file.folder_keys:
+        if name.lower() in own:
+            if name in declaration.hive_keys:
+                raise SourceError(
+                    f"{file.name} has a column {own[name.lower()]!r} of its own, and hive_keys names the folder {name}=...: take "
+                    f"{name} out of hive_keys to read the column, or rename one of them"
+                )
+            continue
+        # Whatever wrote the folders wrote days in this one way.
+        kind = '"NULL"' if value is None else "DATE" if _is_day(value) else "VARCHAR"
+        fields.append(Field(name, kind, is_of_folder=True, value=value))
+    return fields
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def _file_layout(
     database: Database, declaration: Source, file: SourceFile, *, position: int, scratch_folder: Path
 ) -> FileLayout:
     """Columns of one file, and where the warehouse can read it.

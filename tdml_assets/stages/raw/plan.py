@@ -33,12 +33,14 @@ class Value:
     field : ``field_<n>`` of the row, or the JSON pointer to it; ``None`` if the source has no such column.
     family : of the field's type; ``json`` where it lies in a JSON document.
     plain : whether it is wanted as plain text rather than as it is.
+    is_mapped : whether the declaration names a column for it, which this file may lack.
     """
 
     column: str
     field: str | None
     family: str
     plain: bool
+    is_mapped: bool = True
 
 
 def texts_of(table: str, declaration: Source, layout: FileLayout) -> dict[str, str | None]:
@@ -143,11 +145,13 @@ def plan_money(declaration: OrdersSource) -> Money:
 def find_value(column: str, source_column: str | None, layout: FileLayout, file_format: str, *, plain: bool) -> Value:
     """Where a statement over ``layout`` finds ``source_column``."""
     if source_column is None:
-        return Value(column, None, "none", plain)
-    if file_format == "json":
+        return Value(column, None, "none", plain, is_mapped=False)
+    index = layout.names.index(source_column) if source_column in layout.names else None
+    if file_format == "json" and (index is None or not layout.fields[index].is_of_folder):
         pointer = "/" + source_column.replace("~", "~0").replace("/", "~1")
         return Value(column, pointer, "json", plain)
-    index = layout.names.index(source_column)
+    if index is None or layout.fields[index].family == "none":
+        return Value(column, None, "none", plain)
     return Value(column, f"field_{index}", layout.fields[index].family, plain)
 
 
@@ -167,7 +171,7 @@ def plan_stage(
     Parameters
     ----------
     layout : the file.
-    first : the first file of the source; it decides the columns of ``raw.customers``.
+    first : the first file of the source, with the columns of all; it decides those of ``raw.customers``.
     now : naive UTC.
     """
 
@@ -190,7 +194,7 @@ def plan_stage(
         values += [value("coupon_given", mapped.get("coupon_used")), value("currency_given", mapped.get("currency"))]
         values.append(value("status_given", mapped.get("order_status")))
         context["money"] = plan_money(declaration)
-    content_columns = [item.column for item in values if item.field is not None]
+    content_columns = [item.column for item in values if item.is_mapped]
     keys = [value(f"key_{place}", mapped.get(name, name)) for place, name in enumerate(declaration.line_key)]
     if declaration.updated_at is not None:
         updated = value("updated_given", mapped.get(declaration.updated_at, declaration.updated_at), plain=False)
@@ -202,7 +206,7 @@ def plan_stage(
         "csv": declaration.csv,
         # An empty field has no value either way.
         "null_values": list(declaration.csv.null_values) or [""],
-        "csv_columns": {f"field_{place}": "VARCHAR" for place in range(len(layout.fields))},
+        "csv_columns": {f"field_{n}": "VARCHAR" for n, item in enumerate(layout.fields) if not item.is_of_folder},
         "layout": layout,
         "blanks": _BLANKS,
         "values": [*values, *keys],

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from tdml_assets.declaration.addresses import redacted_text
@@ -21,14 +21,14 @@ from tdml_assets.stages.raw.contracts import TABLES, customers_contract
 from tdml_assets.stages.raw.names import missing_column_remedy
 
 # Raised when rules for reading or judging rows change, so that unchanged files are loaded again.
-RULES_VERSION = 2
+RULES_VERSION = 3
 MAX_COLUMNS = 2_000
 #: Besides those of the raw table, the columns that rows have while they are judged (``sql/raw/create_staged``).
 STAGED_COLUMNS = tuple(
     f"staged_{name}" for name in ("file_position", "reason", "content", "line_key", "updated_at", "content_hash")
 )
 
-Family = Literal["text", "integer", "number", "flag", "timestamp", "timestamptz", "date", "other"]
+Family = Literal["text", "integer", "number", "flag", "timestamp", "timestamptz", "date", "none", "other"]
 NUMBERS = ("quantity", "unit_price", "amount")
 _FAMILIES: dict[str, Family] = {
     **dict.fromkeys(("VARCHAR", "UUID", "JSON", "ENUM"), "text"),
@@ -39,6 +39,8 @@ _FAMILIES: dict[str, Family] = {
     "TIMESTAMP WITH TIME ZONE": "timestamptz",
     "BOOLEAN": "flag",
     "DATE": "date",
+    # Of a Parquet column that holds no value at all; pandas writes an empty column so.
+    '"NULL"': "none",
 }
 _KINDS = {
     "text": ("text", "integer", "number", "flag", "date", "timestamp", "timestamptz"),
@@ -57,10 +59,18 @@ class SourceError(ValueError):
 
 @dataclass(frozen=True)
 class Field:
-    """One column of a file."""
+    """One column of a file.
+
+    Parameters
+    ----------
+    is_of_folder : whether the name of the file's folder holds its value, and not the file.
+    value : that value; ``None`` is no value.
+    """
 
     name: str
     type: str = "VARCHAR"
+    is_of_folder: bool = False
+    value: str | None = None
 
     @property
     def family(self) -> Family:
@@ -127,7 +137,7 @@ def wanted_columns(declaration: Source) -> set[str]:
 
 
 def check_headers(table: str, declaration: Source, layouts: Sequence[FileLayout]) -> None:
-    """Refuse files that lack a mapped column, or whose columns cannot be what they are mapped to.
+    """Refuse files that lack a column they must have, or whose columns cannot be what they are mapped to.
 
     Raises
     ------
@@ -135,34 +145,72 @@ def check_headers(table: str, declaration: Source, layouts: Sequence[FileLayout]
         Naming the file, the column, the columns found and the remedy.
     """
     wanted = {**declaration.mapped, **{name: name for name in _extra_columns(declaration)}}
-    kept = layouts[0].names if isinstance(declaration, CustomersSource) else ()
-    wanted = {**{name: name for name in kept}, **wanted}
-    first = {item.name: (layouts[0].name, item) for item in layouts[0].fields}
+    if isinstance(declaration, CustomersSource):
+        wanted = {**{name: name for name in combined(layouts).names}, **wanted}
+    typed = [(layout.name, item) for layout in reversed(layouts) for item in layout.fields if item.family != "none"]
+    first = {item.name: (name, item) for name, item in typed}
+    anywhere = {name for layout in layouts for name in layout.names}
     for layout in layouts:
-        if len(layout.fields) > MAX_COLUMNS:
-            raise SourceError(
-                f"{layout.name} has {len(layout.fields):,} columns, more than {MAX_COLUMNS:,}: "
-                "it is probably a pivoted table; give one row per event"
-            )
-        _check_names_differ(layout)
+        _check_columns(layout)
         fields = {item.name: item for item in layout.fields}
         for column, source_column in wanted.items():
             where = f"sources.{table}: {layout.name}"
             if source_column not in fields:
+                if source_column in anywhere and may_lack(declaration, column, layout.names):
+                    continue
                 raise SourceError(
                     f"{where} has no column {source_column!r}, wanted as {column}; found {_listed(layout.names)}. "
                     f"{missing_column_remedy(table, declaration, column, source_column, layout.names)}"
                 )
             _check_type(where, declaration, column, fields[source_column])
             found, before = fields[source_column], first.get(source_column)
-            if before is not None and _widened(before[1].family) != _widened(found.family):
+            if before is not None and _widened(before[1].family) != _widened(found.family) != "none":
                 raise SourceError(
                     f"{where}: column {source_column!r} is {found.type}, but {before[1].type} in {before[0]}: "
                     "write every file with the same type"
                 )
 
 
-def _check_names_differ(layout: FileLayout) -> None:
+def may_lack(declaration: Source, column: str, names: Collection[str]) -> bool:
+    """Whether a file may lack a column that other files of its source have: the contract must not need it.
+
+    Parameters
+    ----------
+    column : of the contract, or the source's own where ``line_key`` or ``updated_at`` names it.
+    names : columns of the file.
+    """
+    mapped = declaration.mapped
+    identifying = {*declaration.line_key, declaration.updated_at, *_extra_columns(declaration)}
+    if {column, mapped.get(column, column)} & identifying:
+        return False
+    if isinstance(declaration, CustomersSource):
+        return column != "customer_id"
+    if column in NUMBERS and isinstance(declaration, OrdersSource):
+        # One of the two ways to an amount must be left.
+        others = {"amount"} if column != "amount" else {"quantity", "unit_price"}
+        return all(mapped.get(other) in names for other in others)
+    fields = type(declaration.columns).model_fields  # type: ignore[attr-defined]
+    return column != "currency" and not fields[column].is_required()
+
+
+def lacking_columns(declaration: Source, names: Collection[str]) -> list[str]:
+    """Mapped columns that a file with these columns lacks, as the source calls them."""
+    return [source_column for source_column in declaration.mapped.values() if source_column not in names]
+
+
+def combined(layouts: Sequence[FileLayout]) -> FileLayout:
+    """The first file with the columns of all: what ``raw.customers`` is made of."""
+    fields = {item.name: item for layout in reversed(layouts) for item in layout.fields}
+    ordered = dict.fromkeys(name for layout in layouts for name in layout.names)
+    return replace(layouts[0], fields=tuple(fields[name] for name in ordered))
+
+
+def _check_columns(layout: FileLayout) -> None:
+    if len(layout.fields) > MAX_COLUMNS:
+        raise SourceError(
+            f"{layout.name} has {len(layout.fields):,} columns, more than {MAX_COLUMNS:,}: "
+            "it is probably a pivoted table; give one row per event"
+        )
     seen: dict[str, str] = {}
     for name in layout.names:
         # A Parquet reader renames columns that differ only by case.
@@ -175,7 +223,7 @@ def _check_names_differ(layout: FileLayout) -> None:
 
 def _check_type(where: str, declaration: Source, column: str, found: Field) -> None:
     kind = _kind_of(declaration, column)
-    if found.family not in _KINDS[kind]:
+    if found.family != "none" and found.family not in _KINDS[kind]:
         raise SourceError(
             f"{where}: column {found.name!r} is {found.type}, which cannot be {column} ({kind}): map another column, "
             f"or write it as {' or '.join(_KINDS[kind][:2])}"
@@ -222,7 +270,7 @@ def table_contract(table: str, declaration: Source, layouts: Sequence[FileLayout
     """
     if not isinstance(declaration, CustomersSource):
         return TABLES[table]
-    contract = customers_contract(list(customer_columns(declaration, layouts[0])))
+    contract = customers_contract(list(customer_columns(declaration, combined(layouts))))
     names = [*(name.lower() for name in contract.column_names), *STAGED_COLUMNS]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

@@ -26,7 +26,9 @@ from tdml_assets.stages.raw.rules import (
     FileLayout,
     SourceError,
     check_headers,
+    combined,
     declaration_sha256,
+    lacking_columns,
     raw_fingerprint,
     table_contract,
 )
@@ -65,6 +67,7 @@ class LoadReport:
     is_declared : whether the source is in the settings.
     duplicate_files : files skipped because another one has the same content.
     new_columns : columns that were in no file of the load before; recorded and ignored.
+    lacking_columns : optional columns that files lack, as ``file: column``; they have no value there.
     """
 
     contract: TableContract
@@ -77,6 +80,7 @@ class LoadReport:
     is_declared: bool
     duplicate_files: tuple[str, ...]
     new_columns: tuple[str, ...]
+    lacking_columns: tuple[str, ...] = ()
 
     @property
     def rows_read(self) -> int:
@@ -177,7 +181,8 @@ def _write_rows(
     contract = table_contract(table, declaration, layouts)
     database.execute(render("raw/create_staged", contract=contract))
     database.execute(render("raw/create_dropped"))
-    stages = [plan_stage(table, declaration, layout, layouts[0], now=now) for layout in layouts]
+    whole = combined(layouts)
+    stages = [plan_stage(table, declaration, layout, whole, now=now) for layout in layouts]
     for layout, stage in zip(layouts, stages, strict=True):
         with source_faults(layout.name):
             database.execute(render("raw/stage", **stage, latest_allowed=now + timedelta(days=1)))
@@ -257,6 +262,7 @@ def _report(
         is_declared=declaration is not None,
         duplicate_files=found.duplicates,
         new_columns=_new_columns(loads, earlier),
+        lacking_columns=() if declaration is None else _lacking_columns(declaration, loads),
     )
 
 
@@ -272,6 +278,12 @@ def _new_columns(loads: Sequence[dict[str, Any]], earlier: Sequence[dict[str, An
     known = {name for load in earlier for name in json.loads(load["header"])}
     found = dict.fromkeys(name for load in loads for name in json.loads(load["header"]))
     return tuple(name for name in found if name not in known) if earlier else ()
+
+
+def _lacking_columns(declaration: Source, loads: Sequence[dict[str, Any]]) -> tuple[str, ...]:
+    return tuple(
+        f"{load['file']}: {name}" for load in loads for name in lacking_columns(declaration, json.loads(load["header"]))
+    )
 
 
 def last_order_day(database: Database) -> date | None:

@@ -28,6 +28,7 @@ from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from tdml_assets.declaration.addresses import as_request, without_query
+from tdml_assets.stages.raw.folders import natural_order, refuse_table_keys
 from tdml_assets.stages.raw.http import DeadlineError, open_address
 from tdml_assets.stages.raw.rules import SourceError
 
@@ -56,8 +57,12 @@ class _BrokenTransferError(RuntimeError):
     """The transfer failed in a way that another attempt may mend."""
 
 
-def list_s3(client: Any, location: str, endings: tuple[str, ...]) -> list[tuple[str, str]]:
+def list_s3(client: Any, location: str, endings: tuple[str, ...], *, recursive: bool = False) -> list[tuple[str, str]]:
     """Bucket and key of every object that ``s3://bucket/key``, a pattern or a prefix ending in ``/`` names, by key.
+
+    Parameters
+    ----------
+    recursive : whether a prefix is searched at any depth.
 
     Raises
     ------
@@ -78,14 +83,16 @@ def list_s3(client: Any, location: str, endings: tuple[str, ...]) -> list[tuple[
 
     keys = _retried(location, attempt)
     if is_folder:
-        chosen = [key for key in keys if "/" not in key[len(prefix) :] and key.lower().endswith(endings)]
+        here = [key for key in keys if recursive or "/" not in key[len(prefix) :]]
+        chosen = [key for key in here if key.lower().endswith(endings)]
     else:
         chosen = [key for key in keys if fnmatch.fnmatchcase(key, wanted)]
     if not chosen:
         raise SourceError(
             f"{location} names no object ({len(keys):,} begin with {prefix!r}): correct the path, or upload the files"
         )
-    return [(bucket, key) for key in sorted(chosen)]
+    refuse_table_keys(f"s3://{bucket}", chosen, keys)
+    return [(bucket, key) for key in sorted(chosen, key=natural_order)]
 
 
 def fetch_s3(client: Any, bucket: str, key: str, cache_folder: Path, *, max_bytes: int) -> Path:

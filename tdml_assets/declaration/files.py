@@ -1,0 +1,25 @@
+"""What a source's declaration may say about its files and folders.
+
+Belongs here: which files below a folder belong to the source, and how a file is laid out. Does not: what its columns mean
+(``sources.py``), reading files (``stages/raw/``).
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from tdml_assets.declaration.base import Declaration
+from tdml_assets.declaration.source_values import ColumnName
+
+
+class FileSettings(Declaration):
+    """Where the rows of a source's files begin, and what their folders say."""
+
+    recursive: bool = Field(
+        default=False, description="Whether folders named by path are searched below, at any depth."
+    )
+    hive_keys: tuple[ColumnName, ...] = Field(
+        default=(),
+        description="Keys of folders such as order_date=2024-01-31 that every file must have. A key that is mapped is read without "
+        "being listed here, unless the file has a column of that name.",
+    )
