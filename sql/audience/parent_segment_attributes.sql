@@ -28,6 +28,11 @@ with
             else 100 * (row_number() over (partition by {{ column }} is null order by {{ column }}, customer_id) - 1)
                 // (count({{ column }}) over () - 1)
         end as {{ attribute.name | identifier }}
+{% elif attribute.never_bought %}
+        , coalesce(
+            min_by({{ column }}, rank) filter (where rank >= {{ attribute.rank | bind }} and slot = {{ never_bought | bind }}),
+            min_by({{ column }}, rank) filter (where slot = {{ never_bought | bind }})
+        ) as {{ attribute.name | identifier }}
 {% elif workflow.ranked %}
         , max({{ column }}){% if attribute.rank is not none %} filter (where rank = {{ attribute.rank | bind }}){% endif %}
  as {{ attribute.name | identifier }}

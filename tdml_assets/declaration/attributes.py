@@ -37,6 +37,11 @@ class AttributeSpec(BaseModel):
     rank: int | None = Field(
         default=None, ge=1, description="For recommendations: which rank is published, 1 = first choice."
     )
+    never_bought: bool = Field(
+        default=False,
+        description="For recommendations: only a product that the customer never bought, the first from rank on; where the list "
+        "ends before, the first of the ranks above.",
+    )
     grouping: str | None = Field(
         default=None, description="Folder it is shown under; the workflow's name if not given."
     )
@@ -61,6 +66,8 @@ class AttributeSpec(BaseModel):
             raise ValueError(
                 f"attribute {self.name}: a {self.kind} of one recommendation rank has no meaning: leave rank out"
             )
+        if self.never_bought and self.rank is None:
+            raise ValueError(f"attribute {self.name}: never_bought chooses among ranks: add rank, such as 1")
         if self.needs is not None and self.needs not in OrderColumns.model_fields:
             known = ", ".join(OrderColumns.model_fields)
             raise ValueError(f"attribute {self.name}: needs is {self.needs!r}, no column of sources.orders: {known}")

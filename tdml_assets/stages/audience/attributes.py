@@ -171,7 +171,11 @@ def check_sources(workflows: Sequence[WorkflowAttributes], columns: Mapping[str,
                 f"workflow {wf.workflow} has no table {wf.workflow}.predictions: score it first"
             )
         for spec in wf.attributes:
-            needed = [spec.column] + (["rank"] if spec.rank is not None else [])
+            needed = [
+                spec.column,
+                *(["rank"] if spec.rank is not None else []),
+                *(["slot"] if spec.never_bought else []),
+            ]
             for name in needed:
                 if name not in present:
                     raise AttributeDeclarationError(
@@ -190,6 +194,7 @@ def judge_sanity(
     ages_days: Mapping[str, int] | None = None,
     eligible: Mapping[str, int] | None = None,
     by_rules: Collection[str] = (),
+    without_product: Mapping[str, int] | None = None,
 ) -> tuple[bool, dict[str, Any]]:
     """Whether attributes may be published, and the evidence.
 
@@ -201,6 +206,7 @@ def judge_sanity(
     ages_days : per workflow, how much older than the publication its scores are, in days.
     eligible : customers that a workflow scores, where it does not score every known one: the others have no value rightly.
     by_rules : workflows that a fallback scored: it may leave attributes empty or alike for everybody.
+    without_product : per attribute of a recommendation, customers for whom there is no product: they have no value rightly.
 
     Returns
     -------
@@ -228,7 +234,7 @@ def judge_sanity(
             )
     declared = [(wf.workflow, spec) for wf in workflows for spec in wf.attributes]
     for index, (workflow, spec) in enumerate(declared):
-        outside = max(0, rows - (eligible or {}).get(workflow, rows))
+        outside = max(0, rows - (eligible or {}).get(workflow, rows)) + (without_product or {}).get(spec.name, 0)
         found = _attribute_problems(profile, index, workflow, spec, limits, outside, lenient=workflow in by_rules)
         if found:
             of_workflows.setdefault(workflow, []).extend(found)
@@ -246,6 +252,21 @@ def judge_sanity(
         "of_workflows": of_workflows,
     }
     return not problems, evidence
+
+
+def without_product(spec: AttributeSpec, *, ranks: int, customers: int, bought_all: int) -> int:
+    """Customers for whom there is no product to publish.
+
+    Parameters
+    ----------
+    ranks : how far the lists reach, which hold every product where there are fewer than they have room for.
+    customers, bought_all : who has a list, and who of them has bought every product.
+    """
+    if spec.rank is None:
+        return 0
+    if spec.never_bought:
+        return bought_all
+    return customers if spec.rank > ranks else 0
 
 
 def _attribute_problems(
@@ -280,6 +301,8 @@ def _attribute_problems(
 
 def _described(workflow: WorkflowAttributes, spec: AttributeSpec) -> str:
     absent = f"no recommendation of rank {spec.rank}" if spec.rank is not None else f"not scored by {workflow.workflow}"
+    if spec.never_bought:
+        absent = "bought every product already"
     if workflow.eligible:
         absent += f", which scores customers who {workflow.eligible}"
     return f"{spec.description.rstrip().rstrip('.')}. NULL: {absent}."

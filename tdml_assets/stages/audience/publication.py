@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.outcome import Outcome
 from tdml_assets.platform.statements import render
+from tdml_assets.recommendation.tables import DISCOVER
 from tdml_assets.stages.audience.attributes import (
     CATALOG,
     AttributeDeclarationError,
@@ -24,6 +25,7 @@ from tdml_assets.stages.audience.attributes import (
     check_sources,
     judge_sanity,
     parent_segment_contract,
+    without_product,
 )
 
 if TYPE_CHECKING:
@@ -238,7 +240,21 @@ def _judge(
         eligible=eligible,
         ages_days={score.workflow: (as_of - score.as_of).days for score in scores},
         by_rules=by_rules,
+        without_product=_without_product(database, workflows, context),
     )
+
+
+def _without_product(
+    database: Database, workflows: Sequence[WorkflowAttributes], context: Mapping[str, Any]
+) -> dict[str, int]:
+    """Per attribute of a recommendation, customers for whom there is no product to publish."""
+    found: dict[str, int] = {}
+    for wf, scored in zip(workflows, context["workflows"], strict=True):
+        if scored["ranked"] and "slot" in database.columns(scored["table"]):
+            where = {name: scored[name] for name in ("table", "session_id")}
+            lists = database.row(render("audience/lists", never_bought=DISCOVER, **where))
+            found |= {spec.name: without_product(spec, **lists) for spec in wf.attributes}
+    return found
 
 
 def _context(
@@ -262,7 +278,7 @@ def _context(
         for wf in workflows
         if wf.workflow not in sessions
     ]
-    return {"workflows": fresh, "others": others, "carried_table": _CARRIED, "as_of": as_of}
+    return {"workflows": fresh, "others": others, "carried_table": _CARRIED, "as_of": as_of, "never_bought": DISCOVER}
 
 
 def _predictions(workflow: str) -> tuple[str, str]:

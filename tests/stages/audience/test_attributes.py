@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from pydantic import ValidationError
 
 from tdml_assets.declaration.attributes import AttributeSpec
 from tdml_assets.platform.contracts import Column, TableContract
@@ -387,3 +388,67 @@ def test_who_is_not_eligible_counts_against_no_limit_of_missing_values(warehouse
         assert why.startswith("churn_probability (churn) has no value for 50.0% of")
     (described,) = [one["description"] for one in catalog_rows([churn])]
     assert described.endswith("NULL: not scored by churn, which scores customers who ordered in the last 730 days.")
+
+
+NEW = WorkflowAttributes(
+    workflow="next_best_product",
+    attributes=(
+        *(
+            AttributeSpec(name=f"next_{rank}", column="product_id", rank=rank, type="string", description="x")
+            for rank in (1, 2)
+        ),
+        AttributeSpec(
+            name="next_new", column="product_id", rank=11, never_bought=True, type="string", description="New product."
+        ),
+    ),
+)
+
+
+def recommend(database: Database, bought: dict[str, int], products: int, ranks: int | None = None) -> None:
+    """Lists of ``products``, as many of them bought as ``bought`` says per customer."""
+    rows = [
+        {
+            "customer_id": customer,
+            "rank": rank,
+            "product_id": f"p{rank}" if ranks is None else f"p{(number + rank) % products}",
+            "slot": "repeat" if rank <= count else "discover",
+        }
+        for number, (customer, count) in enumerate(bought.items())
+        for rank in range(1, (ranks or products) + 1)
+    ]
+    predict(database, NEW.workflow, rows, {"rank": "INTEGER", "product_id": "VARCHAR", "slot": "VARCHAR"})
+
+
+@pytest.mark.parametrize(
+    ("products", "bought", "new", "second"),
+    [
+        (3, {"a": 3, "b": 3}, {"a": None, "b": None}, "p2"),
+        (3, {"a": 3, "b": 1, "c": 3}, {"a": None, "b": "p2", "c": None}, "p2"),
+        (1, {"a": 1, "b": 1}, {"a": None, "b": None}, None),
+        (12, {"a": 12, "b": 10, "c": 1}, {"a": None, "b": "p11", "c": "p11"}, "p2"),
+    ],
+)
+def test_a_shop_of_few_products_publishes_what_there_is_to_recommend(
+    warehouse: Warehouse, products: int, bought: dict[str, int], new: dict[str, str | None], second: str | None
+) -> None:
+    with warehouse.write() as database:
+        recommend(database, bought, products)
+        done = publish(database, [NEW], session_id="s1", as_of=AS_OF)
+    assert done.withheld == {}
+    rows = published(warehouse, parent_segment_contract([NEW]))
+    assert {customer: row["next_new"] for customer, row in rows.items()} == new
+    assert {row["next_1"] for row in rows.values()} == {"p1"}
+    assert {row["next_2"] for row in rows.values()} == {second}
+
+
+def test_lists_without_a_new_product_are_refused_where_there_are_products_left(warehouse: Warehouse) -> None:
+    with warehouse.write() as database:
+        recommend(database, {"a": 4, "b": 4}, products=30, ranks=4)
+        with pytest.raises(PublicationRefusedError, match="next_new .* has no value for any customer"):
+            publish(database, [NEW], session_id="s1", as_of=AS_OF)
+
+
+def test_a_product_never_bought_needs_a_rank_and_its_catalogue_says_when_there_is_none() -> None:
+    with pytest.raises(ValidationError, match="never_bought chooses among ranks: add rank"):
+        AttributeSpec(name="next_new", column="product_id", never_bought=True, type="string", description="x")
+    assert catalog_rows([NEW])[2]["description"] == "New product. NULL: bought every product already."

@@ -48,9 +48,10 @@ def test_every_publishing_statement_is_one_statement_for_any_number_of_workflows
         "population": context,
         "profile": {**context, "attributes": [SPEND]},
         "sessions": {"table": ["w", "predictions"], "session_id": "s", "as_of": "2011-12-09"},
+        "lists": {"table": ["w", "predictions"], "session_id": "s", "never_bought": "discover"},
         "carry": {"table": ["audience", "x"], "workflows": context["workflows"]},
     }
-    for path in sorted((sql_directory() / "publish").glob("*.sql")):
+    for path in sorted((sql_directory() / "audience").glob("*.sql")):
         text = render(f"audience/{path.stem}", **contexts.get(path.stem, {"table": ["audience", "x"]})).text
         assert len(sqlglot.parse(text, dialect="duckdb")) == 1, path.stem
 
