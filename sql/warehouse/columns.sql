@@ -1,4 +1,5 @@
-select column_name, data_type
-from information_schema.columns
-where table_schema = {{ schema | bind }} and table_name = {{ table | bind }}
-order by ordinal_position
+-- Columns of every table and view of the warehouse, in their order.
+select schema_name, table_name, column_name, data_type
+from duckdb_columns()
+where database_name = current_database() and not internal
+order by schema_name, table_name, column_index

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ from tdml_assets.platform.warehouse_errors import (
     is_damaged_log,
     set_log_aside,
 )
+from tdml_assets.platform.warehouse_file import FileInUseError, attached, connected
 
 __all__ = ["Database", "Warehouse", "WarehouseBusyError", "forget_runs"]
 
@@ -53,9 +54,16 @@ class Database:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
+        # Columns by table, as this block last looked: stages ask often, and DuckDB looks through all tables for each answer.
+        self._known: dict[tuple[str, str], dict[str, str]] | None = None
 
     def execute(self, statement: Statement) -> None:
         """Run a statement whose result nobody reads."""
+        self._known = None
+        self._run(statement)
+
+    def _run(self, statement: Statement) -> None:
+        """Run a statement that changes no table's columns."""
         self._connection.execute(statement.text, dict(statement.parameters)).fetchall()
 
     def rows(self, statement: Statement) -> list[dict[str, Any]]:
@@ -81,22 +89,24 @@ class Database:
         Streamed on a cursor of its own, so that other statements may run in between and the whole result is never in
         memory. (As a relation: an executed statement would be materialised first.)
         """
-        cursor = self._connection.cursor()
-        try:
+        name = self.row(render("warehouse/current"))["name"]
+        with connected(self._connection, name) as cursor:
             yield from cursor.sql(statement.text, params=dict(statement.parameters)).to_arrow_reader(rows)
-        finally:
-            cursor.close()
 
     def has_table(self, path: Sequence[str]) -> bool:
         """Whether the table ``(schema, name)`` exists."""
-        schema, name = path
-        return bool(self.row(render("warehouse/has_table", schema=schema, table=name))["found"])
+        return bool(self.columns(path))
 
     def columns(self, path: Sequence[str]) -> dict[str, str]:
         """Type per column of the table ``(schema, name)``, in its order; empty if there is no such table."""
+        if self._known is None:
+            self._known = {}
+            for row in self.rows(render("warehouse/columns")):
+                self._known.setdefault((row["schema_name"], row["table_name"]), {})[row["column_name"]] = row[
+                    "data_type"
+                ]
         schema, name = path
-        found = self.rows(render("warehouse/columns", schema=schema, table=name))
-        return {row["column_name"]: row["data_type"] for row in found}
+        return dict(self._known.get((schema, name), {}))
 
     def count(self, path: Sequence[str]) -> int:
         """Rows in the table ``(schema, name)``."""
@@ -121,10 +131,11 @@ class Database:
 
     def ensure(self, contract: TableContract) -> None:
         """Create the contract's schema and table where they are missing, and columns that an older version had not."""
-        self.execute(render("warehouse/create_schema", schema=contract.schema))
-        self.execute(render("warehouse/create_table", contract=contract, replace=False))
-        # Not columns(), which looks through those of all tables.
-        known = {row["column_name"] for row in self.rows(render("warehouse/describe", table=contract.path))}
+        known = self.columns(contract.path)
+        if not known:
+            self.execute(render("warehouse/create_schema", schema=contract.schema))
+            self.execute(render("warehouse/create_table", contract=contract, replace=False))
+            return
         for column in contract.columns:
             if column.name not in known:
                 self.execute(render("warehouse/add_column", table=contract.path, name=column.name, type=column.type))
@@ -150,7 +161,7 @@ class Database:
                 f"{contract.schema}.{contract.name} is sliced by {contract.slice_key}, not by {tuple(key)}"
             )
         self.ensure(contract)
-        self.execute(render("warehouse/delete_slice", table=contract.path, key=dict(key)))
+        self._run(render("warehouse/delete_slice", table=contract.path, key=dict(key)))
         return self.insert(contract, rows)
 
     def insert(self, contract: TableContract, rows: Statement | pa.Table | Sequence[Mapping[str, Any]]) -> int:
@@ -226,13 +237,13 @@ class Warehouse(DuckDBResource):
     @contextmanager
     def read(self) -> Iterator[Database]:
         """Open the warehouse for reading. Other readers may be open; a writer may not."""
-        with explaining(Path(self.database)), closing(self._open(read_only=True)) as connection:
+        with explaining(Path(self.database)), self._open(read_only=True) as connection:
             yield Database(connection)
 
     @contextmanager
     def write(self) -> Iterator[Database]:
         """Open the warehouse for one transaction: committed at the end of the block, rolled back on any error."""
-        with explaining(Path(self.database)), closing(self._open(read_only=False)) as connection:
+        with explaining(Path(self.database)), self._open(read_only=False) as connection:
             connection.begin()
             try:
                 yield Database(connection)
@@ -246,14 +257,19 @@ class Warehouse(DuckDBResource):
     @contextmanager
     def get_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A plain read-write connection, for code written for dagster-duckdb's resource; closed whatever happens."""
-        with explaining(Path(self.database)), closing(self._open(read_only=False)) as connection:
+        with explaining(Path(self.database)), self._open(read_only=False) as connection:
             yield connection
 
-    def _open(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    @contextmanager
+    def _open(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         path = Path(self.database)
         if read_only and not path.exists():
             raise FileNotFoundError(f"there is no warehouse at {path} yet: tdml-assets run makes it (make run)")
         path.parent.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as opened:
+            yield self._attach(opened, path, read_only=read_only)
+
+    def _attach(self, opened: ExitStack, path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         # Extensions are never fetched: the ones used are part of the wheel, and a run must not depend on a network.
         config: dict[str, Any] = {
             "memory_limit": f"{self.memory_limit_gb}GB",
@@ -268,21 +284,18 @@ class Warehouse(DuckDBResource):
         pause = 0.05
         while True:
             try:
-                connection = duckdb.connect(str(path), read_only=read_only, config=config)
-            except duckdb.Error as error:
-                if is_damaged_log(error):
+                return opened.enter_context(attached(path, config, read_only=read_only))
+            except (duckdb.Error, FileInUseError) as error:
+                if isinstance(error, duckdb.Error) and is_damaged_log(error):
                     if read_only:
                         raise damaged_log(path) from error
                     aside = set_log_aside(path)
                     _LOG.warning("%s", f"the last transaction of a killed process was damaged and is now {aside}")
                     continue
-                if not is_busy(error, path):
+                if isinstance(error, duckdb.Error) and not is_busy(error, path):
                     raise
                 if time.monotonic() >= deadline:
                     raise busy(error, path, self.wait_seconds) from error
-            else:
-                connection.execute(render("warehouse/utc").text)
-                return connection
             time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
             pause = min(pause * 2, 1.0)
 

@@ -46,7 +46,7 @@ def is_busy(error: duckdb.Error, path: Path) -> bool:
     return _BUSY.search(str(error).replace(str(path), "")) is not None
 
 
-def busy(error: duckdb.Error, path: Path, waited_seconds: float) -> WarehouseBusyError:
+def busy(error: Exception, path: Path, waited_seconds: float) -> WarehouseBusyError:
     """The error for a file that another process kept for too long."""
     holder = _HOLDER.search(str(error))
     return WarehouseBusyError(

@@ -1,0 +1,1 @@
+attach {{ path | bind }} as {{ name | identifier }}{% if read_only %} (read_only){% endif %}

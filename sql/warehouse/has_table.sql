@@ -1,3 +1,0 @@
-select count(*) > 0 as found
-from information_schema.tables
-where table_schema = {{ schema | bind }} and table_name = {{ table | bind }}
