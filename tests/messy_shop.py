@@ -17,7 +17,8 @@ SETTINGS: dict[str, Any] = {
         "orders": {
             "path": "orders.csv",
             "format": "csv",
-            "csv": {"delimiter": ";", "decimal": ",", "thousands": "."},
+            "csv": {"delimiter": ";"},
+            "numbers": {"decimal": ",", "thousands": "."},
             "timestamp_format": "%d/%m/%Y %H:%M",
             "timezone": "Europe/Paris",
             "currency": "EUR",

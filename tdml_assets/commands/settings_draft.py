@@ -32,7 +32,7 @@ def _source(found: Guess) -> list[str]:
     paths = [sample.path for sample in found.samples]
     lines = [f"path: {_text(paths[0]) if len(paths) == 1 else '[' + ', '.join(map(_text, paths)) + ']'}"]
     lines.append(f"format: {first.format}")
-    lines += _csv(found)
+    lines += [*_csv(found), *_numbers(found)]
     if found.table != "customers":
         lines += _times(found)
     if found.table == "orders":
@@ -63,16 +63,19 @@ def _csv(found: Guess) -> list[str]:
     options = {"delimiter": first.delimiter} if first.delimiter != "," else {}
     if first.encoding != "utf-8":
         options["encoding"] = first.encoding
-    if found.marks is not None and found.marks.decimal != ".":
-        options["decimal"] = found.marks.decimal
-    if found.marks is not None and found.marks.thousands:
-        options["thousands"] = found.marks.thousands
     lines = [f"  {key}: {_text(value)}" for key, value in options.items()]
     if not first.has_header:
         lines.append("  header: false    # columns are column_1, column_2, ...")
-    if "csv.decimal" in found.open:
-        lines.append(f"  decimal:    # . or , : {found.open['csv.decimal']}")
     return ["csv:", *lines] if lines else []
+
+
+def _numbers(found: Guess) -> list[str]:
+    if "numbers.decimal" in found.open:
+        return ["numbers:", f"  decimal:    # . or , : {found.open['numbers.decimal']}"]
+    if found.marks is None or found.marks.is_plain:
+        return []
+    thousands = [f"  thousands: {_text(found.marks.thousands)}"] if found.marks.thousands else []
+    return ["numbers:", f"  decimal: {_text(found.marks.decimal)}", *thousands]
 
 
 def _times(found: Guess) -> list[str]:

@@ -14,13 +14,15 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from tdml_assets.commands.sources_notes import NUMBERS_NOTE
 from tdml_assets.declaration import sources as declared
+from tdml_assets.declaration.numbers import NumberFormat
 from tdml_assets.declaration.quality import QualityPolicy
 
 EXAMPLES: dict[str, Any] = {
     "path": ["data/2025/*.csv", "data/2026/*.csv"],
     "format": "csv",
-    "csv": {"delimiter": ";", "decimal": ",", "thousands": "."},
+    "csv": {"delimiter": ";", "encoding": "cp1252"},
     "recursive": True,
     "hive_keys": ["order_date"],
     "max_file_gb": 5,
@@ -35,6 +37,8 @@ EXAMPLES: dict[str, Any] = {
     "currency": "EUR",
     "reporting_currency": "EUR",
     "rates": {"USD": 0.92, "GBP": 1.17},
+    "numbers": {"decimal": ",", "thousands": "."},
+    "amount_unit": "minor",
     "bounds": {"unit_price": {"above": 0}, "quantity": {"min": -500, "max": 500}},
     "return_statuses": ["refunded", "returned"],
     "delimiter": ";",
@@ -97,7 +101,8 @@ _SHOP: dict[str, Any] = {
         "orders": {
             "path": "data/orders-*.csv",
             "format": "csv",
-            "csv": {"delimiter": ";", "decimal": ",", "thousands": ".", "encoding": "cp1252"},
+            "csv": {"delimiter": ";", "encoding": "cp1252"},
+            "numbers": {"decimal": ",", "thousands": "."},
             "timestamp_format": "%d/%m/%Y %H:%M",
             "timezone": "Europe/Paris",
             "currency": "EUR",
@@ -123,6 +128,8 @@ def sources_page() -> str:
     parts += _section("`orders`", "orders", declared.OrdersSource, declared.EventSource)
     parts += _section("`orders.columns`", "columns", declared.OrderColumns)
     parts += _section("`orders.bounds`", "bounds", declared.OrderBounds)
+    parts += _section("`orders.numbers`", "numbers", NumberFormat)
+    parts.append(NUMBERS_NOTE)
     parts += _section("Keys of one bound", "", declared.Bounds)
     parts += _section("`csv`", "csv", declared.CsvOptions)
     parts += _section("`pageviews`", "pageviews", declared.PageviewsSource, declared.EventSource)

@@ -18,6 +18,7 @@ from pydantic import Field, model_validator
 
 from tdml_assets.declaration.base import Declaration
 from tdml_assets.declaration.files import FileSettings
+from tdml_assets.declaration.numbers import AmountUnit, NumberFormat, refuse_old_place
 from tdml_assets.declaration.source_values import (
     ColumnName,
     Currency,
@@ -41,13 +42,12 @@ class CsvOptions(Declaration):
     header: bool = Field(
         default=True, description="Whether the first line names the columns; if not they are column_1, ..."
     )
-    decimal: Literal[".", ","] = Field(default=".", description="Decimal mark of numbers.")
-    thousands: Literal["", ".", ",", " ", "'"] = Field(
-        default="",
-        description="Mark between thousands, as in 1.234,50; empty for none. A mark that does not group by three makes a number "
-        "unreadable.",
-    )
     null_values: tuple[str, ...] = Field(default=("",), description="Texts that mean 'no value', for instance NULL.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers_are_elsewhere(cls, value: Any) -> Any:
+        return refuse_old_place(value)
 
     @model_validator(mode="after")
     def _marks_differ(self) -> CsvOptions:
@@ -60,10 +60,6 @@ class CsvOptions(Declaration):
         if unreadable is not None:
             raise ValueError(
                 f"null_values: {unreadable!r} holds the delimiter, the quote or a line end: no field can be it"
-            )
-        if self.thousands == self.decimal:
-            raise ValueError(
-                f"thousands and decimal are both {self.decimal!r}: of 1.234,50 the decimal is ',' and thousands is '.'"
             )
         return self
 
@@ -202,6 +198,12 @@ class OrdersSource(EventSource):
     rates: dict[Currency, Rate] = Field(
         default={},
         description="Units of the reporting currency per unit of another. A currency without a rate is quarantined.",
+    )
+    numbers: NumberFormat = Field(default=NumberFormat(), description="How numbers are written where they are text.")
+    amount_unit: AmountUnit = Field(
+        default="major",
+        description="Unit of amounts and prices: major, such as EUR, or minor, such as cents; of JPY both are one yen, and a KWD "
+        "has 1,000 fils. Bounds and rates are of major units.",
     )
     bounds: OrderBounds = Field(default=OrderBounds(), description="Values that numbers may take.")
     return_statuses: tuple[str, ...] = Field(

@@ -76,11 +76,11 @@ def commas(shop: Shop) -> None:
 
 
 def points(shop: Shop) -> None:
-    shop.orders["csv"] = {"delimiter": ";"}
+    del shop.orders["numbers"]
 
 
 def no_thousands(shop: Shop) -> None:
-    del shop.orders["csv"]["thousands"]
+    del shop.orders["numbers"]["thousands"]
 
 
 def utf16(shop: Shop) -> None:
@@ -147,8 +147,8 @@ def twice(shop: Shop) -> None:
         ),
         (iso_dates, ["bad_timestamp", "timestamp_format: '%d/%m/%Y %H:%M'"]),
         (commas, ["The header is one name", 'csv: {delimiter: ";"}']),
-        (points, ["bad_number", "csv: {decimal: ',', thousands: \".\"}"]),
-        (no_thousands, ["about", "of the money", "for instance '1.", 'csv: {thousands: "."}']),
+        (points, ["bad_number", 'numbers: {decimal: ",", thousands: "."}']),
+        (no_thousands, ["about", "of the money", "for instance '1.", 'numbers: {decimal: ",", thousands: "."}']),
         (utf16, ["is UTF-16 text: write csv: {encoding: utf-16}"]),
         (cp1252, ["is not utf-8", "cp1252"]),
         (packed, ["is a gzip file: rename it so that its name ends in .gz"]),
@@ -205,14 +205,14 @@ def test_the_remedies_followed_to_the_letter_lead_to_a_file_that_is_read(
 ) -> None:
     """From the least that the README shows, one message at a time."""
     truth = write_messy_shop(shop.folder / "orders.csv")
-    del shop.orders["csv"]
+    del shop.orders["csv"], shop.orders["numbers"]
     iso_dates(shop)
     assert 'csv: {delimiter: ";"}' in shop.said(capsys)
     shop.orders["csv"] = {"delimiter": ";"}
     assert "timestamp_format: '%d/%m/%Y %H:%M'" in shop.said(capsys)
     shop.orders["timestamp_format"] = "%d/%m/%Y %H:%M"
-    assert "csv: {decimal: ',', thousands: \".\"}" in shop.said(capsys)
-    shop.orders["csv"] |= {"decimal": ",", "thousands": "."}
+    assert 'numbers: {decimal: ",", thousands: "."}' in shop.said(capsys)
+    shop.orders["numbers"] = {"decimal": ",", "thousands": "."}
     # The orders of the fixture grow older with the clock.
     assert [line for line in shop.noted(capsys).splitlines() if "before today" not in line] == []
     assert truth.lines > 0

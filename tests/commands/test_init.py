@@ -53,7 +53,8 @@ def test_a_european_export_is_declared_but_for_its_currency(run: Run, tmp_path: 
         "yours to decide: sources.orders.currency: no column holds a currency: write its code, such as EUR"
     ]
     orders = written(tmp_path)["orders"]
-    assert orders["csv"] == {"delimiter": ";", "encoding": "cp1252", "decimal": ",", "thousands": "."}
+    assert orders["csv"] == {"delimiter": ";", "encoding": "cp1252"}
+    assert orders["numbers"] == {"decimal": ",", "thousands": "."}
     assert orders["timestamp_format"] == "%d.%m.%Y %H:%M"
     assert orders["columns"] == {
         "customer_id": "Kundennr",
@@ -85,7 +86,7 @@ def test_what_two_readings_explain_is_left_open(run: Run, tmp_path: Path) -> Non
     done = run("init", "o.csv")
     assert done.exit_code == 3, done.output
     assert "timestamp_format: '01/01/2025' can be read as %d/%m/%Y or %m/%d/%Y" in done.stderr
-    assert "csv.decimal: the numbers can be read in two ways: is 1,234 a thousand" in done.stderr
+    assert "numbers.decimal: the numbers can be read in two ways: is 1,234 a thousand" in done.stderr
     orders = written(tmp_path)["orders"]
     assert orders["timestamp_format"] is None, "a gap that a run refuses, and no guess"
     assert run("check").exit_code == 2

@@ -4,6 +4,11 @@
 {% for name in ["quantity", "unit_price", "amount"] %}
             when not isfinite({{ (name ~ "_double") | identifier }}) then 'not_finite'
 {% endfor %}
+{% for figure in money.figures if figure.is_money and figure.is_text %}
+            when {{ figure.mark | identifier }} <> '' and rate is not null
+                and not list_contains({{ money.own_marks | bind }}, line_currency || ' ' || {{ figure.mark | identifier }})
+                then 'other_currency'
+{% endfor %}
             when coupon_given is not null and coupon_used is null then 'bad_flag'
             when total_double is null then 'missing_amount'
 {% for name, lowest, highest, above, below in money.bounds %}

@@ -19,9 +19,9 @@ from tdml_assets.platform.statistics import Reader
 from tdml_assets.stages.data_quality.findings import Finding, judged
 from tdml_assets.stages.raw.contracts import ORDERS, REJECTED_ROWS
 from tdml_assets.stages.raw.dates import as_written
+from tdml_assets.stages.raw.figures import number_marks
 from tdml_assets.stages.raw.hints import UNREADABLE, masked, offending_cell, remedy_for
 from tdml_assets.stages.raw.numbers import rough_size
-from tdml_assets.stages.raw.plan import number_marks
 
 if TYPE_CHECKING:
     from tdml_assets.declaration.quality import QualityPolicy

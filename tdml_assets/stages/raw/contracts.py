@@ -112,6 +112,7 @@ REASONS = {
     "too_old": "the day is before the declared earliest one",
     "bad_number": "a quantity, price or amount is not a number",
     "not_finite": "a quantity, price or amount is NaN or infinite",
+    "other_currency": "an amount has the sign or code of another currency than its row",
     "bad_flag": "coupon_used is neither yes nor no",
     "missing_amount": "the line has neither an amount nor both a quantity and a unit price",
     "out_of_bounds": "a quantity, price or amount lies outside the declared bounds, or beyond what its column holds",

@@ -209,15 +209,20 @@ def guess(table: Table, samples: Sequence[FileSample]) -> Guess:
     if moment in found and found[moment] not in first.typed_moments:
         stamp, why = _guess_format(values[moment])
         still_open |= {"timestamp_format": why} if why else {}
-    texts = [text for role in _NUMBERS if role in found for text in values[role]] if first.format == "csv" else []
+    texts = [text for role in _NUMBERS if _is_written(role, found, first) for text in values[role]]
     marks = marks_that_read(texts)
     if texts and marks is None:
-        still_open["csv.decimal"] = _why_unreadable(texts)
+        still_open["numbers.decimal"] = _why_unreadable(texts)
     if table == "orders":
         still_open |= _open_currency(found.get("currency"), values.get("currency", ()))
     statuses = sorted({text.strip() for text in values.get("order_status", ())})
     known = tuple(statuses) if len(statuses) <= _MOST_STATUSES else ()
     return Guess(table, tuple(samples), found, stamp, marks, known, still_open)
+
+
+def _is_written(role: str, found: Mapping[str, str], sample: FileSample) -> bool:
+    """Whether a number is text, so that it has marks."""
+    return role in found and found[role] not in sample.typed_numbers
 
 
 def _columns_of(table: Table, sample: FileSample) -> dict[str, str]:
@@ -263,7 +268,7 @@ def _open_currency(column: str | None, texts: Sequence[str]) -> dict[str, str]:
 def _why_unreadable(texts: Sequence[str]) -> str:
     unread = next((text for text in texts if not any(NumberMarks(mark).read(text) is not None for mark in ".,")), None)
     if unread is not None and not re.fullmatch(r"[-+]?[\d.,'\s]+", unread):
-        return f"{unread!r} is no number: take the sign out of the column, or map another"
+        return f"{unread!r} is no number: map another column"
     return "the numbers can be read in two ways: is 1,234 a thousand or a little more than one?"
 
 

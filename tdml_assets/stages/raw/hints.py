@@ -12,15 +12,16 @@ import re
 from collections.abc import Mapping, Sequence
 
 from tdml_assets.declaration.sources import EventSource, OrdersSource, Source
+from tdml_assets.stages.raw.currencies import currencies_of, marks_of
 from tdml_assets.stages.raw.dates import formats_that_read, reads
-from tdml_assets.stages.raw.numbers import NumberMarks, marks_that_read
-from tdml_assets.stages.raw.plan import number_marks
+from tdml_assets.stages.raw.figures import MONEY, number_marks
+from tdml_assets.stages.raw.numbers import currency_mark, marks_that_read
 from tdml_assets.stages.raw.rules import NUMBERS
 
 #: Reasons that say a row was not understood, as against one that is complete and unwanted.
 UNREADABLE = (
     *("bad_timestamp", "future_timestamp", "too_old", "bad_number", "not_finite", "bad_flag", "missing_amount"),
-    *("unknown_currency", "nul_character"),
+    *("unknown_currency", "other_currency", "nul_character"),
 )
 _MOMENTS = ("bad_timestamp", "future_timestamp", "too_old")
 _SHOWN_CHARACTERS = 32
@@ -94,8 +95,20 @@ def offending_cell(declaration: Source, reason: str, content: Mapping[str, objec
         marks = number_marks(declaration)
         cells = [_cell(content, mapped.get(name)) for name in NUMBERS]
         return next((cell for cell in cells if cell and marks.read(cell[1]) is None), None)
+    if reason == "other_currency":
+        cells = [_cell(content, mapped.get(name)) for name in MONEY]
+        return next((cell for cell in cells if cell and _is_foreign(declaration, content, cell[1])), None)
     column = {"bad_flag": "coupon_used", "unknown_currency": "currency"}.get(reason)
     return _cell(content, mapped.get(column)) if column else None
+
+
+def _is_foreign(declaration: Source, content: Mapping[str, object], text: str) -> bool:
+    """Whether a cell has the sign of another currency than its row."""
+    if not isinstance(declaration, OrdersSource):
+        return False
+    code = declaration.currency or str(content.get(declaration.columns.currency or "") or "").strip().upper()
+    mark = currency_mark(text)
+    return mark != "" and mark not in marks_of(code)
 
 
 def _cell(content: Mapping[str, object], column: str | None) -> tuple[str, str] | None:
@@ -117,12 +130,10 @@ def remedy_for(table: str, declaration: Source, reason: str, cells: Sequence[str
         return _date_remedy(where, declaration, cells, accepted, is_read=reason != "bad_timestamp")
     if reason in ("bad_number", "not_finite"):
         return _number_remedy(where, declaration, cells)
+    if reason in ("other_currency", "unknown_currency") and isinstance(declaration, OrdersSource):
+        return (_currency_remedy if reason == "other_currency" else _rate_remedy)(where, declaration, cells)
     if reason == "missing_amount":
         return f"Map {where}.columns.amount, or quantity and unit_price, to columns that every row fills."
-    if reason == "unknown_currency" and isinstance(declaration, OrdersSource):
-        codes = sorted({cell.strip().upper() for cell in cells if re.fullmatch("[A-Za-z]{3}", cell.strip())})
-        named = f" {codes[0]}" if codes else " each of its currencies"
-        return f"Give {where}.rates a rate for{named}, in {declaration.reporting}."
     if reason == "bad_flag":
         return f"Map {where}.columns.coupon_used to a column of true/false, yes/no or 1/0, or leave it out."
     return f"Write the file again without NUL characters, or declare {where}.csv.encoding."
@@ -167,15 +178,29 @@ def _swapped(format_text: str) -> str:
 
 def _number_remedy(where: str, declaration: Source, cells: Sequence[str]) -> str:
     marks, now = marks_that_read(cells), number_marks(declaration)
-    if marks is None or declaration.format != "csv" or marks == now:
+    if marks is None or marks == now:
         return (
-            f"Numbers are digits with one decimal mark, without currency signs or words: write them so, or map another "
-            f"column under {where}.columns."
+            f"Numbers are digits, marks as {where}.numbers declares them, and the row's currency: declare decimal and thousands as "
+            f"the file has them, or map another column under {where}.columns."
         )
-    keys = [f"decimal: {marks.decimal!r}"] if marks.decimal != now.decimal else []
-    keys += [f"thousands: {_quoted(marks)}"] if marks.thousands != now.thousands else []
-    return f"Write csv: {{{', '.join(keys)}}} under {where}."
+    keys = [f'decimal: "{marks.decimal}"'] if marks.decimal != "." or marks.thousands else []
+    keys += [f'thousands: "{marks.thousands}"'] if marks.thousands else []
+    return f"Write numbers: {{{', '.join(keys)}}} under {where}."
 
 
-def _quoted(marks: NumberMarks) -> str:
-    return f'"{marks.thousands}"'
+def _rate_remedy(where: str, declaration: OrdersSource, cells: Sequence[str]) -> str:
+    codes = sorted({cell.strip().upper() for cell in cells if re.fullmatch("[A-Za-z]{3}", cell.strip())})
+    named = f" {codes[0]}" if codes else " each of its currencies"
+    return f"Give {where}.rates a rate for{named}, in {declaration.reporting}."
+
+
+def _currency_remedy(where: str, declaration: OrdersSource, cells: Sequence[str]) -> str:
+    if declaration.currency is None:
+        return f"Map {where}.columns.currency to the column that holds the currency of the amounts."
+    found = {code for cell in cells for code in currencies_of(currency_mark(cell))}
+    likely = [code for code in ("USD", "EUR", "GBP", "JPY", *sorted(found)) if code in found]
+    several = len({currency_mark(cell) for cell in cells}) > 1 or not likely
+    if several:
+        return f"Amounts are in several currencies: map {where}.columns.currency to a column that holds them."
+    others = f" (or {', '.join(code for code in sorted(found) if code != likely[0])})" if len(found) > 1 else ""
+    return f"If the amounts are in it, write currency: {likely[0]}{others} under {where}, in place of {declaration.currency}."

@@ -7,6 +7,7 @@ Belongs here: where each value is found, how timestamps and money are read. Does
 from __future__ import annotations
 
 import zoneinfo
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -16,31 +17,14 @@ from typing import Any
 from tdml_assets.declaration.source_values import UNIX_FORMATS
 from tdml_assets.declaration.sources import CustomersSource, EventSource, OrdersSource, Source
 from tdml_assets.stages.raw.contracts import TABLES
-from tdml_assets.stages.raw.numbers import NumberMarks
+from tdml_assets.stages.raw.currencies import all_marks
+from tdml_assets.stages.raw.figures import Figure, money_units, number_marks, own_marks, plan_figure
+from tdml_assets.stages.raw.numbers import FRAME, NumberMarks
 from tdml_assets.stages.raw.rules import NUMBERS, FileLayout, customer_columns
+from tdml_assets.stages.raw.values import Value, find_value
 
 # Taken off both ends of a text; the last is the no-break space of spreadsheets.
 _BLANKS = " \t\r\n\u00a0"
-
-
-@dataclass(frozen=True)
-class Value:
-    """How a statement finds one value of a row: the template ``raw/parts/value`` prints it.
-
-    Parameters
-    ----------
-    column : name in the statement, for instance ``customer_id_given``.
-    field : ``field_<n>`` of the row, or the JSON pointer to it; ``None`` if the source has no such column.
-    family : of the field's type; ``json`` where it lies in a JSON document.
-    plain : whether it is wanted as plain text rather than as it is.
-    is_mapped : whether the declaration names a column for it, which this file may lack.
-    """
-
-    column: str
-    field: str | None
-    family: str
-    plain: bool
-    is_mapped: bool = True
 
 
 def texts_of(table: str, declaration: Source, layout: FileLayout) -> dict[str, str | None]:
@@ -108,7 +92,10 @@ def repeated_minutes(zone: str, first_year: int, last_year: int) -> tuple[int, .
 
 @dataclass(frozen=True)
 class Money:
-    """Rules for the numbers of an order line: ``rates`` holds (currency, rate), the reporting currency first."""
+    """Rules for the numbers of an order line: ``rates`` holds (currency, rate), the reporting currency first.
+
+    ``figures``, ``own_marks``, ``known_marks``, ``frame`` and ``units`` say how a written number is read (``figures.py``).
+    """
 
     bounds: tuple[tuple[str, float, float, float | None, float | None], ...]
     rates: tuple[tuple[str, Decimal], ...]
@@ -116,17 +103,20 @@ class Money:
     currency: str | None
     return_statuses: tuple[str, ...]
     marks: NumberMarks
+    figures: tuple[Figure, ...]
+    own_marks: tuple[str, ...]
+    units: tuple[tuple[str, Decimal], ...]
+    known_marks: tuple[str, ...] = tuple(sorted(all_marks()))
+    frame: str = FRAME
 
 
-def number_marks(declaration: Source) -> NumberMarks:
-    """Marks of the numbers in a source's files; only CSV writes numbers as people do."""
-    if declaration.format != "csv":
-        return NumberMarks()
-    return NumberMarks(declaration.csv.decimal, declaration.csv.thousands)
+def plan_money(declaration: OrdersSource, numbers: Sequence[Value]) -> Money:
+    """Rules for numbers and currencies of a declaration.
 
-
-def plan_money(declaration: OrdersSource) -> Money:
-    """Rules for numbers and currencies of a declaration."""
+    Parameters
+    ----------
+    numbers : the values ``<name>_given`` of the line's numbers.
+    """
     bounds = []
     for name in NUMBERS:
         bound = getattr(declaration.bounds, name)
@@ -139,20 +129,10 @@ def plan_money(declaration: OrdersSource) -> Money:
         currency=declaration.currency,
         return_statuses=tuple(status.strip().upper() for status in declaration.return_statuses),
         marks=number_marks(declaration),
+        figures=tuple(plan_figure(value) for value in numbers),
+        own_marks=own_marks(declaration),
+        units=money_units(declaration),
     )
-
-
-def find_value(column: str, source_column: str | None, layout: FileLayout, file_format: str, *, plain: bool) -> Value:
-    """Where a statement over ``layout`` finds ``source_column``."""
-    if source_column is None:
-        return Value(column, None, "none", plain, is_mapped=False)
-    index = layout.names.index(source_column) if source_column in layout.names else None
-    if file_format == "json" and (index is None or not layout.fields[index].is_of_folder):
-        pointer = "/" + source_column.replace("~", "~0").replace("/", "~1")
-        return Value(column, pointer, "json", plain)
-    if index is None or layout.fields[index].family == "none":
-        return Value(column, None, "none", plain)
-    return Value(column, f"field_{index}", layout.fields[index].family, plain)
 
 
 @dataclass(frozen=True)
@@ -190,10 +170,11 @@ def plan_stage(
         outputs += [(declaration.moment, "moment_utc"), (declaration.moment.replace("_at", "_on"), "moment_on")]
         context |= {"moment": plan_moment(declaration, moment.family, now), "earliest": declaration.earliest}
     if isinstance(declaration, OrdersSource):
-        values += [value(f"{name}_given", mapped.get(name), plain=False) for name in NUMBERS]
+        numbers = [value(f"{name}_given", mapped.get(name), plain=False) for name in NUMBERS]
+        values += numbers
         values += [value("coupon_given", mapped.get("coupon_used")), value("currency_given", mapped.get("currency"))]
         values.append(value("status_given", mapped.get("order_status")))
-        context["money"] = plan_money(declaration)
+        context["money"] = plan_money(declaration, numbers)
     content_columns = [item.column for item in values if item.is_mapped]
     keys = [value(f"key_{place}", mapped.get(name, name)) for place, name in enumerate(declaration.line_key)]
     if declaration.updated_at is not None:

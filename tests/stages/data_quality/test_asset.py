@@ -169,7 +169,7 @@ def test_a_first_session_that_could_not_read_most_of_the_money_learns_nothing_an
     said = str(check(result).description)
     assert "72 of 3,600 rows (2.0%), about 69% of the money, could not be read" in said
     assert "bad_number 72 (column 'total', for instance '1,338." in said
-    assert 'Write csv: {thousands: ","} under sources.orders.' in said
+    assert 'Write numbers: {decimal: ".", thousands: ","} under sources.orders.' in said
     assert CANARY not in said
 
 

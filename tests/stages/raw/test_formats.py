@@ -21,7 +21,7 @@ GOOD = HEADER + "A1,007,2024-03-01 10:00:00,2,1.25\nA2,8,2024-03-02 10:00:00,1,3
         (GOOD.replace("\n", "\r\n").encode(), {}),
         (GOOD.replace("\n", "\r").encode(), {}),
         (GOOD.replace(",", ";").encode(), {"delimiter": ";"}),
-        (GOOD.replace(",", "\t").replace(".", ",").encode(), {"delimiter": "\t", "decimal": ","}),
+        (GOOD.replace(",", "\t").encode(), {"delimiter": "\t"}),
         (GOOD.encode("utf-16"), {"encoding": "utf-16"}),
         (GOOD.encode("cp1252"), {"encoding": "cp1252"}),
         (GOOD.replace("A1", "'A,1'").encode(), {"quote": "'"}),

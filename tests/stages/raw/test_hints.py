@@ -44,15 +44,31 @@ def test_a_date_remedy_says_when_the_cells_do_not_show_which_number_is_the_day()
 
 
 @pytest.mark.parametrize(
-    ("cells", "csv", "remedy"),
+    ("cells", "numbers", "written"),
     [
-        (["1.338,98", "2.000,00"], {"decimal": ","}, 'Write csv: {thousands: "."} under sources.orders.'),
-        (["1.338,98"], {}, "Write csv: {decimal: ',', thousands: \".\"} under sources.orders."),
-        (["12,50"], {}, "Write csv: {decimal: ','} under sources.orders."),
+        (["1.338,98", "2.000,00"], {"decimal": ","}, '{decimal: ",", thousands: "."}'),
+        (["1.338,98 €"], {}, '{decimal: ",", thousands: "."}'),
+        (["12,50"], {}, '{decimal: ","}'),
+        (["12,34,567.80"], {}, '{decimal: ".", thousands: ","}'),
     ],
 )
-def test_a_number_remedy_names_the_marks(cells, csv, remedy):
-    assert remedy_for("orders", orders(csv=csv), "bad_number", cells) == remedy
+@pytest.mark.parametrize("file_format", ["csv", "json", "parquet"])
+def test_a_number_remedy_names_the_marks(cells, numbers, written, file_format):
+    declared = orders(numbers=numbers, format=file_format)
+    assert remedy_for("orders", declared, "bad_number", cells) == f"Write numbers: {written} under sources.orders."
+
+
+@pytest.mark.parametrize(
+    ("cells", "remedy"),
+    [
+        (["£12.00", "£3.00"], "write currency: GBP (or EGP) under sources.orders, in place of EUR."),
+        (["12 USD"], "write currency: USD under sources.orders, in place of EUR."),
+        (["£12.00", "$3.00"], "map sources.orders.columns.currency"),
+    ],
+)
+def test_amounts_in_another_currency_are_answered_with_the_currency_to_write(cells, remedy):
+    assert remedy in remedy_for("orders", orders(), "other_currency", cells)
+    assert offending_cell(orders(), "other_currency", {"total": cells[0]}) == ("total", cells[0])
 
 
 def test_a_currency_without_a_rate_is_named():
@@ -75,7 +91,7 @@ def test_names_and_addresses_are_masked_where_a_column_was_mapped_by_mistake():
 
 def found(rows: int, *, money: float = 0.0) -> Unreadable:
     sampled = [("bad_number", {"who": "7", "when": "1/2/2024", "total": "1.338,98"})]
-    explained = explain_unreadable("orders", orders(csv={"decimal": ","}), {"bad_number": rows}, sampled)
+    explained = explain_unreadable("orders", orders(numbers={"decimal": ","}), {"bad_number": rows}, sampled)
     return Unreadable(explained.source, 1000, rows, money, 1000.0 - money, explained.because, explained.remedy)
 
 
@@ -90,12 +106,12 @@ def test_too_many_unreadable_rows_or_too_much_money_are_an_alarm_in_a_first_sess
         assert f"{rows} of 1,000 rows" in finding.sentence
         assert "bad_number" in finding.sentence
         assert "'1.338,98'" in finding.sentence
-        assert 'csv: {thousands: "."}' in finding.sentence
+        assert 'numbers: {decimal: ",", thousands: "."}' in finding.sentence
 
 
 def test_the_money_of_unreadable_rows_is_told_by_their_digits():
     assert found(3).money == 0
     explained = explain_unreadable(
-        "orders", orders(csv={"decimal": ","}), {"bad_number": 4}, [("bad_number", {"total": "1.338,98"})] * 2
+        "orders", orders(numbers={"decimal": ","}), {"bad_number": 4}, [("bad_number", {"total": "1.338,98"})] * 2
     )
     assert explained.money == pytest.approx(4 * 1338.98)

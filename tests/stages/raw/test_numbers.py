@@ -16,7 +16,9 @@ from tdml_assets.stages.raw.numbers import NumberMarks, marks_that_read, rough_s
         (["1'338.98"], NumberMarks(".", "'")),
         (["1.234"], None),  # 1.234 or 1,234: nothing in the text says which
         (["1.234", "12,50"], NumberMarks(",", ".")),
-        (["12 EUR"], None),
+        (["12 EUR", "(7.50)"], NumberMarks(".", "")),
+        (["12,34,567.80"], NumberMarks(".", ",")),
+        (["12 pieces"], None),
         ([], None),
     ],
 )

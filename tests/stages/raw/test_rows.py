@@ -226,7 +226,7 @@ def test_a_constant_currency_is_converted_to_the_reporting_one(shop):
 def test_numbers_with_thousands_marks_are_read_as_they_are_declared(shop, decimal, thousands, written):
     lines = "".join(f"A{place};7;2024-03-01 10:00:00;1;{number}\n" for place, number in enumerate(written))
     shop.write("a.csv", HEADER.replace(",", ";") + lines)
-    report = shop.load(csv={"delimiter": ";", "decimal": decimal, "thousands": thousands})
+    report = shop.load(csv={"delimiter": ";"}, numbers={"decimal": decimal, "thousands": thousands})
     assert not report.reasons
     amounts = shop.column("select amount from raw.orders order by row_number")
     assert amounts == [Decimal("1338.98"), Decimal("-12345678.5"), Decimal(1000), Decimal("7.5"), Decimal(999)]
@@ -239,6 +239,6 @@ def test_a_thousands_mark_that_does_not_group_by_three_makes_a_number_unreadable
     shop.write(
         "a.csv", HEADER.replace(",", ";") + f"A1;7;2024-03-01 10:00:00;1;{number}\nA2;7;2024-03-01 10:00:00;1;1,5\n"
     )
-    report = shop.load(csv={"delimiter": ";", "decimal": ",", "thousands": "."})
+    report = shop.load(csv={"delimiter": ";"}, numbers={"decimal": ",", "thousands": "."})
     assert report.reasons == {"bad_number": 1}
     assert NumberMarks(",", ".").read(number) is None
