@@ -25,6 +25,7 @@ from tdml_assets.commands import report_server
 from tdml_assets.commands.check import check, look_before_run
 from tdml_assets.commands.clean import clean
 from tdml_assets.commands.common import FAILED, Fresh, SameCustomers, expected_errors, fail, read_settings
+from tdml_assets.commands.declared_workflows import check_workflows, keep_as_right
 from tdml_assets.commands.doctor import doctor
 from tdml_assets.commands.explain import explain
 from tdml_assets.commands.export import export
@@ -105,13 +106,9 @@ def _require_sources(settings: Settings) -> None:
 
 
 def _require_workflows(settings: Settings) -> None:
-    """Refuse settings that name or change a workflow wrongly, which Dagster would say a minute later and in other words."""
-    if settings.workflows is None:
-        return
+    """Refuse workflows that are declared or changed wrongly, which Dagster would say a minute later and in other words."""
     with expected_errors():
-        from tdml_assets.component import declared_workflows
-
-        declared_workflows(settings)
+        check_workflows(settings)
 
 
 def _make_ready(settings: Settings) -> None:
@@ -192,6 +189,7 @@ def run(
     if workflow:
         select = _selection_of(settings, workflow, select)
     _make_ready(settings)
+    keep_as_right(settings)
     log_path = settings.home / "logs" / f"run-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}.log"
     command = [sys.executable, "-m", "dagster", "asset", "materialize", "--select", select]
     command += ["-m", "tdml_assets.definitions", "-d", str(project_root())]
@@ -271,6 +269,7 @@ def prepare() -> None:
     _require_workflows(settings)
     _require_own_state(settings)
     _make_ready(settings)
+    keep_as_right(settings)
 
 
 def _selection_of(settings: Settings, names: Sequence[str], select: str) -> str:
@@ -304,6 +303,7 @@ def ui(
     _require_workflows(settings)
     _require_own_state(settings)
     _make_ready(settings)
+    keep_as_right(settings)
     # Levels: what the daemon says every few seconds is left out, and so is Dagster's advice to use another command.
     command = [sys.executable, "-W", "ignore:Function `dev_command` is superseded", "-m", "dagster", "dev"]
     command += [

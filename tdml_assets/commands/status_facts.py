@@ -13,7 +13,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from tdml_assets.platform.monitoring import DRIFT_EPISODES, GATE, SESSIONS, TRIAGE
-from tdml_assets.platform.outcome import OUTCOMES
+from tdml_assets.platform.outcome import outcomes_of
 from tdml_assets.platform.statements import render
 from tdml_assets.stages.raw.contracts import LOADS, ORDERS
 from tdml_assets.stages.triage.words import decision_words
@@ -140,11 +140,7 @@ def read_recorded(database: Database, workflows: Sequence[str]) -> Recorded:
         if database.has_table(GATE.path)
         else []
     )
-    outcomes = (
-        database.rows(render("status/outcomes", outcomes=OUTCOMES.path, session_id=latest[0]["session_id"]))
-        if latest and database.has_table(OUTCOMES.path)
-        else []
-    )
+    outcomes = outcomes_of(database, latest[0]["session_id"]) if latest else []
     episodes = (
         database.rows(render("status/open_episodes", episodes=DRIFT_EPISODES.path))
         if database.has_table(DRIFT_EPISODES.path)
@@ -154,7 +150,7 @@ def read_recorded(database: Database, workflows: Sequence[str]) -> Recorded:
         session=latest[0] if latest else {},
         sessions=sessions,
         # A session that was not to publish, such as of one workflow, leaves an outcome that never came to its end.
-        outcomes={row["workflow"]: row for row in outcomes if row["state"] != "running"},
+        outcomes={one.workflow: one.row() for one in outcomes if one.state != "running"},
         decisions=decisions,
         gates={row["workflow"]: row for row in gates},
         episodes=tuple(episodes),

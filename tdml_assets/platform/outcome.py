@@ -136,6 +136,14 @@ class Outcome:
         return f"{self.workflow}: {_IN_WORDS[self.state]}, because {self.in_words}.{mark}"
 
 
+def outcomes_of(database: Database, session_id: str) -> list[Outcome]:
+    """What became of every workflow in a session, by name; empty where nothing was kept."""
+    if not database.has_table(OUTCOMES.path):
+        return []
+    statement = render("sessions/outcomes_of_session", outcomes=OUTCOMES.path, session_id=session_id)
+    return [Outcome.from_row(row) for row in database.rows(statement)]
+
+
 def read_latest(database: Database, sessions: Sequence[str], workflow: str) -> Outcome | None:
     """What became of a workflow in the session that was written last; None where it kept nothing."""
     if not database.has_table(OUTCOMES.path):

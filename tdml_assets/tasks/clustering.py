@@ -72,7 +72,7 @@ class Clustering:
 
     def check_rows(self, sizes: Sequence[Mapping[str, Any]], spec: WorkflowSpec) -> None:
         """Refuse splits too small, with the counts."""
-        check_sizes(sizes, spec.split)
+        check_sizes(sizes, spec.split, looks_ahead=False)
 
     def learner_parameters(self, spec: WorkflowSpec, previous: Previous) -> dict[str, Any]:
         """The section ``clustering``, unless the estimator is a class that does not know it.
@@ -159,7 +159,7 @@ class Clustering:
         database.ensure(contract)
         kept = database.rows(render("clustering/names", table=contract.path))
         standing = database.rows(
-            render("clustering/standing", scores=scores, features_table=features_table(spec), day=day)
+            render("clustering/z_scores", scores=scores, features_table=features_table(spec), day=day)
         )
         names = name_segments(standing, {row["cluster"]: row["segment_name"] for row in kept})
         database.replace(contract, [{"cluster": number, "segment_name": name} for number, name in names.items()])

@@ -240,7 +240,12 @@ def _check_with(state: StateFolder, database: Database | None, settings: Setting
         compared = _compare_declared(settings, recorded.sketch)
         if compared is not None and not compared.is_same:
             state.refuse(database, recorded, compared.words(), True)
-    if database is not None and isinstance(settings.as_of, date):
+    if database is not None:
+        _require_order(state, database, settings)
+
+
+def _require_order(state: StateFolder, database: Database, settings: Settings) -> None:
+    if isinstance(settings.as_of, date):
         chosen = settings.workflows
         state.require_order(database, settings.as_of, None if chosen is None or EVERY_OTHER in chosen else list(chosen))
 
@@ -276,7 +281,7 @@ def accept_same_customers(settings: Settings) -> str:
     Raises
     ------
     StateConflictError
-        If one of the two is the sample: its customers are simulated.
+        If one of the two is the sample, whose customers are simulated, or if as_of is before that of the last session.
     """
     from tdml_assets.platform.resources import build_warehouse
 
@@ -286,6 +291,7 @@ def accept_same_customers(settings: Settings) -> str:
             recorded = state.remembered(database)
             if recorded is not None and kinds_conflict(recorded.declared, state.asked):
                 state.refuse(database, recorded, "", False)
+            _require_order(state, database, settings)
     else:
         recorded = state.read()
     before = recorded.declared.words() if recorded is not None and recorded.declared is not None else "no record"

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.platform import monitoring
-from tdml_assets.platform.outcome import OUTCOMES
+from tdml_assets.platform.outcome import outcomes_of
 from tdml_assets.platform.report_paths import report_name
-from tdml_assets.platform.statements import render
 from tdml_assets.platform.svg import Markup
 from tdml_assets.stages.session_report.facts import EpisodeFact, MetricFact, SessionFacts
 from tdml_assets.stages.session_report.model_figures import trend
@@ -117,18 +116,11 @@ def read_overview(database: Database, specs: Sequence[WorkflowSpec], off: Mappin
     latest = anybody.rows("latest_sessions", monitoring.SESSIONS)
     by_workflow = {row["workflow"]: row for row in latest}
     newest = latest[0] if latest else None
-    outcomes = _read_outcomes(database, tables, newest["session_id"]) if newest else {}
+    outcomes = {one.workflow: one.row() for one in outcomes_of(database, newest["session_id"])} if newest else {}
     states = tuple(_read_state(database, spec, by_workflow.get(spec.name), outcomes, tables) for spec in specs)
     if newest is None:
         return Overview(states, off)
     return Overview(states, off, newest["as_of"], newest["run_id"], newest["updated_at"])
-
-
-def _read_outcomes(database: Database, tables: frozenset[str], session_id: str) -> dict[str, dict[str, Any]]:
-    if OUTCOMES.name not in tables:
-        return {}
-    rows = database.rows(render("session_report/outcomes", table=OUTCOMES.path, session_id=session_id))
-    return {row["workflow"]: row for row in rows}
 
 
 def _read_state(

@@ -88,12 +88,13 @@ def sample_share(labelled_rows: int, max_rows: int) -> float:
     return 1.0 if labelled_rows <= max_rows else max_rows / labelled_rows
 
 
-def check_sizes(sizes: Sequence[Mapping[str, Any]], split: Split) -> None:
+def check_sizes(sizes: Sequence[Mapping[str, Any]], split: Split, *, looks_ahead: bool = True) -> None:
     """Refuse splits too small.
 
     Parameters
     ----------
     sizes : rows with ``split`` and ``customers``, as ``sql/training_table/split_sizes.sql`` gives them.
+    looks_ahead : whether the workflow has a horizon, which could be shorter.
 
     Raises
     ------
@@ -105,7 +106,7 @@ def check_sizes(sizes: Sequence[Mapping[str, Any]], split: Split) -> None:
         if found < split.min_rows:
             raise TooFewRowsError(
                 f"the {name} split has {found} rows and training needs at least {split.min_rows} (split.min_rows)",
-                "give more customers or a longer history, or shorten target.horizon_days",
+                f"give more customers or a longer history, or {'shorten target.horizon_days' if looks_ahead else 'lower that'}",
             )
 
 

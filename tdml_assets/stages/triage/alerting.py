@@ -11,8 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tdml_assets.platform.monitoring import DRIFT_EPISODES
-from tdml_assets.platform.outcome import OUTCOMES
-from tdml_assets.platform.statements import render
+from tdml_assets.platform.outcome import outcomes_of
 from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.settings import Settings
 from tdml_assets.stages.data_quality.measures import WORKFLOW as RAW_DATA
@@ -82,10 +81,9 @@ def tell_outcomes(warehouse: Warehouse, settings: Settings, session_id: str, log
     Keys of the causes that some channel took.
     """
     with warehouse.read() as database:
-        there = database.has_table(OUTCOMES.path)
-        rows = database.rows(render("triage/outcomes", table=OUTCOMES.path, session_id=session_id)) if there else []
-    ran = {row["workflow"] for row in rows}
-    failures = failures_of_outcomes(rows)
+        outcomes = outcomes_of(database, session_id)
+    ran = {outcome.workflow for outcome in outcomes}
+    failures = failures_of_outcomes(outcomes)
     return tell_failures(settings.home, settings.alerts, os.environ, failures, log, ran=ran, kind="workflow")
 
 

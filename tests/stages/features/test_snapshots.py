@@ -95,8 +95,12 @@ def test_a_split_below_the_minimum_is_refused_by_name() -> None:
         {"split": "validation", "customers": 60},
         {"split": "test", "customers": 1},
     ]
-    with pytest.raises(TooFewRowsError, match=r"the test split has 1 rows .* at least 50 \(split.min_rows\)"):
+    found = r"the test split has 1 rows .* at least 50 \(split.min_rows\): give more customers or a longer history, or "
+    with pytest.raises(TooFewRowsError, match=f"{found}shorten target.horizon_days"):
         check_sizes(sizes, Split())
+    # Segments have no horizon.
+    with pytest.raises(TooFewRowsError, match=f"{found}lower that"):
+        check_sizes(sizes, Split(), looks_ahead=False)
 
 
 def test_customers_are_sampled_only_above_the_maximum() -> None:

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from tdml_assets.platform.outcome import Outcome
 from tdml_assets.stages.triage.alerts.messages import Alert
 
 Kind = Literal["session", "workflow"]
@@ -75,19 +76,19 @@ def failure_of_step(step: str, text: str, workflows: Collection[str], session_id
     return Failure(workflow, step.replace("__", "/"), error_name(text), session_id, log=log)
 
 
-def failures_of_outcomes(rows: Iterable[Mapping[str, object]]) -> list[Failure]:
-    """Causes among rows of ``monitoring.workflow_outcomes``: workflows without new attributes, or that need a person."""
+def failures_of_outcomes(outcomes: Iterable[Outcome]) -> list[Failure]:
+    """Causes among what became of workflows: those without new attributes, or that need a person."""
     return [
         Failure(
-            workflow=str(row["workflow"]),
-            stage=str(row["stopped_at"] or "publication"),
-            error=str(row["error"] or "Held"),
-            session_id=str(row["session_id"]),
-            state=str(row["state"]),
+            workflow=outcome.workflow,
+            stage=outcome.stopped_at or "publication",
+            error=outcome.error or "Held",
+            session_id=outcome.session_id,
+            state=outcome.state,
             kind="workflow",
         )
-        for row in rows
-        if row["state"] in _STATES or (row["state"] == "fallback" and row["needs_person"])
+        for outcome in outcomes
+        if outcome.state in _STATES or (outcome.state == "fallback" and outcome.needs_person)
     ]
 
 

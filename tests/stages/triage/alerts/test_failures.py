@@ -16,8 +16,7 @@ from tdml_assets.automation.failure_alerts import build_failure_alerts
 from tdml_assets.commands.run_alerts import tell_of_run
 from tdml_assets.declaration.alerts import Alerts
 from tdml_assets.declaration.workflow import WorkflowSpec
-from tdml_assets.platform.contracts import Column, TableContract
-from tdml_assets.platform.outcome import OUTCOMES
+from tdml_assets.platform.outcome import OUTCOMES, Outcome, State
 from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.settings import Settings
 from tdml_assets.stages.triage.alerting import tell_outcomes
@@ -92,12 +91,11 @@ def test_a_cause_is_told_once_until_its_workflow_has_run_to_the_end(tmp_path: Pa
 def test_a_workflow_that_is_off_recovers_by_its_own_success_and_not_by_that_of_the_run(
     tmp_path: Path, taken: list[Any]
 ) -> None:
-    rows = [
-        {"session_id": "s1", "workflow": name, "state": state, "stopped_at": "training_table", "error": error,
-         "needs_person": False}
-        for name, state, error in (("churn", "off", "TooFewRowsError"), ("cltv", "published", None))
-    ]  # fmt: skip
-    (failure,) = failures_of_outcomes(rows)
+    outcomes = [
+        Outcome("s1", "churn", state="off", stopped_at="training_table", error="TooFewRowsError"),
+        Outcome("s1", "cltv", state="published", method="champion"),
+    ]
+    (failure,) = failures_of_outcomes(outcomes)
     assert "churn is off (TooFewRowsError at training_table)" in alert_of_failure(failure).subject
     assert tell(tmp_path, failure, kind="workflow", ran={"churn", "cltv"}) == [failure.key]
     tell(tmp_path, ran={"churn", "cltv", "all"})
@@ -195,17 +193,12 @@ def test_the_sensors_tell_of_a_failed_run_once_and_forget_it_when_it_succeeds(tm
 
 
 def test_a_workflow_that_published_nothing_new_is_told_of_by_the_publication(tmp_path: Path, taken: list[Any]) -> None:
-    columns = ("session_id", "workflow", "state", "stopped_at", "error")
-    contract = TableContract(
-        *OUTCOMES.path, "", (*(Column(name, "VARCHAR", "") for name in columns), Column("needs_person", "BOOLEAN", ""))
-    )
     warehouse = Warehouse(database=str(tmp_path / "w.duckdb"), temp_directory=str(tmp_path / "t"))
 
-    def session(number: int, state: str) -> list[str]:
-        row = {"session_id": f"s{number}", "workflow": "churn", "state": state, "needs_person": False}
+    def session(number: int, state: State) -> list[str]:
         stopped = {"stopped_at": "training_table", "error": "TooFewRowsError"} if state != "published" else {}
         with warehouse.write() as database:
-            database.replace(contract, [{**dict.fromkeys(columns), **row, **stopped}])
+            database.replace(OUTCOMES, [Outcome(f"s{number}", "churn", state=state, **stopped).row()])
         return tell_outcomes(warehouse, settings(tmp_path), f"s{number}", Log())
 
     with warehouse.write():
