@@ -4,7 +4,9 @@ with refused as (
     select
         source,
         count(*) filter (where reason in ('duplicate_line', 'superseded_line')) as replaced_rows,
-        count(*) filter (where reason not in ('duplicate_line', 'superseded_line')) as refused_rows
+        count(*) filter (
+            where reason not in ('duplicate_line', 'superseded_line', 'void_status', 'ignored_status')
+        ) as refused_rows
     from {{ rejected | identifier }}
     group by source
 ),

@@ -12,14 +12,15 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
 
+from tdml_assets.declaration.quality import FIRST_LOAD_CHECKS
 from tdml_assets.declaration.workflow import WorkflowSpec
-from tdml_assets.stages.data_quality.verdict import QualityReport
+from tdml_assets.stages.data_quality.verdict import QualityReport, accept_by_name
 from tdml_assets.stages.features.snapshots import HistoryTooShortError, plan_snapshots, plan_split
 from tdml_assets.stages.raw.rules import SourceError
 from tdml_assets.tasks.telling import telling_of
 
 #: Checks of the raw data that mean a wrong declaration; the others are judged inside a session, which also tells owners.
-_DECLARED_WRONG = ("unreadable", "repeated")
+_DECLARED_WRONG = FIRST_LOAD_CHECKS
 #: Customers below which no learner of the project trains.
 _FEW_CUSTOMERS = 100
 #: Horizon of the workflows that ship.
@@ -111,9 +112,13 @@ def problems_of(trial: Trial, *, as_of: date | Literal["latest"], accepted: Sequ
     """
     orders = next((source for source in trial.sources if source.table == "orders"), None)
     found = trial.report.with_status("alarm")
-    if accepted and not trial.is_whole:
+    if any(name not in FIRST_LOAD_CHECKS for name in accepted) and not trial.is_whole:
         found = ()
-    problems = [finding.sentence for finding in found if finding.check_name in _DECLARED_WRONG]
+    problems = [
+        f"{finding.sentence} {accept_by_name(finding.check_name)}"
+        for finding in found
+        if finding.check_name in _DECLARED_WRONG
+    ]
     facts = trial.orders
     if orders is not None and orders.rows_read and not orders.rows_accepted and not problems:
         reasons = ", ".join(f"{code} {count:,}" for code, count in orders.reasons.items())

@@ -14,6 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 MIN_WINDOWS = 4
 _FINGERPRINT = re.compile(r"[0-9a-f]{12,64}")
 
+#: Checks with an absolute limit: they judge a first load too, and can be accepted by name.
+FIRST_LOAD_CHECKS = (
+    *("unreadable", "set_aside", "repeated", "overlap", "empty_ids", "one_customer", "after_file"),
+    *("order_totals", "unknown_statuses"),
+)
+
 
 class QualityPolicy(BaseModel):
     """From where raw data counts as broken. A stop costs a day, so the floors are far from what real logs do by themselves.
@@ -104,6 +110,44 @@ class QualityPolicy(BaseModel):
     repeated_note: float = Field(
         default=0.1, ge=0, le=1, description="Share of repeated order lines from which the summary notes it."
     )
+    set_aside_limit: float = Field(
+        default=0.3,
+        gt=0,
+        le=1,
+        description="Share of the orders' rows set aside that is an alarm, besides rows that could not be read. Rows of a void "
+        "or ignored status, and rows that another one of the same key replaces, do not count.",
+    )
+    set_aside_money_limit: float = Field(
+        default=0.3,
+        gt=0,
+        le=1,
+        description="The same for the share of the orders' money, by the sizes of amounts.",
+    )
+    empty_id_limit: float = Field(
+        default=0.02,
+        gt=0,
+        le=1,
+        description="Share of order lines or money under ids that mean nobody (0, guest, nan, unknown, ...) that is an alarm.",
+    )
+    one_customer_limit: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="Share of all order lines or money of one customer that is an alarm, from 20 customers on.",
+    )
+    after_file_limit: float = Field(
+        default=0.01,
+        gt=0,
+        le=1,
+        description="Share of a file's order lines dated after the day the file was written that is an alarm.",
+    )
+    twin_limit: float = Field(
+        default=0.01,
+        gt=0,
+        le=1,
+        description="Share of all order lines that another file holds too, with the same order, customer, day, product and amount, "
+        "that is an alarm. Needs columns.order_id.",
+    )
     overlap_limit: float = Field(
         default=0.5,
         gt=0,
@@ -125,7 +169,8 @@ class QualityPolicy(BaseModel):
     max_levels: int = Field(default=100, ge=1, description="Levels up to which a column counts as categories.")
     accepted: tuple[str, ...] = Field(
         default=(),
-        description="Fingerprints, from 12 digits on, of raw data that a person has looked at: its alarms stop nothing.",
+        description="What a person has looked at and found right, so that its alarm stops nothing: a check "
+        f"by name ({', '.join(FIRST_LOAD_CHECKS)}), for good; or raw data by the first 12 digits of their fingerprint.",
     )
 
     @field_validator("accepted", mode="before")
@@ -135,11 +180,17 @@ class QualityPolicy(BaseModel):
 
     @field_validator("accepted")
     @classmethod
-    def _are_fingerprints(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for text in value:
-            if not _FINGERPRINT.fullmatch(text):
+            if text not in FIRST_LOAD_CHECKS and not _FINGERPRINT.fullmatch(text):
                 raise ValueError(
                     f"{text!r} is not a fingerprint: give 12 to 64 of its hexadecimal digits, as the check shows them, "
-                    "in quotes"
+                    f"in quotes; nor is it a check that can be accepted by name: {', '.join(FIRST_LOAD_CHECKS)}"
                 )
         return value
+
+    def accepts(self, check: str, fingerprint: str) -> bool:
+        """Whether a person has accepted the check by name, or the raw data by their fingerprint."""
+        return check in self.accepted or any(
+            fingerprint.startswith(known) for known in self.accepted if known not in FIRST_LOAD_CHECKS
+        )

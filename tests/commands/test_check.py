@@ -159,7 +159,14 @@ def twice(shop: Shop) -> None:
         (folder_of_others, ["without a file that ends in .csv", "it holds files that end in .xlsx"]),
         (early_day, ["as_of: 2020-01-01 is before the first order", "write as_of: latest"]),
         (late_day, ["as_of: 2027-06-30 is 365 days after the last order", "as_of: 2026-06-30"]),
-        (twice, ["equal another one", "sources.orders.line_key"]),
+        (
+            twice,
+            [
+                "lines are in both files (same order, customer, day, product, amount)",
+                "declare line_key: [order_id, product_id]",
+                "quality: {accepted: [overlap]}",
+            ],
+        ),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

@@ -129,16 +129,20 @@ def duplicates(
     )
 
 
-def repeated(orders: str, found: Repeated, policy: QualityPolicy) -> Finding:
-    """Share of all order lines that equal another one: files that overlap, judged without an earlier session."""
-    value = found.found / found.rows if found.rows else 0.0
+def repeated(orders: str, found: Repeated, policy: QualityPolicy, surplus_lines: int = 0) -> Finding:
+    """Share of all order lines that equal another one, judged without an earlier session.
+
+    ``surplus_lines`` stand in several files, which ``overlap`` says: neither they nor what they repeat are counted.
+    """
+    count = max(0, found.found - 2 * surplus_lines)
+    value = count / found.rows if found.rows else 0.0
     text = (
-        f"{found.found:,} of {found.rows:,} order lines ({value:.1%}) equal another one in every column that counts; "
+        f"{count:,} of {found.rows:,} order lines ({value:.1%}) equal another one in every column that counts; "
         f"{policy.repeated_limit:.0%} is the bound (quality.repeated_limit)"
     )
     remedy = (
-        "Files that overlap count orders twice: declare sources.orders.line_key, the columns that identify a line, or remove a "
-        "file."
+        "Rows that came twice count orders twice: declare sources.orders.line_key, the columns that identify a line, or write the "
+        "file again without the copies."
     )
     is_broken = value > policy.repeated_limit
     finding = judged("repeated", orders, text, remedy, is_broken=is_broken, value=value, bound=policy.repeated_limit)
@@ -147,31 +151,47 @@ def repeated(orders: str, found: Repeated, policy: QualityPolicy) -> Finding:
     return finding
 
 
-def overlap(orders: str, found: Sequence[Overlap], policy: QualityPolicy) -> Finding | None:
-    """Files most of whose lines another file holds too: the same orders exported twice, judged without an earlier session.
+def overlap(orders: Days, found: Sequence[Overlap], policy: QualityPolicy) -> Finding | None:
+    """Lines that several files hold: the same orders exported twice, judged without an earlier session.
 
-    Of files that share nothing but their customers, lines equal each other by chance alone. ``None`` where no file has enough.
+    With an order id no line is in two files by chance; without one, of files that share nothing but their customers some lines
+    equal each other, so that only files most of whose lines others hold are an alarm. ``None`` where no file has enough.
     """
     enough = [item for item in found if item.found >= _FEWEST_OVERLAPPING]
     if not enough:
         return None
-    worst = enough[0]
-    value = worst.found / worst.lines
-    many = sum(item.found > policy.overlap_limit * item.lines for item in enough)
+    worst, total = enough[0], sum(orders.rows)
+    of_file, of_all = worst.found / worst.lines, worst.surplus_order_lines / total if total else 0.0
+    by_order = of_all / policy.twin_limit > of_file / policy.overlap_limit
+    value, bound = (of_all, policy.twin_limit) if by_order else (of_file, policy.overlap_limit)
+    has_orders = worst.surplus_order_lines > 0
+    same = "same order, customer, day, product, amount" if has_orders else "same customer, day, product, amount"
     text = (
-        f"{worst.found:,} of {worst.lines:,} order lines of {worst.file} ({value:.1%}; {worst.money:,.2f} in money) equal a line "
-        f"of another file, such as {worst.other_file}; {policy.overlap_limit:.0%} is the bound"
-        + (f", which {many} files are above" if many > 1 else "")
+        f"{worst.surplus_lines:,} lines are in {_files(enough)} ({same}) and double {worst.surplus_money:,.2f} of revenue; "
+        f"{worst.found:,} of {worst.lines:,} order lines of {worst.file} equal a line of another file, such as {worst.other_file}; "
+        f"{bound:.0%} of {'all lines' if by_order else 'the lines of a file'} is the bound"
     )
-    remedy = (
-        "The same orders were probably exported twice: take a file out of sources.orders.path, or declare line_key, the columns "
-        "that identify a line."
-    )
-    is_broken = value > policy.overlap_limit
-    finding = judged("overlap", orders, text, remedy, is_broken=is_broken, value=value, bound=policy.overlap_limit)
-    if value > policy.overlap_note and not is_broken:
+    remedy = f"The same orders were probably exported twice: {_key_to_declare(orders)}"
+    is_broken = value > bound
+    finding = judged("overlap", orders.table, text, remedy, is_broken=is_broken, value=value, bound=bound)
+    if (of_file > policy.overlap_note or has_orders) and not is_broken:
         return replace(finding, status="note", sentence=f"{finding.sentence} {remedy}")
     return finding
+
+
+def _files(found: Sequence[Overlap]) -> str:
+    return "both files" if len(found) <= 2 else f"several of {len(found)} files"
+
+
+def _key_to_declare(orders: Days) -> str:
+    """The line key that the columns allow, as it is written."""
+    names = [name for name in ("order_id", "product_id") if any(orders.filled.get(name, ()))]
+    if "order_id" not in names:
+        return (
+            "take a file out of sources.orders.path, or map columns.order_id and declare line_key, the columns that identify "
+            "a line."
+        )
+    return f"declare line_key: [{', '.join(names)}] under sources.orders, or take a file out of sources.orders.path."
 
 
 def new_categories(levels: Levels, as_of: date, policy: QualityPolicy, *, has_history: bool) -> Iterator[Finding]:

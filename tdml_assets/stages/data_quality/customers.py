@@ -20,7 +20,7 @@ _TIMES_AVERAGE = 20
 
 
 def customer_ids(orders: str, found: CustomerIds, policy: QualityPolicy) -> Iterator[Finding]:
-    """Notes about ids; none stops a session, since ids may be meant so."""
+    """Notes about ids, which may be meant so; one customer with most of everything is an alarm."""
     source = f"{orders}.customer_id"
     text = f"{found.alike:,} ids are {found.people:,} ones that differ by case, blanks or a trailing .0 alone"
     remedy = "Each counts as a customer of its own: write them alike at the source, and run again."
@@ -31,7 +31,16 @@ def customer_ids(orders: str, found: CustomerIds, policy: QualityPolicy) -> Iter
     }
     what, share = max(shares.items(), key=lambda one: one[1])
     bound = max(policy.one_customer_note, _TIMES_AVERAGE / found.customers if found.customers else 1.0)
+    is_broken = found.customers >= _TIMES_AVERAGE and share > policy.one_customer_limit
+    bound = policy.one_customer_limit if is_broken else bound
     text = f"one of {found.customers:,} customers has {share:.1%} of all {what}; {bound:.1%} is the bound"
+    if is_broken:
+        remedy = (
+            "It is probably an account that many people share, such as guests: name its id under "
+            "sources.orders.columns.customer_id, key empty, or map another column."
+        )
+        yield judged("one_customer", source, text, remedy, is_broken=True, value=share, bound=bound)
+        return
     remedy = "If it is an account that many people share, such as guests, take it out at the source; else there is nothing to do."
     yield _noted("one_customer", source, text, remedy, is_noted=share > bound, value=share, bound=bound)
 

@@ -22,6 +22,7 @@ from tdml_assets.stages.raw.contracts import EMAIL_EVENTS, LINEAGE, LOADS, ORDER
 
 if TYPE_CHECKING:
     from tdml_assets.declaration.quality import QualityPolicy
+    from tdml_assets.stages.data_quality.first_load_measures import FirstLoad
     from tdml_assets.stages.data_quality.unreadable import Unreadable
     from tdml_assets.stages.raw.latest_day import LatestDay
 
@@ -121,6 +122,8 @@ class Overlap:
     file, other_file : the file, and one that holds such lines too.
     lines, found : its order lines, and those that the other files hold as well.
     money : sum of the amounts of the latter.
+    surplus_lines, surplus_money : of all files together, lines counted once too often, and their amounts.
+    surplus_order_lines : of these lines, those with an order id: such a line is in two files by no chance.
     """
 
     file: str
@@ -128,6 +131,9 @@ class Overlap:
     lines: int
     found: int
     money: float
+    surplus_lines: int = 0
+    surplus_money: float = 0.0
+    surplus_order_lines: int = 0
 
 
 @dataclass(frozen=True)
@@ -194,6 +200,7 @@ class Measured:
     today : the day of the clock, where the last order is to be held against it.
     overlaps : files of orders that repeat lines of others, the largest share first.
     customers : their ids, and how much one of them holds.
+    first_load : what the absolute limits are judged on besides.
     """
 
     as_of: date
@@ -208,6 +215,7 @@ class Measured:
     today: date | None = None
     overlaps: tuple[Overlap, ...] = ()
     customers: CustomerIds | None = None
+    first_load: FirstLoad | None = None
 
 
 @dataclass(frozen=True)

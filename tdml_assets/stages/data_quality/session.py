@@ -12,6 +12,7 @@ from datetime import date
 from tdml_assets.declaration.quality import QualityPolicy
 from tdml_assets.declaration.sources import Sources
 from tdml_assets.platform.statistics import Reader
+from tdml_assets.stages.data_quality.first_load_measures import read_first_load
 from tdml_assets.stages.data_quality.measures import Measured, measure
 from tdml_assets.stages.data_quality.unreadable import read_unreadable
 from tdml_assets.stages.raw.latest_day import read_latest_day
@@ -38,7 +39,8 @@ def measure_session(
     """
     found = measure(reader, day, fingerprint, policy)
     judged_rows = {intake.source: intake.judged_rows for intake in found.intakes}
-    found = replace(found, unreadable=tuple(read_unreadable(reader, sources, judged_rows)))
+    first_load = read_first_load(reader, day, sources, judged_rows.get("raw.orders", 0))
+    found = replace(found, unreadable=tuple(read_unreadable(reader, sources, judged_rows)), first_load=first_load)
     if not follows_latest:
         return found
     return replace(found, latest=read_latest_day(reader), today=today)

@@ -41,8 +41,8 @@ class Unreadable:
     source : raw table.
     judged_rows : rows read, but for those that another row of the same key replaced.
     rows : of these, the unreadable ones.
-    money : about what their amounts come to in size, in the source's currency; ``None`` where it cannot be said.
-    accepted_money : sum of the sizes of accepted amounts, in the source's currency.
+    money : about what their amounts come to in size, in the reporting currency; ``None`` where it cannot be said.
+    accepted_money : sum of the sizes of accepted amounts, in the reporting currency.
     because : rows per reason with examples, in words.
     remedy : what would read the most frequent kind.
     """
@@ -97,12 +97,13 @@ def explain_unreadable(
             remedies.append(remedy_for(table, declaration, reason, []))
         parts.append(shown)
     money = None
-    if isinstance(declaration, OrdersSource) and declaration.currency is not None and sampled:
-        money = sum(_size(declaration, content) for _, content in sampled) * rows / len(sampled)
+    if isinstance(declaration, OrdersSource) and sampled:
+        sizes = (line_size(declaration, content) * currency_rate(declaration, content) for _, content in sampled)
+        money = sum(sizes) * rows / len(sampled)
     return Unreadable(f"raw.{table}", rows, rows, money, None, ", ".join(parts), remedies[0] if remedies else "")
 
 
-def _size(declaration: OrdersSource, content: Mapping[str, object]) -> float:
+def line_size(declaration: OrdersSource, content: Mapping[str, object]) -> float:
     """About the size of a line's amount, in the source's currency."""
     marks, mapped = number_marks(declaration), declaration.mapped
 
@@ -117,6 +118,12 @@ def _size(declaration: OrdersSource, content: Mapping[str, object]) -> float:
     if amount is not None:
         return amount
     return quantity * price if quantity is not None and price is not None else 0.0
+
+
+def currency_rate(declaration: OrdersSource, content: Mapping[str, object]) -> float:
+    """Reporting currency per unit of a row's currency; 1 where it is unknown."""
+    code = declaration.currency or str(content.get(declaration.columns.currency or "") or "").strip().upper()
+    return float(declaration.rates.get(code, 1))
 
 
 def read_unreadable(reader: Reader, sources: Sources, judged_rows: Mapping[str, int]) -> Iterator[Unreadable]:
@@ -139,9 +146,8 @@ def read_unreadable(reader: Reader, sources: Sources, judged_rows: Mapping[str, 
         times = _accepted_times(reader, table, declaration) if "bad_timestamp" in counts else ()
         found = explain_unreadable(table, declaration, counts, sampled, times)
         accepted = None
-        if found.money is not None and isinstance(declaration, OrdersSource) and declaration.currency is not None:
-            rate = float(declaration.rates.get(declaration.currency, 1))
-            accepted = reader.row(render("data_quality/accepted_money", orders=ORDERS.path))["money"] / rate
+        if found.money is not None:
+            accepted = reader.row(render("data_quality/accepted_money", orders=ORDERS.path))["money"]
         yield replace(found, judged_rows=judged_rows[f"raw.{table}"], accepted_money=accepted)
 
 

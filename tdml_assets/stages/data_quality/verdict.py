@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from tdml_assets.declaration.quality import MIN_WINDOWS, QualityPolicy
+from tdml_assets.declaration.quality import FIRST_LOAD_CHECKS, MIN_WINDOWS, QualityPolicy
 from tdml_assets.stages.data_quality import arrival, content
 from tdml_assets.stages.data_quality.customers import customer_ids
 from tdml_assets.stages.data_quality.findings import Finding, Status
+from tdml_assets.stages.data_quality.first_load import first_load
 from tdml_assets.stages.data_quality.measures import Earlier, Measured
 from tdml_assets.stages.data_quality.unreadable import unreadable
 
@@ -51,7 +52,7 @@ class QualityReport:
             return " ".join([f"Broken data ({shown}):", *(finding.sentence for finding in alarms), remedy(shown)])
         if accepted:
             listed = " ".join(finding.sentence for finding in accepted)
-            return f"Data {shown} was accepted by quality.accepted, with {len(accepted)} findings: {listed}"
+            return f"Data {shown} is accepted by quality.accepted, with {len(accepted)} findings: {listed}"
         # What is only noted for the next session has no bound, and judges nothing.
         judged = sum(finding.bound is not None for finding in self.with_status("ok"))
         return f"Nothing broken: {judged} checks passed, {len(self.with_status('too_little'))} had too little to judge."
@@ -70,6 +71,13 @@ class QualityReport:
         ]
 
 
+def accept_by_name(check: str) -> str:
+    """How an alarm of a check that can be accepted by name is accepted; empty for others."""
+    if check not in FIRST_LOAD_CHECKS:
+        return ""
+    return f"If this is right, accept it by name in tdml.yaml: quality: {{accepted: [{check}]}}"
+
+
 def remedy(fingerprint: str) -> str:
     """What to do where the alarm is wrong."""
     return (
@@ -86,9 +94,10 @@ def judge(measured: Measured, earlier: Earlier | None, policy: QualityPolicy) ->
     measured : the raw data up to as_of.
     earlier : what the session before found; ``None`` for the first.
     """
-    is_accepted = any(measured.fingerprint.startswith(known) for known in policy.accepted)
     findings = tuple(
-        replace(finding, status="accepted") if is_accepted and finding.status == "alarm" else finding
+        replace(finding, status="accepted")
+        if finding.status == "alarm" and policy.accepts(finding.check_name, measured.fingerprint)
+        else finding
         for finding in _checked(measured, earlier, policy)
     )
     return QualityReport(findings, measured.fingerprint)
@@ -116,10 +125,13 @@ def _checked(measured: Measured, earlier: Earlier | None, policy: QualityPolicy)
     if measured.latest is not None:
         yield arrival.latest(orders.table, measured.latest)
         yield from arrival.age(orders, measured.today, policy)
+    surplus = measured.overlaps[0].surplus_lines if measured.overlaps else 0
     if measured.repeated is not None and measured.repeated.rows >= policy.min_rows:
-        yield content.repeated(orders.table, measured.repeated, policy)
-    if (overlapping := content.overlap(orders.table, measured.overlaps, policy)) is not None:
+        yield content.repeated(orders.table, measured.repeated, policy, surplus)
+    if (overlapping := content.overlap(orders, measured.overlaps, policy)) is not None:
         yield overlapping
+    if measured.first_load is not None:
+        yield from first_load(measured.first_load, orders, policy)
     if measured.customers is not None and measured.customers.lines >= policy.min_rows:
         yield from customer_ids(orders.table, measured.customers, policy)
     before = comparable.get(orders.table)

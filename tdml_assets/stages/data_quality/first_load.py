@@ -1,0 +1,145 @@
+"""Checks with absolute limits besides those of unreadable rows and copies: they judge a first load, without an earlier one.
+
+Belongs here: one function per check and its words. Does not: reading (``first_load_measures.py``), limits
+(``declaration/quality.py``). No id of a customer is shown, but for words that mean nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from statistics import median
+from typing import TYPE_CHECKING
+
+from tdml_assets.stages.data_quality.findings import Finding, judged
+from tdml_assets.stages.data_quality.first_load_measures import FirstLoad, OddIds, SetAside
+from tdml_assets.stages.data_quality.measures import Days
+
+if TYPE_CHECKING:
+    from tdml_assets.declaration.quality import QualityPolicy
+
+#: Of the months around it, below which a month has few orders; they must have so many lines themselves.
+_THIN_MONTH = 0.25
+_MONTH_LINES = 30
+_MONTHS_AROUND = 3
+_MOSTLY = 0.5
+_SHOWN = 5
+
+
+def first_load(found: FirstLoad, orders: Days, policy: QualityPolicy) -> Iterator[Finding]:
+    """Every check."""
+    if found.set_aside.judged_rows >= policy.min_rows:
+        yield set_aside(orders.table, found.set_aside, policy)
+    total = sum(orders.rows)
+    if total:
+        yield empty_ids(f"{orders.table}.customer_id", found.odd_ids, total, found.set_aside.accepted_money, policy)
+        yield _test_orders(f"{orders.table}.customer_id", found.odd_ids, total)
+    yield thin_months(orders)
+
+
+def set_aside(table: str, found: SetAside, policy: QualityPolicy) -> Finding:
+    """Share of rows and of money set aside for another fault than that they could not be read."""
+    is_broken = found.share > policy.set_aside_limit or found.money_share > policy.set_aside_money_limit
+    text = f"{found.rows:,} of {found.judged_rows:,} rows ({found.share:.1%}), about {found.money_share:.0%} of money, set aside"
+    if is_broken:
+        text += (
+            f"; {policy.set_aside_limit:.0%} of rows (quality.set_aside_limit) or {policy.set_aside_money_limit:.0%} of money "
+            "(quality.set_aside_money_limit) is the bound"
+        )
+    if found.reasons:
+        listed = sorted(found.reasons.items(), key=lambda one: (-one[1], one[0]))
+        text += f": {', '.join(f'{reason} {count:,}' for reason, count in listed)}"
+    by_money = found.money_share / policy.set_aside_money_limit > found.share / policy.set_aside_limit
+    value, bound = (
+        (found.money_share, policy.set_aside_money_limit) if by_money else (found.share, policy.set_aside_limit)
+    )
+    return judged(
+        "set_aside",
+        table,
+        text,
+        _remedy(found),
+        is_broken=is_broken,
+        value=value,
+        bound=bound,
+    )
+
+
+def _remedy(found: SetAside) -> str:
+    reason = max(found.reasons, key=found.reasons.__getitem__, default="")
+    if reason == "missing_customer" and found.continue_orders > _MOSTLY:
+        return (
+            "Most of these rows belong to an order whose customer stands on another of its lines: write carry: [customer_id, "
+            "ordered_at] under sources.orders."
+        )
+    if reason == "missing_customer":
+        return "Map sources.orders.columns.customer_id to the column that says who bought."
+    if reason == "out_of_bounds":
+        return "Correct sources.orders.bounds, or the columns that quantity, unit_price and amount are mapped to."
+    return (
+        "tdml-assets check shows three rows of each reason: correct the file or its declaration under sources.orders."
+    )
+
+
+def empty_ids(source: str, found: OddIds, lines: int, money: float, policy: QualityPolicy) -> Finding:
+    """Share of order lines or money under ids that mean nobody: all guests as one customer, the best of all."""
+    of_lines = sum(count for count, _ in found.words.values()) / lines
+    of_money = sum(size for _, size in found.words.values()) / money if money else 0.0
+    value = max(of_lines, of_money)
+    words = list(found.words)[:_SHOWN]
+    listed = ", ".join(f'"{word}"' for word in words)
+    ids = f"ids that mean nobody ({listed})" if listed else "ids that mean nobody"
+    text = f"{of_lines:.1%} of the order lines and {of_money:.1%} of money under {ids}; {policy.empty_id_limit:.0%} is the bound"
+    remedy = (
+        f"All guests would be one customer: write customer_id: {{column: {found.column!r}, empty: [{listed}]}} under "
+        "sources.orders.columns, which sets these rows aside."
+    )
+    is_broken = value > policy.empty_id_limit
+    finding = judged("empty_ids", source, text, remedy, is_broken=is_broken, value=value, bound=policy.empty_id_limit)
+    if words and not is_broken:
+        return replace(finding, status="note", sentence=f"{finding.sentence} {remedy}")
+    return finding
+
+
+def _test_orders(source: str, found: OddIds, lines: int) -> Finding:
+    share = found.test_lines / lines
+    text = f"{found.test_lines:,} order lines ({share:.1%}), {found.test_money:,.2f} of money, are of ids that look like tests"
+    finding = judged("test_orders", source, text, "", is_broken=False, value=share, bound=0.0)
+    if not found.test_lines:
+        return finding
+    remedy = "If they are tests, leave them out: give them a status that is ignored, or list the ids under customer_id.empty."
+    return replace(finding, status="note", sentence=f"{finding.sentence} {remedy}")
+
+
+def thin_months(orders: Days) -> Finding:
+    """Months inside the history with next to no lines, where those around them have many: a file that is missing."""
+    counts: dict[tuple[int, int], int] = {}
+    for day, rows in zip(orders.days, orders.rows, strict=True):
+        counts[day.year, day.month] = counts.get((day.year, day.month), 0) + rows
+    months = _all_months(list(counts))
+    lines = [counts.get(month, 0) for month in months]
+    thin = []
+    for place in range(1, len(months) - 1):
+        around = [*lines[max(0, place - _MONTHS_AROUND) : place], *lines[place + 1 : place + 1 + _MONTHS_AROUND]]
+        if median(around) >= _MONTH_LINES and lines[place] < _THIN_MONTH * median(around):
+            thin.append(
+                f"{months[place][0]}-{months[place][1]:02} ({lines[place]:,} lines, about {median(around):,.0f} around it)"
+            )
+    text = f"{len(thin)} months have few orders"
+    finding = judged("thin_months", orders.table, text, "", is_broken=False, value=float(len(thin)), bound=0.0)
+    if not thin:
+        return finding
+    more = f" and {len(thin) - _SHOWN} more" if len(thin) > _SHOWN else ""
+    text = (
+        f"{orders.table}: months with far fewer orders than those around them: {', '.join(thin[:_SHOWN])}{more}. Look for a file "
+        "that is missing; if the shop was closed, there is nothing to do."
+    )
+    return replace(finding, status="note", sentence=text)
+
+
+def _all_months(found: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Every calendar month from the first to the last, ascending."""
+    if not found:
+        return []
+    first, last = min(found), max(found)
+    numbers = range(first[0] * 12 + first[1] - 1, last[0] * 12 + last[1])
+    return [(number // 12, number % 12 + 1) for number in numbers]

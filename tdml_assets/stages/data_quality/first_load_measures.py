@@ -1,0 +1,178 @@
+"""What the limits of a first load are judged on: rows and money set aside, ids that mean nobody, test orders.
+
+Belongs here: reading them. Does not: the verdict (``first_load.py``), rows that could not be read (``unreadable.py``), files that
+overlap (``measures.py``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from tdml_assets.declaration.sources import OrdersSource, Sources
+from tdml_assets.platform.statements import render
+from tdml_assets.platform.statistics import Reader
+from tdml_assets.stages.data_quality.unreadable import currency_rate, line_size
+from tdml_assets.stages.raw.contracts import ORDERS, REJECTED_ROWS
+from tdml_assets.stages.raw.hints import UNREADABLE
+
+#: Reasons that a declaration asks for, or that another row of the same key makes: nothing is lost with such rows.
+MEANT = ("duplicate_line", "superseded_line", "void_status", "ignored_status")
+#: Rows that could not be read have limits of their own.
+NOT_COUNTED = (*MEANT, *UNREADABLE)
+#: Ids by which systems say that they know nobody, in lower case. Ids of zeros alone are found as well.
+EMPTY_IDS = (
+    *(
+        "guest",
+        "gast",
+        "invité",
+        "invite",
+        "invitado",
+        "ospite",
+        "anonymous",
+        "anonym",
+        "anonyme",
+        "anon",
+        "unknown",
+        "unbekannt",
+    ),
+    *(
+        "inconnu",
+        "nan",
+        "null",
+        "none",
+        "nil",
+        "n/a",
+        "na",
+        "#n/a",
+        "undefined",
+        "missing",
+        "empty",
+        "blank",
+        "(blank)",
+        "(not set)",
+    ),
+    *(
+        "not set",
+        "no customer",
+        "walk-in",
+        "walkin",
+        "walk in",
+        "nobody",
+        "-",
+        "--",
+        "?",
+        ".",
+        "-1",
+        "false",
+        "<na>",
+        "nat",
+    ),
+    *("guest@example.com", "noemail@example.com", "no-email", "noemail"),
+)
+#: Names and domains that are kept for tests.
+TEST_PATTERN = r"(^|[^a-z])tests?([^a-z]|$)|@example\.(com|org|net)$|@test\."
+_SAMPLED_ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """Rows of the orders that were set aside for a fault, but for those that could not be read.
+
+    Parameters
+    ----------
+    judged_rows : rows read, but for those meant to be left out.
+    reasons : of these, rows set aside per reason.
+    money, accepted_money : sums of the sizes of amounts, in the reporting currency; the former estimated from a sample.
+    continue_orders : share of the sampled rows without a customer whose order has a line with one.
+    """
+
+    judged_rows: int
+    reasons: Mapping[str, int]
+    money: float = 0.0
+    accepted_money: float = 0.0
+    continue_orders: float = 0.0
+
+    @property
+    def rows(self) -> int:
+        """Rows set aside."""
+        return sum(self.reasons.values())
+
+    @property
+    def share(self) -> float:
+        """Share of the rows judged."""
+        return self.rows / self.judged_rows if self.judged_rows else 0.0
+
+    @property
+    def money_share(self) -> float:
+        """Share of the money."""
+        total = self.money + self.accepted_money
+        return self.money / total if total else 0.0
+
+
+@dataclass(frozen=True)
+class OddIds:
+    """Order lines and money under ids that mean nobody, per such id, and under ids of tests.
+
+    ``column`` is the source's column of customer ids.
+    """
+
+    column: str
+    words: Mapping[str, tuple[int, float]]
+    test_lines: int = 0
+    test_money: float = 0.0
+
+
+@dataclass(frozen=True)
+class FirstLoad:
+    """Everything the limits of a first load need besides what other checks read."""
+
+    set_aside: SetAside
+    odd_ids: OddIds
+
+
+def read_first_load(reader: Reader, day: date, sources: Sources, judged_rows: int) -> FirstLoad | None:
+    """Read it; ``None`` without declared orders.
+
+    Parameters
+    ----------
+    judged_rows : rows of the orders' files, but for those that another row of the same key replaced.
+    """
+    if sources.orders is None:
+        return None
+    rows = reader.rows(
+        render("data_quality/odd_ids", orders=ORDERS.path, as_of=day, words=list(EMPTY_IDS), test_pattern=TEST_PATTERN)
+    )
+    tests = next((row for row in rows if row["word"] is None), {"lines": 0, "money": 0.0})
+    words = {row["word"]: (row["lines"], row["money"]) for row in rows if row["word"] is not None}
+    odd = OddIds(sources.orders.mapped["customer_id"], words, int(tests["lines"]), float(tests["money"]))
+    return FirstLoad(_set_aside(reader, sources.orders, judged_rows), odd)
+
+
+def _set_aside(reader: Reader, declaration: OrdersSource, judged_rows: int) -> SetAside:
+    given = {"rejected": REJECTED_ROWS.path, "source": "orders", "meant": list(NOT_COUNTED)}
+    reasons = {row["reason"]: row["row_count"] for row in reader.rows(render("data_quality/set_aside", **given))}
+    accepted = reader.row(render("data_quality/accepted_money", orders=ORDERS.path))["money"]
+    if not reasons:
+        return SetAside(judged_rows, reasons, 0.0, accepted)
+    rows = reader.rows(render("data_quality/set_aside_sample", **given, most=_SAMPLED_ROWS))
+    sampled = [(row["reason"], json.loads(row["content"])) for row in rows]
+    sizes = [line_size(declaration, content) * currency_rate(declaration, content) for _, content in sampled]
+    money = sum(sizes) * sum(reasons.values()) / len(sampled)
+    continued = _continued(
+        reader, declaration, [content for reason, content in sampled if reason == "missing_customer"]
+    )
+    return SetAside(judged_rows, reasons, money, accepted, continued)
+
+
+def _continued(reader: Reader, declaration: OrdersSource, contents: Sequence[Mapping[str, object]]) -> float:
+    """Share of rows without a customer whose order is among the accepted ones."""
+    column = declaration.columns.order_id
+    orders = [str(content.get(column) or "") for content in contents] if column is not None else []
+    if not orders:
+        return 0.0
+    different = sorted({order for order in orders if order})
+    found = reader.row(render("data_quality/known_orders", orders=ORDERS.path, wanted=different))["known"]
+    return float(found) / len(different) if different else 0.0

@@ -1,0 +1,130 @@
+"""The limits of a first load: on files of a small shop, each broken in one way, as ``tdml-assets check`` judges them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tdml_assets.commands.preflight import Trial, problems_of
+from tdml_assets.commands.trial_load import try_sources
+from tdml_assets.settings import load_settings
+
+DECLARED: dict[str, Any] = {
+    "path": "orders*.csv",
+    "format": "csv",
+    "timestamp_format": "%Y-%m-%d",
+    "currency": "EUR",
+    "columns": {"order_id": "order", "customer_id": "who", "ordered_at": "day", "product_id": "sku", "amount": "total"},
+}
+Lines = list[list[str]]
+
+
+def shop_lines(count: int = 600, per_month: int = 25) -> Lines:
+    """Order lines of 60 customers over two years, two lines an order."""
+    return [
+        [
+            f"o{place // 2}",
+            f"c{place // 2 * 7 % 60}",
+            f"{2024 + place // per_month // 12}-{place // per_month % 12 + 1:02}-{place // 2 % 28 + 1:02}",
+            f"p{place % 9}",
+            f"{5 + place % 17}.50",
+        ]
+        for place in range(count)
+    ]
+
+
+def judged(folder: Path, quality: dict[str, Any] | None = None, **files: Lines) -> tuple[Trial, list[str]]:
+    for name, lines in files.items():
+        text = "\n".join(",".join(line) for line in [["order", "who", "day", "sku", "total"], *lines])
+        (folder / f"{name}.csv").write_text(text + "\n", encoding="utf-8")
+    content = {"sources": {"orders": copy.deepcopy(DECLARED)}, "quality": quality or {}}
+    (folder / "tdml.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    settings = load_settings({"TDML_HOME": str(folder / "home")}, working_folder=folder)
+    trial = try_sources(settings, whole=True)
+    return trial, problems_of(trial, as_of=settings.as_of, accepted=settings.quality.accepted)
+
+
+def notes(trial: Trial, check: str) -> list[str]:
+    return [finding.sentence for finding in trial.report.with_status("note") if finding.check_name == check]
+
+
+def guests(lines: Lines) -> None:
+    for place in range(0, len(lines), 10):
+        lines[place][1] = ("guest", "0", "NaN")[place % 3]
+
+
+def no_customers(lines: Lines) -> None:
+    for place in range(0, len(lines) // 2 * 2, 4):
+        lines[place][1] = lines[place + 1][1] = ""
+
+
+def first_line_alone(lines: Lines) -> None:
+    for place in range(1, len(lines), 2):
+        lines[place][1] = ""
+
+
+def one_buyer(lines: Lines) -> None:
+    for place in range(0, len(lines), 2):
+        lines[place][4] = "4000.00"
+        lines[place][1] = "wholesale"
+
+
+@pytest.mark.parametrize(
+    ("fault", "check", "words"),
+    [
+        (
+            guests,
+            "empty_ids",
+            ["10.0% of the order lines", 'customer_id: {column: \'who\', empty: ["0", "guest", "nan"]}'],
+        ),
+        (no_customers, "set_aside", ["300 of 600 rows (50.0%)", "missing_customer 300", "columns.customer_id"]),
+        (first_line_alone, "set_aside", ["carry: [customer_id, ordered_at]"]),
+        (one_buyer, "one_customer", ["of all money; 50.0% is the bound"]),
+    ],
+)
+def test_a_first_load_beyond_a_limit_is_stopped_with_what_to_declare_and_can_be_accepted_by_name(
+    tmp_path: Path, fault: Callable[[Lines], None], check: str, words: list[str]
+) -> None:
+    lines = shop_lines()
+    fault(lines)
+    _, problems = judged(tmp_path, orders=lines)
+    assert len(problems) == 1
+    for text in [*words, f"quality: {{accepted: [{check}]}}"]:
+        assert text in problems[0]
+    trial, problems = judged(tmp_path, {"accepted": check})
+    assert problems == []
+    assert [one.check_name for one in trial.report.with_status("accepted")] == [check]
+
+
+def test_a_whole_shop_passes_every_limit(tmp_path: Path) -> None:
+    trial, problems = judged(tmp_path, orders=shop_lines())
+    assert problems == []
+    checks = {"set_aside", "empty_ids", "test_orders", "thin_months", "one_customer", "repeated"}
+    assert {one.check_name for one in trial.report.with_status("ok")} >= checks
+
+
+def test_a_month_that_two_exports_share_is_stopped_with_the_lines_the_money_and_the_key(tmp_path: Path) -> None:
+    lines = shop_lines()
+    shared = lines[280:330]
+    trial, problems = judged(tmp_path, orders_a=lines[:330], orders_b=lines[280:])
+    money = sum(float(line[4]) for line in shared)
+    said = f"50 lines are in both files (same order, customer, day, product, amount) and double {money:,.2f} of revenue"
+    assert said in problems[0]
+    assert "declare line_key: [order_id, product_id]" in problems[0]
+    assert len(problems) == 1, "lines that several files hold are not counted as repeated again"
+    assert trial.orders.order_lines == 650
+
+
+def test_few_ids_that_mean_nobody_tests_and_a_thin_month_are_noted(tmp_path: Path) -> None:
+    lines = [line for line in shop_lines(1200, 50) if not line[2].startswith("2025-03")]
+    lines[0][1], lines[2][1] = "unknown", "test@shop.example"
+    trial, problems = judged(tmp_path, orders=lines)
+    assert problems == []
+    assert "customer_id: {column: 'who', empty: [\"unknown\"]}" in notes(trial, "empty_ids")[0]
+    assert "1 order lines" in notes(trial, "test_orders")[0]
+    assert "2025-03 (0 lines, about 50 around it)" in notes(trial, "thin_months")[0]
