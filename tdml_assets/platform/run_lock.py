@@ -76,10 +76,10 @@ def _read_holder(path: Path) -> str:
 
 
 def fail_dead_runs(instance: dg.DagsterInstance, own_run_id: str) -> list[str]:
-    """Mark as failed every run that held the lock and never finished, and free the pool slots it kept.
+    """Free the pool slots of every run that held the lock and never finished, and mark the run as failed.
 
     Only the holder of the lock may call this: whoever else is tagged as holding it is dead. Without it such a run would
-    stay STARTED for ever and keep its slot, and every later run would queue behind it.
+    stay STARTED for ever and keep its slot, and every later run would wait for the slot without end.
 
     Returns
     -------
@@ -88,10 +88,29 @@ def fail_dead_runs(instance: dg.DagsterInstance, own_run_id: str) -> list[str]:
     """
     filters = dg.RunsFilter(statuses=_UNFINISHED, tags={_TAG: "held"})
     dead = [run for run in instance.get_runs(filters) if run.run_id != own_run_id]
+    storage = instance.event_log_storage
     for run in dead:
+        # The slots first: if this process is killed in between, the next run finds the dead run again.
+        storage.free_concurrency_slots_for_run(run.run_id)
         instance.report_run_failed(run, "its process ended without finishing the run; found by the next run")
-        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+    for run_id in _finished_runs_with_slots(instance):
+        storage.free_concurrency_slots_for_run(run_id)
     return [run.run_id for run in dead]
+
+
+def _finished_runs_with_slots(instance: dg.DagsterInstance) -> list[str]:
+    """Ids of runs that are over or deleted, and still hold a pool slot or wait for one.
+
+    Such a slot is left when the process is killed between the last event of a run and the release of its slots.
+    """
+    storage = instance.event_log_storage
+    if not storage.supports_global_concurrency_limits:
+        return []
+    found: set[str] = set()
+    for pool in storage.get_concurrency_infos(sorted(storage.get_concurrency_keys())).values():
+        found |= {slot.run_id for slot in pool.claimed_slots} | {step.run_id for step in pool.pending_steps}
+    records = {run_id: instance.get_run_by_id(run_id) for run_id in sorted(found)}
+    return [run_id for run_id, run in records.items() if run is None or run.is_finished]
 
 
 @contextmanager

@@ -9,6 +9,12 @@ import pytest
 
 from tdml_assets.platform.run_lock import StateBusyError, exclusive_run, fail_dead_runs, hold_state
 
+
+def stop(*_: object) -> None:
+    """End as a killed process does: nothing after it happens."""
+    raise KeyboardInterrupt
+
+
 HOLD = """
 import sys
 from pathlib import Path
@@ -108,3 +114,47 @@ def test_a_pool_slot_kept_by_a_killed_run_is_freed(tmp_path: Path) -> None:
         with exclusive_run(instance, own, tmp_path / "run.lock", 0) as found:
             assert found == [dead]
             assert storage.claim_concurrency_slot("warehouse", own, "step").is_claimed
+
+
+def test_a_slot_is_freed_though_the_tidying_run_was_killed_before_it_said_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
+        dead, killed, own = started(instance, "held"), started(instance, None), started(instance, None)
+        storage = instance.event_log_storage
+        storage.set_concurrency_slots("warehouse", 1)
+        assert storage.claim_concurrency_slot("warehouse", dead, "step").is_claimed
+        with monkeypatch.context() as patch:
+            patch.setattr(instance, "report_run_failed", stop)
+            with pytest.raises(KeyboardInterrupt):
+                fail_dead_runs(instance, killed)
+        assert fail_dead_runs(instance, own) == [dead]
+        assert storage.claim_concurrency_slot("warehouse", own, "step").is_claimed
+
+
+@pytest.mark.parametrize("ending", ["failed", "deleted"])
+def test_a_slot_kept_by_a_run_that_is_over_is_freed(tmp_path: Path, ending: str) -> None:
+    with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
+        over, own = started(instance, "held"), started(instance, None)
+        storage = instance.event_log_storage
+        storage.set_concurrency_slots("warehouse", 1)
+        assert storage.claim_concurrency_slot("warehouse", over, "step").is_claimed
+        run = instance.get_run_by_id(over)
+        assert run is not None
+        if ending == "failed":
+            instance.report_run_failed(run)
+        else:
+            instance.run_storage.delete_run(over)
+        assert not storage.claim_concurrency_slot("warehouse", own, "step").is_claimed
+        fail_dead_runs(instance, own)
+        assert storage.claim_concurrency_slot("warehouse", own, "step").is_claimed
+
+
+def test_the_slot_of_a_run_that_is_under_way_is_kept(tmp_path: Path) -> None:
+    with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
+        other, own = started(instance, None), started(instance, None)
+        storage = instance.event_log_storage
+        storage.set_concurrency_slots("warehouse", 1)
+        assert storage.claim_concurrency_slot("warehouse", other, "step").is_claimed
+        fail_dead_runs(instance, own)
+        assert not storage.claim_concurrency_slot("warehouse", own, "step").is_claimed
