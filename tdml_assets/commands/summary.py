@@ -105,8 +105,8 @@ def warnings_of(facts: WorkflowFacts, data: DataFacts | None) -> list[str]:
         return [f"{name}: has not run yet"]
     if facts.outcome is None and facts.status not in ("scored", "published"):
         found.append(f"{name}: this session ended at '{facts.status}' and scored nobody")
-    if facts.outcome is not None and facts.outcome.reason is not None:
-        return [*found, facts.outcome.sentence]
+    if _ended_early(facts):
+        return [*found, facts.outcome.sentence] if facts.outcome is not None else found
     if facts.note:
         found.append(f"{name}: {facts.note}")
     ahead = telling_of(facts.info.task).looks_ahead
@@ -127,14 +127,34 @@ def warnings_of(facts: WorkflowFacts, data: DataFacts | None) -> list[str]:
     return found
 
 
+def _ended_early(facts: WorkflowFacts) -> bool:
+    return facts.outcome is not None and facts.outcome.reason is not None
+
+
+def _notes_once(summary: Summary) -> list[str]:
+    """What the run warned of, each cause once: of a workflow that ended early, the outcome says why it did not pass its gate."""
+    ended = tuple(
+        f"{facts.info.name}/evaluation: check fit_to_score " for facts in summary.workflows if _ended_early(facts)
+    )
+    return [note for note in dict.fromkeys(summary.notes) if not note.startswith(ended)]
+
+
+def _warnings_once(summary: Summary) -> list[str]:
+    """Warnings of all workflows; several with the same share one line."""
+    sharing: dict[str, list[str]] = {}
+    for facts in summary.workflows:
+        for warning in warnings_of(facts, summary.data):
+            sharing.setdefault(warning.removeprefix(f"{facts.info.name}: "), []).append(facts.info.name)
+    return [f"{', '.join(names)}: {warning}" for warning, names in sharing.items()]
+
+
 def render_text(summary: Summary) -> str:
     """Write the summary for a terminal: plain text, aligned, no line longer than 100 characters."""
     lines = ["", *_data_lines(summary.data)]
     brief = len(summary.workflows) > 1
     for facts in summary.workflows:
         lines += ["", *(_brief_lines if brief else _full_lines)(facts, summary.data)]
-    warnings = [*summary.notes]
-    warnings += [warning for facts in summary.workflows for warning in warnings_of(facts, summary.data)]
+    warnings = [*_notes_once(summary), *_warnings_once(summary)]
     warnings += [f"{name}: off, because {reason}" for name, reason in summary.switched_off.items()]
     if warnings:
         lines += ["", "Please note", *(line for warning in warnings for line in _wrapped(warning))]

@@ -145,6 +145,19 @@ def test_what_the_run_warned_of_is_explained_among_the_notes() -> None:
     assert "  - churn/exploration: check split_is_fair: another unit" in text
 
 
+def test_one_cause_is_one_note() -> None:
+    held = Outcome("s", "cltv", state="fallback", method="rules", stopped_at="evaluation", reason="held: no better")
+    facts = [
+        replace(FACTS, info=replace(FACTS.info, name=name), outcome=replace(held, workflow=name))
+        for name in ("cltv", "churn")
+    ]
+    notes = ("churn/evaluation: check fit_to_score did not pass: held: no better", "raw/orders: something else")
+    text = render_text(replace(summary(*facts), notes=notes))
+    assert text.count("no better") == 1
+    assert "- cltv, churn: scored without a trained model, because held: no better." in text
+    assert "something else" in text
+
+
 def test_a_bias_counts_by_its_size_and_not_by_its_sign() -> None:
     verdicts = {
         found.metric: found.verdict

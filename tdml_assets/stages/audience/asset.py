@@ -23,7 +23,7 @@ from tdml_assets.platform.sessions import as_of, record_session, session_id_of
 from tdml_assets.platform.statements import render
 from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.settings import Settings
-from tdml_assets.stages.audience.attributes import CATALOG, WorkflowAttributes, catalog_rows, parent_segment_contract
+from tdml_assets.stages.audience.attributes import CATALOG, WorkflowAttributes, parent_segment_contract
 from tdml_assets.stages.audience.destinations.files import FilesDestination
 from tdml_assets.stages.audience.publication import Published, publish
 from tdml_assets.stages.features.columns import FEATURES_TABLE, features_table
@@ -117,7 +117,7 @@ def _build_publication(
             ),
             dg.MaterializeResult(
                 asset_key=_KEYS[1],
-                metadata={"dagster/row_count": done.attributes, "catalogue": table_preview(catalog_rows(publishing))},
+                metadata={"dagster/row_count": done.attributes, "catalogue": table_preview(done.catalogue)},
             ),
         )
 

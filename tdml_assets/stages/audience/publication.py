@@ -56,6 +56,7 @@ class Published:
     ----------
     withheld : why, per workflow whose new scores were not published.
     carried : those of them whose earlier attributes stay.
+    catalogue : rows of ``audience.attribute_catalog``.
     """
 
     rows: int
@@ -64,6 +65,7 @@ class Published:
     evidence: Mapping[str, Any]
     withheld: Mapping[str, str] = field(default_factory=dict)
     carried: tuple[str, ...] = ()
+    catalogue: Sequence[Mapping[str, Any]] = ()
 
 
 def find_scores(
@@ -163,9 +165,9 @@ def publish(
     rows = database.replace(contract, render("audience/parent_segment_attributes", **context))
     if carried:
         database.execute(render("warehouse/drop_table", table=_CARRIED))
-    notes = _notes(scores, carried, withheld, outcomes)
-    database.replace(CATALOG, catalog_rows(workflows, notes))
-    return Published(rows, len(contract.columns) - 2, scores, evidence, withheld, tuple(carried))
+    catalogue = catalog_rows(workflows, _notes(scores, carried, withheld, outcomes))
+    database.replace(CATALOG, catalogue)
+    return Published(rows, len(contract.columns) - 2, scores, evidence, withheld, tuple(carried), catalogue)
 
 
 def _carried(

@@ -3,14 +3,15 @@
 Where no model was ever promoted, a fallback scores (``fallback_asset.py``).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import dagster as dg
 
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.engines.python import PythonEngine
+from tdml_assets.models.bundles import Manifest
 from tdml_assets.models.champions import LoadedChampion, load_champion, warn_of_libraries
 from tdml_assets.models.record import recorded_versions
 from tdml_assets.models.store import ModelStore
@@ -125,6 +126,55 @@ def scored_again(
     )
 
 
+class HasManifest(Protocol):
+    """A champion as one of the kinds of tasks loads it."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """What it is."""
+
+
+Loaded = TypeVar("Loaded", bound=HasManifest)
+
+
+def open_champion(
+    context: dg.AssetExecutionContext,
+    warehouse: Warehouse,
+    models: ModelStore,
+    spec: WorkflowSpec,
+    load: Callable[[Mapping[str, str]], Loaded],
+) -> Loaded | None:
+    """The champion, loaded by ``load`` from what was recorded of each version; None where nothing was promoted yet."""
+    if models.open().champion(spec.name) is None:
+        return None
+    with warehouse.read() as database:
+        recorded = recorded_versions(database, spec.name)
+    champion = load(recorded)
+    warn_of_libraries(context.log, champion.manifest)
+    return champion
+
+
+def keep_scored(
+    database: Database,
+    context: dg.AssetExecutionContext,
+    spec: WorkflowSpec,
+    manifest: Manifest,
+    engine: str,
+    labels: Sequence[Mapping[str, Any]],
+) -> None:
+    """Keep that this session's champion scored, and its predictions until they can be compared with what happened.
+
+    Parameters
+    ----------
+    labels : rows of ``monitoring.label_stats`` without their key.
+    """
+    session = {"session_id": session_id_of(context), "workflow": spec.name}
+    keep_predictions(database, spec, session["session_id"], manifest.version, manifest.as_of)
+    database.replace_slice(LABEL_STATS, session, [{**session, **row} for row in labels])
+    record_session(database, context, spec.name, status="scored", engine=engine, model_version=manifest.version)
+    keep_outcome(database, replace(begin_outcome(database, context, spec.name), method="champion"))
+
+
 def build_predictions(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition:
     """The asset of one workflow, with its blocking check."""
     task = task_of(spec)
@@ -160,21 +210,15 @@ def build_predictions(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefini
     def predictions(
         context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore
     ) -> dg.MaterializeResult:
-        if models.open().champion(spec.name) is None:
+        champion = open_champion(
+            context, warehouse, models, spec, lambda recorded: load_champion(models, spec, settings, recorded)
+        )
+        if champion is None:
             return _without_champion(context, warehouse, spec)
-        with warehouse.read() as database:
-            recorded = recorded_versions(database, spec.name)
-        champion = load_champion(models, spec, settings, recorded)
-        warn_of_libraries(context.log, champion.manifest)
-        session = {"session_id": session_id_of(context), "workflow": spec.name}
-        scored = {"status": "scored", "engine": PythonEngine.name, "model_version": champion.manifest.version}
         with warehouse.write() as database:
-            count = score_all(database, spec, champion, session["session_id"])
-            keep_predictions(database, spec, session["session_id"], champion.manifest.version, champion.manifest.as_of)
+            count = score_all(database, spec, champion, session_id_of(context))
             labels = label_stats(database, contract.path, {}, task.category)
-            database.replace_slice(LABEL_STATS, session, [{**session, **row} for row in labels])
-            record_session(database, context, spec.name, **scored)
-            keep_outcome(database, replace(begin_outcome(database, context, spec.name), method="champion"))
+            keep_scored(database, context, spec, champion.manifest, PythonEngine.name, labels)
             profile = _profile(database, contract.path, spec)
             shown = task.look(database, spec)
         passed = count == profile["customers"] == profile["known_customers"] > 0 and not profile["impossible"]

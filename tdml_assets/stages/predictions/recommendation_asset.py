@@ -5,7 +5,7 @@ Belongs here: scoring, keeping, showing. Does not: ranking (``recommendation/``)
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -14,14 +14,12 @@ import pyarrow as pa
 
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.models.bundles import Manifest, refusing_damage
-from tdml_assets.models.champions import warn_of_libraries
 from tdml_assets.models.golden import GOLDEN_FILE, check_golden
-from tdml_assets.models.record import recorded_versions
 from tdml_assets.models.store import ModelStore
-from tdml_assets.platform.isolation import begin_outcome, isolated, keep_outcome
+from tdml_assets.platform.isolation import isolated
 from tdml_assets.platform.metadata import OWNER, plot, table_metadata, table_preview
 from tdml_assets.platform.monitoring import LABEL_STATS
-from tdml_assets.platform.sessions import SNAPSHOTS_TABLE, as_of, record_session, session_id_of
+from tdml_assets.platform.sessions import SNAPSHOTS_TABLE, as_of, session_id_of
 from tdml_assets.platform.statements import render
 from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.recommendation import figures
@@ -33,9 +31,8 @@ from tdml_assets.settings import Settings
 from tdml_assets.stages.exploration.analyses import ProductOverlap, product_overlap
 from tdml_assets.stages.features.columns import FEATURES_TABLE, features_table
 from tdml_assets.stages.features.snapshots import ORDERS_TABLE
-from tdml_assets.stages.predictions.asset import scored_again
+from tdml_assets.stages.predictions.asset import keep_scored, open_champion, scored_again
 from tdml_assets.stages.predictions.fallback_asset import score_by_fallback
-from tdml_assets.stages.predictions.history import keep_predictions
 from tdml_assets.stages.reuse import reused
 from tdml_assets.stages.training.recommendation_asset import ENGINE
 from tdml_assets.stages.training_table.asset import make_features_view
@@ -164,21 +161,15 @@ def build_recommendation_predictions(spec: WorkflowSpec, settings: Settings) -> 
     def predictions(
         context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore
     ) -> dg.MaterializeResult:
-        if models.open().champion(spec.name) is None:
+        champion = open_champion(
+            context, warehouse, models, spec, lambda recorded: load_recommender(models, spec.name, recorded)
+        )
+        if champion is None:
             return _without_champion(context, warehouse, spec)
-        with warehouse.read() as database:
-            recorded = recorded_versions(database, spec.name)
-        champion = load_recommender(models, spec.name, recorded)
-        warn_of_libraries(context.log, champion.manifest)
-        session = {"session_id": session_id_of(context), "workflow": spec.name}
-        scored = {"status": "scored", "engine": ENGINE, "model_version": champion.manifest.version}
         with warehouse.write() as database:
-            count = recommend_all(database, spec, champion.model, session["session_id"])
-            keep_predictions(database, spec, session["session_id"], champion.manifest.version, champion.manifest.as_of)
+            count = recommend_all(database, spec, champion.model, session_id_of(context))
             slots = database.rows(render("recommendation/first_choices", table=contract.path))
-            database.replace_slice(LABEL_STATS, session, [{**session, **row} for row in slots])
-            record_session(database, context, spec.name, **scored)
-            keep_outcome(database, replace(begin_outcome(database, context, spec.name), method="champion"))
+            keep_scored(database, context, spec, champion.manifest, ENGINE, slots)
             model = champion.model
             length = min(model.count + model.discover_count, len(model.products))
             profile = _profile(database, spec, length)

@@ -15,10 +15,10 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tdml_assets.declaration.addresses import redacted
 from tdml_assets.declaration.sources import OrdersSource
 from tdml_assets.simulation import SimulationSettings
 
@@ -100,20 +100,12 @@ def declared_orders(
         return Declared(kind="sample", sample=hashlib.sha256(content.encode()).hexdigest()[:16])
     return Declared(
         kind="declared",
-        locations=tuple(without_secrets(location) for location in orders.path),
+        locations=tuple(redacted(location) for location in orders.path),
         base_folder=base_folder,
         format=orders.format,
         columns=orders.mapped,
         currency=orders.reporting,
     )
-
-
-def without_secrets(location: str) -> str:
-    """A path as it is; of an address neither user, password, query nor fragment."""
-    if "://" not in location:
-        return location
-    parts = urlsplit(location)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
 class Comparison(_Frozen):

@@ -12,7 +12,14 @@ from pathlib import Path
 from tdml_assets.declaration.alerts import Alerts
 from tdml_assets.stages.triage.alerts.channels import Log, alert_channels, send_alert, warnings_of
 from tdml_assets.stages.triage.alerts.failure_ledger import read_ledger, write_ledger
-from tdml_assets.stages.triage.alerts.failures import Failure, Kind, alert_of_failure, is_told_elsewhere, recovered
+from tdml_assets.stages.triage.alerts.failures import (
+    Failure,
+    Kind,
+    alert_of_failures,
+    is_told_elsewhere,
+    recovered,
+    same_causes,
+)
 
 
 def tell_failures(
@@ -43,18 +50,20 @@ def tell_failures(
     ledger = recovered(before, ran, failures, kind)
     channels = alert_channels(alerts, environment, log)
     sent = []
-    for failure in dict.fromkeys(failures):
-        told = set(ledger.get(failure.key, ()))
+    for alike in same_causes(failures):
+        # Who was told of it for every one of the workflows.
+        told = set.intersection(*(set(ledger.get(failure.key, ())) for failure in alike))
         waiting = [channel for channel in channels if channel.name not in told]
-        if not waiting or is_told_elsewhere(failure):
+        if not waiting or is_told_elsewhere(alike[0]):
             continue
-        alert = alert_of_failure(failure)
+        alert = alert_of_failures(alike)
         deliveries = send_alert(waiting, alert)
         for sentence in warnings_of(deliveries, alert):
             log.warning(sentence)
         taken = {one.channel for one in deliveries if one.sent}
-        ledger[failure.key] = sorted(told | taken)
-        sent += [failure.key] if taken else []
+        for failure in alike:
+            ledger[failure.key] = sorted({*ledger.get(failure.key, ()), *taken})
+        sent += [failure.key for failure in alike] if taken else []
     if ledger != before:
         try:
             write_ledger(home, ledger)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from tdml_assets.platform.outcome import Outcome
@@ -112,8 +112,17 @@ def recovered(
     return {key: list(told) for key, told in ledger.items() if key in current or tuple(key.split(":")[:2]) not in ended}
 
 
-def alert_of_failure(failure: Failure) -> Alert:
-    """Write the alert about one cause."""
+def same_causes(failures: Iterable[Failure]) -> list[list[Failure]]:
+    """Failures, those together that differ in nothing but the workflow."""
+    found: dict[Failure, list[Failure]] = {}
+    for failure in dict.fromkeys(failures):
+        found.setdefault(replace(failure, workflow=""), []).append(failure)
+    return list(found.values())
+
+
+def alert_of_failures(failures: Sequence[Failure]) -> Alert:
+    """Write the alert about one cause that one workflow or several have."""
+    failure = replace(failures[0], workflow=", ".join(one.workflow for one in failures))
     whose = "The session" if failure.workflow == EVERY_WORKFLOW else failure.workflow
     became = _STATES.get(failure.state, "is scored without a trained model")
     text = (

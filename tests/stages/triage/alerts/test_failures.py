@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from tdml_assets.stages.triage.alerts.failure_alerts import tell_failures
 from tdml_assets.stages.triage.alerts.failure_ledger import LEDGER_FILE, read_ledger
 from tdml_assets.stages.triage.alerts.failures import (
     Failure,
-    alert_of_failure,
+    alert_of_failures,
     error_name,
     failure_of_step,
     failures_of_outcomes,
@@ -96,12 +97,23 @@ def test_a_workflow_that_is_off_recovers_by_its_own_success_and_not_by_that_of_t
         Outcome("s1", "cltv", state="published", method="champion"),
     ]
     (failure,) = failures_of_outcomes(outcomes)
-    assert "churn is off (TooFewRowsError at training_table)" in alert_of_failure(failure).subject
+    assert "churn is off (TooFewRowsError at training_table)" in alert_of_failures([failure]).subject
     assert tell(tmp_path, failure, kind="workflow", ran={"churn", "cltv"}) == [failure.key]
     tell(tmp_path, ran={"churn", "cltv", "all"})
     assert tell(tmp_path, failure, kind="workflow", ran={"churn", "cltv"}) == []
     tell(tmp_path, kind="workflow", ran={"churn", "cltv"})
     assert (read_ledger(tmp_path), len(taken)) == ({}, 1)
+
+
+def test_workflows_that_end_early_for_one_cause_share_an_alert(tmp_path: Path, taken: list[Any]) -> None:
+    both = [replace(TOO_FEW, workflow=name, kind="workflow", stage="training_table") for name in ("churn", "cltv")]
+    ran = {"churn", "cltv", "segments"}
+    assert tell(tmp_path, *both, kind="workflow", ran=ran) == [failure.key for failure in both]
+    assert [body["subject"] for body in taken] == ["churn, cltv failed (TooFewRowsError at training_table)"]
+    assert tell(tmp_path, *both, kind="workflow", ran=ran) == []
+    more = replace(both[0], workflow="segments")
+    assert tell(tmp_path, *both, more, kind="workflow", ran=ran) == [failure.key for failure in (*both, more)]
+    assert "segments" in taken[1]["subject"]
 
 
 def test_a_channel_that_refused_is_told_the_next_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
