@@ -55,7 +55,8 @@ def as_raw(orders: pa.Table) -> pa.Table:
     frame["quantity"] = frame["quantity"].astype(float)
     frame["amount"] = frame["quantity"] * frame["unit_price"]
     frame["ordered_on"] = frame["ordered_at"].dt.date
-    absent = {"product_name": None, "source": "orders", "file": "orders.parquet"}
+    frame["is_return"] = frame["quantity"] < 0
+    absent = {"is_product": True, "product_name": None, "source": "orders", "file": "orders.parquet"}
     frame = frame.assign(**absent, row_number=np.arange(len(frame)) + 1)
     return pa.Table.from_pandas(frame[list(ORDERS.column_names)], preserve_index=False)
 

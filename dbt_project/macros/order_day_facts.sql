@@ -3,7 +3,9 @@ What one customer did on one day, from order lines: one row per snapshot_date, c
 
 `lines` needs snapshot_date, customer_id, ordered_on, order_key, ordered_at, is_return, units, amount, units_left, amount_left,
 is_coupon and channel. A line counts as bought while units_left > 0; units_left is 0 for a return.
-Money is summed as DECIMAL, so that no order of addition changes a bit.
+Money is summed as DECIMAL, so that no order of addition changes a bit. Of orders of one instant the smallest is the first and the
+largest the last: where a line was read changes nothing.
+A discount lowers the sales of its day. What a day gives back beyond its sales (a refund of money without a product) is returned.
 #}
 {% macro order_day_facts(lines) %}
 orders_of_a_day as (
@@ -21,6 +23,7 @@ orders_of_a_day as (
         count(*) filter (where units_left > 0 and channel = 'offline') > 0 as is_offline,
         sum(amount) as net_amount,
         coalesce(sum(-amount) filter (where is_return), 0) as returned_amount,
+        coalesce(sum(amount) filter (where not is_return), 0) as sold_amount,
         sum(units) as units,
         sum(amount_left) as amount_left
 
@@ -41,12 +44,14 @@ order_days as (
         count(*) filter (where is_online) as online_orders,
         count(*) filter (where is_offline) as offline_orders,
         cast(sum(net_amount) as decimal(18, 4)) as net_amount,
-        cast(sum(returned_amount) as decimal(18, 4)) as returned_amount,
+        cast(sum(returned_amount) + greatest(-sum(sold_amount), 0) as decimal(18, 4)) as returned_amount,
         cast(sum(units) as decimal(18, 4)) as units,
-        cast(sum(amount_left) as decimal(18, 4)) as amount_left,
-        cast(arg_min(amount_left, row(first_at, order_key)) filter (where is_order) as decimal(18, 4)) as first_order_amount,
-        cast(arg_max(amount_left, row(first_at, order_key)) filter (where is_order) as decimal(18, 4)) as last_order_amount,
-        cast(max(amount_left) filter (where is_order) as decimal(18, 4)) as largest_order_amount
+        cast(greatest(sum(amount_left), 0) as decimal(18, 4)) as amount_left,
+        cast(arg_min(greatest(amount_left, 0), row(first_at, amount_left)) filter (where is_order) as decimal(18, 4))
+            as first_order_amount,
+        cast(arg_max(greatest(amount_left, 0), row(first_at, amount_left)) filter (where is_order) as decimal(18, 4))
+            as last_order_amount,
+        cast(max(greatest(amount_left, 0)) filter (where is_order) as decimal(18, 4)) as largest_order_amount
 
     from orders_of_a_day
     group by snapshot_date, customer_id, ordered_on

@@ -16,3 +16,10 @@ counted from behind, so that of two equals the first by name wins.
 {% macro number_of(key) -%}
 4294967295 - ({{ key }} & 4294967295)
 {%- endmacro %}
+
+{# Lines of a customer and product that happened at one instant, in an order that their values decide. #}
+{% macro tie_break(lines) -%}
+{%- for column in ['order_id', 'amount', 'units', 'product_category', 'is_coupon', 'channel', 'file', 'row_number'] -%}
+{{ lines }}.{{ column }}{% if not loop.last %}, {% endif %}
+{%- endfor -%}
+{%- endmacro %}

@@ -7,6 +7,7 @@ with ordered as (
     where
         product_id is not null
         and quantity > 0
+        and amount >= 0
         and ordered_on > {{ after | bind }}::date
         and ordered_on <= {{ until | bind }}::date
     group by product_id

@@ -8,4 +8,14 @@ create or replace temp table staged_rows (
     staged_line_key varchar,
     staged_updated_at timestamp,
     staged_content_hash ubigint
+{% if has_statuses %}
+    ,
+    staged_meaning enum ('sale', 'return', 'void', 'ignore'),
+    staged_meaning_from enum ('declared', 'common', 'none')
+{% endif %}
+{% if by_order %}
+    ,
+    staged_order_group varchar,
+    staged_refund decimal(18, 4)
+{% endif %}
 )

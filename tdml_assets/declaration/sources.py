@@ -19,6 +19,7 @@ from pydantic import Field, model_validator
 from tdml_assets.declaration.base import Declaration
 from tdml_assets.declaration.files import FileSettings
 from tdml_assets.declaration.numbers import AmountUnit, NumberFormat, refuse_old_place
+from tdml_assets.declaration.order_rules import OrderRules
 from tdml_assets.declaration.source_values import (
     ColumnName,
     Currency,
@@ -169,12 +170,20 @@ class OrderColumns(Declaration):
     quantity: ColumnName | None = Field(default=None, description="Units; negative for a return.")
     unit_price: ColumnName | None = Field(default=None, description="Price of one unit.")
     amount: ColumnName | None = Field(default=None, description="Total of the line; else quantity * unit_price.")
-    order_status: ColumnName | None = Field(default=None, description="Status; see return_statuses.")
+    order_status: ColumnName | None = Field(default=None, description="Status; see statuses.")
     order_type: ColumnName | None = Field(default=None, description="Channel: website, in-store, ...")
     coupon_used: ColumnName | None = Field(
         default=None, description="Whether a coupon was used: true/false, yes/no, 1/0."
     )
     currency: ColumnName | None = Field(default=None, description="Currency code of the row.")
+    refunded_amount: ColumnName | None = Field(
+        default=None, description="What was given back of the amount, whatever its sign; see refund_level."
+    )
+    parent_order_id: ColumnName | None = Field(
+        default=None,
+        description="Order that a refund belongs to, where refunds are rows of their own. A row that names one and has no customer "
+        "is booked on that order's customer, and lowers their spend.",
+    )
 
     @model_validator(mode="after")
     def _amount_is_known(self) -> OrderColumns:
@@ -183,7 +192,7 @@ class OrderColumns(Declaration):
         return self
 
 
-class OrdersSource(EventSource):
+class OrdersSource(OrderRules, EventSource):
     """Order lines."""
 
     moment: ClassVar[str | None] = "ordered_at"
@@ -206,10 +215,6 @@ class OrdersSource(EventSource):
         "has 1,000 fils. Bounds and rates are of major units.",
     )
     bounds: OrderBounds = Field(default=OrderBounds(), description="Values that numbers may take.")
-    return_statuses: tuple[str, ...] = Field(
-        default=("RETURN", "RETURNED", "CANCEL", "CANCELED", "CANCELLED", "REFUND", "REFUNDED"),
-        description="Statuses, in any case, that make a line a return: its quantity and amount become negative.",
-    )
 
     @model_validator(mode="after")
     def _currency_is_declared(self) -> OrdersSource:

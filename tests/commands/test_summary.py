@@ -280,7 +280,15 @@ def fill(database: Database) -> None:
     orders = []
     for number, (order, customer, on) in enumerate(lines):
         moments = {"ordered_at": day(on)["at"], "ordered_on": day(on)["on"]}
-        row = {"order_id": order, "customer_id": customer, "amount": 5, "currency": "EUR", "row_number": number}
+        row = {
+            "order_id": order,
+            "customer_id": customer,
+            "amount": 5,
+            "is_return": False,
+            "is_product": True,
+            "currency": "EUR",
+            "row_number": number,
+        }
         orders.append({**row, **moments, "source": "orders", "file": "o.csv"})
     insert(ORDERS, orders)
     load = {"source": "orders", "content_sha256": "x", "declaration_sha256": "x", "header": "[]", "session_id": "s1"}

@@ -1,6 +1,7 @@
 -- Every sale of a product to a customer is put on a stack, every return takes from its top (last in, first out). `height` is
 -- the stack after a line; what is taken below the bottom is a return without a sale and is forgotten. What is left of a sale
 -- is what the stack never fell below since. Days come first in the order: a snapshot sees whole days.
+-- Lines of one instant are ordered by what they hold; only lines that hold the same are ordered by where they were read.
 with
 
 snapshot_days as (
@@ -15,13 +16,16 @@ lines as (
         file,
         row_number,
         customer_id,
+        order_id,
         product_id,
         product_category,
         ordered_on,
         ordered_at,
         is_return,
         units,
-        amount
+        amount,
+        is_coupon,
+        channel
 
     from {{ ref('stg_orders') }}
     where product_id is not null
@@ -48,7 +52,7 @@ balances as (
         returned_products.first_returned_on,
         sum(lines.units) over (
             partition by lines.customer_id, lines.product_id
-            order by lines.ordered_on, lines.ordered_at, lines.is_return, lines.file, lines.row_number
+            order by lines.ordered_on, lines.ordered_at, lines.is_return, {{ tie_break('lines') }}
             rows between unbounded preceding and current row
         ) as balance
 
@@ -67,7 +71,7 @@ heights as (
             0,
             min(balance) over (
                 partition by customer_id, product_id
-                order by ordered_on, ordered_at, is_return, file, row_number
+                order by ordered_on, ordered_at, is_return, {{ tie_break('balances') }}
                 rows between unbounded preceding and current row
             )
         ) as height
@@ -90,7 +94,7 @@ seen as (
         and heights.first_returned_on <= snapshot_days.snapshot_date
     window rest as (
         partition by snapshot_days.snapshot_date, heights.customer_id, heights.product_id
-        order by heights.ordered_on, heights.ordered_at, heights.is_return, heights.file, heights.row_number
+        order by heights.ordered_on, heights.ordered_at, heights.is_return, {{ tie_break('heights') }}
         rows between current row and unbounded following
     )
 

@@ -10,7 +10,8 @@ judged as (
 
     select
         *,
-        coalesce(quantity < 0, false) or amount < 0 as is_return,
+        -- Shipping is no product, and what lowers the amount (a discount, a refund of money alone) sells none.
+        is_product and (is_return or amount >= 0) as has_product,
         -- A line that states no quantity is one unit.
         coalesce(abs(nullif(quantity, 0)), 1) as unit_count
 
@@ -27,10 +28,11 @@ renamed as (
         customer_id,
         -- A line without an order is an order of its own.
         coalesce(order_id, concat_ws(':', file, row_number)) as order_key,
-        product_id,
+        order_id,
+        if(has_product, product_id, null) as product_id,
 
         -- what
-        product_category,
+        if(has_product, product_category, null) as product_category,
         is_return,
         coalesce(coupon_used, false) as is_coupon,
         case lower(trim(order_type))
@@ -40,7 +42,7 @@ renamed as (
         end as channel,
 
         -- how much
-        cast(if(is_return, -unit_count, unit_count) as decimal(18, 4)) as units,
+        cast(case when not has_product then 0 when is_return then -unit_count else unit_count end as decimal(18, 4)) as units,
         amount,
 
         -- when

@@ -1,7 +1,7 @@
-{% for name in ["quantity", "unit_price", "amount"] %}
+{% for name in money.numbers %}
             when {{ (name ~ "_given") | identifier }} is not null and {{ (name ~ "_double") | identifier }} is null then 'bad_number'
 {% endfor %}
-{% for name in ["quantity", "unit_price", "amount"] %}
+{% for name in money.numbers %}
             when not isfinite({{ (name ~ "_double") | identifier }}) then 'not_finite'
 {% endfor %}
 {% for figure in money.figures if figure.is_money and figure.is_text %}
@@ -26,3 +26,6 @@
             when total_converted is null then 'out_of_bounds'
             when unit_price_given is not null and unit_price_converted is null then 'out_of_bounds'
             when quantity_given is not null and quantity_read is null then 'out_of_bounds'
+{% if "refunded_amount" in money.numbers %}
+            when refunded_amount_given is not null and refunded_amount_converted is null then 'out_of_bounds'
+{% endif %}

@@ -11,6 +11,7 @@ named as (
         and product_id is not null
         and product_name is not null
         and coalesce(quantity, amount) > 0
+        and amount >= 0
     group by product_id, product_name
 ),
 

@@ -11,6 +11,7 @@ sales as (
         and product_id is not null
         and trim(product_id) <> ''
         and coalesce(quantity, amount) > 0
+        and amount >= 0
         and (
         {% for pattern in include %}
             product_id glob {{ pattern | bind }}{% if not loop.last %} or{% endif %}

@@ -4,7 +4,7 @@ observed as (
         roles.snapshot_date,
         events.customer_id,
         {% if kind in ("purchase", "no_purchase") %}
-        max((not events.is_return)::integer)
+        max((events.units > 0)::integer)
         {% elif kind == "net_spend" %}
         sum(events.amount)
         {% elif kind == "sum" %}

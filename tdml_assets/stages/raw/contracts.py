@@ -30,7 +30,14 @@ ORDERS = TableContract(
         Column("product_name", "VARCHAR", "Name of the product."),
         Column("quantity", "DECIMAL(18, 4)", "Units; negative for a return."),
         Column("unit_price", "DECIMAL(18, 6)", "Price of one unit, in the reporting currency."),
-        Column("amount", "DECIMAL(18, 4)", "Signed total of the line, in the reporting currency.", False),
+        Column("amount", "DECIMAL(18, 4)", "Signed total of the line less refunds, in the reporting currency.", False),
+        Column(
+            "is_return",
+            "BOOLEAN",
+            "Whether the line takes a product back: negative quantity, a status, a refund.",
+            False,
+        ),
+        Column("is_product", "BOOLEAN", "Whether the line is of a product: not of shipping, a discount, ...", False),
         Column("order_status", "VARCHAR", "Status, as the source writes it."),
         Column("order_type", "VARCHAR", "Channel."),
         Column("coupon_used", "BOOLEAN", "Whether a coupon was used."),
@@ -102,7 +109,29 @@ LOADS = TableContract(
     ("source",),
 )
 
+ORDER_STATUSES = TableContract(
+    "raw",
+    "order_statuses",
+    "One row per status of the orders' source and what it counts as, written in the transaction of its rows.",
+    (
+        Column("order_status", "VARCHAR", "Status, as the source writes it; NULL for rows without one."),
+        Column("meaning", "VARCHAR", "sale, return, void or ignore.", False),
+        Column(
+            "meaning_from",
+            "VARCHAR",
+            "declared in statuses, one of the common ones, or none: counted as a sale.",
+            False,
+        ),
+        Column("row_count", "BIGINT", "Rows, accepted or not.", False),
+        Column("amount", "DECIMAL(38, 4)", "Their money, in the reporting currency, whatever they count as.", False),
+    ),
+)
+
 REASONS = {
+    "void_status": "the status says that the order came to nothing: cancelled, refunded, failed, ...; see statuses",
+    "ignored_status": "the status is one to ignore; see statuses",
+    "excluded_kind": "the line is of a kind that is no part of spend; see line_kinds",
+    "unknown_parent_order": "a refund without a customer names an order that is in no file",
     "missing_customer": "customer_id is empty",
     "nul_character": "a mapped text holds a NUL character",
     "bad_timestamp": "the timestamp, or updated_at, is empty or not in the declared format",
@@ -121,6 +150,9 @@ REASONS = {
     "superseded_line": "an earlier state of a line: another row of the same line key is later",
 }
 """What each reason code means, in the order in which they are tried: a row has the first that applies."""
+
+DECLARED_OUT = ("void_status", "ignored_status", "excluded_kind")
+"""Reasons of rows that are read and left out as declared: no fault of the rows."""
 
 
 def customers_contract(columns: Sequence[str]) -> TableContract:

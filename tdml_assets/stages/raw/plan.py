@@ -19,7 +19,9 @@ from tdml_assets.declaration.sources import CustomersSource, EventSource, Orders
 from tdml_assets.stages.raw.contracts import TABLES
 from tdml_assets.stages.raw.currencies import all_marks
 from tdml_assets.stages.raw.figures import Figure, money_units, number_marks, own_marks, plan_figure
+from tdml_assets.stages.raw.meanings import Kinds, Meanings, plan_kinds, plan_meanings
 from tdml_assets.stages.raw.numbers import FRAME, NumberMarks
+from tdml_assets.stages.raw.order_rows import plan_orders
 from tdml_assets.stages.raw.rules import NUMBERS, FileLayout, customer_columns
 from tdml_assets.stages.raw.values import Value, find_value
 
@@ -101,11 +103,15 @@ class Money:
     rates: tuple[tuple[str, Decimal], ...]
     reporting: str
     currency: str | None
-    return_statuses: tuple[str, ...]
     marks: NumberMarks
     figures: tuple[Figure, ...]
     own_marks: tuple[str, ...]
     units: tuple[tuple[str, Decimal], ...]
+    numbers: tuple[str, ...]
+    amount_level: str
+    by_order: bool
+    meanings: Meanings | None
+    kinds: Kinds | None
     known_marks: tuple[str, ...] = tuple(sorted(all_marks()))
     frame: str = FRAME
 
@@ -127,11 +133,15 @@ def plan_money(declaration: OrdersSource, numbers: Sequence[Value]) -> Money:
         rates=((declaration.reporting, Decimal(1)), *others),
         reporting=declaration.reporting,
         currency=declaration.currency,
-        return_statuses=tuple(status.strip().upper() for status in declaration.return_statuses),
         marks=number_marks(declaration),
         figures=tuple(plan_figure(value) for value in numbers),
         own_marks=own_marks(declaration),
         units=money_units(declaration),
+        numbers=tuple(value.column.removesuffix("_given") for value in numbers),
+        amount_level=declaration.amount_level,
+        by_order=declaration.is_by_order,
+        meanings=plan_meanings(declaration),
+        kinds=plan_kinds(declaration),
     )
 
 
@@ -170,11 +180,18 @@ def plan_stage(
         outputs += [(declaration.moment, "moment_utc"), (declaration.moment.replace("_at", "_on"), "moment_on")]
         context |= {"moment": plan_moment(declaration, moment.family, now), "earliest": declaration.earliest}
     if isinstance(declaration, OrdersSource):
-        numbers = [value(f"{name}_given", mapped.get(name), plain=False) for name in NUMBERS]
+        names = (*NUMBERS, *(["refunded_amount"] if declaration.columns.refunded_amount is not None else []))
+        numbers = [value(f"{name}_given", mapped.get(name), plain=False) for name in names]
+        money = plan_money(declaration, numbers)
         values += numbers
         values += [value("coupon_given", mapped.get("coupon_used")), value("currency_given", mapped.get("currency"))]
         values.append(value("status_given", mapped.get("order_status")))
-        context["money"] = plan_money(declaration, numbers)
+        if money.kinds is not None:
+            column = declaration.line_kinds.column
+            values.append(value("kind_given", mapped.get(column, column)))
+        if declaration.columns.parent_order_id is not None:
+            values.append(value("parent_given", declaration.columns.parent_order_id))
+        context |= {"money": money, "orders": plan_orders(declaration, list(texts)) if money.by_order else None}
     content_columns = [item.column for item in values if item.is_mapped]
     keys = [value(f"key_{place}", mapped.get(name, name)) for place, name in enumerate(declaration.line_key)]
     if declaration.updated_at is not None:

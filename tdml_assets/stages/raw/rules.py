@@ -25,7 +25,11 @@ RULES_VERSION = 3
 MAX_COLUMNS = 2_000
 #: Besides those of the raw table, the columns that rows have while they are judged (``sql/raw/create_staged``).
 STAGED_COLUMNS = tuple(
-    f"staged_{name}" for name in ("file_position", "reason", "content", "line_key", "updated_at", "content_hash")
+    f"staged_{name}"
+    for name in (
+        *("file_position", "reason", "content", "line_key", "updated_at", "content_hash"),
+        *("meaning", "meaning_from", "order_group", "refund"),
+    )
 )
 
 Family = Literal["text", "integer", "number", "flag", "timestamp", "timestamptz", "date", "none", "other"]
@@ -245,13 +249,15 @@ def _kind_of(declaration: Source, column: str) -> str:
     if column == declaration.moment:
         return "moment"
     if isinstance(declaration, OrdersSource):
-        return "number" if column in NUMBERS else "flag" if column == "coupon_used" else "text"
+        return "number" if column in (*NUMBERS, "refunded_amount") else "flag" if column == "coupon_used" else "text"
     return "text"
 
 
 def _extra_columns(declaration: Source) -> list[str]:
     """Source columns that line_key and updated_at name beside the mapped ones."""
     named = [*declaration.line_key, *([declaration.updated_at] if declaration.updated_at else [])]
+    if isinstance(declaration, OrdersSource) and declaration.line_kinds.values:
+        named.append(declaration.line_kinds.column)
     return [name for name in named if name not in declaration.mapped]
 
 

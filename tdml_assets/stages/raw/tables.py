@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 from tdml_assets.declaration.sources import Source
 from tdml_assets.platform.contracts import TableContract
 from tdml_assets.platform.statements import render
-from tdml_assets.stages.raw.contracts import LOADS, ORDERS, REJECTED_ROWS, TABLES, customers_contract
+from tdml_assets.stages.raw.contracts import LOADS, ORDER_STATUSES, ORDERS, REJECTED_ROWS, TABLES, customers_contract
 from tdml_assets.stages.raw.faults import source_faults
 from tdml_assets.stages.raw.files import FoundFiles, SourceFile
 from tdml_assets.stages.raw.headers import read_layout
+from tdml_assets.stages.raw.meanings import StatusCount, read_statuses, write_statuses
+from tdml_assets.stages.raw.order_rows import is_by_order, reject_by_order, share_amounts, stage_by_order
 from tdml_assets.stages.raw.plan import plan_stage
 from tdml_assets.stages.raw.rules import (
     FileLayout,
@@ -68,6 +70,7 @@ class LoadReport:
     duplicate_files : files skipped because another one has the same content.
     new_columns : columns that were in no file of the load before; recorded and ignored.
     lacking_columns : optional columns that files lack, as ``file: column``; they have no value there.
+    statuses : of the orders, what each counts as, with rows and money; empty for other tables and without the column.
     """
 
     contract: TableContract
@@ -81,6 +84,7 @@ class LoadReport:
     duplicate_files: tuple[str, ...]
     new_columns: tuple[str, ...]
     lacking_columns: tuple[str, ...] = ()
+    statuses: tuple[StatusCount, ...] = ()
 
     @property
     def rows_read(self) -> int:
@@ -140,6 +144,8 @@ def load_table(
         database.replace(TABLES[table], [])
         database.replace_slice(REJECTED_ROWS, {"source": table}, [])
         database.replace_slice(LOADS, {"source": table}, [])
+        if table == ORDERS.name:
+            database.replace(ORDER_STATUSES, [])
         return _report(database, table, None, found, [])
     with tempfile.TemporaryDirectory(prefix="tdml-", dir=scratch_folder) as scratch:
         layouts = [
@@ -179,21 +185,34 @@ def _write_rows(
     now: datetime,
 ) -> None:
     contract = table_contract(table, declaration, layouts)
-    database.execute(render("raw/create_staged", contract=contract))
+    by_order = is_by_order(declaration)
+    has_statuses = declaration.mapped.get("order_status") is not None
+    database.execute(render("raw/create_staged", contract=contract, has_statuses=has_statuses, by_order=by_order))
     database.execute(render("raw/create_dropped"))
     whole = combined(layouts)
     stages = [plan_stage(table, declaration, layout, whole, now=now) for layout in layouts]
-    for layout, stage in zip(layouts, stages, strict=True):
-        with source_faults(layout.name):
-            database.execute(render("raw/stage", **stage, latest_allowed=now + timedelta(days=1)))
+    if by_order:
+        stage_by_order(database, layouts, stages, now=now)
+    else:
+        for layout, stage in zip(layouts, stages, strict=True):
+            with source_faults(layout.name):
+                database.execute(render("raw/stage", **stage, latest_allowed=now + timedelta(days=1)))
     if declaration.line_key:
         database.execute(render("raw/find_dropped"))
+    if by_order:
+        reject_by_order(database)
     dropped = {row["file_position"] for row in database.rows(render("raw/dropped_counts"))}
-    database.replace(contract, render("raw/accepted", contract=contract, has_dropped=bool(dropped)))
-    database.replace_slice(REJECTED_ROWS, {"source": table}, render("raw/rejected", session_id=session_id))
+    has_shares = share_amounts(database, declaration)
+    accepted = render("raw/accepted", contract=contract, has_dropped=bool(dropped), has_shares=has_shares)
+    database.replace(contract, accepted)
+    database.replace_slice(
+        REJECTED_ROWS, {"source": table}, [] if by_order else render("raw/rejected", session_id=session_id)
+    )
     for layout, stage in zip(layouts, stages, strict=True):
         if layout.position in dropped:
             database.insert(REJECTED_ROWS, render("raw/dropped_content", **stage, session_id=session_id))
+    if table == ORDERS.name:
+        write_statuses(database, declaration, has_dropped=bool(dropped))
 
 
 def _count_rows(
@@ -263,6 +282,7 @@ def _report(
         duplicate_files=found.duplicates,
         new_columns=_new_columns(loads, earlier),
         lacking_columns=() if declaration is None else _lacking_columns(declaration, loads),
+        statuses=read_statuses(database) if table == ORDERS.name and declaration is not None else (),
     )
 
 

@@ -62,8 +62,9 @@ def as_raw(orders: pa.Table) -> pa.Table:
     frame["quantity"] = frame["quantity"].astype(float)
     frame["amount"] = frame["quantity"] * frame["unit_price"]
     frame["ordered_on"] = frame["ordered_at"].dt.date
+    frame["is_return"] = frame["quantity"] < 0
     frame = frame.assign(
-        product_name=None, source="orders", file="orders.parquet", row_number=np.arange(len(frame)) + 1
+        is_product=True, product_name=None, source="orders", file="orders.parquet", row_number=np.arange(len(frame)) + 1
     )
     return pa.Table.from_pandas(frame[list(ORDERS.column_names)], preserve_index=False)
 
@@ -232,6 +233,7 @@ def test_a_million_lines_are_measured_in_seconds(database: Database) -> None:
             "insert into raw.orders by name select 'o' || i as order_id, 'c' || i % 100000 as customer_id, "
             "timestamp '2026-06-30' - to_hours((i % 26000)::int) as ordered_at, 'p' || i % 500 as product_id, "
             "'k' || i % 8 as product_category, 1 as quantity, 5 + i % 90 as unit_price, 5 + i % 90 as amount, "
+            "false as is_return, true as is_product, "
             "(timestamp '2026-06-30' - to_hours((i % 26000)::int))::date as ordered_on, 'orders' as source, 'f' as file, "
             "i as row_number from generate_series(1, 1000000) as numbers(i)"
         )

@@ -21,7 +21,8 @@ from tdml_assets.stages.features.dbt_cli_asset import WarehouseDbt, build_dbt_re
 TABLES = {
     "raw.orders": """order_id varchar, customer_id varchar not null, ordered_at timestamp not null, product_id varchar,
         product_category varchar, quantity decimal(18, 4), unit_price decimal(18, 6), amount decimal(18, 4) not null,
-        order_status varchar, order_type varchar, coupon_used boolean, currency varchar, ordered_on date not null,
+        is_return boolean not null, is_product boolean not null, order_status varchar, order_type varchar,
+        coupon_used boolean, currency varchar, ordered_on date not null,
         source varchar, file varchar, row_number bigint""",
     "raw.pageviews": """customer_id varchar, viewed_at timestamp, path varchar, viewed_on date, source varchar,
         file varchar, row_number bigint""",
@@ -121,6 +122,8 @@ def _add_line(chance: random.Random, log: Log, customer: str, order_id: str | No
         "product_category": {"tea": "kitchen", "cup": "kitchen", "hat": "clothes", "cap": None}.get(product or ""),
         "quantity": quantity,
         "amount": sign * chance.randrange(1 if sign < 0 else 0, 5000) / 100,
+        "is_return": sign < 0,
+        "is_product": True,
         "order_type": chance.choice(("Website", "mobile app", "In-Store", None)),
         "coupon_used": chance.choice((True, False, None)),
     }

@@ -17,11 +17,23 @@ from tests.stages.features.conftest import SNAPSHOTS, Log
 WINDOWS = (30, 90, 365)
 
 
+def _place(line: dict[str, Any]) -> tuple[Any, ...]:
+    """Lines of one instant are ordered by what they hold, and by their number only where that is the same."""
+
+    def last(value: Any) -> tuple[bool, Any]:
+        return (value is None, value)
+
+    held = (last(line["order_id"]), line["amount"], line["units"], last(line["product_category"]))
+    channels = {"website": "online", "mobile app": "online", "in-store": "offline"}
+    how = (bool(line["coupon_used"]), last(channels.get((line["order_type"] or "").lower())))
+    return (line["ordered_at"], line["is_return"], *held, *how, line["number"])
+
+
 def net_of_returns(lines: list[dict[str, Any]]) -> dict[int, Decimal]:
     """Units left per sale line: a return takes from the top of a stack of sales of its product."""
     left = {line["number"]: line["units"] for line in lines if line["units"] > 0}
     stacks: dict[str, list[int]] = defaultdict(list)
-    for line in sorted(lines, key=lambda row: (row["ordered_at"], row["units"] < 0, row["number"])):
+    for line in sorted(lines, key=_place):
         if line["product_id"] is None:
             continue
         stack = stacks[line["product_id"]]
@@ -59,8 +71,7 @@ def expected_features(log: Log, customer: str, snapshot: date) -> dict[str, Any]
         if row["customer_id"] == customer and row["ordered_on"] <= snapshot
     ]
     for line in lines:
-        is_return = (line["quantity"] or 0) < 0 or line["amount"] < 0
-        line["units"] = Decimal(abs(line["quantity"] or 1)) * (-1 if is_return else 1)
+        line["units"] = Decimal(abs(line["quantity"] or 1)) * (-1 if line["is_return"] else 1)
     left = net_of_returns(lines)
     sales = [line for line in lines if left.get(line["number"], 0) > 0]
     if not sales:

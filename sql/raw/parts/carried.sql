@@ -1,0 +1,53 @@
+{# An empty column of a line takes the value of the nearest line before it in its order, else of the next one behind it. #}
+packed as (
+    select
+        *,
+{% for group in orders.carried %}
+        case
+            when {{ group.given | identifier }} is not null
+                then struct_pack({% for column in group.columns %}{{ column | identifier }} := {{ column | identifier }}{% if not loop.last %}, {% endif %}{% endfor %})
+        end as {{ group.pack | identifier }},
+{% endfor %}
+        {{ orders.order_column | identifier }} as order_key,
+        {# A row without an order is an order of its own. #}
+        case when {{ orders.order_column | identifier }} is null then read_place end as lone_place
+    from order_rows
+),
+filled as (
+    select
+{% for group in orders.carried %}
+        coalesce(
+            last_value({{ group.pack | identifier }} ignore nulls) over so_far,
+            first_value({{ group.pack | identifier }} ignore nulls) over rest
+        ) as {{ ("filled_" ~ group.pack) | identifier }},
+{% endfor %}
+        *
+    from packed
+{% if orders.carried %}
+    window
+        so_far as (
+            partition by order_key, lone_place order by read_place
+            rows between unbounded preceding and current row
+        ),
+        rest as (
+            partition by order_key, lone_place order by read_place
+            rows between current row and unbounded following
+        )
+{% endif %}
+),
+carried as (
+    select
+        *
+{% if orders.carried %}
+        replace (
+{% for group in orders.carried %}
+{% set is_last_group = loop.last %}
+{% for column in group.columns %}
+            struct_extract({{ ("filled_" ~ group.pack) | identifier }}, {{ column | bind }}) as {{ column | identifier }}{% if not (is_last_group and loop.last) %},{% endif %}
+
+{% endfor %}
+{% endfor %}
+        )
+{% endif %}
+    from filled
+)

@@ -1,0 +1,40 @@
+{# Why a row is not accepted; the first reason that applies. #}
+judged as (
+    select
+        *,
+        case
+{% if money %}
+            when meaning = 'void' then 'void_status'
+            when meaning = 'ignore' then 'ignored_status'
+{% if money.kinds %}
+            when not is_spend then 'excluded_kind'
+{% endif %}
+{% if money.by_order %}
+            when customer_id is null and is_refund then 'unknown_parent_order'
+{% endif %}
+{% endif %}
+            when customer_id is null then 'missing_customer'
+{% for column in text_columns %}
+            when contains({{ column | identifier }}, chr(0)) then 'nul_character'
+{% endfor %}
+{% if moment %}
+            when local_time is null then 'bad_timestamp'
+{% endif %}
+{% if updated is not none %}
+            when updated_given is not null and updated_at is null then 'bad_timestamp'
+{% endif %}
+{% if moment %}
+            when is_skipped then 'nonexistent_local_time'
+{% if moment.policy == "reject" %}
+            when twin is not null then 'ambiguous_local_time'
+{% endif %}
+            when moment_utc > {{ latest_allowed | bind }} then 'future_timestamp'
+            when moment_on < {{ earliest | bind }} then 'too_old'
+{% endif %}
+{% if money %}
+{% include "raw/parts/money_reasons.sql" %}
+{% endif %}
+        end as reason
+    from {% if money %}signed{% else %}dated{% endif %}
+
+)

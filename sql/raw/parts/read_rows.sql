@@ -1,0 +1,55 @@
+{# The rows of one file as they are read: every value found, placed in time, and its numbers. #}
+lines as (
+{% include "raw/parts/lines.sql" %}
+),
+given as (
+    select
+        *,
+{% for value in values %}
+        {% include "raw/parts/value.sql" %} as {{ value.column | identifier }},
+{% endfor %}
+{% if key_columns %}
+        case
+            when {% for column in key_columns %}{{ column | identifier }} is not null{% if not loop.last %} and {% endif %}{% endfor %}
+
+                then cast(json_array({% for column in key_columns %}{{ column | identifier }}{% if not loop.last %}, {% endif %}{% endfor %}) as varchar)
+        end as line_key
+{% else %}
+        cast(null as varchar) as line_key
+{% endif %}
+    from lines
+),
+{% if moment %}
+{% include "raw/parts/moments.sql" %}
+{% else %}
+placed as (
+    select
+        *,
+        cast(null as timestamp) as moment_utc
+    from given
+)
+{% endif %}
+,
+{% if money %}
+{% include "raw/parts/money.sql" %}
+{% else %}
+totals as (
+    select *
+    from placed
+)
+{% endif %}
+,
+dated as (
+    select
+        *,
+{% if updated is none %}
+        moment_utc as updated_at
+{% elif updated.kind == "text" %}
+        cast(try_strptime(updated_given, {{ updated.format | bind }}) as timestamp) as updated_at
+{% elif updated.kind == "number" %}
+        make_timestamp(try_cast(updated_given as bigint)) as updated_at
+{% else %}
+        try_cast(updated_given as timestamp) as updated_at
+{% endif %}
+    from totals
+)

@@ -1,0 +1,61 @@
+"""Lines of an order that are no products: discounts, shipping, tax, gift cards, tips, samples.
+
+Belongs here: the kinds, whether they are part of spend, and what makes a declaration invalid. Does not: judging rows
+(``sql/raw/parts/meanings.sql``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from tdml_assets.declaration.base import Declaration
+from tdml_assets.declaration.source_values import ColumnName
+
+Kind = Literal["product", "discount", "shipping", "fee", "tax", "gift_card", "tip", "sample"]
+#: Tax and tips are passed on; a gift card is spent when an order is paid with it.
+OUTSIDE_SPEND = ("tax", "gift_card", "tip")
+
+
+class LineKind(Declaration):
+    """What the lines of one code are."""
+
+    kind: Kind = Field(description="What the line is.")
+    spend: bool | None = Field(
+        default=None,
+        description="Whether its amount is part of spend; unless given, it is but for tax, gift_card and tip.",
+    )
+
+    @property
+    def is_spend(self) -> bool:
+        """Whether the line's amount counts."""
+        return self.kind not in OUTSIDE_SPEND if self.spend is None else self.spend
+
+
+class LineKinds(Declaration):
+    """Kind per code of a column; codes that are not named are products."""
+
+    column: ColumnName = Field(
+        default="product_id", description="Column of the contract or of the source that holds the codes."
+    )
+    values: dict[str, LineKind] = Field(
+        default={}, description="Kind per code, in any case; * stands for any text, as in SHIP*."
+    )
+
+
+def _as_line_kinds(value: Any) -> Any:
+    """The short form, a mapping of product codes, as the long one."""
+    if not isinstance(value, Mapping):
+        return value
+    is_long = set(value) <= {"column", "values"} and isinstance(value.get("values", {}), Mapping) and bool(value)
+    column, codes = (value.get("column", "product_id"), value.get("values", {})) if is_long else ("product_id", value)
+    return {"column": column, "values": {str(code).strip(): _as_kind(kind) for code, kind in codes.items()}}
+
+
+def _as_kind(value: Any) -> Any:
+    return {"kind": value} if isinstance(value, str) else value
+
+
+DeclaredKinds = Annotated[LineKinds, BeforeValidator(_as_line_kinds)]

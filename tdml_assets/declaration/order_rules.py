@@ -1,0 +1,115 @@
+"""What an order is in a source: which rows are sales, and which columns stand for the whole order.
+
+Belongs here: the keys about statuses, levels and kinds of lines, and how they go together. Does not: columns, money and time
+(``sources.py``), how rows are joined to orders (``sql/raw``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from tdml_assets.declaration.base import Declaration
+from tdml_assets.declaration.line_kinds import DeclaredKinds, LineKinds
+from tdml_assets.declaration.statuses import Statuses
+
+Level = Literal["line", "order"]
+#: Columns that may be carried from one line of an order to the others.
+CARRIED = ("customer_id", "ordered_at", "order_status", "order_type", "coupon_used", "currency")
+#: Columns of money that an order has once: their level says so.
+_LEVELS = {"amount": "amount_level", "refunded_amount": "refund_level"}
+
+
+class OrderRules(Declaration):
+    """Statuses, levels and kinds of lines."""
+
+    statuses: Statuses = Field(
+        default={},
+        description="What the source's statuses mean, in any case, with * for any text: sale, return (a line that takes back "
+        "another one), void (refunded, cancelled, failed: the order counts as nothing) or ignore (tests). Before the "
+        "common ones, which are known; any other counts as a sale and is noted.",
+    )
+    amount_level: Level = Field(
+        default="line",
+        description="What columns.amount is the total of. An order's total, on every line of it or on one, is counted once and "
+        "spread over its lines by price times quantity, else by quantity, else evenly.",
+    )
+    refund_level: Level | None = Field(
+        default=None, description="The same for columns.refunded_amount; amount_level unless given."
+    )
+    carry: tuple[str, ...] = Field(
+        default=(),
+        description="Columns of the contract that stand on one line of an order only and are meant for all of them, by order_id: "
+        f"{', '.join(CARRIED)}.",
+    )
+    line_kinds: DeclaredKinds = Field(
+        default=LineKinds(),
+        description="Product codes, with * for any text, of lines that are no product: discount, shipping, fee, sample (part of "
+        "spend), tax, gift_card, tip (not). With {column, values} by another column; with {kind, spend} otherwise part of spend.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_no_return_statuses(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and "return_statuses" in data:
+            given = data["return_statuses"]
+            listed = [str(status) for status in given] if isinstance(given, (list, tuple)) else [str(given)]
+            line = ", ".join(f"{status}: return" for status in listed)
+            raise ValueError(
+                f"return_statuses is now part of statuses: write statuses: {{{line}}} for lines that take back another "
+                "line, and void instead of return for orders that were refunded or cancelled"
+            )
+        return data
+
+    @model_validator(mode="after")
+    def _levels_have_their_columns(self) -> OrderRules:
+        columns: Any = getattr(self, "columns", None)
+        if columns is None:
+            return self
+        for name in self.carry:
+            self._check_carried(name, columns)
+        needing = [
+            *(["carry"] if self.carry else []),
+            *(["amount_level: order"] if self.amount_level == "order" else []),
+            *(["refund_level: order"] if self.refund_level == "order" else []),
+            *(["columns.parent_order_id"] if columns.parent_order_id is not None else []),
+        ]
+        if needing and columns.order_id is None:
+            raise ValueError(f"{needing[0]} needs columns.order_id, the column that says which lines are one order")
+        if self.amount_level == "order" and columns.amount is None:
+            raise ValueError(
+                "amount_level: order needs columns.amount, the column of the order's total; for totals of price times quantity "
+                "leave amount_level out"
+            )
+        if self.refund_level is not None and columns.refunded_amount is None:
+            raise ValueError("refund_level needs columns.refunded_amount, the column of what was given back")
+        return self
+
+    def _check_carried(self, name: str, columns: Any) -> None:
+        levels = {"amount": self.amount_level, "refunded_amount": self.effective_refund_level}
+        if name in levels:
+            if levels[name] != "order":
+                raise ValueError(
+                    f"carry does not take {name}: on every line it would count once per line; write {_LEVELS[name]}: order"
+                )
+        elif name not in CARRIED:
+            raise ValueError(f"carry does not take {name!r}: it takes {', '.join(CARRIED)}")
+        elif getattr(columns, name) is None:
+            raise ValueError(f"carry names {name}, but columns.{name} is not mapped: map it, or leave it out of carry")
+
+    @property
+    def effective_refund_level(self) -> Level:
+        """Level of ``columns.refunded_amount``."""
+        return self.refund_level or self.amount_level
+
+    @property
+    def is_by_order(self) -> bool:
+        """Whether rows can be judged only when the other rows of their orders are known."""
+        columns: Any = getattr(self, "columns", None)
+        return bool(
+            self.carry
+            or "order" in (self.amount_level, self.effective_refund_level)
+            or (columns is not None and columns.parent_order_id is not None)
+        )

@@ -1,0 +1,121 @@
+"""Rows of a source that can be judged only with the other rows of their orders: carried columns, totals of orders, refunds.
+
+Belongs here: which columns go together, and the order of the statements. Does not: the statements (``sql/raw``), what is
+declared (``declaration/order_rules.py``), reading one file (``plan.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from tdml_assets.declaration.sources import OrdersSource, Source
+from tdml_assets.platform.statements import render
+from tdml_assets.stages.raw.faults import source_faults
+from tdml_assets.stages.raw.rules import FileLayout
+
+if TYPE_CHECKING:
+    from tdml_assets.platform.warehouse import Database
+
+_MOMENT = ("moment_given", "local_time", "is_skipped", "twin", "moment_utc", "moment_on")
+
+
+@dataclass(frozen=True)
+class Together:
+    """Columns of a row that come from one row: those of ``given`` wherever it has a value."""
+
+    given: str
+    columns: tuple[str, ...]
+    pack: str
+
+
+@dataclass(frozen=True)
+class OrderPlan:
+    """How rows find the others of their order.
+
+    Parameters
+    ----------
+    order_column : column of the statement that holds the order.
+    carried : columns that an order's lines share.
+    totals : the same for money that an order has once.
+    has_parents : whether refunds name the order that they belong to.
+    """
+
+    order_column: str
+    carried: tuple[Together, ...]
+    totals: tuple[Together, ...]
+    has_parents: bool
+
+
+def is_by_order(declaration: Source) -> bool:
+    """Whether rows are judged with the other rows of their orders."""
+    return isinstance(declaration, OrdersSource) and declaration.is_by_order
+
+
+def plan_orders(declaration: OrdersSource, texts: Sequence[str]) -> OrderPlan:
+    """Which columns are carried; ``texts`` are the names of the text columns in the order of the statement."""
+    columns_of = {name: (f"text_{place}",) for place, name in enumerate(texts)}
+    moment = _MOMENT if declaration.updated_at is not None else (*_MOMENT, "updated_at")
+    columns = {
+        "customer_id": ("customer_id",),
+        "ordered_at": moment,
+        "order_status": ("status_given", *columns_of["order_status"]),
+        "order_type": columns_of["order_type"],
+        "coupon_used": ("coupon_given", "coupon_used"),
+        "currency": ("currency_given", "line_currency", "rate"),
+    }
+    carried = [
+        Together(columns[name][0], columns[name], f"pack_{name}") for name in declaration.carry if name in columns
+    ]
+    totals = []
+    if declaration.amount_level == "order":
+        names: tuple[str, ...] = ("amount_given", "amount_double", "amount_read", "total_double", "total_read")
+        totals.append(Together(names[0], names, "pack_amount"))
+    if declaration.columns.refunded_amount is not None and declaration.effective_refund_level == "order":
+        names = tuple(f"refunded_amount_{ending}" for ending in ("given", "double", "read"))
+        totals.append(Together(names[0], names, "pack_refund"))
+    return OrderPlan(
+        order_column=columns_of["order_id"][0],
+        carried=tuple(carried),
+        totals=tuple(totals),
+        has_parents=declaration.columns.parent_order_id is not None,
+    )
+
+
+def stage_by_order(
+    database: Database, layouts: Sequence[FileLayout], stages: Sequence[Mapping[str, Any]], *, now: datetime
+) -> None:
+    """Fill ``staged_rows`` from all files together."""
+    for place, (layout, stage) in enumerate(zip(layouts, stages, strict=True)):
+        with source_faults(layout.name):
+            database.execute(render("raw/read_order_rows", **stage, **_columns(stage), is_first=place == 0))
+    database.execute(render("raw/stage_orders", **stages[0], latest_allowed=now + timedelta(days=1)))
+
+
+def reject_by_order(database: Database) -> None:
+    """Note the rejected rows, whose content is read again, among those that are dropped."""
+    database.execute(render("raw/find_rejected"))
+
+
+def share_amounts(database: Database, declaration: Source) -> bool:
+    """Put an order's total and refund on its accepted lines; whether there is anything to share."""
+    if not isinstance(declaration, OrdersSource) or not declaration.is_by_order:
+        return False
+    has_refunds = declaration.columns.refunded_amount is not None
+    if declaration.amount_level == "line" and not has_refunds:
+        return False
+    levels = {"amount_level": declaration.amount_level, "refund_level": declaration.effective_refund_level}
+    database.execute(render("raw/order_amounts", **levels, has_refunds=has_refunds))
+    return True
+
+
+def _columns(stage: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Columns of one file's statement that are kept as text, and those of the file itself, which are not kept."""
+    given = [value.column for value in stage["values"] if value.column.endswith("_given")]
+    is_json = stage["source_format"] == "json"
+    fields = [
+        f"field_{place}" for place, field in enumerate(stage["layout"].fields) if field.is_of_folder or not is_json
+    ]
+    return {"given_columns": given, "left_out": [*given, *fields, *(["document"] if is_json else [])]}
