@@ -52,7 +52,7 @@ def _source(found: Guess) -> list[str]:
         )
         if "order_status" in found.columns:
             listed = ", ".join(map(_text, found.statuses))
-            lines.append(f"# return_statuses: [refunded]    # statuses that are returns; found: {listed or 'many'}")
+            lines.append(f"# statuses: {{refunded: void}}    # sale, return, void or ignore; found: {listed or 'many'}")
     return lines
 
 

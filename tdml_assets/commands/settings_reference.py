@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from tdml_assets.commands.orders_reference import orders_section
 from tdml_assets.commands.sources_notes import NUMBERS_NOTE
 from tdml_assets.declaration import sources as declared
 from tdml_assets.declaration.numbers import NumberFormat
@@ -40,7 +41,11 @@ EXAMPLES: dict[str, Any] = {
     "numbers": {"decimal": ",", "thousands": "."},
     "amount_unit": "minor",
     "bounds": {"unit_price": {"above": 0}, "quantity": {"min": -500, "max": 500}},
-    "return_statuses": ["refunded", "returned"],
+    "statuses": {"wc-completed": "sale", "wc-*": "void", "return line": "return"},
+    "amount_level": "order",
+    "refund_level": "order",
+    "carry": ["customer_id", "ordered_at", "order_status"],
+    "line_kinds": {"SHIPPING": "shipping", "DISC*": "discount", "VAT": "tax"},
     "delimiter": ";",
     "quote": "'",
     "encoding": "cp1252",
@@ -64,6 +69,8 @@ EXAMPLES: dict[str, Any] = {
     "order_status": "Status",
     "order_type": "Channel",
     "coupon_used": "Coupon",
+    "refunded_amount": "Refunded",
+    "parent_order_id": "Parent Order",
     "viewed_at": "Time",
     "sent_at": "Time",
     "event_type": "Event",
@@ -114,7 +121,7 @@ _SHOP: dict[str, Any] = {
                 "product_id": "SKU",
                 "order_status": "Status",
             },
-            "return_statuses": ["refunded"],
+            "statuses": {"awaiting pickup": "sale", "return line": "return", "test*": "ignore"},
         }
     }
 }
@@ -123,6 +130,7 @@ _SHOP: dict[str, Any] = {
 def sources_page() -> str:
     """``docs/sources.md``."""
     parts = [_HEAD, yaml.safe_dump(_SHOP, sort_keys=False, allow_unicode=True), "```\n"]
+    parts.append(orders_section())
     parts += _section("Every source", "", declared.Source)
     parts += _section("Sources with a time: orders, pageviews, email_events", "", declared.EventSource, declared.Source)
     parts += _section("`orders`", "orders", declared.OrdersSource, declared.EventSource)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from tdml_assets.declaration.base import Declaration
 from tdml_assets.declaration.source_values import ColumnName
@@ -58,4 +58,7 @@ def _as_kind(value: Any) -> Any:
     return {"kind": value} if isinstance(value, str) else value
 
 
-DeclaredKinds = Annotated[LineKinds, BeforeValidator(_as_line_kinds)]
+#: The short form is a mapping too, which a schema of the long one would refuse.
+DeclaredKinds = Annotated[
+    LineKinds, BeforeValidator(_as_line_kinds), WithJsonSchema({"type": "object", "additionalProperties": True})
+]

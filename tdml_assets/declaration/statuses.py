@@ -15,7 +15,7 @@ Meaning = Literal["sale", "return", "void", "ignore"]
 
 #: Meanings of common statuses. A state that an order came into (refunded, cancelled) voids it: its sale is this very row.
 #: A status that names what a line is (return, refund) makes it a return: the sale is another row.
-_COMMON: dict[Meaning, tuple[str, ...]] = {
+COMMON_PHRASES: dict[Meaning, tuple[str, ...]] = {
     "sale": (
         *("complete", "completed", "paid", "paid out", "sale", "sold", "ok", "success", "successful", "succeeded"),
         *("processing", "processed", "confirmed", "approved", "accepted", "captured", "settled", "invoiced", "billed"),
@@ -43,7 +43,10 @@ def _spellings(phrase: str) -> tuple[str, ...]:
 
 
 COMMON_STATUSES: dict[str, Meaning] = {
-    spelling: meaning for meaning, phrases in _COMMON.items() for phrase in phrases for spelling in _spellings(phrase)
+    spelling: meaning
+    for meaning, phrases in COMMON_PHRASES.items()
+    for phrase in phrases
+    for spelling in _spellings(phrase)
 }
 """Meaning per common status, in lower case."""
 REFUNDED_STATUSES = tuple(spelling for phrase in REFUNDED for spelling in _spellings(phrase))

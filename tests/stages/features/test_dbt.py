@@ -82,7 +82,12 @@ def test_a_failing_data_test_fails_the_run_stops_what_follows_and_names_no_custo
     line = {"ordered_at": when, "ordered_on": when.date(), "customer_id": "secret-customer", "product_id": "tea"}
     line |= {"is_return": False, "is_product": True}
     platform = make_platform(
-        Log(orders=[{**line, "quantity": 5, "amount": 50}, {**line, "quantity": -1, "amount": 10, "order_id": "x", "is_return": True}]),
+        Log(
+            orders=[
+                {**line, "quantity": 5, "amount": 50},
+                {**line, "quantity": -1, "amount": 10, "order_id": "x", "is_return": True},
+            ]
+        ),
         runner,
     )
     ran = []
