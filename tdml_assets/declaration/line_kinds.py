@@ -7,9 +7,9 @@ Belongs here: the kinds, whether they are part of spend, and what makes a declar
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import Field, PlainValidator, ValidationError, WithJsonSchema
 
 from tdml_assets.declaration.base import Declaration
 from tdml_assets.declaration.source_values import ColumnName
@@ -45,20 +45,30 @@ class LineKinds(Declaration):
     )
 
 
-def _as_line_kinds(value: Any) -> Any:
-    """The short form, a mapping of product codes, as the long one."""
-    if not isinstance(value, Mapping):
+def _as_line_kinds(value: Any) -> LineKinds:
+    """Read the short form, a mapping of product codes, and the long one, with a column."""
+    if isinstance(value, LineKinds):
         return value
-    is_long = set(value) <= {"column", "values"} and isinstance(value.get("values", {}), Mapping) and bool(value)
+    if not isinstance(value, Mapping):
+        raise ValueError(  # noqa: TRY004 - what pydantic reports
+            "line_kinds is a mapping of product codes, for instance {SHIPPING: shipping, DISC*: discount}"
+        )
+    is_long = bool(value) and set(value) <= {"column", "values"} and isinstance(value.get("values", {}), Mapping)
     column, codes = (value.get("column", "product_id"), value.get("values", {})) if is_long else ("product_id", value)
-    return {"column": column, "values": {str(code).strip(): _as_kind(kind) for code, kind in codes.items()}}
+    if not isinstance(column, str) or not column:
+        raise ValueError(f"column is {column!r}: name the column that holds the codes")
+    return LineKinds(column=column, values={str(code).strip(): _as_kind(code, kind) for code, kind in codes.items()})
 
 
-def _as_kind(value: Any) -> Any:
-    return {"kind": value} if isinstance(value, str) else value
+def _as_kind(code: object, value: Any) -> LineKind:
+    try:
+        return LineKind.model_validate({"kind": value} if isinstance(value, str) else value)
+    except ValidationError:
+        kinds = ", ".join(get_args(Kind))
+        raise ValueError(
+            f"{code}: {value!r} is no kind of line: write one of {kinds}, or {{kind: shipping, spend: false}}"
+        ) from None
 
 
-#: The short form is a mapping too, which a schema of the long one would refuse.
-DeclaredKinds = Annotated[
-    LineKinds, BeforeValidator(_as_line_kinds), WithJsonSchema({"type": "object", "additionalProperties": True})
-]
+#: Either form is a mapping whose keys are codes of the source, so that no schema knows them.
+DeclaredKinds = Annotated[Any, PlainValidator(_as_line_kinds), WithJsonSchema({"type": "object"})]

@@ -72,7 +72,8 @@ class OrderRules(Declaration):
             self._check_carried(name, columns)
         if "currency" in self.carry and getattr(self, "amount_unit", "major") == "minor":
             raise ValueError(
-                "carry does not take currency together with amount_unit: minor: the unit of an amount is that of its own row's currency"
+                "carry does not take currency together with amount_unit: minor: the unit of an amount is that of the currency of "
+                "its own row"
             )
         needing = [
             *(["carry"] if self.carry else []),
