@@ -8,21 +8,8 @@ from __future__ import annotations
 
 import dagster as dg
 
-from tdml_assets.automation.failure_alerts import build_failure_alerts
-from tdml_assets.automation.jobs import build_jobs
-from tdml_assets.automation.schedules import build_schedules
-from tdml_assets.automation.sensors import build_sensors
-from tdml_assets.component import component_tree, declarations, declared_workflows, switched_off, workflow_definitions
-from tdml_assets.platform.resources import build_resources
+from tdml_assets.platform.collector import loading_what_stays
 from tdml_assets.settings import Settings, load_settings
-from tdml_assets.stages.audience.asset import build_audience
-from tdml_assets.stages.data_quality.asset import build_data_quality
-from tdml_assets.stages.features.asset import build_dbt_assets, dbt_environment
-from tdml_assets.stages.features.dbt_manifest import ensure_manifest
-from tdml_assets.stages.features.snapshots_asset import build_snapshots
-from tdml_assets.stages.raw.asset import build_raw_assets
-from tdml_assets.stages.raw.state_folder import state_folder
-from tdml_assets.stages.session_report.pages import OverviewPage
 
 #: What the latest definitions were made from, and they: one run asks Dagster for them half a dozen times.
 _latest: list[tuple[object, dg.Definitions]] = []
@@ -31,6 +18,17 @@ _latest: list[tuple[object, dg.Definitions]] = []
 @dg.definitions
 def defs() -> dg.Definitions:
     """Definitions of the code location; made anew when the settings, a declaration or the dbt project changed since."""
+    if not _latest:
+        with loading_what_stays():
+            return _made()
+    return _made()
+
+
+def _made() -> dg.Definitions:
+    # Imported within functions, so that the collector rests while the modules of all stages load.
+    from tdml_assets.component import declarations
+    from tdml_assets.stages.features.dbt_manifest import ensure_manifest
+
     settings = load_settings()
     made_from = (settings, declarations(), ensure_manifest(settings.home, settings.warehouse_path.stem))
     if not _latest or _latest[0][0] != made_from:
@@ -39,6 +37,20 @@ def defs() -> dg.Definitions:
 
 
 def _build(settings: Settings) -> dg.Definitions:
+    from tdml_assets.automation.failure_alerts import build_failure_alerts
+    from tdml_assets.automation.jobs import build_jobs
+    from tdml_assets.automation.schedules import build_schedules
+    from tdml_assets.automation.sensors import build_sensors
+    from tdml_assets.component import component_tree, declared_workflows, switched_off, workflow_definitions
+    from tdml_assets.platform.resources import build_resources
+    from tdml_assets.stages.audience.asset import build_audience
+    from tdml_assets.stages.data_quality.asset import build_data_quality
+    from tdml_assets.stages.features.asset import build_dbt_assets, dbt_environment
+    from tdml_assets.stages.features.snapshots_asset import build_snapshots
+    from tdml_assets.stages.raw.asset import build_raw_assets
+    from tdml_assets.stages.raw.state_folder import state_folder
+    from tdml_assets.stages.session_report.pages import OverviewPage
+
     tree = component_tree()
     specs = declared_workflows(settings, tree)
     state = state_folder(settings)

@@ -201,14 +201,15 @@ def choose_k(candidates: Sequence[Candidate], limits: Limits, before: int | None
     if not candidates:
         raise ValueError("there is no number of segments to choose from: lower k_min, or raise k_max")
     passing = [one for one in candidates if not one.misses(limits)]
+    best = max(passing, key=lambda one: one.k, default=None)
     kept = next((one for one in passing if one.k == before), None)
-    if kept:
+    # The words are those of a first fit wherever the choice is: a fit that follows itself is the same in all.
+    if kept is not None and kept is not best:
         return (
             kept,
             f"{kept.k} segments, as before: their agreement with resamples ({kept.stability_ari:.2f}) still suffices",
         )
-    if passing:
-        best = max(passing, key=lambda one: one.k)
+    if best is not None:
         return best, (
             f"{best.k} segments: the most of {_listed(candidates)} whose agreement with resamples reaches "
             f"{limits.min_stability:g} ({best.stability_ari:.2f}) and whose shares lie within {limits.smallest_share:.0%} "

@@ -36,6 +36,9 @@ def results_contract(schema: str) -> TableContract:
             Column("session_id", "VARCHAR", "The latest session that holds these rows.", False),
             Column("run_id", "VARCHAR", "The attempt whose events describe them.", False),
             Column("computed_in", "VARCHAR", "The session that computed them.", False),
+            Column(
+                "follows", "VARCHAR", "JSON: the champion before, where it has a part in what was computed; else null."
+            ),
             Column("recorded", "VARCHAR", "JSON: what the stage wrote into the session's row.", False),
         ),
         ("stage",),
@@ -80,13 +83,23 @@ def is_versioned(spec: WorkflowSpec) -> bool:
     return all("." not in path or path.partition(".")[0] in _VERSIONED for path in paths)
 
 
-def may_be_taken_over(found: Mapping[str, Any] | None, identity: str | None, made: str | None) -> bool:
+def may_be_taken_over(
+    found: Mapping[str, Any] | None, identity: str | None, made: str | None, champion: Any = None
+) -> bool:
     """Whether an earlier result is what would be computed now.
+
+    A result may follow a champion, as segments keep their numbers. Then the champion must be that of then, or be the result: what
+    follows itself is the same again, and a first session's result is taken over in the second, which has it as its champion.
 
     Parameters
     ----------
     found : row of ``stage_results``; None where the stage never completed.
-    identity : of what the stage would read now; None where it is not known.
+    identity : of what the stage would read now, but for the champion; None where it is not known.
     made : hash of the rows that are in place now; None where some are missing.
+    champion : version and hash that the result would follow now; None where there is none, or it has no part.
     """
-    return found is not None and None not in (identity, made) and (found["identity"], found["made"]) == (identity, made)
+    if found is None or None in (identity, made) or (found["identity"], found["made"]) != (identity, made):
+        return False
+    followed, own = json.loads(found["follows"] or "null"), json.loads(found["recorded"]).get("model_version")
+    now = None if champion is None else list(champion)
+    return now == followed or (now is not None and now[0] == own)

@@ -73,6 +73,7 @@ class Recall:
     slices : tables of which it writes the session's slice.
     recorded : fields that it writes into the session's row.
     owes : reads what else has a part in the result.
+    follows : whether the champion before has, so that what follows itself is the same again.
     has_model : whether it stored the model version that it recorded.
     again : what is to be done for every session, inside the transaction that takes over; takes what ``owes`` takes.
     """
@@ -85,6 +86,7 @@ class Recall:
     slices: Sequence[TableContract] = ()
     recorded: Sequence[str] = ()
     owes: Owes = _nothing
+    follows: bool = False
     has_model: bool = False
     again: Owes = _nothing
 
@@ -93,7 +95,7 @@ class Recall:
         return results_contract(self.spec.name)
 
     def identity(self, context: dg.AssetExecutionContext, database: Database, models: ModelStore | None) -> str | None:
-        """Of what the stage would read now; None where it cannot be known."""
+        """Of what the stage would read now, but for the champion it follows; None where it cannot be known."""
         try:
             owes = self.owes(context, database, models)
         except (LookupError, BundleDamagedError):
@@ -119,7 +121,10 @@ class Recall:
     ) -> dg.MaterializeResult | None:
         """Make what an earlier session left this session's, inside the caller's transaction; None where it must be computed."""
         found = _find(database, self._results, self.stage)
-        if found is None or not may_be_taken_over(found, identity, self._made(database, found["session_id"])):
+        if found is None:
+            return None
+        champion = self.champion(models)
+        if not may_be_taken_over(found, identity, self._made(database, found["session_id"]), champion):
             return None
         recorded = json.loads(found["recorded"])
         emitted = _emitted(context, found["run_id"])
@@ -142,17 +147,28 @@ class Recall:
         database.replace_slice(self._results, {"stage": self.stage}, [row])
         return emitted.again(found["computed_in"])
 
+    def champion(self, models: ModelStore | None) -> tuple[str, str] | None:
+        """The champion that a result follows now; None where there is none, or it has no part."""
+        return champion_of(self.spec.name, models) if self.follows else None
+
     def keep(
-        self, context: dg.AssetExecutionContext, database: Database, models: ModelStore | None, identity: str | None
+        self,
+        context: dg.AssetExecutionContext,
+        database: Database,
+        models: ModelStore | None,
+        identity: str | None,
+        champion: tuple[str, str] | None = None,
     ) -> None:
-        """Remember what the stage left, unless what it reads has changed since ``identity`` was taken."""
+        """Remember what the stage left, unless what it reads has changed since ``identity`` and ``champion`` were taken."""
         session = session_id_of(context)
         made = self._made(database, session)
-        if identity is None or made is None or self.identity(context, database, models) != identity:
+        if identity is None or made is None or champion != self.champion(models):
+            return
+        if self.identity(context, database, models) != identity:
             return
         written = find_session(database, context, self.spec.name) if self.recorded else {}
         recorded = {name: written.get(name) for name in self.recorded}
-        row = _row(context, self.stage, identity, made, session, recorded)
+        row = {**_row(context, self.stage, identity, made, session, recorded), "follows": json.dumps(champion)}
         database.replace_slice(self._results, {"stage": self.stage}, [row])
 
     def _made(self, database: Database, session_id: str) -> str | None:
@@ -181,7 +197,7 @@ def reused(recall: Recall) -> Callable[[Callable[..., dg.MaterializeResult]], Ca
         def once(context: dg.AssetExecutionContext, **resources: Any) -> dg.MaterializeResult:
             warehouse: Warehouse = resources["warehouse"]
             models: ModelStore | None = resources.get("models")
-            taken = None
+            taken, champion = None, recall.champion(models)
             with warehouse.read() as database:
                 identity = recall.identity(context, database, models)
                 is_known = recall.is_known(database, identity)
@@ -193,7 +209,7 @@ def reused(recall: Recall) -> Callable[[Callable[..., dg.MaterializeResult]], Ca
                 return taken
             result = run(context, **resources)
             with warehouse.write() as database:
-                recall.keep(context, database, models, identity)
+                recall.keep(context, database, models, identity, champion)
             return result
 
         return once
@@ -263,6 +279,7 @@ def _row(
         "session_id": session_id_of(context),
         "run_id": context.run.run_id,
         "computed_in": computed_in,
+        "follows": "null",
         "recorded": json.dumps(recorded),
     }
 

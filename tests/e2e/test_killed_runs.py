@@ -48,16 +48,10 @@ KILLED = -signal.SIGKILL
 OWN_COLUMNS = {"monitoring.data_quality": 2, "monitoring.triage": 2, "monitoring.drift": 5}
 
 
-def apart_from_the_past(tables: dict[str, Any]) -> dict[str, Any]:
-    """Without how many groups the clustering before found: the first session has none before it."""
-    params = "monitoring.model_params"
-    return {**tables, params: [row for row in tables[params] if not row[1].endswith("k_before")]}
-
-
 def own_of(tables: dict[str, Any]) -> dict[str, Any]:
     """Without what the figures were compared with: a killed run may have left the champion that the next run is compared with."""
     own = {name: sorted(row[: OWN_COLUMNS[name]] for row in tables[name]) for name in OWN_COLUMNS}
-    return {**apart_from_the_past(tables), **own}
+    return {**tables, **own}
 
 
 def test_data_stages_killed_one_after_the_other_leave_no_trace(
@@ -82,7 +76,7 @@ def test_the_same_session_executed_again_doubles_nothing_and_a_new_one_adds_only
     home, before = copy_of(finished_home), finished_home.tables()
     # What the first doubled would stand three times after the second.
     assert home.runs("again", "workflows") == [0, 0]
-    tables = apart_from_the_past(home.tables())
+    tables = home.tables()
     appended = {name for name in tables if name.startswith("monitoring.")}
     assert {name: tables[name] for name in tables.keys() - appended} == {
         name: before[name] for name in before.keys() - appended

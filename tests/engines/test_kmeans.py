@@ -128,10 +128,16 @@ def test_the_model_comes_back_from_its_file_unchanged(model: KMeansModel) -> Non
     assert again.reasons(batch(VALUES)) is None
 
 
-def test_the_sentence_about_the_number_of_segments_is_no_part_of_the_stored_model() -> None:
+def test_a_fit_that_follows_itself_is_the_same_again_words_included() -> None:
     first, again = fit(VALUES), fit(VALUES, k_before=3)
-    assert first.recipe.chosen["reason"] != again.recipe.chosen["reason"]
-    assert first.files() == again.files()
+    assert first.recipe.chosen["k"] == 3
+    assert again.recipe == first.recipe
+    assert again.files() == first.files()
+
+
+def test_the_sentence_about_the_number_of_segments_is_no_part_of_the_stored_model(model: KMeansModel) -> None:
+    assert model.recipe.chosen["reason"]
+    assert "reason" not in json.loads(model.files()["kmeans.json"])["chosen"]
 
 
 def spoilt(model: KMeansModel, **chosen: Any) -> dict[str, bytes]:

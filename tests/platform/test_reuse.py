@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -71,15 +72,24 @@ def test_a_class_of_a_persons_own_is_never_taken_over(model: dict[str, Any], kno
     assert (identity(of=declared) is not None) is known
 
 
+def row(follows: list[str] | None = None, version: str | None = None) -> dict[str, str]:
+    return {
+        "identity": "i",
+        "made": "m",
+        "follows": json.dumps(follows),
+        "recorded": json.dumps({"model_version": version} if version else {}),
+    }
+
+
 @pytest.mark.parametrize(
     ("found", "now", "made", "taken"),
     [
-        ({"identity": "i", "made": "m"}, "i", "m", True),
+        (row(), "i", "m", True),
         (None, "i", "m", False),
-        ({"identity": "i", "made": "m"}, "j", "m", False),
-        ({"identity": "i", "made": "m"}, "i", "n", False),
-        ({"identity": "i", "made": "m"}, None, "m", False),
-        ({"identity": "i", "made": "m"}, "i", None, False),
+        (row(), "j", "m", False),
+        (row(), "i", "n", False),
+        (row(), None, "m", False),
+        (row(), "i", None, False),
     ],
 )
 def test_nothing_is_taken_over_that_differs_or_cannot_be_proven(
@@ -89,6 +99,25 @@ def test_nothing_is_taken_over_that_differs_or_cannot_be_proven(
     taken: bool,
 ) -> None:
     assert may_be_taken_over(found, now, made) is taken
+
+
+@pytest.mark.parametrize(
+    ("found", "champion", "taken"),
+    [
+        (row(None, "v2"), None, True),
+        (row(None, "v2"), ("v2", "hash"), True),
+        (row(None, "v2"), ("v1", "hash"), False),
+        (row(["v1", "hash"], "v2"), ("v1", "hash"), True),
+        (row(["v1", "hash"], "v2"), ("v1", "other"), False),
+        (row(["v1", "hash"], "v2"), ("v2", "hash"), True),
+        (row(["v1", "hash"], "v2"), None, False),
+        (row(["v1", "hash"]), ("v2", "hash"), False),
+    ],
+)
+def test_a_result_that_follows_the_champion_is_taken_over_behind_the_same_champion_or_behind_itself(
+    found: dict[str, Any], champion: tuple[str, str] | None, taken: bool
+) -> None:
+    assert may_be_taken_over(found, "i", "m", champion) is taken
 
 
 def test_a_stage_has_one_row() -> None:

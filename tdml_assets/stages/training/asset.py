@@ -42,7 +42,7 @@ from tdml_assets.stages.features.columns import FEATURES_TABLE, features_table
 from tdml_assets.stages.preparation.asset import parameters_contract, read_parameters
 from tdml_assets.stages.preparation.parameters import PREPARATION_FILE, Parameters
 from tdml_assets.stages.raw.tables import fingerprint as raw_fingerprint
-from tdml_assets.stages.reuse import Recall, champion_of, reused
+from tdml_assets.stages.reuse import Recall, reused
 from tdml_assets.stages.training.fit import Candidate, features_of, golden_rows, holdout_contract, train_candidate
 from tdml_assets.stages.training.go_live import describe_target, describe_today
 from tdml_assets.tasks import task_of
@@ -132,9 +132,8 @@ def build_model(spec: WorkflowSpec, settings: Settings) -> list[dg.AssetsDefinit
 def _recall(spec: WorkflowSpec, settings: Settings) -> Recall:
     """A candidate is a function of prepared rows, of those of today, and, for some tasks, of the champion before it."""
 
-    def owes(_: dg.AssetExecutionContext, database: Database, models: ModelStore | None) -> list[Any]:
-        champion = champion_of(spec.name, models) if task_of(spec).owes_to_champion else None
-        return [raw_fingerprint(database), asdict(tier_of(spec, settings.tier)), champion]
+    def owes(_: dg.AssetExecutionContext, database: Database, __: ModelStore | None) -> list[Any]:
+        return [raw_fingerprint(database), asdict(tier_of(spec, settings.tier))]
 
     made = [parameters_contract(spec.name).path, (spec.name, "prepared")]
     return Recall(
@@ -146,6 +145,7 @@ def _recall(spec: WorkflowSpec, settings: Settings) -> Recall:
         slices=[MODEL_PARAMS, FEATURE_IMPORTANCES, MODEL_VERSIONS],
         recorded=["status", "engine", "model_version"],
         owes=owes,
+        follows=task_of(spec).owes_to_champion,
         has_model=True,
     )
 
@@ -239,6 +239,8 @@ def parameter_rows(
 ) -> list[dict[str, str]]:
     """Rows of ``monitoring.model_params`` without their key."""
     recipe = candidate.final.recipe
+    # What the champion before adds is not declared, and says nothing about this version that ``chosen`` does not say.
+    declared = {*model_spec_of(spec).parameters, *spec.model.search.grid}
     facts: dict[str, Any] = {
         VERSION: version,
         "estimator": spec.estimator,
@@ -250,6 +252,6 @@ def parameter_rows(
         CHOSEN: json.dumps(recipe.chosen, sort_keys=True),
         **{f"rounds_{stage}": rounds for stage, rounds in recipe.rounds.items()},
         "calibration_factor": f"{recipe.calibration_factor:.6g}",
-        **{f"parameter_{name}": value for name, value in candidate.model.parameters.items()},
+        **{f"parameter_{name}": value for name, value in candidate.model.parameters.items() if name in declared},
     }
     return [{"parameter": name, "value": str(value)} for name, value in facts.items()]

@@ -139,6 +139,7 @@ def test_the_number_in_use_is_kept_while_it_passes() -> None:
     assert "as before" in reason
     assert choose_k([candidate(4), candidate(5, 0.7)], LIMITS, before=5)[0].k == 4
     assert choose_k(tried, LIMITS, before=9)[0].k == 6
+    assert choose_k(tried, LIMITS, before=6) == choose_k(tried, LIMITS)
 
 
 def test_where_none_passes_the_most_stable_of_the_well_sized_is_taken_and_said() -> None:
