@@ -194,6 +194,12 @@ def test_a_workflow_with_too_few_rows_is_scored_by_a_fallback_and_the_other_by_i
     assert len(shop.published("other_amount")) == CUSTOMERS
     assert None not in shop.published("other_amount").values()
     assert shop.catalogue()["spend"] == (FIRST, None)
+    # To be compared with what happens, as those of a champion are.
+    (kept,) = shop.rows(
+        "select count(*) as customers, any_value(model_version) as version from other.prediction_history"
+    )
+    assert kept["customers"] == CUSTOMERS
+    assert kept["version"].startswith(("lifetime:", "rule:"))
     assert (shop.catalogue()["other"][1] or "").startswith(f"scored by {found['other'].method}: the train split has")
     events = result.asset_materializations_for_node("other__prepared")
     assert "at least 1000000" in str(events[0].metadata["not run"].value)

@@ -27,6 +27,7 @@ from tdml_assets.recommendation.tables import DISCOVER, REPEAT, predictions_cont
 from tdml_assets.stages.features.columns import features_table
 from tdml_assets.stages.features.snapshots import ORDERS_TABLE
 from tdml_assets.stages.predictions.contracts import scores_contract
+from tdml_assets.stages.predictions.history import keep_predictions
 from tdml_assets.stages.predictions.reasons import reason_names
 from tdml_assets.stages.training_table.asset import make_features_view
 from tdml_assets.stages.training_table.table import observation
@@ -77,6 +78,8 @@ def score_by_fallback(database: Database, context: dg.AssetExecutionContext, spe
         outcome = replace(outcome, reason=NO_CHAMPION, remedy=TRAIN, stopped_at="champion_model")
     make_features_view(database, spec)
     found = _SCORERS.get(spec.task, _score_customers)(database, spec, session_id)
+    # It learnt from nothing later than the day it scores.
+    keep_predictions(database, spec, session_id, found.version, as_of(database))
     keep_outcome(database, replace(outcome, method=found.method))
     record_session(database, context, spec.name, status="scored", engine=found.method, model_version=found.version)
     return replace(found, sentence=f"{found.sentence} {_because(outcome)}")

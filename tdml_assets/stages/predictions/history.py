@@ -22,7 +22,7 @@ def keep_predictions(
 
     Parameters
     ----------
-    model_version, trained_on : of the champion that scored: its version, and the as_of of its training.
+    model_version, trained_on : of the model or the rule that scored: its version, and the last day it learnt from.
 
     Returns
     -------

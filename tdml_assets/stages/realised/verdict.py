@@ -83,7 +83,7 @@ MISSED = MainError(
 _KEPT = (
     Column("session_id", "VARCHAR", "Session that scored.", False),
     Column("as_of", "DATE", "Day at whose end the features were taken.", False),
-    Column("model_version", "VARCHAR", "Champion that scored.", False),
+    Column("model_version", "VARCHAR", "Champion, lifetime model or rule that scored.", False),
     Column("target", "VARCHAR", "What was predicted, as declared, horizon included: JSON.", False),
     Column("customer_id", "VARCHAR", "Customer.", False),
 )
