@@ -21,8 +21,8 @@ from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.simulation import SimulationSettings, simulate
 from tdml_assets.simulation.settings import BrokenFeed
 from tdml_assets.stages.data_quality.measures import measure
-from tdml_assets.stages.data_quality.verdict import QualityReport, judge
-from tdml_assets.stages.drift.verdict import DriftReport
+from tdml_assets.stages.data_quality.quality_report import QualityReport, judge
+from tdml_assets.stages.drift.detection import DriftReport
 from tdml_assets.stages.raw.contracts import EMAIL_EVENTS, LOADS, ORDERS, PAGEVIEWS, REJECTED_ROWS
 from tdml_assets.stages.triage.decision import Evidence, Finding, decide
 from tdml_assets.stages.triage.episodes import fold, open_episode

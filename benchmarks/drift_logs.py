@@ -21,7 +21,7 @@ from benchmarks.accuracy_runs import Home, Log
 from tdml_assets.declaration.monitor import Monitor
 from tdml_assets.models.reference import build_reference, measure
 from tdml_assets.platform.warehouse import Database
-from tdml_assets.stages.drift.verdict import BROKEN, DRIFTED, ColumnDrift, Earlier, judge
+from tdml_assets.stages.drift.detection import BROKEN, DRIFTED, ColumnDrift, Earlier, judge
 
 #: Columns of ``features.customer_features`` in currency that the price of every order moves.
 SPEND = (

@@ -17,8 +17,8 @@ from tdml_assets.declaration.monitor import Monitor
 from tdml_assets.models.reference import Reference, build_reference, measure, report_sample
 from tdml_assets.platform.monitoring import DRIFT
 from tdml_assets.platform.warehouse import Warehouse
+from tdml_assets.stages.drift.detection import judge
 from tdml_assets.stages.drift.evidently_report import draw_report, write_sample
-from tdml_assets.stages.drift.verdict import judge
 
 TABLE = ("features", "customer_features")
 _DAYS = (date(2026, 5, 31), date(2026, 6, 30))

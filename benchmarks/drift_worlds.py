@@ -21,7 +21,7 @@ from tdml_assets.declaration.monitor import Monitor
 from tdml_assets.models.reference import ColumnMeasure, ColumnReference, Reference
 from tdml_assets.platform.divergences import bin_edges
 from tdml_assets.platform.statistics import Shape
-from tdml_assets.stages.drift.verdict import BROKEN, DRIFTED, DriftReport, Earlier, judge
+from tdml_assets.stages.drift.detection import BROKEN, DRIFTED, DriftReport, Earlier, judge
 from tdml_assets.stages.triage.decision import Evidence, Finding, decide
 
 Floats = NDArray[np.float64]

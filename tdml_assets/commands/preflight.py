@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from tdml_assets.declaration.quality import FIRST_LOAD_CHECKS
 from tdml_assets.declaration.workflow import WorkflowSpec
-from tdml_assets.stages.data_quality.verdict import QualityReport, accept_by_name
+from tdml_assets.stages.data_quality.quality_report import QualityReport, accept_by_name
 from tdml_assets.stages.features.snapshots import HistoryTooShortError, plan_snapshots, plan_split
 from tdml_assets.stages.raw.rules import SourceError
 from tdml_assets.tasks.telling import telling_of

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tdml_assets.commands.common import Fresh, SameCustomers
-from tdml_assets.commands.replay_plan import every_of, replay_dates
+from tdml_assets.commands.replay_dates import every_of, replay_dates
 
 #: Exit code for a command that cannot be carried out, as for a wrong command line.
 _USAGE = 2

@@ -1,4 +1,4 @@
-"""The command ``status``. Belongs here: asking the tables, the store, the lock and the schedules. Words: ``status_facts.py``."""
+"""The command ``status``. Belongs here: asking the tables, the store, the lock and the schedules. Words: ``status_report.py``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tdml_assets.commands.common import PERSON_NEEDED, AsJson, expected_errors, print_json, read_settings
-from tdml_assets.commands.status_facts import (
+from tdml_assets.commands.status_report import (
     ModelStatus,
     Recorded,
     Status,

@@ -18,7 +18,7 @@ from tdml_assets.platform.monitoring import DATA_QUALITY
 from tdml_assets.platform.outcome import Outcome
 from tdml_assets.platform.statements import render
 from tdml_assets.stages.audience.attributes import CATALOG
-from tdml_assets.stages.drift.verdict import BROKEN, DRIFTED, FIRST
+from tdml_assets.stages.drift.detection import BROKEN, DRIFTED, FIRST
 from tdml_assets.stages.triage.words import decision_words
 from tdml_assets.tasks.telling import Comparison, compare, shown, telling_of
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tdml_assets.platform.outcome import Outcome, read_latest
 from tdml_assets.platform.statements import render
-from tdml_assets.stages.drift.verdict import BROKEN, DRIFTED
+from tdml_assets.stages.drift.detection import BROKEN, DRIFTED
 from tdml_assets.stages.features.columns import FEATURES_TABLE
 from tdml_assets.tasks.telling import telling_of
 

@@ -24,8 +24,8 @@ from tdml_assets.commands.preflight import OrderFacts, SourceFacts, Trial
 from tdml_assets.declaration.sources import Source, Sources
 from tdml_assets.platform.statements import render
 from tdml_assets.platform.warehouse import Database, Warehouse
+from tdml_assets.stages.data_quality.quality_report import judge
 from tdml_assets.stages.data_quality.session import measure_session
-from tdml_assets.stages.data_quality.verdict import judge
 from tdml_assets.stages.raw.contracts import LOADS, ORDERS, TABLES
 from tdml_assets.stages.raw.files import FoundFiles, SourceFile, collect_files, hashed, local_files
 from tdml_assets.stages.raw.latest_day import read_latest_day

@@ -1,6 +1,6 @@
 """When a change of the data is called drift, and what follows: the policy of a workflow's YAML.
 
-Belongs here: keys, bounds and defaults. Does not: statistics (``stages/drift/verdict.py``), the decision of a session
+Belongs here: keys, bounds and defaults. Does not: statistics (``stages/drift/detection.py``), the decision of a session
 (``stages/triage/decision.py``), episodes (``stages/triage/episodes.py``).
 """
 

@@ -1,7 +1,7 @@
 """How far two distributions lie apart: formulas on numbers.
 
 Belongs here: divergences, their bins and their distribution under no drift.
-Does not: tables, thresholds, verdicts (``stages/drift/verdict.py``).
+Does not: tables, thresholds, verdicts (``stages/drift/detection.py``).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Belongs here: moments, quantiles, bin and level counts, the distribution and label tables, rounding, p-values and Holm's
 rule.
-Does not: what any of it means (``stages/exploration/analyses.py``, ``stages/drift/verdict.py``), connections, figures.
+Does not: what any of it means (``stages/exploration/analyses.py``, ``stages/drift/detection.py``), connections, figures.
 
 Every standard deviation here is the population's. What is not finite counts as missing.
 """

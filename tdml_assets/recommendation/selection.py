@@ -32,7 +32,7 @@ from tdml_assets.recommendation.ranking import (
     repeat_scores,
     share_of_largest,
 )
-from tdml_assets.stages.realised.verdict import MISSED, interval_metrics
+from tdml_assets.stages.realised.performance import MISSED, interval_metrics
 
 _CHOSEN_AT = 10
 # Python, libraries, Arrow tables of one window; one batch of dense scores.

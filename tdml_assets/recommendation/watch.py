@@ -1,6 +1,6 @@
 """Drift of recommendations: what customers are shown now against what they were shown on the day the champion was trained.
 
-Belongs here: which columns of which rank are watched, under which names. Does not: the statistics (``stages/drift/verdict.py``).
+Belongs here: which columns of which rank are watched, under which names. Does not: the statistics (``stages/drift/detection.py``).
 
 The first choice is mostly the customer's own habit; the first product never bought is the model's own word.
 """
@@ -15,7 +15,7 @@ from tdml_assets.declaration.monitor import Monitor
 from tdml_assets.declaration.recommendation import Recommendation
 from tdml_assets.models.reference import ColumnMeasure, Reference, build_reference, measure
 from tdml_assets.platform import statistics
-from tdml_assets.stages.drift.verdict import DriftReport, Earlier, judge
+from tdml_assets.stages.drift.detection import DriftReport, Earlier, judge
 
 _HABIT = {"product_id": "first_choice"}
 _DISCOVERY = {"product_id": "first_discovery", "score": "first_discovery_score"}

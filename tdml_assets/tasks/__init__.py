@@ -22,7 +22,7 @@ from tdml_assets.stages.evaluation.measures import Evaluation, Metrics
 from tdml_assets.stages.evaluation.paired import Loss
 from tdml_assets.stages.features.snapshots import SnapshotPlan, SplitPlan
 from tdml_assets.stages.preparation.parameters import Parameters
-from tdml_assets.stages.realised.verdict import MainError
+from tdml_assets.stages.realised.performance import MainError
 from tdml_assets.stages.training.fit import Candidate
 
 if TYPE_CHECKING:

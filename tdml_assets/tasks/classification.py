@@ -18,7 +18,7 @@ from tdml_assets.platform.statistics import Reader, label_stats
 from tdml_assets.stages.evaluation.measures import Evaluation, Metrics
 from tdml_assets.stages.evaluation.paired import Loss, log_loss
 from tdml_assets.stages.predictions.contracts import contract_with
-from tdml_assets.stages.realised.verdict import Floats, MainError, interval_metrics
+from tdml_assets.stages.realised.performance import Floats, MainError, interval_metrics
 from tdml_assets.stages.training_table.table import check_sizes
 from tdml_assets.tasks import Foresight, Measured, Shown, sample_of
 from tdml_assets.tasks.labelled import Labelled

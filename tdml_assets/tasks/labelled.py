@@ -16,7 +16,7 @@ from tdml_assets.stages.evaluation.measures import Metrics
 from tdml_assets.stages.features.columns import FEATURES_TABLE
 from tdml_assets.stages.features.snapshots import SnapshotPlan, SplitPlan, plan_split
 from tdml_assets.stages.preparation.parameters import Parameters
-from tdml_assets.stages.realised.verdict import history_contract
+from tdml_assets.stages.realised.performance import history_contract
 from tdml_assets.stages.training.fit import Candidate
 from tdml_assets.stages.training_table.table import observation, roles_of
 from tdml_assets.tasks import Previous

@@ -13,7 +13,7 @@ from tdml_assets.platform.statistics import Reader
 from tdml_assets.recommendation.eligibility import why_off
 from tdml_assets.recommendation.product_names import product_label
 from tdml_assets.stages.evaluation.measures import Metrics
-from tdml_assets.stages.realised.verdict import MISSED, list_history_contract
+from tdml_assets.stages.realised.performance import MISSED, list_history_contract
 from tdml_assets.tasks import Foresight
 from tdml_assets.tasks.telling import Measure, Telling
 

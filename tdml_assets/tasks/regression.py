@@ -17,7 +17,7 @@ from tdml_assets.platform.statistics import Reader
 from tdml_assets.stages.evaluation.measures import Evaluation, Metrics, beside_naive, evaluate, may_be_promoted
 from tdml_assets.stages.evaluation.paired import Loss, absolute_error
 from tdml_assets.stages.predictions.contracts import ABOVE, BELOW, predictions_contract
-from tdml_assets.stages.realised.verdict import Floats, MainError, interval_metrics
+from tdml_assets.stages.realised.performance import Floats, MainError, interval_metrics
 from tdml_assets.stages.training_table.table import check_sizes
 from tdml_assets.tasks import Foresight, Measured, Shown, sample_of
 from tdml_assets.tasks.labelled import Labelled

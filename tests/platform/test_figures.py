@@ -13,7 +13,7 @@ from PIL import Image
 
 from tdml_assets.platform import figures
 from tdml_assets.stages.drift import figures as figures_monitoring
-from tdml_assets.stages.drift.verdict import BROKEN, DRIFTED, Status
+from tdml_assets.stages.drift.detection import BROKEN, DRIFTED, Status
 
 NAMES = [f"a_rather_long_feature_name_of_{i}_days" for i in range(60)]
 SPREAD = np.linspace(-1, 1, 60)

@@ -1,6 +1,6 @@
 """monitoring/data_quality: the raw tables as they came, judged before anything is trained or published.
 
-Belongs here: reading, writing, reporting. Does not: the checks and their bounds (``verdict.py``).
+Belongs here: reading, writing, reporting. Does not: the checks and their bounds (``quality_report.py``).
 """
 
 from datetime import UTC, date, datetime
@@ -14,8 +14,8 @@ from tdml_assets.platform.sessions import as_of, record_session, session_id_of
 from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.settings import Settings
 from tdml_assets.stages.data_quality.measures import WORKFLOW, Measured, read_earlier
+from tdml_assets.stages.data_quality.quality_report import QualityReport, judge
 from tdml_assets.stages.data_quality.session import measure_session
-from tdml_assets.stages.data_quality.verdict import QualityReport, judge
 from tdml_assets.stages.raw.contracts import REJECTED_ROWS, TABLES
 from tdml_assets.stages.raw.tables import fingerprint
 from tdml_assets.stages.triage.alerting import tell

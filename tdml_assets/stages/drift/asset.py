@@ -1,6 +1,6 @@
 """<workflow>/drift and drift_report: the scoring snapshot against the champion's reference, as figures and as a picture.
 
-Belongs here: measuring, keeping, showing. Does not: the statistics (``verdict.py``), what is done about them
+Belongs here: measuring, keeping, showing. Does not: the statistics (``detection.py``), what is done about them
 (``stages/triage/asset.py``), the report's process (``evidently_report.py``).
 """
 
@@ -24,10 +24,10 @@ from tdml_assets.platform.statements import render
 from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.settings import Settings
 from tdml_assets.stages.drift import figures as figures_monitoring
+from tdml_assets.stages.drift.detection import BROKEN, DRIFTED, DriftReport, Earlier, judge
 from tdml_assets.stages.drift.evidently_report import draw_report, write_sample
 from tdml_assets.stages.drift.history import bin_rows, read_earlier
 from tdml_assets.stages.drift.target_drift import measure_target
-from tdml_assets.stages.drift.verdict import BROKEN, DRIFTED, DriftReport, Earlier, judge
 from tdml_assets.stages.features.columns import features_table
 
 _SHOWN = 20

@@ -1,6 +1,6 @@
 """Figures of drift and of what became of predictions, drawn like all others.
 
-Belongs here: how distances and the ledger of realised performance are drawn. Does not: measuring (``verdict.py``), reading
+Belongs here: how distances and the ledger of realised performance are drawn. Does not: measuring (``detection.py``), reading
 (``sql/realised/``), the common style (``platform/figures.py``).
 """
 
@@ -29,7 +29,7 @@ from tdml_assets.platform.figures import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: Per status of ``verdict.py``; what could not be measured is grey.
+#: Per status of ``detection.py``; what could not be measured is grey.
 _STATUS_COLOURS = {
     "ok": _BLUE,
     "watch": _ORANGE,

@@ -1,6 +1,6 @@
 """What earlier sessions left for the next one: their bins and their changes.
 
-Belongs here: reading the ``monitoring`` tables into the values that ``verdict.py`` takes. Does not: deciding anything.
+Belongs here: reading the ``monitoring`` tables into the values that ``detection.py`` takes. Does not: deciding anything.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tdml_assets.declaration.monitor import Monitor
 from tdml_assets.platform.monitoring import DRIFT, DRIFT_BINS, TRIAGE
 from tdml_assets.platform.statements import render
 from tdml_assets.platform.statistics import Reader
-from tdml_assets.stages.drift.verdict import ColumnDrift, DriftReport, Earlier, Kind, report_of
+from tdml_assets.stages.drift.detection import ColumnDrift, DriftReport, Earlier, Kind, report_of
 
 _KINDS: tuple[Kind, ...] = ("feature", "prediction")
 

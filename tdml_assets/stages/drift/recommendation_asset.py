@@ -1,6 +1,6 @@
 """<workflow>/drift of a recommendation: what customers are shown first, against what they were when the champion went live.
 
-Belongs here: measuring first choices and first discoveries. Does not: the statistics (``stages/drift/verdict.py``).
+Belongs here: measuring first choices and first discoveries. Does not: the statistics (``stages/drift/detection.py``).
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from tdml_assets.platform.warehouse import Database
 from tdml_assets.recommendation.tables import predictions_contract
 from tdml_assets.recommendation.watch import Watched, compare
 from tdml_assets.stages.drift.asset import build_measurement
-from tdml_assets.stages.drift.verdict import DriftReport, Earlier
+from tdml_assets.stages.drift.detection import DriftReport, Earlier
 from tdml_assets.stages.training.recommendation_asset import DISCOVERIES_FILE, HABITS_FILE
 
 

@@ -14,7 +14,7 @@ from tdml_assets.models.references import GoneLive
 from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.statements import render
 from tdml_assets.platform.warehouse import Database
-from tdml_assets.stages.drift.verdict import DriftReport, judge
+from tdml_assets.stages.drift.detection import DriftReport, judge
 from tdml_assets.stages.training_table.horizon import known_until
 from tdml_assets.stages.training_table.table import observation, target_key
 from tdml_assets.tasks import foresight_of

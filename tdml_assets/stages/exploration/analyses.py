@@ -2,7 +2,7 @@
 
 Belongs here: correlation with the target, the target's histogram, products recommended against products ordered.
 Does not: train against test (``split.py``), single-table statistics (``platform/statistics.py``), sizes of clusters
-(``engines/cluster_profile.py``), drift over time (``stages/drift/verdict.py``), figures.
+(``engines/cluster_profile.py``), drift over time (``stages/drift/detection.py``), figures.
 """
 
 from __future__ import annotations

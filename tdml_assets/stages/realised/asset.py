@@ -1,7 +1,7 @@
 """<workflow>/realised: predictions of earlier sessions meet what happened.
 
 Belongs here: keeping predictions until their horizon has passed, reading what happened, keeping the measures under the session
-that predicted. Does not: the verdict (``verdict.py``), the measures (``tasks/``).
+that predicted. Does not: the verdict (``performance.py``), the measures (``tasks/``).
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from tdml_assets.platform.statements import render
 from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.stages.drift.figures import realised_means
 from tdml_assets.stages.features.snapshots import ORDERS_TABLE
-from tdml_assets.stages.realised.verdict import REALISED, Realised, forget_before, latest_verdict, realised_verdict
+from tdml_assets.stages.realised.performance import REALISED, Realised, forget_before, latest_verdict, realised_verdict
 from tdml_assets.stages.training_table.horizon import known_until
 from tdml_assets.stages.training_table.table import observation, target_key
 from tdml_assets.tasks import Foresight, foresight_of

@@ -10,7 +10,7 @@ from datetime import date, datetime
 
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.models.reference import ColumnReference
-from tdml_assets.stages.drift.verdict import FIRST
+from tdml_assets.stages.drift.detection import FIRST
 from tdml_assets.stages.session_report.model import ModelFacts
 from tdml_assets.stages.triage.words import STATUSES
 

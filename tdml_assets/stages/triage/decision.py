@@ -15,7 +15,7 @@ from datetime import date, datetime
 from typing import Any, Literal
 
 from tdml_assets.declaration.monitor import Monitor
-from tdml_assets.stages.drift.verdict import BROKEN, DRIFTED, ColumnDrift, DriftReport, words_of
+from tdml_assets.stages.drift.detection import BROKEN, DRIFTED, ColumnDrift, DriftReport, words_of
 
 DecisionName = Literal["nothing", "report", "confirm", "retrain", "data_quality"]
 Cause = Literal["none", "source", "data", "features", "predictions", "realised", "age"]

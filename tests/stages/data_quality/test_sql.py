@@ -21,7 +21,7 @@ from tdml_assets.simulation import SimulationSettings, simulate
 from tdml_assets.simulation.feed import break_feed
 from tdml_assets.simulation.settings import BrokenFeed
 from tdml_assets.stages.data_quality.measures import WORKFLOW, Earlier, measure, read_earlier
-from tdml_assets.stages.data_quality.verdict import QualityReport, judge
+from tdml_assets.stages.data_quality.quality_report import QualityReport, judge
 from tdml_assets.stages.raw.contracts import EMAIL_EVENTS, LOADS, ORDERS, PAGEVIEWS, REJECTED_ROWS
 
 POLICY = QualityPolicy()

@@ -16,7 +16,7 @@ from tdml_assets.platform import statistics
 from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.monitoring import DRIFT, LABEL_STATS, PREDICTION_STATS
 from tdml_assets.platform.warehouse import Database, Warehouse
-from tdml_assets.stages.drift.verdict import judge
+from tdml_assets.stages.drift.detection import judge
 
 TABLE = TableContract(
     "features",

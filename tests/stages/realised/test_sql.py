@@ -16,7 +16,7 @@ from tdml_assets.platform.sessions import SNAPSHOTS_TABLE
 from tdml_assets.platform.statements import Statement, render
 from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.stages.predictions.history import keep_predictions
-from tdml_assets.stages.realised.verdict import history_contract
+from tdml_assets.stages.realised.performance import history_contract
 from tdml_assets.stages.training_table.table import observation, target_key
 from tdml_assets.tasks import foresight_of
 

@@ -16,7 +16,7 @@ from tdml_assets.models.reference import ColumnReference, Reference
 from tdml_assets.platform import monitoring, svg
 from tdml_assets.platform.report_paths import report_name
 from tdml_assets.platform.warehouse import Database, Warehouse
-from tdml_assets.stages.drift.verdict import BROKEN, DRIFTED, Status
+from tdml_assets.stages.drift.detection import BROKEN, DRIFTED, Status
 from tdml_assets.stages.session_report.drift_figures import short
 from tdml_assets.stages.session_report.figures import Line, Panel, metric_panel
 from tdml_assets.stages.session_report.page import render_report

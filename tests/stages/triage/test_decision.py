@@ -10,7 +10,7 @@ import pytest
 
 from tdml_assets.declaration.monitor import Monitor
 from tdml_assets.platform.monitoring import TRIAGE
-from tdml_assets.stages.drift.verdict import BROKEN, ColumnDrift, Kind, Status, report_of
+from tdml_assets.stages.drift.detection import BROKEN, ColumnDrift, Kind, Status, report_of
 from tdml_assets.stages.triage.decision import Cause, DecisionName, Evidence, Finding, decide
 
 TODAY = date(2026, 6, 30)

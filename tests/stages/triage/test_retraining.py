@@ -13,7 +13,7 @@ from typing import Literal
 import pytest
 
 from tdml_assets.declaration.monitor import Monitor
-from tdml_assets.stages.drift.verdict import ColumnDrift, DriftReport
+from tdml_assets.stages.drift.detection import ColumnDrift, DriftReport
 from tdml_assets.stages.triage.decision import Evidence, Finding, decide
 from tdml_assets.stages.triage.episodes import fold, open_episode
 from tdml_assets.stages.triage.retraining import MAX_ATTEMPTS, Attempts, Call, Decision, Limits, decide_retrain

@@ -24,7 +24,7 @@ from tdml_assets.platform.divergences import (
     rank_p_value,
 )
 from tdml_assets.platform.statistics import Shape, holm
-from tdml_assets.stages.drift.verdict import Earlier, judge
+from tdml_assets.stages.drift.detection import Earlier, judge
 
 means = st.floats(-1e6, 1e6)
 deviations = st.floats(1e-3, 1e6)

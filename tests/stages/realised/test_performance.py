@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tdml_assets.declaration.workflow import WorkflowSpec
-from tdml_assets.stages.realised.verdict import (
+from tdml_assets.stages.realised.performance import (
     KEPT_DAYS,
     MainError,
     error_interval,

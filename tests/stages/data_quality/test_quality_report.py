@@ -16,7 +16,7 @@ from tdml_assets.simulation import SimulationSettings, simulate
 from tdml_assets.stages.data_quality.arrival import lasting_volume, season, spread, trend, volume
 from tdml_assets.stages.data_quality.findings import Finding
 from tdml_assets.stages.data_quality.measures import CustomerIds, Days, Earlier, Intake, Levels, Logs, Measured, Repeats
-from tdml_assets.stages.data_quality.verdict import QualityReport, judge
+from tdml_assets.stages.data_quality.quality_report import QualityReport, judge
 
 AS_OF = date(2024, 6, 30)
 POLICY = QualityPolicy()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tdml_assets.commands.status_facts import (
+from tdml_assets.commands.status_report import (
     ModelStatus,
     Recorded,
     Status,
