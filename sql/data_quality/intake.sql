@@ -5,7 +5,7 @@ with refused as (
         source,
         count(*) filter (where reason in ('duplicate_line', 'superseded_line')) as replaced_rows,
         count(*) filter (
-            where reason not in ('duplicate_line', 'superseded_line', 'void_status', 'ignored_status')
+            where reason not in ('duplicate_line', 'superseded_line', 'void_status', 'ignored_status', 'excluded_kind')
         ) as refused_rows
     from {{ rejected | identifier }}
     group by source

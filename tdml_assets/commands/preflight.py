@@ -42,6 +42,7 @@ class SourceFacts:
     rows_read, rows_accepted : of the rows looked at.
     reasons : rejected rows per reason code.
     is_whole : whether every row was looked at, or the first ones of some files.
+    grouped_keys : line keys that several lines of a file share.
     """
 
     table: str
@@ -50,6 +51,7 @@ class SourceFacts:
     rows_accepted: int
     reasons: dict[str, int]
     is_whole: bool
+    grouped_keys: int = 0
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,13 @@ def notes_of(trial: Trial) -> list[str]:
     """What a person should know before a run, though it may start."""
     facts = trial.orders
     notes = [finding.sentence for finding in trial.report.with_status("note")]
+    notes += [
+        f"sources.{source.table}.line_key names several lines in {source.grouped_keys:,} cases, such as a product twice in an order: "
+        "lines of one file are all kept, and of several files the latest that holds the key counts. A key that tells lines apart "
+        "is better where the files have one"
+        for source in trial.sources
+        if source.grouped_keys
+    ]
     if 0 < facts.customers < _FEW_CUSTOMERS:
         notes.append(
             f"customers {facts.customers:,}, order lines {facts.order_lines:,}: too few to learn from ({_FEW_CUSTOMERS} customers "

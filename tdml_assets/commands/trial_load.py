@@ -93,7 +93,15 @@ def try_sources(settings: Settings, *, whole: bool, s3_client: Callable[[], Any]
                 if declaration is not None:
                     count = len(found.files)
                     facts.append(
-                        SourceFacts(table, count, report.rows_read, report.rows_accepted, report.reasons, is_whole)
+                        SourceFacts(
+                            table,
+                            count,
+                            report.rows_read,
+                            report.rows_accepted,
+                            report.reasons,
+                            is_whole,
+                            report.grouped_keys,
+                        )
                     )
             return _judged(database, settings, sources, tuple(facts))
 

@@ -110,7 +110,8 @@ class Source(FileSettings):
     )
     line_key: tuple[ColumnName, ...] = Field(
         default=(),
-        description="Columns (of the contract or the source) that identify a row; without them nothing is collapsed.",
+        description="Columns (of the contract or the source) that identify a row; without them nothing is collapsed. "
+        "Where different lines of one file share a key, that of the latest file is kept with all its lines.",
     )
     updated_at: ColumnName | None = Field(
         default=None,

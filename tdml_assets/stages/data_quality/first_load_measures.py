@@ -19,7 +19,7 @@ from tdml_assets.stages.raw.contracts import ORDERS, REJECTED_ROWS
 from tdml_assets.stages.raw.hints import UNREADABLE
 
 #: Reasons that a declaration asks for, or that another row of the same key makes: nothing is lost with such rows.
-MEANT = ("duplicate_line", "superseded_line", "void_status", "ignored_status")
+MEANT = ("duplicate_line", "superseded_line", "void_status", "ignored_status", "excluded_kind")
 #: Rows that could not be read have limits of their own.
 NOT_COUNTED = (*MEANT, *UNREADABLE)
 #: Ids by which systems say that they know nobody, in lower case. Ids of zeros alone are found as well.

@@ -154,6 +154,8 @@ def _metadata(report: LoadReport) -> dict[str, Any]:
         metadata |= {"first day": str(report.first_day), "last day": str(report.last_day), "months": report.months}
     if report.duplicate_files:
         metadata["files skipped as copies"] = dg.MetadataValue.json(list(report.duplicate_files))
+    if report.grouped_keys:
+        metadata["line keys that name several lines"] = report.grouped_keys
     if report.new_columns:
         metadata["columns not seen before"] = dg.MetadataValue.json(list(report.new_columns))
     if report.lacking_columns:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from tdml_assets.stages.raw.contracts import LOADS, ORDER_STATUSES, ORDERS, REJE
 from tdml_assets.stages.raw.faults import source_faults
 from tdml_assets.stages.raw.files import FoundFiles, SourceFile
 from tdml_assets.stages.raw.headers import read_layout
+from tdml_assets.stages.raw.line_keys import find_dropped
 from tdml_assets.stages.raw.meanings import StatusCount, read_statuses, write_statuses
 from tdml_assets.stages.raw.order_rows import is_by_order, reject_by_order, share_amounts, stage_by_order
 from tdml_assets.stages.raw.plan import plan_stage
@@ -69,6 +70,7 @@ class LoadReport:
     is_declared : whether the source is in the settings.
     duplicate_files : files skipped because another one has the same content.
     new_columns : columns that were in no file of the load before; recorded and ignored.
+    grouped_keys : line keys that several lines of a file share, where the key does not tell lines apart; 0 for an unchanged table.
     lacking_columns : optional columns that files lack, as ``file: column``; they have no value there.
     statuses : of the orders, what each counts as, with rows and money; empty for other tables and without the column.
     """
@@ -85,6 +87,7 @@ class LoadReport:
     new_columns: tuple[str, ...]
     lacking_columns: tuple[str, ...] = ()
     statuses: tuple[StatusCount, ...] = ()
+    grouped_keys: int = 0
 
     @property
     def rows_read(self) -> int:
@@ -153,11 +156,11 @@ def load_table(
             for place, file in enumerate(found.files)
         ]
         check_headers(table, declaration, layouts)
-        _write_rows(database, table, declaration, layouts, session_id=session_id, now=now)
+        grouped_keys = _write_rows(database, table, declaration, layouts, session_id=session_id, now=now)
     loads = _count_rows(database, table, found.files, layouts)
     written = {"declaration_sha256": declared, "source": table, "session_id": session_id, "committed_at": now}
     database.replace_slice(LOADS, {"source": table}, [{**load, **written} for load in loads])
-    return _report(database, table, declaration, found, earlier)
+    return replace(_report(database, table, declaration, found, earlier), grouped_keys=grouped_keys)
 
 
 def _is_unchanged(
@@ -183,7 +186,8 @@ def _write_rows(
     *,
     session_id: str,
     now: datetime,
-) -> None:
+) -> int:
+    """Returns the line keys that name several lines."""
     contract = table_contract(table, declaration, layouts)
     by_order = is_by_order(declaration)
     has_statuses = declaration.mapped.get("order_status") is not None
@@ -197,8 +201,7 @@ def _write_rows(
         for layout, stage in zip(layouts, stages, strict=True):
             with source_faults(layout.name):
                 database.execute(render("raw/stage", **stage, latest_allowed=now + timedelta(days=1)))
-    if declaration.line_key:
-        database.execute(render("raw/find_dropped"))
+    grouped_keys = find_dropped(database, declaration, len(layouts)) if declaration.line_key else 0
     if by_order:
         reject_by_order(database)
     dropped = {row["file_position"] for row in database.rows(render("raw/dropped_counts"))}
@@ -213,6 +216,7 @@ def _write_rows(
             database.insert(REJECTED_ROWS, render("raw/dropped_content", **stage, session_id=session_id))
     if table == ORDERS.name:
         write_statuses(database, declaration, has_dropped=bool(dropped))
+    return grouped_keys
 
 
 def _count_rows(
