@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from tdml_assets.commands.orders_reference import orders_section
-from tdml_assets.commands.sources_notes import NUMBERS_NOTE
+from tdml_assets.commands.sources_notes import NUMBERS_NOTE, TIMES_NOTE
 from tdml_assets.declaration import sources as declared
 from tdml_assets.declaration.numbers import NumberFormat
 from tdml_assets.declaration.quality import QualityPolicy
@@ -32,6 +32,7 @@ EXAMPLES: dict[str, Any] = {
     "updated_at": "last_modified",
     "updated_at_format": "%Y-%m-%d %H:%M:%S",
     "timezone": "Europe/Paris",
+    "days_in": "Europe/Paris",
     "timestamp_format": "%d/%m/%Y %H:%M",
     "ambiguous_time": "later",
     "earliest": "2015-01-01",
@@ -133,6 +134,7 @@ def sources_page() -> str:
     parts.append(orders_section())
     parts += _section("Every source", "", declared.Source)
     parts += _section("Sources with a time: orders, pageviews, email_events", "", declared.EventSource, declared.Source)
+    parts.append(TIMES_NOTE)
     parts += _section("`orders`", "orders", declared.OrdersSource, declared.EventSource)
     parts += _section("`orders.columns`", "columns", declared.OrderColumns)
     parts += _section("`orders.bounds`", "bounds", declared.OrderBounds)
@@ -229,7 +231,7 @@ def _cell(text: str | None) -> str:
 
 
 #: Keys that take one value in place of a list, which the models' own schema cannot say.
-_ONE_OR_MANY = ("path", "accepted")
+_ONE_OR_MANY = ("path", "accepted", "timestamp_format", "updated_at_format")
 
 
 def _with_short_forms(schema: dict[str, Any]) -> dict[str, Any]:
@@ -238,6 +240,8 @@ def _with_short_forms(schema: dict[str, Any]) -> dict[str, Any]:
     for part in [found, *found.get("$defs", {}).values()]:
         for name in _ONE_OR_MANY:
             item = part.get("properties", {}).get(name, {})
+            if lists := [one for one in item.get("anyOf", []) if one.get("type") == "array"]:
+                item["anyOf"] = [*(one["items"] for one in lists), *item["anyOf"]]
             if item.get("type") == "array":
                 kinds = {key: item.pop(key) for key in ("type", "items", "minItems") if key in item}
                 item["anyOf"] = [kinds["items"], kinds]

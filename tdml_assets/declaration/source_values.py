@@ -18,7 +18,13 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from tdml_assets.declaration.addresses import as_request, has_credentials, is_printable, redacted
 
-UNIX_FORMATS = ("unix", "unix_ms")
+UNIX_FORMATS = ("unix", "unix_ms", "unix_us")
+#: Times that are numbers: seconds, milliseconds or microseconds since 1970, or a spreadsheet's days since 1899-12-30.
+NUMERIC_FORMATS = (*UNIX_FORMATS, "excel")
+ISO_FORMAT = "iso8601"
+#: What a format ends in that means UTC, as a literal text.
+_UTC_ENDING = re.compile(r"(?<!%)\s?(Z|UTC|GMT)$")
+_UTC_ZONES = ("UTC", "UCT", "GMT", "Zulu", "Universal", "Etc/UTC", "Etc/UCT", "Etc/GMT", "Etc/Zulu", "Etc/Universal")
 _SPECIFIER = re.compile(r"%(-?[A-Za-z%])")
 _SPECIFIERS = {
     *("a", "A", "w", "d", "-d", "b", "B", "m", "-m", "y", "-y", "Y", "H", "-H", "I", "-I", "p", "M", "-M", "S", "-S"),
@@ -62,18 +68,42 @@ def _known_zone(name: str) -> str:
 
 
 def _readable_format(text: str) -> str:
-    if text in UNIX_FORMATS:
+    if text in NUMERIC_FORMATS or text == ISO_FORMAT:
         return text
     found = set(_SPECIFIER.findall(text))
     unknown = sorted(found - _SPECIFIERS)
     if unknown:
-        raise ValueError(f"{text!r} uses %{unknown[0]}, which is not read: use %Y %m %d %H %M %S %f %z and their like")
+        raise ValueError(
+            f"{text!r} uses %{unknown[0]}, which is not read: use %Y %m %d %H %M %S %f %z and their like, or one of "
+            f"{ISO_FORMAT}, {', '.join(NUMERIC_FORMATS)}"
+        )
     has_day = found & {"j", "-j"} or (found & {"m", "-m", "b", "B"} and found & {"d", "-d"})
     if not (found & {"Y", "y", "-y"} and has_day):
         raise ValueError(
             f"{text!r} names no calendar day: it needs a year, a month and a day, for instance %Y-%m-%d %H:%M:%S"
         )
     return text
+
+
+def refuse_literal_utc(formats: tuple[str, ...], key: str, zone: str) -> None:
+    """Refuse a literal Z, UTC or GMT where times are read in another zone: each would be hours off.
+
+    Raises
+    ------
+    ValueError
+        Naming the format, the zone and the line to write.
+    """
+    for written in formats:
+        ending = _UTC_ENDING.search(written)
+        if ending is None or zone in _UTC_ZONES:
+            continue
+        remedy = f"{key}: {_UTC_ENDING.sub('%z', written)!r}" if ending.group(1) == "Z" else "timezone: UTC"
+        if written.startswith("%Y-%m-%d"):
+            remedy = f"{key}: {ISO_FORMAT}"
+        days = f"; days are counted in {zone}" if remedy != "timezone: UTC" else f" and days_in: {zone}"
+        raise ValueError(
+            f"{key} {written!r} ends in {ending.group(1)}, which means UTC, and timezone is {zone}: write {remedy}{days}"
+        )
 
 
 def _currency_code(text: str) -> str:
@@ -135,7 +165,9 @@ def _as_tuple(value: Any) -> Any:
 Delimiter = Annotated[str, BeforeValidator(_one_character)]
 Zone = Annotated[str, AfterValidator(_known_zone)]
 Currency = Annotated[str, AfterValidator(_currency_code)]
-TimestampFormat = Annotated[str, AfterValidator(_readable_format)]
+TimestampFormats = Annotated[
+    tuple[Annotated[str, AfterValidator(_readable_format)], ...], Field(min_length=1), BeforeValidator(_as_tuple)
+]
 Encoding = Annotated[str, AfterValidator(_known_encoding)]
 Locations = Annotated[tuple[Annotated[str, AfterValidator(_usable_location)], ...], BeforeValidator(_as_tuple)]
 Rate = Annotated[Decimal, Field(ge=Decimal("1e-9"), lt=Decimal(1_000_000))]

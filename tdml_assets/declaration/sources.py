@@ -27,8 +27,9 @@ from tdml_assets.declaration.source_values import (
     Encoding,
     Locations,
     Rate,
-    TimestampFormat,
+    TimestampFormats,
     Zone,
+    refuse_literal_utc,
 )
 
 
@@ -117,7 +118,7 @@ class Source(FileSettings):
         default=None,
         description="Column that tells which row of one key is the latest; else the timestamp, then file order.",
     )
-    updated_at_format: TimestampFormat | None = Field(
+    updated_at_format: TimestampFormats | None = Field(
         default=None, description="Format of updated_at where it is text; else timestamp_format."
     )
 
@@ -132,10 +133,17 @@ class EventSource(Source):
     """A source whose rows happen at a moment."""
 
     timezone: Zone = Field(
-        default="UTC", description="Zone of timestamps that carry no offset; days are counted in it."
+        default="UTC",
+        description="Zone of timestamps that carry no offset; days are counted in it unless days_in is given.",
     )
-    timestamp_format: TimestampFormat | None = Field(
-        default=None, description="strptime format of text timestamps, or unix, unix_ms. Required for csv and json."
+    days_in: Zone | None = Field(
+        default=None,
+        description="Zone that days are counted in; timezone unless given. For times in UTC of a shop that is elsewhere.",
+    )
+    timestamp_format: TimestampFormats | None = Field(
+        default=None,
+        description="How timestamps are written that carry no type: a strptime format, iso8601, unix, unix_ms, unix_us, excel, or a "
+        "list of them, of which the first that reads a time counts. Required for csv and json.",
     )
     ambiguous_time: Literal["earlier", "later", "reject"] = Field(
         default="earlier", description="Which of the two instants a local time means in the hour that clocks repeat."
@@ -154,6 +162,8 @@ class EventSource(Source):
                 f"timestamp_format is missing: {self.format} timestamps are text and are never guessed; "
                 "write for instance timestamp_format: '%Y-%m-%d %H:%M:%S'"
             )
+        refuse_literal_utc(self.timestamp_format or (), "timestamp_format", self.timezone)
+        refuse_literal_utc(self.updated_at_format or (), "updated_at_format", self.timezone)
         return self
 
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from tdml_assets.declaration.sources import CustomersSource, OrdersSource, Sources
 from tdml_assets.stages.raw.contracts import REASONS, TABLES
-from tdml_assets.stages.raw.plan import plan_moment, repeated_minutes
+from tdml_assets.stages.raw.moments import plan_moment, repeated_minutes
 from tdml_assets.stages.raw.rules import (
     MAX_COLUMNS,
     Field,

@@ -99,7 +99,7 @@ scaled as (
 {% for code, unit in money.units %}
                 when {{ code | bind }} then cast({{ unit | bind }} as decimal(18, 12))
 {% endfor %}
-                else 1
+                else cast({{ money.units[0][1] | bind }} as decimal(18, 12))
             end as line_unit
         from numbers
     )

@@ -4,7 +4,11 @@ read_times as (
 {% if moment.reading == "local_text" %}
         try_strptime(moment_given, {{ moment.format | bind }}) as moment_read
 {% elif moment.reading == "instant_text" %}
-        try_strptime(moment_given, {{ moment.format | bind }}) as moment_read
+        -- The warehouse's %z takes no Z.
+        coalesce(
+            try_strptime(moment_given, {{ moment.format | bind }}),
+            case when right(moment_given, 1) in ('Z', 'z') then try_strptime(left(moment_given, -1) || '+00', {{ moment.format | bind }}) end
+        ) as moment_read
 {% elif moment.reading == "unix" %}
         case
             when try_cast(moment_given as double) / {{ moment.unix_units_per_second | bind }} between -62135596800 and 253402214400
@@ -76,6 +80,10 @@ placed as (
 {% else %}
         timezone('UTC', least(instant, coalesce(twin, instant))) as moment_utc,
 {% endif %}
+{% if moment.days_in is none %}
         cast(local_time as date) as moment_on
+{% else %}
+        cast(timezone({{ moment.days_in | bind }}, timezone('UTC', moment_utc)) as date) as moment_on
+{% endif %}
     from twins
 )

@@ -19,7 +19,9 @@ given as (
 {% endif %}
     from lines
 ),
-{% if moment %}
+{% if moment and moment.times %}
+{% include "raw/parts/moments_of_formats.sql" %}
+{% elif moment %}
 {% include "raw/parts/moments.sql" %}
 {% else %}
 placed as (
@@ -44,6 +46,11 @@ dated as (
         *,
 {% if updated is none %}
         moment_utc as updated_at
+{% elif updated.times %}
+{% set times = updated.times %}
+{% include "raw/parts/readings.sql" %}
+{% include "raw/parts/read_times.sql" %},
+        timezone('UTC', coalesce({{ times.instant | identifier }}, timezone({{ updated.zone | bind }}, {{ times.local | identifier }}))) as updated_at
 {% elif updated.kind == "text" %}
         cast(try_strptime(updated_given, {{ updated.format | bind }}) as timestamp) as updated_at
 {% elif updated.kind == "number" %}

@@ -157,7 +157,8 @@ def _accepted_times(reader: Reader, table: str, declaration: Source) -> tuple[st
         return ()
     given = {"table": ("raw", table), "moment": declaration.moment, "most": _SAMPLED_TIMES}
     moments = [row["moment"] for row in reader.rows(render("data_quality/accepted_moments", **given))]
-    return as_written(moments, declaration.timezone, declaration.timestamp_format)
+    formats = declaration.timestamp_format
+    return as_written(moments, declaration.timezone, formats[0]) if len(formats) == 1 else ()
 
 
 def unreadable(found: Unreadable, policy: QualityPolicy) -> Finding:

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import product
 from zoneinfo import ZoneInfo
+
+from tdml_assets.declaration.source_values import ISO_FORMAT
+from tdml_assets.stages.raw.moments import ISO_INSTANT, ISO_LOCAL
 
 _DAYS = (
     *("%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%m.%d.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d"),
@@ -20,10 +23,17 @@ _DAYS = (
     *("%B %d, %Y", "%d-%b-%Y", "%d-%b-%y", "%a, %d %b %Y"),
 )
 _TIMES = ("", "%H:%M:%S", "%H:%M", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p")
-_OFFSETS = ("", "%z", " %z", "Z")
+_OFFSETS = ("", "%z", " %z")
 _SPECIFIER = re.compile(r"%(-?.)")
 _WRITABLE = {"Y", "m", "d", "y", "b", "B", "a", "A", "H", "M", "S", "f", "I", "p"}
-_UNIX = {"unix": re.compile(r"\d{9,10}(\.\d+)?"), "unix_ms": re.compile(r"\d{12,13}")}
+_NUMERIC = {
+    "unix": re.compile(r"\d{9,10}(\.\d+)?"),
+    "unix_ms": re.compile(r"\d{12,13}"),
+    "unix_us": re.compile(r"\d{15,16}"),
+    # Days of the years 1982 to 2064.
+    "excel": re.compile(r"[345]\d{4}([.,]\d+)?"),
+}
+_ISO = re.compile(f"{ISO_INSTANT}|{ISO_LOCAL}")
 
 
 def _candidates() -> tuple[str, ...]:
@@ -41,11 +51,10 @@ _CANDIDATES = _candidates()
 def reads(text: str, format_text: str) -> bool:
     """Whether ``text`` is a timestamp in ``format_text``, as the loader reads it."""
     cleaned = text.strip()
-    if format_text in _UNIX:
-        return _UNIX[format_text].fullmatch(cleaned) is not None
-    # The warehouse's %z takes no Z, which is what most programs write for UTC.
-    if cleaned.endswith("Z") != format_text.endswith("Z"):
-        return False
+    if format_text in _NUMERIC:
+        return _NUMERIC[format_text].fullmatch(cleaned) is not None
+    if format_text == ISO_FORMAT:
+        return _ISO.match(cleaned) is not None and _is_of_calendar(cleaned)
     try:
         datetime.strptime(cleaned, format_text)  # noqa: DTZ007 - only whether it can be read
     except ValueError:
@@ -53,9 +62,21 @@ def reads(text: str, format_text: str) -> bool:
     return True
 
 
+def _is_of_calendar(text: str) -> bool:
+    digits = re.sub(r"\D", "", text[:10])
+    try:
+        date(int(digits[:4]), int(digits[4:6]), int(digits[6:8]))
+    except ValueError:
+        return False
+    return True
+
+
 def formats_that_read(texts: Sequence[str]) -> tuple[str, ...]:
     """The proposed formats that read every one of ``texts``, the most usual first; empty if none does."""
-    fitting = [*_UNIX, *_CANDIDATES] if texts else []
+    # Fractions and offsets are often there in some rows alone: where a T says so, the standard reads them all.
+    is_iso = all("T" in text for text in texts)
+    usual = (ISO_FORMAT, *_CANDIDATES) if is_iso else (*_CANDIDATES, ISO_FORMAT)
+    fitting = [*_NUMERIC, *usual] if texts else []
     for text in texts:
         fitting = [one for one in fitting if reads(text, one)]
         if not fitting:
@@ -72,7 +93,7 @@ def as_written(moments: Sequence[datetime], zone: str, format_text: str) -> tupl
     zone : of the source.
     format_text : as it declares it.
     """
-    if format_text in _UNIX or set(_SPECIFIER.findall(format_text)) - _WRITABLE:
+    if format_text in (*_NUMERIC, ISO_FORMAT) or set(_SPECIFIER.findall(format_text)) - _WRITABLE:
         return ()
     local = (moment.replace(tzinfo=UTC).astimezone(ZoneInfo(zone)) for moment in moments)
     return tuple(moment.strftime(format_text) for moment in local)

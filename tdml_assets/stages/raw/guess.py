@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tdml_assets.declaration.source_values import ISO_FORMAT
 from tdml_assets.stages.raw.dates import formats_that_read
 from tdml_assets.stages.raw.numbers import NumberMarks, marks_that_read
 
@@ -286,7 +287,7 @@ def _find(role: str, sample: FileSample, taken: set[str]) -> str | None:
     """
     by_name = _find_by_name(role, sample, taken)
     if by_name is None and role == "moment":
-        dated = [name for name in sample.columns if name not in taken and _values_fit(role, name, sample)]
+        dated = [name for name in sample.columns if name not in taken and _is_dated(name, sample)]
         return dated[0] if len(dated) == 1 else None
     return by_name
 
@@ -300,6 +301,11 @@ def _find_by_name(role: str, sample: FileSample, taken: set[str]) -> str | None:
                 if fits and _values_fit(role, name, sample):
                     return name
     return None
+
+
+def _is_dated(name: str, sample: FileSample) -> bool:
+    """Whether a column holds dates by its values alone: a number of five digits is rarely a spreadsheet's day."""
+    return name in sample.typed_moments or any(one != "excel" for one in formats_that_read(sample.columns[name][:50]))
 
 
 def _values_fit(role: str, name: str, sample: FileSample) -> bool:
@@ -328,4 +334,6 @@ def _guess_format(texts: Sequence[str]) -> tuple[str | None, str]:
 
 
 def _order_of_parts(format_text: str) -> str:
+    if format_text == ISO_FORMAT:
+        return "ymd"
     return re.sub(r"[^dmbBYy]", "", format_text).lower().replace("b", "m")

@@ -142,8 +142,9 @@ def remedy_for(table: str, declaration: Source, reason: str, cells: Sequence[str
 def _date_remedy(
     where: str, declaration: Source, cells: Sequence[str], accepted: Sequence[str], *, is_read: bool
 ) -> str:
-    declared = getattr(declaration, "timestamp_format", None)
-    fitting = [one for one in formats_that_read(cells) if one != declared]
+    formats: tuple[str, ...] = getattr(declaration, "timestamp_format", None) or ()
+    declared = formats[0] if len(formats) == 1 else list(formats)
+    fitting = [one for one in formats_that_read(cells) if one not in formats]
     if is_read:
         return f"Check {where}.timestamp_format ({declared}): day and month, and the digits of the year; or {where}.earliest."
     if not fitting:
@@ -153,14 +154,13 @@ def _date_remedy(
         )
     usual = [one for one in fitting if all(reads(text, one) for text in accepted)]
     if not usual:
+        both = ", ".join(repr(one) for one in (*formats, fitting[0]))
         return (
-            f"{fitting[0]!r} reads them and not the other rows: times are written in more than one way. Write them in one, in the "
-            f"file or where it comes from; {where}.timestamp_format is {declared!r}."
+            f"{fitting[0]!r} reads them and not the other rows: times are written in more than one way. If that is right, write "
+            f"timestamp_format: [{both}] under {where}: the first format that reads a time counts."
         )
     fitting = usual
     told = f"Write timestamp_format: {fitting[0]!r} under {where}"
-    if fitting[0].endswith("Z"):
-        told += ", and timezone: UTC, which the Z means"
     swapped = _swapped(fitting[0])
     if swapped in fitting:
         told += f" if the day comes {'first' if _day_first(fitting[0]) else 'second'}, {swapped!r} if not: these cells do not show"

@@ -6,20 +6,18 @@ Belongs here: where each value is found, how timestamps and money are read. Does
 
 from __future__ import annotations
 
-import zoneinfo
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
-from functools import cache
 from typing import Any
 
-from tdml_assets.declaration.source_values import UNIX_FORMATS
 from tdml_assets.declaration.sources import CustomersSource, EventSource, OrdersSource, Source
 from tdml_assets.stages.raw.contracts import TABLES
 from tdml_assets.stages.raw.currencies import all_marks
 from tdml_assets.stages.raw.figures import Figure, money_units, number_marks, own_marks, plan_figure
 from tdml_assets.stages.raw.meanings import Kinds, Meanings, plan_kinds, plan_meanings
+from tdml_assets.stages.raw.moments import plan_moment, plan_updated
 from tdml_assets.stages.raw.numbers import FRAME, NumberMarks
 from tdml_assets.stages.raw.order_rows import plan_orders
 from tdml_assets.stages.raw.rules import NUMBERS, FileLayout, customer_columns
@@ -36,60 +34,6 @@ def texts_of(table: str, declaration: Source, layout: FileLayout) -> dict[str, s
     lineage = {"customer_id", "source", "file", "currency"}
     names = [column.name for column in TABLES[table].columns if column.type == "VARCHAR" and column.name not in lineage]
     return {name: declaration.mapped.get(name) for name in names}
-
-
-@dataclass(frozen=True)
-class Moment:
-    """How the timestamp of a row is read.
-
-    Parameters
-    ----------
-    reading : ``local_text``, ``instant_text``, ``unix``, ``local``, ``date`` or ``instant``.
-    format : of text; else empty.
-    unix_units_per_second : 1 or 1000.
-    zone : zone of a time without offset, in which days are counted.
-    is_day : whether the value is a calendar day and not a time; then its day is kept, whatever clocks did at midnight.
-    policy : which instant an ambiguous local time means.
-    shifts_minutes : sizes of the zone's backward clock changes.
-    """
-
-    reading: str
-    format: str
-    unix_units_per_second: int
-    zone: str
-    is_day: bool
-    policy: str
-    shifts_minutes: tuple[int, ...]
-
-
-def plan_moment(declaration: EventSource, family: str, now: datetime) -> Moment:
-    """How the timestamps of a column of ``family`` are read. ``now`` is naive UTC."""
-    declared = declaration.timestamp_format or ""
-    if family in {"text", "json"}:
-        reading = "unix" if declared in UNIX_FORMATS else "instant_text" if "%z" in declared else "local_text"
-        is_day = not any(part in declared for part in ("H", "I", "unix"))
-    else:
-        reading = {"timestamp": "local", "timestamptz": "instant", "date": "date"}.get(family, "unix")
-        is_day = family == "date"
-    shifts = repeated_minutes(declaration.timezone, declaration.earliest.year, now.year + 1)
-    units = 1000 if declared == "unix_ms" else 1
-    policy = "earlier" if is_day else declaration.ambiguous_time
-    return Moment(reading, declared, units, declaration.timezone, is_day, policy, shifts)
-
-
-@cache
-def repeated_minutes(zone: str, first_year: int, last_year: int) -> tuple[int, ...]:
-    """Sizes in minutes of the clock changes of ``zone`` in these years; empty if its clocks never change."""
-    known = zoneinfo.ZoneInfo(zone)
-    instant, end = datetime(first_year, 1, 1, tzinfo=UTC), datetime(last_year + 1, 1, 1, tzinfo=UTC)
-    sizes, before = set(), instant.astimezone(known).utcoffset()
-    while instant < end:
-        instant += timedelta(days=1)
-        offset = instant.astimezone(known).utcoffset()
-        if offset != before and offset is not None and before is not None:
-            sizes.add(round(abs((offset - before).total_seconds()) / 60))
-        before = offset
-    return tuple(sorted(sizes))
 
 
 @dataclass(frozen=True)
@@ -145,14 +89,6 @@ def plan_money(declaration: OrdersSource, numbers: Sequence[Value]) -> Money:
     )
 
 
-@dataclass(frozen=True)
-class Updated:
-    """How ``updated_at`` is read: ``text`` with its format, a ``number``, or a ``time``."""
-
-    kind: str
-    format: str
-
-
 def plan_stage(
     table: str, declaration: Source, layout: FileLayout, first: FileLayout, *, now: datetime
 ) -> dict[str, Any]:
@@ -197,7 +133,7 @@ def plan_stage(
     if declaration.updated_at is not None:
         updated = value("updated_given", mapped.get(declaration.updated_at, declaration.updated_at), plain=False)
         values.append(updated)
-        context["updated"] = _plan_updated(declaration, updated.family)
+        context["updated"] = plan_updated(declaration, updated.family)
     return context | {
         "table": table,
         "source_format": declaration.format,
@@ -213,10 +149,3 @@ def plan_stage(
         "key_columns": [item.column for item in keys],
         "content_columns": content_columns,
     }
-
-
-def _plan_updated(declaration: Source, family: str) -> Updated:
-    declared = declaration.updated_at_format or getattr(declaration, "timestamp_format", None) or ""
-    if family in {"text", "json"} and declared not in UNIX_FORMATS:
-        return Updated("text", declared)
-    return Updated("number" if family in {"text", "json", "integer", "number"} else "time", "")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from tdml_assets.declaration.addresses import redacted_text
-from tdml_assets.declaration.source_values import UNIX_FORMATS
+from tdml_assets.declaration.source_values import NUMERIC_FORMATS
 from tdml_assets.declaration.sources import CustomersSource, EventSource, OrdersSource, Source
 from tdml_assets.platform.contracts import TableContract
 from tdml_assets.stages.raw.contracts import TABLES, customers_contract
@@ -234,9 +234,9 @@ def _check_type(where: str, declaration: Source, column: str, found: Field) -> N
         )
     if kind == "moment" and isinstance(declaration, EventSource):
         declared = declaration.timestamp_format
-        is_number, is_unix = found.family in {"integer", "number"}, declared in UNIX_FORMATS
+        is_number, is_unix = found.family in {"integer", "number"}, bool(set(declared or ()) & set(NUMERIC_FORMATS))
         if (is_number and not is_unix) or (found.family == "text" and declared is None):
-            example = "unix or unix_ms" if is_number else "for instance %Y-%m-%d %H:%M:%S"
+            example = "unix, unix_ms, unix_us or excel" if is_number else "for instance %Y-%m-%d %H:%M:%S"
             raise SourceError(f"{where}: column {found.name!r} is {found.type}: declare timestamp_format ({example})")
 
 
