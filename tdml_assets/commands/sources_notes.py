@@ -26,13 +26,14 @@ How a time is read:
 
 | the file has | declare | read as |
 |---|---|---|
-| `2025-07-07T22:30:00Z`, also with `.123` in some rows, `+02:00`, `+0200`, `+02` | `timestamp_format: iso8601` | the instant that it names |
+| `2025-07-07T22:30:00Z`, `.123` in some rows, `+02:00`, `+0200` | `timestamp_format: iso8601` | the instant that it names |
 | `2025-07-07 22:30:00 Z`, `... +0200` | `timestamp_format: '%Y-%m-%d %H:%M:%S %z'` | the instant that it names |
 | `07.07.2025 22:30` and `07.07.2025` | `timestamp_format: ['%d.%m.%Y %H:%M', '%d.%m.%Y']` | local times of `timezone` |
 | `1751927400`, `1751927400123`, `1751927400123456` | `timestamp_format: unix`, `unix_ms`, `unix_us` | the instant |
 | `45845.9375` (a spreadsheet's date) | `timestamp_format: excel` | 2025-07-07 22:30:00, local, to the second |
 
-`timezone` is for reading times without an offset, `days_in` for the calendar. A shop in Paris whose system writes UTC without a `Z`
-declares `timezone: UTC` and `days_in: Europe/Paris`; with `iso8601` and a `Z` in the file, `timezone: Europe/Paris` is enough. A day
-without a time stays that day. `updated_at_format` takes the same words. A literal `Z` in a format is refused where `timezone` is not UTC.
+`timezone` is for reading times without an offset, `days_in` for the calendar. A shop in Paris whose system writes UTC without a
+`Z` declares `timezone: UTC` and `days_in: Europe/Paris`; with `iso8601` and a `Z` in the file, `timezone: Europe/Paris` is enough.
+A day without a time stays that day. `updated_at_format` takes the same words. A literal `Z` in a format is refused where
+`timezone` is not UTC.
 """

@@ -142,8 +142,8 @@ class EventSource(Source):
     )
     timestamp_format: TimestampFormats | None = Field(
         default=None,
-        description="How timestamps are written that carry no type: a strptime format, iso8601, unix, unix_ms, unix_us, excel, or a "
-        "list of them, of which the first that reads a time counts. Required for csv and json.",
+        description="How timestamps are written that carry no type: a strptime format, iso8601, unix, unix_ms, unix_us, excel, or "
+        "a list of them, of which the first that reads a time counts. Required for csv and json.",
     )
     ambiguous_time: Literal["earlier", "later", "reject"] = Field(
         default="earlier", description="Which of the two instants a local time means in the hour that clocks repeat."

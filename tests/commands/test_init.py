@@ -146,7 +146,7 @@ def test_files_of_several_tables_and_several_files_of_one_are_told_apart(run: Ru
     sources = written(tmp_path)
     assert list(sources) == ["orders", "pageviews", "customers"]
     assert sources["orders"]["path"] == ["orders-2025.csv.gz", "orders-2026.csv.gz"]
-    assert sources["orders"]["timestamp_format"] == "%Y-%m-%dT%H:%M:%SZ"
+    assert sources["orders"]["timestamp_format"] == "iso8601"
     assert sources["pageviews"]["columns"] == {"customer_id": "user_id", "viewed_at": "time", "path": "url"}
     assert sources["customers"]["columns"] == {"customer_id": "customer_id"}
 

@@ -153,7 +153,7 @@ def test_a_column_that_is_text_in_one_file_and_a_number_in_another_is_refused():
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ((("who", "VARCHAR"), ("when", "BIGINT"), ("total", "DOUBLE")), "unix or unix_ms"),
+        ((("who", "VARCHAR"), ("when", "BIGINT"), ("total", "DOUBLE")), "unix, unix_ms, unix_us or excel"),
         ((("who", "VARCHAR"), ("when", "TIMESTAMP"), ("total", "BOOLEAN")), "cannot be amount"),
         ((("who", "STRUCT(a INTEGER)"), ("when", "TIMESTAMP"), ("total", "DOUBLE")), "cannot be customer_id"),
         ((("who", "VARCHAR[]"), ("when", "TIMESTAMP"), ("total", "DOUBLE")), "cannot be customer_id"),
