@@ -154,12 +154,16 @@ def read_first_load(reader: Reader, day: date, sources: Sources, judged_rows: in
 def _set_aside(reader: Reader, declaration: OrdersSource, judged_rows: int) -> SetAside:
     given = {"rejected": REJECTED_ROWS.path, "source": "orders", "meant": list(NOT_COUNTED)}
     reasons = {row["reason"]: row["row_count"] for row in reader.rows(render("data_quality/set_aside", **given))}
-    accepted = reader.row(render("data_quality/accepted_money", orders=ORDERS.path))["money"]
+    found = reader.row(render("data_quality/accepted_money", orders=ORDERS.path))
+    accepted = found["money"]
     if not reasons:
         return SetAside(judged_rows, reasons, 0.0, accepted)
     rows = reader.rows(render("data_quality/set_aside_sample", **given, most=_SAMPLED_ROWS))
     sampled = [(row["reason"], json.loads(row["content"])) for row in rows]
     sizes = [line_size(declaration, content) * currency_rate(declaration, content) for _, content in sampled]
+    if found["largest"] is not None:
+        # Of a row out of bounds the amount itself may be the fault, such as a price of ten digits: it stands for one large line.
+        sizes = [min(size, found["largest"]) for size in sizes]
     money = sum(sizes) * sum(reasons.values()) / len(sampled)
     continued = _continued(
         reader, declaration, [content for reason, content in sampled if reason == "missing_customer"]

@@ -108,6 +108,15 @@ def test_a_whole_shop_passes_every_limit(tmp_path: Path) -> None:
     assert {one.check_name for one in trial.report.with_status("ok")} >= checks
 
 
+def test_amounts_out_of_bounds_are_not_counted_as_money_that_is_missing(tmp_path: Path) -> None:
+    lines = shop_lines()
+    for place in range(0, 60, 10):
+        lines[place][4] = "9999999999.00"
+    trial, problems = judged(tmp_path, orders=lines)
+    assert problems == []
+    assert {"set_aside"} <= {one.check_name for one in trial.report.with_status("ok")}
+
+
 def test_a_month_that_two_exports_share_is_stopped_with_the_lines_the_money_and_the_key(tmp_path: Path) -> None:
     lines = shop_lines()
     shared = lines[280:330]
