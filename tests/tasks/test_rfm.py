@@ -286,7 +286,7 @@ def test_each_file_is_one_statement_and_hostile_names_stay_names() -> None:
         },
         "groups": {"table": ["t", hostile], "session_id": hostile},
         "names": {"table": ["t", hostile]},
-        "standing": {"scores": ["s", hostile], "features_table": ["f", hostile], "day": DAY},
+        "z_scores": {"scores": ["s", hostile], "features_table": ["f", hostile], "day": DAY},
     }
     assert {path.stem for path in (sql_directory() / "clustering").glob("*.sql")} == set(contexts)
     for name, context in contexts.items():

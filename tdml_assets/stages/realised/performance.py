@@ -180,9 +180,9 @@ def realised_verdict(
     low, high = (tested if row[name] is None else row[name] for name in ("low", "high"))
     known = {"as_of": day, "value": value, "low": low, "high": high}
     if high is None:
-        return Realised(
-            "immature", f"predictions of {day}: the test of their model has no error to compare with", **known
-        )
+        found = "" if value is None else f": {error.words} {value:.3f}"
+        words = f"predictions of {day}{found}; what scored was not tested by this error, so there is nothing to compare with"
+        return Realised("immature", words, **known)
     if row["customers"] < min_rows:
         words = f"predictions of {day} were kept of {row['customers']:.0f} customers, fewer than {min_rows}"
         return Realised("immature", words, **known)

@@ -101,6 +101,7 @@ def test_nothing_is_said_of_too_few_customers_or_of_a_model_nobody_tested() -> N
     assert "199 customers, fewer than 200" in few.sentence
     untested = realised_verdict(ERROR, row(realised=9.0, tested=None, low=None, high=None))
     assert untested.status == "immature"
+    assert f"{ERROR.words} 9.000; what scored was not tested by this error" in untested.sentence
 
 
 def test_where_nothing_happened_at_all_the_predictions_were_worse() -> None:
