@@ -157,8 +157,8 @@ def notes_of(trial: Trial) -> list[str]:
     notes = [finding.sentence for finding in trial.report.with_status("note")]
     notes += [
         f"sources.{source.table}.line_key names several lines in {source.grouped_keys:,} cases, such as a product twice in an "
-        "order: lines of one file are all kept, and of several files the latest that holds the key counts. A key that tells lines apart "
-        "is better where the files have one"
+        "order: lines of one file are all kept, and of several files the latest that holds the key counts. A key that tells lines "
+        "apart is better where the files have one"
         for source in trial.sources
         if source.grouped_keys
     ]
