@@ -94,6 +94,7 @@ def _horizon_notes(settings: Settings, trial: Trial) -> list[str]:
 
 
 def _lines(trial: Trial, outlooks: list[WorkflowOutlook], off: dict[str, str], notes: list[str]) -> list[str]:
+    from tdml_assets.commands.check_facts import books_lines
     from tdml_assets.stages.raw.contracts import REASONS
 
     lines = ["Sources"]
@@ -103,7 +104,10 @@ def _lines(trial: Trial, outlooks: list[WorkflowOutlook], off: dict[str, str], n
             f"  {source.table}: {source.rows_read:,} rows read in {source.files:,} files, {source.rows_accepted:,} accepted, "
             f"{rejected:,} rejected"
         )
-        lines += [f"    {code} {count:,}: {REASONS[code]}" for code, count in source.reasons.items()]
+        for code, count in source.reasons.items():
+            lines.append(f"    {code} {count:,}: {REASONS[code]}")
+            examples = trial.books.examples.get((source.table, code), ())
+            lines += [f"      {example.file}, row {example.row_number:,}: {example.content}" for example in examples]
     facts = trial.orders
     when = f"on {facts.days:,} days, {facts.first_on} to {facts.last_on}"
     lines += [
@@ -115,6 +119,7 @@ def _lines(trial: Trial, outlooks: list[WorkflowOutlook], off: dict[str, str], n
         f"  net revenue  {facts.net_revenue:>16,.2f} {facts.currency or ''}".rstrip(),
     ]
     lines += [f"    {month}    {revenue:>16,.2f}" for month, revenue in facts.months]
+    lines += books_lines(trial.books)
     lines += [f"Workflows, as of {trial.as_of}"]
     rows = [{"workflow": one.workflow, "state": one.state, "reason": one.reason} for one in outlooks]
     rows += [{"workflow": name, "state": "off", "reason": reason} for name, reason in off.items()]
@@ -127,7 +132,10 @@ def _lines(trial: Trial, outlooks: list[WorkflowOutlook], off: dict[str, str], n
 def _as_dict(
     trial: Trial, outlooks: list[WorkflowOutlook], off: dict[str, str], problems: list[str], notes: list[str]
 ) -> dict[str, Any]:
+    from tdml_assets.commands.check_facts import books_dict
+
     facts = trial.orders
+    books = books_dict(trial.books)
     workflows = {outlook.workflow: {"state": outlook.state, "reason": outlook.reason} for outlook in outlooks}
     return {
         "sources": {
@@ -151,7 +159,9 @@ def _as_dict(
             "currency": facts.currency,
             "net_revenue": f"{facts.net_revenue:.2f}",
             "net_revenue_by_month": {month: f"{revenue:.2f}" for month, revenue in facts.months},
+            **{name: value for name, value in books.items() if name != "rejected_examples"},
         },
+        "rejected_examples": books["rejected_examples"],
         "as_of": trial.as_of if isinstance(trial.as_of, date) else None,
         "workflows": workflows | {name: {"state": "off", "reason": reason} for name, reason in off.items()},
         "problems": problems,

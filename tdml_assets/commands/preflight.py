@@ -12,6 +12,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
 
+from tdml_assets.commands.check_facts import Books
 from tdml_assets.declaration.quality import FIRST_LOAD_CHECKS
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.stages.data_quality.quality_report import QualityReport, accept_by_name
@@ -87,6 +88,7 @@ class Trial:
     orders: OrderFacts
     as_of: date | None
     report: QualityReport
+    books: Books = field(default_factory=Books)
 
     @property
     def is_whole(self) -> bool:

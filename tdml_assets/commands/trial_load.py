@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tdml_assets.commands.check_facts import read_books
 from tdml_assets.commands.preflight import OrderFacts, SourceFacts, Trial
 from tdml_assets.declaration.sources import Source, Sources
 from tdml_assets.platform.statements import render
@@ -124,7 +125,7 @@ def _judged(database: Database, settings: Settings, sources: Sources, facts: tup
         follows_latest=settings.as_of == "latest",
         today=today,
     )
-    return Trial(facts, orders, day, judge(measured, None, settings.quality))
+    return Trial(facts, orders, day, judge(measured, None, settings.quality), read_books(database, sources))
 
 
 def is_declared_as_before(database: Database, sources: Sources) -> bool:

@@ -1,0 +1,77 @@
+"""What ``check`` prints to be compared with one's own books, on a file whose figures are known."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from tdml_assets.commands.app import app
+from tdml_assets.commands.check_facts import Pause, pauses_of
+
+ROWS = """order,who,day,state,qty,total
+1,ann,2026-01-05,paid,1,1200.50
+2,bob,2026-01-06,cancelled,1,99.00
+3,bob,2026-01-06,odd,2,10.00
+3,bob,2026-02-10,paid,-1,-4.00
+4,,2026-02-10,paid,1,7.00
+5,ann,someday,paid,1,1.00
+"""
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "orders.csv").write_text(ROWS, encoding="utf-8")
+    columns = {"order_id": "order", "customer_id": "who", "ordered_at": "day", "order_status": "state"}
+    orders = {
+        "path": "orders.csv",
+        "format": "csv",
+        "timestamp_format": "%Y-%m-%d",
+        "currency": "EUR",
+        "columns": columns | {"quantity": "qty", "amount": "total"},
+    }
+    (tmp_path / "tdml.yaml").write_text(yaml.safe_dump({"sources": {"orders": orders}}), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_examples_statuses_returns_and_the_largest_are_printed(shop: Path) -> None:
+    printed = CliRunner().invoke(app, ["--config", "tdml.yaml", "--home", "home", "check"]).stdout
+    for line in (
+        '      orders.csv, row 5: {"order":"4",',
+        '      orders.csv, row 6: {"order":"5","who":"ann","day":"someday"',
+        "    paid: 4 rows",
+        "    cancelled: 1 rows, 99.00, counted as void (common)",
+        "    odd: 1 rows, 10.00, counted as sale",
+        "lines of negative quantity, -4.00",
+        "    1: 1,200.50 on 1 lines",
+        "    ann: 1,200.50 on 1 lines",
+        "days without orders        34   the longest: 2026-01-07 to 2026-02-09 (34 days)",
+        "    2026-01            1,210.50",
+    ):
+        assert line in printed
+    assert not (shop / "home").exists(), "nothing is stored"
+
+
+def test_json_has_the_same_figures_for_scripts(shop: Path) -> None:
+    told = json.loads(CliRunner().invoke(app, ["--config", "tdml.yaml", "--home", "home", "check", "--json"]).stdout)
+    orders = told["orders"]
+    assert orders["net_revenue"] == "1206.50"
+    assert orders["returns"] == {"lines": 1, "amount": "-4.00"}
+    assert {one["status"]: one["counts_as"] for one in orders["statuses"]} == {
+        "paid": "sale",
+        "cancelled": "void",
+        "odd": "sale",
+    }
+    assert orders["largest_customers"][1] == {"id": "bob", "order_lines": 2, "amount": "6.00"}
+    assert {row["reason"] for row in told["rejected_examples"]} == {"void_status", "missing_customer", "bad_timestamp"}
+
+
+def test_pauses_are_the_days_between_days() -> None:
+    days = [date(2026, 1, 1), date(2026, 1, 2), date(2026, 1, 5)]
+    assert pauses_of(days) == [Pause(date(2026, 1, 3), date(2026, 1, 4))]
+    assert pauses_of([]) == []
