@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import datetime
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,13 +76,13 @@ class BundleStore:
         self._blobs = blobs
         self._cache = FolderStore(cache) if cache is not None else None
 
-    def write(self, manifest: Manifest, files: Mapping[str, bytes], log: logging.Logger = _LOG) -> bool:
+    def write(self, manifest: Manifest, files: Mapping[str, bytes], warn: Callable[[str], None] = _LOG.warning) -> bool:
         """Store a version. Returns whether it is new; storing the same model again only writes anew what was damaged.
 
         Parameters
         ----------
         manifest : its ``files`` are ``describe_files(files)``.
-        log : gets a warning that names the files that were damaged.
+        warn : takes a sentence for each file that was damaged.
 
         Raises
         ------
@@ -106,7 +106,7 @@ class BundleStore:
                 "table of the workflow was edited, run without --select, which builds it anew; if the stored files were "
                 "replaced, remove that folder and run again; if code was changed, give it another version"
             )
-        self._repair(folder, manifest, files, log)
+        self._repair(folder, manifest, files, warn)
         return False
 
     def manifest(self, workflow: str, version: str) -> Manifest:
@@ -360,14 +360,14 @@ class BundleStore:
             )
         return manifest, sha256(data)
 
-    def _repair(self, folder: str, manifest: Manifest, files: Mapping[str, bytes], log: logging.Logger) -> None:
+    def _repair(self, folder: str, manifest: Manifest, files: Mapping[str, bytes], warn: Callable[[str], None]) -> None:
         """Write anew the files that are not what the manifest says; ``files`` are."""
         for file in manifest.files:
             try:
                 self._verified(self._blobs, folder, file)
             except BundleDamagedError:
                 self._blobs.replace(f"{folder}/{file.name}", files[file.name])
-                log.warning(f"{folder}/{file.name} was damaged in {self._blobs.url} and is written anew")
+                warn(f"{folder}/{file.name} was damaged in {self._blobs.url} and is written anew")
 
     def _verified(self, blobs: BlobStore, folder: str, file: StoredFile) -> bytes:
         try:

@@ -146,7 +146,7 @@ def _store(
         files=describe_files(files),
         **identity,
     )
-    store.write(manifest, files, log)
+    store.write(manifest, files, lambda words: log.warning(f"report: {words}"))
     return manifest
 
 
