@@ -107,6 +107,20 @@ class QualityPolicy(BaseModel):
         le=1,
         description="Share of all order lines that equal another one that is an alarm, in a first session too.",
     )
+    order_totals_limit: float = Field(
+        default=0.9,
+        gt=0,
+        le=1,
+        description="Share of the orders of several lines whose lines all have the same amount that is an alarm, in a first "
+        "session too: the amounts look like totals of orders.",
+    )
+    unknown_status_limit: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="Share of the orders' money whose status nothing names that is an alarm, in a first session too; "
+        "less is noted.",
+    )
     repeated_note: float = Field(
         default=0.1, ge=0, le=1, description="Share of repeated order lines from which the summary notes it."
     )

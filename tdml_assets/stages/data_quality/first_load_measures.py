@@ -15,11 +15,11 @@ from tdml_assets.declaration.sources import OrdersSource, Sources
 from tdml_assets.platform.statements import render
 from tdml_assets.platform.statistics import Reader
 from tdml_assets.stages.data_quality.unreadable import currency_rate, line_size
-from tdml_assets.stages.raw.contracts import ORDERS, REJECTED_ROWS
+from tdml_assets.stages.raw.contracts import DECLARED_OUT, ORDERS, REJECTED_ROWS
 from tdml_assets.stages.raw.hints import UNREADABLE
 
 #: Reasons that a declaration asks for, or that another row of the same key makes: nothing is lost with such rows.
-MEANT = ("duplicate_line", "superseded_line", "void_status", "ignored_status", "excluded_kind")
+MEANT = ("duplicate_line", "superseded_line", *DECLARED_OUT)
 #: Rows that could not be read have limits of their own.
 NOT_COUNTED = (*MEANT, *UNREADABLE)
 #: Ids by which systems say that they know nobody, in lower case. Ids of zeros alone are found as well.

@@ -23,8 +23,10 @@ from tdml_assets.stages.raw.contracts import EMAIL_EVENTS, LINEAGE, LOADS, ORDER
 if TYPE_CHECKING:
     from tdml_assets.declaration.quality import QualityPolicy
     from tdml_assets.stages.data_quality.first_load_measures import FirstLoad
+    from tdml_assets.stages.data_quality.order_rules import OrderTotals
     from tdml_assets.stages.data_quality.unreadable import Unreadable
     from tdml_assets.stages.raw.latest_day import LatestDay
+    from tdml_assets.stages.raw.meanings import StatusCount
 
 WORKFLOW = "all"
 _WATCHED = (ORDERS, PAGEVIEWS, EMAIL_EVENTS)
@@ -200,6 +202,8 @@ class Measured:
     today : the day of the clock, where the last order is to be held against it.
     overlaps : files of orders that repeat lines of others, the largest share first.
     customers : their ids, and how much one of them holds.
+    order_totals : orders of several lines whose amounts are equal; ``None`` where the declaration says what amounts are of.
+    statuses : of the orders, what each counts as.
     first_load : what the absolute limits are judged on besides.
     """
 
@@ -215,6 +219,8 @@ class Measured:
     today: date | None = None
     overlaps: tuple[Overlap, ...] = ()
     customers: CustomerIds | None = None
+    order_totals: OrderTotals | None = None
+    statuses: tuple[StatusCount, ...] = ()
     first_load: FirstLoad | None = None
 
 

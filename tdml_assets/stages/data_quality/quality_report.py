@@ -16,6 +16,7 @@ from tdml_assets.stages.data_quality.customers import customer_ids
 from tdml_assets.stages.data_quality.findings import Finding, Status
 from tdml_assets.stages.data_quality.first_load import first_load
 from tdml_assets.stages.data_quality.measures import Earlier, Measured
+from tdml_assets.stages.data_quality.order_rules import order_rules
 from tdml_assets.stages.data_quality.unreadable import unreadable
 
 _SHOWN_DIGITS = 12
@@ -130,6 +131,7 @@ def _checked(measured: Measured, earlier: Earlier | None, policy: QualityPolicy)
         yield content.repeated(orders.table, measured.repeated, policy, surplus)
     if (overlapping := content.overlap(orders, measured.overlaps, policy)) is not None:
         yield overlapping
+    yield from order_rules(orders.table, measured.order_totals, measured.statuses, policy)
     if measured.first_load is not None:
         yield from first_load(measured.first_load, orders, policy)
     if measured.customers is not None and measured.customers.lines >= policy.min_rows:
