@@ -10,10 +10,18 @@ with ids as (
     group by customer_id
 ),
 
-spelled as (
-    select count(*) as spellings
+folded as (
+    select
+        regexp_replace(lower(customer_id), '[\s\x{00a0}]', '', 'g') as folded_id,
+        count(*) as spellings
     from ids
-    group by regexp_replace(regexp_replace(lower(customer_id), '\s', '', 'g'), '\.0+$', '')
+    group by 1
+),
+
+spelled as (
+    select sum(spellings) as spellings
+    from folded
+    group by regexp_replace(folded_id, '\.0+$', '')
 )
 
 select
@@ -23,5 +31,7 @@ select
     coalesce(sum(money), 0)::double as money,
     coalesce(max(money), 0)::double as most_money,
     (select coalesce(sum(spellings) filter (where spellings > 1), 0)::bigint from spelled) as alike,
-    (select count(*) filter (where spellings > 1) from spelled) as people
+    (select count(*) filter (where spellings > 1) from spelled) as people,
+    (select count(*) from folded) as folded,
+    (select count(*) from spelled) as plain
 from ids

@@ -15,8 +15,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from tdml_assets.commands.orders_reference import orders_section
-from tdml_assets.commands.sources_notes import NUMBERS_NOTE, TIMES_NOTE
+from tdml_assets.commands.sources_notes import CUSTOMERS_NOTE, NUMBERS_NOTE, TIMES_NOTE
 from tdml_assets.declaration import sources as declared
+from tdml_assets.declaration.customer_ids import CustomerId
 from tdml_assets.declaration.numbers import NumberFormat
 from tdml_assets.declaration.quality import QualityPolicy
 
@@ -81,6 +82,9 @@ EXAMPLES: dict[str, Any] = {
 """Value per key of ``sources``; where a key means something else in another place, the place is named before it."""
 PLACED_EXAMPLES: dict[str, Any] = {
     "columns.currency": "Currency",
+    "customer_id.column": "Email",
+    "customer_id.normalise": ["trim", "casefold"],
+    "customer_id.empty": ["0", "guest", "nan"],
     "columns.path": "URL",
     "bounds.quantity": {"min": -500, "max": 500},
     "bounds.unit_price": {"above": 0},
@@ -137,6 +141,8 @@ def sources_page() -> str:
     parts.append(TIMES_NOTE)
     parts += _section("`orders`", "orders", declared.OrdersSource, declared.EventSource)
     parts += _section("`orders.columns`", "columns", declared.OrderColumns)
+    parts += _section("`columns.customer_id` in its long form", "customer_id", CustomerId)
+    parts.append(CUSTOMERS_NOTE)
     parts += _section("`orders.bounds`", "bounds", declared.OrderBounds)
     parts += _section("`orders.numbers`", "numbers", NumberFormat)
     parts.append(NUMBERS_NOTE)
@@ -194,8 +200,8 @@ _NAMED = {"string": "text", "boolean": "true or false", "integer": "whole number
 def _words(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
     if "$ref" in schema:
         schema = definitions[schema["$ref"].rpartition("/")[2]]
-    if "anyOf" in schema:
-        kinds = dict.fromkeys(_words(one, definitions) for one in schema["anyOf"] if one.get("type") != "null")
+    if choices := schema.get("anyOf", schema.get("oneOf")):
+        kinds = dict.fromkeys(_words(one, definitions) for one in choices if one.get("type") != "null")
         # A decimal may also be written as text, for digits that floats do not hold.
         return " or ".join(kind for kind in kinds if not (kind == "text" and "number" in kinds))
     if "enum" in schema or "const" in schema:
@@ -231,7 +237,7 @@ def _cell(text: str | None) -> str:
 
 
 #: Keys that take one value in place of a list, which the models' own schema cannot say.
-_ONE_OR_MANY = ("path", "accepted", "timestamp_format", "updated_at_format")
+_ONE_OR_MANY = ("path", "accepted", "timestamp_format", "updated_at_format", "column")
 
 
 def _with_short_forms(schema: dict[str, Any]) -> dict[str, Any]:

@@ -37,3 +37,18 @@ How a time is read:
 A day without a time stays that day. `updated_at_format` takes the same words. A literal `Z` in a format is refused where
 `timezone` is not UTC.
 """
+
+CUSTOMERS_NOTE = """
+How an id of a customer is read. Without `normalise` it is taken as the file has it, with its blanks and capitals, since ids of some
+systems differ only by case; `tdml-assets check` says where ids are fewer without them. What one source normalises holds for all of them.
+
+| the file has | declare | read as |
+|---|---|---|
+| `A@x.example`, `a@x.example ` (with a blank) | `customer_id: {column: Email, normalise: [trim, casefold]}` | `a@x.example` |
+| `12345`, `12345.0`, `1.2345E4` | `normalise: [integer]` | `12345` |
+| `007`, `12345678901234567890` | nothing | as they are |
+| `007`, `12345678901234567890` | `normalise: [integer]` | `7`, `12345678901234567890` |
+| `1.23457E+15`, or a double from 2^53 on | `normalise: [integer]` | set aside: `rounded_customer`, digits are lost |
+| `0`, `Guest`, `nan` for guests | `empty: ["0", guest, nan]` | set aside: `missing_customer` |
+| members by number, guests by address | `column: [id, email]` | the first of them that is there and not in `empty` |
+"""

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from tdml_assets.declaration.base import Declaration
+from tdml_assets.declaration.customer_ids import CustomerId, CustomerIdColumn, customer_rule
 from tdml_assets.declaration.files import FileSettings
 from tdml_assets.declaration.numbers import AmountUnit, NumberFormat, refuse_old_place
 from tdml_assets.declaration.order_rules import OrderRules
@@ -126,7 +127,22 @@ class Source(FileSettings):
     def mapped(self) -> dict[str, str]:
         """Source column per contract column that the declaration maps."""
         columns: Any = self.columns  # type: ignore[attr-defined]
-        return dict(columns) if isinstance(columns, dict) else columns.model_dump(exclude_none=True)
+        given = dict(columns) if isinstance(columns, dict) else dict(columns)
+        given["customer_id"] = self.customer.column[0]
+        return {name: column for name, column in given.items() if column is not None}
+
+    @property
+    def customer(self) -> CustomerId:
+        """How the id of a customer is read."""
+        columns: Any = self.columns  # type: ignore[attr-defined]
+        return customer_rule(columns["customer_id"] if isinstance(columns, dict) else columns.customer_id)
+
+    def with_customer(self, rule: CustomerId) -> Self:
+        """The same source with another rule for ids."""
+        columns: Any = self.columns  # type: ignore[attr-defined]
+        changed = {"customer_id": rule}
+        given = {**columns, **changed} if isinstance(columns, dict) else columns.model_copy(update=changed)
+        return self.model_copy(update={"columns": given})
 
 
 class EventSource(Source):
@@ -170,7 +186,7 @@ class EventSource(Source):
 class OrderColumns(Declaration):
     """Source column per column of ``raw.orders``."""
 
-    customer_id: ColumnName = Field(description="Who bought.")
+    customer_id: CustomerIdColumn = Field(description="Who bought.")
     ordered_at: ColumnName = Field(description="When.")
     order_id: ColumnName | None = Field(default=None, description="Order or invoice.")
     product_id: ColumnName | None = Field(default=None, description="What.")
@@ -253,7 +269,7 @@ class OrdersSource(OrderRules, EventSource):
 class PageviewColumns(Declaration):
     """Source column per column of ``raw.pageviews``."""
 
-    customer_id: ColumnName = Field(description="Who looked.")
+    customer_id: CustomerIdColumn = Field(description="Who looked.")
     viewed_at: ColumnName = Field(description="When.")
     path: ColumnName | None = Field(default=None, description="Path of the page.")
 
@@ -268,7 +284,7 @@ class PageviewsSource(EventSource):
 class EmailEventColumns(Declaration):
     """Source column per column of ``raw.email_events``."""
 
-    customer_id: ColumnName = Field(description="Whom the e-mail went to.")
+    customer_id: CustomerIdColumn = Field(description="Whom the e-mail went to.")
     sent_at: ColumnName = Field(description="When the event happened.")
     event_type: ColumnName = Field(description="send, open, click, bounce, unsubscribe, ...")
     email_name: ColumnName | None = Field(default=None, description="Which e-mail.")
@@ -285,7 +301,7 @@ class EmailEventsSource(EventSource):
 class CustomersSource(Source):
     """Customer master data: every column of the files is kept, as text, under its own name or the one mapped to it."""
 
-    columns: dict[str, ColumnName] = Field(description="Source column per column name; customer_id is required.")
+    columns: dict[str, CustomerIdColumn] = Field(description="Source column per column name; customer_id is required.")
     # One row per customer, so that a join to it cannot multiply rows.
     line_key: tuple[ColumnName, ...] = Field(
         default=("customer_id",), description="Columns that identify a row; the last one stays."
@@ -295,6 +311,9 @@ class CustomersSource(Source):
     def _columns_are_usable(self) -> CustomersSource:
         if "customer_id" not in self.columns:
             raise ValueError("columns.customer_id is missing: name the column that identifies a customer")
+        wrong = next((name for name, column in self.columns.items() if isinstance(column, CustomerId)), "customer_id")
+        if wrong != "customer_id":
+            raise ValueError(f"columns.{wrong} takes the name of a column: normalise and empty are for customer_id")
         taken = sorted({"source", "file", "row_number"} & {name.lower() for name in self.columns})
         if taken:
             raise ValueError(f"columns.{taken[0]} is the name of a lineage column: choose another name")
@@ -310,6 +329,28 @@ class Sources(Declaration):
     pageviews: PageviewsSource | None = Field(default=None, description="Page views.")
     email_events: EmailEventsSource | None = Field(default=None, description="E-mail events.")
     customers: CustomersSource | None = Field(default=None, description="Customer master data.")
+
+    @model_validator(mode="after")
+    def _one_rule_for_ids(self) -> Sources:
+        """What one source declares to be the same id holds for all: else their customers would not join."""
+        sources = {name: source for name in type(self).model_fields if (source := getattr(self, name)) is not None}
+        rules = {name: tuple(sorted(set(source.customer.normalise))) for name, source in sources.items()}
+        declared = {name: rule for name, rule in rules.items() if rule}
+        if not declared:
+            return self
+        first, rule = next(iter(declared.items()))
+        other = next((name for name, found in declared.items() if found != rule), None)
+        if other is not None:
+            raise ValueError(
+                f"{first} and {other} normalise customer_id differently, so that their customers would not join: write normalise: "
+                f"[{', '.join(rule)}] under both, or under {first} alone, from where it holds for every source"
+            )
+        changed = {
+            name: source.with_customer(source.customer.model_copy(update={"normalise": rule}))
+            for name, source in sources.items()
+            if not rules[name]
+        }
+        return self.model_copy(update=changed)
 
     def declared(self, table: str) -> Source | None:
         """Give the declaration of the raw table ``table``, if there is one."""

@@ -13,6 +13,9 @@ judged as (
             when customer_id is null and is_refund then 'unknown_parent_order'
 {% endif %}
 {% endif %}
+{% if customer and customer.is_integer %}
+            when customer_is_rounded then 'rounded_customer'
+{% endif %}
             when customer_id is null then 'missing_customer'
 {% for column in text_columns %}
             when contains({{ column | identifier }}, chr(0)) then 'nul_character'

@@ -8,6 +8,9 @@ given as (
 {% for value in values %}
         {% include "raw/parts/value.sql" %} as {{ value.column | identifier }},
 {% endfor %}
+{% if customer %}
+{% include "raw/parts/customer.sql" %}
+{% endif %}
 {% if key_columns %}
         case
             when {% for column in key_columns %}{{ column | identifier }} is not null{% if not loop.last %} and {% endif %}{% endfor %}

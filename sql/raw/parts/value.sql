@@ -1,14 +1,14 @@
 {% if value.field is none %}
 cast(null as varchar)
 {%- elif value.family == "json" and value.plain %}
-nullif(trim(case json_type(document, {{ value.field | bind }})
+nullif({% if value.is_trimmed %}trim({% else %}regexp_replace({% endif %}case json_type(document, {{ value.field | bind }})
     when 'DOUBLE' then case
         when try_cast(document ->> {{ value.field | bind }} as hugeint) = try_cast(document ->> {{ value.field | bind }} as double)
             then cast(try_cast(document ->> {{ value.field | bind }} as hugeint) as varchar)
         else document ->> {{ value.field | bind }}
     end
     else document ->> {{ value.field | bind }}
-end, {{ blanks | bind }}), '')
+end, {% if value.is_trimmed %}{{ blanks | bind }}{% else %}'^[ \t\r\n\x{00a0}]+$', ''{% endif %}), '')
 {%- elif value.family == "json" %}
 nullif(trim(document ->> {{ value.field | bind }}, {{ blanks | bind }}), '')
 {%- elif value.family == "text" %}
@@ -17,7 +17,8 @@ nullif(case
     when left(cast({{ value.field | identifier }} as varchar), 1) <= ' '
         or right(cast({{ value.field | identifier }} as varchar), 1) <= ' '
         or contains(cast({{ value.field | identifier }} as varchar), chr(160))
-        then trim(cast({{ value.field | identifier }} as varchar), {{ blanks | bind }})
+        then {% if value.is_trimmed %}trim(cast({{ value.field | identifier }} as varchar), {{ blanks | bind }}){% else %}regexp_replace(cast({{ value.field | identifier }} as varchar), '^[ \t\r\n\x{00a0}]+$', ''){% endif %}
+
     else cast({{ value.field | identifier }} as varchar)
 end, '')
 {%- elif value.plain and value.family == "number" %}

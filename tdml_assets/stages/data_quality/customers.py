@@ -22,8 +22,17 @@ _TIMES_AVERAGE = 20
 def customer_ids(orders: str, found: CustomerIds, policy: QualityPolicy) -> Iterator[Finding]:
     """Notes about ids, which may be meant so; one customer with most of everything is an alarm."""
     source = f"{orders}.customer_id"
-    text = f"{found.alike:,} ids are {found.people:,} ones that differ by case, blanks or a trailing .0 alone"
-    remedy = "Each counts as a customer of its own: write them alike at the source, and run again."
+    text, kinds = f"{found.customers:,} ids are {found.folded:,} without case and blanks", []
+    if found.folded < found.customers or not found.alike:
+        kinds += ["trim", "casefold"]
+    if found.plain < found.folded:
+        text += f" and {found.plain:,} without a trailing .0" if kinds else ""
+        text = text if kinds else f"{found.customers:,} ids are {found.plain:,} without a trailing .0"
+        kinds += ["integer"]
+    remedy = (
+        f"Each counts as a customer of its own. If they are the same people, write normalise: [{', '.join(kinds)}] under "
+        "sources.orders.columns.customer_id, key column for its column."
+    )
     yield _noted("alike_customers", source, text, remedy, is_noted=found.alike > 0, value=float(found.alike), bound=0.0)
     shares = {
         "order lines": found.most_lines / found.lines if found.lines else 0.0,

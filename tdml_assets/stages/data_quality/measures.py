@@ -145,6 +145,7 @@ class CustomerIds:
     Parameters
     ----------
     alike, people : ids that differ from another by case, blanks or a trailing ``.0`` alone, and how many they are without that.
+    folded, plain : ids without case and blanks, and without a trailing ``.0`` too.
     lines, most_lines : order lines in all, and of the customer with most.
     money, most_money : the same of amounts, by their size.
     """
@@ -156,6 +157,8 @@ class CustomerIds:
     most_money: float
     alike: int
     people: int
+    folded: int = 0
+    plain: int = 0
 
 
 @dataclass(frozen=True)

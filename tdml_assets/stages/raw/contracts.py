@@ -133,6 +133,7 @@ REASONS = {
     "excluded_kind": "the line is of a kind that is no part of spend; see line_kinds",
     "unknown_parent_order": "a refund without a customer names an order that is in no file",
     "missing_customer": "customer_id is empty",
+    "rounded_customer": "customer_id has lost digits, as 1.23457E+15 has, and would make several customers one",
     "nul_character": "a mapped text holds a NUL character",
     "bad_timestamp": "the timestamp, or updated_at, is empty or not in the declared format",
     "nonexistent_local_time": "the local time was skipped when clocks went forward",

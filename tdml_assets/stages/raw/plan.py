@@ -7,7 +7,7 @@ Belongs here: where each value is found, how timestamps and money are read. Does
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from tdml_assets.declaration.sources import CustomersSource, EventSource, OrdersSource, Source
 from tdml_assets.stages.raw.contracts import TABLES
 from tdml_assets.stages.raw.currencies import all_marks
+from tdml_assets.stages.raw.customer_ids import plan_customer
 from tdml_assets.stages.raw.figures import Figure, money_units, number_marks, own_marks, plan_figure
 from tdml_assets.stages.raw.meanings import Kinds, Meanings, plan_kinds, plan_meanings
 from tdml_assets.stages.raw.moments import plan_moment, plan_updated
@@ -106,7 +107,12 @@ def plan_stage(
 
     mapped = declaration.mapped
     texts = texts_of(table, declaration, first)
-    values = [value("customer_id", mapped["customer_id"])]
+    rule = declaration.customer
+    ids = [value(f"customer_{place}_given", column) for place, column in enumerate(rule.column)]
+    customer = plan_customer(rule, ids, layout)
+    if customer is None:
+        ids = [value("customer_id", mapped["customer_id"])]
+    values = [replace(one, is_trimmed=False) for one in ids]
     values += [value(f"text_{place}", source_column) for place, source_column in enumerate(texts.values())]
     context: dict[str, Any] = {"moment": None, "money": None, "updated": None, "earliest": None}
     outputs = [(name, f"text_{place}") for place, name in enumerate(texts)]
@@ -129,7 +135,11 @@ def plan_stage(
             values.append(value("parent_given", declaration.columns.parent_order_id))
         context |= {"money": money, "orders": plan_orders(declaration, list(texts)) if money.by_order else None}
     content_columns = [item.column for item in values if item.is_mapped]
-    keys = [value(f"key_{place}", mapped.get(name, name)) for place, name in enumerate(declaration.line_key)]
+    keys = [
+        value(f"key_{place}", mapped.get(name, name))
+        for place, name in enumerate(declaration.line_key)
+        if mapped.get(name, name) != mapped["customer_id"]
+    ]
     if declaration.updated_at is not None:
         updated = value("updated_given", mapped.get(declaration.updated_at, declaration.updated_at), plain=False)
         values.append(updated)
@@ -146,6 +156,11 @@ def plan_stage(
         "values": [*values, *keys],
         "text_columns": ["customer_id", *(f"text_{place}" for place in range(len(texts)))],
         "outputs": outputs,
-        "key_columns": [item.column for item in keys],
+        "customer": customer,
+        # A key that names the customer names the id as it is read.
+        "key_columns": [
+            *(["customer_id"] if len(keys) < len(declaration.line_key) else []),
+            *(item.column for item in keys),
+        ],
         "content_columns": content_columns,
     }

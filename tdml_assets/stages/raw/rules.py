@@ -255,7 +255,11 @@ def _kind_of(declaration: Source, column: str) -> str:
 
 def _extra_columns(declaration: Source) -> list[str]:
     """Source columns that line_key and updated_at name beside the mapped ones."""
-    named = [*declaration.line_key, *([declaration.updated_at] if declaration.updated_at else [])]
+    named = [
+        *declaration.customer.column[1:],
+        *declaration.line_key,
+        *([declaration.updated_at] if declaration.updated_at else []),
+    ]
     if isinstance(declaration, OrdersSource) and declaration.line_kinds.values:
         named.append(declaration.line_kinds.column)
     return [name for name in named if name not in declaration.mapped]
@@ -289,7 +293,7 @@ def table_contract(table: str, declaration: Source, layouts: Sequence[FileLayout
 
 def customer_columns(declaration: CustomersSource, layout: FileLayout) -> dict[str, str]:
     """Source column per column of ``raw.customers`` besides ``customer_id``, in the file's order."""
-    named = {source_column: column for column, source_column in declaration.columns.items()}
+    named = {source_column: column for column, source_column in declaration.mapped.items()}
     columns = {named.get(name, name): name for name in layout.names}
     columns.pop("customer_id", None)
     return columns

@@ -20,6 +20,7 @@ class Value:
     field : ``field_<n>`` of the row, or the JSON pointer to it; ``None`` if the source has no such column.
     family : of the field's type; ``json`` where it lies in a JSON document.
     plain : whether it is wanted as plain text rather than as it is.
+    is_trimmed : whether blanks at its ends are taken off.
     is_mapped : whether the declaration names a column for it, which this file may lack.
     """
 
@@ -28,6 +29,7 @@ class Value:
     family: str
     plain: bool
     is_mapped: bool = True
+    is_trimmed: bool = True
 
 
 def find_value(column: str, source_column: str | None, layout: FileLayout, file_format: str, *, plain: bool) -> Value:
