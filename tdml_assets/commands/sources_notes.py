@@ -40,7 +40,8 @@ A day without a time stays that day. `updated_at_format` takes the same words. A
 
 CUSTOMERS_NOTE = """
 How an id of a customer is read. Without `normalise` it is taken as the file has it, with its blanks and capitals, since ids of some
-systems differ only by case; `tdml-assets check` says where ids are fewer without them. What one source normalises holds for all of them.
+systems differ only by case; `tdml-assets check` says where ids are fewer without them. What one source normalises holds for all
+of them.
 
 | the file has | declare | read as |
 |---|---|---|

@@ -127,7 +127,7 @@ class Source(FileSettings):
     def mapped(self) -> dict[str, str]:
         """Source column per contract column that the declaration maps."""
         columns: Any = self.columns  # type: ignore[attr-defined]
-        given = dict(columns) if isinstance(columns, dict) else dict(columns)
+        given = dict(columns)
         given["customer_id"] = self.customer.column[0]
         return {name: column for name, column in given.items() if column is not None}
 

@@ -408,9 +408,9 @@ IDS = CustomerIds(customers=2000, lines=20_000, most_lines=60, money=1e6, most_m
     ("change", "check", "words"),
     [
         (
-            {"alike": 506, "people": 253},
+            {"alike": 506, "people": 253, "folded": 1747, "plain": 1747},
             "alike_customers",
-            "506 ids are 253 ones that differ by case, blanks or a trailing .0",
+            "2,000 ids are 1,747 without case and blanks",
         ),
         ({"most_lines": 500}, "one_customer", "one of 2,000 customers has 2.5% of all order lines; 2.0% is the bound"),
         ({"most_money": 3e5}, "one_customer", "one of 2,000 customers has 30.0% of all money"),
