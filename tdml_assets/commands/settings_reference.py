@@ -42,6 +42,7 @@ EXAMPLES: dict[str, Any] = {
     "rates": {"USD": 0.92, "GBP": 1.17},
     "numbers": {"decimal": ",", "thousands": "."},
     "amount_unit": "minor",
+    "preset": "shopify",
     "bounds": {"unit_price": {"above": 0}, "quantity": {"min": -500, "max": 500}},
     "statuses": {"wc-completed": "sale", "wc-*": "void", "return line": "return"},
     "amount_level": "order",

@@ -21,6 +21,7 @@ from tdml_assets.declaration.customer_ids import CustomerId, CustomerIdColumn, c
 from tdml_assets.declaration.files import FileSettings
 from tdml_assets.declaration.numbers import AmountUnit, NumberFormat, refuse_old_place
 from tdml_assets.declaration.order_rules import OrderRules
+from tdml_assets.declaration.presets import Preset, with_preset
 from tdml_assets.declaration.source_values import (
     ColumnName,
     Currency,
@@ -223,6 +224,10 @@ class OrdersSource(OrderRules, EventSource):
     """Order lines."""
 
     moment: ClassVar[str | None] = "ordered_at"
+    preset: Preset | None = Field(
+        default=None,
+        description="A well-known export, whose keys are read from tdml_assets/declaration/presets; keys written here come first.",
+    )
     columns: OrderColumns = Field(description="Source column per contract column.")
     currency: Currency | None = Field(
         default=None, description="Currency of every row, where no currency column is mapped."
@@ -242,6 +247,11 @@ class OrdersSource(OrderRules, EventSource):
         "has 1,000 fils. Bounds and rates are of major units.",
     )
     bounds: OrderBounds = Field(default=OrderBounds(), description="Values that numbers may take.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_preset(cls, data: Any) -> Any:
+        return with_preset(data)
 
     @model_validator(mode="after")
     def _currency_is_declared(self) -> OrdersSource:
