@@ -43,10 +43,10 @@ EXPORTS: dict[str, tuple[dict[str, Any], str, str, int, dict[str, int]]] = {
     ),
     "magento": (
         {"currency": "USD"},
-        "ID,Purchase Point,Purchase Date,Bill-to Name,Grand Total (Base),Grand Total (Purchased),Status,Customer Email,Total Refunded\n"
-        '000000001,Main Website,"Jan 5, 2024 10:15:00 AM",Ann,"$1,200.00","$1,200.00",Complete,a@x.example,\n'
-        '000000002,Main Website,"Jan 6, 2024 10:15:00 AM",Ann,$50.00,$50.00,Closed,a@x.example,$50.00\n'
-        '000000003,Main Website,"Jan 7, 2024 10:15:00 AM",Bob,$10.00,$10.00,Canceled,b@x.example,\n',
+        "ID,Purchase Point,Purchase Date,Grand Total (Base),Grand Total (Purchased),Status,Customer Email,Total Refunded\n"
+        '000000001,Main Website,"Jan 5, 2024 10:15:00 AM","$1,200.00","$1,200.00",Complete,a@x.example,\n'
+        '000000002,Main Website,"Jan 6, 2024 10:15:00 AM",$50.00,$50.00,Closed,a@x.example,$50.00\n'
+        '000000003,Main Website,"Jan 7, 2024 10:15:00 AM",$10.00,$10.00,Canceled,b@x.example,\n',
         "1200.00",
         1,
         {"void_status": 1},
