@@ -155,10 +155,12 @@ def _picture(rows: Sequence[Mapping[str, Any]], limit: float) -> dict[str, dg.Me
     known = sorted((row for row in rows if row["psi"] is not None), key=lambda row: -row["psi"])
     if not known:
         return {}
+    # Without the session's id, which would be another picture's input in every session.
+    drawn = [{name: row[name] for name in figures_monitoring.DRAWN} for row in rows]
     series = [("distance (PSI)", [row["psi"] for row in known[:_GLANCED]]), ("limit", [limit] * len(known[:_GLANCED]))]
     return {
         **glance("distance of the farthest columns", series, known[0]["column_name"], ""),
-        "distance": plot("distance from training", figures_monitoring.drift(rows, psi_limit=limit)),
+        "distance": plot("distance from training", figures_monitoring.drift(drawn, psi_limit=limit)),
     }
 
 

@@ -35,6 +35,8 @@ _STATUS_COLOURS = {
     "watch": _ORANGE,
     **dict.fromkeys(("far", "spike", "changed", "stuck", "scale", "all_null"), _RED),
 }
+#: What is drawn of a row of ``monitoring.drift``.
+DRAWN = ("column_name", "psi", "status")
 #: Sessions drawn: the newest, if there are more.
 _MOST = 24
 

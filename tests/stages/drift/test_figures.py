@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
+from tdml_assets.platform.drawn_once import keeping
+from tdml_assets.platform.picture_folder import PictureFolder
+from tdml_assets.stages.drift.asset import _picture
 from tdml_assets.stages.drift.figures import realised_means
 
 _LARGEST = 100_000
@@ -32,3 +36,13 @@ def test_before_any_horizon_has_passed_the_figure_says_so() -> None:
     assert realised_means([], what="spend").startswith(b"\x89PNG")
     unknown = [{"as_of": date(2011, 1, 31), "mean_predicted": 1.0, "mean_actual": None}]
     assert realised_means(unknown, what="spend").startswith(b"\x89PNG")
+
+
+def test_the_same_distances_are_drawn_once_for_all_sessions(tmp_path: Path) -> None:
+    found = [{"column_name": "total_spend", "kind": "feature", "status": "ok", "psi": 0.01, "avg_val": 3.0}]
+    with keeping(PictureFolder(tmp_path, "this code")):
+        first, second = (_picture([{**row, "session_id": name} for row in found], 0.2) for name in "ab")
+        assert first == second
+        assert len(list(tmp_path.iterdir())) == 1
+        _picture([{**row, "psi": 0.02} for row in found], 0.2)
+    assert len(list(tmp_path.iterdir())) == 2
