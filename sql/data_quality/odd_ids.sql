@@ -12,7 +12,8 @@ with ids as (
 select
     case when list_contains({{ words | bind }}, plain_id) then plain_id when regexp_full_match(plain_id, '0+(\.0+)?') then '0' end as word,
     sum(lines)::bigint as lines,
-    sum(money)::double as money
+    sum(money)::double as money,
+    (select count(*) from ids) as customers
 from ids
 where
     list_contains({{ words | bind }}, plain_id)

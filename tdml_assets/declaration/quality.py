@@ -172,7 +172,7 @@ class QualityPolicy(BaseModel):
         default=0.1, ge=0, le=1, description="Share of such lines of a file from which the summary notes it."
     )
     one_customer_note: float = Field(
-        default=0.02,
+        default=0.1,
         gt=0,
         le=1,
         description="Share of all order lines or money of one customer from which the summary notes it.",

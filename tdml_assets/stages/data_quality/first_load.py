@@ -23,6 +23,8 @@ _THIN_MONTH = 0.25
 _MONTH_LINES = 30
 _MONTHS_AROUND = 3
 _MOSTLY = 0.5
+#: Average customers that the id 0 must exceed before it is taken for one that many people share.
+_TIMES_AVERAGE = 3
 _SHOWN = 5
 
 
@@ -93,7 +95,9 @@ def empty_ids(source: str, found: OddIds, lines: int, money: float, policy: Qual
         f"All guests would be one customer: write customer_id: {{column: {found.column!r}, empty: [{listed}]}} under "
         "sources.orders.columns, which sets these rows aside."
     )
-    is_broken = value > policy.empty_id_limit
+    # Customers may be numbered from 0. Of ten such customers each has a tenth; guests have more than a customer does.
+    is_numbered = words == ["0"] and value <= _TIMES_AVERAGE / max(found.customers, 1)
+    is_broken = value > policy.empty_id_limit and not is_numbered
     finding = judged("empty_ids", source, text, remedy, is_broken=is_broken, value=value, bound=policy.empty_id_limit)
     if words and not is_broken:
         return replace(finding, status="note", sentence=f"{finding.sentence} {remedy}")

@@ -116,13 +116,14 @@ class SetAside:
 class OddIds:
     """Order lines and money under ids that mean nobody, per such id, and under ids of tests.
 
-    ``column`` is the source's column of customer ids.
+    ``column`` is the source's column of customer ids, ``customers`` the number of different ids.
     """
 
     column: str
     words: Mapping[str, tuple[int, float]]
     test_lines: int = 0
     test_money: float = 0.0
+    customers: int = 0
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,8 @@ def read_first_load(reader: Reader, day: date, sources: Sources, judged_rows: in
     )
     tests = next((row for row in rows if row["word"] is None), {"lines": 0, "money": 0.0})
     words = {row["word"]: (row["lines"], row["money"]) for row in rows if row["word"] is not None}
-    odd = OddIds(sources.orders.mapped["customer_id"], words, int(tests["lines"]), float(tests["money"]))
+    customers = int(rows[0]["customers"]) if rows else 0
+    odd = OddIds(sources.orders.mapped["customer_id"], words, int(tests["lines"]), float(tests["money"]), customers)
     return FirstLoad(_set_aside(reader, sources.orders, judged_rows), odd)
 
 

@@ -137,3 +137,12 @@ def test_few_ids_that_mean_nobody_tests_and_a_thin_month_are_noted(tmp_path: Pat
     assert "customer_id: {column: 'who', empty: [\"unknown\"]}" in notes(trial, "empty_ids")[0]
     assert "1 order lines" in notes(trial, "test_orders")[0]
     assert "2025-03 (0 lines, about 50 around it)" in notes(trial, "thin_months")[0]
+
+
+def test_ten_customers_numbered_from_nought_are_customers(tmp_path: Path) -> None:
+    lines = shop_lines()
+    for place, line in enumerate(lines):
+        line[1] = str(place // 2 % 10)
+    trial, problems = judged(tmp_path, orders=lines)
+    assert problems == []
+    assert '"0"' in notes(trial, "empty_ids")[0]
