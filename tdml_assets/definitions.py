@@ -66,6 +66,7 @@ def _build(settings: Settings) -> dg.Definitions:
                 base_folder=settings.base_folder,
                 cache_folder=settings.home / "cache",
                 state=state,
+                bad_row_limit=settings.quality.unreadable_limit,
             ),
             build_snapshots(specs, settings.as_of, state),
             dbt_assets,

@@ -12,6 +12,9 @@ select
     cast({{ column | identifier }} as varchar) as {{ column | identifier }},
 {% endfor %}
     * exclude ({% for column in left_out %}{{ column | identifier }}{% if not loop.last %}, {% endif %}{% endfor %}),
+{% if source_format != "records" %}
+    cast(null as varchar) as fault,
+{% endif %}
     {{ layout.position | bind }}::integer as file_position,
     {{ layout.name | bind }} as file_name,
     {{ layout.position | bind }}::bigint * 1000000000000 + line_number as read_place

@@ -89,7 +89,14 @@ def try_sources(settings: Settings, *, whole: bool, s3_client: Callable[[], Any]
                     found, is_whole = _first_look(table, declaration, settings.base_folder, folder / table)
                 looked_at = declaration if found.files else None
                 report = load_table(
-                    database, table, looked_at, found, session_id="trial", now=now, scratch_folder=folder
+                    database,
+                    table,
+                    looked_at,
+                    found,
+                    session_id="trial",
+                    now=now,
+                    scratch_folder=folder,
+                    bad_row_limit=settings.quality.unreadable_limit,
                 )
                 if declaration is not None:
                     count = len(found.files)

@@ -23,3 +23,9 @@ class FileSettings(Declaration):
         description="Keys of folders such as order_date=2024-01-31 that every file must have. A key that is mapped is read without "
         "being listed here, unless the file has a column of that name.",
     )
+    skip_rows: int = Field(
+        default=0, ge=0, description="Lines before the header, or before the first row, that are no data."
+    )
+    skip_footer_rows: int = Field(
+        default=0, ge=0, description="Rows at the end that are no data, such as a total: set aside as footer_row."
+    )

@@ -42,6 +42,16 @@ class CsvOptions(Declaration):
     quote: str = Field(
         default='"', max_length=1, description="Character around fields, doubled to escape it; empty for none."
     )
+    escape: str = Field(
+        default="",
+        max_length=1,
+        description='Character before a quote inside of a quoted field, for instance "\\"; empty where quotes are doubled.',
+    )
+    short_rows: Literal["reject", "fill"] = Field(
+        default="reject",
+        description="What becomes of a row whose last cells are left out, where one of them is mapped: set aside as short_row, or "
+        "filled with no value.",
+    )
     encoding: Encoding = Field(default="utf-8", description="Text encoding of the file.")
     header: bool = Field(
         default=True, description="Whether the first line names the columns; if not they are column_1, ..."

@@ -1,6 +1,9 @@
 {% if source_format == "json" %}
 cast(document as varchar)
 {%- else %}
+{% if source_format == "records" %}
+case when fault is not null then cast(json_object('raw', raw) as varchar) else
+{% endif %}
 cast(json_object(
 {% for field in layout.fields %}
     {{ field.name | bind }},
@@ -17,4 +20,5 @@ cast(json_object(
 {% endif %}
 {% endfor %}
 ) as varchar)
+{%- if source_format == "records" %} end{% endif %}
 {%- endif %}

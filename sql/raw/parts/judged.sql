@@ -3,6 +3,9 @@ judged as (
     select
         *,
         case
+{% if source_format == "records" or (money and money.by_order) %}
+            when fault is not null then fault
+{% endif %}
 {% if money %}
             when meaning = 'void' then 'void_status'
             when meaning = 'ignore' then 'ignored_status'

@@ -18,6 +18,16 @@
 {% endfor %}
 {% include "raw/parts/folder_values.sql" %}
     from read_parquet({{ layout.read_path | bind }}, file_row_number = true, hive_partitioning = false)
+{% elif source_format == "records" %}
+    select
+        line_number,
+        fault,
+        raw
+{% for field in layout.fields if not field.is_of_folder %}
+        , {{ ("field_" ~ loop.index0) | identifier }}
+{% endfor %}
+{% include "raw/parts/folder_values.sql" %}
+    from read_parquet({{ layout.read_path | bind }}, hive_partitioning = false)
 {% else %}
     select
         row_number() over () as line_number,
@@ -26,6 +36,7 @@
     from read_json_objects(
         {{ layout.read_path | bind }},
         format = 'newline_delimited',
+        hive_partitioning = false,
         compression = {{ layout.compression | bind }}
     )
 {% endif %}

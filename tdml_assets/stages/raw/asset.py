@@ -16,6 +16,7 @@ from tdml_assets.platform.sessions import session_id_of
 from tdml_assets.platform.statements import render
 from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.stages.raw.contracts import ORDERS, REASONS, REJECTED_ROWS, TABLES
+from tdml_assets.stages.raw.csv_records import BAD_ROW_LIMIT
 from tdml_assets.stages.raw.files import FoundFiles, collect_files
 from tdml_assets.stages.raw.state_folder import StateFolder, load_recognised
 from tdml_assets.stages.raw.tables import LoadReport
@@ -24,7 +25,12 @@ _SHOWN_FILES = 50
 
 
 def build_raw_assets(
-    sources: Sources, *, base_folder: Path, cache_folder: Path, state: StateFolder | None = None
+    sources: Sources,
+    *,
+    base_folder: Path,
+    cache_folder: Path,
+    state: StateFolder | None = None,
+    bad_row_limit: float = BAD_ROW_LIMIT,
 ) -> list[dg.AssetsDefinition]:
     """Assets ``raw/orders``, ``raw/pageviews``, ``raw/email_events``, ``raw/customers`` and ``raw/rejected_rows``.
 
@@ -34,16 +40,30 @@ def build_raw_assets(
     base_folder : folder that relative paths start from: the settings file's.
     cache_folder : where fetched and rewritten files are kept.
     state : refuses orders of other data than the state folder's; None compares nothing.
+    bad_row_limit : as of ``load_table``.
     """
     tables = [
-        _raw_table(table, sources.declared(table), base_folder=base_folder, cache_folder=cache_folder, state=state)
+        _raw_table(
+            table,
+            sources.declared(table),
+            base_folder=base_folder,
+            cache_folder=cache_folder,
+            state=state,
+            bad_row_limit=bad_row_limit,
+        )
         for table in TABLES
     ]
     return [*tables, _rejected_rows()]
 
 
 def _raw_table(
-    table: str, declaration: Source | None, *, base_folder: Path, cache_folder: Path, state: StateFolder | None
+    table: str,
+    declaration: Source | None,
+    *,
+    base_folder: Path,
+    cache_folder: Path,
+    state: StateFolder | None,
+    bad_row_limit: float,
 ) -> dg.AssetsDefinition:
     contract = TABLES[table]
     checks = [
@@ -86,6 +106,7 @@ def _raw_table(
             session_id=session_id_of(context),
             now=now,
             scratch_folder=cache_folder,
+            bad_row_limit=bad_row_limit,
         )
         context.log.info(f"report: {_summary(report)}")
         results = [_has_customers(report)] if table == "orders" else None

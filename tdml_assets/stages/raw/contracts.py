@@ -128,6 +128,10 @@ ORDER_STATUSES = TableContract(
 )
 
 REASONS = {
+    "footer_row": "the row is one of the last that skip_footer_rows declares to be no data",
+    "short_row": "the row has fewer fields than the header, and a mapped column is among those that are missing",
+    "long_row": "the row has more fields than the header",
+    "broken_row": "the quotes of the row break the rules of CSV",
     "void_status": "the status says that the order came to nothing: cancelled, refunded, failed, ...; see statuses",
     "ignored_status": "the status is one to ignore; see statuses",
     "excluded_kind": "the line is of a kind that is no part of spend; see line_kinds",

@@ -9,9 +9,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +22,7 @@ import duckdb
 
 from tdml_assets.declaration.sources import CsvOptions, Source
 from tdml_assets.platform.statements import render
+from tdml_assets.stages.raw.csv_records import BAD_ROW_LIMIT, csv_dialect, read_csv_records
 from tdml_assets.stages.raw.faults import source_faults
 from tdml_assets.stages.raw.files import SourceFile
 from tdml_assets.stages.raw.names import delimiter_remedy
@@ -30,14 +34,35 @@ if TYPE_CHECKING:
     from tdml_assets.platform.warehouse import Database
 
 _JSON_LINES = 1_000
+_PREAMBLE_LINES = 100
+_SEPARATOR = re.compile(r"sep=(.)", re.IGNORECASE)
 _UTF8 = {"utf-8", "utf8", "utf_8", "utf-8-sig", "ascii"}
 
 
 def read_layout(
-    database: Database, declaration: Source, file: SourceFile, *, position: int, scratch_folder: Path
+    database: Database,
+    declaration: Source,
+    file: SourceFile,
+    *,
+    position: int,
+    scratch_folder: Path,
+    bad_row_limit: float = BAD_ROW_LIMIT,
 ) -> FileLayout:
-    """Columns of one file and of its folders, and where the warehouse can read it. Arguments and errors as below."""
-    layout = _file_layout(database, declaration, file, position=position, scratch_folder=scratch_folder)
+    """Columns of one file and of its folders, and where the warehouse can read it.
+
+    Parameters
+    ----------
+    database : reads the columns of Parquet files.
+    position : place of the file among those of the source.
+    scratch_folder : where a file is rewritten that the warehouse cannot read as it is.
+    bad_row_limit : share of the rows of a CSV file that may be set aside because they cannot be cut into fields.
+
+    Raises
+    ------
+    SourceError
+        If the file is empty, holds no row, or is not what it is declared to be.
+    """
+    layout = _file_layout(database, declaration, file, position, scratch_folder, bad_row_limit)
     return replace(layout, fields=(*layout.fields, *_folder_fields(declaration, file, layout)))
 
 
@@ -67,21 +92,8 @@ def _is_day(text: str) -> bool:
 
 
 def _file_layout(
-    database: Database, declaration: Source, file: SourceFile, *, position: int, scratch_folder: Path
+    database: Database, declaration: Source, file: SourceFile, position: int, scratch_folder: Path, bad_row_limit: float
 ) -> FileLayout:
-    """Columns of one file, and where the warehouse can read it.
-
-    Parameters
-    ----------
-    database : reads the columns of Parquet files.
-    position : place of the file among those of the source.
-    scratch_folder : where text in another encoding is rewritten as UTF-8.
-
-    Raises
-    ------
-    SourceError
-        If the file is empty, holds no row, or is not what it is declared to be.
-    """
     if file.size_bytes == 0:
         raise SourceError(f"{file.name}: empty input: the file has 0 bytes. Deliver it again, or take it out of path")
     with source_faults(file.name), file.path.open("rb") as stream:
@@ -91,26 +103,39 @@ def _file_layout(
         raise SourceError(f"{file.name} {fault}")
     if declaration.format == "parquet":
         return _parquet_layout(database, file, position)
-    is_csv = declaration.format == "csv"
-    encoding = declaration.csv.encoding if is_csv else "utf-8"
+    if declaration.format == "csv":
+        return _csv_layout(database, declaration, file, position, scratch_folder, bad_row_limit)
     with source_faults(file.name):
-        has_mark = check_text(file, encoding, LONGEST_LINE[declaration.format])
-        if is_csv:
-            head = _csv_head(file, declaration.csv, encoding)
-        else:
-            names = _json_names(file, wanted_columns(declaration))
-        path, compression = file.path, "gzip" if is_gzip(file) else "none"
+        has_mark = check_text(file, "utf-8", LONGEST_LINE["json"]).has_mark
+        names = _json_names(file, wanted_columns(declaration))
         # The warehouse's JSON reader takes no byte order mark.
-        if encoding not in _UTF8 or (has_mark and not is_csv):
-            path, compression = as_utf8(file, encoding, scratch_folder), "none"
-        read_path = escaped(path)
-        skipped = 0
-        if is_csv:
-            skipped = head.blank_lines
-            names = _csv_names(database, file.name, declaration.csv, head, read_path, compression)
+        path = as_utf8(file, "utf-8", scratch_folder) if has_mark else file.path
+        compression = "gzip" if is_gzip(file) and not has_mark else "none"
     _check_names(file, names)
-    fields = tuple(Field(name) for name in names)
-    return FileLayout(file.name, read_path, compression, fields, position, skipped_lines=skipped)
+    return FileLayout(file.name, escaped(path), compression, tuple(Field(name) for name in names), position)
+
+
+def _csv_layout(
+    database: Database, declaration: Source, file: SourceFile, position: int, scratch_folder: Path, bad_row_limit: float
+) -> FileLayout:
+    options, encoding = declaration.csv, declaration.csv.encoding
+    with source_faults(file.name):
+        facts = check_text(file, encoding, LONGEST_LINE["csv"])
+        head = _csv_head(file, declaration, encoding)
+        _refuse_preamble(file, declaration, head, encoding)
+        names = _csv_names(options, head)
+        _check_names(file, names)
+        path, compression = file.path, "gzip" if is_gzip(file) else "none"
+        if encoding not in _UTF8:
+            path, compression = as_utf8(file, encoding, scratch_folder), "none"
+        fields = tuple(Field(name) for name in names)
+        read_path = escaped(path)
+        layout = FileLayout(file.name, read_path, compression, fields, position, skipped_lines=head.skipped_lines)
+        # Line ends of several kinds are usual inside of quotes, and elsewhere end the whole transaction.
+        is_mixed = facts.line_ends > 1 and not _is_read_on_trial(database, options, head, layout)
+        if declaration.skip_footer_rows or is_mixed or not _reads_alike(database, options, head, layout):
+            layout = read_csv_records(file, declaration, layout, limit=bad_row_limit, scratch_folder=scratch_folder)
+    return layout
 
 
 def escaped(path: Path) -> str:
@@ -144,43 +169,70 @@ def _check_names(file: SourceFile, names: Collection[str]) -> None:
 
 @dataclass(frozen=True)
 class _CsvHead:
-    """How a CSV file begins: lines that hold nothing, then a first record of so many fields."""
+    """How a CSV file begins: lines that are no data, then a first record of these fields."""
 
-    blank_lines: int
-    field_count: int
+    skipped_lines: int
+    fields: tuple[str, ...]
 
 
-def _csv_head(file: SourceFile, options: CsvOptions, encoding: str) -> _CsvHead:
+def _csv_head(file: SourceFile, declaration: Source, encoding: str) -> _CsvHead:
+    options = declaration.csv
     blanks = {" ", "\t", "\r", "\n", "\ufeff", "\x00"} - {options.delimiter, options.quote}
-    fault = ""
     with io.TextIOWrapper(open_bytes(file), encoding=encoding, newline="") as text:
-        lines = (line.removeprefix("\ufeff").replace("\x00", "") for line in text)
-        blank_lines, line = 0, ""
+        lines = (line.removeprefix("\ufeff") for line in text)
+        for _ in range(declaration.skip_rows):
+            next(lines, None)
+        skipped, line = declaration.skip_rows, ""
         for line in lines:
-            if set(line) - blanks:
+            if set(line) - blanks and not _names_delimiter(file.name, line, options.delimiter):
                 break
-            blank_lines += 1
-        reader = (
-            csv.reader(_from(line, lines), delimiter=options.delimiter, quotechar=options.quote)
-            if options.quote
-            else csv.reader(_from(line, lines), delimiter=options.delimiter, quoting=csv.QUOTE_NONE)
+            skipped += 1
+        reader = csv.reader(_from(line, lines), strict=True, **csv_dialect(options))
+        first, is_broken = _next_record(reader)
+        second, is_second_broken = _next_record(reader)
+    if is_broken and options.header:
+        raise SourceError(
+            f"{file.name}, near line {skipped + 1}: a quoted field does not end: correct the file, or csv.quote. Nothing was loaded"
         )
-        try:
-            records = (record for record in reader if record)
-            first, second = next(records, None), next(records, None)
-        except csv.Error as error:
-            fault = str(error)
-    if fault:
-        line_number = blank_lines + reader.line_num
-        raise SourceError(f"{file.name} is not CSV near line {line_number} ({fault}): correct delimiter and quote")
-    if first is None or (options.header and second is None):
+    if not is_broken and (not first or (options.header and not second and not is_second_broken)):
         what = "only a header" if first else "no line"
         raise SourceError(f"{file.name}: empty input: the file has {what}. Deliver it again, or take it out of path")
     remedy = delimiter_remedy(first[0], options.delimiter) if options.header and len(first) == 1 else None
     if remedy is not None:
         # Said here: the lines below may hold the declared delimiter, and could not be read at all.
         raise SourceError(f"{file.name}: found {first[0]!r}. {remedy}")
-    return _CsvHead(blank_lines, len(first))
+    return _CsvHead(skipped, tuple(first))
+
+
+def _next_record(reader: Iterator[list[str]]) -> tuple[list[str], bool]:
+    """The next record that is not empty, and whether it breaks the rules of CSV."""
+    try:
+        return next((record for record in reader if record), []), False
+    except csv.Error:
+        return [], True
+
+
+def _names_delimiter(name: str, line: str, declared: str) -> bool:
+    """Whether a line tells a spreadsheet the delimiter, as in ``sep=;``."""
+    found = _SEPARATOR.fullmatch(line.rstrip("\r\n"))
+    if found and found.group(1) != declared:
+        shown = "\\t" if found.group(1) == "\t" else found.group(1)
+        raise SourceError(f'{name} begins with {line.strip()!r}: write csv: {{delimiter: "{shown}"}}')
+    return bool(found)
+
+
+def _refuse_preamble(file: SourceFile, declaration: Source, head: _CsvHead, encoding: str) -> None:
+    """Name the line of the header where the first lines of a file are something else."""
+    wanted = wanted_columns(declaration) - {name for name, _ in file.folder_keys}
+    if not declaration.csv.header or wanted & {field.strip() for field in head.fields}:
+        return
+    with io.TextIOWrapper(open_bytes(file), encoding=encoding, newline="") as text:
+        for number, line in enumerate(islice(text, _PREAMBLE_LINES)):
+            cells, _ = _next_record(csv.reader([line.removeprefix("\ufeff")], **csv_dialect(declaration.csv)))
+            if len(wanted & {cell.strip() for cell in cells}) * 2 > len(wanted):
+                raise SourceError(
+                    f"{file.name}: the header is line {number + 1}: write skip_rows: {number} beside path"
+                )
 
 
 def _from(line: str, following: Iterable[str]) -> Iterator[str]:
@@ -188,22 +240,32 @@ def _from(line: str, following: Iterable[str]) -> Iterator[str]:
     yield from following
 
 
-def _csv_names(
-    database: Database, name: str, options: CsvOptions, head: _CsvHead, read_path: str, compression: str
-) -> list[str]:
-    """Names as the loader itself reads them: two readers that disagree about a header would lose rows in silence."""
-    numbered = [f"column_{place}" for place in range(1, head.field_count + 1)]
+def _reads_alike(database: Database, options: CsvOptions, head: _CsvHead, layout: FileLayout) -> bool:
+    """Whether the warehouse finds the header that was found here: two readers that disagree would lose rows in silence."""
+    if not options.header:
+        return True
+    columns = {f"field_{place}": "VARCHAR" for place in range(len(head.fields))}
+    rows = database.rows(render("raw/csv_header", layout=layout, csv=options, null_values=[""], csv_columns=columns))
+    found = [(value or "").removeprefix("\ufeff") for row in rows for value in row.values()]
+    return found == list(head.fields)
+
+
+def _is_read_on_trial(database: Database, options: CsvOptions, head: _CsvHead, layout: FileLayout) -> bool:
+    """Whether the warehouse can read the whole file, tried on a connection of its own."""
+    columns = {f"field_{place}": "VARCHAR" for place in range(len(head.fields))}
+    trial = render("raw/csv_trial", layout=layout, csv=options, null_values=[""], csv_columns=columns)
+    try:
+        deque(database.batches(trial, 1), maxlen=0)
+    except duckdb.Error:
+        return False
+    return True
+
+
+def _csv_names(options: CsvOptions, head: _CsvHead) -> list[str]:
+    numbered = [f"column_{place}" for place in range(1, len(head.fields) + 1)]
     if not options.header:
         return numbered
-    fields = tuple(Field(name) for name in numbered)
-    layout = FileLayout("", read_path, compression, fields, 0, skipped_lines=head.blank_lines)
-    columns = {f"field_{place}": "VARCHAR" for place in range(head.field_count)}
-    rows = database.rows(render("raw/csv_header", layout=layout, csv=options, null_values=[""], csv_columns=columns))
-    if not rows:
-        raise SourceError(f"{name}: its lines cannot be told apart: write every line with the same line end")
-    row = rows[0]
-    found = [(row[column] or "").removeprefix("\ufeff").strip() for column in columns]
-    return [text or number for text, number in zip(found, numbered, strict=True)]
+    return [text.strip() or number for text, number in zip(head.fields, numbered, strict=True)]
 
 
 def _json_names(file: SourceFile, wanted: Collection[str]) -> list[str]:

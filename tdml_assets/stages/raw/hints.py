@@ -21,9 +21,15 @@ from tdml_assets.stages.raw.rules import NUMBERS
 #: Reasons that say a row was not understood, as against one that is complete and unwanted.
 UNREADABLE = (
     *("bad_timestamp", "future_timestamp", "too_old", "bad_number", "not_finite", "bad_flag", "missing_amount"),
-    *("unknown_currency", "other_currency", "nul_character"),
+    *("unknown_currency", "other_currency", "nul_character", "short_row", "long_row", "broken_row"),
 )
 _MOMENTS = ("bad_timestamp", "future_timestamp", "too_old")
+_NUL = "Write the file again without NUL characters, or declare {where}.csv.encoding."
+_SHAPES = {
+    "short_row": "Write csv: {{short_rows: fill}} under {where} if the last cells of a row may be left out; else correct the file.",
+    "long_row": "Correct {where}.csv.delimiter or csv.quote, or quote the fields of the file that hold the delimiter.",
+    "broken_row": "Declare {where}.csv.quote and csv.escape as the file is written: quotes inside fields are doubled or escaped.",
+}
 _SHOWN_CHARACTERS = 32
 _WORD = re.compile(r"[^\W\d_]+")
 _KEPT_WORDS = {
@@ -136,7 +142,7 @@ def remedy_for(table: str, declaration: Source, reason: str, cells: Sequence[str
         return f"Map {where}.columns.amount, or quantity and unit_price, to columns that every row fills."
     if reason == "bad_flag":
         return f"Map {where}.columns.coupon_used to a column of true/false, yes/no or 1/0, or leave it out."
-    return f"Write the file again without NUL characters, or declare {where}.csv.encoding."
+    return _SHAPES.get(reason, _NUL).format(where=where)
 
 
 def _date_remedy(

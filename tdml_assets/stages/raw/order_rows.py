@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tdml_assets.declaration.sources import OrdersSource, Source
 from tdml_assets.platform.statements import render
-from tdml_assets.stages.raw.faults import source_faults
+from tdml_assets.stages.raw.reading import FileReading, Stage
 from tdml_assets.stages.raw.rules import FileLayout
 
 if TYPE_CHECKING:
@@ -85,13 +85,20 @@ def plan_orders(declaration: OrdersSource, texts: Sequence[str]) -> OrderPlan:
 
 
 def stage_by_order(
-    database: Database, layouts: Sequence[FileLayout], stages: Sequence[Mapping[str, Any]], *, now: datetime
-) -> None:
-    """Fill ``staged_rows`` from all files together."""
-    for place, (layout, stage) in enumerate(zip(layouts, stages, strict=True)):
-        with source_faults(layout.name):
-            database.execute(render("raw/read_order_rows", **stage, **_columns(stage), is_first=place == 0))
+    database: Database, layouts: Sequence[FileLayout], reading: FileReading, *, now: datetime
+) -> list[Stage]:
+    """Fill ``staged_rows`` from all files together. Returns the context that each file was read with."""
+
+    def run(stage: Stage, is_again: bool) -> None:
+        position = stage["layout"].position
+        if is_again:
+            database.execute(render("raw/forget_staged", table="order_rows", column="file_position", position=position))
+        is_first = position == layouts[0].position and not is_again
+        database.execute(render("raw/read_order_rows", **stage, **_columns(stage), is_first=is_first))
+
+    stages = [reading.read(database, layout, run) for layout in layouts]
     database.execute(render("raw/stage_orders", **stages[0], latest_allowed=now + timedelta(days=1)))
+    return stages
 
 
 def reject_by_order(database: Database) -> None:
@@ -118,4 +125,5 @@ def _columns(stage: Mapping[str, Any]) -> dict[str, list[str]]:
     fields = [
         f"field_{place}" for place, field in enumerate(stage["layout"].fields) if field.is_of_folder or not is_json
     ]
-    return {"given_columns": given, "left_out": [*given, *fields, *(["document"] if is_json else [])]}
+    others = {"json": ["document"], "records": ["raw"]}.get(stage["source_format"], [])
+    return {"given_columns": given, "left_out": [*given, *fields, *others]}

@@ -101,9 +101,10 @@ def plan_stage(
     first : the first file of the source, with the columns of all; it decides those of ``raw.customers``.
     now : naive UTC.
     """
+    source_format = layout.source_format or declaration.format
 
     def value(column: str, source_column: str | None, *, plain: bool = True) -> Value:
-        return find_value(column, source_column, layout, declaration.format, plain=plain)
+        return find_value(column, source_column, layout, source_format, plain=plain)
 
     mapped = declaration.mapped
     texts = texts_of(table, declaration, first)
@@ -146,7 +147,7 @@ def plan_stage(
         context["updated"] = plan_updated(declaration, updated.family)
     return context | {
         "table": table,
-        "source_format": declaration.format,
+        "source_format": source_format,
         "csv": declaration.csv,
         # An empty field has no value either way.
         "null_values": list(declaration.csv.null_values) or [""],

@@ -94,7 +94,9 @@ class FileLayout:
     fields : its columns in file order; for json those found in its first lines.
     position : place among the files of the source; the later file wins where updates tie.
     row_count : rows by the file's own account, where it has one.
-    skipped_lines : lines at its beginning that hold nothing.
+    skipped_lines : lines at its beginning that hold nothing, or are declared to be no data.
+    source_format : how ``read_path`` is read: ``csv``, ``parquet``, ``json``, or ``records`` for rows that were cut apart outside
+        of the warehouse (``records.py``); empty for the declared format.
     """
 
     name: str
@@ -104,6 +106,7 @@ class FileLayout:
     position: int
     row_count: int | None = None
     skipped_lines: int = 0
+    source_format: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from tdml_assets.platform.statements import render
 from tdml_assets.platform.warehouse import Database, Warehouse, WarehouseBusyError
 from tdml_assets.settings import EVERY_OTHER, SAMPLE_HOME, Settings
 from tdml_assets.stages.raw.contracts import ORDERS
+from tdml_assets.stages.raw.csv_records import BAD_ROW_LIMIT
 from tdml_assets.stages.raw.files import FoundFiles, collect_files
 from tdml_assets.stages.raw.state_identity import (
     SKETCH_SIZE,
@@ -181,13 +182,14 @@ def load_recognised(
     session_id: str,
     now: datetime,
     scratch_folder: Path | None = None,
+    bad_row_limit: float = BAD_ROW_LIMIT,
 ) -> LoadReport:
     """Load a raw table in one transaction, and roll it back where the data are not those of the state folder.
 
     Parameters
     ----------
     state : None compares nothing.
-    table, declaration, found, session_id, now, scratch_folder : as of :func:`load_table`.
+    table, declaration, found, session_id, now, scratch_folder, bad_row_limit : as of :func:`load_table`.
 
     Raises
     ------
@@ -200,7 +202,14 @@ def load_recognised(
         if state is not None and table != ORDERS.name:
             state.require_declared(database)
         report = load_table(
-            database, table, declaration, found, session_id=session_id, now=now, scratch_folder=scratch_folder
+            database,
+            table,
+            declaration,
+            found,
+            session_id=session_id,
+            now=now,
+            scratch_folder=scratch_folder,
+            bad_row_limit=bad_row_limit,
         )
         if state is not None and table == ORDERS.name:
             identity = state.recognise(database, before, is_unchanged=report.is_unchanged)
@@ -271,7 +280,16 @@ def _compare_declared(settings: Settings, remembered: Sketch) -> Comparison | No
             update={"database": str(Path(folder, "compare.duckdb")), "temp_directory": folder}
         )
         with scratch.write() as database:
-            load_table(database, "orders", orders, found, session_id="compare", now=_now(), scratch_folder=Path(folder))
+            load_table(
+                database,
+                "orders",
+                orders,
+                found,
+                session_id="compare",
+                now=_now(),
+                scratch_folder=Path(folder),
+                bad_row_limit=settings.quality.unreadable_limit,
+            )
             return compare_sketch(remembered, _first_days(database, remembered))
 
 

@@ -10,7 +10,7 @@ import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +18,14 @@ from tdml_assets.declaration.sources import Source
 from tdml_assets.platform.contracts import TableContract
 from tdml_assets.platform.statements import render
 from tdml_assets.stages.raw.contracts import LOADS, ORDER_STATUSES, ORDERS, REJECTED_ROWS, TABLES, customers_contract
-from tdml_assets.stages.raw.faults import source_faults
+from tdml_assets.stages.raw.csv_records import BAD_ROW_LIMIT, read_csv_records
 from tdml_assets.stages.raw.files import FoundFiles, SourceFile
 from tdml_assets.stages.raw.headers import read_layout
 from tdml_assets.stages.raw.line_keys import find_dropped
 from tdml_assets.stages.raw.meanings import StatusCount, read_statuses, write_statuses
 from tdml_assets.stages.raw.order_rows import is_by_order, reject_by_order, share_amounts, stage_by_order
 from tdml_assets.stages.raw.plan import plan_stage
+from tdml_assets.stages.raw.reading import FileReading, stage_rows
 from tdml_assets.stages.raw.rules import (
     FileLayout,
     SourceError,
@@ -114,6 +115,7 @@ def load_table(
     session_id: str,
     now: datetime,
     scratch_folder: Path | None = None,
+    bad_row_limit: float = BAD_ROW_LIMIT,
 ) -> LoadReport:
     """Make ``raw.<table>``, its rejected rows and its rows of ``raw.loads`` mirror ``found``.
 
@@ -129,6 +131,7 @@ def load_table(
     session_id : kept with rejected rows and loads.
     now : naive UTC; rows more than a day after it are quarantined.
     scratch_folder : where text that is not UTF-8 is rewritten for the time of the load; the system's unless given.
+    bad_row_limit : share of the rows of a file that may be set aside because they cannot be cut into fields.
 
     Raises
     ------
@@ -152,11 +155,22 @@ def load_table(
         return _report(database, table, None, found, [])
     with tempfile.TemporaryDirectory(prefix="tdml-", dir=scratch_folder) as scratch:
         layouts = [
-            read_layout(database, declaration, file, position=place, scratch_folder=Path(scratch))
+            read_layout(
+                database, declaration, file, position=place, scratch_folder=Path(scratch), bad_row_limit=bad_row_limit
+            )
             for place, file in enumerate(found.files)
         ]
         check_headers(table, declaration, layouts)
-        grouped_keys = _write_rows(database, table, declaration, layouts, session_id=session_id, now=now)
+        whole = combined(layouts)
+        reading = FileReading(
+            plan=lambda layout: plan_stage(table, declaration, layout, whole, now=now),
+            by_record=lambda layout: read_csv_records(
+                found.files[layout.position], declaration, layout, limit=bad_row_limit, scratch_folder=Path(scratch)
+            ),
+        )
+        layouts, grouped_keys = _write_rows(
+            database, table, declaration, layouts, reading, session_id=session_id, now=now
+        )
     loads = _count_rows(database, table, found.files, layouts)
     written = {"declaration_sha256": declared, "source": table, "session_id": session_id, "committed_at": now}
     database.replace_slice(LOADS, {"source": table}, [{**load, **written} for load in loads])
@@ -183,24 +197,19 @@ def _write_rows(
     table: str,
     declaration: Source,
     layouts: Sequence[FileLayout],
+    reading: FileReading,
     *,
     session_id: str,
     now: datetime,
-) -> int:
-    """Returns the line keys that name several lines."""
+) -> tuple[list[FileLayout], int]:
+    """Fill the tables. Returns the files as they were read, and the line keys that name several lines."""
     contract = table_contract(table, declaration, layouts)
     by_order = is_by_order(declaration)
     has_statuses = declaration.mapped.get("order_status") is not None
     database.execute(render("raw/create_staged", contract=contract, has_statuses=has_statuses, by_order=by_order))
     database.execute(render("raw/create_dropped"))
-    whole = combined(layouts)
-    stages = [plan_stage(table, declaration, layout, whole, now=now) for layout in layouts]
-    if by_order:
-        stage_by_order(database, layouts, stages, now=now)
-    else:
-        for layout, stage in zip(layouts, stages, strict=True):
-            with source_faults(layout.name):
-                database.execute(render("raw/stage", **stage, latest_allowed=now + timedelta(days=1)))
+    stage_files = stage_by_order if by_order else stage_rows
+    stages = stage_files(database, layouts, reading, now=now)
     grouped_keys = find_dropped(database, declaration, len(layouts)) if declaration.line_key else 0
     if by_order:
         reject_by_order(database)
@@ -211,12 +220,12 @@ def _write_rows(
     database.replace_slice(
         REJECTED_ROWS, {"source": table}, [] if by_order else render("raw/rejected", session_id=session_id)
     )
-    for layout, stage in zip(layouts, stages, strict=True):
-        if layout.position in dropped:
+    for stage in stages:
+        if stage["layout"].position in dropped:
             database.insert(REJECTED_ROWS, render("raw/dropped_content", **stage, session_id=session_id))
     if table == ORDERS.name:
         write_statuses(database, declaration, has_dropped=bool(dropped))
-    return grouped_keys
+    return [stage["layout"] for stage in stages], grouped_keys
 
 
 def _count_rows(

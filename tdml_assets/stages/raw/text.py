@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import gzip
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -31,8 +32,22 @@ def open_bytes(file: SourceFile) -> IO[bytes]:
     return gzip.open(file.path, "rb") if is_gzip(file) else file.path.open("rb")  # type: ignore[return-value]
 
 
-def check_text(file: SourceFile, encoding: str, longest_line: int) -> bool:
-    """Read the whole file. Returns whether it begins with a byte order mark.
+@dataclass(frozen=True)
+class TextFacts:
+    """What was seen while a file was decoded.
+
+    Parameters
+    ----------
+    has_mark : whether it begins with a byte order mark.
+    line_ends : kinds of line ends in it: CR LF, LF, CR.
+    """
+
+    has_mark: bool
+    line_ends: int
+
+
+def check_text(file: SourceFile, encoding: str, longest_line: int) -> TextFacts:
+    """Read the whole file.
 
     Raises
     ------
@@ -40,9 +55,13 @@ def check_text(file: SourceFile, encoding: str, longest_line: int) -> bool:
         If it is not in ``encoding``, or a line has more than ``longest_line`` characters.
     """
     line_number, length, has_mark, is_first = 1, 0, False, True
+    pairs, returns, feeds, ends_in_return = 0, 0, 0, False
     for text in _decoded(file, encoding):
         if is_first and text:
             has_mark, is_first = text.startswith("\ufeff"), False
+        returned = text.count("\r")
+        pairs += (text.count("\r\n") if returned else 0) + int(ends_in_return and text.startswith("\n"))
+        returns, feeds, ends_in_return = returns + returned, feeds + text.count("\n"), text.endswith("\r")
         # Of a chunk only its first line goes on from the one before; those inside it are shorter than the chunk.
         end = _line_end(text)
         length += len(text) if end is None else end
@@ -54,7 +73,7 @@ def check_text(file: SourceFile, encoding: str, longest_line: int) -> bool:
         if end is not None:
             line_number += text.count("\n") or text.count("\r")
             length = len(text) - 1 - max(text.rfind("\n"), text.rfind("\r"))
-    return has_mark
+    return TextFacts(has_mark, sum((pairs > 0, returns > pairs, feeds > pairs)))
 
 
 def as_utf8(file: SourceFile, encoding: str, scratch_folder: Path) -> Path:

@@ -38,13 +38,15 @@ class Shop:
         path = self.folder / name
         path.write_bytes(content.encode() if isinstance(content, str) else content)
 
-    def load(self, table="orders", *, session_id="s1", now=NOW, declared=None, **changes):
+    def load(self, table="orders", *, session_id="s1", now=NOW, declared=None, bad_row_limit=0.2, **changes):
         declaration = Sources.model_validate({table: {**(declared or DECLARED), **changes}}).declared(table)
         found = collect_files(
             table, declaration, base_folder=self.folder, cache_folder=self.folder / "cache", s3_client=lambda: None
         )
         with self.warehouse.write() as database:
-            return load_table(database, table, declaration, found, session_id=session_id, now=now)
+            return load_table(
+                database, table, declaration, found, session_id=session_id, now=now, bad_row_limit=bad_row_limit
+            )
 
     def rows(self, text: str):
         with self.warehouse.read() as database:

@@ -83,7 +83,7 @@ def test_a_gzip_file_and_a_name_full_of_pattern_characters_are_read(shop):
             "b.csv",
             (HEADER + "A,SECRET,2024-03-01 10:00:00,1\n").encode(),
             {},
-            "b.csv, near line 2: the line has more or fewer fields",
+            "b.csv, near line 2: the line has fewer fields than the header",
         ),
         (
             "b.csv",
@@ -91,7 +91,6 @@ def test_a_gzip_file_and_a_name_full_of_pattern_characters_are_read(shop):
             {},
             "b.csv, near line 2: a quoted field does not end",
         ),
-        ("b.csv", (GOOD + "A,7,SECRET,1,1\r\n").encode(), {}, "b.csv"),
         ("b.csv", (HEADER.replace("who", "id") + "A,7,x,1,1\n").encode(), {}, "has no column 'who'"),
         (
             "b.csv",

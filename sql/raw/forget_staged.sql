@@ -1,0 +1,2 @@
+delete from {{ table | identifier }}
+where {{ column | identifier }} = {{ position | bind }}

@@ -1,0 +1,70 @@
+"""Reading one file by a statement, and once more by record where the warehouse could not read one of its lines.
+
+Belongs here: noticing such a line, and reading the file again. Does not: cutting it into records (``csv_records.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from tdml_assets.platform.statements import render
+from tdml_assets.stages.raw.faults import source_faults
+from tdml_assets.stages.raw.rules import FileLayout
+
+if TYPE_CHECKING:
+    from tdml_assets.platform.warehouse import Database
+
+Stage = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class FileReading:
+    """How files become statements.
+
+    Parameters
+    ----------
+    plan : context of the statements of one file.
+    by_record : the file as rows that were cut apart outside of the warehouse.
+    """
+
+    plan: Callable[[FileLayout], Stage]
+    by_record: Callable[[FileLayout], FileLayout]
+
+    def read(self, database: Database, layout: FileLayout, run: Callable[[Stage, bool], None]) -> Stage:
+        """Run a statement over one file. Returns the context of the statement that read it.
+
+        Parameters
+        ----------
+        run : executes the statement with a context; the second argument says that rows of a first attempt must go.
+
+        Raises
+        ------
+        SourceError
+            If the file cannot be read.
+        """
+        with source_faults(layout.name):
+            stage = self.plan(layout)
+            for statement in ("raw/drop_csv_faults", "raw/drop_csv_scans"):
+                database.execute(render(statement))
+            run(stage, False)
+            if stage["source_format"] == "csv" and database.row(render("raw/csv_fault_count"))["row_count"]:
+                stage = self.plan(self.by_record(layout))
+                run(stage, True)
+        return stage
+
+
+def stage_rows(
+    database: Database, layouts: Sequence[FileLayout], reading: FileReading, *, now: datetime
+) -> list[Stage]:
+    """Fill ``staged_rows`` file by file. Returns the context that each file was read with. ``now`` is naive UTC."""
+
+    def run(stage: Stage, is_again: bool) -> None:
+        if is_again:
+            places = {"column": "staged_file_position", "position": stage["layout"].position}
+            database.execute(render("raw/forget_staged", table="staged_rows", **places))
+        database.execute(render("raw/stage", **stage, latest_allowed=now + timedelta(days=1)))
+
+    return [reading.read(database, layout, run) for layout in layouts]
