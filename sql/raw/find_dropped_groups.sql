@@ -6,7 +6,10 @@ latest_files as (
         staged_line_key,
         max(staged_file_position) as file_position
     from staged_rows
-    where staged_reason is null and staged_line_key is not null
+    where
+        staged_line_key is not null
+        and {% include "raw/parts/is_state.sql" %}
+
     group by staged_line_key
     having count(distinct staged_file_position) > 1
 ),
@@ -19,7 +22,8 @@ kept as (
         on
             staged_rows.staged_line_key = latest_files.staged_line_key
             and staged_rows.staged_file_position = latest_files.file_position
-    where staged_rows.staged_reason is null
+    where {% include "raw/parts/is_state.sql" %}
+
 )
 select
     staged_rows.staged_file_position as file_position,

@@ -178,3 +178,13 @@ def test_customers_have_the_columns_of_all_their_files(shop):
         {"customer_id": "7", "name": "A", "city": None},
         {"customer_id": "8", "name": "B", "city": "Bath"},
     ]
+
+
+def test_an_order_that_came_to_nothing_later_is_not_counted_by_its_earlier_state(shop):
+    for number, state in ((9, "paid"), (10, "refunded")):
+        put(shop, f"export_{number}.csv", {**ROW, "order": 1, "st": state})
+    declared = {"path": "export_*.csv", "columns": {**COLUMNS, "order_id": "order", "order_status": "st"}}
+    declared |= {"timestamp_format": "%Y-%m-%d", "line_key": ["order_id"]}
+    report = shop.load(**declared)
+    assert (report.rows_accepted, report.rows_read) == (0, 2)
+    assert set(report.reasons) == {"void_status", "superseded_line"}
