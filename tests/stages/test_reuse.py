@@ -181,9 +181,13 @@ def test_a_model_that_is_gone_is_trained_again(again: Shop) -> None:
 
 def test_a_model_that_somebody_edited_is_not_taken_over(again: Shop) -> None:
     (file,) = again.folder.glob(f"models/spend/{again.champion()}/{PREPARATION_FILE}")
-    file.write_bytes(file.read_bytes() + b" ")
-    result = again.train(FIRST, selection=only("candidate_model", "predictions"))
-    assert UNCHANGED not in {**metadata(result, "candidate_model"), **metadata(result, "predictions")}
+    whole = file.read_bytes()
+    file.write_bytes(whole + b" ")
+    result = again.train(FIRST, selection=only("predictions"))
+    assert not result.success
+    assert taken_over(again.train(FIRST, selection=only("candidate_model"))) == set()
+    assert file.read_bytes() == whole, "the same training writes it anew"
+    assert taken_over(again.train(FIRST, selection=only("predictions"))) == {"predictions"}
 
 
 def test_a_stage_that_was_killed_before_it_was_remembered_is_computed_again(again: Shop) -> None:
