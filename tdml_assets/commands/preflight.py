@@ -201,8 +201,12 @@ def outlook_of(spec: WorkflowSpec, facts: OrderFacts, as_of: date) -> WorkflowOu
         return WorkflowOutlook(spec.name, "on")
     span, horizon = (as_of - facts.first_on).days + 1, spec.target.horizon_days
     # A target to learn from, a later one to test on, and as much history before the first of them.
-    longest = max(1, span // 3)
-    shorter = f"workflows: {{{spec.name}: {{target: {{horizon_days: {longest}}}}}}}"
+    longest = span // 3
+    shorter = (
+        f"workflows: {{{spec.name}: {{target: {{horizon_days: {longest}}}}}}}"
+        if longest
+        else "none, give earlier orders"
+    )
     try:
         plan = plan_snapshots(as_of, facts.first_on, horizon, spec.snapshots)
     except HistoryTooShortError as error:

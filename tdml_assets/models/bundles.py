@@ -48,7 +48,10 @@ class BundleDamagedError(ValueError):
 
 
 #: What to do about a version one of whose files is not what its manifest says ...
-REMEDY = "it was damaged or replaced, run again: the same orders train it again and store it anew; else promote another version"
+REMEDY = (
+    "it was damaged or replaced, run again: the same orders train it again and store it anew; else promote another version, "
+    "tdml-assets versions lists them"
+)
 #: ... and about one whose manifest vouches for content that was never trained.
 REMEDY_OF_REPLACED = "promote another version, or remove its folder from the model store and run again"
 

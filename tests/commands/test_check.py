@@ -8,6 +8,7 @@ import gzip
 import json
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -277,6 +278,8 @@ def test_a_horizon_longer_than_the_history_is_told_with_the_longest_that_works()
     assert "workflows: {cltv: {target: {horizon_days: 70}}}" in outlook.reason
     shorter = spec.model_copy(update={"target": spec.target.model_copy(update={"horizon_days": 70})})
     assert outlook_of(shorter, facts, date(2026, 6, 30)).state == "on"
+    one_day = replace(facts, first_on=date(2026, 6, 30))
+    assert outlook_of(spec, one_day, date(2026, 6, 30)).reason.endswith("with a test: none, give earlier orders")
 
 
 def _keys(model: Any, place: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
