@@ -9,8 +9,25 @@ import json
 import re
 from collections.abc import Sequence
 
+from tdml_assets.declaration.presets import preset_keys
+from tdml_assets.declaration.statuses import REFUNDED_STATUSES
 from tdml_assets.stages.raw.guess import Guess, currency_of
+from tdml_assets.stages.raw.guess_orders import meaning_of
 
+#: Order in which columns are written.
+_ORDER = (
+    *("order_id", "parent_order_id", "customer_id", "ordered_at", "viewed_at", "sent_at", "product_id", "product_name"),
+    *(
+        "product_category",
+        "quantity",
+        "unit_price",
+        "amount",
+        "refunded_amount",
+        "order_status",
+        "order_type",
+        "currency",
+    ),
+)
 _HEAD = """\
 # Written by tdml-assets init from the first rows of your files. Every line is a guess: read it, correct it, then
 #   tdml-assets check    what the files hold as declared here
@@ -31,16 +48,22 @@ def _source(found: Guess) -> list[str]:
     first = found.samples[0]
     paths = [sample.path for sample in found.samples]
     lines = [f"path: {_text(paths[0]) if len(paths) == 1 else '[' + ', '.join(map(_text, paths)) + ']'}"]
+    if found.preset is not None:
+        return [*lines, *_of_preset(found)]
     lines.append(f"format: {first.format}")
     lines += [*_csv(found), *_numbers(found)]
     if found.table != "customers":
         lines += _times(found)
     if found.table == "orders":
         lines += _money(found)
+    if found.is_total:
+        lines.append(
+            "amount_level: order    # guessed: the amount is the same on all lines of an order, so it is counted once"
+        )
     lines.append("columns:    # our name: yours")
     lines += [
-        f"  {role}: {_text(column)}{_doubt(role, column)}"
-        for role, column in found.columns.items()
+        f"  {role}: {_text(column)}{'' if found.is_total else _doubt(role, column)}"
+        for role, column in sorted(found.columns.items(), key=_place)
         if role != "currency" or not _one_currency(found)
     ]
     lines += [
@@ -51,9 +74,38 @@ def _source(found: Guess) -> list[str]:
             "# line_key: [order_no, line]    # columns that make a line unique; without them no row is ever collapsed"
         )
         if "order_status" in found.columns:
-            listed = ", ".join(map(_text, found.statuses))
-            lines.append(f"# statuses: {{refunded: void}}    # sale, return, void or ignore; found: {listed or 'many'}")
+            lines += _statuses(found)
     return lines
+
+
+def _of_preset(found: Guess) -> list[str]:
+    """A known export: what its preset cannot know is left."""
+    lines = [
+        f"preset: {found.preset}    # recognised by its columns; keys written here come before those of the preset"
+    ]
+    lines += _csv(found)
+    if found.preset != "online_retail":
+        lines += _money(found) or ["currency:    # write its code, such as EUR"]
+    lines.append("# days_in: Europe/Paris    # time zone in which days are counted; that of the times unless given")
+    return [*lines, *_statuses(found)]
+
+
+def _statuses(found: Guess) -> list[str]:
+    """Every status found with what it counts as: sale, return, void (the order came to nothing) or ignore."""
+    if not found.statuses:
+        return []
+    lines = ["statuses:    # each that was found, and what it counts as: sale, return, void or ignore"]
+    for status in found.statuses:
+        meaning, is_known = meaning_of(status, preset_keys(found.preset).get("statuses") if found.preset else None)
+        if found.is_refund_known and meaning == "void" and status.lower() in REFUNDED_STATUSES:
+            meaning = "sale"
+        lines.append(f"  {_text(status)}: {meaning}" + ("" if is_known else "    # guessed: no common status"))
+    return lines
+
+
+def _place(item: tuple[str, str]) -> int:
+    """Where a column stands in the draft: names of products behind their ids, which are looked for later."""
+    return _ORDER.index(item[0]) if item[0] in _ORDER else len(_ORDER)
 
 
 def _csv(found: Guess) -> list[str]:
@@ -89,6 +141,8 @@ def _times(found: Guess) -> list[str]:
 
 
 def _money(found: Guess) -> list[str]:
+    if found.currency is not None:
+        return [f"currency: {found.currency}    # its sign stands at every amount"]
     if _one_currency(found):
         return [f"currency: {currency_of(found)}    # the one code in column {found.columns['currency']!r}"]
     if "reporting_currency" in found.open:

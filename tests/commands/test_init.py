@@ -110,7 +110,7 @@ def test_parquet_with_types_and_one_currency_is_complete(run: Run, tmp_path: Pat
     assert orders is not None
     assert (orders.currency, orders.columns.customer_id) == ("GBP", "client_id")
     assert (orders.columns.quantity, orders.columns.unit_price, orders.columns.amount) == ("qty", "price", None)
-    assert "found: paid, refunded" in (tmp_path / "tdml.yaml").read_text(encoding="utf-8")
+    assert "      paid: sale\n      refunded: void\n" in (tmp_path / "tdml.yaml").read_text(encoding="utf-8")
 
 
 def test_names_of_products_are_mapped_beside_their_ids_and_in_place_of_missing_ones(run: Run, tmp_path: Path) -> None:
@@ -184,3 +184,36 @@ def test_files_that_cannot_be_declared_are_refused_in_words(
     assert done.exit_code == 2, done.output
     assert said in done.stderr
     assert not (tmp_path / "tdml.yaml").exists()
+
+
+def test_a_known_export_is_recognised_by_its_columns_and_only_the_rest_is_written(run: Run, tmp_path: Path) -> None:
+    lines = [f"{n},wc-completed,2025-01-{n % 28 + 1:02} 10:00:00,k{n}@x.example,9.50" for n in range(40)]
+    lines[3] = lines[3].replace("completed", "cancelled")
+    header = "Order ID,Order Status,Order Date,Billing Email,Order Total"
+    (tmp_path / "o.csv").write_text("\n".join([header, *lines]), encoding="utf-8")
+    assert run("init", "o.csv").exit_code == 3
+    orders = written(tmp_path)["orders"]
+    assert orders == {
+        "path": "o.csv",
+        "preset": "woocommerce",
+        "currency": None,
+        "statuses": {"wc-cancelled": "void", "wc-completed": "sale"},
+    }
+
+
+def test_totals_of_orders_refund_rows_the_currency_sign_and_statuses_are_seen(run: Run, tmp_path: Path) -> None:
+    lines = [
+        f"o{n // 2},,who{n // 2 % 9},2025-01-{n // 2 % 28 + 1:02},p{n},{n // 2 + 20}.00 €,{'odd' if n > 90 else 'paid'}"
+        for n in range(100)
+    ]
+    lines.append("r1,o3,,2025-02-01,,-23.00 €,paid")
+    text = "\n".join(["order_id,parent_id,who,when,sku,total,status", *lines])
+    (tmp_path / "o.csv").write_text(text + "\n", encoding="utf-8")
+    done = run("init", "o.csv")
+    assert done.exit_code == 0, done.output
+    orders = written(tmp_path)["orders"]
+    assert (orders["currency"], orders["amount_level"]) == ("EUR", "order")
+    assert orders["columns"]["parent_order_id"] == "parent_id"
+    assert orders["statuses"] == {"odd": "sale", "paid": "sale"}
+    assert "odd: sale    # guessed" in (tmp_path / "tdml.yaml").read_text(encoding="utf-8")
+    assert f"{sum(range(20, 70)) - 23:,.2f} EUR" in run("check").stdout

@@ -14,8 +14,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tdml_assets.declaration.presets import preset_keys
 from tdml_assets.declaration.source_values import ISO_FORMAT
 from tdml_assets.stages.raw.dates import formats_that_read
+from tdml_assets.stages.raw.guess_orders import currency_in, is_total_of_order, known_export
 from tdml_assets.stages.raw.numbers import NumberMarks, marks_that_read
 
 Table = Literal["orders", "pageviews", "email_events", "customers"]
@@ -33,7 +35,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
             "memberid",
         ),
         *("accountid", "kundennummer", "kundennr", "kundenid", "idclient", "clienteid", "email", "customer", "client"),
-        *("cliente", "kunde", "buyer", "member", "user"),
+        *("cliente", "kunde", "buyer", "member", "user", "who"),
     ),
     "moment": (
         *("orderedat", "orderdate", "ordertime", "invoicedate", "purchasedate", "purchasetime", "transactiondate"),
@@ -49,7 +51,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
             "fecha",
             "datetime",
         ),
-        *("date", "time"),
+        *("date", "time", "day", "when"),
     ),
     "amount": (
         *(
@@ -88,7 +90,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
             "transactionid",
             "bestellnummer",
         ),
-        *("bestellnr", "auftrag", "ordername", "order", "receipt", "basketid"),
+        *("bestellnr", "auftrag", "ordername", "order", "receipt", "basketid", "oid", "id"),
     ),
     "product_id": (
         *(
@@ -119,6 +121,8 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "producttype",
     ),
     "order_status": ("orderstatus", "financialstatus", "status", "state"),
+    "parent_order_id": ("parentorderid", "parentorder", "parentid", "parent"),
+    "refunded_amount": ("refundedamount", "amountrefunded", "totalrefunded", "refundtotal"),
     "order_type": ("ordertype", "channel", "saleschannel", "kanal"),
     "currency": ("currency", "currencycode", "waehrung", "wahrung", "devise", "moneda"),
     "path": ("path", "url", "page", "pageurl", "pagepath"),
@@ -129,7 +133,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
 _ROLES: dict[Table, tuple[str, ...]] = {
     "orders": (
         *("customer_id", "moment", "amount", "quantity", "unit_price", "order_id", "product_name", "product_id"),
-        *("product_category", "order_status", "order_type", "currency"),
+        *("product_category", "order_status", "order_type", "currency", "parent_order_id"),
     ),
     "pageviews": ("customer_id", "moment", "path"),
     "email_events": ("customer_id", "moment", "event_type", "email_name", "campaign_name"),
@@ -174,9 +178,11 @@ class Guess:
     columns : source column per column of the contract.
     timestamp_format : None where the file carries a type, or where it is open.
     marks : how numbers are written; None where it is open or where the file carries types.
-    currency : one code that every row of a small set shows; None where it is open.
+    currency : code of the sign that stands at every amount; None where there is none.
     statuses : values of the status column, where there are few.
     open : what a person must decide: the key, and why.
+    preset : the known export that it is, whose keys say the rest.
+    is_total : whether the amount is the order's total, on each of its lines.
     """
 
     table: Table
@@ -186,6 +192,14 @@ class Guess:
     marks: NumberMarks | None = None
     statuses: tuple[str, ...] = ()
     open: Mapping[str, str] = field(default_factory=dict)
+    preset: str | None = None
+    is_total: bool = False
+    currency: str | None = None
+
+    @property
+    def is_refund_known(self) -> bool:
+        """Whether what was refunded is a column, so that a refunded order nets to nothing by itself."""
+        return self.preset is not None and "refunded_amount" in preset_keys(self.preset)["columns"]
 
 
 def guess_table(sample: FileSample) -> Table:
@@ -206,6 +220,7 @@ def guess(table: Table, samples: Sequence[FileSample]) -> Guess:
     found = _columns_of(table, first)
     values = {role: [text for one in samples for text in one.columns.get(name, ())] for role, name in found.items()}
     still_open = _missing(table, first, found)
+    currency = None
     stamp = None
     if moment in found and found[moment] not in first.typed_moments:
         stamp, why = _guess_format(values[moment])
@@ -216,9 +231,18 @@ def guess(table: Table, samples: Sequence[FileSample]) -> Guess:
         still_open["numbers.decimal"] = _why_unreadable(texts)
     if table == "orders":
         still_open |= _open_currency(found.get("currency"), values.get("currency", ()))
+        if (currency := currency_in(values.get("amount", ()))) is not None and "currency" not in found:
+            still_open.pop("currency", None)
     statuses = sorted({text.strip() for text in values.get("order_status", ())})
     known = tuple(statuses) if len(statuses) <= _MOST_STATUSES else ()
-    return Guess(table, tuple(samples), found, stamp, marks, known, still_open)
+    if table != "orders":
+        return Guess(table, tuple(samples), found, stamp, marks, known, still_open)
+    read = (marks or NumberMarks()).read
+    is_total = first.format == "csv" and is_total_of_order(
+        first.columns.get(found.get("order_id", ""), ()), first.columns.get(found.get("amount", ""), ()), read
+    )
+    preset = known_export(first.columns) if first.format == "csv" else None
+    return Guess(table, tuple(samples), found, stamp, marks, known, still_open, preset, is_total, currency)
 
 
 def _is_written(role: str, found: Mapping[str, str], sample: FileSample) -> bool:
