@@ -28,6 +28,8 @@ EXAMPLES: dict[str, Any] = {
     "recursive": True,
     "hive_keys": ["order_date"],
     "skip_rows": 3,
+    "member": "export/orders.csv",
+    "sheet": "Orders",
     "skip_footer_rows": 1,
     "escape": "\\",
     "short_rows": "fill",

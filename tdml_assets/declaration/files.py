@@ -29,3 +29,9 @@ class FileSettings(Declaration):
     skip_footer_rows: int = Field(
         default=0, ge=0, description="Rows at the end that are no data, such as a total: set aside as footer_row."
     )
+    member: str | None = Field(
+        default=None, min_length=1, description="File to read of a zip archive; not needed where it holds one."
+    )
+    sheet: str | None = Field(
+        default=None, min_length=1, description="Sheet to read of a .xlsx file; not needed where it has one."
+    )

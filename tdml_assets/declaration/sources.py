@@ -115,7 +115,9 @@ class Source(FileSettings):
         min_length=1,
         description="File, folder, pattern, file://, https:// or s3:// address, or a list; from the settings' folder.",
     )
-    format: Literal["csv", "parquet", "json"] = Field(description="File format; json means one object per line.")
+    format: Literal["csv", "parquet", "json", "xlsx"] = Field(
+        description="File format; json means one object per line. Packed files (gzip, zip, bzip2, xz, zstd) are known by content."
+    )
     csv: CsvOptions = Field(default=CsvOptions(), description="How CSV files are written.")
     max_file_gb: float = Field(default=20.0, gt=0, description="Largest file fetched from a remote address, in GB.")
     max_fetch_seconds: float = Field(
@@ -184,7 +186,7 @@ class EventSource(Source):
 
     @model_validator(mode="after")
     def _timestamps_are_declared(self) -> EventSource:
-        if self.format != "parquet" and self.timestamp_format is None:
+        if self.format in ("csv", "json") and self.timestamp_format is None:
             raise ValueError(
                 f"timestamp_format is missing: {self.format} timestamps are text and are never guessed; "
                 "write for instance timestamp_format: '%Y-%m-%d %H:%M:%S'"
@@ -337,7 +339,7 @@ class CustomersSource(Source):
         taken = sorted({"source", "file", "row_number"} & {name.lower() for name in self.columns})
         if taken:
             raise ValueError(f"columns.{taken[0]} is the name of a lineage column: choose another name")
-        if self.updated_at is not None and self.updated_at_format is None and self.format != "parquet":
+        if self.updated_at is not None and self.updated_at_format is None and self.format in ("csv", "json"):
             raise ValueError(f"updated_at_format is missing: {self.format} timestamps are text and are never guessed")
         return self
 

@@ -35,10 +35,15 @@ _PATTERN = set("*?[")
 #: Files about the data, which people put into its folder.
 _ABOUT = re.compile(r"(readme|licen[cs]e|copying|notice|changelog)\b", re.IGNORECASE)
 _SHOWN_ENDINGS = 5
-_ENDINGS = {
-    "csv": (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz"),
+_PACKED = ("", ".gz", ".zip", ".zst", ".bz2", ".xz")
+_PLAIN = {
+    "csv": (".csv", ".tsv", ".txt"),
     "parquet": (".parquet", ".pq"),
-    "json": (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz"),
+    "json": (".json", ".jsonl", ".ndjson"),
+    "xlsx": (".xlsx", ".xlsm"),
+}
+_ENDINGS = {
+    name: tuple(f"{ending}{packed}" for packed in _PACKED for ending in endings) for name, endings in _PLAIN.items()
 }
 
 
@@ -255,9 +260,8 @@ def _of_folder(where: str, text: str, folder: Path, endings: tuple[str, ...], re
         )
     others = sorted({item.suffix or item.name for item in files})[:_SHOWN_ENDINGS]
     there = f"; it holds files that end in {' '.join(others)}" if others else "; it holds no file"
-    raise SourceError(
-        f"{where} is a folder without a file that ends in {' '.join(endings)}{there}. Correct path, or format"
-    )
+    plain = " ".join(one for one in endings if one.count(".") == 1)
+    raise SourceError(f"{where} is a folder without a file that ends in {plain}{there}. Correct path, or format")
 
 
 def _is_data(path: Path, folder: Path) -> bool:

@@ -28,7 +28,9 @@ from tdml_assets.stages.raw.files import SourceFile
 from tdml_assets.stages.raw.names import delimiter_remedy
 from tdml_assets.stages.raw.rules import Field, FileLayout, SourceError, wanted_columns
 from tdml_assets.stages.raw.signatures import FIRST_BYTES, what_is_wrong
+from tdml_assets.stages.raw.spreadsheets import as_parquet
 from tdml_assets.stages.raw.text import LONGEST_LINE, as_utf8, check_text, is_gzip, open_bytes
+from tdml_assets.stages.raw.unpacking import unpacked
 
 if TYPE_CHECKING:
     from tdml_assets.platform.warehouse import Database
@@ -96,6 +98,12 @@ def _file_layout(
 ) -> FileLayout:
     if file.size_bytes == 0:
         raise SourceError(f"{file.name}: empty input: the file has 0 bytes. Deliver it again, or take it out of path")
+    with source_faults(file.name), file.path.open("rb") as stream:
+        first = stream.read(FIRST_BYTES)
+    file = unpacked(file, first, declaration, scratch_folder)
+    if declaration.format == "xlsx":
+        sheet = as_parquet(file, declaration, wanted_columns(declaration), scratch_folder)
+        return replace(_parquet_layout(database, replace(file, path=sheet), position), source_format="parquet")
     with source_faults(file.name), file.path.open("rb") as stream:
         first = stream.read(FIRST_BYTES)
     fault = what_is_wrong(first, name=file.path.name, file_format=declaration.format, encoding=declaration.csv.encoding)

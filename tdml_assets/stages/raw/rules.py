@@ -171,7 +171,11 @@ def check_headers(table: str, declaration: Source, layouts: Sequence[FileLayout]
                 )
             _check_type(where, declaration, column, fields[source_column])
             found, before = fields[source_column], first.get(source_column)
-            if before is not None and _widened(before[1].family) != _widened(found.family) != "none":
+            if (
+                before is not None
+                and declaration.format != "xlsx"
+                and _widened(before[1].family) != _widened(found.family) != "none"
+            ):
                 raise SourceError(
                     f"{where}: column {source_column!r} is {found.type}, but {before[1].type} in {before[0]}: "
                     "write every file with the same type"

@@ -17,7 +17,10 @@ _ARCHIVES = {
     b"7z\xbc\xaf\x27\x1c": "a 7z archive",
     b"Rar!\x1a\x07": "a rar archive",
 }
-_SPREADSHEET = "is a spreadsheet ({what}), not text: save the sheet as CSV UTF-8 and name that file in path"
+_SPREADSHEET = (
+    "is a spreadsheet ({what}), not text: save it as .xlsx and write format: xlsx, or save the sheet as CSV UTF-8"
+)
+_WORKBOOK = "is a spreadsheet (.xlsx): write format: xlsx, and sheet: with the name of the sheet"
 _MARKS = (
     (b"\xff\xfe\x00\x00", "utf-32"),
     (b"\x00\x00\xfe\xff", "utf-32"),
@@ -56,7 +59,7 @@ def _packed(first: bytes, name: str, file_format: str) -> str | None:
         return "is a gzip file: rename it so that its name ends in .gz"
     if first.startswith(b"PK\x03\x04"):
         is_sheet = b"[Content_Types].xml" in first or b"xl/" in first or name.lower().endswith((".xlsx", ".xlsm"))
-        return _SPREADSHEET.format(what=".xlsx") if is_sheet else _UNPACK.format(what="a zip archive")
+        return _WORKBOOK if is_sheet else _UNPACK.format(what="a zip archive")
     if first.startswith(b"\xd0\xcf\x11\xe0"):
         return _SPREADSHEET.format(what=".xls")
     archive = next((what for mark, what in _ARCHIVES.items() if first.startswith(mark)), None)

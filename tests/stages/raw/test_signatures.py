@@ -30,7 +30,7 @@ ZSTD = b"\x28\xb5\x2f\xfd" + b"\x04\x00rest"
         (
             zipped("[Content_Types].xml", "xl/workbook.xml"),
             "o.xlsx",
-            "is a spreadsheet (.xlsx), not text: save the sheet as CSV",
+            "is a spreadsheet (.xlsx): write format: xlsx",
         ),
         (zipped("orders.csv"), "o.zip", "is a zip archive, which is not read: unpack it"),
         (b"\xd0\xcf\x11\xe0rest", "o.xls", "is a spreadsheet (.xls)"),
