@@ -23,7 +23,7 @@ from tdml_assets.stages.raw.contracts import EMAIL_EVENTS, LINEAGE, LOADS, ORDER
 if TYPE_CHECKING:
     from tdml_assets.declaration.quality import QualityPolicy
     from tdml_assets.stages.data_quality.first_load_measures import FirstLoad
-    from tdml_assets.stages.data_quality.order_rules import OrderTotals
+    from tdml_assets.stages.data_quality.order_rules import OrderTotals, PartialStatuses
     from tdml_assets.stages.data_quality.unreadable import Unreadable
     from tdml_assets.stages.raw.latest_day import LatestDay
     from tdml_assets.stages.raw.meanings import StatusCount
@@ -207,6 +207,7 @@ class Measured:
     customers : their ids, and how much one of them holds.
     order_totals : orders of several lines whose amounts are equal; ``None`` where the declaration says what amounts are of.
     statuses : of the orders, what each counts as.
+    partial_statuses : lines without a status whose order has one; ``None`` where they are not looked for.
     first_load : what the absolute limits are judged on besides.
     """
 
@@ -224,6 +225,7 @@ class Measured:
     customers: CustomerIds | None = None
     order_totals: OrderTotals | None = None
     statuses: tuple[StatusCount, ...] = ()
+    partial_statuses: PartialStatuses | None = None
     first_load: FirstLoad | None = None
 
 

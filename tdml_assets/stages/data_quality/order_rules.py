@@ -47,6 +47,25 @@ class OrderTotals:
     money_once: float
 
 
+@dataclass(frozen=True)
+class PartialStatuses:
+    """Lines without a status whose order has one on another line, and their share of all money."""
+
+    lines: int
+    share: float
+
+
+def read_partial_statuses(
+    reader: Reader, declaration: OrdersSource | None, found: Sequence[StatusCount], as_of: date
+) -> PartialStatuses | None:
+    """Look for statuses that stand on one line of an order only; ``None`` where every row has one, or has it from its order."""
+    if declaration is None or declaration.columns.order_id is None or "order_status" in declaration.carry:
+        return None
+    if len(found) < 2 or all(item.order_status is not None or item.meaning_from == "declared" for item in found):
+        return None
+    return PartialStatuses(**reader.row(render("data_quality/partial_statuses", orders=ORDERS.path, as_of=as_of)))
+
+
 def read_order_totals(reader: Reader, declaration: OrdersSource | None, as_of: date) -> OrderTotals | None:
     """Measure amounts that may be totals of orders; ``None`` where the declaration says what they are."""
     if declaration is None or declaration.columns.order_id is None or declaration.columns.amount is None:
@@ -64,10 +83,14 @@ def read_order_statuses(reader: Reader, declaration: OrdersSource | None) -> tup
 
 
 def order_rules(
-    orders: str, totals: OrderTotals | None, found: Sequence[StatusCount], policy: QualityPolicy
+    orders: str,
+    totals: OrderTotals | None,
+    found: Sequence[StatusCount],
+    partial: PartialStatuses | None,
+    policy: QualityPolicy,
 ) -> Iterator[Finding]:
     """Make both checks, as far as there is something to judge."""
-    for finding in (order_totals(orders, totals, policy), statuses(orders, found, policy)):
+    for finding in (order_totals(orders, totals, policy), statuses(orders, found, partial, policy)):
         if finding is not None:
             yield finding
 
@@ -91,14 +114,17 @@ def order_totals(orders: str, found: OrderTotals | None, policy: QualityPolicy) 
     )
 
 
-def statuses(orders: str, found: Sequence[StatusCount], policy: QualityPolicy) -> Finding | None:
+def statuses(
+    orders: str, found: Sequence[StatusCount], partial: PartialStatuses | None, policy: QualityPolicy
+) -> Finding | None:
     """Whether rows count as sales only because nothing says what their status means; ``None`` without statuses."""
     money = sum(abs(float(item.amount)) for item in found)
     if not found:
         return None
     unknown = [item for item in found if item.is_unknown]
     value = sum(abs(float(item.amount)) for item in unknown) / money if money else 0.0
-    text, remedies = _words(found, unknown)
+    value += 0.0 if partial is None else partial.share
+    text, remedies = _words(found, unknown, partial)
     is_broken = value > policy.unknown_status_limit
     if is_broken:
         text += f"; {policy.unknown_status_limit:.0%} of the money is the bound (quality.unknown_status_limit)"
@@ -111,7 +137,9 @@ def statuses(orders: str, found: Sequence[StatusCount], policy: QualityPolicy) -
     return finding
 
 
-def _words(found: Sequence[StatusCount], unknown: Sequence[StatusCount]) -> tuple[str, list[str]]:
+def _words(
+    found: Sequence[StatusCount], unknown: Sequence[StatusCount], partial: PartialStatuses | None
+) -> tuple[str, list[str]]:
     """What the statuses count as, and what to declare."""
     if len(found) > _MOST_STATUSES:
         return (
@@ -119,8 +147,13 @@ def _words(found: Sequence[StatusCount], unknown: Sequence[StatusCount]) -> tupl
             ["Map columns.order_status to the column of statuses, or leave it out."],
         )
     named = [item for item in found if item.order_status is not None]
-    empty = next((item for item in found if item.order_status is None), None)
     parts, remedies = [], []
+    if partial is not None and partial.lines:
+        parts.append(
+            f"{partial.lines:,} lines ({partial.share:.0%} of the money) have no status though another line of their order has "
+            "one, and count as sales"
+        )
+        remedies.append("If a status is meant for the whole order, write sources.orders.carry: [order_status].")
     if unknown:
         parts.append(f"statuses that nothing names count as sales: {_listed(unknown)}")
         line = ", ".join(f"{item.order_status}: sale" for item in unknown[:_SHOWN])
@@ -130,9 +163,6 @@ def _words(found: Sequence[StatusCount], unknown: Sequence[StatusCount]) -> tupl
         parts.append(f"statuses that count as nothing, though not declared: {_listed(voided)}")
         line = ", ".join(f"{item.order_status}: void" for item in voided[:_SHOWN])
         remedies.append(f"If that is right, write sources.orders.statuses: {{{line}}}.")
-    if empty is not None and named and empty.meaning_from == "none":
-        parts.append(f"{empty.row_count:,} rows with {empty.amount:,.2f} have no status and count as sales")
-        remedies.append("If it stands on an order's first line only, write sources.orders.carry: [order_status].")
     return "; ".join(parts) or f"order_status: {_listed(named)}, all named", remedies
 
 

@@ -131,7 +131,7 @@ def _checked(measured: Measured, earlier: Earlier | None, policy: QualityPolicy)
         yield content.repeated(orders.table, measured.repeated, policy, surplus)
     if (overlapping := content.overlap(orders, measured.overlaps, policy)) is not None:
         yield overlapping
-    yield from order_rules(orders.table, measured.order_totals, measured.statuses, policy)
+    yield from order_rules(orders.table, measured.order_totals, measured.statuses, measured.partial_statuses, policy)
     if measured.first_load is not None:
         yield from first_load(measured.first_load, orders, policy)
     if measured.customers is not None and measured.customers.lines >= policy.min_rows:

@@ -14,7 +14,7 @@ from tdml_assets.declaration.sources import Sources
 from tdml_assets.platform.statistics import Reader
 from tdml_assets.stages.data_quality.first_load_measures import read_first_load
 from tdml_assets.stages.data_quality.measures import Measured, measure
-from tdml_assets.stages.data_quality.order_rules import read_order_statuses, read_order_totals
+from tdml_assets.stages.data_quality.order_rules import read_order_statuses, read_order_totals, read_partial_statuses
 from tdml_assets.stages.data_quality.unreadable import read_unreadable
 from tdml_assets.stages.raw.latest_day import read_latest_day
 
@@ -42,10 +42,12 @@ def measure_session(
     judged_rows = {intake.source: intake.judged_rows for intake in found.intakes}
     first_load = read_first_load(reader, day, sources, judged_rows.get("raw.orders", 0))
     found = replace(found, unreadable=tuple(read_unreadable(reader, sources, judged_rows)), first_load=first_load)
+    statuses = read_order_statuses(reader, sources.orders)
     found = replace(
         found,
         order_totals=read_order_totals(reader, sources.orders, day),
-        statuses=read_order_statuses(reader, sources.orders),
+        statuses=statuses,
+        partial_statuses=read_partial_statuses(reader, sources.orders, statuses, day),
     )
     if not follows_latest:
         return found

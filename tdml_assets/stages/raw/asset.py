@@ -173,6 +173,8 @@ def _metadata(report: LoadReport) -> dict[str, Any]:
     }
     if report.first_day is not None:
         metadata |= {"first day": str(report.first_day), "last day": str(report.last_day), "months": report.months}
+    if report.statuses:
+        metadata["statuses"] = table_preview([{**vars(item), "amount": float(item.amount)} for item in report.statuses])
     if report.duplicate_files:
         metadata["files skipped as copies"] = dg.MetadataValue.json(list(report.duplicate_files))
     if report.grouped_keys:

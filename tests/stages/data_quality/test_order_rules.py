@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tdml_assets.declaration.quality import QualityPolicy
 from tdml_assets.declaration.sources import Sources
-from tdml_assets.stages.data_quality.order_rules import OrderTotals, order_totals, read_order_totals, statuses
+from tdml_assets.stages.data_quality.order_rules import (
+    OrderTotals,
+    order_totals,
+    read_order_statuses,
+    read_order_totals,
+    read_partial_statuses,
+    statuses,
+)
 from tdml_assets.stages.raw.meanings import StatusCount
 from tests.stages.raw.conftest import NOW, Shop
 
 POLICY = QualityPolicy()
-DECLARED = {
+DECLARED: dict[str, Any] = {
     "path": "*.csv",
     "format": "csv",
     "timestamp_format": "%Y-%m-%d",
@@ -71,7 +79,7 @@ def count(name: str | None, meaning: str, meaning_from: str, amount: int) -> Sta
 
 def test_statuses_that_nothing_names_are_noted_with_rows_money_and_the_line_to_write() -> None:
     found = (count("paid", "sale", "common", 900), count("Storniert", "sale", "none", 100))
-    finding = statuses("raw.orders", found, POLICY)
+    finding = statuses("raw.orders", found, None, POLICY)
     assert finding is not None
     assert (finding.status, finding.value) == ("note", 0.1)
     assert "'Storniert' 10 rows with 100.00" in finding.sentence
@@ -79,28 +87,62 @@ def test_statuses_that_nothing_names_are_noted_with_rows_money_and_the_line_to_w
 
 
 def test_statuses_of_which_most_are_unknown_stop_a_first_load() -> None:
-    finding = statuses(
-        "raw.orders", (count("Bezahlt", "sale", "none", 900), count("paid", "sale", "common", 100)), POLICY
-    )
+    found = (count("Bezahlt", "sale", "none", 900), count("paid", "sale", "common", 100))
+    finding = statuses("raw.orders", found, None, POLICY)
     assert finding is not None
     assert finding.status == "alarm"
     assert "quality.unknown_status_limit" in finding.sentence
 
 
-def test_orders_that_count_as_nothing_undeclared_and_lines_without_a_status_are_noted() -> None:
+def test_orders_that_count_as_nothing_undeclared_are_noted() -> None:
     found = (
         count("paid", "sale", "common", 900),
         count("void", "void", "common", 50),
         count(None, "sale", "none", 500),
     )
-    finding = statuses("raw.orders", found, POLICY)
+    finding = statuses("raw.orders", found, None, POLICY)
     assert finding is not None
     assert finding.status == "note"
     assert "sources.orders.statuses: {void: void}" in finding.sentence
-    assert "sources.orders.carry: [order_status]" in finding.sentence
 
 
 def test_declared_statuses_are_fine() -> None:
-    finding = statuses("raw.orders", (count("paid", "sale", "declared", 9), count("x", "void", "declared", 1)), POLICY)
+    found = (count("paid", "sale", "declared", 9), count("x", "void", "declared", 1))
+    finding = statuses("raw.orders", found, None, POLICY)
     assert finding is not None
     assert finding.status == "ok"
+
+
+#: Orders of three lines with the status on the first.
+FIRST_LINE = "".join(
+    f"o{number},c{number % 7},2024-03-01,{price},p{price},{state}\n"
+    for number in range(20)
+    for price, state in ((10, "refunded" if number % 5 == 0 else "paid"), (20, ""), (30, ""))
+)
+
+
+@pytest.mark.parametrize(
+    ("rows", "keys", "status"),
+    [
+        (FIRST_LINE, {}, "alarm"),
+        (FIRST_LINE, {"carry": ["order_status"], "statuses": {"refunded": "void"}}, "ok"),
+        # A column that is filled for returned lines alone.
+        ("o1,c1,2024-03-01,10,p1,\no2,c1,2024-03-01,10,p1,\no3,c1,2024-03-01,10,p1,return\n", {}, "ok"),
+    ],
+    ids=["undeclared", "carried", "a flag of returns"],
+)
+def test_a_status_on_the_first_line_alone_is_an_alarm_that_says_what_to_write(
+    tmp_path: Path, rows: str, keys: dict[str, Any], status: str
+) -> None:
+    declared = {**DECLARED, "columns": {**DECLARED["columns"], "order_status": "state"}, **keys}
+    shop = Shop(tmp_path)
+    shop.write("a.csv", "order,who,when,total,sku,state\n" + rows)
+    shop.load(declared=declared)
+    declaration = Sources.model_validate({"orders": declared}).orders
+    with shop.warehouse.read() as database:
+        found = read_order_statuses(database, declaration)
+        partial = read_partial_statuses(database, declaration, found, NOW.date())
+    finding = statuses("raw.orders", found, partial, POLICY)
+    assert finding is not None
+    assert finding.status == status, finding.sentence
+    assert ("carry: [order_status]" in finding.sentence) == (status == "alarm")
