@@ -54,6 +54,29 @@ def test_importing_the_definitions_reads_no_settings_and_makes_no_state(tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+def test_reading_the_settings_takes_no_library_for_numbers_or_tables(tmp_path: Path) -> None:
+    (tmp_path / "tdml.yaml").write_text(
+        "sources: {orders: {path: o.parquet, format: parquet, currency: EUR, timezone: UTC, "
+        "columns: {customer_id: who, ordered_at: day, amount: sum}}}"
+    )
+    code = """
+import sys
+from tdml_assets.settings import load_settings
+assert not load_settings().uses_sample
+print(sorted({"numpy", "pyarrow", "duckdb", "jinja2", "dagster"} & set(sys.modules)))
+"""
+    environment = {
+        "TDML_CONFIG": str(tmp_path / "tdml.yaml"),
+        "TDML_HOME": str(tmp_path / "home"),
+        "PATH": "/usr/bin:/bin",
+        "PYTHONPATH": str(ROOT),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr[-2000:]
+
+
 def test_files_stay_short_enough_to_hold_in_mind() -> None:
     lengths = {
         path: len(path.read_text(encoding="utf-8").splitlines()) for path in (ROOT / "tdml_assets").rglob("*.py")

@@ -195,7 +195,7 @@ def run(
     command += ["-m", "tdml_assets.definitions", "-d", str(project_root())]
     progress = Progress()
     # Dagster, which the summary needs and the start of the run does not wait for.
-    Thread(target=import_module, args=["tdml_assets.component"], daemon=True).start()
+    Thread(target=_import_for_summary, daemon=True).start()
     with expected_errors():
         code = run_with_progress(command, log_path, child_environment(settings), progress=progress)
         from tdml_assets.commands.outcomes import exit_code_of_session
@@ -216,6 +216,13 @@ def run(
     code = exit_code_of_session(settings)
     if code:
         raise typer.Exit(code)
+
+
+def _import_for_summary() -> None:
+    from tdml_assets.platform.collector import loading_what_stays
+
+    with loading_what_stays():
+        import_module("tdml_assets.component")
 
 
 @app.command()

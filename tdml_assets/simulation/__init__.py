@@ -9,9 +9,14 @@ views and e-mail), `feed` (faults of delivery), `simulator` (tables), `oracle` (
 Does not belong here: files (`tdml_assets.simulation.sample`).
 """
 
-from tdml_assets.simulation.oracle import expected_spend
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from tdml_assets.simulation.settings import BrokenFeed, PopulationChange, PriceChange, SimulationSettings
-from tdml_assets.simulation.simulator import BLOCK_CUSTOMERS, Simulation, simulate, simulate_blocks
+
+if TYPE_CHECKING:
+    from tdml_assets.simulation.oracle import expected_spend
+    from tdml_assets.simulation.simulator import BLOCK_CUSTOMERS, Simulation, simulate, simulate_blocks
 
 __all__ = [
     "BLOCK_CUSTOMERS",
@@ -24,3 +29,15 @@ __all__ = [
     "simulate",
     "simulate_blocks",
 ]
+
+#: Imported when asked for: every command reads the settings, and few simulate, which takes numpy and pyarrow.
+_MODULES = {
+    "expected_spend": "oracle",
+    **dict.fromkeys(("BLOCK_CUSTOMERS", "Simulation", "simulate", "simulate_blocks"), "simulator"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

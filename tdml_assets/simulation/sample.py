@@ -6,16 +6,16 @@ Does not belong here: how customers behave (`tdml_assets.simulation`) and what a
     python -m tdml_assets.simulation.sample --customers 20000 --out data/sample
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field
 
 from tdml_assets.simulation import Simulation, SimulationSettings, simulate_blocks
@@ -27,6 +27,10 @@ from tdml_assets.simulation.simulator import (
     ORDERS_SCHEMA,
     PAGEVIEWS_SCHEMA,
 )
+
+if TYPE_CHECKING:
+    import pyarrow.csv as pa_csv
+    import pyarrow.parquet as pq
 
 # Raised whenever equal settings give other files than before, so that an older sample is remade, not reused.
 FORMAT_VERSION = 1
@@ -168,7 +172,7 @@ def _write_files(folder: Path, settings: SimulationSettings) -> SampleManifest:
                 if table not in writers:
                     writers[table] = _open(Path(folder, FILES[table]), batch.schema)
                 rows[table] += batch.num_rows
-                if isinstance(writers[table], pq.ParquetWriter):
+                if FILES[table].endswith(".parquet"):
                     writers[table].write_table(batch, row_group_size=_ROW_GROUP_ROWS)
                 else:
                     writers[table].write_table(batch)
@@ -197,6 +201,10 @@ def _tables(
 
 
 def _open(path: Path, schema: pa.Schema) -> pq.ParquetWriter | pa_csv.CSVWriter:
+    # Half of what importing pyarrow costs, for those who write a sample.
+    import pyarrow.csv as pa_csv
+    import pyarrow.parquet as pq
+
     if path.suffix == ".csv":
         return pa_csv.CSVWriter(path, schema)
     return pq.ParquetWriter(path, schema, compression="zstd")

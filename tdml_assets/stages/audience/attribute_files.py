@@ -14,9 +14,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, Any, Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 
 from tdml_assets.stages.audience.exports import kept_by_spreadsheets, spreadsheet_safe
 
@@ -89,6 +86,8 @@ def decimals_of(largest: Mapping[str, Any], decimals: int | None) -> dict[str, i
 
 def rounded(batch: pa.RecordBatch, decimals: Mapping[str, int]) -> pa.RecordBatch:
     """Round the columns named."""
+    import pyarrow.compute as pc
+
     columns = [
         pc.round(column, decimals[name]) if name in decimals else column
         for name, column in zip(batch.schema.names, batch.columns, strict=True)
@@ -108,6 +107,9 @@ def write_batches(
     if for_spreadsheet:
         target.write(codecs.BOM_UTF8)
     rows = 0
+    import pyarrow.csv as pa_csv
+    import pyarrow.parquet as pq
+
     writer: pq.ParquetWriter | pa_csv.CSVWriter | None = None
     try:
         for batch in batches:
