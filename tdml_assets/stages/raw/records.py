@@ -14,7 +14,6 @@ from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 _BATCH_ROWS = 20_000
 
@@ -55,6 +54,9 @@ def write_records(path: Path, width: int, records: Iterable[Record]) -> Written:
     rows, faults, first = 0, Counter[str](), None
     remaining = iter(records)
     path.parent.mkdir(parents=True, exist_ok=True)
+    # The code location loads this module, and few loads write such a file.
+    import pyarrow.parquet as pq
+
     with pq.ParquetWriter(path, schema) as writer:
         while batch := list(islice(remaining, _BATCH_ROWS)):
             rows += len(batch)
