@@ -139,10 +139,32 @@ _SHOP: dict[str, Any] = {
 }
 
 
+_FILES = """
+## Files, folders and bad rows
+
+- A folder gives the files in it; `recursive: true` those below it too. Hidden files, README and the like, and folders
+  that begin with `_` are left out. Names are sorted with 2 before 10; of several states of one `line_key` the last
+  file's counts, unless `updated_at` says otherwise.
+- Of files with equal bytes in one folder the first is read. Equal files in different folders are all read: a folder
+  may stand for a day or a shop.
+- The key of a folder such as `order_date=2024-01-31` can be mapped like a column. A column of the file itself always
+  comes first; with `hive_keys` every file must have the key, and a column of the same name is refused.
+- An optional column may be missing in some files, or hold no value in one; it must be in at least one file. The
+  asset's metadata lists where.
+- Rows that cannot be cut into fields are in `raw.rejected_rows`, with the row as it is written: `short_row`,
+  `long_row`, `broken_row`, `footer_row`. A row whose last cells are left out is read if no mapped column is among
+  them. More than `quality.unreadable_limit` of such rows, ten or more of them or most of the file, refuse the load.
+- gzip, zip, bzip2, xz and zstd files are known by their first bytes. A sheet of a .xlsx file (extra `xlsx`) needs no
+  `timestamp_format` where its cells are dates. A Delta table (extra `delta`) is read by `format: delta` with its
+  folder as `path`; its files are refused as Parquet.
+"""
+
+
 def sources_page() -> str:
     """``docs/sources.md``."""
     parts = [_HEAD, yaml.safe_dump(_SHOP, sort_keys=False, allow_unicode=True), "```\n"]
     parts.append(orders_section())
+    parts += [_FILES]
     parts += _section("Every source", "", declared.Source)
     parts += _section("Sources with a time: orders, pageviews, email_events", "", declared.EventSource, declared.Source)
     parts.append(TIMES_NOTE)

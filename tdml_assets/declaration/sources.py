@@ -115,7 +115,7 @@ class Source(FileSettings):
         min_length=1,
         description="File, folder, pattern, file://, https:// or s3:// address, or a list; from the settings' folder.",
     )
-    format: Literal["csv", "parquet", "json", "xlsx"] = Field(
+    format: Literal["csv", "parquet", "json", "xlsx", "delta"] = Field(
         description="File format; json means one object per line. Packed files (gzip, zip, bzip2, xz, zstd) are known by content."
     )
     csv: CsvOptions = Field(default=CsvOptions(), description="How CSV files are written.")

@@ -19,6 +19,7 @@ from urllib.request import url2pathname
 
 from tdml_assets.declaration.addresses import is_printable, redacted, without_query
 from tdml_assets.declaration.sources import Source, Sources
+from tdml_assets.stages.raw.delta import log_sha256, table_folder
 from tdml_assets.stages.raw.faults import source_faults
 from tdml_assets.stages.raw.folders import (
     FolderKeys,
@@ -118,6 +119,10 @@ def _here(
     client = None
     for location in declaration.path:
         scheme = urlsplit(location).scheme if "://" in location else ""
+        if scheme in {"http", "https", "s3"} and declaration.format == "delta":
+            raise SourceError(
+                f"sources.{table}.path: a Delta table is read from a folder of this machine: copy it here"
+            )
         if scheme in {"http", "https"}:
             from tdml_assets.stages.raw.transport import fetch_http
 
@@ -150,7 +155,9 @@ def with_folder_keys(file: SourceFile, declaration: Source) -> SourceFile:
 
 
 def _local(table: str, declaration: Source, text: str, base_folder: Path) -> list[Path]:
-    endings = _ENDINGS[declaration.format]
+    endings = _ENDINGS.get(declaration.format, ())
+    if declaration.format == "delta":
+        return table_folder(f"sources.{table}.path: {redacted(text)!r}", Path(base_folder, Path(text).expanduser()))
     return find_local(table, text, base_folder, endings, recursive=declaration.recursive)
 
 
@@ -165,7 +172,8 @@ def hashed(name: str, path: Path) -> SourceFile:
     if not is_printable(name):
         raise SourceError(f"{name!a}: the name of the file is no text: rename the file")
     with source_faults(name):
-        return SourceFile(name, path, sha256_of(path), path.stat().st_size)
+        sha256, size = log_sha256(path) if path.is_dir() else (sha256_of(path), path.stat().st_size)
+        return SourceFile(name, path, sha256, size)
 
 
 def require_local(sources: Sources, base_folder: Path) -> None:

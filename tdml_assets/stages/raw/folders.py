@@ -92,7 +92,7 @@ def refuse_table_files(table: str, paths: Iterable[Path], top: Path) -> None:
 def _refuse(table: str, folder: Path, kind: str, top: Path) -> None:
     shown = folder.relative_to(top).as_posix() if folder.is_relative_to(top) else folder.as_posix()
     what = f"sources.{table}: the folder {shown!r} holds {_ARTICLES[kind]} table, whose files include removed and replaced ones"
-    if kind == "hudi":
+    if kind != "delta":
         raise SourceError(f"{what}, and is not read: export its current rows, and name those files in path")
     raise SourceError(f"{what}: write format: {kind} and path: {shown!r} under sources.{table}")
 
@@ -105,14 +105,20 @@ def refuse_table_keys(bucket: str, chosen: Iterable[str], keys: Sequence[str]) -
     SourceError
         Naming the table.
     """
-    tables = {key.partition(f"{_DELTA_LOG}/")[0]: "Delta" for key in keys if f"/{_DELTA_LOG}/" in f"/{key}"}
-    tables |= {key.rpartition(f"{_ICEBERG_METADATA}/")[0]: "Iceberg" for key in keys if key.endswith(".metadata.json")}
+    tables = {key.partition(f"{_DELTA_LOG}/")[0]: "a Delta" for key in keys if f"/{_DELTA_LOG}/" in f"/{key}"}
+    tables |= {
+        key.rpartition(f"{_ICEBERG_METADATA}/")[0]: "an Iceberg" for key in keys if key.endswith(".metadata.json")
+    }
+    remedy = {
+        "a Delta": "copy the whole folder to this machine and write format: delta",
+        "an Iceberg": "export its current rows, and name those files in path",
+    }
     for key in chosen:
         found = next((prefix for prefix in tables if key.startswith(prefix)), None)
         if found is not None:
             raise SourceError(
-                f"{bucket}/{found} is of {tables[found]}, so that its files include removed and replaced ones: copy the "
-                f"whole folder to this machine and write format: {tables[found].lower()}"
+                f"{bucket}/{found} holds {tables[found]} table, whose files include removed and replaced ones: "
+                f"{remedy[tables[found]]}"
             )
 
 

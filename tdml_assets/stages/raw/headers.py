@@ -22,6 +22,7 @@ import duckdb
 
 from tdml_assets.declaration.sources import CsvOptions, Source
 from tdml_assets.platform.statements import render
+from tdml_assets.stages.raw import delta
 from tdml_assets.stages.raw.csv_records import BAD_ROW_LIMIT, csv_dialect, read_csv_records
 from tdml_assets.stages.raw.faults import source_faults
 from tdml_assets.stages.raw.files import SourceFile
@@ -98,6 +99,9 @@ def _file_layout(
 ) -> FileLayout:
     if file.size_bytes == 0:
         raise SourceError(f"{file.name}: empty input: the file has 0 bytes. Deliver it again, or take it out of path")
+    if declaration.format == "delta":
+        rows = delta.as_parquet(file.name, file.path, file.sha256, scratch_folder)
+        return replace(_parquet_layout(database, replace(file, path=rows), position), source_format="parquet")
     with source_faults(file.name), file.path.open("rb") as stream:
         first = stream.read(FIRST_BYTES)
     file = unpacked(file, first, declaration, scratch_folder)

@@ -3,6 +3,7 @@
 import json
 from decimal import Decimal
 
+import deltalake
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -119,7 +120,7 @@ def test_a_folder_is_searched_below_where_that_is_declared(shop):
     ("marker", "said"),
     [
         ("_delta_log/00000000000000000000.json", "holds a Delta table, .*: write format: delta and path: 'orders'"),
-        ("metadata/v1.metadata.json", "holds an Iceberg table, .*: write format: iceberg and path: 'orders'"),
+        ("metadata/v1.metadata.json", "holds an Iceberg table, .*: export its current rows"),
         (".hoodie/hoodie.properties", "holds a Hudi table, .*: export its current rows"),
     ],
 )
@@ -188,3 +189,26 @@ def test_an_order_that_came_to_nothing_later_is_not_counted_by_its_earlier_state
     report = shop.load(**declared)
     assert (report.rows_accepted, report.rows_read) == (0, 2)
     assert set(report.reasons) == {"void_status", "superseded_line"}
+
+
+def test_a_delta_table_is_read_as_its_latest_version_says(shop):
+    for content, mode in (([1.0, 2.0], "overwrite"), ([3.0], "overwrite"), ([4.0], "append")):
+        rows = {"who": ["7"] * len(content), "when": [shop.NOW.date()] * len(content), "total": content}
+        deltalake.write_deltalake(str(shop.folder / "orders"), pa.table(rows), mode=mode)
+    declared = {"path": "orders", "format": "delta", "columns": COLUMNS, "timestamp_format": None}
+    report = shop.load(**declared)
+    assert (report.rows_read, [file.name for file in report.files]) == (2, ["orders"])
+    assert shop.column("select sum(amount) from raw.orders") == [Decimal(7)]
+    assert shop.load(**declared).is_unchanged
+    with pytest.raises(SourceError, match=r"'\.' is not the folder of a Delta table"):
+        shop.load(**{**declared, "path": "."})
+
+
+def test_a_damaged_delta_table_is_refused(shop):
+    deltalake.write_deltalake(str(shop.folder / "orders"), pa.table({"who": ["7"], "when": ["x"], "total": [1]}))
+    next((shop.folder / "orders").glob("*.parquet")).unlink()
+    with pytest.raises(SourceError, match="orders cannot be read as a Delta table .*export the current rows"):
+        shop.load(path="orders", format="delta", columns=COLUMNS)
+    next((shop.folder / "orders" / "_delta_log").glob("*.json")).write_text("{")
+    with pytest.raises(SourceError, match="orders cannot be read as a Delta table"):
+        shop.load(path="orders", format="delta", columns=COLUMNS)

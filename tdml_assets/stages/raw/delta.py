@@ -1,0 +1,76 @@
+"""A Delta table, written as a Parquet file that the warehouse reads.
+
+Belongs here: the rows of the table's latest version, through Delta's own library. Does not: refusing its files as loose Parquet
+(``folders.py``), what the columns mean (``plan.py``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tdml_assets.platform.extras import MissingExtraError, load_extra
+from tdml_assets.stages.raw.rules import SourceError
+
+_LOG = "_delta_log"
+
+
+def table_folder(where: str, folder: Path) -> list[Path]:
+    """The folder of a Delta table, as what a path names.
+
+    Raises
+    ------
+    SourceError
+        If it is none.
+    """
+    if (folder / _LOG).is_dir():
+        return [folder]
+    raise SourceError(
+        f"{where} is not the folder of a Delta table, which has a folder {_LOG}: correct path, or write format: parquet"
+    )
+
+
+def log_sha256(folder: Path) -> tuple[str, int]:
+    """Hash and size of a table's log: equal logs, equal rows."""
+    digest, size = hashlib.sha256(), 0
+    for path in sorted((folder / _LOG).iterdir()):
+        if path.is_file():
+            content = path.read_bytes()
+            digest.update(f"{path.name}:{len(content)}:".encode() + content)
+            size += len(content)
+    return digest.hexdigest(), size
+
+
+def as_parquet(name: str, folder: Path, sha256: str, scratch_folder: Path) -> Path:
+    """Write the rows of the latest version as a Parquet file.
+
+    Raises
+    ------
+    SourceError
+        If Delta's library is not installed, or cannot read the table.
+    """
+    fault = ""
+    try:
+        library = load_extra("deltalake", "delta", "a Delta table")
+    except MissingExtraError as error:
+        raise SourceError(f"{name}: {error}") from None
+    path = scratch_folder / f"{sha256[:32]}.delta.parquet"
+    scratch_folder.mkdir(parents=True, exist_ok=True)
+    errors = (library.exceptions.DeltaError, pa.ArrowException, OSError, ValueError, RuntimeError)
+    try:
+        dataset: Any = library.DeltaTable(str(folder)).to_pyarrow_dataset()
+        with pq.ParquetWriter(path, dataset.schema) as writer:
+            for batch in dataset.to_batches():
+                writer.write_batch(batch)
+    except errors as error:
+        fault = type(error).__name__
+    if fault:
+        raise SourceError(
+            f"{name} cannot be read as a Delta table ({fault}): files are missing, the log is damaged, or it uses a feature that "
+            "its library does not read, such as deletion vectors: export the current rows as Parquet"
+        )
+    return path
