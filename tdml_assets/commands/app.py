@@ -29,6 +29,7 @@ from tdml_assets.commands.declared_workflows import check_workflows, keep_as_rig
 from tdml_assets.commands.doctor import doctor
 from tdml_assets.commands.explain import explain
 from tdml_assets.commands.export import export
+from tdml_assets.commands.forget import forget
 from tdml_assets.commands.init import init
 from tdml_assets.commands.rejected import rejected
 from tdml_assets.commands.replay import replay
@@ -85,7 +86,7 @@ def _options(
 _options.__doc__ = _HELP
 
 cli_models.register(app)
-for _command in (init, check, replay, status, explain, rejected, export, doctor, clean):
+for _command in (init, check, replay, status, explain, rejected, export, forget, doctor, clean):
     app.command()(_command)
 
 

@@ -128,6 +128,7 @@ ORDER_STATUSES = TableContract(
 )
 
 REASONS = {
+    "forgotten_customer": "the customer asked to be forgotten: tdml-assets forget",
     "footer_row": "the row is one of the last that skip_footer_rows declares to be no data",
     "short_row": "the row has fewer fields than the header, and a mapped column is among those that are missing",
     "long_row": "the row has more fields than the header",
@@ -156,7 +157,7 @@ REASONS = {
 }
 """What each reason code means, in the order in which they are tried: a row has the first that applies."""
 
-DECLARED_OUT = ("void_status", "ignored_status", "excluded_kind")
+DECLARED_OUT = ("forgotten_customer", "void_status", "ignored_status", "excluded_kind")
 """Reasons of rows that are read and left out as declared: no fault of the rows."""
 
 

@@ -20,6 +20,7 @@ from tdml_assets.platform.statements import render
 from tdml_assets.stages.raw.contracts import LOADS, ORDER_STATUSES, ORDERS, REJECTED_ROWS, TABLES, customers_contract
 from tdml_assets.stages.raw.csv_records import BAD_ROW_LIMIT, read_csv_records
 from tdml_assets.stages.raw.files import FoundFiles, SourceFile
+from tdml_assets.stages.raw.forgotten import keep_out_forgotten
 from tdml_assets.stages.raw.headers import read_layout
 from tdml_assets.stages.raw.line_keys import find_dropped
 from tdml_assets.stages.raw.meanings import StatusCount, read_statuses, write_statuses
@@ -223,6 +224,7 @@ def _write_rows(
     for stage in stages:
         if stage["layout"].position in dropped:
             database.insert(REJECTED_ROWS, render("raw/dropped_content", **stage, session_id=session_id))
+    keep_out_forgotten(database, table, declaration, session_id)
     if table == ORDERS.name:
         write_statuses(database, declaration, has_dropped=bool(dropped))
     return [stage["layout"] for stage in stages], grouped_keys

@@ -1,0 +1,3 @@
+update {{ rejected | identifier }}
+set content = '{}'
+where contains(content, {{ quoted | bind }})

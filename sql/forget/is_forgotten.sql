@@ -1,0 +1,3 @@
+select count(*) as row_count
+from {{ forgotten | identifier }}
+where customer_sha256 = sha256({{ customer | bind }})

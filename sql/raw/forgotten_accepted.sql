@@ -1,0 +1,10 @@
+-- Rows of customers who are to be forgotten, as set aside: without their content.
+select
+    source,
+    file,
+    row_number,
+    'forgotten_customer' as reason,
+    '{}' as content,
+    {{ session_id | bind }} as session_id
+from {{ table | identifier }}
+where sha256(customer_id) in (select customer_sha256 from {{ forgotten | identifier }})

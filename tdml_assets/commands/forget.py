@@ -1,0 +1,103 @@
+"""The command ``forget``: one customer's rows out of every table, for good.
+
+Belongs here: the command, and which tables and files hold a customer. Does not: keeping them out of later loads
+(``stages/raw/forgotten.py``).
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tdml_assets.commands.common import PERSON_NEEDED, EmptyStateError, UnknownNameError, expected_errors, read_settings
+
+if TYPE_CHECKING:
+    from tdml_assets.platform.warehouse import Database
+
+_ENDINGS = {".csv", ".json", ".jsonl", ".txt", ".parquet"}
+
+
+def forget(customer: Annotated[str, typer.Argument(help="Id of the customer.")]) -> None:
+    """Delete a customer from every table, and keep them out of every later load.
+
+    \b
+    tdml-assets forget 0000000019
+
+    \b
+    The next run computes everything without them and publishes new files.
+    Exit codes: 0 forgotten, in no file here; 3 forgotten, and the files it names still hold them; 2 no such customer.
+    """
+    settings = read_settings()
+    with expected_errors():
+        from tdml_assets.platform.resources import build_warehouse
+
+        if not settings.warehouse_path.exists():
+            raise EmptyStateError(f"no orders are loaded in {settings.home}: tdml-assets run")
+        with build_warehouse(settings).write() as database:
+            tables = forget_customer(database, customer, now=datetime.now(UTC).replace(tzinfo=None))
+    typer.echo(f"forgotten: deleted from {len(tables)} tables; later loads leave them out")
+    held = files_with(customer, [settings.home / "exports", settings.home / "reports"])
+    for path in held:
+        typer.echo(f"{path} still holds them: delete it; the next run publishes anew", err=True)
+    typer.echo("next: tdml-assets run; take them out of the source's files too, which no run changes")
+    if held:
+        raise typer.Exit(PERSON_NEEDED)
+
+
+def forget_customer(database: Database, customer: str, *, now: datetime) -> list[str]:
+    """Delete a customer's rows, and list them as forgotten. Returns the tables that held them.
+
+    Raises
+    ------
+    UnknownNameError
+        If no table holds the customer, who is not listed either.
+    """
+    from tdml_assets.platform.statements import render
+    from tdml_assets.stages.raw.contracts import LOADS, REJECTED_ROWS
+    from tdml_assets.stages.raw.forgotten import FORGOTTEN
+
+    database.ensure(FORGOTTEN)
+    found = []
+    for row in database.rows(render("forget/tables")):
+        path = (row["schema_name"], row["table_name"])
+        if database.row(render("forget/count_customer", table=path, customer=customer))["row_count"]:
+            database.execute(render("forget/delete_customer", table=path, customer=customer))
+            found.append(".".join(path))
+    known = database.row(render("forget/is_forgotten", forgotten=FORGOTTEN.path, customer=customer))["row_count"]
+    if not found and not known:
+        raise UnknownNameError("no table holds this customer: give the id as the files write it")
+    if database.has_table(REJECTED_ROWS.path):
+        quoted = json.dumps(customer, ensure_ascii=False)
+        database.execute(render("forget/clear_content", rejected=REJECTED_ROWS.path, quoted=quoted))
+    if not known:
+        database.insert(FORGOTTEN, render("forget/remember", customer=customer, now=now))
+    if database.has_table(LOADS.path):
+        # The next run reads the files again, without the customer.
+        database.execute(render("forget/clear_loads", loads=LOADS.path))
+    return found
+
+
+def files_with(customer: str, folders: list[Path]) -> list[Path]:
+    """Files below ``folders`` that hold the id, whatever else they hold; compressed columns of Parquet are read."""
+    return [
+        path
+        for folder in folders
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.is_symlink() and path.suffix in _ENDINGS and _holds(path, customer)
+    ]
+
+
+def _holds(path: Path, customer: str) -> bool:
+    if path.suffix != ".parquet":
+        return customer.encode() in path.read_bytes()
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    if "customer_id" not in pq.read_schema(path).names:
+        return False
+    column = pq.read_table(path, columns=["customer_id"])["customer_id"].cast("string")
+    return bool(pc.any(pc.equal(column, customer)).as_py())
