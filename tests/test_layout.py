@@ -25,7 +25,7 @@ STAGES = {
 OTHER_STATEMENTS = {
     *("retention", "reuse", "sessions", "statistics", "warehouse"),
     *("clustering", "recommendation"),
-    *("check", "explain", "export", "rejected", "replay", "status", "summary"),
+    *("check", "explain", "forget", "export", "rejected", "replay", "status", "summary"),
 }
 #: Modules that may import Dagster besides the assets of the stages; a name with a dot at its end is a package.
 WITH_DAGSTER = (
