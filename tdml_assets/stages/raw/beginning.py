@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tdml_assets.stages.raw.dates import formats_that_read
 from tdml_assets.stages.raw.guess import FileSample
@@ -143,6 +142,8 @@ def _json(name: str, lines: Sequence[str]) -> FileSample:
 
 
 def _parquet(path: Path, name: str) -> FileSample:
+    import pyarrow.parquet as pq
+
     try:
         file = pq.ParquetFile(path)
         batch = next(file.iter_batches(batch_size=_ROWS), None)

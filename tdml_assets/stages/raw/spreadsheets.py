@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tdml_assets.declaration.source_values import UNIX_FORMATS
 from tdml_assets.declaration.sources import Source
@@ -61,6 +60,9 @@ def as_parquet(file: SourceFile, declaration: Source, wanted: Collection[str], s
     path = scratch_folder / f"{file.sha256[:32]}.sheet.parquet"
     scratch_folder.mkdir(parents=True, exist_ok=True)
     written = 0
+    # The code location loads this module, and few loads read a sheet.
+    import pyarrow.parquet as pq
+
     with pq.ParquetWriter(path, schema) as writer:
         while batch := list(islice(rows, _BATCH_ROWS)):
             written += len(batch)
