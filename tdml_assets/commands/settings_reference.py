@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from tdml_assets.commands.orders_reference import orders_section
-from tdml_assets.commands.sources_notes import CUSTOMERS_NOTE, NUMBERS_NOTE, TIMES_NOTE
+from tdml_assets.commands.sources_notes import CUSTOMERS_NOTE, IDENTITIES_NOTE, NUMBERS_NOTE, TIMES_NOTE
 from tdml_assets.declaration import sources as declared
 from tdml_assets.declaration.customer_ids import CustomerId
 from tdml_assets.declaration.numbers import NumberFormat
@@ -89,6 +89,10 @@ EXAMPLES: dict[str, Any] = {
 """Value per key of ``sources``; where a key means something else in another place, the place is named before it."""
 PLACED_EXAMPLES: dict[str, Any] = {
     "columns.currency": "Currency",
+    "identities.columns": {"old_id": "old", "person": "person", "valid_from": "since"},
+    "columns.old_id": "old",
+    "columns.person": "person",
+    "columns.valid_from": "since",
     "customer_id.column": "Email",
     "customer_id.normalise": ["trim", "casefold"],
     "customer_id.empty": ["0", "guest", "nan"],
@@ -104,7 +108,7 @@ PLACED_EXAMPLES: dict[str, Any] = {
 _HEAD = """# Sources, key by key
 
 Made from the code by `make docs`; a test compares. The keys stand under `sources` in `tdml.yaml`, one block per table:
-`orders`, `pageviews`, `email_events`, `customers`. `tdml-assets check` reads the files as they are declared and says what they
+`orders`, `pageviews`, `email_events`, `customers`, `identities`. `tdml-assets check` reads the files as they are declared and says what they
 come to, without storing anything. An editor with YAML support completes and checks the keys with this first line:
 
 ```yaml
@@ -182,6 +186,9 @@ def sources_page() -> str:
     parts += _section("`email_events`", "email_events", declared.EmailEventsSource, declared.EventSource)
     parts += _section("`email_events.columns`", "columns", declared.EmailEventColumns)
     parts += _section("`customers`", "customers", declared.CustomersSource, declared.Source)
+    parts += _section("`identities`", "identities", declared.IdentitiesSource, declared.EventSource)
+    parts += _section("`identities.columns`", "columns", declared.IdentityColumns)
+    parts.append(IDENTITIES_NOTE)
     parts += [
         "\n## `quality`\n\nFrom where raw data count as broken: a block of its own in `tdml.yaml`, beside `sources`. What is done "
         "about it: [monitoring.md](monitoring.md).\n",

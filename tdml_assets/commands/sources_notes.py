@@ -53,3 +53,18 @@ of them.
 | `0`, `Guest`, `nan` for guests | `empty: ["0", guest, nan]` | set aside: `missing_customer` |
 | members by number, guests by address | `column: [id, email]` | the first of them that is there and not in `empty` |
 """
+
+IDENTITIES_NOTE = """
+Every row of every other source has the person in place of an old id, at the time of the row; a row of `customers`, which has no time,
+has the latest. Chains are followed (A to B, B to C). Before the first `valid_from` of an id its rows keep it. The ids are normalised as
+those of the sources are.
+
+```yaml
+sources:
+  identities:
+    path: merged_accounts.csv    # old,person,since
+    format: csv
+    timestamp_format: '%Y-%m-%d'
+    columns: {old_id: old, person: person, valid_from: since}
+```
+"""

@@ -139,7 +139,7 @@ def is_declared_as_before(database: Database, sources: Sources) -> bool:
     """Whether every source was loaded before by the declaration it has now: then the loader can read it."""
     if not database.has_table(LOADS.path):
         return False
-    for table in Sources.model_fields:
+    for table in TABLES:
         declaration = sources.declared(table)
         loads = database.rows(render("raw/loads_of_source", loads=LOADS.path, source=table))
         declared = {declaration_sha256(table, declaration)} if declaration is not None else set()

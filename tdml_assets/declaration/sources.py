@@ -14,7 +14,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from tdml_assets.declaration.base import Declaration
 from tdml_assets.declaration.customer_ids import CustomerId, CustomerIdColumn, customer_rule
@@ -136,6 +136,13 @@ class Source(FileSettings):
         default=None, description="Format of updated_at where it is text; else timestamp_format."
     )
 
+    _identities: IdentitiesSource | None = PrivateAttr(default=None)
+
+    @property
+    def identities(self) -> IdentitiesSource | None:
+        """Old ids of the customers, as ``sources.identities`` declares them."""
+        return self._identities
+
     @property
     def mapped(self) -> dict[str, str]:
         """Source column per contract column that the declaration maps."""
@@ -184,9 +191,14 @@ class EventSource(Source):
         description="Rows of an earlier day are quarantined (1970, 0001).",
     )
 
+    @property
+    def has_written_times(self) -> bool:
+        """Whether times are texts or numbers, which a format must explain."""
+        return self.format in ("csv", "json")
+
     @model_validator(mode="after")
     def _timestamps_are_declared(self) -> EventSource:
-        if self.format in ("csv", "json") and self.timestamp_format is None:
+        if self.has_written_times and self.timestamp_format is None:
             raise ValueError(
                 f"timestamp_format is missing: {self.format} timestamps are text and are never guessed; "
                 "write for instance timestamp_format: '%Y-%m-%d %H:%M:%S'"
@@ -344,6 +356,38 @@ class CustomersSource(Source):
         return self
 
 
+class IdentityColumns(Declaration):
+    """Source column per part of an identity."""
+
+    old_id: ColumnName = Field(description="An id that other sources hold.")
+    person: ColumnName = Field(description="The customer it belongs to; may be an old id too.")
+    valid_from: ColumnName | None = Field(
+        default=None, description="From when it belongs to that person; always where it is not mapped or empty."
+    )
+
+
+class IdentitiesSource(EventSource):
+    """Old ids and the persons they belong to: accounts that were merged, or a table of ids. Applied to every other source."""
+
+    moment: ClassVar[str | None] = "valid_from"
+    columns: IdentityColumns = Field(description="Source column per part of an identity.")
+
+    @property
+    def has_written_times(self) -> bool:
+        """Whether times are texts or numbers, which a format must explain."""
+        return self.format in ("csv", "json") and self.columns.valid_from is not None
+
+    @property
+    def mapped(self) -> dict[str, str]:
+        """Source column per column that the declaration maps."""
+        return {name: column for name, column in dict(self.columns).items() if column is not None}
+
+    @property
+    def customer(self) -> CustomerId:
+        """The person; normalised as ids are in the source that identities are applied to."""
+        return CustomerId(column=(self.columns.person,))
+
+
 class Sources(Declaration):
     """The raw tables' sources. One that is not declared is an empty table with its contract's columns."""
 
@@ -351,11 +395,15 @@ class Sources(Declaration):
     pageviews: PageviewsSource | None = Field(default=None, description="Page views.")
     email_events: EmailEventsSource | None = Field(default=None, description="E-mail events.")
     customers: CustomersSource | None = Field(default=None, description="Customer master data.")
+    identities: IdentitiesSource | None = Field(
+        default=None, description="Old ids and whom they belong to, for every other source."
+    )
 
     @model_validator(mode="after")
     def _one_rule_for_ids(self) -> Sources:
         """What one source declares to be the same id holds for all: else their customers would not join."""
-        sources = {name: source for name in type(self).model_fields if (source := getattr(self, name)) is not None}
+        names = [name for name in type(self).model_fields if name != "identities"]
+        sources = {name: source for name in names if (source := getattr(self, name)) is not None}
         rules = {name: tuple(sorted(set(source.customer.normalise))) for name, source in sources.items()}
         declared = {name: rule for name, rule in rules.items() if rule}
         if not declared:
@@ -373,6 +421,14 @@ class Sources(Declaration):
             if not rules[name]
         }
         return self.model_copy(update=changed)
+
+    @model_validator(mode="after")
+    def _identities_are_of_all(self) -> Sources:
+        for name in type(self).model_fields:
+            source = getattr(self, name)
+            if source is not None and name != "identities":
+                source._identities = self.identities
+        return self
 
     def declared(self, table: str) -> Source | None:
         """Give the declaration of the raw table ``table``, if there is one."""

@@ -26,7 +26,7 @@
             end,
 {% endfor %}
             false
-        ) as customer_is_rounded,
+        ) as {{ (customer.output ~ "_is_rounded") | identifier }},
 {% endif %}
         coalesce({% for column in customer.columns %}
 {% set text = column.text | identifier %}
@@ -54,4 +54,4 @@
 {% endif %}
 
 {% endfor %}
-        ) as customer_id,
+        ) as {{ customer.output | identifier }},

@@ -17,7 +17,7 @@ judged as (
 {% endif %}
 {% endif %}
 {% if customer and customer.is_integer %}
-            when customer_is_rounded then 'rounded_customer'
+            when customer_id_is_rounded then 'rounded_customer'
 {% endif %}
             when customer_id is null then 'missing_customer'
 {% for column in text_columns %}

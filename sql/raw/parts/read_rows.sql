@@ -11,6 +11,11 @@ given as (
 {% if customer %}
 {% include "raw/parts/customer.sql" %}
 {% endif %}
+{% if old_customer %}
+{% with customer = old_customer %}
+{% include "raw/parts/customer.sql" %}
+{% endwith %}
+{% endif %}
 {% if key_columns %}
         case
             when {% for column in key_columns %}{{ column | identifier }} is not null{% if not loop.last %} and {% endif %}{% endfor %}

@@ -43,11 +43,12 @@ class IdColumn:
 
 @dataclass(frozen=True)
 class CustomerPlan:
-    """How the id of a customer is made of one or several columns."""
+    """How the id of a customer is made of one or several columns; ``output`` is the column it becomes."""
 
     columns: tuple[IdColumn, ...]
     normalise: tuple[str, ...]
     empty: tuple[str, ...]
+    output: str = "customer_id"
     blanks: str = f"^{_BLANKS}|{_BLANKS}$"
     zero_width: str = _ZERO_WIDTH
 
@@ -57,14 +58,18 @@ class CustomerPlan:
         return "integer" in self.normalise
 
 
-def plan_customer(rule: CustomerId, values: Sequence[Value], layout: FileLayout) -> CustomerPlan | None:
+def plan_customer(
+    rule: CustomerId, values: Sequence[Value], layout: FileLayout, *, output: str = "customer_id", always: bool = False
+) -> CustomerPlan | None:
     """How the ids of a file are read; ``None`` where they are taken as they are.
 
     Parameters
     ----------
     values : per column of the rule.
+    output : column that the id becomes.
+    always : give a plan for ids that are taken as they are, too.
     """
-    if len(rule.column) == 1 and not rule.normalise and not rule.empty:
+    if not always and len(rule.column) == 1 and not rule.normalise and not rule.empty:
         return None
     types = {item.name: item.type.split("(")[0] for item in layout.fields}
     columns = tuple(
@@ -76,4 +81,4 @@ def plan_customer(rule: CustomerId, values: Sequence[Value], layout: FileLayout)
         for name, value in zip(rule.column, values, strict=True)
     )
     empty = tuple(sorted({text.strip().casefold() for text in rule.empty if text.strip()}))
-    return CustomerPlan(columns, rule.normalise, empty)
+    return CustomerPlan(columns, rule.normalise, empty, output)

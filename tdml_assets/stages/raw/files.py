@@ -70,10 +70,11 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class FoundFiles:
-    """Files of one source in the order they are loaded, and the names that repeat another file's content."""
+    """Files of one source in the order they are loaded, the names that repeat another file's content, files of identities."""
 
     files: tuple[SourceFile, ...]
     duplicates: tuple[str, ...]
+    identities: tuple[SourceFile, ...] = ()
 
 
 def collect_files(
@@ -109,7 +110,11 @@ def collect_files(
         file = with_folder_keys(hashed(name, path), declaration)
         if seen.setdefault((name.rpartition("/")[0], file.sha256), file) is not file:
             duplicates.append(name)
-    return FoundFiles(tuple(seen.values()), tuple(duplicates))
+    identities: tuple[SourceFile, ...] = ()
+    if declaration.identities is not None:
+        places = {"base_folder": base_folder, "cache_folder": cache_folder}
+        identities = collect_files("identities", declaration.identities, **places, s3_client=s3_client).files
+    return FoundFiles(tuple(seen.values()), tuple(duplicates), identities)
 
 
 def _here(

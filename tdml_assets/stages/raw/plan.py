@@ -145,23 +145,34 @@ def plan_stage(
         updated = value("updated_given", mapped.get(declaration.updated_at, declaration.updated_at), plain=False)
         values.append(updated)
         context["updated"] = plan_updated(declaration, updated.family)
-    return context | {
-        "table": table,
-        "source_format": source_format,
+    return (
+        context
+        | reading_of(declaration, layout)
+        | {
+            "table": table,
+            "values": [*values, *keys],
+            "text_columns": ["customer_id", *(f"text_{place}" for place in range(len(texts)))],
+            "outputs": outputs,
+            "customer": customer,
+            "old_customer": None,
+            # A key that names the customer names the id as it is read.
+            "key_columns": [
+                *(["customer_id"] if len(keys) < len(declaration.line_key) else []),
+                *(item.column for item in keys),
+            ],
+            "content_columns": content_columns,
+        }
+    )
+
+
+def reading_of(declaration: Source, layout: FileLayout) -> dict[str, Any]:
+    """Context of every statement that reads the rows of a file."""
+    return {
+        "source_format": layout.source_format or declaration.format,
         "csv": declaration.csv,
         # An empty field has no value either way.
         "null_values": list(declaration.csv.null_values) or [""],
         "csv_columns": {f"field_{n}": "VARCHAR" for n, item in enumerate(layout.fields) if not item.is_of_folder},
         "layout": layout,
         "blanks": _BLANKS,
-        "values": [*values, *keys],
-        "text_columns": ["customer_id", *(f"text_{place}" for place in range(len(texts)))],
-        "outputs": outputs,
-        "customer": customer,
-        # A key that names the customer names the id as it is read.
-        "key_columns": [
-            *(["customer_id"] if len(keys) < len(declaration.line_key) else []),
-            *(item.column for item in keys),
-        ],
-        "content_columns": content_columns,
     }

@@ -130,6 +130,8 @@ def declaration_sha256(table: str, declaration: Source) -> str:
         # Where the files are does not change what is in them.
         "declaration": declaration.model_dump(mode="json", exclude={"path", "max_file_gb", "max_fetch_seconds"}),
     }
+    if declaration.identities is not None:
+        content["identities"] = declaration.identities.model_dump(mode="json")
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

@@ -6,9 +6,10 @@ Does not: the statements (``sql/raw``), what a declaration may say (``declaratio
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from tdml_assets.stages.raw.csv_records import BAD_ROW_LIMIT, read_csv_records
 from tdml_assets.stages.raw.files import FoundFiles, SourceFile
 from tdml_assets.stages.raw.forgotten import keep_out_forgotten
 from tdml_assets.stages.raw.headers import read_layout
+from tdml_assets.stages.raw.identities import merge_identities
 from tdml_assets.stages.raw.line_keys import find_dropped
 from tdml_assets.stages.raw.meanings import StatusCount, read_statuses, write_statuses
 from tdml_assets.stages.raw.order_rows import is_by_order, reject_by_order, share_amounts, stage_by_order
@@ -145,6 +147,10 @@ def load_table(
     database.ensure(LOADS)
     earlier = database.rows(render("raw/loads_of_source", loads=LOADS.path, source=table))
     declared = declaration_sha256(table, declaration) if declaration is not None else ""
+    if found.identities:
+        declared = hashlib.sha256(
+            " ".join([declared, *(file.sha256 for file in found.identities)]).encode()
+        ).hexdigest()
     if _is_unchanged(database, table, found.files, declared, earlier):
         return _report(database, table, declaration, found, earlier, is_unchanged=True)
     if declaration is None:
@@ -169,8 +175,12 @@ def load_table(
                 found.files[layout.position], declaration, layout, limit=bad_row_limit, scratch_folder=Path(scratch)
             ),
         )
+
+        def merge() -> None:
+            merge_identities(database, declaration, found.identities, now=now, scratch_folder=Path(scratch))
+
         layouts, grouped_keys = _write_rows(
-            database, table, declaration, layouts, reading, session_id=session_id, now=now
+            database, table, declaration, layouts, reading, session_id=session_id, now=now, merge=merge
         )
     loads = _count_rows(database, table, found.files, layouts)
     written = {"declaration_sha256": declared, "source": table, "session_id": session_id, "committed_at": now}
@@ -202,8 +212,9 @@ def _write_rows(
     *,
     session_id: str,
     now: datetime,
+    merge: Callable[[], None],
 ) -> tuple[list[FileLayout], int]:
-    """Fill the tables. Returns the files as they were read, and the line keys that name several lines."""
+    """Fill the tables; ``merge`` puts persons in place of old ids. Returns the files as they were read, and the line keys that name several lines."""
     contract = table_contract(table, declaration, layouts)
     by_order = is_by_order(declaration)
     has_statuses = declaration.mapped.get("order_status") is not None
@@ -211,6 +222,7 @@ def _write_rows(
     database.execute(render("raw/create_dropped"))
     stage_files = stage_by_order if by_order else stage_rows
     stages = stage_files(database, layouts, reading, now=now)
+    merge()
     grouped_keys = find_dropped(database, declaration, len(layouts)) if declaration.line_key else 0
     if by_order:
         reject_by_order(database)
