@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 
 from tdml_assets.commands.orders_reference import orders_section
 from tdml_assets.commands.sources_notes import CUSTOMERS_NOTE, IDENTITIES_NOTE, NUMBERS_NOTE, TIMES_NOTE
+from tdml_assets.declaration import columns
 from tdml_assets.declaration import sources as declared
 from tdml_assets.declaration.customer_ids import CustomerId
 from tdml_assets.declaration.numbers import NumberFormat
@@ -108,8 +109,8 @@ PLACED_EXAMPLES: dict[str, Any] = {
 _HEAD = """# Sources, key by key
 
 Made from the code by `make docs`; a test compares. The keys stand under `sources` in `tdml.yaml`, one block per table:
-`orders`, `pageviews`, `email_events`, `customers`, `identities`. `tdml-assets check` reads the files as they are declared and says what they
-come to, without storing anything. An editor with YAML support completes and checks the keys with this first line:
+`orders`, `pageviews`, `email_events`, `customers`, `identities`. `tdml-assets check` reads the files as they are declared and says
+what they come to, without storing anything. An editor with YAML support completes and checks the keys with this first line:
 
 ```yaml
 # yaml-language-server: $schema=docs/tdml.schema.json
@@ -173,7 +174,7 @@ def sources_page() -> str:
     parts += _section("Sources with a time: orders, pageviews, email_events", "", declared.EventSource, declared.Source)
     parts.append(TIMES_NOTE)
     parts += _section("`orders`", "orders", declared.OrdersSource, declared.EventSource)
-    parts += _section("`orders.columns`", "columns", declared.OrderColumns)
+    parts += _section("`orders.columns`", "columns", columns.OrderColumns)
     parts += _section("`columns.customer_id` in its long form", "customer_id", CustomerId)
     parts.append(CUSTOMERS_NOTE)
     parts += _section("`orders.bounds`", "bounds", declared.OrderBounds)
@@ -182,12 +183,12 @@ def sources_page() -> str:
     parts += _section("Keys of one bound", "", declared.Bounds)
     parts += _section("`csv`", "csv", declared.CsvOptions)
     parts += _section("`pageviews`", "pageviews", declared.PageviewsSource, declared.EventSource)
-    parts += _section("`pageviews.columns`", "columns", declared.PageviewColumns)
+    parts += _section("`pageviews.columns`", "columns", columns.PageviewColumns)
     parts += _section("`email_events`", "email_events", declared.EmailEventsSource, declared.EventSource)
-    parts += _section("`email_events.columns`", "columns", declared.EmailEventColumns)
+    parts += _section("`email_events.columns`", "columns", columns.EmailEventColumns)
     parts += _section("`customers`", "customers", declared.CustomersSource, declared.Source)
     parts += _section("`identities`", "identities", declared.IdentitiesSource, declared.EventSource)
-    parts += _section("`identities.columns`", "columns", declared.IdentityColumns)
+    parts += _section("`identities.columns`", "columns", columns.IdentityColumns)
     parts.append(IDENTITIES_NOTE)
     parts += [
         "\n## `quality`\n\nFrom where raw data count as broken: a block of its own in `tdml.yaml`, beside `sources`. What is done "

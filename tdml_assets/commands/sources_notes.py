@@ -55,9 +55,9 @@ of them.
 """
 
 IDENTITIES_NOTE = """
-Every row of every other source has the person in place of an old id, at the time of the row; a row of `customers`, which has no time,
-has the latest. Chains are followed (A to B, B to C). Before the first `valid_from` of an id its rows keep it. The ids are normalised as
-those of the sources are.
+Every row of every other source has the person in place of an old id, at the time of the row; a row of `customers`, which has no
+time, has the latest. Chains are followed (A to B, B to C). Before the first `valid_from` of an id its rows keep it. The ids are
+normalised as those of the sources are.
 
 ```yaml
 sources:

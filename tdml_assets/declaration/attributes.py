@@ -9,7 +9,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from tdml_assets.declaration.sources import OrderColumns
+from tdml_assets.declaration.columns import OrderColumns
 
 AttributeType = Literal["string", "number", "timestamp", "date", "boolean"]
 AttributeKind = Literal["column", "decile", "percentile"]

@@ -214,7 +214,10 @@ def _write_rows(
     now: datetime,
     merge: Callable[[], None],
 ) -> tuple[list[FileLayout], int]:
-    """Fill the tables; ``merge`` puts persons in place of old ids. Returns the files as they were read, and the line keys that name several lines."""
+    """Fill the tables; ``merge`` puts persons in place of old ids.
+
+    Returns the files as they were read, and the line keys that name several lines.
+    """
     contract = table_contract(table, declaration, layouts)
     by_order = is_by_order(declaration)
     has_statuses = declaration.mapped.get("order_status") is not None

@@ -1,0 +1,76 @@
+"""Which column of a file is which column of a raw table.
+
+Belongs here: the mappings of orders, page views, e-mail events and identities. Does not: how values are read (``sources.py``).
+"""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from tdml_assets.declaration.base import Declaration
+from tdml_assets.declaration.customer_ids import CustomerIdColumn
+from tdml_assets.declaration.source_values import ColumnName
+
+
+class OrderColumns(Declaration):
+    """Source column per column of ``raw.orders``."""
+
+    customer_id: CustomerIdColumn = Field(description="Who bought.")
+    ordered_at: ColumnName = Field(description="When.")
+    order_id: ColumnName | None = Field(default=None, description="Order or invoice.")
+    product_id: ColumnName | None = Field(default=None, description="What.")
+    product_category: ColumnName | None = Field(default=None, description="Category of the product.")
+    product_name: ColumnName | None = Field(
+        default=None, description="Name of the product, for people; the newest name of a product_id is shown."
+    )
+    quantity: ColumnName | None = Field(default=None, description="Units; negative for a return.")
+    unit_price: ColumnName | None = Field(default=None, description="Price of one unit.")
+    amount: ColumnName | None = Field(default=None, description="Total of the line; else quantity * unit_price.")
+    order_status: ColumnName | None = Field(default=None, description="Status; see statuses.")
+    order_type: ColumnName | None = Field(default=None, description="Channel: website, in-store, ...")
+    coupon_used: ColumnName | None = Field(
+        default=None, description="Whether a coupon was used: true/false, yes/no, 1/0."
+    )
+    currency: ColumnName | None = Field(default=None, description="Currency code of the row.")
+    refunded_amount: ColumnName | None = Field(
+        default=None, description="What was given back of the amount, whatever its sign; see refund_level."
+    )
+    parent_order_id: ColumnName | None = Field(
+        default=None,
+        description="Order that a refund belongs to, where refunds are rows of their own. A row that names one and has no customer "
+        "is booked on that order's customer, and lowers their spend.",
+    )
+
+    @model_validator(mode="after")
+    def _amount_is_known(self) -> OrderColumns:
+        if self.amount is None and (self.quantity is None or self.unit_price is None):
+            raise ValueError("map either amount, or both quantity and unit_price: without them a line has no amount")
+        return self
+
+
+class PageviewColumns(Declaration):
+    """Source column per column of ``raw.pageviews``."""
+
+    customer_id: CustomerIdColumn = Field(description="Who looked.")
+    viewed_at: ColumnName = Field(description="When.")
+    path: ColumnName | None = Field(default=None, description="Path of the page.")
+
+
+class EmailEventColumns(Declaration):
+    """Source column per column of ``raw.email_events``."""
+
+    customer_id: CustomerIdColumn = Field(description="Whom the e-mail went to.")
+    sent_at: ColumnName = Field(description="When the event happened.")
+    event_type: ColumnName = Field(description="send, open, click, bounce, unsubscribe, ...")
+    email_name: ColumnName | None = Field(default=None, description="Which e-mail.")
+    campaign_name: ColumnName | None = Field(default=None, description="Which campaign.")
+
+
+class IdentityColumns(Declaration):
+    """Source column per part of an identity."""
+
+    old_id: ColumnName = Field(description="An id that other sources hold.")
+    person: ColumnName = Field(description="The customer it belongs to; may be an old id too.")
+    valid_from: ColumnName | None = Field(
+        default=None, description="From when it belongs to that person; always where it is not mapped or empty."
+    )
