@@ -28,6 +28,7 @@ EXAMPLES: dict[str, Any] = {
     "csv": {"delimiter": ";", "encoding": "cp1252"},
     "recursive": True,
     "hive_keys": ["order_date"],
+    "records": "orders",
     "skip_rows": 3,
     "member": "export/orders.csv",
     "sheet": "Orders",
@@ -159,6 +160,8 @@ _FILES = """
 - Rows that cannot be cut into fields are in `raw.rejected_rows`, with the row as it is written: `short_row`,
   `long_row`, `broken_row`, `footer_row`. A row whose last cells are left out is read if no mapped column is among
   them. More than `quality.unreadable_limit` of such rows, ten or more of them or most of the file, refuse the load.
+- A column of a JSON file may be a path: `customer.id`, or `items[].sku` for one row per item. A file may hold
+  one list of objects, and `records` names the key of such a list.
 - gzip, zip, bzip2, xz and zstd files are known by their first bytes. A sheet of a .xlsx file (extra `xlsx`) needs no
   `timestamp_format` where its cells are dates. A Delta table (extra `delta`) is read by `format: delta` with its
   folder as `path`; its files are refused as Parquet.

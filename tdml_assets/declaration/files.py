@@ -23,6 +23,10 @@ class FileSettings(Declaration):
         description="Keys of folders such as order_date=2024-01-31 that every file must have. A key that is mapped is read without "
         "being listed here, unless the file has a column of that name.",
     )
+    records: ColumnName | None = Field(
+        default=None,
+        description='Key of the list that holds the rows of a JSON file, as in {"orders": [...]}; or a path such as data.orders.',
+    )
     skip_rows: int = Field(
         default=0, ge=0, description="Lines before the header, or before the first row, that are no data."
     )

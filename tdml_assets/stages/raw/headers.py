@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -26,6 +26,7 @@ from tdml_assets.stages.raw import delta
 from tdml_assets.stages.raw.csv_records import BAD_ROW_LIMIT, csv_dialect, read_csv_records
 from tdml_assets.stages.raw.faults import source_faults
 from tdml_assets.stages.raw.files import SourceFile
+from tdml_assets.stages.raw.json_paths import as_rows, is_nested
 from tdml_assets.stages.raw.names import delimiter_remedy
 from tdml_assets.stages.raw.rules import Field, FileLayout, SourceError, wanted_columns
 from tdml_assets.stages.raw.signatures import FIRST_BYTES, what_is_wrong
@@ -118,6 +119,8 @@ def _file_layout(
     if declaration.format == "csv":
         return _csv_layout(database, declaration, file, position, scratch_folder, bad_row_limit)
     with source_faults(file.name):
+        if is_nested(declaration, first):
+            file = as_rows(file, declaration, scratch_folder)
         has_mark = check_text(file, "utf-8", LONGEST_LINE["json"]).has_mark
         names = _json_names(file, wanted_columns(declaration))
         # The warehouse's JSON reader takes no byte order mark.
@@ -280,6 +283,24 @@ def _csv_names(options: CsvOptions, head: _CsvHead) -> list[str]:
     return [text.strip() or number for text, number in zip(head.fields, numbered, strict=True)]
 
 
+def _refuse_nested(file: SourceFile, found: dict[str, Any], wanted: Collection[str]) -> None:
+    """Refuse an object or a list where a value is wanted: as text it would be a value that nothing else has."""
+    for name in wanted:
+        value = found.get(name)
+        if isinstance(value, dict) and value:
+            keys = list(value)[:10]
+            raise SourceError(
+                f"{file.name}: {name!r} holds an object with the keys {', '.join(map(repr, keys))}: map the key that is meant, for "
+                f"instance {name}.{next(iter(value))}"
+            )
+        if isinstance(value, list):
+            keys = [key for item in value[:1] if isinstance(item, dict) for key in item]
+            example = f"{name}[].{keys[0]}" if keys else f"{name}[]"
+            raise SourceError(
+                f"{file.name}: {name!r} holds a list: map what is meant of its items, for instance {example}"
+            )
+
+
 def _json_names(file: SourceFile, wanted: Collection[str]) -> list[str]:
     """Keys of the first lines, and of as many more as it takes to find every wanted one: optional keys may come late."""
     names: dict[str, None] = {}
@@ -299,6 +320,7 @@ def _json_names(file: SourceFile, wanted: Collection[str]) -> list[str]:
                 raise SourceError(
                     f"{file.name}, line {number}: not a JSON object; format json means one object per line"
                 )
+            _refuse_nested(file, found, wanted)
             names.update(dict.fromkeys(found))
     if not count:
         raise SourceError(f"{file.name}: empty input: the file has no line. Deliver it again, or take it out of path")

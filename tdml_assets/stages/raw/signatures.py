@@ -88,8 +88,6 @@ def _of_text(first: bytes, file_format: str, encoding: str) -> str | None:
         return _encoding_remedy(wide, file_format)
     if _MARKUP.match(first):
         return "is a web page or XML, probably a page that asks to sign in: download the file again"
-    if file_format == "json" and first.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
-        return "holds one JSON list: write one object per line (jq -c '.[]' does)"
     return None
 
 

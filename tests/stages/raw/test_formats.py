@@ -125,7 +125,7 @@ def test_parquet_that_is_empty_or_broken_is_refused(shop):
 
 def test_json_that_is_not_an_object_per_line_is_refused_without_its_content(shop):
     contents = {
-        '[{"who": "SECRET"}]\n': "holds one JSON list",
+        '["SECRET"]\n': "item 1: not a JSON object",
         '"SECRET"\n': "line 1: ",
         '{"who": "1"}\n' * 1_200 + '{"who": SECRET}\n': "line 120",
     }

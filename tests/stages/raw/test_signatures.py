@@ -79,7 +79,6 @@ def test_a_file_that_may_be_what_it_is_declared_to_be_is_left_to_the_loader(firs
         (TEXT.encode(), "o.parquet", "parquet", "is not a Parquet file: write format: csv"),
         (b'{"who": 1}\n', "o.parquet", "parquet", "is not a Parquet file: write format: json"),
         (gzip.compress(b"PAR1", mtime=0), "o.parquet.gz", "parquet", "is a gzip file: unpack it"),
-        (b'[{"who": 1}]', "o.json", "json", "holds one JSON list: write one object per line"),
         ('{"who": 1}'.encode("utf-16"), "o.json", "json", "is UTF-16 text: write it as UTF-8"),
     ],
 )
