@@ -115,6 +115,10 @@ class BucketStore:
         """Where a person finds the export."""
         return f"s3://{self._bucket}/{self._root}/{name}"
 
+    def readable(self, export: StoredExport) -> Path | None:  # noqa: ARG002 - the same for every export
+        """See :class:`ExportStore`: the warehouse reads no bucket."""
+        return None
+
     def _key(self, name: str, file: str) -> str:
         return f"{self._root}/{name}/{file}"
 

@@ -30,6 +30,7 @@ from tdml_assets.stages.audience.attribute_files import decimals_of, rounded
 from tdml_assets.stages.audience.attributes import CATALOG
 from tdml_assets.stages.audience.destinations import Delivery, Failpoint, no_failpoint
 from tdml_assets.stages.audience.exports import ExportError, StoredExport
+from tdml_assets.stages.raw.contracts import ORDERS
 
 if TYPE_CHECKING:
     from tdml_assets.platform.warehouse import Database
@@ -62,6 +63,9 @@ class ExportStore(Protocol):
 
     def describe(self, name: str) -> str:
         """Where a person finds the export."""
+
+    def readable(self, export: StoredExport) -> Path | None:
+        """The attributes where the warehouse can read them; ``None`` where it cannot."""
 
 
 class FilesDestination:
@@ -129,7 +133,7 @@ class FilesDestination:
             pointer = exports.json_bytes(exports.pointer_of(name, manifest))
             self._store.point(name, pointer, workspace, self._failpoint)
             self._failpoint("latest moved")
-            removed = self._remove_superseded(name)
+            removed = self._remove_superseded(name, database)
         details = {
             "export": name,
             "bytes": {file: entry["bytes"] for file, entry in manifest["files"].items()},
@@ -149,12 +153,22 @@ class FilesDestination:
                 return name, True
             attempt += 1
 
-    def _remove_superseded(self, current: str) -> int:
-        old = exports.superseded(self._store.exports(), current, self._keep)
+    def _remove_superseded(self, current: str, database: Database) -> int:
+        present = self._store.exports()
+        old = exports.superseded(present, current, self._keep)
+        # Who was erased from the orders is not kept in older exports either.
+        old += [one for one in present if one not in old and one.name != current and self._holds_gone(one, database)]
         for export in old:
             self._store.remove(export)
             self._failpoint("old export removed")
         return len(old)
+
+    def _holds_gone(self, export: StoredExport, database: Database) -> bool:
+        path = self._store.readable(export)
+        if path is None or not database.has_table(ORDERS.path):
+            return False
+        found = database.row(render("audience/gone_customers", attributes=str(path), orders=ORDERS.path))
+        return bool(found["gone"])
 
 
 class FolderStore:
@@ -230,6 +244,11 @@ class FolderStore:
     def describe(self, name: str) -> str:
         """See :class:`ExportStore`."""
         return str(self._folder / name)
+
+    def readable(self, export: StoredExport) -> Path | None:
+        """See :class:`ExportStore`."""
+        path = self._folder / export.name / exports.PARQUET
+        return path if path.is_file() else None
 
 
 def write_files(

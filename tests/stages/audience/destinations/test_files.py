@@ -22,6 +22,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from tdml_assets.declaration.attributes import AttributeSpec
+from tdml_assets.platform.statements import Statement
 from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.platform.warehouse_errors import StorageError
 from tdml_assets.stages.audience.attributes import CATALOG, WorkflowAttributes, catalog_rows, parent_segment_contract
@@ -471,3 +472,21 @@ def test_an_upload_that_fails_half_way_leaves_the_latest_export(remote: Export, 
 def test_s3_without_a_client_is_refused_before_anything_is_read(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="there is no S3 client"):
         FilesDestination("s3://bucket/x", scratch=tmp_path)
+
+
+def test_an_export_with_a_customer_who_was_erased_from_the_orders_goes_with_the_next(tmp_path: Path) -> None:
+    export = Export(tmp_path, str(tmp_path / "exports"))
+    with export.warehouse.write() as database:
+        database.execute(Statement("create schema raw"))
+        database.execute(Statement("create table raw.orders as select unnest(['007', '00123', '-7']) as customer_id"))
+    export.publish(customers=["007", "00123"])
+    export.deliver("first")
+    export.publish(customers=["007", "-7"], day=10)
+    kept = export.deliver("second")
+    assert kept.details["exports_removed"] == 0, "all of them still have orders"
+    with export.warehouse.write() as database:
+        database.execute(Statement("delete from raw.orders where customer_id = '00123'"))
+    export.publish(customers=["007"], day=11)
+    assert export.deliver("third").details["exports_removed"] == 1
+    names = {path.name for path in (tmp_path / "exports" / "parent_segment_attributes").iterdir() if path.is_dir()}
+    assert names == {"2011-12-10-second", "2011-12-11-third", "latest"}
