@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tdml_assets.platform.extras import MissingExtraError, load_extra
 from tdml_assets.stages.raw.rules import SourceError
@@ -60,6 +59,8 @@ def as_parquet(name: str, folder: Path, sha256: str, scratch_folder: Path) -> Pa
         raise SourceError(f"{name}: {error}") from None
     path = scratch_folder / f"{sha256[:32]}.delta.parquet"
     scratch_folder.mkdir(parents=True, exist_ok=True)
+    import pyarrow.parquet as pq
+
     errors = (library.exceptions.DeltaError, pa.ArrowException, OSError, ValueError, RuntimeError)
     try:
         dataset: Any = library.DeltaTable(str(folder)).to_pyarrow_dataset()
