@@ -16,7 +16,7 @@ _FINGERPRINT = re.compile(r"[0-9a-f]{12,64}")
 
 #: Checks with an absolute limit: they judge a first load too, and can be accepted by name.
 FIRST_LOAD_CHECKS = (
-    *("unreadable", "set_aside", "repeated", "overlap", "empty_ids", "one_customer", "after_file"),
+    *("unreadable", "set_aside", "repeated", "overlap", "empty_ids", "one_customer"),
     *("order_totals", "unknown_statuses"),
 )
 
@@ -148,12 +148,6 @@ class QualityPolicy(BaseModel):
         gt=0,
         le=1,
         description="Share of all order lines or money of one customer that is an alarm, from 20 customers on.",
-    )
-    after_file_limit: float = Field(
-        default=0.01,
-        gt=0,
-        le=1,
-        description="Share of a file's order lines dated after the day the file was written that is an alarm.",
     )
     twin_limit: float = Field(
         default=0.01,

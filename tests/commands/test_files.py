@@ -111,7 +111,7 @@ def test_columns_decimals_and_format_are_chosen(filled: Run, tmp_path: Path) -> 
             "--columns sgment: not published; known: as_of, churn_probability",
         ),
         (["export", "nowhere/a.csv"], 1, "nowhere"),
-        (["rejected", "--reason", "bad"], 2, "--reason bad is not known; there are missing_customer"),
+        (["rejected", "--reason", "bad"], 2, "--reason bad is not known; there are "),
     ],
 )
 def test_what_cannot_be_written_is_said_in_one_line(filled: Run, words: list[str], code: int, said: str) -> None:

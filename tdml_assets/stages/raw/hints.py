@@ -139,10 +139,24 @@ def remedy_for(table: str, declaration: Source, reason: str, cells: Sequence[str
     if reason in ("other_currency", "unknown_currency") and isinstance(declaration, OrdersSource):
         return (_currency_remedy if reason == "other_currency" else _rate_remedy)(where, declaration, cells)
     if reason == "missing_amount":
-        return f"Map {where}.columns.amount, or quantity and unit_price, to columns that every row fills."
+        return _amount_remedy(where, declaration)
     if reason == "bad_flag":
         return f"Map {where}.columns.coupon_used to a column of true/false, yes/no or 1/0, or leave it out."
     return _SHAPES.get(reason, _NUL).format(where=where)
+
+
+def _amount_remedy(where: str, declaration: Source) -> str:
+    remedy = f"Map {where}.columns.amount, or quantity and unit_price, to columns that every row fills."
+    if not isinstance(declaration, OrdersSource) or declaration.amount_level == "order":
+        return remedy
+    if declaration.columns.order_id is None or declaration.columns.amount is None:
+        return remedy
+    mapped = declaration.mapped
+    carried = ", ".join(name for name in ("customer_id", "ordered_at", "order_status") if name in mapped)
+    return (
+        f"If the total is on the first line of each order only, write amount_level: order and carry: [{carried}] under "
+        f"{where}. Else map amount, or quantity and unit_price, to columns that every row fills."
+    )
 
 
 def _date_remedy(

@@ -118,3 +118,11 @@ def test_the_money_of_unreadable_rows_is_told_by_their_digits():
         "orders", orders(numbers={"decimal": ","}), {"bad_number": 4}, [("bad_number", {"total": "1.338,98"})] * 2
     )
     assert explained.money == pytest.approx(4 * 1338.98)
+
+
+def test_lines_without_an_amount_are_answered_with_the_totals_of_orders_where_orders_are_named():
+    columns = COLUMNS | {"order_id": "order", "order_status": "state"}
+    written = "amount_level: order and carry: [customer_id, ordered_at, order_status] under sources.orders"
+    assert written in remedy_for("orders", orders(columns=columns), "missing_amount", [])
+    assert written not in remedy_for("orders", orders(columns=columns, amount_level="order"), "missing_amount", [])
+    assert written not in remedy_for("orders", orders(), "missing_amount", [])
