@@ -1,4 +1,4 @@
-{# Why a row is not accepted; the first reason that applies. #}
+{# Why a row is not accepted: the first reason that applies. #}
 judged as (
     select
         *,
