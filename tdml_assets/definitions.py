@@ -6,10 +6,14 @@ every declared workflow, the audience, and what starts them by itself.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import dagster as dg
 
 from tdml_assets.platform.collector import loading_what_stays
-from tdml_assets.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from tdml_assets.settings import Settings
 
 #: What the latest definitions were made from, and they: one run asks Dagster for them half a dozen times.
 _latest: list[tuple[object, dg.Definitions]] = []
@@ -25,8 +29,9 @@ def defs() -> dg.Definitions:
 
 
 def _made() -> dg.Definitions:
-    # Imported within functions, so that the collector rests while the modules of all stages load.
+    # Imported within functions, so that the collector rests while the settings and the modules of all stages load.
     from tdml_assets.component import declarations
+    from tdml_assets.settings import load_settings
     from tdml_assets.stages.features.dbt_manifest import ensure_manifest
 
     settings = load_settings()

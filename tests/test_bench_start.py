@@ -50,6 +50,8 @@ def test_a_checkout_runs_on_a_state_of_its_own_without_variables_of_ours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TDML_AS_OF", "2020-01-01")
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     found = start.environment_of(tmp_path, tmp_path / "home")
     assert "TDML_AS_OF" not in found
+    assert "PYTHONDONTWRITEBYTECODE" not in found, "the checkout would be compiled in each process, dagster would not"
     assert (found["TDML_HOME"], found["PYTHONPATH"]) == (str(tmp_path / "home"), str(tmp_path))

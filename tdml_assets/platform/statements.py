@@ -19,11 +19,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
-
-import jinja2
+from typing import TYPE_CHECKING, Any
 
 from tdml_assets.platform.project_files import project_file
+
+if TYPE_CHECKING:
+    import jinja2
 
 _TYPE = re.compile(
     r"(VARCHAR|BOOLEAN|DOUBLE|FLOAT|BIGINT|INTEGER|SMALLINT|HUGEINT|DATE|TIMESTAMP|JSON|DECIMAL\(\d{1,2}, ?\d{1,2}\))"
@@ -85,6 +86,9 @@ def sql_directory() -> Path:
 
 @cache
 def _environment() -> jinja2.Environment:
+    # Imported by what renders: definitions load without a statement.
+    import jinja2
+
     environment = jinja2.Environment(  # noqa: S701 - SQL, not HTML: finalize is stricter than any escaping
         loader=jinja2.FileSystemLoader(sql_directory()),
         undefined=jinja2.StrictUndefined,
@@ -96,12 +100,13 @@ def _environment() -> jinja2.Environment:
     environment.filters["identifier"] = quote_identifier
     environment.filters["sql_type"] = _sql_type
     # Printed through the filter made for each rendering; registered so that templates compile.
-    environment.filters["bind"] = _bind
+    environment.filters["bind"] = jinja2.pass_context(_bind)
     return environment
 
 
-@jinja2.pass_context
 def _bind(context: jinja2.runtime.Context, value: Any) -> str:
+    import jinja2
+
     if isinstance(value, jinja2.Undefined):
         value._fail_with_undefined_error()
     bound: dict[str, Any] = context["__bound__"]

@@ -92,6 +92,7 @@ def test_definitions_load_without_the_libraries_that_only_a_stage_needs(environm
         "dagster_dbt",
         "dagster_aws",
         "evidently",
+        "jinja2",
         "pyarrow.compute",
         "pyarrow.csv",
         "pyarrow.parquet",

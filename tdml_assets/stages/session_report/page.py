@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-
-import jinja2
+from typing import TYPE_CHECKING
 
 from tdml_assets.platform.svg import Markup, breakable
 from tdml_assets.stages.session_report import predictions, sections
@@ -20,6 +19,9 @@ from tdml_assets.stages.session_report.drift_figures import sign_picture
 from tdml_assets.stages.session_report.facts import SHOWN_COLUMNS, ReportFacts
 from tdml_assets.stages.triage.words import CAUSES, CHECKS, STATUSES, decision_words, plain_words
 from tdml_assets.tasks.telling import telling_of
+
+if TYPE_CHECKING:
+    import jinja2
 
 #: States of a check of the raw data that nobody has to read.
 _QUIET = ("ok", "too_little")
@@ -116,6 +118,9 @@ def _words(text: str | None) -> Markup:
 @cache
 def page_templates() -> jinja2.Environment:
     """Templates of pages, with the filters they share."""
+    # Imported by what renders: definitions load without a page.
+    import jinja2
+
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=True,
