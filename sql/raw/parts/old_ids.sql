@@ -1,4 +1,4 @@
-{# Whether a staged row has an old id at its time; a row without a time has the latest. #}
+{# Whether a staged row has an old id at its time. A row without a time has the latest. #}
 staged_rows.customer_id = links.old_id
     and links.person <> links.old_id
 {% if moment is none %}
