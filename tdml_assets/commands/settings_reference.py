@@ -25,6 +25,10 @@ from tdml_assets.declaration.quality import QualityPolicy
 EXAMPLES: dict[str, Any] = {
     "path": ["data/2025/*.csv", "data/2026/*.csv"],
     "format": "csv",
+    "url_env": "SHOP_DATABASE_URL",
+    "table": "shop.order_lines",
+    "query": "WITH paid AS (SELECT * FROM order_lines WHERE is_paid) SELECT * FROM paid",
+    "query_file": "orders.sql",
     "csv": {"delimiter": ";", "encoding": "cp1252"},
     "recursive": True,
     "hive_keys": ["order_date"],
@@ -166,13 +170,40 @@ _FILES = """
   `timestamp_format` where its cells are dates. A Delta table (extra `delta`) is read by `format: delta` with its
   folder as `path`; its files are refused as Parquet.
 """
+_DATABASES = """
+## Rows of a database
+
+`format: database` reads a table or a query in place of files; `path` is left out:
+
+```yaml
+sources:
+  orders:
+    format: database
+    url_env: SHOP_DATABASE_URL      # the variable's name; the URL itself is never in the settings
+    query_file: orders.sql          # or table: shop.order_lines, or query: SELECT ...
+    currency: EUR
+    columns: {customer_id: email, ordered_at: created_at, amount: total}
+```
+
+- The variable holds a SQLAlchemy URL, such as `postgresql+psycopg://user:password@host/database`. PostgreSQL needs
+  `pip install 'psycopg[binary]'`, another database the driver of its dialect; a missing one is named. Neither the URL
+  nor a message of the driver is stored or shown.
+- Rows come in batches of 50,000 through a cursor of the server, and are written to a Parquet file in the state folder's
+  cache. Nothing is committed to the database.
+- Decimals stay exact, times with a zone are instants, times without one are read in `timezone`, and text needs
+  `timestamp_format`. A column that mixes kinds becomes text; one of bytes, lists or objects is refused by name: name
+  the other columns in a query, or cast it to text.
+- In lineage the rows are `database:SHOP_DATABASE_URL/orders.sql` (the table, the query's file, or a hash of the query).
+  Equal rows are not loaded again, in whatever order the database gives them. Rows of one `line_key` need `updated_at`:
+  without it and at one time, the order in which they come decides.
+"""
 
 
 def sources_page() -> str:
     """``docs/sources.md``."""
     parts = [_HEAD, yaml.safe_dump(_SHOP, sort_keys=False, allow_unicode=True), "```\n"]
     parts.append(orders_section())
-    parts += [_FILES]
+    parts += [_FILES, _DATABASES]
     parts += _section("Every source", "", declared.Source)
     parts += _section("Sources with a time: orders, pageviews, email_events", "", declared.EventSource, declared.Source)
     parts.append(TIMES_NOTE)

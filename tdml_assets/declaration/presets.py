@@ -50,7 +50,7 @@ def with_preset(data: Any) -> Any:
         keys["carry"] = [name for name in keys.get("carry", []) if name not in dropped]
     if data.get("format", "csv") != "csv":
         keys.pop("csv", None)
-    if data.get("format") == "parquet":
+    if data.get("format") in ("parquet", "database"):
         keys.pop("timestamp_format", None)
     return _laid_over(keys, data)
 

@@ -19,7 +19,7 @@ from pydantic import Field, PrivateAttr, model_validator
 from tdml_assets.declaration.base import Declaration
 from tdml_assets.declaration.columns import EmailEventColumns, IdentityColumns, OrderColumns, PageviewColumns
 from tdml_assets.declaration.customer_ids import CustomerId, CustomerIdColumn, customer_rule
-from tdml_assets.declaration.files import FileSettings
+from tdml_assets.declaration.databases import DatabaseSettings
 from tdml_assets.declaration.numbers import AmountUnit, NumberFormat, refuse_old_place
 from tdml_assets.declaration.order_rules import OrderRules
 from tdml_assets.declaration.presets import Preset, with_preset
@@ -106,17 +106,19 @@ class OrderBounds(Declaration):
     amount: Bounds = Field(default=Bounds(), description="Total of the line.")
 
 
-class Source(FileSettings):
+class Source(DatabaseSettings):
     """What every source declares."""
 
     moment: ClassVar[str | None] = None
     """Contract column of the timestamp, if the table has one."""
 
     path: Locations = Field(
+        default=(),
         min_length=1,
-        description="File, folder, pattern, file://, https:// or s3:// address, or a list; from the settings' folder.",
+        description="File, folder, pattern, file://, https:// or s3:// address, or a list; from the settings' folder. Required, "
+        "except for format: database.",
     )
-    format: Literal["csv", "parquet", "json", "xlsx", "delta"] = Field(
+    format: Literal["csv", "parquet", "json", "xlsx", "delta", "database"] = Field(
         description="File format; json means one object per line. Packed files (gzip, zip, bzip2, xz, zstd) are known by content."
     )
     csv: CsvOptions = Field(default=CsvOptions(), description="How CSV files are written.")
@@ -138,6 +140,16 @@ class Source(FileSettings):
     )
 
     _identities: IdentitiesSource | None = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _rows_are_somewhere(self) -> Self:
+        self.check_database(self.format, self.path)
+        return self
+
+    @property
+    def locations(self) -> tuple[str, ...]:
+        """Where the rows are, for people: paths and addresses, or the database's table or query."""
+        return (self.database_name,) if self.format == "database" else self.path
 
     @property
     def identities(self) -> IdentitiesSource | None:

@@ -19,6 +19,7 @@ from urllib.request import url2pathname
 
 from tdml_assets.declaration.addresses import is_printable, redacted, without_query
 from tdml_assets.declaration.sources import Source, Sources
+from tdml_assets.stages.raw.databases import fetch_rows, require_database
 from tdml_assets.stages.raw.delta import log_sha256, table_folder
 from tdml_assets.stages.raw.faults import source_faults
 from tdml_assets.stages.raw.folders import (
@@ -56,7 +57,7 @@ class SourceFile:
     ----------
     name : the file in lineage: a path relative to the settings file's folder, or an address without its query.
     path : where it can be read.
-    sha256 : hash of its bytes, and of ``folder_keys`` where there are any.
+    sha256 : hash of its bytes, and of ``folder_keys`` where there are any; of the rows, for a database.
     size_bytes : its size.
     folder_keys : values of the columns that its folders are named after (``order_date=2024-01-31``).
     """
@@ -110,6 +111,9 @@ def collect_files(
         file = with_folder_keys(hashed(name, path), declaration)
         if seen.setdefault((name.rpartition("/")[0], file.sha256), file) is not file:
             duplicates.append(name)
+    if declaration.format == "database":
+        rows = fetch_rows(table, declaration, base_folder, cache_folder)
+        seen["", rows.sha256] = SourceFile(rows.name, rows.path, rows.sha256, rows.path.stat().st_size)
     identities: tuple[SourceFile, ...] = ()
     if declaration.identities is not None:
         places = {"base_folder": base_folder, "cache_folder": cache_folder}
@@ -182,7 +186,7 @@ def hashed(name: str, path: Path) -> SourceFile:
 
 
 def require_local(sources: Sources, base_folder: Path) -> None:
-    """Look for every declared file that should be on this machine, and read none of them.
+    """Look for every declared file that should be on this machine, and for what a database needs; read none of them.
 
     Raises
     ------
@@ -191,6 +195,8 @@ def require_local(sources: Sources, base_folder: Path) -> None:
     """
     for table in Sources.model_fields:
         declaration = getattr(sources, table)
+        if declaration is not None and declaration.format == "database":
+            require_database(table, declaration, base_folder)
         for location in declaration.path if declaration is not None else ():
             if "://" not in location:
                 _local(table, declaration, location, base_folder)

@@ -103,6 +103,8 @@ def _file_layout(
     if declaration.format == "delta":
         rows = delta.as_parquet(file.name, file.path, file.sha256, scratch_folder)
         return replace(_parquet_layout(database, replace(file, path=rows), position), source_format="parquet")
+    if declaration.format == "database":
+        return replace(_parquet_layout(database, file, position), source_format="parquet")
     with source_faults(file.name), file.path.open("rb") as stream:
         first = stream.read(FIRST_BYTES)
     file = unpacked(file, first, declaration, scratch_folder)

@@ -32,6 +32,8 @@ STAGED_COLUMNS = tuple(
     )
 )
 
+_PLACES = {"path", "max_file_gb", "max_fetch_seconds", "url_env", "table", "query", "query_file"}
+
 Family = Literal["text", "integer", "number", "flag", "timestamp", "timestamptz", "date", "none", "other"]
 NUMBERS = ("quantity", "unit_price", "amount")
 _FAMILIES: dict[str, Family] = {
@@ -128,7 +130,7 @@ def declaration_sha256(table: str, declaration: Source) -> str:
         "table": table,
         "columns": [(column.name, column.type) for column in TABLES[table].columns],
         # Where the files are does not change what is in them.
-        "declaration": declaration.model_dump(mode="json", exclude={"path", "max_file_gb", "max_fetch_seconds"}),
+        "declaration": declaration.model_dump(mode="json", exclude=_PLACES),
     }
     if declaration.identities is not None:
         content["identities"] = declaration.identities.model_dump(mode="json")

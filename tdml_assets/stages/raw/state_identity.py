@@ -100,7 +100,7 @@ def declared_orders(
         return Declared(kind="sample", sample=hashlib.sha256(content.encode()).hexdigest()[:16])
     return Declared(
         kind="declared",
-        locations=tuple(redacted(location) for location in orders.path),
+        locations=tuple(redacted(location) for location in orders.locations),
         base_folder=base_folder,
         format=orders.format,
         columns=orders.mapped,
