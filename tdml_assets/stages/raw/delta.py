@@ -33,6 +33,19 @@ def table_folder(where: str, folder: Path) -> list[Path]:
     )
 
 
+def is_refused(folder: Path) -> bool:
+    """Whether Delta's library is installed and cannot open a table, such as one whose log has no metadata."""
+    try:
+        library = load_extra("deltalake", "delta", "a Delta table")
+    except MissingExtraError:
+        return False
+    try:
+        library.DeltaTable(str(folder))
+    except (library.exceptions.DeltaError, OSError, ValueError, RuntimeError):
+        return True
+    return False
+
+
 def log_sha256(folder: Path) -> tuple[str, int]:
     """Hash and size of a table's log: equal logs, equal rows."""
     digest, size = hashlib.sha256(), 0

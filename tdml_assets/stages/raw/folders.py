@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
+from tdml_assets.stages.raw.delta import is_refused
 from tdml_assets.stages.raw.rules import SourceError
 
 FolderKeys = tuple[tuple[str, str | None], ...]
@@ -94,6 +95,10 @@ def _refuse(table: str, folder: Path, kind: str, top: Path) -> None:
     what = f"sources.{table}: the folder {shown!r} holds {_ARTICLES[kind]} table, whose files include removed and replaced ones"
     if kind != "delta":
         raise SourceError(f"{what}, and is not read: export its current rows, and name those files in path")
+    if is_refused(folder):
+        raise SourceError(
+            f"{what}, and its log cannot be read: export its current rows as Parquet into another folder, and name that in path"
+        )
     raise SourceError(f"{what}: write format: {kind} and path: {shown!r} under sources.{table}")
 
 

@@ -119,7 +119,7 @@ def test_a_folder_is_searched_below_where_that_is_declared(shop):
 @pytest.mark.parametrize(
     ("marker", "said"),
     [
-        ("_delta_log/00000000000000000000.json", "holds a Delta table, .*: write format: delta and path: 'orders'"),
+        ("_delta_log/00000000000000000000.json", "holds a Delta table, .*log cannot be read: export its current rows"),
         ("metadata/v1.metadata.json", "holds an Iceberg table, .*: export its current rows"),
         (".hoodie/hoodie.properties", "holds a Hudi table, .*: export its current rows"),
     ],
@@ -202,6 +202,12 @@ def test_a_delta_table_is_read_as_its_latest_version_says(shop):
     assert shop.load(**declared).is_unchanged
     with pytest.raises(SourceError, match=r"'\.' is not the folder of a Delta table"):
         shop.load(**{**declared, "path": "."})
+
+
+def test_the_files_of_a_delta_table_are_answered_with_what_reads_it(shop):
+    deltalake.write_deltalake(str(shop.folder / "orders"), pa.table({"who": ["7"], "when": ["x"], "total": [1.0]}))
+    with pytest.raises(SourceError, match=r"holds a Delta table, .*: write format: delta and path: 'orders'"):
+        shop.load(path="orders", format="parquet", columns=COLUMNS)
 
 
 def test_a_damaged_delta_table_is_refused(shop):
