@@ -1,5 +1,11 @@
+{# Rows per file, and the earliest time of those that are set aside because it is in the future. #}
 select
     staged_file_position as file_position,
-    count(*) as row_count
+    count(*) as row_count,
+{% if moment %}
+    min({{ moment | identifier }}) filter (where staged_reason = 'future_timestamp') as waits_until
+{% else %}
+    cast(null as timestamp) as waits_until
+{% endif %}
 from staged_rows
 group by staged_file_position

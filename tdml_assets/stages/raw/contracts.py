@@ -103,6 +103,7 @@ LOADS = TableContract(
         Column("rows_accepted", "BIGINT", "Of these, in the raw table.", False),
         Column("rows_rejected", "BIGINT", "Of these, in raw.rejected_rows.", False),
         Column("header", "VARCHAR", "The file's column names, as a JSON list.", False),
+        Column("waits_until", "TIMESTAMP", "Earliest time of its rows rejected as future_timestamp, in UTC."),
         Column("session_id", "VARCHAR", "Session that loaded it.", False),
         Column("committed_at", "TIMESTAMP", "When, in UTC.", False),
     ),

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tdml_assets.declaration.sources import OrdersSource, Source
 from tdml_assets.platform.statements import render
 from tdml_assets.stages.raw.reading import FileReading, Stage
-from tdml_assets.stages.raw.rules import FileLayout
+from tdml_assets.stages.raw.rules import LONGEST_AHEAD, FileLayout
 
 if TYPE_CHECKING:
     from tdml_assets.platform.warehouse import Database
@@ -97,7 +97,7 @@ def stage_by_order(
         database.execute(render("raw/read_order_rows", **stage, **_columns(stage), is_first=is_first))
 
     stages = [reading.read(database, layout, run) for layout in layouts]
-    database.execute(render("raw/stage_orders", **stages[0], latest_allowed=now + timedelta(days=1)))
+    database.execute(render("raw/stage_orders", **stages[0], latest_allowed=now + LONGEST_AHEAD))
     return stages
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tdml_assets.platform.statements import render
 from tdml_assets.stages.raw.faults import source_faults
-from tdml_assets.stages.raw.rules import FileLayout
+from tdml_assets.stages.raw.rules import LONGEST_AHEAD, FileLayout
 
 if TYPE_CHECKING:
     from tdml_assets.platform.warehouse import Database
@@ -65,6 +65,6 @@ def stage_rows(
         if is_again:
             places = {"column": "staged_file_position", "position": stage["layout"].position}
             database.execute(render("raw/forget_staged", table="staged_rows", **places))
-        database.execute(render("raw/stage", **stage, latest_allowed=now + timedelta(days=1)))
+        database.execute(render("raw/stage", **stage, latest_allowed=now + LONGEST_AHEAD))
 
     return [reading.read(database, layout, run) for layout in layouts]

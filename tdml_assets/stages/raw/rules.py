@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Literal
 
 from tdml_assets.declaration.addresses import redacted_text
@@ -20,6 +21,8 @@ from tdml_assets.platform.contracts import TableContract
 from tdml_assets.stages.raw.contracts import TABLES, customers_contract
 from tdml_assets.stages.raw.names import missing_column_remedy
 
+#: How far after the load a row's time may be.
+LONGEST_AHEAD = timedelta(days=1)
 # Raised when rules for reading or judging rows change, so that unchanged files are loaded again.
 RULES_VERSION = 3
 MAX_COLUMNS = 2_000

@@ -30,6 +30,7 @@ from tdml_assets.stages.raw.order_rows import is_by_order, reject_by_order, shar
 from tdml_assets.stages.raw.plan import plan_stage
 from tdml_assets.stages.raw.reading import FileReading, stage_rows
 from tdml_assets.stages.raw.rules import (
+    LONGEST_AHEAD,
     FileLayout,
     SourceError,
     check_headers,
@@ -151,7 +152,7 @@ def load_table(
         declared = hashlib.sha256(
             " ".join([declared, *(file.sha256 for file in found.identities)]).encode()
         ).hexdigest()
-    if _is_unchanged(database, table, found.files, declared, earlier):
+    if _is_unchanged(database, table, found.files, declared, earlier, now):
         return _report(database, table, declaration, found, earlier, is_unchanged=True)
     if declaration is None:
         database.replace(TABLES[table], [])
@@ -182,14 +183,19 @@ def load_table(
         layouts, grouped_keys = _write_rows(
             database, table, declaration, layouts, reading, session_id=session_id, now=now, merge=merge
         )
-    loads = _count_rows(database, table, found.files, layouts)
+    loads = _count_rows(database, table, found.files, layouts, moment=declaration.moment)
     written = {"declaration_sha256": declared, "source": table, "session_id": session_id, "committed_at": now}
     database.replace_slice(LOADS, {"source": table}, [{**load, **written} for load in loads])
     return replace(_report(database, table, declaration, found, earlier), grouped_keys=grouped_keys)
 
 
 def _is_unchanged(
-    database: Database, table: str, files: Sequence[SourceFile], declared: str, earlier: Sequence[dict[str, Any]]
+    database: Database,
+    table: str,
+    files: Sequence[SourceFile],
+    declared: str,
+    earlier: Sequence[dict[str, Any]],
+    now: datetime,
 ) -> bool:
     path = TABLES[table].path
     before = sorted((load["content_sha256"], load["declaration_sha256"]) for load in earlier)
@@ -197,10 +203,14 @@ def _is_unchanged(
         return False
     if not files and list(database.columns(path)) != list(TABLES[table].column_names):
         return False
-    # Rows that were in the future may have become past.
-    waiting = database.rows(render("raw/reasons_of_source", rejected=REJECTED_ROWS.path, source=table))
-    is_waiting = any(row["reason"] == "future_timestamp" for row in waiting)
-    return not is_waiting and database.count(path) == sum(load["rows_accepted"] for load in earlier)
+    # Rows that were in the future may have become past. A load by an older version does not say when that is.
+    rejected = database.rows(render("raw/reasons_of_source", rejected=REJECTED_ROWS.path, source=table))
+    if any(row["reason"] == "future_timestamp" for row in rejected):
+        moments = [load["waits_until"] for load in earlier if load["waits_until"] is not None]
+        if not moments or min(moments) <= now + LONGEST_AHEAD:
+            return False
+    rows_accepted: int = sum(load["rows_accepted"] for load in earlier)
+    return database.count(path) == rows_accepted
 
 
 def _write_rows(
@@ -246,17 +256,17 @@ def _write_rows(
 
 
 def _count_rows(
-    database: Database, table: str, files: Sequence[SourceFile], layouts: Sequence[FileLayout]
+    database: Database, table: str, files: Sequence[SourceFile], layouts: Sequence[FileLayout], *, moment: str | None
 ) -> list[dict[str, Any]]:
-    """Rows read, accepted and rejected per file, counted in the tables themselves."""
-    read = {row["file_position"]: row["row_count"] for row in database.rows(render("raw/staged_counts"))}
+    """Rows read, accepted and rejected per file, counted in the tables themselves, and what their future rows wait for."""
+    staged = {row["file_position"]: row for row in database.rows(render("raw/staged_counts", moment=moment))}
     accepted, rejected = (
         {row["file"]: row["row_count"] for row in database.rows(render("raw/counts_by_file", table=path, source=table))}
         for path in (TABLES[table].path, REJECTED_ROWS.path)
     )
     loads = []
     for file, layout in zip(files, layouts, strict=True):
-        rows_read = read.get(layout.position, 0)
+        rows_read = staged[layout.position]["row_count"] if layout.position in staged else 0
         if not rows_read:
             # Every file that comes so far has a row: its header was followed by something.
             raise SourceError(f"{file.name}: none of its rows could be read: correct the file. Nothing was loaded")
@@ -271,6 +281,7 @@ def _count_rows(
             "rows_accepted": accepted.get(file.name, 0),
             "rows_rejected": rejected.get(file.name, 0),
             "header": json.dumps(layout.names),
+            "waits_until": staged[layout.position]["waits_until"],
         }
         if load["rows_accepted"] + load["rows_rejected"] != rows_read:
             raise ConservationError(

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from tdml_assets.platform.statements import Statement
 from tdml_assets.stages.raw.contracts import ORDERS, REASONS
 from tdml_assets.stages.raw.numbers import NumberMarks
 from tdml_assets.stages.raw.tables import last_order_day
@@ -193,6 +194,23 @@ def test_a_row_of_the_future_is_taken_in_once_it_is_past_though_nothing_else_cha
     assert shop.load().reasons == {"future_timestamp": 1}
     report = shop.load(now=shop.NOW + timedelta(days=5))
     assert (report.rows_accepted, report.reasons) == (1, {})
+
+
+def test_while_every_row_of_the_future_is_more_than_a_day_ahead_nothing_is_loaded_again(shop):
+    shop.write("a.csv", HEADER + "A,7,2026-11-25 12:00:00,1,1\n")
+    assert not shop.load().is_unchanged
+    day_before = datetime(2026, 11, 24, 12)
+    assert shop.load(now=day_before - timedelta(seconds=1)).is_unchanged
+    assert not shop.load(now=day_before).is_unchanged
+
+
+def test_a_load_that_does_not_say_what_its_rows_wait_for_is_made_once_more(shop):
+    shop.write("a.csv", HEADER + "A,7,2026-11-25 12:00:00,1,1\n")
+    shop.load()
+    with shop.warehouse.write() as database:
+        database.execute(Statement("alter table raw.loads drop column waits_until"))
+    assert not shop.load().is_unchanged
+    assert shop.load().is_unchanged
 
 
 def test_amounts_are_converted_and_a_currency_without_a_rate_is_never_taken_for_one(shop):
