@@ -12,7 +12,7 @@ select
     cast({{ column | identifier }} as varchar) as {{ column | identifier }},
 {% endfor %}
     * exclude ({% for column in left_out %}{{ column | identifier }}{% if not loop.last %}, {% endif %}{% endfor %}),
-{% if source_format != "records" %}
+{% if not has_faults %}
     cast(null as varchar) as fault,
 {% endif %}
     {{ layout.position | bind }}::integer as file_position,

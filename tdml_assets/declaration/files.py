@@ -6,10 +6,19 @@ Belongs here: which files below a folder belong to the source, and how a file is
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from tdml_assets.declaration.base import Declaration
 from tdml_assets.declaration.source_values import ColumnName
+
+_READ_IN = {
+    "skip_rows": ("csv", "xlsx"),
+    "skip_footer_rows": ("csv", "xlsx"),
+    "records": ("json",),
+    "sheet": ("xlsx",),
+}
 
 
 class FileSettings(Declaration):
@@ -39,3 +48,14 @@ class FileSettings(Declaration):
     sheet: str | None = Field(
         default=None, min_length=1, description="Sheet to read of a .xlsx file; not needed where it has one."
     )
+
+    @model_validator(mode="after")
+    def _are_of_the_format(self) -> Self:
+        found = getattr(self, "format", None)
+        wrong = next((key for key, formats in _READ_IN.items() if getattr(self, key) and found not in formats), None)
+        if wrong is not None:
+            formats = " and ".join(_READ_IN[wrong])
+            raise ValueError(
+                f"{wrong} has no effect with format {found}, only with {formats}: take it out, or correct format"
+            )
+        return self

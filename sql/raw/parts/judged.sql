@@ -3,7 +3,7 @@ judged as (
     select
         *,
         case
-{% if source_format == "records" or (money and money.by_order) %}
+{% if has_faults or (money and money.by_order) %}
             when fault is not null then fault
 {% endif %}
 {% if money %}

@@ -13,6 +13,9 @@
 {% elif source_format == "parquet" %}
     select
         file_row_number + 1 as line_number
+{% if layout.footer_rows %}
+        , case when file_row_number >= {{ (layout.row_count - layout.footer_rows) | bind }} then 'footer_row' end as fault
+{% endif %}
 {% for field in layout.fields if not field.is_of_folder %}
         , {{ field.name | identifier }} as {{ ("field_" ~ loop.index0) | identifier }}
 {% endfor %}
@@ -32,6 +35,9 @@
     select
         row_number() over () as line_number,
         json as document
+{% if scalar_fields %}
+        , case when list_has_any(json_type(json, {{ scalar_fields | bind }}), ['OBJECT', 'ARRAY']) then 'nested_value' end as fault
+{% endif %}
 {% include "raw/parts/folder_values.sql" %}
     from read_json_objects(
         {{ layout.read_path | bind }},

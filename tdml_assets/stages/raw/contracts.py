@@ -134,6 +134,7 @@ REASONS = {
     "short_row": "the row has fewer fields than the header, and a mapped column is among those that are missing",
     "long_row": "the row has more fields than the header",
     "broken_row": "the quotes of the row break the rules of CSV",
+    "nested_value": "a mapped column holds an object or a list where a value is wanted",
     "void_status": "the status says that the order came to nothing: cancelled, refunded, failed, ...; see statuses",
     "ignored_status": "the status is one to ignore; see statuses",
     "excluded_kind": "the line is of a kind that is no part of spend; see line_kinds",

@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import re
+import sys
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -110,7 +111,8 @@ def _file_layout(
     file = unpacked(file, first, declaration, scratch_folder)
     if declaration.format == "xlsx":
         sheet = as_parquet(file, declaration, wanted_columns(declaration), scratch_folder)
-        return replace(_parquet_layout(database, replace(file, path=sheet), position), source_format="parquet")
+        layout = _parquet_layout(database, replace(file, path=sheet), position)
+        return replace(layout, source_format="parquet", footer_rows=declaration.skip_footer_rows)
     with source_faults(file.name), file.path.open("rb") as stream:
         first = stream.read(FIRST_BYTES)
     fault = what_is_wrong(first, name=file.path.name, file_format=declaration.format, encoding=declaration.csv.encoding)
@@ -122,6 +124,8 @@ def _file_layout(
         return _csv_layout(database, declaration, file, position, scratch_folder, bad_row_limit)
     with source_faults(file.name):
         if is_nested(declaration, first):
+            # A list may be one line, however long.
+            check_text(file, "utf-8", sys.maxsize)
             file = as_rows(file, declaration, scratch_folder)
         has_mark = check_text(file, "utf-8", LONGEST_LINE["json"]).has_mark
         names = _json_names(file, wanted_columns(declaration))
@@ -147,7 +151,15 @@ def _csv_layout(
             path, compression = as_utf8(file, encoding, scratch_folder), "none"
         fields = tuple(Field(name) for name in names)
         read_path = escaped(path)
-        layout = FileLayout(file.name, read_path, compression, fields, position, skipped_lines=head.skipped_lines)
+        layout = FileLayout(
+            file.name,
+            read_path,
+            compression,
+            fields,
+            position,
+            skipped_lines=head.skipped_lines,
+            text_path=file.path,
+        )
         # Line ends of several kinds are usual inside of quotes, and elsewhere end the whole transaction.
         is_mixed = facts.line_ends > 1 and not _is_read_on_trial(database, options, head, layout)
         if declaration.skip_footer_rows or is_mixed or not _reads_alike(database, options, head, layout):

@@ -21,8 +21,8 @@ from tdml_assets.stages.raw.meanings import Kinds, Meanings, plan_kinds, plan_me
 from tdml_assets.stages.raw.moments import plan_moment, plan_updated
 from tdml_assets.stages.raw.numbers import FRAME, NumberMarks
 from tdml_assets.stages.raw.order_rows import plan_orders
-from tdml_assets.stages.raw.rules import NUMBERS, FileLayout, customer_columns
-from tdml_assets.stages.raw.values import Value, find_value
+from tdml_assets.stages.raw.rules import NUMBERS, FileLayout, customer_columns, wanted_columns
+from tdml_assets.stages.raw.values import Value, find_value, json_pointer
 
 # Taken off both ends of a text; the last is the no-break space of spreadsheets.
 _BLANKS = " \t\r\n\u00a0"
@@ -167,8 +167,12 @@ def plan_stage(
 
 def reading_of(declaration: Source, layout: FileLayout) -> dict[str, Any]:
     """Context of every statement that reads the rows of a file."""
+    source_format = layout.source_format or declaration.format
+    scalars = _scalar_fields(declaration, layout) if source_format == "json" else []
     return {
-        "source_format": layout.source_format or declaration.format,
+        "source_format": source_format,
+        "scalar_fields": scalars,
+        "has_faults": bool(scalars) or source_format == "records" or layout.footer_rows > 0,
         "csv": declaration.csv,
         # An empty field has no value either way.
         "null_values": list(declaration.csv.null_values) or [""],
@@ -176,3 +180,9 @@ def reading_of(declaration: Source, layout: FileLayout) -> dict[str, Any]:
         "layout": layout,
         "blanks": _BLANKS,
     }
+
+
+def _scalar_fields(declaration: Source, layout: FileLayout) -> list[str]:
+    """JSON pointers to what must be neither an object nor a list."""
+    of_folder = {item.name for item in layout.fields if item.is_of_folder}
+    return [json_pointer(name) for name in sorted(wanted_columns(declaration) - of_folder)]

@@ -12,6 +12,7 @@ import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Literal
 
 from tdml_assets.declaration.addresses import redacted_text
@@ -100,6 +101,8 @@ class FileLayout:
     position : place among the files of the source; the later file wins where updates tie.
     row_count : rows by the file's own account, where it has one.
     skipped_lines : lines at its beginning that hold nothing, or are declared to be no data.
+    text_path : where its own text lies, unpacked; for csv.
+    footer_rows : last rows that are declared to be no data, where a statement sets them aside.
     source_format : how ``read_path`` is read: ``csv``, ``parquet``, ``json``, or ``records`` for rows that were cut apart outside
         of the warehouse (``records.py``); empty for the declared format.
     """
@@ -112,6 +115,8 @@ class FileLayout:
     row_count: int | None = None
     skipped_lines: int = 0
     source_format: str = ""
+    text_path: Path | None = None
+    footer_rows: int = 0
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -173,7 +173,11 @@ def load_table(
         reading = FileReading(
             plan=lambda layout: plan_stage(table, declaration, layout, whole, now=now),
             by_record=lambda layout: read_csv_records(
-                found.files[layout.position], declaration, layout, limit=bad_row_limit, scratch_folder=Path(scratch)
+                _unpacked(found.files[layout.position], layout),
+                declaration,
+                layout,
+                limit=bad_row_limit,
+                scratch_folder=Path(scratch),
             ),
         )
 
@@ -187,6 +191,10 @@ def load_table(
     written = {"declaration_sha256": declared, "source": table, "session_id": session_id, "committed_at": now}
     database.replace_slice(LOADS, {"source": table}, [{**load, **written} for load in loads])
     return replace(_report(database, table, declaration, found, earlier), grouped_keys=grouped_keys)
+
+
+def _unpacked(file: SourceFile, layout: FileLayout) -> SourceFile:
+    return file if layout.text_path is None else replace(file, path=layout.text_path)
 
 
 def _is_unchanged(

@@ -82,6 +82,10 @@ def _from_zip(file: SourceFile, declaration: Source, scratch_folder: Path) -> So
                 f"{file.name} is a spreadsheet (.xlsx): write format: xlsx, and sheet: with the name of the sheet"
             )
         if is_book:
+            # Its reader does not compare the sums, and reads on where a part is damaged.
+            damaged = archive.testzip()
+            if damaged is not None:
+                raise SourceError(f"{file.name} is not a complete .xlsx file ({damaged} is damaged): deliver it again")
             return file
         if declaration.format == "xlsx":
             shown = ", ".join(repr(name) for name in names[:10])

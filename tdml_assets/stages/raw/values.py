@@ -32,14 +32,18 @@ class Value:
     is_trimmed: bool = True
 
 
+def json_pointer(key: str) -> str:
+    """Pointer to a key of a JSON document."""
+    return "/" + key.replace("~", "~0").replace("/", "~1")
+
+
 def find_value(column: str, source_column: str | None, layout: FileLayout, file_format: str, *, plain: bool) -> Value:
     """Where a statement over ``layout`` finds ``source_column``."""
     if source_column is None:
         return Value(column, None, "none", plain, is_mapped=False)
     index = layout.names.index(source_column) if source_column in layout.names else None
     if file_format == "json" and (index is None or not layout.fields[index].is_of_folder):
-        pointer = "/" + source_column.replace("~", "~0").replace("/", "~1")
-        return Value(column, pointer, "json", plain)
+        return Value(column, json_pointer(source_column), "json", plain)
     if index is None or layout.fields[index].family == "none":
         return Value(column, None, "none", plain)
     return Value(column, f"field_{index}", layout.fields[index].family, plain)
