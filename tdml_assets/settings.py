@@ -327,7 +327,9 @@ def explain(error: ValidationError, model: type[BaseModel], where: str) -> str:
     """Every fault of a validation in words: where, which key, what was found and what is allowed."""
     lines = []
     for fault in error.errors():
-        key = ".".join(redacted(str(part)) for part in fault["loc"]) or "(whole)"
+        # A part in parentheses names a form that a key may have, and is not written in a file.
+        parts = [str(part) for part in fault["loc"] if not str(part).startswith("(")]
+        key = ".".join(map(redacted, parts)) or "(whole)"
         if fault["type"] == "extra_forbidden":
             close = difflib.get_close_matches(str(fault["loc"][-1]), _known_keys(model, fault["loc"][:-1]), n=1)
             hint = (

@@ -39,11 +39,11 @@ class CustomerId(Declaration):
 
 
 def _form(value: Any) -> str:
-    return "rule" if isinstance(value, (dict, CustomerId)) else "name"
+    return "(rule)" if isinstance(value, (dict, CustomerId)) else "(name)"
 
 
 CustomerIdColumn = Annotated[
-    Annotated[ColumnName, Tag("name")] | Annotated[CustomerId, Tag("rule")], Discriminator(_form)
+    Annotated[ColumnName, Tag("(name)")] | Annotated[CustomerId, Tag("(rule)")], Discriminator(_form)
 ]
 
 

@@ -105,6 +105,7 @@ def bzipped(shop: Shop) -> None:
 def spreadsheet(shop: Shop) -> None:
     with zipfile.ZipFile(shop.folder / "orders.xlsx", "w") as archive:
         archive.writestr("[Content_Types].xml", "<Types/>")
+        archive.writestr("xl/workbook.xml", "<workbook/>")
     shop.orders["path"] = "orders.xlsx"
 
 
@@ -152,9 +153,7 @@ def twice(shop: Shop) -> None:
         (no_thousands, ["about", "of the money", "for instance '1.", 'numbers: {decimal: ",", thousands: "."}']),
         (utf16, ["is UTF-16 text: write csv: {encoding: utf-16}"]),
         (cp1252, ["is not utf-8", "cp1252"]),
-        (packed, ["is a gzip file: rename it so that its name ends in .gz"]),
-        (bzipped, ["is a bzip2 archive, which is not read: unpack it"]),
-        (spreadsheet, ["is a spreadsheet (.xlsx)", "save the sheet as CSV"]),
+        (spreadsheet, ["is a spreadsheet (.xlsx)", "write format: xlsx"]),
         (missing_file, ["'order.csv' is not there", "correct the path"]),
         (folder_of_folders, ["write path: 'data/**/*.csv'"]),
         (folder_of_others, ["without a file that ends in .csv", "it holds files that end in .xlsx"]),
@@ -294,7 +293,15 @@ def _keys(model: Any, place: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     return found
 
 
-@pytest.mark.parametrize("key", [key for key in _keys(Settings) if key[0] not in ("home", "base_folder")], ids=".".join)
+#: Columns of customers have names of their own.
+FREE_NAMES = ("sources", "customers", "columns")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [key for key in _keys(Settings) if key[0] not in ("home", "base_folder") and key[:3] != FREE_NAMES],
+    ids=".".join,
+)
 def test_a_typo_in_a_key_is_named_with_the_key_that_was_meant(tmp_path: Path, key: tuple[str, ...]) -> None:
     *parents, last = key
     typo = last[:-1] if len(last) > 3 else f"{last}x"

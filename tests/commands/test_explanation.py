@@ -38,6 +38,8 @@ def order(customer: str, day: date, amount: float, number: str) -> dict[str, Any
         "ordered_at": day,
         "ordered_on": day,
         "amount": amount,
+        "is_return": amount < 0,
+        "is_product": True,
         "currency": "GBP",
         "source": "orders",
         "file": "o.csv",

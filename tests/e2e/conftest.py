@@ -30,7 +30,7 @@ _ROOT = str(Path(__file__).parents[2])
 VOLATILE = {
     *("session_id", "run_id", "updated_at", "committed_at", "measured_at", "alerted_at"),
     # Hashes over settings, champions and libraries, and the session that computed.
-    *("identity", "made", "computed_in"),
+    *("identity", "made", "computed_in", "follows"),
 }
 
 

@@ -49,6 +49,7 @@ def test_every_publishing_statement_is_one_statement_for_any_number_of_workflows
         "profile": {**context, "attributes": [SPEND]},
         "sessions": {"table": ["w", "predictions"], "session_id": "s", "as_of": "2011-12-09"},
         "lists": {"table": ["w", "predictions"], "session_id": "s", "never_bought": "discover"},
+        "gone_customers": {"attributes": "export.parquet", "orders": ["raw", "orders"]},
         "carry": {"table": ["audience", "x"], "workflows": context["workflows"]},
     }
     for path in sorted((sql_directory() / "audience").glob("*.sql")):

@@ -203,6 +203,7 @@ def test_products_ordered_most_stand_beside_those_recommended_most(tmp_path: Pat
             Column("product_id", "VARCHAR", ""),
             Column("quantity", "DECIMAL(18, 4)", ""),
             Column("ordered_on", "DATE", ""),
+            Column("amount", "DECIMAL(18, 4)", ""),
         ),
     )
     predictions = TableContract("nbp", "predictions", "", (Column("session_id", "VARCHAR", ""), *orders.columns[:2]))
@@ -211,7 +212,7 @@ def test_products_ordered_most_stand_beside_those_recommended_most(tmp_path: Pat
         ("c2", "b", 2, "2024-02-29"),
     ]
     ignored = [("c1", "late", 1, "2024-03-01"), ("c2", "early", 1, "2024-01-31"), ("c3", "returned", -1, "2024-02-05")]
-    lines = [dict(zip(orders.column_names, line, strict=True)) for line in bought + ignored]
+    lines = [dict(zip(orders.column_names, (*line, 5 * line[2]), strict=True)) for line in bought + ignored]
     said = [("s2", "c1", "b"), ("s2", "c2", "b"), ("s2", "c1", "z"), ("s1", "c1", "a")]
     warehouse = Warehouse(database=str(tmp_path / "w.duckdb"), temp_directory=str(tmp_path / "spill"))
     with warehouse.write() as writer:

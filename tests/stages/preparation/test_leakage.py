@@ -54,7 +54,11 @@ def training():
             ("email_events", "sent_at", "sent_on"),
         ):
             connection.register("incoming", getattr(simulated, table))
-            extra = ", quantity * unit_price as amount" if table == "orders" else ""
+            extra = (
+                ", quantity * unit_price as amount, quantity < 0 as is_return, true as is_product"
+                if table == "orders"
+                else ""
+            )
             connection.execute(
                 f"create table raw.{table} as select * replace ({instant}::timestamp as {instant}), {instant}::date as {day}, "
                 f"'sample' as source, 'f' as file, row_number() over () as row_number{extra} from incoming"

@@ -215,7 +215,7 @@ def test_a_column_that_does_not_exist_is_named():
         ({"table": None}, "found none of them"),
         ({"table": "a.b.c"}, "is not the name of a table"),
         ({"path": "a.csv"}, "path is for files"),
-        ({"skip_rows": 1}, "skip_rows is for files"),
+        ({"skip_rows": 1}, "skip_rows has no effect with format database"),
         ({"format": "parquet"}, "url_env is for format: database"),
         ({"format": "csv", "url_env": None, "table": None}, "path is missing"),
     ],

@@ -74,7 +74,8 @@ def written(orders, level, refunds, vocabulary):
             "when": order.day,
             "state": nothing if is_nothing else sale,
             "total": total,
-            "back": refunded if refunds == "column" else "",
+            # A shop that keeps the column writes the whole total for an order that came to nothing.
+            "back": (total if is_nothing else refunded) if refunds == "column" else "",
         }
         for place, (cents, units) in enumerate(order.lines):
             line = {"order": f"o{number}", "sku": f"p{place}", "n": units, "price": Decimal(cents) / 100}
