@@ -40,9 +40,10 @@ def forget(customer: Annotated[str, typer.Argument(help="Id of the customer.")])
         with build_warehouse(settings).write() as database:
             tables = forget_customer(database, customer, now=datetime.now(UTC).replace(tzinfo=None))
     typer.echo(f"forgotten: deleted from {len(tables)} tables; later loads leave them out")
-    held = files_with(customer, [settings.home / "exports", settings.home / "reports"])
+    drop_query_results(settings.home / "cache")
+    held = files_with(customer, [settings.home / name for name in ("exports", "reports", "cache")])
     for path in held:
-        typer.echo(f"{path} still holds them: delete it; the next run publishes anew", err=True)
+        typer.echo(f"{path} still holds them: delete it; the next run makes it anew", err=True)
     typer.echo("next: tdml-assets run; take them out of the source's files too, which no run changes")
     if held:
         raise typer.Exit(PERSON_NEEDED)
@@ -81,6 +82,12 @@ def forget_customer(database: Database, customer: str, *, now: datetime) -> list
     return found
 
 
+def drop_query_results(cache_folder: Path) -> None:
+    """Delete what the last load read from databases; the next load asks them again."""
+    for path in cache_folder.glob("database-*.parquet"):
+        path.unlink()
+
+
 def files_with(customer: str, folders: list[Path]) -> list[Path]:
     """Files below ``folders`` that hold the id, whatever else they hold; compressed columns of Parquet are read."""
     return [
@@ -94,10 +101,16 @@ def files_with(customer: str, folders: list[Path]) -> list[Path]:
 def _holds(path: Path, customer: str) -> bool:
     if path.suffix != ".parquet":
         return customer.encode() in path.read_bytes()
+    import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    if "customer_id" not in pq.read_schema(path).names:
-        return False
-    column = pq.read_table(path, columns=["customer_id"])["customer_id"].cast("string")
-    return bool(pc.any(pc.equal(column, customer)).as_py())
+    with pq.ParquetFile(path) as file:
+        # A source's own file calls the column as it likes, and may hold ids as whole numbers.
+        kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_dictionary, pa.types.is_integer)
+        names = [field.name for field in file.schema_arrow if any(is_kind(field.type) for is_kind in kinds)]
+        return any(
+            pc.any(pc.equal(column.cast("string"), customer)).as_py()
+            for batch in file.iter_batches(columns=names)
+            for column in batch.columns
+        )

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tdml_assets.commands.common import UnknownNameError
-from tdml_assets.commands.forget import files_with, forget_customer
+from tdml_assets.commands.forget import drop_query_results, files_with, forget_customer
 from tdml_assets.platform.statements import Statement
 from tests.stages.raw.conftest import NOW, Shop
 
@@ -62,4 +62,16 @@ def test_files_that_still_hold_the_customer_are_named(tmp_path: Path) -> None:
     (tmp_path / "old.csv").write_text("customer_id,score\nann,1\n", encoding="utf-8")
     (tmp_path / "other.csv").write_text("customer_id,score\nbob,1\n", encoding="utf-8")
     pq.write_table(pa.table({"customer_id": ["bob", "ann"]}), tmp_path / "old.parquet")
-    assert files_with("ann", [tmp_path]) == [tmp_path / "old.csv", tmp_path / "old.parquet"]
+    pq.write_table(
+        pa.table({"who": pa.array(["bob", "ann"]).dictionary_encode(), "n": [1, 2]}), tmp_path / "source.parquet"
+    )
+    held = ["old.csv", "old.parquet", "source.parquet"]
+    assert files_with("ann", [tmp_path]) == [tmp_path / name for name in held]
+    assert files_with("2", [tmp_path])[-1] == tmp_path / "source.parquet"
+
+
+def test_rows_that_were_read_from_a_database_are_deleted(tmp_path: Path) -> None:
+    for name in ("database-orders.parquet", "other.parquet"):
+        pq.write_table(pa.table({"who": ["ann"]}), tmp_path / name)
+    drop_query_results(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["other.parquet"]

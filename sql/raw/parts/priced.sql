@@ -1,7 +1,21 @@
 {# Amounts in the reporting currency, with their sign. A negative amount alone lowers spend and is not a return. #}
 priced as (
     select
-        *,
+        *
+{% if "refunded_amount" in money.numbers and money.meanings and money.meanings.refunded %}
+        -- An order that was given back, with no word of how much, came to nothing: also where a column is not kept and holds 0.
+        replace (
+            case
+                when meaning = 'sale' and meaning_from = 'common' and coalesce(refunded_amount_read, 0) = 0
+                    and list_contains({{ money.meanings.refunded | list | bind }}::varchar[], lower(status_given))
+                    {% if money.by_order %}and not has_refund_rows{% endif %}
+
+                    then 'void'
+                else meaning
+            end as meaning
+        )
+{% endif %}
+        ,
 {% if money.rates | length == 1 %}
         case when rate = 1 then total_read end as total_converted,
         case when rate = 1 then unit_price_read end as unit_price_converted,
@@ -10,16 +24,7 @@ priced as (
         try_cast(cast(unit_price_read as decimal(38, 6)) * rate as decimal(18, 6)) as unit_price_converted,
 {% endif %}
 {% if "refunded_amount" in money.numbers %}
-{# A whole order that was given back, with no word of how much. #}
-        try_cast(abs(cast(coalesce(
-            refunded_amount_read
-{% if money.meanings and money.meanings.refunded %}
-            , case
-                when meaning_from = 'common' and list_contains({{ money.meanings.refunded | list | bind }}::varchar[], lower(status_given))
-                    then total_read
-            end
-{% endif %}
-        ) as decimal(38, 4))) * rate as decimal(18, 4)) as refunded_amount_converted,
+        try_cast(abs(cast(refunded_amount_read as decimal(38, 4))) * rate as decimal(18, 4)) as refunded_amount_converted,
 {% endif %}
         coalesce(quantity_double < 0, false) or meaning = 'return'{% if money.by_order %} or is_refund{% endif %} as is_reversal
     from {% if money.by_order %}resolved{% else %}meant{% endif %}

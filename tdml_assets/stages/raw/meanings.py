@@ -77,7 +77,7 @@ def plan_meanings(declaration: OrdersSource) -> Meanings | None:
     empty = exact.pop("", None)
     common = dict(COMMON_STATUSES)
     if columns.refunded_amount is not None:
-        # How much was given back has a column of its own, which nets the sale.
+        # How much was given back has a column of its own, which nets the sale; without it the order is void again (priced.sql).
         common |= dict.fromkeys(REFUNDED_STATUSES, "sale")
     declared = {key.lower(): meaning for key, meaning in exact.items()}
     undeclared = {key: meaning for key, meaning in common.items() if key not in declared}

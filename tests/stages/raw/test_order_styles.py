@@ -62,8 +62,9 @@ def written(orders, level, refunds, vocabulary):
     )
     for number, order in enumerate(orders):
         total = sum(Decimal(cents * units) for cents, units in order.lines) / 100
-        # A status alone can only take back all of an order.
-        back = 0 if refunds == "status" and order.back < 100 else order.back
+        # A status can only take back all of an order, whatever the column of refunds says: all of it, or nothing.
+        is_whole = refunds == "status" or order.comes_to_nothing
+        back = 0 if is_whole and order.back < 100 else order.back
         refunded = (total * back / 100).quantize(CENT)
         is_nothing = order.comes_to_nothing or (refunds == "status" and back == 100)
         if not is_nothing:
@@ -74,8 +75,8 @@ def written(orders, level, refunds, vocabulary):
             "when": order.day,
             "state": nothing if is_nothing else sale,
             "total": total,
-            # A shop that keeps the column writes the whole total for an order that came to nothing.
-            "back": (total if is_nothing else refunded) if refunds == "column" else "",
+            # A shop that does not keep the column has 0 in it for an order that came to nothing.
+            "back": refunded if refunds == "column" else "",
         }
         for place, (cents, units) in enumerate(order.lines):
             line = {"order": f"o{number}", "sku": f"p{place}", "n": units, "price": Decimal(cents) / 100}
