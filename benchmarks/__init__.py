@@ -1,1 +1,1 @@
-"""Benchmarks: what the project costs beside what a person would write by hand. Run with ``make bench-<name>``."""
+"""Benchmarks: what the project costs next to what a person would write by hand. Run with ``make bench-<name>``."""

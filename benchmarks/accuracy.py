@@ -1,7 +1,7 @@
-"""``make bench-accuracy``: our pipeline on two public logs, beside the models of the literature and one-line rules.
+"""``make bench-accuracy``: our pipeline on two public logs, next to the models of the literature and one-line rules.
 
 Belongs here: the protocols, one after the other, and the page ``docs/accuracy.md``. Does not: truth (``accuracy_truth.py``,
-``accuracy_products.py``), our runs (``accuracy_runs.py``), rivals (``accuracy_rivals.py``), measures and verdicts
+``accuracy_products.py``), our runs (``accuracy_runs.py``), baselines (``accuracy_baselines.py``), measures and verdicts
 (``accuracy_measures.py``, ``accuracy_cases.py``), what others reached and what is asked for (``accuracy_published.py``).
 
     python -m benchmarks.accuracy --data ../shared/data
@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks import accuracy_baselines as baselines
 from benchmarks import accuracy_products as products
 from benchmarks import accuracy_published as published
 from benchmarks import accuracy_rehearsal as rehearsal
 from benchmarks import accuracy_report as report
-from benchmarks import accuracy_rivals as rivals
 from benchmarks import accuracy_segments as segments
 from benchmarks.accuracy_cases import (
     SEED,
@@ -93,15 +93,15 @@ def _targeted(window: Window, over: Mapping[str, Any]) -> dict[str, Any]:
     return {"target": {"horizon_days": window.days}, **over}
 
 
-def _rival_spend(truth: Truth, lifetimes: Mapping[str, tuple[Floats, Floats]]) -> list[Prediction]:
+def _baseline_spend(truth: Truth, lifetimes: Mapping[str, tuple[Floats, Floats]]) -> list[Prediction]:
     rules = [
-        Prediction(name, False, "spend up to the cut", values) for name, values in rivals.heuristics(truth).items()
+        Prediction(name, False, "spend up to the cut", values) for name, values in baselines.heuristics(truth).items()
     ]
     return [*rules, *(Prediction(name, False, _HISTORIES, spend) for name, (spend, _) in lifetimes.items())]
 
 
-def _rival_buys(truth: Truth, lifetimes: Mapping[str, tuple[Floats, Floats]]) -> list[Prediction]:
-    scores = rivals.rankings(truth).items()
+def _baseline_buys(truth: Truth, lifetimes: Mapping[str, tuple[Floats, Floats]]) -> list[Prediction]:
+    scores = baselines.rankings(truth).items()
     ranked = [Prediction(name, False, "days up to the cut", values, is_probability=False) for name, values in scores]
     return [*ranked, *(Prediction(name, False, _HISTORIES, active) for name, (_, active) in lifetimes.items())]
 
@@ -109,7 +109,7 @@ def _rival_buys(truth: Truth, lifetimes: Mapping[str, tuple[Floats, Floats]]) ->
 def run_39(found: Found, data: Path, lines: pd.DataFrame, folder: Path) -> None:
     """CDNOW, 39 weeks to learn from and 39 to predict: no label lies before the cut."""
     truth = truth_of(lines, WINDOW_39)
-    found.parameters = rivals.published_parameters(truth, read_sample_ids(data))
+    found.parameters = baselines.published_parameters(truth, read_sample_ids(data))
     home = Home.new(folder / "cdnow-39", cdnow(data), WINDOW_39.cut)
     home.run("features and segments", {"segments": {}})
     found.ran(home)
@@ -125,12 +125,12 @@ def run_39(found: Found, data: Path, lines: pd.DataFrame, folder: Path) -> None:
     saw = "the pipeline's features of the cut; no label"
     names = ("pareto_nbd_gamma_gamma", "bg_nbd_gamma_gamma")
     ours = {name: lifetime_directly(home, name, WINDOW_39.days, truth.customers) for name in names}
-    fitted = rivals.lifetimes(truth, penalizer=0.0)
+    fitted = baselines.lifetimes(truth, penalizer=0.0)
     spends = [Prediction(name, True, saw, spend) for name, (spend, _) in ours.items()]
     chances = [Prediction(name, True, saw, active) for name, (_, active) in ours.items()]
     found.add(
-        spend_case(published.CDNOW_39, names[0], truth, [*spends, *_rival_spend(truth, fitted)]),
-        buys_case(published.BUYS_39, names[0], truth, [*chances, *_rival_buys(truth, fitted)]),
+        spend_case(published.CDNOW_39, names[0], truth, [*spends, *_baseline_spend(truth, fitted)]),
+        buys_case(published.BUYS_39, names[0], truth, [*chances, *_baseline_buys(truth, fitted)]),
         _segments(published.SEGMENTS_CDNOW, home, truth),
     )
 
@@ -148,19 +148,19 @@ def run_labelled(
     said = every_estimator(home, window.days, truth.customers)
     spends = [Prediction(one.estimator, True, one.saw, one.score) for one in said["cltv"]]
     chances = [Prediction(_buying(one.estimator), True, one.saw, 1.0 - one.score) for one in said["churn"]]
-    fitted = rivals.lifetimes(truth, penalizer=penalizer)
+    fitted = baselines.lifetimes(truth, penalizer=penalizer)
     found.add(
         spend_case(
             names[0],
             judged_estimator(example, "cltv", window.days),
             truth,
-            [*spends, *_rival_spend(truth, fitted)],
+            [*spends, *_baseline_spend(truth, fitted)],
         ),
         buys_case(
             names[1],
             _buying(judged_estimator(example, "churn", window.days)),
             truth,
-            [*chances, *_rival_buys(truth, fitted)],
+            [*chances, *_baseline_buys(truth, fitted)],
         ),
     )
     return {workflow: ones[0].score for workflow, ones in said.items()}

@@ -70,7 +70,7 @@ class Case:
         return sorted((one for one in self.methods if one.ours), key=lambda one: one.name != self.judged)
 
     @property
-    def rivals(self) -> list[Method]:
+    def baselines(self) -> list[Method]:
         """Methods that are not ours."""
         return [one for one in self.methods if not one.ours]
 
@@ -79,10 +79,10 @@ class Case:
         """What others reached on it."""
         return [one for one in QUOTED if one.case == self.name]
 
-    def differences(self, ours: Method, rival: Method) -> dict[str, Difference]:
-        """Ours minus a rival by measure, where both are resampled."""
-        both = [name for name in ours.resampled if name in rival.resampled]
-        compared = {name: measures.difference(name, ours.resampled[name], rival.resampled[name]) for name in both}
+    def differences(self, ours: Method, baseline: Method) -> dict[str, Difference]:
+        """Ours minus a baseline by measure, where both are resampled."""
+        both = [name for name in ours.resampled if name in baseline.resampled]
+        compared = {name: measures.difference(name, ours.resampled[name], baseline.resampled[name]) for name in both}
         return {name: one for name, one in compared.items() if np.isfinite(one.mean)}
 
 
@@ -93,14 +93,14 @@ class Judged:
     Parameters
     ----------
     value : ours.
-    best_rival : name and value of the measured rival that comes nearest; None without one.
+    best_baseline : name and value of the measured baseline that comes nearest; None without one.
     interval : 95 % of our value over resamples; None where nothing is resampled.
     """
 
     wanted: Wanted
     value: float
     verdict: Verdict
-    best_rival: tuple[str, float] | None
+    best_baseline: tuple[str, float] | None
     interval: tuple[float, float] | None
 
     @property
@@ -129,9 +129,9 @@ def _judge(case: Case, wanted: Wanted) -> Judged:
         verdict = "must"
     resampled = ours.resampled.get(wanted.measure)
     interval = None if resampled is None else measures.interval(resampled)
-    rivals = [(one.name, one.measured[wanted.measure]) for one in case.rivals if _known(one, wanted.measure)]
+    baselines = [(one.name, one.measured[wanted.measure]) for one in case.baselines if _known(one, wanted.measure)]
     direction = measures.DIRECTION.get(wanted.measure, 1)
-    best = max(rivals, key=lambda one: -abs(one[1]) if direction == 0 else direction * one[1], default=None)
+    best = max(baselines, key=lambda one: -abs(one[1]) if direction == 0 else direction * one[1], default=None)
     return Judged(wanted, value, verdict, best, interval)
 
 

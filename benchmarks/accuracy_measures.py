@@ -35,7 +35,7 @@ DIRECTION = {
 
 @dataclass(frozen=True)
 class Difference:
-    """Ours minus a rival's, over resamples of the customers.
+    """Ours minus a baseline's, over resamples of the customers.
 
     Parameters
     ----------
@@ -169,14 +169,14 @@ def joined(blocks: list[Mapping[str, Floats]]) -> dict[str, Floats]:
     return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
 
-def difference(measure: str, ours: Floats, rival: Floats) -> Difference:
+def difference(measure: str, ours: Floats, baseline: Floats) -> Difference:
     """Compare the resamples of both sides, which must be of the same draws."""
-    apart = ours - rival
+    apart = ours - baseline
     low, high = np.percentile(apart, [2.5, 97.5])
     direction = DIRECTION[measure]
-    gain = np.abs(rival) - np.abs(ours) if direction == 0 else direction * apart
+    gain = np.abs(baseline) - np.abs(ours) if direction == 0 else direction * apart
     # The same model fitted to the same histories on two ways differs in the digits of a FLOAT.
-    same = np.abs(gain) <= _SAME * np.abs(rival)
+    same = np.abs(gain) <= _SAME * np.abs(baseline)
     return Difference(float(apart.mean()), float(low), float(high), float(np.where(same, 0.5, gain > 0).mean()))
 
 

@@ -36,7 +36,7 @@ class Shown:
 
     Parameters
     ----------
-    main : as they stand.
+    main : unchanged.
     repeat, new : of products bought before, and never.
     """
 

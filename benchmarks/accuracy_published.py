@@ -31,7 +31,7 @@ class Quoted:
 
 @dataclass(frozen=True)
 class Bound:
-    """What a value must reach: at least or at most ``value``, in size if ``absolute``; told to ``digits`` decimals."""
+    """What a value must reach: at least or at most ``value``, in size if ``absolute``; shown with ``digits`` decimals."""
 
     side: Literal["at least", "at most"]
     value: float
@@ -53,7 +53,7 @@ class Wanted:
     Parameters
     ----------
     absolute : the size of the value counts.
-    missed : why it may be missed, told where it is.
+    missed : why it may be missed, shown where it is.
     """
 
     case: str

@@ -36,19 +36,19 @@ def rows_of(
 ) -> list[Row]:
     """Every figure, as rows of the results file.
 
-    Ours against each rival; against each quoted figure, which was not measured here; and every difference over resamples.
+    Ours against each baseline; against each quoted figure, which was not measured here; and every difference over resamples.
     """
     found: list[Row] = []
     for case in cases:
         for ours in case.all_ours:
-            for rival in case.rivals:
-                against = f"{case.name}: {ours.name} against {rival.name}"
+            for baseline in case.baselines:
+                against = f"{case.name}: {ours.name} against {baseline.name}"
                 found += [
-                    Row(against, name, _kept(ours.measured[name]), _kept(rival.measured.get(name)))
+                    Row(against, name, _kept(ours.measured[name]), _kept(baseline.measured.get(name)))
                     for name in ours.measured
-                    if name in rival.measured
+                    if name in baseline.measured
                 ]
-                for name, one in case.differences(ours, rival).items():
+                for name, one in case.differences(ours, baseline).items():
                     parts = {"mean": one.mean, "low": one.low, "high": one.high}
                     found += [
                         Row(against, f"{name}_difference_{part}", _kept(value), None) for part, value in parts.items()
@@ -119,10 +119,9 @@ def short_sentences(judged: Sequence[Judged]) -> str:
         if one.interval:
             low, high = (_figure(wanted.measure, end) for end in one.interval)
             said += f" (95 % of resamples: {low} to {high})"
-        if one.best_rival:
-            said += (
-                f"; the best rival measured here, {one.best_rival[0]}, has {_figure(wanted.measure, one.best_rival[1])}"
-            )
+        if one.best_baseline:
+            name, value = one.best_baseline
+            said += f"; the best baseline measured here, {name}, has {_figure(wanted.measure, value)}"
         sentences.append(f"- **{wanted.case}, {_name(wanted.measure)}**: {said}. {wanted.missed}".rstrip())
     return "\n".join(sentences) if sentences else "Nothing is missed."
 
@@ -139,7 +138,7 @@ def case_section(case: Case) -> str:
         f"|---|{'---:|' * len(names)}",
     ]
     lines += [_line(f"**{one.name}** (ours)", one.measured, names) for one in case.all_ours]
-    lines += [_line(one.name, one.measured, names) for one in case.rivals]
+    lines += [_line(one.name, one.measured, names) for one in case.baselines]
     lines += [_line(f"{one.method} [{one.tag}, quoted]", one.values, names) for one in case.quoted]
     return "\n".join([*lines, "", difference_table(case)])
 
@@ -149,14 +148,14 @@ def _line(name: str, values: Mapping[str, float], names: Sequence[str]) -> str:
 
 
 def difference_table(case: Case) -> str:
-    """Ours minus each rival: mean, 95 % interval, share of resamples in which ours is better."""
+    """Ours minus each baseline: mean, 95 % interval, share of resamples in which ours is better."""
     names = [name for name in _COMPARED if name in case.ours.resampled]
-    lines = [f"| ours minus rival | {' | '.join(map(_name, names))} |", f"|---|{'---|' * len(names)}"]
+    lines = [f"| ours minus baseline | {' | '.join(map(_name, names))} |", f"|---|{'---|' * len(names)}"]
     for ours in case.all_ours:
-        for rival in case.rivals:
-            found = case.differences(ours, rival)
+        for baseline in case.baselines:
+            found = case.differences(ours, baseline)
             cells = [_difference(name, found[name]) if name in found else "-" for name in names]
-            lines.append(f"| {ours.name} - {rival.name} | {' | '.join(cells)} |")
+            lines.append(f"| {ours.name} - {baseline.name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -177,7 +176,7 @@ def _mark(method: Method) -> str:
 
 
 def parameter_table(parameters: Mapping[str, float]) -> str:
-    """Fitted parameters beside the published ones."""
+    """Fitted parameters next to the published ones."""
     (quoted,) = (one for one in QUOTED if one.case == PARAMETERS)
     lines = [f"| parameter | ours | {quoted.method} [{quoted.tag}, quoted] |", "|---|---:|---:|"]
     lines += [f"| {name} | {parameters[name]:.3f} | {value:g} |" for name, value in quoted.values.items()]
@@ -222,7 +221,7 @@ def page(
 Written by `make bench-accuracy`; nothing here is typed in but the figures marked as quoted. The same figures:
 [accuracy.json](results/accuracy.json).
 
-Ours is the whole pipeline, from the raw file to `<workflow>.predictions`, at a cut in the past; the truth, the rivals and the
+Ours is the whole pipeline, from the raw file to `<workflow>.predictions`, at a cut in the past; the truth, the baselines and the
 measures come from the raw files by other code. {reached} of {len(musts)} musts are met; of all {len(judged)} lines
 {met["good"]} reach good, {met["must"]} their must alone, {met["not met"]} neither.
 
@@ -240,7 +239,7 @@ A value is compared with a bound at the digits the bound has. Drift and split ch
 
 ### Which estimator is judged
 
-The one that the log's file under `examples/` names; every estimator of ours stands in the tables below. That choice is not
+The one that the log's file under `examples/` names; the tables below show every estimator of ours. That choice is not
 blind to the figures on this page, so it is rehearsed: the same estimators on the window that ends at the cut, which none of
 the lines above is scored on.
 
@@ -250,7 +249,7 @@ the lines above is scored on.
 
 ## Protocol by protocol
 
-Differences: {RESAMPLES:,} resamples of the customers, the same ones for both sides; mean of ours minus the rival's, 95 % interval,
+Differences: {RESAMPLES:,} resamples of the customers, the same ones for both sides; mean of ours minus the baseline, 95 % interval,
 share of resamples in which ours is better. `[M]` was measured before on these logs with plain scripts, `[P]` is published;
 both are quoted, not measured here. Lower is better for MAE, RMSE, WAPE, decile error, log loss and Brier; bias is best at 0.
 

@@ -82,7 +82,7 @@ class Home:
     Parameters
     ----------
     seconds : of the runs so far, by name.
-    quality : what the settings say of raw data, beside the defaults.
+    quality : what the settings say of raw data, in addition to the defaults.
     """
 
     folder: Path

@@ -1,6 +1,6 @@
 """Segments: their sizes, whether resampled customers fall into the same ones, and what they say of who buys next.
 
-Belongs here: measures of a grouping, k-means on the customers' raw figures as the rival. Does not: our groups, which the
+Belongs here: measures of a grouping, k-means on the customers' raw figures as the baseline. Does not: our groups, which the
 pipeline makes.
 """
 
@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 REFITS = 10
 _STARTS = 10
-#: Segments of the rival, as the reference names them.
+#: Segments of the baseline, as the reference names them.
 RIVAL_K = 4
 
 

@@ -34,7 +34,7 @@ POLICY = Monitor()
 #: A rule of thumb that many tools alarm by, whatever the sample.
 RULE_OF_THUMB = 0.1
 _CHAMPIONS, _SESSIONS = 50, 20
-_REPETITIONS, _CALM, _AFTER = 200, 6, 6
+_REPETITIONS, _STABLE, _AFTER = 200, 6, 6
 _FEEDS = 30
 _POINT = 0.05
 
@@ -106,12 +106,12 @@ def changes(world: str) -> dict[str, tuple[str, worlds.Change]]:
 
 
 def power(world: str, rows: int, name: str, column: str, change: worlds.Change) -> Power:
-    """Play a change after calm sessions, again and again."""
+    """Play a change after stable sessions, again and again."""
     rng = _stream("power", world, rows, name)
     delays, retrains, points, thumbs = [], [], 0, 0
     for _ in range(_REPETITIONS):
         champion = worlds.Play(worlds.draw(world, rng, rows), POLICY)
-        for _ in range(_CALM):
+        for _ in range(_STABLE):
             champion.session(worlds.draw(world, rng, rows))
         delay, retrain = math.inf, math.inf
         for session in range(1, _AFTER + 1):
@@ -173,7 +173,7 @@ def null_section(rows: list[Row]) -> str:
 
 
 def power_section(rows: list[Row]) -> str:
-    """Something happens after six calm sessions."""
+    """Something happens after six stable sessions."""
     lines = []
     for world in WORLDS:
         for name, (column, change) in changes(world).items():
@@ -285,7 +285,7 @@ def stage_section(rows: list[Row], folder: Path) -> str:
     run("make")
     found = {
         "drift stage, 1,000,000 customers x 40 columns": run("measure"),
-        "Evidently beside it, 5,000 sampled customers x 12 columns": run("draw"),
+        "Evidently as well, 5,000 sampled customers x 12 columns": run("draw"),
     }
     for case, cost in found.items():
         rows.append(Row(case, "seconds", round(cost.seconds, 1), None))
@@ -300,7 +300,7 @@ def page(sections: Mapping[str, str]) -> str:
 Written by `make study-drift`; nothing here is typed in. The same figures: [drift.json](results/drift.json).
 
 Default policy: false-alarm rate declared per session {POLICY.alpha:.0%}, PSI limits {POLICY.psi_limit} (reference) and
-{POLICY.step_limit} (last calm session), z limit {POLICY.z_limit} from {POLICY.min_history} sessions of history on,
+{POLICY.step_limit} (last stable session), z limit {POLICY.z_limit} from {POLICY.min_history} sessions of history on,
 {POLICY.confirm} sessions in a row before a retraining is called for. {this_machine().caption()}.
 
 ## Nothing happens
@@ -313,7 +313,7 @@ drifted or broken. The rate is below the declared one because a difference must 
 
 ## Something happens
 
-{_CALM} calm sessions, then the change, which stays; {_REPETITIONS} times. `lognormal` is exp(1.5 z): a shift there is one of the
+{_STABLE} stable sessions, then a lasting change; {_REPETITIONS} times. `lognormal` is exp(1.5 z): a shift there is one of the
 logarithm. The last two columns need no policy: the test of the changed column by itself, and the rule of thumb that ignores
 how many customers there are (which is why it "sees" so much at 200 customers: see its false alarms above).
 
@@ -332,7 +332,7 @@ some 170 order lines are expected in seven days, at 12,000 some 720, and half of
 
 Every customer known at a day, a session every {logs.STEP_DAYS} days, the first one the reference; every amount multiplied
 from one session on, as when a log is exported again in another currency or unit. "Seen at once": in that very
-session, from the third on. An alarm that lasts is one episode and one alert; how many sessions it lasted stands beside it.
+session, from the third on. An alarm that lasts is one episode and one alert; how many sessions it lasted is shown next to it.
 
 {sections["logs"]}
 

@@ -74,7 +74,7 @@ def features_of(folder: Path, log: Log, as_of: date, sessions: int) -> Path:
 
 
 def judge_log(warehouse: Path, policy: Monitor) -> list[Judged]:
-    """Judge every snapshot against the first and against the calm ones before it, naturally and rescaled."""
+    """Judge every snapshot against the first and against the stable ones before it, naturally and rescaled."""
     with duckdb.connect() as connection:
         connection.execute(f"attach '{warehouse}' as warehouse (read_only)")
         days = [
@@ -112,13 +112,13 @@ def _copy(connection: duckdb.DuckDBPyConnection, day: date, factor: float) -> No
 
 
 def _earlier(found: Sequence[Judged], policy: Monitor) -> Earlier | None:
-    """What calm sessions left: per column, since here every column is asked by itself."""
+    """What stable sessions left: per column, since here every column is asked by itself."""
     counts, steps = {}, {}
     for name in found[-1].columns if found else ():
-        calm = [one.columns[name] for one in found if not is_alarm(one.columns[name])][-policy.history :]
-        if calm:
-            counts[name] = calm[-1].counts
-            steps[name] = tuple(column.psi_previous for column in calm if column.psi_previous is not None)
+        stable = [one.columns[name] for one in found if not is_alarm(one.columns[name])][-policy.history :]
+        if stable:
+            counts[name] = stable[-1].counts
+            steps[name] = tuple(column.psi_previous for column in stable if column.psi_previous is not None)
     return Earlier(counts, steps) if counts else None
 
 

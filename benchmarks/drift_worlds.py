@@ -1,4 +1,4 @@
-"""Worlds whose truth is known: sessions drawn from distributions that move when they are told to.
+"""Worlds whose truth is known: sessions drawn from distributions that move when they are asked to.
 
 Belongs here: drawing customers, describing them as the product does, and playing sessions through the product's own decisions.
 Does not: what is asked of the worlds (``drift.py``), real logs (``drift_logs.py``).
@@ -135,14 +135,14 @@ class Play:
     frame: Frame
     policy: Monitor
     findings: list[Finding] = field(default_factory=list)
-    _calm: list[dict[str, dict[str, tuple[tuple[int, ...], float | None]]]] = field(default_factory=list)
+    _stable: list[dict[str, dict[str, tuple[tuple[int, ...], float | None]]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._features = reference_of({name: v for name, v in self.frame.items() if name != PREDICTION})
         self._predictions = reference_of({PREDICTION: self.frame[PREDICTION]})
 
     def session(self, frame: Frame) -> tuple[Finding, tuple[DriftReport, DriftReport]]:
-        """Measure, judge and decide on a base; what is calm becomes history."""
+        """Measure, judge and decide on a base; what is stable becomes history."""
         earlier = self._earlier()
         reports = (
             judge(self._features, measure_of(frame, self._features), self.policy, earlier=earlier.get("feature")),
@@ -160,7 +160,7 @@ class Play:
         finding = decide(evidence, self.findings, self.policy)
         self.findings.append(finding)
         if finding.decision in ("nothing", "report"):
-            self._calm.append(
+            self._stable.append(
                 {
                     report.columns[0].kind: {
                         column.column_name: (column.counts, column.psi_previous) for column in report.columns
@@ -171,15 +171,17 @@ class Play:
         return finding, reports
 
     def _earlier(self) -> Mapping[str, Earlier]:
-        calm = self._calm[-self.policy.history :]
-        if not calm:
+        stable = self._stable[-self.policy.history :]
+        if not stable:
             return {}
         return {
             kind: Earlier(
                 counts={name: counts for name, (counts, _) in last.items()},
-                steps={name: tuple(step for one in calm if (step := one[kind][name][1]) is not None) for name in last},
+                steps={
+                    name: tuple(step for one in stable if (step := one[kind][name][1]) is not None) for name in last
+                },
             )
-            for kind, last in calm[-1].items()
+            for kind, last in stable[-1].items()
         }
 
 

@@ -88,29 +88,29 @@ class Row:
     case: str
     metric: str
     ours: float | None
-    rival: float | None
+    baseline: float | None
 
     @property
     def ratio(self) -> float | None:
-        """Ours over the rival's: below 1, ours needs less."""
-        if self.ours is None or not self.rival:
+        """Ours over the baseline's: below 1, ours needs less."""
+        if self.ours is None or not self.baseline:
             return None
-        return float(f"{self.ours / self.rival:.3g}")
+        return float(f"{self.ours / self.baseline:.3g}")
 
     def as_dict(self) -> dict[str, str | float | None]:
-        """Give the row as it stands in the results file."""
+        """Give the row in the form of the results file."""
         return {
             "case": self.case,
             "metric": self.metric,
             "ours": self.ours,
-            "rival": self.rival,
+            "rival": self.baseline,
             "ratio": self.ratio,
         }
 
 
 @dataclass
 class _Watch:
-    """Samples the memory of a process and everything it ever started, until told to stop."""
+    """Samples the memory of a process and everything it ever started, until stopped."""
 
     root: psutil.Process
     interval_seconds: float
@@ -236,10 +236,10 @@ def _end(processes: Iterable[psutil.Process]) -> None:
             continue
 
 
-def rows_of(case: str, ours: Sequence[Measurement], rival: Sequence[Measurement]) -> list[Row]:
-    """Put both sides beside each other: the median of the repetitions, rounded; a side without any has no figure."""
+def rows_of(case: str, ours: Sequence[Measurement], baseline: Sequence[Measurement]) -> list[Row]:
+    """Put both sides next to each other: the median of the repetitions, rounded; a side without any has no figure."""
     return [
-        Row(case, metric, *(_median([getattr(one, metric) for one in side], digits) for side in (ours, rival)))
+        Row(case, metric, *(_median([getattr(one, metric) for one in side], digits) for side in (ours, baseline)))
         for metric, digits in _DIGITS.items()
     ]
 
@@ -257,9 +257,9 @@ def this_machine() -> Machine:
 
 def markdown_table(rows: Sequence[Row], *, first: str = "case") -> str:
     """Draw rows as a table."""
-    lines = [f"| {first} | metric | ours | rival | ratio |", "|---|---|---:|---:|---:|"]
+    lines = [f"| {first} | metric | ours | baseline | ratio |", "|---|---|---:|---:|---:|"]
     for row in rows:
-        cells = (_cell(value) for value in (row.ours, row.rival, row.ratio))
+        cells = (_cell(value) for value in (row.ours, row.baseline, row.ratio))
         lines.append(f"| {row.case} | {row.metric} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

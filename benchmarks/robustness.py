@@ -33,8 +33,8 @@ _TREES, _REPEATS = 300, 5
 
 _PAGE = """# Robustness
 
-`make study-robustness` deforms stored models, fills disks and kills sessions, and counts what happened. Nothing here has a rival
-but the cost of the check, whose rival is XGBoost's own parser alone.
+`make study-robustness` deforms stored models, fills disks and kills sessions, and counts what happened. Nothing here has a baseline
+but the cost of the check, whose baseline is XGBoost's own parser alone.
 
 ## Deformed models and bundles
 
@@ -60,7 +60,7 @@ table with that of a session that was never short of room, without the columns t
 ## Killed sessions
 
 Whole sessions are killed by SIGKILL at random instants, with everything they started; then one is left alone. Every table must
-equal that of a state that was never disturbed, and no row may stand twice.
+equal that of a state that was never disturbed, and no row may exist twice.
 
 {kills}
 
@@ -69,7 +69,7 @@ equal that of a state that was never disturbed, and no row may stand twice.
 
 
 def cost_of_check() -> list[Row]:
-    """Seconds to check and parse a booster, beside parsing it alone."""
+    """Seconds to check and parse a booster, and to parse it alone."""
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(3_000, 40)).astype(np.float32)
     target = (rows[:, 0] + rows[:, 2] * rows[:, 3] > 0).astype(float)
@@ -78,8 +78,8 @@ def cost_of_check() -> list[Row]:
     )
     data = bytes(booster.save_raw("json"))
     ours = _fastest(lambda: xgb.Booster().load_model(checked_booster(data, "model.json")))
-    rival = _fastest(lambda: xgb.Booster().load_model(bytearray(data)))
-    return [Row(f"load a model of {_TREES} trees", "seconds", round(ours, 3), round(rival, 3))]
+    baseline = _fastest(lambda: xgb.Booster().load_model(bytearray(data)))
+    return [Row(f"load a model of {_TREES} trees", "seconds", round(ours, 3), round(baseline, 3))]
 
 
 def models(folder: Path, variants: int, seed: int) -> list[Row]:
@@ -147,7 +147,7 @@ def write_page(rows: Sequence[Row]) -> None:
 
 
 def part_of(row: Row) -> str:
-    """The section a row stands in."""
+    """The section of a row."""
     if row.case.startswith("killed"):
         return "kills"
     return "disk" if " MB" in row.case else "models"
@@ -199,7 +199,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix=f"robustness-{part}-") as scratch:
             new = run[part](Path(scratch))
         section, cases = part_of(new[0]), {row.case for row in new}
-        # Sizes of an earlier study of disks would stand beside those of this one.
+        # Sizes of an earlier study of disks would be mixed with those of this one.
         kept = [row for row in earlier_rows() if row.case not in cases and not (section == part_of(row) == "disk")]
         write_page([*kept, *new])
 

@@ -216,7 +216,7 @@ def load(root: Path, estimator: str, recorded: Mapping[str, str] | None = None) 
 
 
 def store(root: Path, original: Original, files: Files, manifest: bytes | None = None) -> None:
-    """Write a version whose manifest describes ``files``, and point to it. Given bytes stand in the manifest's place."""
+    """Write a version whose manifest describes ``files``, and point to it. Given bytes replace the manifest."""
     described = replace(original.manifest, files=describe_files(files))
     opened = ModelStore(url=str(root)).open()
     opened.write(described, files)

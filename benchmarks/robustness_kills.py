@@ -32,7 +32,7 @@ class Storm:
     kills : commands that were killed.
     ended : commands that ended before their instant came; those with an exit code other than 0 are ``failed``.
     different : tables that differ from the undisturbed state's at the end.
-    doubled : rows that stand twice.
+    doubled : rows that exist twice.
     last_code : exit code of the command that was left alone.
     """
 

@@ -131,7 +131,7 @@ class State:
         return found
 
     def doubled_rows(self) -> int:
-        """Rows of the ledgers that stand twice, with session and all."""
+        """Rows of the ledgers that exist twice, with session and all."""
         doubled = 0
         with duckdb.connect(str(self.home / "warehouse.duckdb"), read_only=True) as connection:
             for schema, name in _base_tables(connection):

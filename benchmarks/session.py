@@ -1,6 +1,6 @@
-"""``make bench-session``: one whole session, ours beside a script that does the same by hand.
+"""``make bench-session``: one whole session, ours next to a script that does the same by hand.
 
-Belongs here: the input, the two commands, the table in ``docs/session.md``. Does not: the rival (``rival_session.py``),
+Belongs here: the input, the two commands, the table in ``docs/session.md``. Does not: the baseline (``baseline_session.py``),
 measuring (``measure.py``).
 
 Both sides read the same Parquet file of simulated order lines and end with scored customers in Parquet and CSV.
@@ -25,7 +25,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import yaml
 
-from benchmarks import rival_session
+from benchmarks import baseline_session
 from benchmarks.measure import Machine, Measurement, Row, markdown_table, measure, rows_of, this_machine, write_results
 from tdml_assets.simulation import SimulationSettings, simulate
 from tdml_assets.simulation.sample import sources_of_sample, write_sample
@@ -33,7 +33,7 @@ from tdml_assets.simulation.sample import sources_of_sample, write_sample
 NAME = "session"
 ROOT = Path(__file__).resolve().parent.parent
 _PILOT_CUSTOMERS = 5_000
-#: Stage by step: of ours by the beginning of its name, of the rival by the whole.
+#: Stage by step: of ours by the beginning of its name, of the baseline by the whole.
 _STAGES = {
     "read and validate": (("raw__",), ("read and validate",)),
     "features and targets": (
@@ -94,7 +94,7 @@ def run_ours(
     home = scratch / "ours"
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
-    # The steps the rival takes too: one workflow, and no reasons per customer.
+    # The steps the baseline takes too: one workflow, and no reasons per customer.
     settings: dict[str, Any] = {
         "sources": {"orders": sources_of_sample(orders.parent)["orders"]},
         "workflows": {"cltv": {"model": {"reasons": 0}}},
@@ -115,13 +115,13 @@ def run_ours(
     return cost, max((home / "state" / "logs").glob("run-*.log"))
 
 
-def run_rival(orders: Path, scratch: Path, *, repetition: int) -> tuple[Measurement, Path]:
+def run_baseline(orders: Path, scratch: Path, *, repetition: int) -> tuple[Measurement, Path]:
     """Run the script once. Returns its cost and what it found."""
-    out = scratch / "rival"
+    out = scratch / "baseline"
     shutil.rmtree(out, ignore_errors=True)
     cost = measure(
-        [sys.executable, "-m", "benchmarks.rival_session", "--orders", str(orders), "--out", str(out)],
-        log=scratch / f"rival-{repetition}.log",
+        [sys.executable, "-m", "benchmarks.baseline_session", "--orders", str(orders), "--out", str(out)],
+        log=scratch / f"baseline-{repetition}.log",
         folder=ROOT,
         # As ours: threads that wait for others sleep, which on a busy machine saves most of a fit.
         environment={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"},
@@ -145,7 +145,7 @@ def stage_seconds(steps: Mapping[str, float], whole: float, place: int) -> dict[
 
     Parameters
     ----------
-    place : 0 for our names, whose longest known beginning counts, 1 for the rival's.
+    place : 0 for our names, whose longest known beginning counts, 1 for the baseline's.
     """
     known = {name: stage for stage, names in _STAGES.items() for name in names[place]}
     found = dict.fromkeys((*_STAGES, _REST), 0.0)
@@ -156,11 +156,11 @@ def stage_seconds(steps: Mapping[str, float], whole: float, place: int) -> dict[
     return found
 
 
-def rows_of_stages(ours: Side, rival: Side) -> list[Row]:
+def rows_of_stages(ours: Side, baseline: Side) -> list[Row]:
     """Rows of where the seconds of the last repetition went."""
     sides = [
         stage_seconds(side.steps, side.measured[-1].seconds, place) if side.steps is not None else {}
-        for place, side in enumerate((ours, rival))
+        for place, side in enumerate((ours, baseline))
     ]
     return [
         Row(f"stage: {stage}", "seconds", *(round(side[stage], 1) if side else None for side in sides))
@@ -170,16 +170,16 @@ def rows_of_stages(ours: Side, rival: Side) -> list[Row]:
 
 def render(rows: Sequence[Row], stages: Sequence[Row], facts: Mapping[str, Any], machine: Machine) -> str:
     """Write the page."""
-    simpler = rival_session.__doc__.split("Simpler than ours, in its own favour:")[1].split("    python")[0].strip()
-    labelled = len(rival_session.plan(SimulationSettings().end_date, SimulationSettings().start_date))
+    simpler = baseline_session.__doc__.split("Simpler than ours, in its own favour:")[1].split("    python")[0].strip()
+    labelled = len(baseline_session.plan(SimulationSettings().end_date, SimulationSettings().start_date))
     again = f"python -m benchmarks.session --customers {facts['customers']} --orders {facts['orders']}"
-    return f"""# One session, beside the same steps written by hand
+    return f"""# One session, next to the same steps written by hand
 
 Written by `make bench-session`; nothing here is typed in. The same figures: [session.json](results/session.json).
 
 {markdown_table(rows)}
 
-{machine.caption()}. Repetitions per side: {facts["repetitions"]}, in turns; medians. Ratio: ours / rival; below 1, ours
+{machine.caption()}. Repetitions per side: {facts["repetitions"]}, in turns; medians. Ratio: ours / baseline; below 1, ours
 needs less. `seconds` is the wall clock from the start of the command to its end. `peak_memory_gb` (10^9 bytes) is the
 most that the command and every process it started held together, looked at every 0.1 s: memory that is their own,
 without pages of mapped files, counted alike for both sides. `cpu_seconds` adds up all cores. Idle threads of either
@@ -189,15 +189,15 @@ side sleep (`OMP_WAIT_POLICY=PASSIVE`), so that other work on the machine costs 
 
 Input: one Parquet file of {facts["lines"]:,} order lines of {facts["customers"]:,} simulated customers in three years,
 among them rows that must be rejected. {labelled + 1} snapshots of features, {labelled} of them labelled; at most
-{rival_session.MAX_TRAINING_ROWS:,} rows to learn from; every customer scored.
+{baseline_session.MAX_TRAINING_ROWS:,} rows to learn from; every customer scored.
 
 - **Ours**: `python -m tdml_assets run` on an empty state folder{facts["limit"]}: everything from raw tables to exports,
   with its checks, lineage and the session's history.
-- **Rival**: `python -m benchmarks.rival_session`, one process of pandas, scikit-learn and XGBoost, as one would write it
+- **Baseline**: `python -m benchmarks.baseline_session`, one process of pandas, scikit-learn and XGBoost, as one would write it
   by hand for a table that fits in memory, with the same snapshots, features, sample size and model parameters, and rounds
   found the same way.
 
-The rival is simpler than ours, in its own favour:
+The baseline is simpler than ours, in its own favour:
 
 {simpler}
 
@@ -229,8 +229,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="folder of the table (default %(default)s)")
     parser.add_argument("--memory-limit-gb", type=float, help="our warehouse's memory limit; its default unless given")
     one = parser.add_mutually_exclusive_group()
-    one.add_argument("--skip-rival", action="store_true", help="measure ours alone")
-    one.add_argument("--skip-ours", action="store_true", help="measure the rival alone")
+    one.add_argument("--skip-baseline", action="store_true", help="measure ours alone")
+    one.add_argument("--skip-ours", action="store_true", help="measure the baseline alone")
     given = parser.parse_args(arguments)
     if min(given.customers, given.orders, given.repetitions) < 1:
         parser.error("--customers, --orders and --repetitions must be at least 1")
@@ -242,19 +242,19 @@ def compare(given: argparse.Namespace, scratch: Path) -> tuple[list[Row], str]:
     orders = make_orders(scratch / "sample", given.customers, given.orders, given.seed)
     lines = pq.ParquetFile(orders).metadata.num_rows
     print(f"{lines:,} order lines of {given.customers:,} customers in {orders}", flush=True)
-    ours, rival = Side(), Side()
+    ours, baseline = Side(), Side()
     # In turns, so that a machine that slows down does so for both.
     for repetition in range(1, given.repetitions + 1):
         if not given.skip_ours:
             cost, log = run_ours(orders, scratch, memory_limit_gb=given.memory_limit_gb, repetition=repetition)
             ours = Side((*ours.measured, cost), steps_of_log(log.read_text(encoding="utf-8", errors="replace")))
             print(f"ours {repetition}: {cost.seconds:.1f} s, {cost.peak_memory_gb:.2f} GB", flush=True)
-        if not given.skip_rival:
-            cost, results = run_rival(orders, scratch, repetition=repetition)
-            rival = Side((*rival.measured, cost), json.loads(results.read_text(encoding="utf-8"))["seconds"])
-            print(f"rival {repetition}: {cost.seconds:.1f} s, {cost.peak_memory_gb:.2f} GB", flush=True)
+        if not given.skip_baseline:
+            cost, results = run_baseline(orders, scratch, repetition=repetition)
+            baseline = Side((*baseline.measured, cost), json.loads(results.read_text(encoding="utf-8"))["seconds"])
+            print(f"baseline {repetition}: {cost.seconds:.1f} s, {cost.peak_memory_gb:.2f} GB", flush=True)
     case = f"whole session, {given.customers:,} customers, {lines:,} order lines"
-    rows, stages = rows_of(case, ours.measured, rival.measured), rows_of_stages(ours, rival)
+    rows, stages = rows_of(case, ours.measured, baseline.measured), rows_of_stages(ours, baseline)
     limit = f" with warehouse.memory_limit_gb {given.memory_limit_gb:g}" if given.memory_limit_gb else ""
     facts = {**vars(given), "lines": lines, "limit": limit}
     return [*rows, *stages], render(rows, stages, facts, this_machine())

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from benchmarks import accuracy, accuracy_measures, accuracy_runs
+from benchmarks.accuracy_baselines import RECENT, TOTAL, heuristics, lifetimes, published_parameters
 from benchmarks.accuracy_cases import Case, Method, Prediction, buys_case, judge, spend_case
 from benchmarks.accuracy_measures import (
     buys_measures,
@@ -33,7 +34,6 @@ from benchmarks.accuracy_products import (
 from benchmarks.accuracy_published import WANTED, Bound, Wanted
 from benchmarks.accuracy_rehearsal import CDNOW_WINDOW, MEASURES, RETAIL_WINDOW, Rehearsal
 from benchmarks.accuracy_report import page, rows_of, short_sentences, verdict_table
-from benchmarks.accuracy_rivals import RECENT, TOTAL, heuristics, lifetimes, published_parameters
 from benchmarks.accuracy_segments import shares, stability, variance_explained
 from benchmarks.accuracy_truth import PopulationError, Truth, Window, lines_left, truth_of
 from benchmarks.measure import Machine, Row
@@ -178,11 +178,11 @@ def test_resamples_are_the_same_for_the_same_seed_however_many_are_asked_for() -
 
 
 def test_a_difference_is_better_in_the_direction_of_its_measure() -> None:
-    ours, rival = np.array([1.0, 2.0, 3.0, 4.0]), np.array([2.0, 2.0, 2.0, 5.0])
-    assert difference("mae", ours, rival).better == 0.625, "of four, two are better and one is the same"
-    assert difference("spearman", ours, rival).better == 0.375
+    ours, baseline = np.array([1.0, 2.0, 3.0, 4.0]), np.array([2.0, 2.0, 2.0, 5.0])
+    assert difference("mae", ours, baseline).better == 0.625, "of four, two are better and one is the same"
+    assert difference("spearman", ours, baseline).better == 0.375
     assert difference("total_bias", np.array([-0.2, 0.1]), np.array([0.1, -0.3])).better == 0.5
-    found = difference("mae", ours, rival)
+    found = difference("mae", ours, baseline)
     assert (found.mean, found.low, found.high) == pytest.approx((-0.25, -1.0, 0.925))
     assert interval(np.arange(101.0)) == pytest.approx((2.5, 97.5))
 
@@ -212,7 +212,7 @@ def simulated() -> Truth:
     return population()
 
 
-def test_rivals_predict_from_histories_and_their_parameters_have_the_published_names(simulated: Truth) -> None:
+def test_baselines_predict_from_histories_and_their_parameters_have_the_published_names(simulated: Truth) -> None:
     found = lifetimes(simulated, penalizer=0.0)
     for spend, active in found.values():
         assert np.isfinite(spend).all()
@@ -225,7 +225,7 @@ def test_rivals_predict_from_histories_and_their_parameters_have_the_published_n
 
 def cases_of(truth: Truth) -> list[Case]:
     good, bad = truth.spend * 0.9 + 1, truth.spend[::-1].copy()
-    spend = [Prediction("model", True, "the past", good), Prediction("rival", False, "the past", bad)]
+    spend = [Prediction("model", True, "the past", good), Prediction("baseline", False, "the past", bad)]
     chance = [
         Prediction("churn", True, "the past", np.where(truth.buys, 0.9, 0.1)),
         Prediction("recency", False, "days", -truth.recency, is_probability=False),
@@ -233,14 +233,14 @@ def cases_of(truth: Truth) -> list[Case]:
     return [spend_case("A", "model", truth, spend), buys_case("B", "churn", truth, chance)]
 
 
-def test_a_case_compares_ours_with_every_rival_on_the_same_resamples(simulated: Truth) -> None:
+def test_a_case_compares_ours_with_every_baseline_on_the_same_resamples(simulated: Truth) -> None:
     spend, buys = cases_of(simulated)
-    (rival,) = spend.rivals
-    found = spend.differences(spend.ours, rival)
+    (baseline,) = spend.baselines
+    found = spend.differences(spend.ours, baseline)
     assert found["mae"].high < 0
     assert found["mae"].better == 1.0
-    assert found["mae"].mean == pytest.approx(spend.ours.measured["mae"] - rival.measured["mae"], rel=0.1)
-    assert set(buys.differences(buys.ours, buys.rivals[0])) == {"auc"}, "a score is no probability"
+    assert found["mae"].mean == pytest.approx(spend.ours.measured["mae"] - baseline.measured["mae"], rel=0.1)
+    assert set(buys.differences(buys.ours, buys.baselines[0])) == {"auc"}, "a score is no probability"
 
 
 def test_verdicts_hold_values_against_bounds_at_the_digits_of_the_bound() -> None:
@@ -282,7 +282,7 @@ def test_the_page_and_the_rows_hold_what_was_measured_and_mark_what_is_quoted(si
     assert "highest AUC v, lowest log loss v; the example names v." in text
     assert "A leak until explained" in text, "churn knows the answer here"
     mae = next(row for row in rows if row.metric == "mae")
-    assert (mae.case, mae.ours) == ("A: model against rival", pytest.approx(cases[0].ours.measured["mae"], rel=1e-5))
+    assert (mae.case, mae.ours) == ("A: model against baseline", pytest.approx(cases[0].ours.measured["mae"], rel=1e-5))
     assert {row.metric for row in rows} >= {"mae_difference_low", "mae_share_better", "auc", "bg_nbd_r", "seconds"}
     assert all("quoted" in row.case for row in rows if row.metric.startswith("bg_nbd"))
     json.dumps([row.as_dict() for row in rows], allow_nan=False)

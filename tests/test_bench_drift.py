@@ -66,8 +66,8 @@ def test_numpy_describes_and_measures_a_world_as_the_warehouse_does(
 def test_calm_sessions_stay_calm_and_a_change_is_seen_and_confirmed() -> None:
     rng = np.random.default_rng(5)
     play = worlds.Play(worlds.draw("lognormal", rng, 5000), Monitor())
-    calm = [play.session(worlds.draw("lognormal", rng, 5000)) for _ in range(7)]
-    assert not any(worlds.is_alarm(reports) for _, reports in calm)
+    stable = [play.session(worlds.draw("lognormal", rng, 5000)) for _ in range(7)]
+    assert not any(worlds.is_alarm(reports) for _, reports in stable)
     change = worlds.shifted("x3", 0.5, "lognormal")
     decisions = [play.session(change(worlds.draw("lognormal", rng, 5000)))[0].decision for _ in range(2)]
     assert decisions == ["confirm", "retrain"]

@@ -19,7 +19,7 @@ def test_the_code_location_is_a_multiple_of_importing_dagster() -> None:
     before = {"import dagster": measured(1.0), "code location": measured(9.0), "first session": []}
     rows = {(row.case, row.metric): row for row in start.table_of(ours, before)}
     times = rows["code location", "cpu_seconds_per_import_dagster"]
-    assert (times.ours, times.rival, times.ratio) == (3.0, 9.0, 0.333)
+    assert (times.ours, times.baseline, times.ratio) == (3.0, 9.0, 0.333)
     assert rows["first session", "seconds"].ours == 80.0
     assert rows["first session", "seconds"].ratio is None, "it failed there"
 

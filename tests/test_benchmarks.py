@@ -1,4 +1,4 @@
-"""The benchmark's harness measures what it says, and its rival does what a session of ours does."""
+"""The benchmark's harness measures what it says, and its baseline does what a session of ours does."""
 
 import json
 import re
@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from benchmarks import rival_model, rival_session, session
+from benchmarks import baseline_model, baseline_session, session
+from benchmarks.baseline_orders import features_at, match_returns, net_spend, read_lines
 from benchmarks.measure import (
     CommandFailedError,
     Machine,
@@ -28,7 +29,6 @@ from benchmarks.measure import (
     rows_of,
     write_results,
 )
-from benchmarks.rival_orders import features_at, match_returns, net_spend, read_lines
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.engines.two_stage import TwoStageParameters
 from tdml_assets.simulation import SimulationSettings
@@ -83,7 +83,7 @@ def test_a_command_that_takes_too_long_is_ended_with_all_it_started(tmp_path: Pa
         time.sleep(0.05)
 
 
-def test_rows_are_medians_with_the_ratio_of_ours_to_the_rival(tmp_path: Path) -> None:
+def test_rows_are_medians_with_the_ratio_of_ours_to_the_baseline(tmp_path: Path) -> None:
     ours = [Measurement(seconds, 9.0, 1.0, 1) for seconds in (30.0, 10.0, 20.0)]
     rows = rows_of("one", ours, [Measurement(40.0, 9.0, 4.0, 1)])
     assert [row.as_dict() for row in rows if row.metric != "cpu_seconds"] == [
@@ -117,34 +117,34 @@ def test_steps_of_a_log_add_up_to_the_stages_and_the_whole() -> None:
     assert stages["start, stop and all else"] == pytest.approx(4000.0 - 0.918 - 1.5 - 62.0)
 
 
-def test_every_step_of_the_rival_belongs_to_a_stage() -> None:
-    steps = re.findall(r'with step\("([^"]+)"\)', Path(rival_session.__file__).read_text())
+def test_every_step_of_the_baseline_belongs_to_a_stage() -> None:
+    steps = re.findall(r'with step\("([^"]+)"\)', Path(baseline_session.__file__).read_text())
     assert len(steps) > 10
     assert {name for _, names in session._STAGES.values() for name in names} == set(steps)
 
 
-def test_the_rival_uses_our_snapshots_and_our_models_parameters() -> None:
+def test_the_baseline_uses_our_snapshots_and_our_models_parameters() -> None:
     declared = yaml.safe_load((session.ROOT / "tdml_assets/workflows/cltv/defs.yaml").read_text())["attributes"]
     spec = WorkflowSpec.model_validate(declared)
     for as_of in (date(2026, 6, 30), date(2024, 2, 29), date(2026, 3, 1)):
         first = as_of - timedelta(days=3 * 365)
         ours = plan_snapshots(as_of, first, spec.target.horizon_days, spec.snapshots)
         split = plan_split(ours)
-        roles = rival_session.plan(as_of, first)
+        roles = baseline_session.plan(as_of, first)
         assert set(roles) == set(ours.labelled), as_of
         assert sorted(day for day, role in roles.items() if role == "train") == list(split.train), as_of
         assert sorted(day for day, role in roles.items() if role == "refit") == list(split.refit_only), as_of
         assert (roles[split.validation or as_of], roles[split.test]) == ("validation", "test"), as_of
-    assert spec.target.horizon_days == rival_session.HORIZON
-    assert spec.split.max_rows == rival_session.MAX_TRAINING_ROWS
-    assert (spec.prepare.outliers.low, spec.prepare.outliers.high) == rival_model.CLIP
-    assert spec.features.one_hot_limit == rival_model.TOP_LEVELS
+    assert spec.target.horizon_days == baseline_session.HORIZON
+    assert spec.split.max_rows == baseline_session.MAX_TRAINING_ROWS
+    assert (spec.prepare.outliers.low, spec.prepare.outliers.high) == baseline_model.CLIP
+    assert spec.features.one_hot_limit == baseline_model.TOP_LEVELS
     parameters = TwoStageParameters.from_mapping(spec.model.parameters)
-    for stage, chosen in rival_model.STAGES.items():
+    for stage, chosen in baseline_model.STAGES.items():
         expected = parameters.of_stage(stage, base_score=0.5, seed=spec.model.seed, threads=1)
         expected = {name: value for name, value in expected.items() if name not in ("base_score", "nthread")}
-        assert rival_model.BOOSTING | chosen == expected, stage
-    assert (parameters.rounds, parameters.patience) == (rival_model.ROUNDS, rival_model.PATIENCE)
+        assert baseline_model.BOOSTING | chosen == expected, stage
+    assert (parameters.rounds, parameters.patience) == (baseline_model.ROUNDS, baseline_model.PATIENCE)
 
 
 def orders_file(path: Path, lines: list[tuple[str, str | None, str, str, str, int, float]]) -> Path:
@@ -189,7 +189,7 @@ def features_of(lines: pd.DataFrame, day: str) -> pd.DataFrame:
     return features_at(lines, match_returns(lines), pd.Timestamp(day))
 
 
-def test_the_rival_rejects_bad_rows_and_takes_returns_off_the_sale_they_belong_to(tmp_path: Path) -> None:
+def test_the_baseline_rejects_bad_rows_and_takes_returns_off_the_sale_they_belong_to(tmp_path: Path) -> None:
     lines, rejected = read_lines(orders_file(tmp_path / "orders.parquet", LINES), TODAY)
     assert rejected == {"missing_customer": 2, "bad_timestamp": 1, "out_of_bounds": 1, "duplicate": 0}
     frame = features_of(lines, "2026-02-10")
@@ -231,7 +231,7 @@ def test_the_rival_rejects_bad_rows_and_takes_returns_off_the_sale_they_belong_t
     assert (target["ann"], target["cat"]) == (0.0, 50.0)
 
 
-def test_later_lines_change_no_feature_of_the_rival(tmp_path: Path) -> None:
+def test_later_lines_change_no_feature_of_the_baseline(tmp_path: Path) -> None:
     folder = tmp_path / "sample"
     write_sample(folder, SimulationSettings(customers=300, pageviews_per_order=0, emails_per_month=0))
     cut = date(2025, 6, 30)
@@ -247,7 +247,7 @@ def test_later_lines_change_no_feature_of_the_rival(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(*frames)
 
 
-def test_the_benchmark_runs_its_rival_and_writes_both_files(tmp_path: Path) -> None:
+def test_the_benchmark_runs_its_baseline_and_writes_both_files(tmp_path: Path) -> None:
     arguments = ["--customers", "1500", "--orders", "15000", "--skip-ours"]
     session.main([*arguments, "--work", str(tmp_path / "work"), "--docs", str(tmp_path / "docs")])
     rows = json.loads((tmp_path / "docs/results/session.json").read_text())
@@ -262,12 +262,12 @@ def test_the_benchmark_runs_its_rival_and_writes_both_files(tmp_path: Path) -> N
     page = (tmp_path / "docs/session.md").read_text()
     assert f"{whole['seconds']['rival']:,g}" in page
 
-    found = json.loads((tmp_path / "work/rival/session.json").read_text())
-    attributes = pd.read_csv(tmp_path / "work/rival/attributes.csv", dtype={"customer_id": str})
+    found = json.loads((tmp_path / "work/baseline/session.json").read_text())
+    attributes = pd.read_csv(tmp_path / "work/baseline/attributes.csv", dtype={"customer_id": str})
     assert len(attributes) == found["customers"] == attributes["customer_id"].nunique() > 1000
     assert attributes["cltv_decile"].value_counts().max() - attributes["cltv_decile"].value_counts().min() <= 1
     assert found["metrics"]["test"]["normalised_gini"] > found["metrics"]["test"]["baseline"]["normalised_gini"] > 0
-    assert (tmp_path / "work/rival/drift.html").stat().st_size > 100_000
+    assert (tmp_path / "work/baseline/drift.html").stat().st_size > 100_000
 
 
 def test_a_page_says_what_it_was_measured_on() -> None:

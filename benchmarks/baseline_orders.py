@@ -1,4 +1,4 @@
-"""The rival's first half in plain pandas: order lines, features and spend at a day. See ``rival_session.py``.
+"""The baseline's first half in plain pandas: order lines, features and spend at a day. See ``baseline_session.py``.
 
 Belongs here: reading and judging lines, features, targets. Does not: learning, figures, files.
 

@@ -1,4 +1,4 @@
-"""The rival's model: preparation, two stages of gradient boosting, measures. See ``rival_session.py``.
+"""The baseline's model: preparation, two stages of gradient boosting, measures. See ``baseline_session.py``.
 
 Belongs here: what is learnt from rows in memory, with the parameters of our own model. Does not: making the rows.
 """
@@ -15,7 +15,7 @@ import xgboost as xgb
 from numpy.typing import NDArray
 from sklearn.metrics import log_loss, mean_absolute_error, r2_score, roc_auc_score, root_mean_squared_error
 
-from benchmarks.rival_orders import TEXT
+from benchmarks.baseline_orders import TEXT
 
 Array = NDArray[Any]
 SHAP_ROWS = 2_000
@@ -143,7 +143,7 @@ def measures(actual: Array, predicted: Array) -> dict[str, float]:
 
 
 def evaluate(model: Model, matrix: Array, table: pd.DataFrame) -> dict[str, Any]:
-    """Measure a model on the training and the test rows, beside spend carried on at the rate of the training rows."""
+    """Measure a model on the training and the test rows, next to spend carried on at the rate of the training rows."""
     found: dict[str, Any] = {}
     train = table[table["split"] == "train"]
     carried_on = train["target"].sum() / np.maximum(train["total_spend"], 0).sum()

@@ -1,4 +1,4 @@
-"""Rivals on the raw transactions: one-line heuristics, and the models of the literature.
+"""Baselines on the raw transactions: one-line heuristics, and the models of the literature.
 
 Belongs here: what each predicts for a population. Does not: the populations (``accuracy_truth.py``), the formulas of the
 models (``tdml_assets.engines.lifetimes``), our pipeline's features: nothing here has seen one.

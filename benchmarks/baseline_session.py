@@ -1,4 +1,4 @@
-"""The rival of ``bench-session``: one session as a data scientist would script it in pandas.
+"""The baseline of ``bench-session``: one session as a data scientist would script it in pandas.
 
 Belongs here: the steps from one Parquet file of order lines to scored customers, in pandas, scikit-learn's conventions and
 XGBoost, with the same products as a session of ours. Does not: anything of ``tdml_assets``, measuring (``measure.py``).
@@ -13,7 +13,7 @@ Simpler than ours, in its own favour:
 - drift is measured against the rows learnt from (ours: all customers) and not judged;
 - nothing is kept of the session but its results.
 
-    python -m benchmarks.rival_session --orders orders.parquet --out results
+    python -m benchmarks.baseline_session --orders orders.parquet --out results
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from benchmarks.rival_model import Model, Preparation, evaluate, fit, importances
-from benchmarks.rival_orders import TEXT, features_at, match_returns, net_spend, read_lines
+from benchmarks.baseline_model import Model, Preparation, evaluate, fit, importances
+from benchmarks.baseline_orders import TEXT, features_at, match_returns, net_spend, read_lines
 
 HORIZON, SNAPSHOTS, SEASONS = 90, 2, (1, 2)
 MAX_TRAINING_ROWS, BATCH_ROWS, REPORT_ROWS = 1_000_000, 500_000, 5_000
@@ -240,7 +240,7 @@ def run(orders: Path, out: Path, today: date) -> dict[str, Any]:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.rival_session", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.baseline_session", description=__doc__.split("\n")[0])
     parser.add_argument("--orders", type=Path, required=True, help="Parquet file of order lines")
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
     parser.add_argument("--today", type=date.fromisoformat, default=datetime.now(UTC).date(), help="no order is later")
