@@ -177,8 +177,8 @@ def build_evaluation(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinit
         kinds={"duckdb", "python"},
         owners=[OWNER],
         pool="warehouse",
-        description="Metrics of train and test kept per session, with what no model would have said beside them; and the "
-        "champion on the same test, by paired bootstrap over customers.",
+        description="Metrics on training and test rows, kept per session, with those of a naive forecast. The candidate "
+        "and the champion are compared on the same test rows, by a paired bootstrap over customers.",
         metadata=table_metadata(MODEL_METRICS),
         check_specs=[check_spec(key)],
     )

@@ -169,6 +169,11 @@ class ReportFacts:
         return len(self.sessions) == 1 and (self.trained_here or not differs)
 
     @property
+    def repeats_first_day(self) -> bool:
+        """Whether this session saw the same day again as the first one: its model was compared, with equal data."""
+        return self.has_nothing_earlier and not self.trained_here and not any(kind == FIRST for kind, _ in self.statuses)
+
+    @property
     def session(self) -> SessionFacts:
         """The session reported on."""
         return self.sessions[-1]

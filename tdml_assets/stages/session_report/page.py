@@ -76,6 +76,8 @@ def _sentence(facts: ReportFacts) -> str:
     """The decision in a sentence; a first session has been compared with itself, which says nothing."""
     session = facts.session
     if facts.has_nothing_earlier and facts.watched and session.decision == "nothing":
+        if facts.repeats_first_day:
+            return "The same day as in the first session: no later data to compare with yet."
         return "The first session: nothing to compare with yet. The next session is compared with this one."
     return session.sentence or "This session was not judged: no decision is recorded for it."
 

@@ -86,6 +86,8 @@ def _against_before(facts: ReportFacts) -> str:
     now, before = (sum(count for _, count in labels) for labels in (facts.labels, facts.labels_before))
     if now and before:
         return f"{now / before - 1:+.1%} since the session before"
+    if facts.repeats_first_day:
+        return "on the day of the first session"
     return "in the first session" if len(facts.sessions) == 1 else ""
 
 

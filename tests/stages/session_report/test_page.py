@@ -316,6 +316,18 @@ def test_groups_are_shown_by_number_with_their_profile_and_not_as_an_axis(databa
     assert "1,620" in page.sections["model"]
 
 
+def test_the_same_day_again_is_not_called_the_first_session(database):
+    this = write_history(database, sessions=1, decision="nothing")
+    facts = replace(read_facts(database, spec(), this, LAST, (REFERENCE,)), trained_here=False)
+    same = tuple(replace(fact, psi=0.0, psi_previous=0.0) for fact in facts.drift)
+    facts = replace(facts, drift=same, statuses=(("ok", facts.watched),))
+    page = Page(render_report(facts))
+    assert "The same day as in the first session" in page.sections["decision"]
+    assert "saw the day again that the first session saw" in page.sections["drift"]
+    assert "this is the first session" not in page.sections["drift"]
+    assert "on the day of the first session" in render_report(facts)
+
+
 def test_a_first_session_says_that_there_is_nothing_to_compare_with(database):
     this = write_history(database, sessions=1, decision="nothing")
     facts = read_facts(database, spec(), this, LAST, (REFERENCE,), this)
