@@ -118,7 +118,7 @@ class Source(DatabaseSettings):
         description="File, folder, pattern, file://, https:// or s3:// address, or a list; from the settings' folder. Required, "
         "except for format: database.",
     )
-    format: Literal["csv", "parquet", "json", "xlsx", "delta", "database"] = Field(
+    format: Literal["csv", "parquet", "json", "xlsx", "delta", "iceberg", "database"] = Field(
         description="File format; json means one object per line. Packed files (gzip, zip, bzip2, xz, zstd) are known by content."
     )
     csv: CsvOptions = Field(default=CsvOptions(), description="How CSV files are written.")

@@ -18,6 +18,11 @@ from tdml_assets.stages.raw.rules import SourceError
 _LOG = "_delta_log"
 
 
+def is_table(folder: Path) -> bool:
+    """Whether a folder is a Delta table."""
+    return (folder / _LOG).is_dir()
+
+
 def table_folder(where: str, folder: Path) -> list[Path]:
     """The folder of a Delta table, as what a path names.
 
@@ -26,7 +31,7 @@ def table_folder(where: str, folder: Path) -> list[Path]:
     SourceError
         If it is none.
     """
-    if (folder / _LOG).is_dir():
+    if is_table(folder):
         return [folder]
     raise SourceError(
         f"{where} is not the folder of a Delta table, which has a folder {_LOG}: correct path, or write format: parquet"
@@ -46,7 +51,7 @@ def is_refused(folder: Path) -> bool:
     return False
 
 
-def log_sha256(folder: Path) -> tuple[str, int]:
+def log_sha256(_: str, folder: Path) -> tuple[str, int]:
     """Hash and size of a table's log: equal logs, equal rows."""
     digest, size = hashlib.sha256(), 0
     for path in sorted((folder / _LOG).iterdir()):

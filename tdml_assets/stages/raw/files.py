@@ -20,7 +20,6 @@ from urllib.request import url2pathname
 from tdml_assets.declaration.addresses import is_printable, redacted, without_query
 from tdml_assets.declaration.sources import Source, Sources
 from tdml_assets.stages.raw.databases import fetch_rows, require_database
-from tdml_assets.stages.raw.delta import log_sha256, table_folder
 from tdml_assets.stages.raw.faults import source_faults
 from tdml_assets.stages.raw.folders import (
     FolderKeys,
@@ -30,6 +29,7 @@ from tdml_assets.stages.raw.folders import (
     refuse_table_files,
     require_keys,
 )
+from tdml_assets.stages.raw.lake import LAKE_FORMATS, log_sha256, table_folder
 from tdml_assets.stages.raw.rules import SourceError, wanted_columns
 
 _CHUNK_BYTES = 1 << 20
@@ -128,9 +128,10 @@ def _here(
     client = None
     for location in declaration.path:
         scheme = urlsplit(location).scheme if "://" in location else ""
-        if scheme in {"http", "https", "s3"} and declaration.format == "delta":
+        if scheme in {"http", "https", "s3"} and declaration.format in LAKE_FORMATS:
+            article = LAKE_FORMATS[declaration.format].article
             raise SourceError(
-                f"sources.{table}.path: a Delta table is read from a folder of this machine: copy it here"
+                f"sources.{table}.path: {article} table is read from a folder of this machine: copy it here"
             )
         if scheme in {"http", "https"}:
             from tdml_assets.stages.raw.transport import fetch_http
@@ -165,8 +166,9 @@ def with_folder_keys(file: SourceFile, declaration: Source) -> SourceFile:
 
 def _local(table: str, declaration: Source, text: str, base_folder: Path) -> list[Path]:
     endings = _ENDINGS.get(declaration.format, ())
-    if declaration.format == "delta":
-        return table_folder(f"sources.{table}.path: {redacted(text)!r}", Path(base_folder, Path(text).expanduser()))
+    if declaration.format in LAKE_FORMATS:
+        where = f"sources.{table}.path: {redacted(text)!r}"
+        return table_folder(declaration.format, where, Path(base_folder, Path(text).expanduser()))
     return find_local(table, text, base_folder, endings, recursive=declaration.recursive)
 
 
@@ -181,7 +183,7 @@ def hashed(name: str, path: Path) -> SourceFile:
     if not is_printable(name):
         raise SourceError(f"{name!a}: the name of the file is no text: rename the file")
     with source_faults(name):
-        sha256, size = log_sha256(path) if path.is_dir() else (sha256_of(path), path.stat().st_size)
+        sha256, size = log_sha256(name, path) if path.is_dir() else (sha256_of(path), path.stat().st_size)
         return SourceFile(name, path, sha256, size)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
-from tdml_assets.stages.raw.delta import is_refused
+from tdml_assets.stages.raw.lake import LAKE_FORMATS, install_remedy
 from tdml_assets.stages.raw.rules import SourceError
 
 FolderKeys = tuple[tuple[str, str | None], ...]
@@ -21,8 +21,6 @@ _DIGITS = re.compile(r"(\d+)", re.ASCII)
 #: What Hive and Spark write for a missing value.
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 _DELTA_LOG, _ICEBERG_METADATA, _HUDI = "_delta_log", "metadata", ".hoodie"
-_ARTICLES = {"delta": "a Delta", "iceberg": "an Iceberg", "hudi": "a Hudi"}
-_METADATA_FILES, _METADATA_BYTES = 5, 1 << 16
 
 
 def natural_order(name: str) -> tuple[tuple[str | int, ...], ...]:
@@ -92,14 +90,16 @@ def refuse_table_files(table: str, paths: Iterable[Path], top: Path) -> None:
 
 def _refuse(table: str, folder: Path, kind: str, top: Path) -> None:
     shown = folder.relative_to(top).as_posix() if folder.is_relative_to(top) else folder.as_posix()
-    what = f"sources.{table}: the folder {shown!r} holds {_ARTICLES[kind]} table, whose files include removed and replaced ones"
-    if kind != "delta":
+    known = LAKE_FORMATS.get(kind)
+    article = known.article if known else "a Hudi"
+    what = f"sources.{table}: the folder {shown!r} holds {article} table, whose files include removed and replaced ones"
+    if known is None:
         raise SourceError(f"{what}, and is not read: export its current rows, and name those files in path")
-    if is_refused(folder):
+    if known.is_refused(folder):
         raise SourceError(
             f"{what}, and its log cannot be read: export its current rows as Parquet into another folder, and name that in path"
         )
-    raise SourceError(f"{what}: write format: {kind} and path: {shown!r} under sources.{table}")
+    raise SourceError(f"{what}: write format: {kind} and path: {shown!r} under sources.{table}{install_remedy(kind)}")
 
 
 def refuse_table_keys(bucket: str, chosen: Iterable[str], keys: Sequence[str]) -> None:
@@ -116,7 +116,7 @@ def refuse_table_keys(bucket: str, chosen: Iterable[str], keys: Sequence[str]) -
     }
     remedy = {
         "a Delta": "copy the whole folder to this machine and write format: delta",
-        "an Iceberg": "export its current rows, and name those files in path",
+        "an Iceberg": "copy the whole folder to this machine and write format: iceberg",
     }
     for key in chosen:
         found = next((prefix for prefix in tables if key.startswith(prefix)), None)
@@ -129,20 +129,5 @@ def refuse_table_keys(bucket: str, chosen: Iterable[str], keys: Sequence[str]) -
 
 def table_format(folder: Path) -> str | None:
     """``delta``, ``iceberg`` or ``hudi`` where a folder is such a table; else ``None``."""
-    if (folder / _DELTA_LOG).is_dir():
-        return "delta"
-    if (folder / _HUDI).is_dir():
-        return "hudi"
-    return "iceberg" if _is_iceberg(folder / _ICEBERG_METADATA) else None
-
-
-def _is_iceberg(metadata: Path) -> bool:
-    if not metadata.is_dir():
-        return False
-    if (metadata / "version-hint.text").is_file() or any(metadata.glob("*.metadata.json")):
-        return True
-    for path in sorted(metadata.glob("*.json"))[:_METADATA_FILES]:
-        with path.open("rb") as stream:
-            if b'"format-version"' in stream.read(_METADATA_BYTES):
-                return True
-    return False
+    found = next((name for name, known in LAKE_FORMATS.items() if known.is_table(folder)), None)
+    return found or ("hudi" if (folder / _HUDI).is_dir() else None)

@@ -23,11 +23,11 @@ import duckdb
 
 from tdml_assets.declaration.sources import CsvOptions, Source
 from tdml_assets.platform.statements import render
-from tdml_assets.stages.raw import delta
 from tdml_assets.stages.raw.csv_records import BAD_ROW_LIMIT, csv_dialect, read_csv_records
 from tdml_assets.stages.raw.faults import source_faults
 from tdml_assets.stages.raw.files import SourceFile
 from tdml_assets.stages.raw.json_paths import as_rows, is_nested
+from tdml_assets.stages.raw.lake import LAKE_FORMATS
 from tdml_assets.stages.raw.names import delimiter_remedy
 from tdml_assets.stages.raw.rules import Field, FileLayout, SourceError, wanted_columns
 from tdml_assets.stages.raw.signatures import FIRST_BYTES, what_is_wrong
@@ -101,8 +101,8 @@ def _file_layout(
 ) -> FileLayout:
     if file.size_bytes == 0:
         raise SourceError(f"{file.name}: empty input: the file has 0 bytes. Deliver it again, or take it out of path")
-    if declaration.format == "delta":
-        rows = delta.as_parquet(file.name, file.path, file.sha256, scratch_folder)
+    if declaration.format in LAKE_FORMATS:
+        rows = LAKE_FORMATS[declaration.format].as_parquet(file.name, file.path, file.sha256, scratch_folder)
         return replace(_parquet_layout(database, replace(file, path=rows), position), source_format="parquet")
     if declaration.format == "database":
         return replace(_parquet_layout(database, file, position), source_format="parquet")

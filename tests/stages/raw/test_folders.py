@@ -120,7 +120,7 @@ def test_a_folder_is_searched_below_where_that_is_declared(shop):
     ("marker", "said"),
     [
         ("_delta_log/00000000000000000000.json", "holds a Delta table, .*log cannot be read: export its current rows"),
-        ("metadata/v1.metadata.json", "holds an Iceberg table, .*: export its current rows"),
+        ("metadata/v1.metadata.json", "holds an Iceberg table, .*log cannot be read: export its current rows"),
         (".hoodie/hoodie.properties", "holds a Hudi table, .*: export its current rows"),
     ],
 )
