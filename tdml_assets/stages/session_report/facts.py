@@ -171,7 +171,9 @@ class ReportFacts:
     @property
     def repeats_first_day(self) -> bool:
         """Whether this session saw the same day again as the first one: its model was compared, with equal data."""
-        return self.has_nothing_earlier and not self.trained_here and not any(kind == FIRST for kind, _ in self.statuses)
+        return (
+            self.has_nothing_earlier and not self.trained_here and not any(kind == FIRST for kind, _ in self.statuses)
+        )
 
     @property
     def session(self) -> SessionFacts:
