@@ -62,6 +62,10 @@ lock:
 	@$(LOCK) pyproject.toml --extra ui --constraints requirements.lock --output-file requirements-ui.lock
 	@$(LOCK) pyproject.toml --extra all --constraints requirements.lock --output-file requirements-full.lock
 	@$(LOCK) pyproject.toml --extra all --group dev --constraints requirements-full.lock --output-file requirements-dev.lock
+	@$(LOCK) pyproject.toml --group bench --constraints requirements-dev.lock --output-file requirements-bench.lock
+
+bench-accuracy: $(VENV)/.installed-dev $(VENV)/.installed-bench
+	@$(BIN)/python -m benchmarks.accuracy
 
 bench-% study-%: $(VENV)/.installed-dev
 	@$(BIN)/python -m benchmarks.$(subst -,_,$*)

@@ -1,4 +1,4 @@
-"""``make bench-accuracy``: our pipeline on two public logs, next to the models of the literature and one-line rules.
+"""``make bench-accuracy``: our pipeline on public logs, next to the models of the literature and one-line rules.
 
 Belongs here: the protocols, one after the other, and the page ``docs/accuracy.md``. Does not: truth (``accuracy_truth.py``,
 ``accuracy_products.py``), our runs (``accuracy_runs.py``), baselines (``accuracy_baselines.py``), measures and verdicts
@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import accuracy_baselines as baselines
+from benchmarks import accuracy_journey as journey
 from benchmarks import accuracy_products as products
 from benchmarks import accuracy_published as published
 from benchmarks import accuracy_rehearsal as rehearsal
@@ -42,6 +43,7 @@ from benchmarks.accuracy_runs import (
     ROOT,
     VARIANTS,
     Home,
+    Log,
     cdnow,
     every_estimator,
     judged_estimator,
@@ -63,6 +65,8 @@ _LAST_RETAIL_DAY = date(2011, 12, 9)
 _EXIT_NO_DATA = 2
 # Without it BG/NBD finds no end of buying on Online Retail and its parameters run away; as in the quoted figures.
 _RETAIL_PENALIZER = 0.05
+#: Case, example, scored window, lines, log and window of a rehearsal.
+_Play = tuple[str, str | None, Window, pd.DataFrame, Log, Window]
 _HISTORIES = "the customers' purchase days up to the cut, from the raw file"
 
 
@@ -136,7 +140,7 @@ def run_39(found: Found, data: Path, lines: pd.DataFrame, folder: Path) -> None:
 
 
 def run_labelled(
-    found: Found, home: Home, truth: Truth, *, example: str, names: tuple[str, str], penalizer: float
+    found: Found, home: Home, truth: Truth, *, example: str | None, names: tuple[str, str], penalizer: float
 ) -> dict[str, Floats]:
     """CLTV and churn at a cut that labels lie before; every estimator, those of the example judged.
 
@@ -168,6 +172,18 @@ def run_labelled(
 
 def _buying(estimator: str) -> str:
     return f"churn by {estimator}, 1 - probability"
+
+
+def run_journey(found: Found, file: Path | None, folder: Path) -> None:
+    """Complete Journey: households of a grocer, who buy every week; as shipped."""
+    if file is None:
+        found.notes.append(f"Complete Journey was not run: the package {journey.PACKAGE} is not installed.")
+        return
+    truth = truth_of(journey.read_journey(file), journey.WINDOW)
+    home = Home.new(folder / "journey", journey.journey(file), journey.WINDOW.cut)
+    names = (published.JOURNEY, published.BUYS_JOURNEY)
+    run_labelled(found, home, truth, example=None, names=names, penalizer=_RETAIL_PENALIZER)
+    found.ran(home)
 
 
 def run_retail(found: Found, data: Path, folder: Path) -> None:
@@ -305,18 +321,24 @@ def measure_all(data: Path, folder: Path) -> Found:
     run_labelled(found, home, truth_of(lines, WINDOW_52), example="cdnow", names=names, penalizer=0.0)
     found.ran(home)
     run_retail(found, data, folder)
+    run_journey(found, journey.find_file(), folder)
     _rehearse(found, data, folder, lines)
     return found
 
 
 def _rehearse(found: Found, data: Path, folder: Path, lines: pd.DataFrame) -> None:
-    plays = (
+    plays: list[_Play] = [
         (published.CDNOW_52, "cdnow", WINDOW_52, lines, cdnow(data), rehearsal.CDNOW_WINDOW),
         (published.RETAIL, "online_retail", WINDOW_RETAIL, read_retail(data), retail(data), rehearsal.RETAIL_WINDOW),
-    )
+    ]
+    file = journey.find_file()
+    if file is not None:
+        known, log = journey.read_journey(file), journey.journey(file)
+        plays.append((published.JOURNEY, None, journey.WINDOW, known, log, journey.REHEARSAL_WINDOW))
     for case, example, scored, known, log, window in plays:
         assert window.until <= scored.cut, "a rehearsal must end before what is scored"
-        ones, home = rehearsal.rehearse(case, example, scored.days, known, log, window, folder / f"rehearsal-{example}")
+        scratch = folder / f"rehearsal-{example or 'journey'}"
+        ones, home = rehearsal.rehearse(case, example, scored.days, known, log, window, scratch)
         found.rehearsals += ones
         found.ran(home)
         print(*(one.sentence() for one in ones), sep="\n", flush=True)

@@ -53,7 +53,7 @@ class Rehearsal:
         chosen = ", ".join(f"{_LABELS[name]} {self.best(name)}" for name in MEASURES[self.workflow] if name in _LABELS)
         return (
             f"{self.case}, {self.workflow}, rehearsed at {self.window.cut} for the {self.window.days} days up to "
-            f"{self.window.until}: {chosen}; the example names {self.judged}."
+            f"{self.window.until}: {chosen}; judged is {self.judged}."
         )
 
 
@@ -67,7 +67,7 @@ _LABELS = {
 
 
 def rehearse(
-    case: str, example: str, horizon_days: int, lines: pd.DataFrame, log: Log, window: Window, folder: Path
+    case: str, example: str | None, horizon_days: int, lines: pd.DataFrame, log: Log, window: Window, folder: Path
 ) -> tuple[list[Rehearsal], Home]:
     """Run every estimator at the window's cut."""
     truth: Truth = truth_of(lines, window)

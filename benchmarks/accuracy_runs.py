@@ -197,15 +197,18 @@ def retail(data: Path) -> Log:
     return Log((data / RETAIL_FILE).resolve(), _declared("online_retail"))
 
 
-def judged_estimator(example: str, workflow: str, horizon_days: int) -> str:
-    """Which estimator ``examples/<example>.yaml`` names for a workflow: that one is judged.
+def judged_estimator(example: str | None, workflow: str, horizon_days: int) -> str:
+    """Which estimator ``examples/<example>.yaml`` names for a workflow: that one is judged; without an example, the shipped one.
 
     Raises
     ------
     ValueError
         If the example predicts another horizon than the protocol, or an estimator that is not run here.
     """
-    declared, variants = _example(example)["workflows"][workflow] or {}, VARIANTS[workflow]
+    variants = VARIANTS[workflow]
+    if example is None:
+        return next(iter(variants))
+    declared = _example(example)["workflows"][workflow] or {}
     days = declared["target"]["horizon_days"]
     estimator = (declared.get("model") or {}).get("estimator", next(iter(variants)))
     if days != horizon_days or estimator not in variants:

@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 CDNOW_FILE, SAMPLE_FILE = "cdnow_master.csv.gz", "cdnow_sample_ids.csv.gz"
 RETAIL_FILE = "online_retail_2010_2011.parquet"
 FILES = (CDNOW_FILE, SAMPLE_FILE, RETAIL_FILE)
-_COLUMNS = ["customer_id", "product_id", "day", "ordered_at", "quantity", "amount"]
+COLUMNS = ["customer_id", "product_id", "day", "ordered_at", "quantity", "amount"]
 
 
 class PopulationError(ValueError):
@@ -95,7 +95,7 @@ def read_cdnow(folder: Path) -> pd.DataFrame:
             "amount": raw["dollar_value"].astype(float),
         }
     )
-    return lines[_COLUMNS]
+    return lines[COLUMNS]
 
 
 def read_sample_ids(folder: Path) -> frozenset[str]:
@@ -117,7 +117,7 @@ def read_retail(folder: Path) -> pd.DataFrame:
             "amount": raw["Quantity"] * raw["UnitPrice"],
         }
     )
-    return lines[_COLUMNS]
+    return lines[COLUMNS]
 
 
 def lines_left(lines: pd.DataFrame) -> pd.DataFrame:

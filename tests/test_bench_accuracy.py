@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from benchmarks import accuracy, accuracy_measures, accuracy_runs
+from benchmarks import accuracy, accuracy_journey, accuracy_measures, accuracy_runs
 from benchmarks.accuracy_baselines import RECENT, TOTAL, heuristics, lifetimes, published_parameters
 from benchmarks.accuracy_cases import Case, Method, Prediction, buys_case, judge, spend_case
 from benchmarks.accuracy_measures import (
@@ -100,6 +100,22 @@ def test_a_truth_is_the_population_at_the_end_of_the_cut_and_what_it_did_in_the_
     rules = heuristics(truth)
     assert rules[RECENT].tolist() == [35.0, 0.0]
     assert rules[TOTAL] == pytest.approx(np.array([35.0, 6.0]) * 35 / 41)
+
+
+def test_the_grocery_log_is_read_as_lines_that_were_sold_and_paid_for(tmp_path: Path) -> None:
+    raw = pd.DataFrame(
+        {
+            "household_id": [7, 7, 8, 9],
+            "product_id": [1, 2, 3, 4],
+            "quantity": [2, 0, 1, 1],
+            "sales_value": [3.5, 1.0, 0.0, 4.0],
+            "transaction_timestamp": pd.to_datetime(["2017-01-01 11:53:26"] * 4),
+        }
+    )
+    raw.to_parquet(tmp_path / "transactions.parquet")
+    found = accuracy_journey.read_journey(tmp_path / "transactions.parquet")
+    assert list(zip(found["customer_id"], found["amount"], strict=True)) == [("7", 3.5), ("9", 4.0)]
+    assert set(found["day"]) == {pd.Timestamp("2017-01-01")}
 
 
 def test_a_population_of_another_size_is_refused() -> None:
@@ -278,8 +294,8 @@ def test_the_page_and_the_rows_hold_what_was_measured_and_mark_what_is_quoted(si
     text = page(cases, judge(cases, asked), parameters, ["A note."], played, Machine(2, 8.0, "Linux", "3.11"))
     assert "1 of 1 musts are met" in text
     assert "- A note." in text
-    assert "lowest MAE x, highest nGini x, smallest bias y; the example names x." in text
-    assert "highest AUC v, lowest log loss v; the example names v." in text
+    assert "lowest MAE x, highest nGini x, smallest bias y; judged is x." in text
+    assert "highest AUC v, lowest log loss v; judged is v." in text
     assert "A leak until explained" in text, "churn knows the answer here"
     mae = next(row for row in rows if row.metric == "mae")
     assert (mae.case, mae.ours) == ("A: model against baseline", pytest.approx(cases[0].ours.measured["mae"], rel=1e-5))

@@ -25,8 +25,12 @@ class Classification(BaseModel):
         default={"A": 75.0, "B": 50.0, "C": 25.0, "D": 0.0},
         description="Lowest score, 0 to 100, of each grade; from the highest to the lowest, which is 0.",
     )
-    min_positives: int = Field(default=50, ge=1, description="Rows with the event that every split must have.")
-    min_negatives: int = Field(default=50, ge=1, description="Rows without the event that every split must have.")
+    min_positives: int = Field(
+        default=50, ge=1, description="Rows with the event that every split must have; 5 where it only ends a fit."
+    )
+    min_negatives: int = Field(
+        default=50, ge=1, description="Rows without the event that every split must have; 5 where it only ends a fit."
+    )
     auc_limit: float = Field(
         default=0.95,
         gt=0.5,

@@ -29,6 +29,8 @@ from tdml_assets.platform.refusals import RefusedError
 Metrics = dict[str, float | None]
 
 
+#: Split that only says when to stop: it needs fewer of a class than one that is learnt from or measured on.
+_STOPPING, _STOPPING_ROWS = "validation", 5
 # By how much the error of a naive score may exceed the model's, as a ratio and as a margin of AUC.
 _NAIVE_ERROR_RATIO, _NAIVE_ERROR_MARGIN = 2.0, 0.02
 
@@ -49,7 +51,7 @@ def eligibility(counts: Mapping[str, ClassCounts], settings: Classification) -> 
 
     Parameters
     ----------
-    counts : per split (``train``, ``validation``, ``test``).
+    counts : per split (``train``, ``validation``, ``test``). ``validation`` only ends a fit: five rows of a class are enough.
 
     Raises
     ------
@@ -59,9 +61,11 @@ def eligibility(counts: Mapping[str, ClassCounts], settings: Classification) -> 
     short = []
     for split, found in counts.items():
         for kind, count in zip(("positives", "negatives"), found, strict=True):
-            bound = getattr(settings, f"min_{kind}")
+            declared = getattr(settings, f"min_{kind}")
+            bound = min(declared, _STOPPING_ROWS) if split == _STOPPING else declared
             if count < bound:
-                short.append(f"{split} has {count} {kind} of {sum(found)} rows, min_{kind} is {bound}")
+                asked = f"min_{kind} is {bound}" if bound == declared else f"{bound} are needed to end a fit"
+                short.append(f"{split} has {count} {kind} of {sum(found)} rows, {asked}")
     if short:
         raise TooFewOfAClassError(
             f"not eligible for training: {'; '.join(short)}",

@@ -214,6 +214,13 @@ def test_splits_with_too_few_of_a_class_are_refused_together_with_counts_bounds_
         eligibility({"train": ClassCounts(40, 6), "validation": ClassCounts(4, 90), "test": ClassCounts(0, 0)}, few)
 
 
+def test_a_split_that_only_ends_a_fit_needs_five_of_a_class():
+    enough, settings = ClassCounts(50, 500), Classification()
+    eligibility({"train": enough, "validation": ClassCounts(15, 470), "test": enough}, settings)
+    with pytest.raises(ValueError, match="validation has 4 positives of 474 rows, 5 are needed to end a fit"):
+        eligibility({"train": enough, "validation": ClassCounts(4, 470), "test": enough}, settings)
+
+
 GOOD = {"rows": 900.0, "positives": 300.0, "roc_auc": 0.74, "log_loss": 0.55, "constant_log_loss": 0.64}
 
 
