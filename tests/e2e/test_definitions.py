@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -35,6 +36,14 @@ def test_every_asset_says_what_it_is_who_owns_it_and_where_it_belongs(loaded: dg
         assert spec.description, spec.key
         assert list(spec.owners) == ["team:marketing-data"], spec.key
         assert spec.kinds, spec.key
+
+
+def test_published_attributes_are_late_after_eight_days_and_expired_when_they_begin_to_be_emptied(
+    loaded: dg.Definitions,
+) -> None:
+    found = {spec.key.to_user_string(): spec.freshness_policy for spec in loaded.resolve_all_asset_specs()}
+    policy = found["audience/parent_segment_attributes"]
+    assert policy == dg.FreshnessPolicy.time_window(timedelta(days=31), timedelta(days=8))
 
 
 def test_the_graph_holds_every_stage_of_the_deck(loaded: dg.Definitions) -> None:

@@ -6,7 +6,7 @@ what a destination does (``destinations/``).
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
@@ -23,7 +23,7 @@ from tdml_assets.platform.sessions import as_of, record_session, session_id_of
 from tdml_assets.platform.statements import render
 from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.settings import Settings
-from tdml_assets.stages.audience.attributes import CATALOG, WorkflowAttributes, parent_segment_contract
+from tdml_assets.stages.audience.attributes import CATALOG, SanityLimits, WorkflowAttributes, parent_segment_contract
 from tdml_assets.stages.audience.destinations.files import FilesDestination
 from tdml_assets.stages.audience.publication import Published, publish
 from tdml_assets.stages.features.columns import FEATURES_TABLE, features_table
@@ -31,6 +31,9 @@ from tdml_assets.stages.session_report.pages import OverviewPage
 from tdml_assets.stages.triage.alerting import tell_outcomes
 
 _REVIEW = "look at the predictions of this session and at the session report"
+
+#: Published scores that are older are shown as late; at ``max_age_days`` as expired, when attributes begin to be emptied.
+_LATE_AFTER = timedelta(days=8)
 
 _KEYS = [dg.AssetKey(["audience", "parent_segment_attributes"]), dg.AssetKey(["audience", "attribute_catalog"])]
 
@@ -49,6 +52,13 @@ def build_audience(specs: Sequence[WorkflowSpec], settings: Settings) -> list[dg
     if settings.destinations.files is not None:
         assets.append(_build_files(settings, settings.destinations.files.keep))
     return assets
+
+
+def _freshness() -> dg.FreshnessPolicy:
+    """How old the published attributes may be before the UI shows the asset as late."""
+    return dg.FreshnessPolicy.time_window(
+        fail_window=timedelta(days=SanityLimits().max_age_days), warn_window=_LATE_AFTER
+    )
 
 
 def keep_house(context: dg.AssetExecutionContext, warehouse: Warehouse, settings: Settings) -> None:
@@ -81,6 +91,7 @@ def _build_publication(
                 owners=[OWNER],
                 description=table.description,
                 metadata=table_metadata(table),
+                freshness_policy=_freshness(),
             )
             for key, table in zip(_KEYS, (contract, CATALOG), strict=True)
         ],
