@@ -192,6 +192,10 @@ sources:
 - The variable holds a SQLAlchemy URL, such as `postgresql+psycopg://user:password@host/database`. PostgreSQL needs
   `pip install 'psycopg[binary]'`, another database the driver of its dialect; a missing one is named. Neither the URL
   nor a message of the driver is stored or shown.
+- An ADBC URL is read as Arrow batches: `adbc+postgresql://user:password@host/database` (extra `adbc-postgresql`) or
+  `adbc+sqlite:////folder/shop.db` (extra `adbc-sqlite`); any other driver as `adbc:<driver>:<address as the driver takes it>`, for
+  instance `adbc:snowflake:user:password@account/database`, with its package `adbc-driver-<driver>`. Columns of PostgreSQL's `money`
+  are refused: their driver gives whole cents; cast them to `numeric`.
 - Rows come in batches of 50,000 through a cursor of the server, and are written to a Parquet file in the state folder's
   cache. Nothing is committed to the database.
 - Decimals stay exact, times with a zone are instants, times without one are read in `timezone`, and text needs

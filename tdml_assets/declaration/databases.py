@@ -40,7 +40,7 @@ class DatabaseSettings(FileSettings):
 
     url_env: Annotated[str, AfterValidator(_variable_name)] | None = Field(
         default=None,
-        description="Name of the environment variable that holds the database's SQLAlchemy URL; for format: database.",
+        description="Name of the environment variable that holds the database's SQLAlchemy or ADBC URL; for format: database.",
     )
     table: Annotated[str, AfterValidator(_table_name)] | None = Field(
         default=None, description="Table or view of the database to read, as name or schema.name."

@@ -18,13 +18,23 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from tdml_assets.declaration.sources import Source
+from tdml_assets.stages.raw.arrow_databases import (
+    AdbcUrl,
+    AdbcUrlError,
+    adbc_url,
+    connected,
+    database_errors,
+    reader_of,
+    write_batches,
+)
 from tdml_assets.stages.raw.rules import SourceError
 from tdml_assets.stages.raw.typed_rows import UnreadableColumnsError, WrittenRows, write_typed_rows
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, CursorResult, Engine
+    from sqlalchemy import Connection, CursorResult, Engine, Select
 
 _BATCH_ROWS = 50_000
+_NO_ROWS = "the query gives no rows: write one SELECT"
 #: What to install, per module that a dialect imports, and per dialect that is in no package of SQLAlchemy's own.
 _PACKAGES = {
     "psycopg": "psycopg[binary]",
@@ -90,7 +100,7 @@ def require_database(table: str, declaration: Source, base_folder: Path) -> tupl
     url = os.environ.get(variable, "").strip()
     if not url:
         raise SourceError(
-            f"{where}.url_env: the environment variable {variable} is not set: set it to the database's SQLAlchemy URL, as "
+            f"{where}.url_env: the environment variable {variable} is not set: set it to the database's SQLAlchemy or ADBC URL, as "
             "docs/sources.md shows"
         )
     query, fault = declaration.query or "", ""
@@ -125,12 +135,16 @@ def fetch_rows(table: str, declaration: Source, base_folder: Path, scratch_folde
     """
     url, query = require_database(table, declaration, base_folder)
     where, variable = f"sources.{table}: {declaration.database_name}", declaration.url_env or ""
-    engine = _engine(where, variable, url)
     path = scratch_folder / f"database-{table}.parquet"
-    try:
-        written = _fetched(engine, where, declaration, query, path)
-    finally:
-        engine.dispose()
+    adbc = adbc_url(url)
+    if adbc is not None:
+        written = _fetched_by_adbc(adbc, where, declaration, query, path)
+    else:
+        engine = _engine(where, variable, url)
+        try:
+            written = _fetched(engine, where, declaration, query, path)
+        finally:
+            engine.dispose()
     if not written.rows:
         path.unlink()
         raise SourceError(
@@ -171,6 +185,27 @@ def _engine(where: str, variable: str, url: str) -> Engine:
     raise SourceError(f"{where}: the URL in {variable} {fault}")
 
 
+def _fetched_by_adbc(url: AdbcUrl, where: str, declaration: Source, query: str, path: Path) -> WrittenRows:
+    variable, phase, fault = declaration.url_env or "", "connect", ""
+    numbers = getattr(declaration, "numbers", None)
+    try:
+        with connected(url) as connection:
+            phase = "query"
+            with reader_of(connection, url, query or str(_selected(declaration))) as reader:
+                if not reader.schema.names:
+                    raise SourceError(f"{where}: {_NO_ROWS}")
+                _refuse_repeated(where, reader.schema.names)
+                phase = "read"
+                return write_batches(path, reader, numbers.decimal if numbers is not None else ".")
+    except AdbcUrlError as error:
+        fault = f"the URL in {variable} {error}"
+    except UnreadableColumnsError as error:
+        fault = _unreadable(error)
+    except database_errors() as error:
+        fault = _cause(phase, str(error), type(error).__name__, variable)
+    raise SourceError(f"{where}: {fault}")
+
+
 def _lacks_file(database: str | None) -> bool:
     is_file = bool(database) and database != ":memory:" and not str(database).startswith("file:")
     return is_file and not Path(str(database)).is_file()
@@ -186,14 +221,13 @@ def _fetched(engine: Engine, where: str, declaration: Source, query: str, path: 
             phase = "query"
             result = _executed(connection, declaration, query)
             if not result.returns_rows:
-                raise SourceError(f"{where}: the query gives no rows: write one SELECT")
+                raise SourceError(f"{where}: {_NO_ROWS}")
             names = list(result.keys())
             _refuse_repeated(where, names)
             phase = "read"
             return write_typed_rows(path, names, result.partitions(), numbers.decimal if numbers is not None else ".")
     except UnreadableColumnsError as error:
-        name, kind = next(iter(error.columns.items()))
-        fault = f"column {name!r} holds {kind}, which is not read: name the other columns in a query, or cast it to text ({error})"
+        fault = _unreadable(error)
     except (sa.exc.SQLAlchemyError, pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, SourceError):
             raise
@@ -202,14 +236,25 @@ def _fetched(engine: Engine, where: str, declaration: Source, query: str, path: 
 
 
 def _executed(connection: Connection, declaration: Source, query: str) -> CursorResult[Any]:
-    import sqlalchemy as sa
-
     streamed = connection.execution_options(yield_per=_BATCH_ROWS)
     if declaration.table is not None:
-        schema, _, name = declaration.table.rpartition(".")
-        return streamed.execute(sa.select(sa.text("*")).select_from(sa.table(name, schema=schema or None)))
+        return streamed.execute(_selected(declaration))
     # As it is written: neither a colon nor a percent sign in it is a parameter.
     return streamed.execution_options(no_parameters=True).exec_driver_sql(query)
+
+
+def _selected(declaration: Source) -> Select[Any]:
+    """All rows of the declared table."""
+    import sqlalchemy as sa
+
+    schema, _, name = (declaration.table or "").rpartition(".")
+    return sa.select(sa.text("*")).select_from(sa.table(name, schema=schema or None))
+
+
+def _unreadable(error: UnreadableColumnsError) -> str:
+    name, kind = next(iter(error.columns.items()))
+    cast = "numeric" if kind == "money" else "text"
+    return f"column {name!r} holds {kind}, which is not read: name the other columns in a query, or cast it to {cast} ({error})"
 
 
 def _refuse_repeated(where: str, names: Sequence[str]) -> None:

@@ -6,11 +6,13 @@ from contextlib import closing
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from tdml_assets.declaration.sources import Sources
-from tdml_assets.stages.raw import databases
+from tdml_assets.stages.raw import arrow_databases, databases
+from tdml_assets.stages.raw.arrow_databases import write_batches
 from tdml_assets.stages.raw.files import require_local
 from tdml_assets.stages.raw.rules import SourceError
 from tdml_assets.stages.raw.state_identity import declared_orders
@@ -234,3 +236,107 @@ def test_a_run_looks_for_the_variable_and_the_state_knows_the_table(database, mo
     monkeypatch.delenv(VARIABLE)
     with pytest.raises(SourceError, match="is not set"):
         require_local(sources, database.folder)
+
+
+# ---- ADBC ----
+
+
+@pytest.fixture
+def arrow_database(database, monkeypatch):
+    monkeypatch.setenv(VARIABLE, f"adbc+sqlite:///{database.folder / 'shop.db'}")
+    return database
+
+
+@pytest.mark.parametrize("form", ["adbc+sqlite:///{}", "sqlite+adbc:///{}", "adbc:sqlite:{}"])
+@pytest.mark.parametrize("source", [{}, {"table": None, "query": "select * from order_lines;"}])
+def test_an_adbc_url_is_read_over_the_ends_of_batches(database, monkeypatch, form, source):
+    monkeypatch.setenv(VARIABLE, form.format(database.folder / "shop.db"))
+    monkeypatch.setattr(arrow_databases, "_BATCH_ROWS", 3)
+    assert load(database, **source).rows_accepted == 7
+    assert database.column("select sum(amount) from raw.orders") == [Decimal("28.70")]
+    assert database.column("select customer_id from raw.orders order by 1")[0] == "001"
+    fill(database, ROWS[::-1])
+    assert load(database, **source).is_unchanged
+    fill(database, [*ROWS[1:], ("A1", "001", "2024-03-01 10:00:00", "1.11")])
+    assert not load(database, **source).is_unchanged
+    assert database.column("select sum(amount) from raw.orders") == [Decimal("28.71")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"table": "orders"}, "refused the query .*'orders'.*correct table or query"),
+        ({"table": None, "query": "selec 1"}, "refused the query .*'selec'"),
+        ({"table": None, "query": "select * from order_lines where 1 = 0"}, "empty input: it gives no row"),
+        ({"table": None, "query": "delete from order_lines"}, "gives no rows: write one SELECT"),
+        ({"table": None, "query": "select who, at as WHO from order_lines"}, "two columns are named 'WHO'"),
+        ({"table": None, "query": "select *, x'00' as photo2 from order_lines"}, "column 'photo2' holds bytes"),
+        (
+            {"table": None, "query": "select *, case order_no when 'A5' then 'x' else 1 end as n from order_lines"},
+            "the rows could not be read to their end",
+        ),
+    ],
+)
+def test_what_a_database_does_not_give_over_adbc_is_refused_alike(arrow_database, monkeypatch, changes, message):
+    monkeypatch.setattr(arrow_databases, "_BATCH_ROWS", 3)
+    load(arrow_database)
+    with pytest.raises(SourceError, match=message):
+        load(arrow_database, **changes)
+    assert len(arrow_database.column("select 1 from raw.orders")) == 7
+    with closing(sqlite3.connect(arrow_database.folder / "shop.db")) as connection:
+        assert connection.execute("select count(*) from order_lines").fetchone() == (7,)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        (f"adbc+postgresql://bob:{SECRET}@127.0.0.1:1/shop", "the server refused the connection: start it"),
+        (f"adbc+sqlite:////nowhere/{SECRET}.db", "names a sqlite file that is not there"),
+        (f"adbc:nobase:bob:{SECRET}@db", "pip install 'adbc-driver-nobase'"),
+    ],
+)
+def test_an_adbc_url_that_does_not_connect_is_explained_without_it(database, monkeypatch, url, message):
+    monkeypatch.setenv(VARIABLE, url)
+    with pytest.raises(SourceError, match=message) as caught:
+        load(database)
+    assert SECRET not in str(caught.value)
+    assert VARIABLE in str(caught.value)
+
+
+def test_without_the_driver_the_message_names_the_extra(database, monkeypatch):
+    monkeypatch.setenv(VARIABLE, "adbc+postgresql://bob@db/shop")
+    monkeypatch.setattr(arrow_databases.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(SourceError, match=r"pip install 'tdml-assets\[adbc-postgresql\]'"):
+        load(database)
+
+
+def test_arrow_types_are_kept_and_numeric_of_postgresql_has_the_declared_mark(tmp_path):
+    numeric = pa.opaque(pa.string(), "numeric", "PostgreSQL")
+    fields = [
+        pa.field("total", numeric, metadata={b"POSTGRESQL:type": b"numeric"}),
+        pa.field("at", pa.timestamp("us", "UTC")),
+        pa.field("state", pa.dictionary(pa.int8(), pa.string())),
+        pa.field("text", pa.string_view()),
+        pa.field("id", pa.uuid()),
+    ]
+    arrays = [
+        pa.ExtensionArray.from_storage(numeric, pa.array(["12.50", None])),
+        pa.array([datetime(2024, 3, 1, 10, tzinfo=UTC), None]),
+        pa.array(["paid", "paid"]).dictionary_encode().cast(fields[2].type),
+        pa.array(["x", None], pa.string_view()),
+        pa.ExtensionArray.from_storage(pa.uuid(), pa.array([b"0" * 16, None], pa.binary(16))),
+    ]
+    batch = pa.record_batch(arrays, schema=pa.schema(fields))
+    path = tmp_path / "rows.parquet"
+    written = write_batches(path, pa.RecordBatchReader.from_batches(batch.schema, [batch]), ",")
+    found = pq.read_table(path).to_pydict()
+    assert (found["total"], found["state"], found["text"]) == (["12,50", None], ["paid", "paid"], ["x", None])
+    assert (written.rows, found["at"][0]) == (2, datetime(2024, 3, 1, 10, tzinfo=UTC))
+    parts = [batch.slice(1), batch.slice(0, 1)]
+    assert write_batches(path, pa.RecordBatchReader.from_batches(batch.schema, parts), ",") == written
+    money = pa.schema([pa.field("total", pa.int64(), metadata={b"POSTGRESQL:type": b"money"})])
+    with pytest.raises(UnreadableColumnsError, match=r"total \(money\)"):
+        write_batches(path, pa.RecordBatchReader.from_batches(money, []))
+    nested = pa.schema({"tags": pa.list_(pa.string()), "photo": pa.binary(), "hour": pa.time64("us")})
+    with pytest.raises(UnreadableColumnsError, match=r"tags \(list.*photo \(bytes\), hour \(time64"):
+        write_batches(path, pa.RecordBatchReader.from_batches(nested, []))
