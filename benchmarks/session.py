@@ -28,7 +28,8 @@ import yaml
 from benchmarks import baseline_session
 from benchmarks.measure import Machine, Measurement, Row, markdown_table, measure, rows_of, this_machine, write_results
 from tdml_assets.simulation import SimulationSettings, simulate
-from tdml_assets.simulation.sample import sources_of_sample, write_sample
+from tdml_assets.simulation.sample import write_sample
+from tdml_assets.simulation.sample_sources import sources_of_sample
 
 NAME = "session"
 ROOT = Path(__file__).resolve().parent.parent

@@ -2,7 +2,7 @@
 
 Belongs here: the commands, the table and the page. Does not: measuring (``measure.py``).
 
-    python -m benchmarks.start --repeat 1 --before ../an-older-checkout
+    python -m benchmarks.start --before ../an-older-checkout
 
 ``--before`` names a checkout of an older commit, which is measured with the same Python in the same run, so that ratios hold on a
 noisy machine. A session that fails there has no figure.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import statistics
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,8 @@ _LEFT_OUT = ("TDML_", "DAGSTER_", "PYTHONDONTWRITEBYTECODE")
 _IMPORT = ("-c", "import dagster")
 _LOCATION = ("-c", "from tdml_assets.definitions import defs; defs()")
 _RUN = ("-m", "tdml_assets", "run")
+#: Repetitions of what takes a second: another process on the machine for half of one would decide the ratio of a single pair.
+_LOADS = 7
 _FIRST, _SECOND, _LOADED, _DAGSTER = "first session", "second session", "code location", "import dagster"
 
 _PAGE = """# Start
@@ -36,9 +39,10 @@ customers, four workflows) and a second on the same data, each in a process of i
 
 {table}
 
-Loading the code location takes {ratio} the CPU seconds of `import dagster`, both from bytecode that an earlier process wrote.
+Loading the code location takes {ratio} the CPU seconds of `import dagster`, both from bytecode that an earlier process wrote:
+medians of {loads} repetitions in turns.
 
-{repeats} repetition(s), medians; {machine}.
+Sessions: {repeats} repetition(s), medians; {machine}.
 """
 
 
@@ -63,7 +67,9 @@ def measure_tree(tree: Path, folder: Path, repeats: int) -> dict[str, list[Measu
         home = folder / f"home-{number}"
         environment = environment_of(tree, home)
         # The sessions first: what is imported after them is in the cache of the file system on both sides.
-        for case, arguments in ((_FIRST, _RUN), (_SECOND, _RUN), (_LOADED, _LOCATION), (_DAGSTER, _IMPORT)):
+        cases = [(_FIRST, _RUN), (_SECOND, _RUN)]
+        cases += [(_LOADED, _LOCATION), (_DAGSTER, _IMPORT)] * (_LOADS if number == 0 else 0)
+        for case, arguments in cases:
             log = folder / f"{case.replace(' ', '-')}-{number}.log"
             try:
                 found[case].append(_run(arguments, tree, environment, log))
@@ -87,13 +93,14 @@ def _times_dagster(side: Mapping[str, list[Measurement]]) -> float | None:
     loaded, imported = side.get(_LOADED), side.get(_DAGSTER)
     if not loaded or not imported:
         return None
-    return round(sum(one.cpu_seconds for one in loaded) / sum(one.cpu_seconds for one in imported), 2)
+    medians = [statistics.median(one.cpu_seconds for one in side) for side in (loaded, imported)]
+    return round(medians[0] / medians[1], 2)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeat", type=int, default=1, help="repetitions of each checkout")
+    parser.add_argument("--repeat", type=int, default=3, help="repetitions of the sessions of each checkout")
     parser.add_argument("--before", type=Path, help="checkout of an older commit")
     parser.add_argument("--before-name", default="", help="what the page calls it, such as its commit")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="where the page goes")
@@ -113,6 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         table=markdown_table(rows).replace("| baseline |", "| before |"),
         ratio="an unknown multiple of" if times is None else f"{times:g} times",
         repeats=wanted.repeat,
+        loads=_LOADS,
         machine=machine().caption(),
     )
     write_results(NAME, page, rows, wanted.docs)

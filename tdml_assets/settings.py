@@ -27,6 +27,7 @@ from tdml_assets.declaration.retention import Retention
 from tdml_assets.declaration.sources import Sources
 from tdml_assets.settings_yaml import UnreadableYamlError, read_yaml
 from tdml_assets.simulation import SimulationSettings
+from tdml_assets.simulation.sample_sources import sources_of_sample
 
 _PREFIX = "TDML_"
 _NOT_KEYS = {"TDML_HOME", "TDML_CONFIG"}
@@ -191,9 +192,6 @@ class Settings(_Frozen):
         """The declared sources, or those of the sample data."""
         if not self.uses_sample:
             return self.sources
-        # Takes pyarrow, which own orders do not.
-        from tdml_assets.simulation.sample import sources_of_sample
-
         return Sources.model_validate(sources_of_sample(self.sample_folder, currency=self.sample.currency))
 
     @property

@@ -29,9 +29,10 @@ from tdml_assets.stages.data_quality.quality_report import judge
 from tdml_assets.stages.data_quality.session import measure_session
 from tdml_assets.stages.raw.contracts import LOADS, ORDERS, TABLES
 from tdml_assets.stages.raw.files import FoundFiles, SourceFile, collect_files, hashed, local_files
+from tdml_assets.stages.raw.fingerprint import fingerprint
 from tdml_assets.stages.raw.latest_day import read_latest_day
 from tdml_assets.stages.raw.rules import declaration_sha256
-from tdml_assets.stages.raw.tables import fingerprint, load_table
+from tdml_assets.stages.raw.tables import load_table
 from tdml_assets.stages.raw.text import LONGEST_LINE, open_bytes
 
 if TYPE_CHECKING:

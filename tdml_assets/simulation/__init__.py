@@ -6,7 +6,7 @@ same release of numpy, which may change a distribution's stream between releases
 
 Belongs here: `settings` (what is asked for), `season` (when people buy), `process` (who buys what), `events` (page
 views and e-mail), `feed` (faults of delivery), `simulator` (tables), `oracle` (what the truth says about the future).
-Does not belong here: files (`tdml_assets.simulation.sample`).
+Does not belong here: files (`tdml_assets.simulation.sample`, declared in `sample_sources`).
 """
 
 from importlib import import_module

@@ -21,12 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tdml_assets.simulation import Simulation, SimulationSettings, simulate_blocks
 from tdml_assets.simulation.feed import draw_dirty_rows
 from tdml_assets.simulation.process import Stream, stream
-from tdml_assets.simulation.simulator import (
-    CUSTOMERS_SCHEMA,
-    EMAIL_EVENTS_SCHEMA,
-    ORDERS_SCHEMA,
-    PAGEVIEWS_SCHEMA,
-)
+from tdml_assets.simulation.sample_sources import FILES
 
 if TYPE_CHECKING:
     import pyarrow.csv as pa_csv
@@ -35,16 +30,6 @@ if TYPE_CHECKING:
 # Raised whenever equal settings give other files than before, so that an older sample is remade, not reused.
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
-FILES = {
-    "orders": "orders.parquet",
-    "pageviews": "pageviews.parquet",
-    "email_events": "email_events.parquet",
-    "customers": "customers.csv",
-    "truth": "truth.parquet",
-}
-DEFAULT_CURRENCY: str = SimulationSettings.model_fields["currency"].default
-# Above any price of the catalogue in pence, below ABSURD_PRICE: a change of unit is drift, not a wrong row.
-MAX_UNIT_PRICE = 1_000_000
 # DuckDB reads a Parquet file with one thread per row group.
 _ROW_GROUP_ROWS = 122_880
 
@@ -107,39 +92,6 @@ def write_sample(folder: Path, settings: SimulationSettings) -> SampleManifest:
             folder.rename(Path(scratch, "replaced"))
         made.rename(folder)
     return manifest
-
-
-def sources_of_sample(folder: Path, currency: str = DEFAULT_CURRENCY) -> dict[str, Any]:
-    """Declare the sample in `folder` as the `sources` of a settings file; nothing is read.
-
-    Timestamps are declared to be UTC: the simulated clock has no hour that daylight saving skips or repeats.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Where the sample is, or will be, written.
-    currency : str
-        Currency of the simulation's settings, in which amounts are reported.
-    """
-
-    def declared(table: str, columns: Sequence[str], **more: object) -> dict[str, Any]:
-        path = Path(folder, FILES[table])
-        named = {column: column for column in columns}
-        return {"path": str(path), "format": path.suffix.removeprefix("."), "columns": named, **more}
-
-    return {
-        "orders": declared(
-            "orders",
-            [name for name in ORDERS_SCHEMA.names if name != "line_number"],
-            timezone="UTC",
-            line_key=["order_id", "line_number"],
-            reporting_currency=currency,
-            bounds={"unit_price": {"min": 0, "max": MAX_UNIT_PRICE}},
-        ),
-        "pageviews": declared("pageviews", PAGEVIEWS_SCHEMA.names, timezone="UTC"),
-        "email_events": declared("email_events", EMAIL_EVENTS_SCHEMA.names, timezone="UTC"),
-        "customers": declared("customers", CUSTOMERS_SCHEMA.names),
-    }
 
 
 def _read_manifest(folder: Path) -> dict[str, Any] | None:

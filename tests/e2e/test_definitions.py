@@ -105,6 +105,13 @@ def test_definitions_load_without_the_libraries_that_only_a_stage_needs(environm
         "pyarrow.compute",
         "pyarrow.csv",
         "pyarrow.parquet",
+        # Ours that only a stage needs: readers of files, checks of raw data, what draws a page, the simulation.
+        "tdml_assets.stages.raw.tables",
+        "tdml_assets.stages.raw.files",
+        "tdml_assets.stages.data_quality.quality_report",
+        "tdml_assets.stages.session_report.page",
+        "tdml_assets.stages.session_report.overview",
+        "tdml_assets.simulation.sample",
     ]
     code = f"""
 import sys

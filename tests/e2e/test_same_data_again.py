@@ -11,7 +11,8 @@ import pytest
 from tdml_assets.commands.app import _make_ready
 from tdml_assets.settings import load_settings
 from tdml_assets.simulation import SimulationSettings
-from tdml_assets.simulation.sample import FILES, write_sample
+from tdml_assets.simulation.sample import write_sample
+from tdml_assets.simulation.sample_sources import FILES
 from tests.e2e.conftest import SETTINGS, Home
 
 SOURCES = """

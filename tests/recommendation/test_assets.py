@@ -17,7 +17,8 @@ from tdml_assets.platform.statements import Statement
 from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.settings import Settings
 from tdml_assets.simulation import SimulationSettings
-from tdml_assets.simulation.sample import sources_of_sample, write_sample
+from tdml_assets.simulation.sample import write_sample
+from tdml_assets.simulation.sample_sources import sources_of_sample
 from tdml_assets.stages.predictions.recommendation_asset import load_recommender
 from tdml_assets.stages.raw.asset import build_raw_assets
 from tdml_assets.stages.triage.asset import build_triage

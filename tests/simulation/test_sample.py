@@ -12,7 +12,8 @@ import pytest
 from tdml_assets.declaration.sources import Sources
 from tdml_assets.simulation import BrokenFeed, Simulation, SimulationSettings, sample, simulate, simulate_blocks
 from tdml_assets.simulation.feed import ABSURD_PRICE
-from tdml_assets.simulation.sample import MAX_UNIT_PRICE, SampleManifest, main, sources_of_sample, write_sample
+from tdml_assets.simulation.sample import SampleManifest, main, write_sample
+from tdml_assets.simulation.sample_sources import MAX_UNIT_PRICE, sources_of_sample
 
 SETTINGS = SimulationSettings(customers=400, dirty_share=0.01)
 

@@ -7,7 +7,8 @@ import dagster as dg
 import pytest
 
 from tdml_assets.simulation import SimulationSettings
-from tdml_assets.simulation.sample import sources_of_sample, write_sample
+from tdml_assets.simulation.sample import write_sample
+from tdml_assets.simulation.sample_sources import sources_of_sample
 from tdml_assets.stages import reuse
 from tdml_assets.stages.reuse import UNCHANGED
 from tdml_assets.stages.workflow import build_recommendation_definitions

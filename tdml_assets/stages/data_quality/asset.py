@@ -4,6 +4,7 @@ Belongs here: reading, writing, reporting. Does not: the checks and their bounds
 """
 
 from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -13,17 +14,18 @@ from tdml_assets.platform.monitoring import DATA_QUALITY, DRIFT_EPISODES, TRIAGE
 from tdml_assets.platform.sessions import as_of, record_session, session_id_of
 from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.settings import Settings
-from tdml_assets.stages.data_quality.measures import WORKFLOW, Measured, read_earlier
-from tdml_assets.stages.data_quality.quality_report import QualityReport, judge
-from tdml_assets.stages.data_quality.session import measure_session
+from tdml_assets.stages.data_quality.measures import WORKFLOW, Earlier, read_earlier
 from tdml_assets.stages.raw.contracts import REJECTED_ROWS, TABLES
-from tdml_assets.stages.raw.tables import fingerprint
+from tdml_assets.stages.raw.fingerprint import fingerprint
 from tdml_assets.stages.triage.alerting import tell
 from tdml_assets.stages.triage.asset import keep_finding
 from tdml_assets.stages.triage.decision import Finding, joined
 
+if TYPE_CHECKING:
+    from tdml_assets.stages.data_quality.quality_report import QualityReport
 
-def _finding(day: date, report: QualityReport, now: datetime) -> Finding:
+
+def _finding(day: date, report: "QualityReport", now: datetime) -> Finding:
     """What the checks found, in the form that episodes are made of."""
     problems = [finding.sentence for finding in report.with_status("alarm")]
     if problems:
@@ -31,9 +33,12 @@ def _finding(day: date, report: QualityReport, now: datetime) -> Finding:
     return Finding(day, "none", "nothing", "none", 0.0, report.sentence, now)
 
 
-def _measured(database: Database, day: date, settings: Settings) -> Measured:
-    """The raw tables up to ``day``, and what could not be read of their files."""
-    return measure_session(
+def _judged(database: Database, day: date, earlier: Earlier | None, settings: Settings) -> "QualityReport":
+    """The raw tables up to ``day`` and what could not be read of their files, judged; the checks are imported when they run."""
+    from tdml_assets.stages.data_quality.quality_report import judge
+    from tdml_assets.stages.data_quality.session import measure_session
+
+    measured = measure_session(
         database,
         day,
         fingerprint(database),
@@ -43,6 +48,7 @@ def _measured(database: Database, day: date, settings: Settings) -> Measured:
         # Sample data end on a declared day, whatever the clock says.
         today=None if settings.uses_sample else datetime.now(UTC).date(),
     )
+    return judge(measured, earlier, settings.quality)
 
 
 def build_data_quality(settings: Settings) -> dg.AssetsDefinition:
@@ -51,7 +57,7 @@ def build_data_quality(settings: Settings) -> dg.AssetsDefinition:
     The check does not block what stands behind it: drift, the decision and the report look at broken data too. Training
     refuses them (``platform/guards.py``), and the session report's check keeps them from being published.
     """
-    policy, key = settings.quality, list(DATA_QUALITY.path)
+    key = list(DATA_QUALITY.path)
     raw = [list(contract.path) for contract in (*TABLES.values(), REJECTED_ROWS)]
 
     @dg.asset(
@@ -83,7 +89,7 @@ def build_data_quality(settings: Settings) -> dg.AssetsDefinition:
             for contract in (DATA_QUALITY, TRIAGE, DRIFT_EPISODES):
                 database.ensure(contract)
             earlier = read_earlier(database, session["session_id"], day)
-            report = judge(_measured(database, day, settings), earlier, policy)
+            report = _judged(database, day, earlier, settings)
             count = database.replace_slice(DATA_QUALITY, session, report.rows(**session))
             finding = _finding(day, report, datetime.now(UTC).replace(tzinfo=None))
             episodes = keep_finding(database, WORKFLOW, session["session_id"], finding, Monitor())

@@ -6,7 +6,7 @@ loading them (``tables.py``), what a declaration means (``declaration/sources.py
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -16,10 +16,11 @@ from tdml_assets.platform.sessions import session_id_of
 from tdml_assets.platform.statements import render
 from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.stages.raw.contracts import ORDERS, REASONS, REJECTED_ROWS, TABLES
-from tdml_assets.stages.raw.csv_records import BAD_ROW_LIMIT
-from tdml_assets.stages.raw.files import FoundFiles, collect_files
+from tdml_assets.stages.raw.rules import BAD_ROW_LIMIT
 from tdml_assets.stages.raw.state_folder import StateFolder, load_recognised
-from tdml_assets.stages.raw.tables import LoadReport
+
+if TYPE_CHECKING:
+    from tdml_assets.stages.raw.tables import LoadReport
 
 _SHOWN_FILES = 50
 
@@ -90,6 +91,9 @@ def _raw_table(
     def raw_table(
         context: dg.AssetExecutionContext, warehouse: Warehouse, s3: dg.ResourceParam[Any]
     ) -> dg.MaterializeResult:
+        # Readers of files are not needed to load the definitions.
+        from tdml_assets.stages.raw.files import FoundFiles, collect_files
+
         found = FoundFiles((), ())
         cache_folder.mkdir(parents=True, exist_ok=True)
         if declaration is not None:
@@ -136,7 +140,7 @@ def _rejected_rows() -> dg.AssetsDefinition:
     return rejected_rows
 
 
-def _summary(report: LoadReport) -> str:
+def _summary(report: "LoadReport") -> str:
     table = f"raw.{report.contract.name}"
     if not report.is_declared:
         return f"{table} is empty: no source is declared"
@@ -147,7 +151,7 @@ def _summary(report: LoadReport) -> str:
     )
 
 
-def _metadata(report: LoadReport) -> dict[str, Any]:
+def _metadata(report: "LoadReport") -> dict[str, Any]:
     """Show counts, names and hashes of files, never a value of a row."""
     reasons = [{"reason": code, "rows": count, "meaning": REASONS[code]} for code, count in report.reasons.items()]
     files = [
@@ -186,7 +190,7 @@ def _metadata(report: LoadReport) -> dict[str, Any]:
     return metadata
 
 
-def _has_customers(report: LoadReport) -> dg.AssetCheckResult:
+def _has_customers(report: "LoadReport") -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         check_name="has_customers",
         passed=report.rows_accepted > 0,
@@ -195,7 +199,7 @@ def _has_customers(report: LoadReport) -> dg.AssetCheckResult:
     )
 
 
-def _why_empty(report: LoadReport) -> str:
+def _why_empty(report: "LoadReport") -> str:
     if report.rows_accepted:
         return f"{report.rows_accepted:,} order lines"
     if not report.is_declared:

@@ -16,7 +16,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tdml_assets.declaration.quality import QualityPolicy
 from tdml_assets.declaration.sources import CsvOptions, Source
 from tdml_assets.stages.raw.files import SourceFile
 from tdml_assets.stages.raw.records import Record, Written, write_records
@@ -33,7 +32,6 @@ _CAUSES = {
     "long_row": "the line has more fields than the header: correct csv.delimiter, csv.quote or skip_rows",
     "broken_row": "a quoted field does not end: correct the file, csv.quote or csv.escape",
 }
-BAD_ROW_LIMIT = QualityPolicy().unreadable_limit
 
 
 def read_csv_records(

@@ -23,13 +23,13 @@ import duckdb
 
 from tdml_assets.declaration.sources import CsvOptions, Source
 from tdml_assets.platform.statements import render
-from tdml_assets.stages.raw.csv_records import BAD_ROW_LIMIT, csv_dialect, read_csv_records
+from tdml_assets.stages.raw.csv_records import csv_dialect, read_csv_records
 from tdml_assets.stages.raw.faults import source_faults
 from tdml_assets.stages.raw.files import SourceFile
 from tdml_assets.stages.raw.json_paths import as_rows, is_nested
 from tdml_assets.stages.raw.lake import LAKE_FORMATS
 from tdml_assets.stages.raw.names import delimiter_remedy
-from tdml_assets.stages.raw.rules import Field, FileLayout, SourceError, wanted_columns
+from tdml_assets.stages.raw.rules import BAD_ROW_LIMIT, Field, FileLayout, SourceError, wanted_columns
 from tdml_assets.stages.raw.signatures import FIRST_BYTES, what_is_wrong
 from tdml_assets.stages.raw.spreadsheets import as_parquet
 from tdml_assets.stages.raw.text import LONGEST_LINE, as_utf8, check_text, is_gzip, open_bytes

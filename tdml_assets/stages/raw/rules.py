@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from tdml_assets.declaration.addresses import redacted_text
+from tdml_assets.declaration.quality import QualityPolicy
 from tdml_assets.declaration.source_values import NUMERIC_FORMATS
 from tdml_assets.declaration.sources import CustomersSource, EventSource, OrdersSource, Source
 from tdml_assets.platform.contracts import TableContract
@@ -27,6 +28,8 @@ LONGEST_AHEAD = timedelta(days=1)
 # Raised when rules for reading or judging rows change, so that unchanged files are loaded again.
 RULES_VERSION = 3
 MAX_COLUMNS = 2_000
+#: Share of unreadable rows from which a file is refused, where the settings say nothing.
+BAD_ROW_LIMIT = QualityPolicy().unreadable_limit
 #: Besides those of the raw table, the columns that rows have while they are judged (``sql/raw/create_staged``).
 STAGED_COLUMNS = tuple(
     f"staged_{name}"

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from tdml_assets.declaration.sources import Source
 from tdml_assets.platform.monitoring import SESSIONS
@@ -23,8 +23,7 @@ from tdml_assets.platform.statements import render
 from tdml_assets.platform.warehouse import Database, Warehouse, WarehouseBusyError
 from tdml_assets.settings import EVERY_OTHER, SAMPLE_HOME, Settings
 from tdml_assets.stages.raw.contracts import ORDERS
-from tdml_assets.stages.raw.csv_records import BAD_ROW_LIMIT
-from tdml_assets.stages.raw.files import FoundFiles, collect_files
+from tdml_assets.stages.raw.rules import BAD_ROW_LIMIT
 from tdml_assets.stages.raw.state_identity import (
     SKETCH_SIZE,
     Comparison,
@@ -39,7 +38,10 @@ from tdml_assets.stages.raw.state_identity import (
     sketch_of,
 )
 from tdml_assets.stages.raw.state_record import asked_of, read_record, write_record
-from tdml_assets.stages.raw.tables import LoadReport, load_table
+
+if TYPE_CHECKING:
+    from tdml_assets.stages.raw.files import FoundFiles
+    from tdml_assets.stages.raw.tables import LoadReport
 
 
 @dataclass(frozen=True)
@@ -196,6 +198,9 @@ def load_recognised(
     StateConflictError
         If these are other data; the previous tables stay.
     """
+    # Readers of files are not needed to load the definitions.
+    from tdml_assets.stages.raw.tables import load_table
+
     identity = None
     with warehouse.write() as database:
         before = state.remembered(database) if state is not None else None
@@ -262,6 +267,8 @@ def _require_order(state: StateFolder, database: Database, settings: Settings) -
 def _compare_declared(settings: Settings, remembered: Sketch) -> Comparison | None:
     """Load the declared orders into a database that is thrown away, and look for the remembered customers there."""
     from tdml_assets.platform.resources import build_warehouse, s3_client
+    from tdml_assets.stages.raw.files import collect_files
+    from tdml_assets.stages.raw.tables import load_table
 
     orders = settings.sources.orders
     if orders is None or not remembered.is_telling:

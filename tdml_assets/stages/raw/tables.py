@@ -19,7 +19,7 @@ from tdml_assets.declaration.sources import Source
 from tdml_assets.platform.contracts import TableContract
 from tdml_assets.platform.statements import render
 from tdml_assets.stages.raw.contracts import LOADS, ORDER_STATUSES, ORDERS, REJECTED_ROWS, TABLES, customers_contract
-from tdml_assets.stages.raw.csv_records import BAD_ROW_LIMIT, read_csv_records
+from tdml_assets.stages.raw.csv_records import read_csv_records
 from tdml_assets.stages.raw.files import FoundFiles, SourceFile
 from tdml_assets.stages.raw.forgotten import keep_out_forgotten
 from tdml_assets.stages.raw.headers import read_layout
@@ -30,6 +30,7 @@ from tdml_assets.stages.raw.order_rows import is_by_order, reject_by_order, shar
 from tdml_assets.stages.raw.plan import plan_stage
 from tdml_assets.stages.raw.reading import FileReading, stage_rows
 from tdml_assets.stages.raw.rules import (
+    BAD_ROW_LIMIT,
     LONGEST_AHEAD,
     FileLayout,
     SourceError,
@@ -37,7 +38,6 @@ from tdml_assets.stages.raw.rules import (
     combined,
     declaration_sha256,
     lacking_columns,
-    raw_fingerprint,
     table_contract,
 )
 
@@ -359,9 +359,3 @@ def last_order_day(database: Database) -> date | None:
     """Day of the last order, in its source's zone: what ``as_of: latest`` means. ``None`` without orders."""
     day: date | None = database.row(render("raw/last_order_day", orders=ORDERS.path))["last_order_day"]
     return day
-
-
-def fingerprint(database: Database) -> str:
-    """Hash of the raw data as it is loaded, for the version of a model trained on it: equal data, equal hash."""
-    rows = database.rows(render("raw/fingerprint_inputs", loads=LOADS.path))
-    return raw_fingerprint((row["source"], row["content_sha256"], row["declaration_sha256"]) for row in rows)

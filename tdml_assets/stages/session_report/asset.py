@@ -4,21 +4,27 @@ Belongs here: reading, the blocking check. Does not: placing files (``pages.py``
 (``page.py``), the decision (``stages/triage/decision.py``).
 """
 
+from typing import TYPE_CHECKING
+
 import dagster as dg
 
 from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.models.bundle_store import BundleStore
 from tdml_assets.models.store import ModelStore
 from tdml_assets.platform.isolation import isolated
 from tdml_assets.platform.metadata import OWNER, glance
 from tdml_assets.platform.report_paths import report_path
 from tdml_assets.platform.sessions import as_of, retrains_itself, session_id_of
-from tdml_assets.platform.warehouse import Warehouse
+from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.settings import Settings
-from tdml_assets.stages.session_report.page import render_report
 from tdml_assets.stages.session_report.pages import OverviewPage, place
-from tdml_assets.stages.session_report.reading import prediction_references, read_facts
-from tdml_assets.stages.session_report.sections import trend_of
 from tdml_assets.stages.triage.words import decision_words
+
+if TYPE_CHECKING:
+    from tdml_assets.stages.session_report.facts import ReportFacts
+
+#: Title, values in words, the first and the last day.
+Trend = tuple[str, list[tuple[str, list[float]]], str, str]
 
 _FORBIDS = "data_quality"
 
@@ -50,20 +56,9 @@ def build_session_report(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDef
         overview: dg.ResourceParam[OverviewPage],
     ) -> dg.MaterializeResult:
         store = models.open()
-        champion = store.read_champion(spec.name) if store.champion(spec.name) else None
-        references = prediction_references(champion.files) if champion else ()
-        trained_in = champion.manifest.session_id if champion else None
         with warehouse.read() as database:
-            facts = read_facts(
-                database,
-                spec,
-                session_id_of(context),
-                as_of(database),
-                references,
-                trained_in,
-                retrains_itself=retrains_itself(context),
-            )
-        session, page = facts.session, render_report(facts)
+            facts, page, trend = _rendered(context, database, spec, store)
+        session = facts.session
         path = report_path(settings, spec.name, session.as_of, session.session_id)
         place(page, path, is_latest=facts.is_latest)
         overview.write(warehouse)
@@ -71,7 +66,7 @@ def build_session_report(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDef
         context.log.info(f"report: {decision_words(session.decision).headline}; {path}")
         return dg.MaterializeResult(
             metadata={
-                **glance(*trend_of(facts)),
+                **glance(*trend),
                 "report": dg.MetadataValue.url(settings.report_url(path)),
                 "file": dg.MetadataValue.path(path),
                 "bytes": len(page.encode()),
@@ -81,6 +76,27 @@ def build_session_report(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDef
         )
 
     return session_report
+
+
+def _rendered(
+    context: dg.AssetExecutionContext, database: Database, spec: WorkflowSpec, store: BundleStore
+) -> tuple["ReportFacts", str, Trend]:
+    """What the session was, its page, and the main measure over the sessions. What draws a page is imported when one is drawn."""
+    from tdml_assets.stages.session_report.page import render_report
+    from tdml_assets.stages.session_report.reading import prediction_references, read_facts
+    from tdml_assets.stages.session_report.sections import trend_of
+
+    champion = store.read_champion(spec.name) if store.champion(spec.name) else None
+    facts = read_facts(
+        database,
+        spec,
+        session_id_of(context),
+        as_of(database),
+        prediction_references(champion.files) if champion else (),
+        champion.manifest.session_id if champion else None,
+        retrains_itself=retrains_itself(context),
+    )
+    return facts, render_report(facts), trend_of(facts)
 
 
 def _may_be_published(decision: str | None, said: dict[str, str]) -> dg.AssetCheckResult:

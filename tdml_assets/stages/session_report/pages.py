@@ -13,7 +13,6 @@ from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.platform.report_paths import LATEST
 from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.settings import Settings
-from tdml_assets.stages.session_report.overview import OVERVIEW_FILE, read_overview, render_overview
 
 
 def place(page: str, path: Path, *, is_latest: bool) -> None:
@@ -48,6 +47,8 @@ class OverviewPage:
 
     def write(self, warehouse: Warehouse) -> Path:
         """Write the page from what the warehouse holds now. Returns its path."""
+        from tdml_assets.stages.session_report.overview import OVERVIEW_FILE, read_overview, render_overview
+
         folder = self._settings.reports_folder
         with warehouse.read() as database:
             facts = read_overview(database, self._workflows, self._off)

@@ -41,7 +41,7 @@ from tdml_assets.stages.evaluation.measures import Evaluation
 from tdml_assets.stages.features.columns import FEATURES_TABLE, features_table
 from tdml_assets.stages.preparation.asset import parameters_contract, read_parameters
 from tdml_assets.stages.preparation.parameters import PREPARATION_FILE, Parameters
-from tdml_assets.stages.raw.tables import fingerprint as raw_fingerprint
+from tdml_assets.stages.raw.fingerprint import fingerprint as raw_fingerprint
 from tdml_assets.stages.reuse import Recall, reused
 from tdml_assets.stages.training.fit import Candidate, features_of, golden_rows, holdout_contract, train_candidate
 from tdml_assets.stages.training.go_live import describe_target, describe_today

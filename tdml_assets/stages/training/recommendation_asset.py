@@ -61,7 +61,7 @@ from tdml_assets.stages.evaluation.recommendation_asset import (
     read_interactions,
     read_metrics,
 )
-from tdml_assets.stages.raw.tables import fingerprint as raw_fingerprint
+from tdml_assets.stages.raw.fingerprint import fingerprint as raw_fingerprint
 from tdml_assets.stages.reuse import Recall, reused
 
 HABITS_FILE, DISCOVERIES_FILE = "reference_habits.json", "reference_discoveries.json"

@@ -18,7 +18,8 @@ from tdml_assets.platform.sessions import record_session, session_id_of
 from tdml_assets.platform.statements import Statement
 from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.simulation import SimulationSettings
-from tdml_assets.simulation.sample import sources_of_sample, write_sample
+from tdml_assets.simulation.sample import write_sample
+from tdml_assets.simulation.sample_sources import sources_of_sample
 from tdml_assets.stages.predictions.history import keep_predictions
 from tdml_assets.stages.raw.asset import build_raw_assets
 from tdml_assets.stages.realised.asset import build_realised, latest_realised, read_ledger
