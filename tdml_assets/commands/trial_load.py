@@ -28,7 +28,7 @@ from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.stages.data_quality.quality_report import judge
 from tdml_assets.stages.data_quality.session import measure_session
 from tdml_assets.stages.raw.contracts import LOADS, ORDERS, TABLES
-from tdml_assets.stages.raw.files import FoundFiles, SourceFile, collect_files, hashed, local_files
+from tdml_assets.stages.raw.files import FoundFiles, SourceFile, collect_files, hashed, local_files, written_at
 from tdml_assets.stages.raw.fingerprint import fingerprint
 from tdml_assets.stages.raw.latest_day import read_latest_day
 from tdml_assets.stages.raw.rules import declaration_sha256
@@ -164,7 +164,7 @@ def _first_look(table: str, declaration: Source, base_folder: Path, folder: Path
     chosen = [*paths[: _HEAD_FILES - 1], *paths[-1:]] if len(paths) > _HEAD_FILES else paths
     heads = []
     for place, (name, path) in enumerate(chosen):
-        file = SourceFile(name, path, f"{place:064}", path.stat().st_size)
+        file = SourceFile(name, path, f"{place:064}", path.stat().st_size, written_at=written_at(name, path))
         head = _head(declaration, file, folder / f"{place}{''.join(path.suffixes[-2:])}")
         heads.append(replace(file, path=head, size_bytes=head.stat().st_size))
     return FoundFiles(tuple(heads), ()), False

@@ -16,7 +16,7 @@ _FINGERPRINT = re.compile(r"[0-9a-f]{12,64}")
 
 #: Checks with an absolute limit: they judge a first load too, and can be accepted by name.
 FIRST_LOAD_CHECKS = (
-    *("unreadable", "set_aside", "repeated", "overlap", "empty_ids", "one_customer"),
+    *("unreadable", "set_aside", "repeated", "overlap", "empty_ids", "one_customer", "after_file"),
     *("order_totals", "unknown_statuses"),
 )
 
@@ -148,6 +148,13 @@ class QualityPolicy(BaseModel):
         gt=0,
         le=1,
         description="Share of all order lines or money of one customer that is an alarm, from 20 customers on.",
+    )
+    after_file_limit: float = Field(
+        default=0.01,
+        gt=0,
+        le=1,
+        description="Share of a file's order lines dated more than a day after the file was written that is an alarm, in a first "
+        "session too. Judged for files of this machine with min_rows lines; a file that was copied or touched later shows nothing.",
     )
     twin_limit: float = Field(
         default=0.01,

@@ -11,6 +11,7 @@ from dataclasses import replace
 from statistics import median
 from typing import TYPE_CHECKING
 
+from tdml_assets.stages.data_quality.after_file import after_file
 from tdml_assets.stages.data_quality.findings import Finding, judged
 from tdml_assets.stages.data_quality.first_load_measures import FirstLoad, OddIds, SetAside
 from tdml_assets.stages.data_quality.measures import Days
@@ -35,6 +36,7 @@ def first_load(found: FirstLoad, orders: Days, policy: QualityPolicy) -> Iterato
     total = sum(orders.rows)
     if total:
         yield empty_ids(f"{orders.table}.customer_id", found.odd_ids, total, found.set_aside.accepted_money, policy)
+        yield after_file(orders.table, found.after_file, policy)
         yield _test_orders(f"{orders.table}.customer_id", found.odd_ids, total)
     yield thin_months(orders)
 

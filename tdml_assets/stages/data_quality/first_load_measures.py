@@ -14,6 +14,7 @@ from datetime import date
 from tdml_assets.declaration.sources import OrdersSource, Sources
 from tdml_assets.platform.statements import render
 from tdml_assets.platform.statistics import Reader
+from tdml_assets.stages.data_quality.after_file import AfterFile, read_after_file
 from tdml_assets.stages.data_quality.unreadable import currency_rate, line_size
 from tdml_assets.stages.raw.contracts import DECLARED_OUT, ORDERS, REJECTED_ROWS
 from tdml_assets.stages.raw.hints import UNREADABLE
@@ -132,14 +133,16 @@ class FirstLoad:
 
     set_aside: SetAside
     odd_ids: OddIds
+    after_file: AfterFile | None = None
 
 
-def read_first_load(reader: Reader, day: date, sources: Sources, judged_rows: int) -> FirstLoad | None:
+def read_first_load(reader: Reader, day: date, sources: Sources, judged_rows: int, min_rows: int) -> FirstLoad | None:
     """Read it; ``None`` without declared orders.
 
     Parameters
     ----------
     judged_rows : rows of the orders' files, but for those that another row of the same key replaced.
+    min_rows : order lines that a file must have to be held against its time.
     """
     if sources.orders is None:
         return None
@@ -150,7 +153,8 @@ def read_first_load(reader: Reader, day: date, sources: Sources, judged_rows: in
     words = {row["word"]: (row["lines"], row["money"]) for row in rows if row["word"] is not None}
     customers = int(rows[0]["customers"]) if rows else 0
     odd = OddIds(sources.orders.mapped["customer_id"], words, int(tests["lines"]), float(tests["money"]), customers)
-    return FirstLoad(_set_aside(reader, sources.orders, judged_rows), odd)
+    late = read_after_file(reader, sources.orders, min_rows)
+    return FirstLoad(_set_aside(reader, sources.orders, judged_rows), odd, late)
 
 
 def _set_aside(reader: Reader, declaration: OrdersSource, judged_rows: int) -> SetAside:

@@ -40,7 +40,7 @@ def measure_session(
     """
     found = measure(reader, day, fingerprint, policy)
     judged_rows = {intake.source: intake.judged_rows for intake in found.intakes}
-    first_load = read_first_load(reader, day, sources, judged_rows.get("raw.orders", 0))
+    first_load = read_first_load(reader, day, sources, judged_rows.get("raw.orders", 0), policy.min_rows)
     found = replace(found, unreadable=tuple(read_unreadable(reader, sources, judged_rows)), first_load=first_load)
     statuses = read_order_statuses(reader, sources.orders)
     found = replace(

@@ -104,6 +104,7 @@ LOADS = TableContract(
         Column("rows_rejected", "BIGINT", "Of these, in raw.rejected_rows.", False),
         Column("header", "VARCHAR", "The file's column names, as a JSON list.", False),
         Column("waits_until", "TIMESTAMP", "Earliest time of its rows rejected as future_timestamp, in UTC."),
+        Column("written_at", "TIMESTAMP", "When the file was last written, in UTC; NULL where that is not known."),
         Column("session_id", "VARCHAR", "Session that loaded it.", False),
         Column("committed_at", "TIMESTAMP", "When, in UTC.", False),
     ),

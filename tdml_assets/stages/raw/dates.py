@@ -84,6 +84,11 @@ def formats_that_read(texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(fitting)
 
 
+def swapped(format_text: str) -> str:
+    """The same format with day and month in each other's place."""
+    return format_text.replace("%d", "\0").replace("%m", "%d").replace("\0", "%m")
+
+
 def as_written(moments: Sequence[datetime], zone: str, format_text: str) -> tuple[str, ...]:
     """The texts from which moments were read; empty where a format says more, or less, than moments hold.
 

@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -33,6 +34,8 @@ from tdml_assets.stages.raw.lake import LAKE_FORMATS, log_sha256, table_folder
 from tdml_assets.stages.raw.rules import SourceError, wanted_columns
 
 _CHUNK_BYTES = 1 << 20
+#: Archives without times give their files one of 1970 or 1980.
+_FIRST_YEAR = 1990
 _PATTERN = set("*?[")
 #: Files about the data, which people put into its folder.
 _ABOUT = re.compile(r"(readme|licen[cs]e|copying|notice|changelog)\b", re.IGNORECASE)
@@ -60,6 +63,7 @@ class SourceFile:
     sha256 : hash of its bytes, and of ``folder_keys`` where there are any; of the rows, for a database.
     size_bytes : its size.
     folder_keys : values of the columns that its folders are named after (``order_date=2024-01-31``).
+    written_at : when it was last written, naive UTC; ``None`` where that is not known: fetched files, tables and databases.
     """
 
     name: str
@@ -67,6 +71,7 @@ class SourceFile:
     sha256: str
     size_bytes: int
     folder_keys: FolderKeys = ()
+    written_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -184,7 +189,15 @@ def hashed(name: str, path: Path) -> SourceFile:
         raise SourceError(f"{name!a}: the name of the file is no text: rename the file")
     with source_faults(name):
         sha256, size = log_sha256(name, path) if path.is_dir() else (sha256_of(path), path.stat().st_size)
-        return SourceFile(name, path, sha256, size)
+        return SourceFile(name, path, sha256, size, written_at=written_at(name, path))
+
+
+def written_at(name: str, path: Path) -> datetime | None:
+    """When a file of this machine was last written, naive UTC; ``None`` for others, and for times that archives make up."""
+    if "://" in name or path.is_dir():
+        return None
+    moment = datetime.fromtimestamp(path.stat().st_mtime, UTC).replace(tzinfo=None)
+    return moment if moment.year >= _FIRST_YEAR else None
 
 
 def require_local(sources: Sources, base_folder: Path) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from tdml_assets.declaration.sources import EventSource, OrdersSource, Source
 from tdml_assets.stages.raw.currencies import currencies_of, marks_of
-from tdml_assets.stages.raw.dates import formats_that_read, reads
+from tdml_assets.stages.raw.dates import formats_that_read, reads, swapped
 from tdml_assets.stages.raw.figures import MONEY, number_marks
 from tdml_assets.stages.raw.numbers import currency_mark, marks_that_read
 from tdml_assets.stages.raw.rules import NUMBERS
@@ -181,19 +181,14 @@ def _date_remedy(
         )
     fitting = usual
     told = f"Write timestamp_format: {fitting[0]!r} under {where}"
-    swapped = _swapped(fitting[0])
-    if swapped in fitting:
-        told += f" if the day comes {'first' if _day_first(fitting[0]) else 'second'}, {swapped!r} if not: these cells do not show"
+    other = swapped(fitting[0])
+    if other in fitting:
+        told += f" if the day comes {'first' if _day_first(fitting[0]) else 'second'}, {other!r} if not: these cells do not show"
     return f"{told}."
 
 
 def _day_first(format_text: str) -> bool:
     return format_text.find("%d") < format_text.find("%m")
-
-
-def _swapped(format_text: str) -> str:
-    """The same format with day and month in each other's place."""
-    return format_text.replace("%d", "\0").replace("%m", "%d").replace("\0", "%m")
 
 
 def _number_remedy(where: str, declaration: Source, cells: Sequence[str]) -> str:

@@ -290,6 +290,7 @@ def _count_rows(
             "rows_rejected": rejected.get(file.name, 0),
             "header": json.dumps(layout.names),
             "waits_until": staged[layout.position]["waits_until"],
+            "written_at": file.written_at,
         }
         if load["rows_accepted"] + load["rows_rejected"] != rows_read:
             raise ConservationError(

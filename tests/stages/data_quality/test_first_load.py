@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import os
+import re
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -146,3 +149,72 @@ def test_ten_customers_numbered_from_nought_are_customers(tmp_path: Path) -> Non
     trial, problems = judged(tmp_path, orders=lines)
     assert problems == []
     assert '"0"' in notes(trial, "empty_ids")[0]
+
+
+# ---- days after the file was written, and days that are months ----
+
+WRITTEN = datetime(2025, 7, 1, 12, tzinfo=UTC)
+
+
+def american(lines: Lines, last_day: int) -> None:
+    """Dates with the month first, on days up to ``last_day`` of a month."""
+    for place, line in enumerate(lines):
+        year, month, _ = line[2].split("-")
+        line[2] = f"{month}/{place // 2 % last_day + 1:02}/{year}"
+
+
+def judged_as(
+    folder: Path, lines: Lines, time_format: str, written: datetime | None = None, **quality: Any
+) -> tuple[Trial, list[str]]:
+    text = "\n".join(",".join(line) for line in [["order", "who", "day", "sku", "total"], *lines])
+    path = folder / "orders.csv"
+    path.write_text(text + "\n", encoding="utf-8")
+    if written is not None:
+        os.utime(path, (written.timestamp(), written.timestamp()))
+    content = {"sources": {"orders": {**copy.deepcopy(DECLARED), "timestamp_format": time_format}}, "quality": quality}
+    (folder / "tdml.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    settings = load_settings({"TDML_HOME": str(folder / "home")}, working_folder=folder)
+    trial = try_sources(settings, whole=True)
+    return trial, problems_of(trial, as_of=settings.as_of, accepted=settings.quality.accepted)
+
+
+@pytest.mark.parametrize(("last_day", "written", "check"), [(28, None, "unreadable"), (12, WRITTEN, "after_file")])
+def test_swapped_days_and_months_are_stopped_and_the_line_in_the_message_loads_every_row_right(
+    tmp_path: Path, last_day: int, written: datetime | None, check: str
+) -> None:
+    lines = shop_lines(450)
+    american(lines, last_day)
+    trial, problems = judged_as(tmp_path, lines, "%d/%m/%Y", written)
+    assert check in {finding.check_name for finding in trial.report.with_status("alarm")}
+    proposed = re.search(r"timestamp_format: '([^']+)'", next(text for text in problems if "timestamp_format" in text))
+    assert proposed is not None
+    trial, problems = judged_as(tmp_path, lines, proposed.group(1), written)
+    assert problems == []
+    assert (trial.orders.order_lines, trial.orders.first_on, trial.orders.last_on) == (
+        450,
+        date(2024, 1, 1),
+        max(datetime.strptime(line[2], "%m/%d/%Y").replace(tzinfo=UTC).date() for line in lines),
+    )
+
+
+def test_orders_dated_after_their_file_are_shown_and_can_be_accepted_by_name(tmp_path: Path) -> None:
+    lines = shop_lines()
+    written = datetime(2025, 11, 20, tzinfo=UTC)
+    _, problems = judged_as(tmp_path, lines, "%Y-%m-%d", written)
+    assert len(problems) == 1
+    assert "order lines of orders.csv (5.8%) are dated after 2025-11-20, the day the file was written" in problems[0]
+    assert "Correct sources.orders.timestamp_format" in problems[0]
+    assert "quality: {accepted: [after_file]}" in problems[0]
+    trial, problems = judged_as(tmp_path, lines, "%Y-%m-%d", written, accepted="after_file")
+    assert (problems, [one.check_name for one in trial.report.with_status("accepted")]) == ([], ["after_file"])
+    assert judged_as(tmp_path, lines, "%Y-%m-%d", written, after_file_limit=0.1)[1] == []
+
+
+@pytest.mark.parametrize("written", [datetime(2020, 1, 1, tzinfo=UTC), datetime(1980, 1, 1, tzinfo=UTC), None])
+def test_the_time_of_a_file_that_most_lines_are_after_or_an_archive_made_up_stops_nothing(
+    tmp_path: Path, written: datetime | None
+) -> None:
+    trial, problems = judged_as(tmp_path, shop_lines(), "%Y-%m-%d", written)
+    assert problems == []
+    noted = [text for text in notes(trial, "after_file") if "its time is probably wrong" in text]
+    assert bool(noted) == (written is not None and written.year == 2020)
