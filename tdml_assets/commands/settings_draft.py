@@ -1,18 +1,20 @@
 """A settings file as a draft: what was guessed of the files, with comments, and gaps where a person must decide.
 
-Belongs here: the text of the file. Does not: the guesses (``stages/raw/guess.py``), writing it (``commands/init.py``).
+Belongs here: the text of the file. Does not: the guesses (``stages/raw/guess.py``), what is said of orders
+(``settings_draft_orders.py``), writing it (``commands/init.py``).
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 
+from tdml_assets.commands.settings_draft_orders import carry_lines, key_lines, kind_lines, level_lines, status_lines
+from tdml_assets.commands.settings_text import key_line, text
 from tdml_assets.declaration.presets import preset_keys
-from tdml_assets.declaration.statuses import REFUNDED_STATUSES
-from tdml_assets.stages.raw.guess import Guess, currency_of
-from tdml_assets.stages.raw.guess_orders import meaning_of
+from tdml_assets.stages.raw.guess import Guess
+from tdml_assets.stages.raw.guess_lines import folded_ids, nobodies
+from tdml_assets.stages.raw.sample import FileSample
 
 #: Order in which columns are written.
 _ORDER = (
@@ -29,93 +31,83 @@ _ORDER = (
     ),
 )
 _HEAD = """\
-# Written by tdml-assets init from the first rows of your files. Every line is a guess: read it, correct it, then
+# Written by tdml-assets init from the first rows of your files. Lines with "guessed" are less sure than the others, and a key
+# without a value is yours to write: read it, correct it, then
 #   tdml-assets check    what the files hold as declared here
 #   tdml-assets run      everything
 # All keys: docs/sources.md
 """
+_PLACES = {"database": ("url_env", "table", "query", "query_file")}
 
 
-def draft(guesses: Sequence[Guess]) -> str:
-    """The text of a settings file for these sources."""
+def draft(guesses: Sequence[Guess], unused: Sequence[str] = ()) -> str:
+    """The text of a settings file for these sources.
+
+    Parameters
+    ----------
+    unused : files that no source reads, and why.
+    """
     lines = [_HEAD, "as_of: latest    # or a date: nothing later is read", "sources:"]
     for found in guesses:
         lines += [f"  {found.table}:", *(f"    {line}" for line in _source(found))]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *(f"# not used: {one}" for one in unused)]) + "\n"
 
 
 def _source(found: Guess) -> list[str]:
     first = found.samples[0]
-    paths = [sample.path for sample in found.samples]
-    lines = [f"path: {_text(paths[0]) if len(paths) == 1 else '[' + ', '.join(map(_text, paths)) + ']'}"]
+    lines = _place(found)
     if found.preset is not None:
         return [*lines, *_of_preset(found)]
     lines.append(f"format: {first.format}")
-    lines += [*_csv(found), *_numbers(found)]
+    lines += [*_file_keys(first), *_csv(first), *_numbers(found)]
     if found.table != "customers":
         lines += _times(found)
     if found.table == "orders":
-        lines += _money(found)
-    if found.is_total:
-        lines.append(
-            "amount_level: order    # guessed: the amount is the same on all lines of an order, so it is counted once"
-        )
-    lines.append("columns:    # our name: yours")
-    lines += [
-        f"  {role}: {_text(column)}{'' if found.is_total else _doubt(role, column)}"
-        for role, column in sorted(found.columns.items(), key=_place)
-        if role != "currency" or not _one_currency(found)
-    ]
+        lines += [*_money(found), *level_lines(found), *carry_lines(found)]
+    lines += ["columns:    # our name: yours", *(line for item in _columns(found) for line in _column(found, *item))]
     lines += [
         f"  {key.removeprefix('columns.')}:    # {why}" for key, why in found.open.items() if key.startswith("columns.")
     ]
     if found.table == "orders":
-        lines.append(
-            "# line_key: [order_no, line]    # columns that make a line unique; without them no row is ever collapsed"
-        )
-        if "order_status" in found.columns:
-            lines += _statuses(found)
+        lines += [*key_lines(found), *kind_lines(found), *status_lines(found)]
     return lines
+
+
+def _place(found: Guess) -> list[str]:
+    """Where the rows are: paths, or a table or query of a database."""
+    first = found.samples[0]
+    if first.format == "database":
+        return []
+    paths = list(dict.fromkeys(sample.path for sample in found.samples))
+    lines = [f"path: {text(paths[0]) if len(paths) == 1 else '[' + ', '.join(map(text, paths)) + ']'}"]
+    return [*(f"# {note}" for sample in found.samples for note in sample.notes), *lines]
 
 
 def _of_preset(found: Guess) -> list[str]:
     """A known export: what its preset cannot know is left."""
-    lines = [
-        f"preset: {found.preset}    # recognised by its columns; keys written here come before those of the preset"
-    ]
-    lines += _csv(found)
-    if found.preset != "online_retail":
+    first, name = found.samples[0], str(found.preset)
+    keys = preset_keys(name)
+    lines = [f"preset: {name}    # recognised by its columns; keys written here come before those of the preset"]
+    if first.format != keys["format"]:
+        lines.append(f"format: {first.format}")
+    lines += [*_file_keys(first), *_csv(first, keys.get("csv", {}))]
+    if "currency" not in keys:
         lines += _money(found) or ["currency:    # write its code, such as EUR"]
     lines.append("# days_in: Europe/Paris    # time zone in which days are counted; that of the times unless given")
-    return [*lines, *_statuses(found)]
+    return [*lines, *key_lines(found), *status_lines(found)]
 
 
-def _statuses(found: Guess) -> list[str]:
-    """Every status found with what it counts as: sale, return, void (the order came to nothing) or ignore."""
-    if not found.statuses:
-        return []
-    lines = ["statuses:    # each that was found, and what it counts as: sale, return, void or ignore"]
-    for status in found.statuses:
-        meaning, is_known = meaning_of(status, preset_keys(found.preset).get("statuses") if found.preset else None)
-        if found.is_refund_known and meaning == "void" and status.lower() in REFUNDED_STATUSES:
-            meaning = "sale"
-        lines.append(f"  {_text(status)}: {meaning}" + ("" if is_known else "    # guessed: no common status"))
-    return lines
+def _file_keys(first: FileSample) -> list[str]:
+    return [key_line(name, key.value, key.why) for name, key in first.keys.items()]
 
 
-def _place(item: tuple[str, str]) -> int:
-    """Where a column stands in the draft: names of products behind their ids, which are looked for later."""
-    return _ORDER.index(item[0]) if item[0] in _ORDER else len(_ORDER)
-
-
-def _csv(found: Guess) -> list[str]:
-    first = found.samples[0]
+def _csv(first: FileSample, known: dict[str, str] | None = None) -> list[str]:
+    """Keys of delimited text that are neither the usual ones nor those of a preset."""
     if first.format != "csv":
         return []
-    options = {"delimiter": first.delimiter} if first.delimiter != "," else {}
-    if first.encoding != "utf-8":
-        options["encoding"] = first.encoding
-    lines = [f"  {key}: {_text(value)}" for key, value in options.items()]
+    usual = {"delimiter": ",", "encoding": "utf-8", **(known or {})}
+    found = {"delimiter": first.delimiter, "encoding": first.encoding}
+    lines = [f"  {key}: {text(value)}" for key, value in found.items() if value != usual[key]]
     if not first.has_header:
         lines.append("  header: false    # columns are column_1, column_2, ...")
     return ["csv:", *lines] if lines else []
@@ -126,57 +118,94 @@ def _numbers(found: Guess) -> list[str]:
         return ["numbers:", f"  decimal:    # . or , : {found.open['numbers.decimal']}"]
     if found.marks is None or found.marks.is_plain:
         return []
-    thousands = [f"  thousands: {_text(found.marks.thousands)}"] if found.marks.thousands else []
-    return ["numbers:", f"  decimal: {_text(found.marks.decimal)}", *thousands]
+    thousands = [f"  thousands: {text(found.marks.thousands)}"] if found.marks.thousands else []
+    return ["numbers:", f"  decimal: {text(found.marks.decimal)}", *thousands]
 
 
 def _times(found: Guess) -> list[str]:
+    formats = found.timestamp_formats
     if "timestamp_format" in found.open:
         lines = [f"timestamp_format:    # {found.open['timestamp_format']}"]
-    elif found.timestamp_format is not None:
-        lines = [f"timestamp_format: {_text(found.timestamp_format)}"]
+    elif len(formats) > 1:
+        lines = [f"timestamp_format: [{', '.join(map(text, formats))}]    # found written in these ways"]
     else:
-        lines = []
+        lines = [f"timestamp_format: {text(formats[0])}"] if formats else []
+    if found.table == "identities":
+        return lines
+    has_zone = bool(formats) and all(
+        one.endswith("%z") or one == "iso8601" or one.startswith("unix") for one in formats
+    )
+    if has_zone:
+        return [*lines, "# days_in: Europe/Paris    # zone in which days are counted; UTC unless given"]
     return [*lines, "# timezone: Europe/Paris    # of timestamps without an offset; UTC unless given"]
 
 
 def _money(found: Guess) -> list[str]:
+    lines = []
     if found.currency is not None:
-        return [f"currency: {found.currency}    # its sign stands at every amount"]
-    if _one_currency(found):
-        return [f"currency: {currency_of(found)}    # the one code in column {found.columns['currency']!r}"]
-    if "reporting_currency" in found.open:
-        return [
+        lines = [f"currency: {found.currency[0]}    # {found.currency[1]}"]
+    elif "reporting_currency" in found.open:
+        lines = [
             f"reporting_currency:    # {found.open['reporting_currency']}",
             "# rates: {USD: 0.92}    # units of the reporting currency per unit of another",
         ]
-    return [f"currency:    # {found.open['currency']}"] if "currency" in found.open else []
+    elif "currency" in found.open:
+        lines = [f"currency:    # {found.open['currency']}"]
+    if found.is_minor:
+        lines.append("amount_unit: minor    # guessed: the name of the column speaks of cents")
+    return lines
 
 
-def _doubt(role: str, column: str) -> str:
+def _columns(found: Guess) -> list[tuple[str, str]]:
+    """Columns in the order of the draft: names of products behind their ids, which are looked for later."""
+    has_one_currency = found.currency is not None
+    items = [(role, name) for role, name in found.columns.items() if role != "currency" or not has_one_currency]
+    return sorted(items, key=lambda item: _ORDER.index(item[0]) if item[0] in _ORDER else len(_ORDER))
+
+
+def _column(found: Guess, role: str, column: str) -> list[str]:
+    """A line of the mapping, with what there is to look at."""
+    doubt = "    # guessed by its values" if role in found.by_content else _doubt(found, role, column)
+    return [f"  {role}: {text(column)}{doubt}", *(_ids(found, column) if role == "customer_id" else [])]
+
+
+def _ids(found: Guess, column: str) -> list[str]:
+    """What ids of customers could be declared to be: people who differ by case, and ids that mean nobody."""
+    ids = found.texts("customer_id")
+    lines = []
+    different, folded = folded_ids(ids)
+    if folded < different:
+        lines.append(
+            f"  # customer_id: {{column: {text(column)}, normalise: [trim, casefold]}}    # in place of the line above, if they "
+            f"are the same people: {different:,} ids are {folded:,} without case and blanks"
+        )
+    if any(re.fullmatch(r"\d+\.0+", one) for one in ids):
+        lines.append(
+            f"  # customer_id: {{column: {text(column)}, normalise: [integer]}}    # in place of the line above, if 123.0 is 123"
+        )
+    nobody = nobodies(ids)
+    if nobody:
+        listed = ", ".join(f'"{one}"' for one in nobody)
+        lines.append(
+            f"  # customer_id: {{column: {text(column)}, empty: [{listed}]}}    # in place of the line above, if these ids are "
+            "guests: their rows are then set aside"
+        )
+    rows = sum(sample.row_count for sample in found.samples)
+    mail = next((name for name in found.samples[0].cells if "mail" in name.lower() and name != column), None)
+    if mail is not None and "customer_id" not in found.carry and len(ids) < 0.98 * rows:
+        lines.append(
+            f"  # customer_id: {{column: [{text(column)}, {text(mail)}]}}    # in place of the line above, to know guests by e-mail"
+        )
+    return lines
+
+
+def _doubt(found: Guess, role: str, column: str) -> str:
     """What to look at where a name sounds like another figure than the one wanted."""
     if (
         role == "amount"
+        and not found.amount_level
         and not re.search(r"line|item", column, re.IGNORECASE)
         and re.search(r"tot|order", column, re.IGNORECASE)
     ):
         return "    # of the line? an order's total that stands on each of its lines would be counted several times"
     return ""
-
-
-def _one_currency(found: Guess) -> bool:
-    return currency_of(found) is not None
-
-
-def _text(value: str) -> str:
-    """A value as YAML writes it: JSON's quoting is YAML's too, and is used where a bare word would not do."""
-    return (
-        value
-        if value.replace("_", "").replace("-", "").replace("/", "").replace(".", "").isalnum()
-        and not (
-            value[0].isdigit()
-            or value[0] in ".-"
-            or value.lower() in ("yes", "no", "on", "off", "true", "false", "null", "y", "n")
-        )
-        else json.dumps(value, ensure_ascii=False)
-    )

@@ -161,7 +161,8 @@ def test_a_file_without_a_header_and_names_that_say_nothing_are_left_to_the_pers
     )
     orders = written(tmp_path)["orders"]
     assert orders["csv"] == {"header": False}
-    assert orders["columns"] == {"ordered_at": "column_2", "customer_id": None, "amount": None}
+    assert orders["columns"] == {"ordered_at": "column_2", "customer_id": None, "amount": "column_3"}
+    assert "amount: column_3    # guessed by its values" in (tmp_path / "tdml.yaml").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -170,7 +171,9 @@ def test_a_file_without_a_header_and_names_that_say_nothing_are_left_to_the_pers
         ("none.csv", None, "none.csv: no such file"),
         ("empty.csv", b"", "empty.csv: the file is empty"),
         ("one.csv", b"a,b\n", "one.csv: fewer than two lines"),
-        ("list.json", b'[{"a": 1}]\n', "a JSON list; write one object per line"),
+        ("list.json", b"[1, 2]\n", "list.json: holds no list of JSON objects"),
+        ("book.xls", b"\xd0\xcf\x11\xe0 old book", "is a spreadsheet (.xls), not text: save it as .xlsx"),
+        ("goods.csv", b"sku,product name\nA1,Tea\n", "no orders: goods.csv: products"),
         ("bad.parquet", b"PAR1nothing", "not a readable Parquet file"),
         ("cut.csv.gz", b"\x1f\x8b\x08\x00nothing", "cut.csv.gz"),
     ],

@@ -104,6 +104,20 @@ def database_errors() -> tuple[type[Exception], ...]:
     return (manager.Error, pa.ArrowException, OSError)
 
 
+def first_batches(reader: pa.RecordBatchReader, most_rows: int) -> pa.RecordBatchReader:
+    """The batches up to the one that holds the last of ``most_rows`` rows."""
+
+    def limited() -> Iterator[pa.RecordBatch]:
+        rows = 0
+        for batch in reader:
+            yield batch
+            rows += batch.num_rows
+            if rows >= most_rows:
+                return
+
+    return pa.RecordBatchReader.from_batches(reader.schema, limited())
+
+
 def write_batches(path: Path, reader: pa.RecordBatchReader, decimal_mark: str = ".") -> WrittenRows:
     """Write the batches of a reader; memory holds one.
 

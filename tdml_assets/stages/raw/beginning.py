@@ -1,38 +1,47 @@
 """The beginning of a file of raw data, for guessing how it is to be declared.
 
-Belongs here: finding out format, encoding and delimiter, and reading the first rows as text.
-Does not: what the columns mean (``guess.py``), loading (``tables.py``).
+Belongs here: what a file is by its first bytes, how it is packed, the encoding of its text. Does not: the layout of text, JSON and
+tables (``beginning_*.py``), folders (``beginning_folders.py``), what the columns mean (``guess.py``), loading (``tables.py``).
 """
 
 from __future__ import annotations
 
 import codecs
-import csv
-import gzip
-import json
+import io
+import lzma
+import re
+import shutil
+import tempfile
+import zipfile
 import zlib
-from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, TypeVar
 
 import pyarrow as pa
 
-from tdml_assets.stages.raw.dates import formats_that_read
-from tdml_assets.stages.raw.guess import FileSample
+from tdml_assets.stages.raw.beginning_json import json_sample
+from tdml_assets.stages.raw.beginning_tables import parquet_sample, sheet_samples
+from tdml_assets.stages.raw.beginning_text import csv_sample
 from tdml_assets.stages.raw.rules import SourceError
-from tdml_assets.stages.raw.signatures import what_is_wrong
+from tdml_assets.stages.raw.sample import FileSample, Key
+from tdml_assets.stages.raw.signatures import what_is_wrong, wide_without_mark
+from tdml_assets.stages.raw.unpacking import SHEET_NAMES, ZIP, opener_of
 
 _BYTES = 4 << 20
 _SIGNATURE_BYTES = 4096
-_ROWS = 20_000
-_LOOKED_AT = 200
-_DELIMITERS = (",", ";", "\t", "|")
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_DATA = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet", ".pq")
+_KANA = re.compile("[\u3041-\u30ff]")
+_CJK = re.compile("[\u3041-\u30ff\u4e00-\u9fff]")
+_T = TypeVar("_T")
+_FAULTS = (zlib.error, lzma.LZMAError, zipfile.BadZipFile, EOFError, pa.ArrowException, OSError, RuntimeError)
 
 
-def read_sample(path: Path, name: str) -> FileSample:
-    """The first rows of a file.
+def read_samples(path: Path, name: str) -> list[FileSample]:
+    """The first rows of a file; one sample per sheet of a workbook and per file of an archive.
 
     Parameters
     ----------
@@ -45,128 +54,112 @@ def read_sample(path: Path, name: str) -> FileSample:
     """
     if not path.is_file():
         raise SourceError(f"{name}: no such file")
-    first = _first_bytes(path, name)
+    with path.open("rb") as stream:
+        first = stream.read(_SIGNATURE_BYTES)
+    if not first:
+        raise SourceError(f"{name}: the file is empty")
+    if first.startswith(ZIP):
+        return _of_zip(path, name)
+    kind, opener = opener_of(first)
+    if opener is None:
+        return [_sample(path, name, lambda: path.open("rb"))]
+    return [_faultless(name, kind, lambda: _sample(path, name, partial(opener, path)))]
+
+
+def _of_zip(path: Path, name: str) -> list[FileSample]:
+    def read() -> list[FileSample]:
+        with zipfile.ZipFile(path) as archive:
+            names = [item.filename for item in archive.infolist() if not item.is_dir()]
+            if any(one in SHEET_NAMES for one in names):
+                return sheet_samples(path, name)
+            members = [one for one in names if not one.startswith("__MACOSX/")]
+            data = [one for one in members if PurePosixPath(one).suffix.lower() in _DATA] or members
+            found = [_sample(path, name, partial(archive.open, member)) for member in data]
+            if len(members) == 1:
+                return found
+            why = f"of {len(members):,} files in the archive"
+            return [
+                replace(sample, keys={**sample.keys, "member": Key(member, why)})
+                for member, sample in zip(data, found, strict=True)
+            ]
+
+    found: list[FileSample] = _faultless(name, "zip", read)
+    if not found:
+        raise SourceError(f"{name}: nothing is packed in it: deliver it again")
+    return found
+
+
+def _faultless(name: str, kind: str, read: Callable[[], _T]) -> _T:
+    fault = ""
+    try:
+        return read()
+    except _FAULTS as error:
+        fault = type(error).__name__
+    raise SourceError(f"{name}: not a complete {kind} file ({fault}): deliver it again")
+
+
+def _sample(path: Path, name: str, opened: Callable[[], IO[bytes]]) -> FileSample:
+    with opened() as stream:
+        first = stream.read(_BYTES)
+        is_whole = not stream.read(1)
     if not first:
         raise SourceError(f"{name}: the file is empty")
     if first.startswith(b"PAR1"):
-        return _parquet(path, name)
+        return _parquet(path, name, opened)
     text, encoding = _decoded(first)
     start = text.lstrip("\ufeff \r\n\t")
-    form = "json" if start.startswith("{") else "csv"
-    with path.open("rb") as stream:
-        wrong = what_is_wrong(stream.read(_SIGNATURE_BYTES), name=name, file_format=form, encoding=encoding)
+    form = "json" if start.startswith(("{", "[")) else "csv"
+    wrong = what_is_wrong(first[:_SIGNATURE_BYTES], name="", file_format=form, encoding=encoding)
     if wrong is not None:
         raise SourceError(f"{name} {wrong}")
-    if start.startswith("["):
-        raise SourceError(f"{name}: a JSON list; write one object per line: jq -c '.[]' {name}")
-    lines = text.removeprefix("\ufeff").splitlines()
-    # The last line may be cut.
-    lines = lines[:-1] if len(first) >= _BYTES else lines
-    return _json(name, lines) if form == "json" else _csv(name, lines, encoding)
+    text = text.removeprefix("\ufeff")
+    if form == "json":
+        return json_sample(name, text, is_whole=is_whole)
+    # Only line ends of files: other characters that Python takes for one stand inside of fields.
+    lines = io.StringIO(text, newline=None).read().split("\n")
+    lines = lines[:-1] if lines[-1] == "" or not is_whole else lines
+    return csv_sample(name, lines, encoding, is_whole=is_whole)
 
 
-def _first_bytes(path: Path, name: str) -> bytes:
-    try:
-        if path.name.lower().endswith(".gz"):
-            with gzip.open(path) as stream:
-                return stream.read(_BYTES)
-        with path.open("rb") as stream:
-            return stream.read(_BYTES)
-    except (gzip.BadGzipFile, EOFError, zlib.error):
-        raise SourceError(f"{name}: not a complete gzip file: deliver it again") from None
+def _parquet(path: Path, name: str, opened: Callable[[], IO[bytes]]) -> FileSample:
+    with path.open("rb") as stream:
+        if stream.read(4) == b"PAR1":
+            return parquet_sample(path, name)
+    # Its directory is at its end, so that a packed one is unpacked as a whole.
+    with tempfile.TemporaryDirectory(prefix="tdml-look-") as scratch:
+        copy = Path(scratch, "rows.parquet")
+        with opened() as packed, copy.open("wb") as target:
+            shutil.copyfileobj(packed, target)
+        return parquet_sample(copy, name)
 
 
 def _decoded(first: bytes) -> tuple[str, str]:
     for mark, encoding in _MARKS:
         if first.startswith(mark):
             return first.decode(encoding, errors="ignore"), encoding
+    wide = wide_without_mark(first[:_SIGNATURE_BYTES])
+    if wide is not None:
+        return first.decode(wide, errors="ignore"), wide
     try:
-        # Not final: the last character may be cut.
-        return codecs.getincrementaldecoder("utf-8")().decode(first), "utf-8"
+        return _cut(first, "utf-8"), "utf-8"
     except UnicodeDecodeError:
-        return first.decode("cp1252", errors="replace"), "cp1252"
+        return _of_country(first)
 
 
-def _csv(name: str, lines: Sequence[str], encoding: str) -> FileSample:
-    delimiter = _delimiter(lines)
-    rows = [row for row in csv.reader(lines[:_ROWS], delimiter=delimiter) if row]
-    if len(rows) < 2:
-        raise SourceError(f"{name}: fewer than two lines: there is nothing to look at")
-    has_header = not any(_is_value(cell) for cell in rows[0])
-    header = rows[0] if has_header else []
-    names = [cell.strip() or f"column_{place}" for place, cell in enumerate(header, 1)]
-    names = names or [f"column_{place}" for place in range(1, len(rows[0]) + 1)]
-    body = rows[1:] if has_header else rows
-    columns = {
-        column: [row[place].strip() for row in body if place < len(row) and row[place].strip()]
-        for place, column in enumerate(names)
-    }
-    return FileSample(name, "csv", columns, delimiter, encoding, has_header)
-
-
-def _delimiter(lines: Sequence[str]) -> str:
-    """The character that cuts most of the first lines into the same number of fields, and that into most."""
-
-    def score(delimiter: str) -> tuple[float, int]:
-        counts = Counter(len(row) for row in csv.reader(lines[:_LOOKED_AT], delimiter=delimiter) if row)
-        if not counts:
-            return 0.0, 0
-        fields, rows = counts.most_common(1)[0]
-        return (rows / counts.total() if fields > 1 else 0.0), fields
-
-    return max(_DELIMITERS, key=score)
-
-
-def _is_value(cell: str) -> bool:
-    """Whether a cell of the first line can be no name: a number or a date."""
-    text = cell.strip()
-    return bool(text) and (
-        text.replace(".", "").replace(",", "").replace("-", "").isdigit() or bool(formats_that_read([text]))
-    )
-
-
-def _json(name: str, lines: Sequence[str]) -> FileSample:
-    columns: dict[str, list[Any]] = {}
-    for number, line in enumerate((line for line in lines[:_ROWS] if line.strip()), 1):
+def _of_country(first: bytes) -> tuple[str, str]:
+    """Text of before Unicode: Japanese where that reads it and gives kana, else that of western Windows."""
+    for encoding in ("cp932", "euc_jp"):
         try:
-            row = json.loads(line)
-        except json.JSONDecodeError:
-            raise SourceError(
-                f"{name}, line {number}: not a JSON object; format json means one object per line"
-            ) from None
-        for key, value in row.items() if isinstance(row, dict) else ():
-            columns.setdefault(key, []).append(value)
-    numbers = {key for key, values in columns.items() if all(isinstance(v, (int, float)) or v is None for v in values)}
-    texts = {key: [str(value) for value in values if value is not None] for key, values in columns.items()}
-    return FileSample(name, "json", texts, typed_numbers=frozenset(numbers))
+            text = _cut(first, encoding)
+        except UnicodeDecodeError:
+            continue
+        others = [character for character in text if ord(character) > 127]
+        if len(_KANA.findall(text)) > 1 and len(_CJK.findall(text)) * 10 > len(others) * 9:
+            return text, encoding
+    return first.decode("cp1252", errors="replace"), "cp1252"
 
 
-def _parquet(path: Path, name: str) -> FileSample:
-    import pyarrow.parquet as pq
-
-    try:
-        file = pq.ParquetFile(path)
-        batch = next(file.iter_batches(batch_size=_ROWS), None)
-    except (pa.ArrowException, OSError) as error:
-        raise SourceError(f"{name}: not a readable Parquet file ({type(error).__name__}): deliver it again") from None
-    if batch is None or batch.num_rows == 0:
-        raise SourceError(f"{name}: the file has no row")
-    kinds = {item.name: item.type for item in batch.schema}
-    moments = {key for key, kind in kinds.items() if pa.types.is_timestamp(kind) or pa.types.is_date(kind)}
-    numbers = {
-        key
-        for key, kind in kinds.items()
-        if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-    }
-    texts = {
-        key: [str(value) for value in batch.column(key).to_pylist() if value is not None and str(value)]
-        for key in kinds
-    }
-    return FileSample(name, "parquet", texts, typed_moments=frozenset(moments), typed_numbers=frozenset(numbers))
-
-
-def as_text(sample: FileSample) -> str:
-    """How a sample was read, in words."""
-    if sample.format != "csv":
-        return sample.format
-    return f"csv, {sample.encoding}, delimiter {sample.delimiter!r}" + ("" if sample.has_header else ", no header")
+def _cut(first: bytes, encoding: str) -> str:
+    """The text, whose last character may be cut."""
+    found: Any = codecs.getincrementaldecoder(encoding)()
+    return str(found.decode(first))

@@ -90,6 +90,11 @@ _SIGNS = {
 }
 
 
+def is_code(text: str) -> bool:
+    """Whether a text is the code of a currency in use, in any case."""
+    return text.upper() in _CODES
+
+
 def exponent_of(code: str) -> int:
     """Decimal digits of a currency's minor unit: 2 for EUR, 0 for JPY, 3 for KWD."""
     return _EXPONENTS.get(code, 2)

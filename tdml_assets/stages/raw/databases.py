@@ -24,6 +24,7 @@ from tdml_assets.stages.raw.arrow_databases import (
     adbc_url,
     connected,
     database_errors,
+    first_batches,
     reader_of,
     write_batches,
 )
@@ -122,11 +123,17 @@ def require_database(table: str, declaration: Source, base_folder: Path) -> tupl
     return url, query
 
 
-def fetch_rows(table: str, declaration: Source, base_folder: Path, scratch_folder: Path) -> FetchedRows:
+def fetch_rows(
+    table: str, declaration: Source, base_folder: Path, scratch_folder: Path, *, most_rows: int | None = None
+) -> FetchedRows:
     """Read the rows of a source from its database into a Parquet file.
 
     Nothing is ever committed to the database. Rows come through a cursor of the server where its driver has one, so that memory
     holds one batch.
+
+    Parameters
+    ----------
+    most_rows : rows after which reading ends; all unless given.
 
     Raises
     ------
@@ -138,11 +145,11 @@ def fetch_rows(table: str, declaration: Source, base_folder: Path, scratch_folde
     path = scratch_folder / f"database-{table}.parquet"
     adbc = adbc_url(url)
     if adbc is not None:
-        written = _fetched_by_adbc(adbc, where, declaration, query, path)
+        written = _fetched_by_adbc(adbc, where, declaration, query, path, most_rows)
     else:
         engine = _engine(where, variable, url)
         try:
-            written = _fetched(engine, where, declaration, query, path)
+            written = _fetched(engine, where, declaration, query, path, most_rows)
         finally:
             engine.dispose()
     if not written.rows:
@@ -185,7 +192,9 @@ def _engine(where: str, variable: str, url: str) -> Engine:
     raise SourceError(f"{where}: the URL in {variable} {fault}")
 
 
-def _fetched_by_adbc(url: AdbcUrl, where: str, declaration: Source, query: str, path: Path) -> WrittenRows:
+def _fetched_by_adbc(
+    url: AdbcUrl, where: str, declaration: Source, query: str, path: Path, most_rows: int | None
+) -> WrittenRows:
     variable, phase, fault = declaration.url_env or "", "connect", ""
     numbers = getattr(declaration, "numbers", None)
     try:
@@ -196,7 +205,8 @@ def _fetched_by_adbc(url: AdbcUrl, where: str, declaration: Source, query: str, 
                     raise SourceError(f"{where}: {_NO_ROWS}")
                 _refuse_repeated(where, reader.schema.names)
                 phase = "read"
-                return write_batches(path, reader, numbers.decimal if numbers is not None else ".")
+                batches = reader if most_rows is None else first_batches(reader, most_rows)
+                return write_batches(path, batches, numbers.decimal if numbers is not None else ".")
     except AdbcUrlError as error:
         fault = f"the URL in {variable} {error}"
     except UnreadableColumnsError as error:
@@ -211,7 +221,9 @@ def _lacks_file(database: str | None) -> bool:
     return is_file and not Path(str(database)).is_file()
 
 
-def _fetched(engine: Engine, where: str, declaration: Source, query: str, path: Path) -> WrittenRows:
+def _fetched(
+    engine: Engine, where: str, declaration: Source, query: str, path: Path, most_rows: int | None
+) -> WrittenRows:
     import sqlalchemy as sa
 
     variable, phase, fault = declaration.url_env or "", "connect", ""
@@ -225,7 +237,8 @@ def _fetched(engine: Engine, where: str, declaration: Source, query: str, path: 
             names = list(result.keys())
             _refuse_repeated(where, names)
             phase = "read"
-            return write_typed_rows(path, names, result.partitions(), numbers.decimal if numbers is not None else ".")
+            batches = result.partitions() if most_rows is None else filter(None, [result.fetchmany(most_rows)])
+            return write_typed_rows(path, names, batches, numbers.decimal if numbers is not None else ".")
     except UnreadableColumnsError as error:
         fault = _unreadable(error)
     except (sa.exc.SQLAlchemyError, pa.ArrowException, OSError, ValueError) as error:

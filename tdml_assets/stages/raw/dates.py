@@ -20,10 +20,12 @@ from tdml_assets.stages.raw.moments import ISO_INSTANT, ISO_LOCAL
 _DAYS = (
     *("%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%m.%d.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d"),
     *("%Y%m%d", "%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d-%m-%y", "%m-%d-%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y"),
-    *("%B %d, %Y", "%d-%b-%Y", "%d-%b-%y", "%a, %d %b %Y"),
+    *("%B %d, %Y", "%d-%b-%Y", "%d-%b-%y", "%a, %d %b %Y", "%Y年%m月%d日", "%d/%b/%Y"),
 )
 _TIMES = ("", "%H:%M:%S", "%H:%M", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p")
 _OFFSETS = ("", "%z", " %z")
+#: Ways of writing one column from where it is text of another kind.
+_MOST_SHAPES = 6
 _SPECIFIER = re.compile(r"%(-?.)")
 _WRITABLE = {"Y", "m", "d", "y", "b", "B", "a", "A", "H", "M", "S", "f", "I", "p"}
 _NUMERIC = {
@@ -87,6 +89,29 @@ def formats_that_read(texts: Sequence[str]) -> tuple[str, ...]:
 def swapped(format_text: str) -> str:
     """The same format with day and month in each other's place."""
     return format_text.replace("%d", "\0").replace("%m", "%d").replace("\0", "%m")
+
+
+def formats_of_shapes(texts: Sequence[str]) -> tuple[str, ...]:
+    """One format per way of writing, such as days with and without a time; empty where one of them has none, or has several.
+
+    Ways of writing differ in their marks, letters and counts of digits; the most usual comes first.
+    """
+    shapes: dict[str, list[str]] = {}
+    for text in texts:
+        shapes.setdefault(re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "0", text.strip())), []).append(text)
+    if len(shapes) > _MOST_SHAPES:
+        return ()
+    found: dict[str, None] = {}
+    for written in sorted(shapes.values(), key=len, reverse=True):
+        fitting = formats_that_read(written)
+        # A form of days first or months first that was proved by others decides for those that prove nothing.
+        known = [one for one in fitting if any(one.startswith(day) for day in (f[:8] for f in found if "%" in f))]
+        chosen = known or list(fitting)
+        orders = {re.sub(r"[^dmbBYy]", "", one).lower().replace("b", "m") for one in chosen if "%" in one}
+        if not chosen or len(orders) > 1:
+            return ()
+        found.setdefault(chosen[0])
+    return tuple(found)
 
 
 def as_written(moments: Sequence[datetime], zone: str, format_text: str) -> tuple[str, ...]:

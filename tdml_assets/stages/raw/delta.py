@@ -7,6 +7,8 @@ Belongs here: the rows of the table's latest version, through Delta's own librar
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -70,21 +72,39 @@ def as_parquet(name: str, folder: Path, sha256: str, scratch_folder: Path) -> Pa
     SourceError
         If Delta's library is not installed, or cannot read the table.
     """
+    path = scratch_folder / f"{sha256[:32]}.delta.parquet"
+    scratch_folder.mkdir(parents=True, exist_ok=True)
+    import pyarrow.parquet as pq
+
+    with _opened(name, folder) as dataset, pq.ParquetWriter(path, dataset.schema) as writer:
+        for batch in dataset.to_batches():
+            writer.write_batch(batch)
+    return path
+
+
+def first_rows(name: str, folder: Path, count: int) -> pa.Table:
+    """The first ``count`` rows of the latest version.
+
+    Raises
+    ------
+    SourceError
+        If Delta's library is not installed, or cannot read the table.
+    """
+    with _opened(name, folder) as dataset:
+        return dataset.head(count)
+
+
+@contextmanager
+def _opened(name: str, folder: Path) -> Iterator[Any]:
+    """The rows of the latest version; what Delta's library raises in the block becomes an error of the source."""
     fault = ""
     try:
         library = load_extra("deltalake", "delta", "a Delta table")
     except MissingExtraError as error:
         raise SourceError(f"{name}: {error}") from None
-    path = scratch_folder / f"{sha256[:32]}.delta.parquet"
-    scratch_folder.mkdir(parents=True, exist_ok=True)
-    import pyarrow.parquet as pq
-
     errors = (library.exceptions.DeltaError, pa.ArrowException, OSError, ValueError, RuntimeError)
     try:
-        dataset: Any = library.DeltaTable(str(folder)).to_pyarrow_dataset()
-        with pq.ParquetWriter(path, dataset.schema) as writer:
-            for batch in dataset.to_batches():
-                writer.write_batch(batch)
+        yield library.DeltaTable(str(folder)).to_pyarrow_dataset()
     except errors as error:
         fault = type(error).__name__
     if fault:
@@ -92,4 +112,3 @@ def as_parquet(name: str, folder: Path, sha256: str, scratch_folder: Path) -> Pa
             f"{name} cannot be read as a Delta table ({fault}): files are missing, the log is damaged, or it uses a feature that "
             "its library does not read, such as deletion vectors: export the current rows as Parquet"
         )
-    return path

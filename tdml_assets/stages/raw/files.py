@@ -47,7 +47,7 @@ _PLAIN = {
     "json": (".json", ".jsonl", ".ndjson"),
     "xlsx": (".xlsx", ".xlsm"),
 }
-_ENDINGS = {
+ENDINGS = {
     name: tuple(f"{ending}{packed}" for packed in _PACKED for ending in endings) for name, endings in _PLAIN.items()
 }
 
@@ -148,7 +148,7 @@ def _here(
             client = client or s3_client()
             from tdml_assets.stages.raw.transport import fetch_s3, list_s3
 
-            for bucket, key in list_s3(client, location, _ENDINGS[declaration.format], recursive=declaration.recursive):
+            for bucket, key in list_s3(client, location, ENDINGS[declaration.format], recursive=declaration.recursive):
                 yield f"s3://{bucket}/{key}", fetch_s3(client, bucket, key, cache_folder, max_bytes=max_bytes)
         else:
             text = url2pathname(unquote(urlsplit(location).path)) if scheme == "file" else location
@@ -170,7 +170,7 @@ def with_folder_keys(file: SourceFile, declaration: Source) -> SourceFile:
 
 
 def _local(table: str, declaration: Source, text: str, base_folder: Path) -> list[Path]:
-    endings = _ENDINGS.get(declaration.format, ())
+    endings = ENDINGS.get(declaration.format, ())
     if declaration.format in LAKE_FORMATS:
         where = f"sources.{table}.path: {redacted(text)!r}"
         return table_folder(declaration.format, where, Path(base_folder, Path(text).expanduser()))
@@ -280,7 +280,7 @@ def _found(where: str, text: str, base_folder: Path, endings: tuple[str, ...], r
 
 def _of_folder(where: str, text: str, folder: Path, endings: tuple[str, ...], recursive: bool) -> list[Path]:
     files = [item for item in folder.iterdir() if item.is_file() and _is_data(item, folder)]
-    below = [item for item in sorted(folder.rglob("*")) if item.is_file() and _is_data(item, folder)]
+    below = data_files(folder)
     found = [item for item in (below if recursive else files) if item.name.lower().endswith(endings)]
     if found:
         return found
@@ -296,6 +296,11 @@ def _of_folder(where: str, text: str, folder: Path, endings: tuple[str, ...], re
     there = f"; it holds files that end in {' '.join(others)}" if others else "; it holds no file"
     plain = " ".join(one for one in endings if one.count(".") == 1)
     raise SourceError(f"{where} is a folder without a file that ends in {plain}{there}. Correct path, or format")
+
+
+def data_files(folder: Path) -> list[Path]:
+    """Files below a folder that may be data, at any depth."""
+    return [item for item in sorted(folder.rglob("*")) if item.is_file() and _is_data(item, folder)]
 
 
 def _is_data(path: Path, folder: Path) -> bool:

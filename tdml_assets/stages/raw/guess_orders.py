@@ -1,78 +1,93 @@
-"""What a file of orders probably means by its values: a known export, totals of whole orders, statuses, the currency sign.
+"""What a file of orders probably means by its values: a known export, statuses, the currency.
 
-Belongs here: these guesses. Does not: which column means what (``guess.py``), the settings file (``commands/settings_draft.py``).
+Belongs here: these guesses. Does not: which column means what (``guess_columns.py``), what the lines of an order have in common
+(``guess_lines.py``), the settings file (``commands/settings_draft.py``).
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+import fnmatch
+import re
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from tdml_assets.declaration.presets import PRESETS, preset_keys
-from tdml_assets.declaration.statuses import COMMON_STATUSES, Meaning, split_patterns
+from tdml_assets.declaration.statuses import COMMON_STATUSES, Meaning
+from tdml_assets.stages.raw.column_words import FOREIGN_STATUSES, PAYMENT_TYPES
+from tdml_assets.stages.raw.currencies import is_code
 from tdml_assets.stages.raw.dates import reads
+from tdml_assets.stages.raw.sample import FileSample
 
 #: Signs that one currency has; a dollar sign has many.
-_SIGNS = {"€": "EUR", "£": "GBP", "EUR": "EUR", "GBP": "GBP", "USD": "USD", "CHF": "CHF"}
+_SIGNS = {"€": "EUR", "£": "GBP", "EUR": "EUR", "GBP": "GBP", "USD": "USD", "CHF": "CHF", "円": "JPY"}
 _LOOKED_AT = 50
-#: Orders of several lines, and the share of them with one amount, from where the amount is the order's.
-_FEWEST_ORDERS = 20
-_ALIKE = 0.95
-#: Amounts of orders with several lines over those with one: a total grows with the lines, one price for everything does not.
-_GROWS = 1.2
-#: Among the orders of a shop with one price there are few different amounts.
-_FEWEST_AMOUNTS = 10
+_MOST_STATUSES = 30
+_PRESET_FORMATS = ("csv", "parquet", "xlsx")
+_GUESSED: dict[str, Meaning] = {
+    word: meaning
+    for words in (FOREIGN_STATUSES, PAYMENT_TYPES)
+    for meaning, phrases in words.items()
+    for word in phrases
+}
+_CODE_IN_NAME = re.compile(r"(?:^|[\W_])([A-Za-z]{3})(?:$|[\W_])")
 
 
-def known_export(columns: Mapping[str, Sequence[str]]) -> str | None:
+def known_export(sample: FileSample) -> str | None:
     """The preset whose every column is in the file, and whose format reads its times; ``None`` if there is none."""
     fitting = []
-    for name in PRESETS:
+    for name in PRESETS if sample.format in _PRESET_FORMATS and sample.has_header else ():
         keys = preset_keys(name)
         mapped = set(keys["columns"].values())
         formats = keys["timestamp_format"]
         formats = [formats] if isinstance(formats, str) else formats
-        times = columns.get(keys["columns"]["ordered_at"], ())[:_LOOKED_AT]
-        if mapped <= set(columns) and all(any(reads(text, one) for one in formats) for text in times):
+        moment = keys["columns"]["ordered_at"]
+        times = sample.columns.get(moment, ())[:_LOOKED_AT] if moment not in sample.typed_moments else ()
+        if mapped <= set(sample.cells) and all(any(reads(text, one) for one in formats) for text in times):
             fitting.append((len(mapped), name))
     return max(fitting)[1] if fitting else None
 
 
-def is_total_of_order(orders: Sequence[str], amounts: Sequence[str], read: Callable[[str], float | None]) -> bool:
-    """Whether an amount is the order's total, on each of its lines.
-
-    Parameters
-    ----------
-    orders, amounts : texts by row; of different lengths where a column has gaps, which says nothing.
-    read : reads a number.
-    """
-    if len(orders) != len(amounts):
-        return False
-    by_order: dict[str, list[float]] = defaultdict(list)
-    for order, text in zip(orders, amounts, strict=True):
-        by_order[order].append(read(text) or 0.0)
-    several = [found for found in by_order.values() if len(found) > 1]
-    alike = [found[0] for found in several if len(set(found)) == 1]
-    if len(several) < _FEWEST_ORDERS or len(alike) < _ALIKE * len(several) or len(set(alike)) < _FEWEST_AMOUNTS:
-        return False
-    single = [found[0] for found in by_order.values() if len(found) == 1]
-    return len(single) < _FEWEST_ORDERS or _mean(alike) > _GROWS * _mean(single)
+def statuses_of(texts: Collection[str]) -> tuple[str, ...]:
+    """The different statuses, where they are few."""
+    found = sorted({text.strip() for text in texts})
+    return tuple(found) if len(found) <= _MOST_STATUSES else ()
 
 
-def _mean(numbers: Sequence[float]) -> float:
-    return sum(map(abs, numbers)) / len(numbers)
+def is_status(texts: Collection[str]) -> bool:
+    """Whether the values of a column are statuses: few, of which most are known."""
+    found = statuses_of(texts)
+    known = [one for one in found if _plain(one) in COMMON_STATUSES or _plain(one) in _GUESSED]
+    return len(found) > 0 and len(known) * 2 > len(found) and not any(one.isdigit() for one in found)
 
 
 def meaning_of(status: str, declared: Mapping[str, Any] | None = None) -> tuple[Meaning, bool]:
-    """What a status counts as, and whether that is known rather than assumed."""
-    plain = status.strip().lower()
-    exact, _ = split_patterns(declared or {})
-    known = {key.lower(): value for key, value in exact.items()} | COMMON_STATUSES
-    return known.get(plain, "sale"), plain in known
+    """What a status counts as, and whether a run knows that without being told."""
+    plain = _plain(status)
+    keys = {key.lower(): value for key, value in (declared or {}).items()}
+    patterns = sorted((key for key in keys if "*" in key), key=lambda key: -len(key))
+    pattern = next((key for key in patterns if fnmatch.fnmatchcase(plain, key)), None)
+    declared_meaning = keys.get(plain, keys.get(pattern) if pattern is not None else None)
+    if declared_meaning is not None or plain in COMMON_STATUSES:
+        return declared_meaning or COMMON_STATUSES[plain], True
+    return _GUESSED.get(plain, "sale"), False
+
+
+def is_guessed_word(status: str) -> bool:
+    """Whether a status is a word that means something, in another language or of a payment system."""
+    return _plain(status) in _GUESSED
+
+
+def _plain(status: str) -> str:
+    return status.strip().lower()
 
 
 def currency_in(texts: Collection[str]) -> str | None:
     """The currency whose sign or code stands in every one of ``texts``."""
     codes = {code for sign, code in _SIGNS.items() if texts and all(sign in text for text in texts)}
     return codes.pop() if len(codes) == 1 else None
+
+
+def currency_of_name(columns: Sequence[str]) -> str | None:
+    """The currency whose code is part of a column's name, such as ``Total (EUR)``."""
+    found = {match.upper() for name in columns for match in _CODE_IN_NAME.findall(name) if is_code(match)}
+    return found.pop() if len(found) == 1 else None

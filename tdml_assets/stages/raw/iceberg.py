@@ -13,6 +13,7 @@ import hashlib
 import re
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -146,27 +147,50 @@ def as_parquet(name: str, place: Path, sha256: str, scratch_folder: Path) -> Pat
     SourceError
         If Iceberg's library is not installed, or cannot read the table.
     """
+    import pyarrow.parquet as pq
+
+    path = scratch_folder / f"{sha256[:32]}.iceberg.parquet"
+    scratch_folder.mkdir(parents=True, exist_ok=True)
+    with _rows(name, place) as (schema, batches), pq.ParquetWriter(path, schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    return path
+
+
+def first_rows(name: str, place: Path, count: int) -> pa.Table:
+    """The first rows of the current snapshot, ``count`` of them or a few more.
+
+    Raises
+    ------
+    SourceError
+        If Iceberg's library is not installed, or cannot read the table.
+    """
+    found: list[pa.RecordBatch] = []
+    with _rows(name, place) as (schema, batches):
+        for batch in batches:
+            found.append(batch)
+            if sum(one.num_rows for one in found) >= count:
+                break
+        return pa.Table.from_batches(found, schema)
+
+
+@contextmanager
+def _rows(name: str, place: Path) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
+    """Schema and rows of the current snapshot; what Iceberg's library raises in the block becomes an error of the source."""
     try:
         load_extra("pyiceberg", "iceberg", "an Iceberg table")
     except MissingExtraError as error:
         raise SourceError(f"{name}: {error}") from None
-    import pyarrow.parquet as pq
-
     table, fault = _opened(name, place), ""
-    path = scratch_folder / f"{sha256[:32]}.iceberg.parquet"
-    scratch_folder.mkdir(parents=True, exist_ok=True)
     try:
         schema = table.schema().as_arrow()
-        with pq.ParquetWriter(path, schema) as writer:
-            for batch in _batches(table, schema):
-                writer.write_batch(batch)
+        yield schema, _batches(table, schema)
     except SourceError:
         raise
     except _errors() as error:
         fault = _cause(error)
     if fault:
         raise SourceError(f"{name} cannot be read as an Iceberg table: {fault}")
-    return path
 
 
 def _batches(table: Any, schema: pa.Schema) -> Iterator[pa.RecordBatch]:

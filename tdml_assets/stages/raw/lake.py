@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+
 from tdml_assets.platform.extras import MissingExtraError, require_extra
 from tdml_assets.stages.raw import delta, iceberg
 from tdml_assets.stages.raw.rules import SourceError
@@ -27,6 +29,7 @@ class LakeFormat:
     is_refused : whether the library is installed and cannot open a table.
     log_sha256 : hash and size of what says which rows the table has.
     as_parquet : its current rows as a Parquet file.
+    first_rows : the first of its current rows.
     """
 
     article: str
@@ -36,16 +39,17 @@ class LakeFormat:
     is_refused: Callable[[Path], bool]
     log_sha256: Callable[[str, Path], tuple[str, int]]
     as_parquet: Callable[[str, Path, str, Path], Path]
+    first_rows: Callable[[str, Path, int], pa.Table]
 
 
 LAKE_FORMATS = {
     "delta": LakeFormat(
         *("a Delta", "deltalake", delta.table_folder, delta.is_table, delta.is_refused),
-        *(delta.log_sha256, delta.as_parquet),
+        *(delta.log_sha256, delta.as_parquet, delta.first_rows),
     ),
     "iceberg": LakeFormat(
         *("an Iceberg", "pyiceberg", iceberg.table_folder, iceberg.is_table, iceberg.is_refused),
-        *(iceberg.log_sha256, iceberg.as_parquet),
+        *(iceberg.log_sha256, iceberg.as_parquet, iceberg.first_rows),
     ),
 }
 

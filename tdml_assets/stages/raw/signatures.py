@@ -83,7 +83,7 @@ def _of_text(first: bytes, file_format: str, encoding: str) -> str | None:
     for mark, found in _MARKS:
         if first.startswith(mark) and not declared.startswith(found):
             return _encoding_remedy(found, file_format)
-    wide = _wide_without_mark(first)
+    wide = wide_without_mark(first)
     if wide is not None and not declared.startswith("utf-16"):
         return _encoding_remedy(wide, file_format)
     if _MARKUP.match(first):
@@ -98,7 +98,7 @@ def _encoding_remedy(found: str, file_format: str) -> str:
     return f"is {name} text: write csv: {{encoding: {found}}}"
 
 
-def _wide_without_mark(first: bytes) -> str | None:
+def wide_without_mark(first: bytes) -> str | None:
     """UTF-16 without a byte order mark: nearly every other byte of western text is NUL."""
     pairs = len(first) // 2
     if pairs < 4:

@@ -9,6 +9,7 @@ that is the same number, with the declared decimal mark, a moment in the declare
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime, time
 from itertools import islice
 from pathlib import Path
@@ -78,29 +79,48 @@ def as_parquet(file: SourceFile, declaration: Source, wanted: Collection[str], s
     return path
 
 
+def sheets_of(name: str, path: Path, most_rows: int) -> dict[str, list[Sequence[Any]]]:
+    """The first rows of every sheet of a workbook, by the sheet's name.
+
+    Raises
+    ------
+    SourceError
+        If the file is no readable workbook.
+    """
+    with _workbook(name, path) as workbook:
+        titles = list(workbook.sheet_names)
+        return {title: list(islice(workbook.get_sheet_by_name(title).iter_rows(), most_rows)) for title in titles}
+
+
 def _sheet(file: SourceFile, declaration: Source) -> Any:
-    fault = ""
-    try:
-        calamine = load_extra("python_calamine", "xlsx", "a .xlsx file")
-    except MissingExtraError as error:
-        raise SourceError(f"{file.name}: {error}") from None
-    try:
-        workbook = calamine.CalamineWorkbook.from_path(str(file.path))
+    with _workbook(file.name, file.path) as workbook:
         names = list(workbook.sheet_names)
         chosen = declaration.sheet or (names[0] if len(names) == 1 else None)
         if chosen in names:
             return workbook.get_sheet_by_name(chosen)
+    shown = ", ".join(repr(name) for name in names[:10])
+    if declaration.sheet is None:
+        raise SourceError(f"{file.name} has the sheets {shown}: write sheet: with the name of the one to read")
+    raise SourceError(f"{file.name} has no sheet {declaration.sheet!r}; found {shown}: correct sheet")
+
+
+@contextmanager
+def _workbook(name: str, path: Path) -> Iterator[Any]:
+    """The workbook; what its library raises in the block becomes an error of the source."""
+    fault = ""
+    try:
+        calamine = load_extra("python_calamine", "xlsx", "a .xlsx file")
+    except MissingExtraError as error:
+        raise SourceError(f"{name}: {error}") from None
+    try:
+        yield calamine.CalamineWorkbook.from_path(str(path))
     except BaseException as error:
         # What its compiled part gives up on is no Exception.
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
         fault = type(error).__name__
     if fault:
-        raise SourceError(f"{file.name} is not a readable .xlsx file ({fault}): correct format, or deliver it again")
-    shown = ", ".join(repr(name) for name in names[:10])
-    if declaration.sheet is None:
-        raise SourceError(f"{file.name} has the sheets {shown}: write sheet: with the name of the one to read")
-    raise SourceError(f"{file.name} has no sheet {declaration.sheet!r}; found {shown}: correct sheet")
+        raise SourceError(f"{name} is not a readable .xlsx file ({fault}): correct format, or deliver it again")
 
 
 def _rows(sheet: Any, skipped: int) -> Iterator[Sequence[Any]]:

@@ -24,8 +24,8 @@ from tdml_assets.stages.raw.files import SourceFile
 from tdml_assets.stages.raw.rules import SourceError
 
 _CHUNK_BYTES = 1 << 20
-_ZIP = b"PK\x03\x04"
-_SHEET_NAMES = ("xl/workbook.xml", "xl/workbook.bin")
+ZIP = b"PK\x03\x04"
+SHEET_NAMES = ("xl/workbook.xml", "xl/workbook.bin")
 
 
 def _zstd(path: Path) -> Any:
@@ -53,9 +53,9 @@ def unpacked(file: SourceFile, first: bytes, declaration: Source, scratch_folder
     SourceError
         If it is damaged, larger than ``max_file_gb``, or holds several files and none is declared.
     """
-    if first.startswith(_ZIP):
+    if first.startswith(ZIP):
         return _from_zip(file, declaration, scratch_folder)
-    kind, opener = next((found for mark, found in _OPENERS.items() if first.startswith(mark)), ("", None))
+    kind, opener = opener_of(first)
     is_read_as_it_is = (
         kind == "gzip" and declaration.format in ("csv", "json") and file.path.name.lower().endswith(".gz")
     )
@@ -69,6 +69,11 @@ def unpacked(file: SourceFile, first: bytes, declaration: Source, scratch_folder
         return _copied(file, stream, declaration, scratch_folder)
 
 
+def opener_of(first: bytes) -> tuple[str, Callable[[Path], Any] | None]:
+    """What a file is packed with by its first bytes, besides zip, and what opens it; an empty text and ``None`` for nothing."""
+    return next((found for mark, found in _OPENERS.items() if first.startswith(mark)), ("", None))
+
+
 def _from_zip(file: SourceFile, declaration: Source, scratch_folder: Path) -> SourceFile:
     with _packing_faults(file.name, "zip"), zipfile.ZipFile(file.path) as archive:
         names = [
@@ -76,7 +81,7 @@ def _from_zip(file: SourceFile, declaration: Source, scratch_folder: Path) -> So
             for item in archive.infolist()
             if not item.is_dir() and not item.filename.startswith("__MACOSX/")
         ]
-        is_book = any(name in _SHEET_NAMES for name in names)
+        is_book = any(name in SHEET_NAMES for name in names)
         if is_book and declaration.format != "xlsx":
             raise SourceError(
                 f"{file.name} is a spreadsheet (.xlsx): write format: xlsx, and sheet: with the name of the sheet"

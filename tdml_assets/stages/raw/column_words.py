@@ -1,0 +1,188 @@
+"""Words that columns and statuses are named with, in the languages of shops, for guessing what a file holds.
+
+Belongs here: the words. Does not: how they are compared (``guess_columns.py``, ``guess_orders.py``), what a declaration knows by
+itself (``declaration/statuses.py``).
+"""
+
+from __future__ import annotations
+
+from tdml_assets.declaration.statuses import Meaning
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+#: Words per column of the contract, the most telling first, without case, accents and marks. A word of four letters or more may be
+#: part of a name.
+NAMES: dict[str, tuple[str, ...]] = {
+    "customer_id": _words(
+        "customerid customeremail customernumber customerno customerkey clientid userid memberid accountid kundennummer kundennr "
+        "kundenid idclient clienteid billingemail email emailaddress customer client cliente kunde buyeremail buyer member user "
+        "codeclient numeroclient clienteemail correo courriel klant klantnummer 顧客id 会員id 顧客番号 顧客 会員 メール who"
+    ),
+    "moment": _words(
+        "orderedat orderdate ordertime invoicedate purchasedate purchasetime transactiondate postedat createdat createdutc "
+        "created viewedat sentat eventtime timestamp bestelldatum bestelltam rechnungsdatum datecommande datedecommande "
+        "fechapedido fechadelpedido dataordine besteldatum datum fecha datetime 注文日時 注文日 購入日 日付 日時 "
+        "date data time day when"
+    ),
+    "amount": _words(
+        "linetotal lineamount linenet lineprice amount netamount totalamount total subtotal sales revenue zeilensumme "
+        "gesamtpreis umsatz betrag summe montant importe netto brutto totalprice ordervalue dollarvalue purchaseamount totalpaid "
+        "prixtotal totalligne totallinea importo bedrag valor value spend spent 金額 合計金額 合計 売上 税込金額"
+    ),
+    "quantity": _words(
+        "quantity qty lineitemquantity units anzahl menge quantite cantidad quantita aantal stueck stuck numberofitems "
+        "numberofunits numberof 数量 個数"
+    ),
+    "unit_price": _words(
+        "unitprice lineitemprice itemprice einzelpreis stuckpreis prixunitaire preciounitario prezzounitario stukprijs precio "
+        "price preis prix prezzo prijs 単価 価格"
+    ),
+    "order_id": _words(
+        "orderid ordernumber orderno invoiceno invoicenumber invoice transactionid bestellnummer bestellnr auftragsnummer "
+        "auftragsnr auftrag rechnungsnummer numerocommande numcommande commande numeropedido pedido numeroordine ordine "
+        "bestelling ordername orderref orderreference order receiptid receipt basketid 注文番号 注文id 受注番号 oid id"
+    ),
+    "product_id": _words(
+        "productid sku lineitemsku stockcode itemid articleid artikelnummer artikelnr artikel productcode itemcode productsku "
+        "referencia reference codigoproducto codicearticolo ean asin product item article producto produit prodotto 商品コード "
+        "商品番号 商品id 商品"
+    ),
+    "product_name": _words(
+        "productname lineitemname itemdescription productdescription itemname producttitle artikelbezeichnung "
+        "produktbezeichnung artikelname produktname bezeichnung designation nombreproducto nomproduit description 商品名"
+    ),
+    "product_category": _words(
+        "productcategory category department warengruppe kategorie categorie categoria producttype カテゴリ"
+    ),
+    "order_status": _words(
+        "orderstatus financialstatus paymentstatus status state bestellstatus zahlungsstatus statut etat estado stato 状態 "
+        "ステータス 注文状況"
+    ),
+    "parent_order_id": _words(
+        "parentorderid parentorder parentid parent originalorderid originalorder refundedorder creditedorder originalinvoice"
+    ),
+    "refunded_amount": _words(
+        "refundedamount amountrefunded totalrefunded refundtotal refundamount erstattungsbetrag erstattet montantrembourse "
+        "importereembolsado refunded 返金額"
+    ),
+    "order_type": _words("ordertype channel saleschannel kanal vertriebskanal canal"),
+    "currency": _words("currency currencycode waehrung wahrung devise moneda valuta 通貨"),
+    "coupon_used": _words("couponused couponapplied hascoupon usedcoupon"),
+    "path": _words("path url page pageurl pagepath"),
+    "event_type": _words("eventtype event action activity"),
+    "email_name": _words("emailname mailing subject"),
+    "campaign_name": _words("campaignname campaign kampagne"),
+    "old_id": _words(
+        "oldid oldcustomerid oldcustomer mergedid mergedcustomer fromid fromcustomer sourceid duplicateid aliasid alias "
+        "secondaryid loserid old merged duplicate"
+    ),
+    "person": _words(
+        "personid person newid newcustomerid newcustomer intoid mergedinto toid tocustomer targetid masterid primaryid survivorid "
+        "mainid winnerid new into master primary survivor"
+    ),
+    "valid_from": _words("validfrom mergedat mergedon since validsince from date"),
+    "updated_at": _words("updatedat lastmodified modifiedat dateupdated geandertam updated modified lastupdate"),
+    "line_number": _words(
+        "linenumber lineno lineid lineitemid orderlineid line itemno itemnumber position pos zeile ligne linea"
+    ),
+    "kind": _words("linetype itemtype rowtype kind lineitemtype productkind"),
+}
+
+#: Names of columns of money that are no line's or order's amount.
+OTHER_MONEY = _words(
+    "tax vat mwst ust tva iva shipping versand discount rabatt coupon fee gebuhr tip weight gewicht cost margin rate percent "
+    "lat lon latitude longitude zip plz phone score rating balance stock"
+)
+
+#: Statuses in other languages than those that a declaration knows: what each probably counts as.
+FOREIGN_STATUSES: dict[Meaning, tuple[str, ...]] = {
+    "sale": (
+        *(
+            "bezahlt",
+            "abgeschlossen",
+            "versendet",
+            "versandt",
+            "geliefert",
+            "in bearbeitung",
+            "teilweise erstattet",
+            "erledigt",
+        ),
+        *("payée", "payé", "terminée", "terminé", "expédiée", "expédié", "livrée", "livré", "en cours", "validée"),
+        *("pagado", "pagada", "completado", "completada", "enviado", "enviada", "entregado", "entregada", "procesando"),
+        *("pagato", "completato", "spedito", "consegnato", "betaald", "voltooid", "verzonden", "geleverd"),
+        *("支払済み", "支払い済み", "入金済み", "発送済み", "出荷済み", "完了", "配達済み", "処理中"),
+    ),
+    "return": ("gutschrift", "retoure", "rückgabe", "avoir", "retour", "devolución", "abono", "reso", "返品"),
+    "void": (
+        *(
+            "storniert",
+            "abgebrochen",
+            "erstattet",
+            "zurückerstattet",
+            "fehlgeschlagen",
+            "offen",
+            "ausstehend",
+            "abgelehnt",
+        ),
+        *("annulée", "annulé", "remboursée", "remboursé", "échouée", "échoué", "en attente", "refusée"),
+        *("cancelado", "cancelada", "anulado", "reembolsado", "reembolsada", "fallido", "pendiente", "rechazado"),
+        *("annullato", "rimborsato", "fallito", "in attesa", "geannuleerd", "terugbetaald", "mislukt", "in afwachting"),
+        *("キャンセル", "キャンセル済み", "返金済み", "未払い", "入金待ち", "保留", "失敗"),
+    ),
+    "ignore": ("testbestellung", "prueba", "テスト"),
+}
+
+#: Rows of payment systems: charges and what is given back, and rows that are no order at all.
+PAYMENT_TYPES: dict[Meaning, tuple[str, ...]] = {
+    "sale": ("charge", "payment", "sale", "order", "purchase", "capture", "invoice", "shop_order", "settled"),
+    "return": ("refund", "payment refund", "payment_refund", "partial refund", "return", "credit", "shop_order_refund"),
+    "ignore": (
+        *(
+            "payout",
+            "transfer",
+            "withdrawal",
+            "stripe_fee",
+            "fee",
+            "fees",
+            "adjustment",
+            "reserve",
+            "deposit",
+            "servicefee",
+        ),
+        *(
+            "application_fee",
+            "tax",
+            "authorization",
+            "auth",
+            "hold",
+            "conversion",
+            "currency conversion",
+            "general withdrawal",
+        ),
+    ),
+}
+
+#: Product codes of lines that are no product, as ``line_kinds`` names them.
+KINDS: dict[str, tuple[str, ...]] = {
+    "shipping": (
+        "shipping",
+        "ship",
+        "post",
+        "postage",
+        "versand",
+        "versandkosten",
+        "delivery",
+        "dotcom postage",
+        "livraison",
+        "envio",
+    ),
+    "discount": ("discount", "coupon", "rabatt", "gutschein", "remise", "descuento", "promo", "voucher discount"),
+    "tax": ("tax", "vat", "mwst", "sales_tax", "tva", "iva"),
+    "gift_card": ("gift_card", "giftcard", "gift card", "geschenkkarte"),
+    "tip": ("tip", "trinkgeld", "pourboire"),
+    "fee": ("fee", "handling", "surcharge", "gebühr"),
+    "sample": ("sample", "muster", "échantillon"),
+}

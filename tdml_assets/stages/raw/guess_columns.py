@@ -1,0 +1,219 @@
+"""Which column of a file plays which role, by its name and by its values.
+
+Belongs here: these guesses. Does not: the words (``column_words.py``), how values are written (``guess.py``), what rows of an order
+have in common (``guess_orders.py``, ``guess_lines.py``).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from tdml_assets.stages.raw.column_words import NAMES, OTHER_MONEY
+from tdml_assets.stages.raw.currencies import is_code
+from tdml_assets.stages.raw.dates import formats_that_read
+from tdml_assets.stages.raw.guess_orders import is_status
+from tdml_assets.stages.raw.numbers import NumberMarks
+from tdml_assets.stages.raw.sample import FileSample
+
+Table = Literal["orders", "pageviews", "email_events", "customers", "identities"]
+ROLES: dict[str, tuple[str, ...]] = {
+    "orders": (
+        *(
+            "customer_id",
+            "moment",
+            "refunded_amount",
+            "amount",
+            "quantity",
+            "unit_price",
+            "parent_order_id",
+            "order_id",
+        ),
+        *("product_name", "product_id", "product_category", "order_status", "order_type", "currency", "coupon_used"),
+    ),
+    "pageviews": ("customer_id", "moment", "path"),
+    "email_events": ("customer_id", "moment", "event_type", "email_name", "campaign_name"),
+    "customers": ("customer_id",),
+    "identities": ("old_id", "person", "valid_from"),
+}
+MOMENTS: dict[str, str] = {"orders": "ordered_at", "pageviews": "viewed_at", "email_events": "sent_at"}
+NUMBERS = ("amount", "quantity", "unit_price", "refunded_amount")
+_LOOKED_AT = 50
+_MAIL = re.compile(r"[^@\s]+@[^@\s]+")
+_WORD_OF_ORDER = re.compile(r"[#\w./-]{1,40}")
+_MANY = 0.8
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The column per role, and the roles that only the values speak for."""
+
+    by_role: Mapping[str, str]
+    by_content: frozenset[str] = frozenset()
+
+
+def find_columns(table: str, sample: FileSample) -> Columns:
+    """The columns of a table's roles in a file."""
+    found: dict[str, str] = {}
+    for role in ROLES[table]:
+        column = find(role, sample, set(found.values()))
+        if column is not None:
+            found[MOMENTS.get(table, "valid_from") if role == "moment" else role] = column
+    if table != "orders":
+        return Columns(found)
+    if "product_name" in found and "product_id" not in found:
+        # Names are all that tells products apart.
+        found["product_id"] = found.pop("product_name")
+    by_content = _by_content(sample, found)
+    found |= by_content
+    if "parent_order_id" in found and not _names_orders(sample, found):
+        del found["parent_order_id"]
+    return Columns(_one_way_to_the_money(found), frozenset(by_content))
+
+
+def _one_way_to_the_money(found: Mapping[str, str]) -> dict[str, str]:
+    """One is enough. A total beside quantity and price is often the order's, repeated on every line."""
+    if "amount" not in found:
+        return dict(found)
+    is_of_line = re.search(r"line|amount|net", found["amount"], re.IGNORECASE) is not None
+    has_parts = {"quantity", "unit_price"} <= set(found)
+    dropped = "amount" if has_parts and not is_of_line else "unit_price"
+    return {role: column for role, column in found.items() if role != dropped}
+
+
+def find(role: str, sample: FileSample, taken: Collection[str]) -> str | None:
+    """The column that plays a role: by its name, and where values must be dates or numbers, by them too.
+
+    A moment may have any name where only one column holds dates.
+    """
+    by_name = _find_by_name(role, sample, taken)
+    if by_name is None and role == "moment":
+        dated = [name for name in sample.columns if name not in taken and _is_dated(name, sample)]
+        return dated[0] if len(dated) == 1 else None
+    return by_name
+
+
+def plain_name(text: str) -> str:
+    """A name without case, accents, blanks and marks."""
+    bare = "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
+    # Japanese writes the marks of sounds apart in that form, too.
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFC", bare)).casefold()
+
+
+def _names_of(column: str) -> tuple[str, ...]:
+    """Plain forms of a column's name; of a path in JSON the last key, too, with what it is a part of."""
+    if "." not in column:
+        return (plain_name(column),)
+    above, _, last = column.rpartition(".")
+    is_item = above.endswith("[]")
+    # The id of an object is its own, and not that of the row.
+    forms = (
+        plain_name(column),
+        f"item{plain_name(last)}" if is_item else "",
+        "" if last.lower() == "id" else plain_name(last),
+    )
+    return tuple(form for form in forms if form)
+
+
+def _find_by_name(role: str, sample: FileSample, taken: Collection[str]) -> str | None:
+    names = {name: _names_of(name) for name in sample.columns if name not in taken}
+    words = tuple(plain_name(word) for word in NAMES[role])
+    for exact in (True, False):
+        for word in words:
+            for name, forms in names.items():
+                fits = word in forms if exact else (len(word) >= 4 and any(word in form for form in forms))
+                if fits and _values_fit(role, name, sample):
+                    return name
+    return None
+
+
+def _is_dated(name: str, sample: FileSample) -> bool:
+    """Whether a column holds dates by its values alone: a number of five digits is rarely a spreadsheet's day."""
+    return name in sample.typed_moments or any(
+        one != "excel" for one in formats_that_read(sample.columns[name][:_LOOKED_AT])
+    )
+
+
+def _values_fit(role: str, name: str, sample: FileSample) -> bool:
+    texts = sample.columns[name][:_LOOKED_AT]
+    if role in ("moment", "valid_from", "updated_at"):
+        return name in sample.typed_moments or bool(texts and _is_mostly_dated(texts))
+    if role in NUMBERS:
+        return name in sample.typed_numbers or bool(texts and all(re.search(r"\d", text) for text in texts))
+    if role == "currency":
+        return all(len(text.strip()) == 3 for text in texts)
+    if role == "coupon_used":
+        return {text.lower() for text in texts} <= {"true", "false", "yes", "no", "1", "0", "y", "n", "t", "f"}
+    return name not in sample.typed_moments
+
+
+def _is_mostly_dated(texts: Sequence[str]) -> bool:
+    return bool(formats_that_read(texts)) or sum(1 for text in texts if formats_that_read([text])) > _MANY * len(texts)
+
+
+def _by_content(sample: FileSample, found: Mapping[str, str]) -> dict[str, str]:
+    """Columns of orders whose names say nothing and whose values do."""
+    added: dict[str, str] = {}
+
+    def free() -> dict[str, list[str]]:
+        taken = {*found.values(), *added.values()}
+        return {name: texts[:2_000] for name, texts in sample.columns.items() if name not in taken and texts}
+
+    if "customer_id" not in found:
+        mails = [name for name, texts in free().items() if _share(texts, _MAIL.fullmatch) > _MANY]
+        added |= {"customer_id": mails[0]} if len(mails) == 1 else {}
+    if "currency" not in found:
+        codes = [name for name, texts in free().items() if all(is_code(text.strip()) for text in texts)]
+        added |= {"currency": codes[0]} if len(codes) == 1 else {}
+    if "order_status" not in found:
+        states = [name for name, texts in free().items() if is_status(texts)]
+        added |= {"order_status": states[0]} if len(states) == 1 else {}
+    if "amount" not in found and not {"quantity", "unit_price"} <= set(found):
+        money = [name for name, texts in free().items() if _is_money(name, texts)]
+        added |= {"amount": money[0]} if len(money) == 1 else {}
+    if "order_id" not in found and "product_id" not in added:
+        orders = [name for name in free() if _tells_orders(name, sample, {**found, **added})]
+        added |= {"order_id": orders[0]} if len(orders) == 1 else {}
+    return added
+
+
+def _share(texts: Sequence[str], fits: Callable[[str], object]) -> float:
+    return sum(1 for text in texts if fits(text)) / len(texts)
+
+
+def _is_money(name: str, texts: Sequence[str]) -> bool:
+    """Whether a column holds numbers with one or two decimals, and has no name of another thing."""
+    plain = plain_name(name)
+    if any(word in plain for word in OTHER_MONEY if len(word) > 3 or word == plain):
+        return False
+    marks = (NumberMarks("."), NumberMarks(",", "."), NumberMarks(".", ","), NumberMarks(",", " "))
+    is_read = any(all(one.read(text) is not None for text in texts) for one in marks)
+    return is_read and _share(texts, lambda text: re.search(r"\d[.,]\d{1,2}\D*$", text)) > 0.3
+
+
+def _tells_orders(name: str, sample: FileSample, found: Mapping[str, str]) -> bool:
+    """Whether each value goes with one customer and one moment, and values are as many as these pairs or more."""
+    who, when = (sample.cells.get(found.get(role, "")) for role in ("customer_id", "ordered_at"))
+    if who is None or when is None or not _values_of_ids(sample.columns[name]):
+        return False
+    pairs: dict[str, tuple[str, str]] = {}
+    for value, customer, moment in zip(sample.cells[name], who, when, strict=True):
+        if not value or pairs.setdefault(value, (customer, moment)) != (customer, moment):
+            return False
+    return len(pairs) >= len(set(pairs.values())) > 0 and len(pairs) > 1
+
+
+def _values_of_ids(texts: Sequence[str]) -> bool:
+    looked_at = texts[:_LOOKED_AT]
+    is_word = all(_WORD_OF_ORDER.fullmatch(text) and re.search(r"\d", text) for text in looked_at)
+    return is_word and not any(re.fullmatch(r"-?\d+[.,]\d+", text) for text in looked_at)
+
+
+def _names_orders(sample: FileSample, found: Mapping[str, str]) -> bool:
+    """Whether a column of parents names orders of the file, where it names anything."""
+    texts = sample.columns.get(found["parent_order_id"], [])
+    orders = set(sample.columns.get(found.get("order_id", ""), ()))
+    return "order_id" in found and (not texts or bool(orders & set(texts)))

@@ -1,0 +1,135 @@
+"""What the rows of a file of orders have in common: totals of whole orders, cells of first lines, lines that two files hold, ids.
+
+Belongs here: guesses that compare rows. Does not: single columns (``guess_columns.py``), the settings file
+(``commands/settings_draft.py``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+
+from tdml_assets.stages.raw.column_words import KINDS
+from tdml_assets.stages.raw.guess_columns import find
+from tdml_assets.stages.raw.sample import FileSample
+
+#: Orders of several lines, and the share of them with one amount, from where the amount is the order's.
+_FEWEST_ORDERS = 20
+_ALIKE = 0.95
+#: Amounts of orders with several lines over those with one: a total grows with the lines, one price for everything does not.
+_GROWS = 1.2
+#: Among the orders of a shop with one price there are few different amounts.
+_FEWEST_AMOUNTS = 10
+_CARRIED = ("customer_id", "ordered_at", "order_status", "order_type", "currency")
+#: Share of an order's further lines without a cell that its first line has, from where the cell is meant for all of them.
+_BLANK = 0.8
+_SHARED_ORDERS = 0.01
+_NOBODY = ("0", "guest", "nan", "null", "none", "unknown", "n/a", "na", "-", "anonymous", "gast", "invité", "invitado")
+_NOBODY_SHARE = 0.02
+_FEWEST_OF_KIND = 2
+
+
+def is_total_of_order(orders: Sequence[str], amounts: Sequence[str], read: Callable[[str], float | None]) -> bool:
+    """Whether an amount is the order's total, on each of its lines.
+
+    Parameters
+    ----------
+    orders, amounts : texts by row; a gap says nothing.
+    read : reads a number.
+    """
+    if len(orders) != len(amounts) or not all(orders) or not all(amounts):
+        return False
+    by_order: dict[str, list[float]] = defaultdict(list)
+    for order, text in zip(orders, amounts, strict=True):
+        by_order[order].append(read(text) or 0.0)
+    several = [found for found in by_order.values() if len(found) > 1]
+    alike = [found[0] for found in several if len(set(found)) == 1]
+    if len(several) < _FEWEST_ORDERS or len(alike) < _ALIKE * len(several) or len(set(alike)) < _FEWEST_AMOUNTS:
+        return False
+    single = [found[0] for found in by_order.values() if len(found) == 1]
+    return len(single) < _FEWEST_ORDERS or _mean(alike) > _GROWS * _mean(single)
+
+
+def _mean(numbers: Sequence[float]) -> float:
+    return sum(map(abs, numbers)) / len(numbers)
+
+
+def on_first_lines(sample: FileSample, columns: Mapping[str, str]) -> tuple[str, ...]:
+    """Roles whose cell stands on an order's first line and is blank on its others."""
+    orders = sample.cells.get(columns.get("order_id", ""))
+    if orders is None:
+        return ()
+    later = [place for place in range(1, len(orders)) if orders[place] and orders[place] == orders[place - 1]]
+    first = [
+        place for place in range(len(orders)) if orders[place] and (not place or orders[place] != orders[place - 1])
+    ]
+    found = []
+    for role in (*_CARRIED, "amount", "refunded_amount"):
+        cells = sample.cells.get(columns.get(role, ""))
+        if cells is None or not later:
+            continue
+        blank = sum(1 for place in later if not cells[place])
+        filled = sum(1 for place in first if cells[place])
+        if blank >= _BLANK * len(later) and filled * 2 > len(first):
+            found.append(role)
+    return tuple(found)
+
+
+def is_same_on_lines(sample: FileSample, columns: Mapping[str, str], role: str) -> bool:
+    """Whether an order's lines all have the same cell of a role, and it is no zero everywhere."""
+    orders, cells = (sample.cells.get(columns.get(name, ""), ()) for name in ("order_id", role))
+    by_order: dict[str, list[str]] = defaultdict(list)
+    for order, cell in zip(orders, cells, strict=False):
+        by_order[order].append(cell)
+    several = [found for found in by_order.values() if len(found) > 1 and any(re.search("[1-9]", one) for one in found)]
+    return bool(several) and all(len(set(found)) == 1 for found in several)
+
+
+def line_key_of(samples: Sequence[FileSample], columns: Mapping[str, str]) -> tuple[tuple[str, ...], str]:
+    """A key of lines that several files hold, or that one file holds in several states, and why; empty where none is needed."""
+    if "order_id" not in columns:
+        return (), ""
+    orders = columns["order_id"]
+    by_file = [set(sample.columns.get(orders, ())) for sample in samples]
+    counts = Counter(order for found in by_file for order in found)
+    shared = sum(1 for count in counts.values() if count > 1)
+    number = find("line_number", samples[0], set(columns.values()))
+    keys = [
+        *([("order_id", number)] if number else []),
+        *([("order_id", "product_id")] if "product_id" in columns else []),
+        *([("order_id",)] if "product_id" not in columns else []),
+    ]
+    unique = next((key for key in keys if all(_is_unique(sample, columns, key) for sample in samples)), None)
+    if shared > _SHARED_ORDERS * len(counts) and shared:
+        key = unique or (("order_id", "product_id") if "product_id" in columns else None)
+        return (key, f"guessed: orders that are in several files: {shared:,}") if key else ((), "")
+    return (), ""
+
+
+def _is_unique(sample: FileSample, columns: Mapping[str, str], key: Sequence[str]) -> bool:
+    rows = list(zip(*(sample.cells.get(columns.get(name, name), [""] * sample.row_count) for name in key), strict=True))
+    return len(set(rows)) == len(rows)
+
+
+def kinds_of(products: Sequence[str]) -> dict[str, str]:
+    """Product codes that name a shipping cost, a discount and the like, and the kind of each."""
+    by_word = {word: kind for kind, words in KINDS.items() for word in words}
+    counts = Counter(products)
+    return {
+        code: by_word[code.strip().lower()]
+        for code, count in sorted(counts.items())
+        if code.strip().lower() in by_word and count >= _FEWEST_OF_KIND
+    }
+
+
+def folded_ids(ids: Sequence[str]) -> tuple[int, int]:
+    """Different ids, and how many they are without case and blanks."""
+    return len(set(ids)), len({one.strip().casefold() for one in ids})
+
+
+def nobodies(ids: Sequence[str]) -> tuple[str, ...]:
+    """Ids that mean nobody, where they are a good share of the rows."""
+    counts = Counter(one.strip().lower() for one in ids)
+    found = [one for one in _NOBODY if counts[one]]
+    return tuple(found) if sum(counts[one] for one in found) > _NOBODY_SHARE * max(len(ids), 1) else ()

@@ -1,0 +1,70 @@
+"""The beginning of a file, a folder or a table of raw data: its first rows as texts, and the keys that read it.
+
+Belongs here: the form of a sample. Does not: reading one (``beginning.py``), what its columns mean (``guess.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+#: Rows of a file that are looked at.
+ROWS = 20_000
+
+SampleFormat = Literal["csv", "parquet", "json", "xlsx", "delta", "iceberg", "database"]
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key of the settings that was found out: its value, and what of the file says so."""
+
+    value: Any
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class FileSample:
+    """The first rows of a file.
+
+    Parameters
+    ----------
+    path : as the settings will name it; of a database, what its rows are called.
+    cells : texts per column by row, empty where there is no value; columns in the order of the file.
+    keys : further keys of the source, such as ``skip_rows`` or ``sheet``.
+    notes : what a person should know of the file, beside the keys.
+    delimiter, encoding, has_header : of a CSV file.
+    typed_moments, typed_numbers : columns that hold moments or numbers by their type.
+    folder_keys : columns that the names of folders give.
+    """
+
+    path: str
+    format: SampleFormat
+    cells: Mapping[str, Sequence[str]]
+    keys: Mapping[str, Key] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    delimiter: str = ","
+    encoding: str = "utf-8"
+    has_header: bool = True
+    typed_moments: frozenset[str] = frozenset()
+    typed_numbers: frozenset[str] = frozenset()
+    folder_keys: frozenset[str] = frozenset()
+
+    @cached_property
+    def columns(self) -> dict[str, list[str]]:
+        """Texts per column, empty ones left out."""
+        return {name: [text for text in texts if text] for name, texts in self.cells.items()}
+
+    @property
+    def row_count(self) -> int:
+        """Rows that were looked at."""
+        return len(next(iter(self.cells.values()), ()))
+
+    @property
+    def written(self) -> str:
+        """How the file is written, in words."""
+        if self.format != "csv":
+            return self.format
+        header = "" if self.has_header else ", no header"
+        return f"csv, {self.encoding}, delimiter {self.delimiter!r}{header}"
