@@ -22,11 +22,12 @@ from dagster.components.core.component_tree import ComponentTreeException
 from dagster.components.core.defs_module import ComponentFileModel
 from pydantic import BaseModel, GetJsonSchemaHandler, RootModel, ValidationError
 
-from tdml_assets.declaration.attributes import AttributeSpec
+from tdml_assets.declaration.attributes import AttributeSpec, for_horizons
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.platform.environment import project_root
 from tdml_assets.settings import EVERY_OTHER, Settings, SettingsError, explain, load_settings
 from tdml_assets.stages.audience.attributes import AttributeDeclarationError, WorkflowAttributes, check_declarations
+from tdml_assets.stages.predictions.next_orders import without_next_orders
 from tdml_assets.stages.predictions.reasons import reason_names
 from tdml_assets.stages.workflow import build_workflow_definitions
 from tdml_assets.tasks import why_off
@@ -119,11 +120,12 @@ def effective_spec(declared: WorkflowSpec, settings: Settings) -> WorkflowSpec |
 
 
 def _publishable(spec: WorkflowSpec, settings: Settings) -> WorkflowSpec:
-    """The workflow without attributes that need a column which the orders do not have."""
+    """The workflow with one attribute per horizon, without those that need a column which the orders or predictions do not have."""
     orders = settings.effective_sources.orders
     there = set(orders.mapped) if orders is not None else set()
-    kept = tuple(one for one in spec.attributes if one.needs is None or one.needs in there)
-    return spec if len(kept) == len(spec.attributes) else spec.model_copy(update={"attributes": kept})
+    wanted = without_next_orders(spec, tuple(for_horizons(spec.attributes, spec.horizons)))
+    kept = tuple(one for one in wanted if one.needs is None or one.needs in there)
+    return spec.model_copy(update={"attributes": kept})
 
 
 def reason_off(spec: WorkflowSpec, settings: Settings) -> str | None:
@@ -274,8 +276,9 @@ def _faults(error: ValidationError) -> Iterator[Fault]:
 def _faults_beyond_the_model(spec: WorkflowSpec) -> Iterator[Fault]:
     """What a model of keys and types cannot know: names of attributes among each other, and what a cron line is."""
     for number in range(len(spec.attributes)):
+        attributes = tuple(for_horizons(spec.attributes[: number + 1], spec.horizons))
         try:
-            check_declarations([WorkflowAttributes(workflow=spec.name, attributes=spec.attributes[: number + 1])])
+            check_declarations([WorkflowAttributes(workflow=spec.name, attributes=attributes)])
         except AttributeDeclarationError as error:
             yield ("attributes", number, "name"), f"attributes.attributes.{number}.name: {error}"
             break

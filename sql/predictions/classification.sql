@@ -13,7 +13,7 @@ with scored as (
 select
     {{ session_id | bind }} as session_id,
     {{ as_of | bind }}::date as as_of,
-    customer_id,
+    scored.customer_id,
     probability,
     score,
     case
@@ -23,6 +23,12 @@ select
     end as grade{% for reason in reasons %},
     {{ reason | identifier }}
 {%- endfor %}
+{%- if beside is defined %}{% for column in beside.columns %},
+    beside.{{ column | identifier }}
+{%- endfor %}{% endif %}
 
 from scored
-order by customer_id
+{% if beside is defined %}
+left join {{ beside.table | identifier }} as beside on scored.customer_id = beside.customer_id
+{% endif %}
+order by scored.customer_id

@@ -1,7 +1,7 @@
 select
     {{ session_id | bind }} as session_id,
     {{ as_of | bind }}::date as as_of,
-    customer_id,
+    scores.customer_id,
     predicted_target,
     case
         when predicted_target > avg(predicted_target) over () then {{ above | bind }}
@@ -9,6 +9,12 @@ select
     end as prediction_category{% for reason in reasons %},
     {{ reason | identifier }}
 {%- endfor %}
+{%- if beside is defined %}{% for column in beside.columns %},
+    beside.{{ column | identifier }}
+{%- endfor %}{% endif %}
 
-from {{ scores | identifier }}
-order by customer_id
+from {{ scores | identifier }} as scores
+{% if beside is defined %}
+left join {{ beside.table | identifier }} as beside on scores.customer_id = beside.customer_id
+{% endif %}
+order by scores.customer_id

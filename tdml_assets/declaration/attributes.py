@@ -5,6 +5,7 @@ Belongs here: keys, types and bounds of one attribute. Does not: rules over all 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -14,6 +15,8 @@ from tdml_assets.declaration.columns import OrderColumns
 AttributeType = Literal["string", "number", "timestamp", "date", "boolean"]
 AttributeKind = Literal["column", "decile", "percentile"]
 NAME_RULE = "lower case letters, digits and underscores, 3 to 128 characters, not starting with a digit"
+#: Stands for the days of a horizon in name, column and description: one attribute becomes one per horizon.
+DAYS = "{days}"
 _TYPES = {"string": "VARCHAR", "number": "DOUBLE", "timestamp": "TIMESTAMP", "date": "DATE", "boolean": "BOOLEAN"}
 
 
@@ -27,7 +30,10 @@ class AttributeSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(description=f"Name of the published column: {NAME_RULE}.")
+    name: str = Field(
+        description=f"Name of the published column: {NAME_RULE}. With {DAYS} in name, column and description it is one "
+        "attribute per horizon of the workflow."
+    )
     column: str = Field(min_length=1, description="Column of the workflow's predictions that it is computed from.")
     kind: AttributeKind = Field(
         default="column", description="The column itself, or the customer's decile or percentile by it."
@@ -79,3 +85,14 @@ class AttributeSpec(BaseModel):
     def sql_type(self) -> str:
         """Type of its column in the warehouse."""
         return "BIGINT" if self.integer or self.kind != "column" else _TYPES[self.type]
+
+
+def for_horizons(attributes: Sequence[AttributeSpec], horizons: Sequence[int]) -> Iterator[AttributeSpec]:
+    """The attributes, those with ``{days}`` in their name once per horizon."""
+    for one in attributes:
+        if DAYS not in one.name:
+            yield one
+            continue
+        for days in horizons:
+            texts = {key: getattr(one, key).replace(DAYS, str(days)) for key in ("name", "column", "description")}
+            yield one.model_copy(update=texts)

@@ -35,6 +35,10 @@ ESTIMATORS: dict[str, str] = {
 }
 
 
+#: Days for which orders are expected unless the workflow says otherwise.
+_HORIZONS = (30, 60, 90)
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -194,6 +198,12 @@ class WorkflowSpec(_Frozen):
     label: str | None = Field(default=None, description="Name that people read; the name unless given.")
     description: str = ""
     target: Target = Target()
+    horizons: tuple[Annotated[int, Field(ge=1, le=1830)], ...] = Field(
+        default=_HORIZONS,
+        max_length=8,
+        description="Days for which orders, the probability of one and spend are expected beside the target's horizon; for targets "
+        "of spend and purchases. Empty: nothing is said of the next order.",
+    )
     snapshots: Snapshots = Snapshots()
     eligible: Eligible = Eligible()
     features: Features = Features()
@@ -225,6 +235,11 @@ class WorkflowSpec(_Frozen):
             raise ValueError("'all' stands for every workflow in the monitoring tables: choose another")
         return name
 
+    @field_validator("horizons")
+    @classmethod
+    def _ascending(cls, horizons: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(sorted(set(horizons)))
+
     @model_validator(mode="after")
     def _fits_its_task(self) -> Self:
         for section in sorted({"classification", "clustering", "recommendation"} - {self.task}):
@@ -234,6 +249,11 @@ class WorkflowSpec(_Frozen):
         if self.target.kind is not None and self.target.kind not in allowed:
             raise ValueError(
                 f"target.kind: {self.target.kind!r} is no target of a {self.task}; allowed: {', '.join(allowed)}"
+            )
+        if self.horizons not in ((), _HORIZONS) and self.target_kind not in ("net_spend", "purchase", "no_purchase"):
+            raise ValueError(
+                f"horizons: the target is {self.target_kind}, and only net_spend, purchase and no_purchase say what comes in other "
+                "horizons; leave it out"
             )
         if self.model.steps and "." not in self.estimator:
             raise ValueError(f"model.steps: {self.estimator} takes none; give model.estimator as an import path")

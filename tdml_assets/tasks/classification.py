@@ -33,6 +33,7 @@ from tdml_assets.tasks.parts.classification import (
     naive_direction,
     with_lift,
 )
+from tdml_assets.tasks.parts.next_orders import tell_next_orders
 from tdml_assets.tasks.telling import Measure, Telling
 
 #: Scores nobody has to train for: column of the features, by the name its measures are kept under.
@@ -171,6 +172,7 @@ def _tell(reader: Reader, table: Sequence[str], session_id: str) -> list[tuple[s
     return [
         ("expected", f"{found['expected']:,.0f} customers ({found['expected'] / found['customers']:.0%})"),
         ("grades", shares),
+        *tell_next_orders(reader, table, session_id),
     ]
 
 

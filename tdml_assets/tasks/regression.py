@@ -21,6 +21,7 @@ from tdml_assets.stages.realised.performance import Floats, MainError, interval_
 from tdml_assets.stages.training_table.table import check_sizes
 from tdml_assets.tasks import Foresight, Measured, Shown, sample_of
 from tdml_assets.tasks.labelled import Labelled
+from tdml_assets.tasks.parts.next_orders import tell_next_orders
 from tdml_assets.tasks.telling import Measure, Telling
 
 
@@ -111,7 +112,8 @@ TELLING = Telling(
     ),
     naive="everybody goes on spending as before",
     total_bias=lambda metrics: metrics.get("total_bias"),
-    tell=lambda reader, table, session_id: [],  # noqa: ARG005 - the sum of all amounts is told by the summary itself
+    # The sum of all amounts is told by the summary itself.
+    tell=tell_next_orders,
     columns={"predicted_target": "prediction per customer"},
     category="level of the prediction",
     levels={"Below AVG": "below the mean of all customers", "Above AVG": "above the mean of all customers"},

@@ -73,7 +73,7 @@ def test_a_task_is_found_by_its_name_and_watches_a_number_of_its_predictions(tas
 
 @pytest.mark.parametrize("task", PROMISED)
 def test_predictions_have_the_columns_that_people_were_promised(task: str) -> None:
-    contract = task_of(spec(task)).predictions_contract(spec(task, model={"reasons": 0}))
+    contract = task_of(spec(task)).predictions_contract(spec(task, model={"reasons": 0}, horizons=[]))
     assert contract.path == ("abc", "predictions")
     assert columns_of(contract) == KEY + PROMISED[task]
     # Groups may be missing: RFM segments need none.
@@ -84,7 +84,7 @@ def test_predictions_have_the_columns_that_people_were_promised(task: str) -> No
 
 @pytest.mark.parametrize(("task", "reasons"), [("regression", 2), ("classification", 5), ("clustering", 0)])
 def test_reasons_follow_where_something_is_predicted(task: str, reasons: int) -> None:
-    contract = task_of(spec(task)).predictions_contract(spec(task, model={"reasons": reasons or 3}))
+    contract = task_of(spec(task)).predictions_contract(spec(task, model={"reasons": reasons or 3}, horizons=[]))
     found = columns_of(contract)[len(KEY + PROMISED[task]) :]
     assert found == [(f"reason_{place}", "VARCHAR") for place in range(1, reasons + 1)]
 

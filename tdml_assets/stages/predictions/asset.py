@@ -27,6 +27,7 @@ from tdml_assets.stages.features.columns import FEATURES_TABLE, choose_features,
 from tdml_assets.stages.predictions.contracts import scores_contract
 from tdml_assets.stages.predictions.fallback_asset import score_by_fallback
 from tdml_assets.stages.predictions.history import keep_predictions
+from tdml_assets.stages.predictions.next_orders import STAGED_ORDERS, add_next_orders, drop_scores
 from tdml_assets.stages.predictions.reasons import reason_names
 from tdml_assets.stages.predictions.scoring import Explainer, score_batch
 from tdml_assets.stages.reuse import Recall, champion_of, reused
@@ -60,8 +61,9 @@ def score_all(database: Database, spec: WorkflowSpec, champion: LoadedChampion, 
         database.insert(scores, score_batch(champion.model, batch, explainer, reasons))
     context = {"scores": scores.path, "session_id": session_id, "as_of": day, "snapshot_date": day, "reasons": reasons}
     task.name_groups(database, spec, day, scores.path)
-    count = database.replace(task.predictions_contract(spec), task.publish(spec, **context))
-    database.execute(render("warehouse/drop_table", table=scores.path))
+    with_next_orders = add_next_orders(database, spec, scores.path, day)
+    count = database.replace(task.predictions_contract(spec), task.publish(spec, **context, **with_next_orders))
+    drop_scores(database, spec, scores.path)
     return count
 
 
@@ -183,7 +185,7 @@ def build_predictions(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefini
     recall = scored_again(
         spec,
         settings,
-        [FEATURES_TABLE, features_table(spec), SNAPSHOTS_TABLE],
+        [FEATURES_TABLE, features_table(spec), SNAPSHOTS_TABLE, STAGED_ORDERS],
         [contract.path, *task.tables_of_scoring(spec)],
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tdml_assets.declaration.targets import words_of
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.stages.predictions.next_orders import next_order_columns
 from tdml_assets.stages.predictions.reasons import reason_names
 
 ABOVE, BELOW = "Above AVG", "Below AVG"
@@ -25,8 +26,9 @@ def reason_columns(spec: WorkflowSpec) -> tuple[Column, ...]:
 
 
 def contract_with(spec: WorkflowSpec, description: str, *columns: Column) -> TableContract:
-    """Contract of ``<workflow>.predictions``: the key, the task's ``columns``, the reasons."""
-    return TableContract(spec.name, "predictions", description, (*_KEY, *columns, *reason_columns(spec)))
+    """Contract of ``<workflow>.predictions``: the key, the task's ``columns``, the reasons, what the customer does next."""
+    beside = next_order_columns(spec)
+    return TableContract(spec.name, "predictions", description, (*_KEY, *columns, *reason_columns(spec), *beside))
 
 
 def predictions_contract(spec: WorkflowSpec) -> TableContract:

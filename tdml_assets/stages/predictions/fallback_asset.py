@@ -28,6 +28,7 @@ from tdml_assets.stages.features.columns import features_table
 from tdml_assets.stages.features.snapshots import ORDERS_TABLE
 from tdml_assets.stages.predictions.contracts import scores_contract
 from tdml_assets.stages.predictions.history import keep_predictions
+from tdml_assets.stages.predictions.next_orders import add_next_orders, drop_scores
 from tdml_assets.stages.predictions.reasons import reason_names
 from tdml_assets.stages.training_table.asset import make_features_view
 from tdml_assets.stages.training_table.table import observation
@@ -108,8 +109,10 @@ def _score_customers(database: Database, spec: WorkflowSpec, session_id: str) ->
     columns |= {"customer_id": today["customer_id"], "predicted_target": pa.array(predicted)}
     database.replace(scores, pa.table(columns))
     context = {"scores": scores.path, "session_id": session_id, "as_of": day, "snapshot_date": day, "reasons": reasons}
-    rows = database.replace(task.predictions_contract(spec), task.publish(spec, **context))
-    database.execute(render("warehouse/drop_table", table=scores.path))
+    # A rule's total is not held against what the histories say.
+    beside = add_next_orders(database, spec, scores.path, day, follow_total=fallback.method == "lifetime")
+    rows = database.replace(task.predictions_contract(spec), task.publish(spec, **context, **beside))
+    drop_scores(database, spec, scores.path)
     session = {"session_id": session_id, "workflow": spec.name}
     database.replace_slice(MODEL_METRICS, session, _metric_rows(session, fallback))
     return FallbackScores(rows, fallback.method, fallback.scorer.version, _sentence(rows, fallback))

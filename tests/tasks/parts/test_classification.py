@@ -300,7 +300,9 @@ def database(tmp_path):
 
 
 def published(database, probability, grades):
-    spec = WorkflowSpec(name="churn", task="classification", model={"reasons": 1}, classification={"grades": grades})
+    spec = WorkflowSpec(
+        name="churn", task="classification", horizons=[], model={"reasons": 1}, classification={"grades": grades}
+    )
     scores, contract = scores_contract(spec), TASK.predictions_contract(spec)
     ids = [f"c{i:05}" for i in range(len(probability))]
     table = {"customer_id": ids, "predicted_target": np.asarray(probability), "reason_1": [f"of {i}" for i in ids]}

@@ -1,0 +1,46 @@
+-- Histories of the same customers as of earlier days, and the days with an order in each horizon after them that has ended.
+with customers as (
+    select customer_id
+    from {{ features_table | identifier }}
+    where snapshot_date = {{ day | bind }}::date
+    order by md5_number_lower(customer_id), customer_id
+    limit {{ most | bind }}
+),
+
+order_days as (
+    select distinct
+        orders.customer_id,
+        orders.ordered_on
+    from {{ orders_table | identifier }} as orders
+    inner join customers on orders.customer_id = customers.customer_id
+    where orders.units > 0
+        and orders.ordered_on <= {{ day | bind }}::date
+),
+
+ages as (
+    select unnest({{ days_ago | bind }}::integer[]) as days_ago
+),
+
+cuts as (
+    select
+        days_ago,
+        {{ day | bind }}::date - days_ago as cut
+    from ages
+)
+
+select
+    cuts.days_ago,
+    count(*) filter (where order_days.ordered_on <= cuts.cut) - 1 as repeats,
+    max(order_days.ordered_on) filter (where order_days.ordered_on <= cuts.cut) - min(order_days.ordered_on) as recency,
+    cuts.cut - min(order_days.ordered_on) as age{% for horizon in horizons %},
+    count(*) filter (
+        where order_days.ordered_on > cuts.cut
+            and order_days.ordered_on <= cuts.cut + {{ horizon | bind }}::integer
+    ) as {{ ("orders_" ~ horizon) | identifier }}
+{%- endfor %}
+
+from cuts
+inner join order_days on true
+group by cuts.days_ago, cuts.cut, order_days.customer_id
+having min(order_days.ordered_on) <= cuts.cut
+order by cuts.days_ago, order_days.customer_id

@@ -1,0 +1,262 @@
+"""What customers do next, in columns of ``<workflow>.predictions``.
+
+Belongs here: the columns, reading histories, one fit for all workflows of a session, writing expectations in batches.
+Does not: the model and its calibration (``engines/next_orders.py``), scores (``scoring.py``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tdml_assets.declaration.attributes import AttributeSpec
+from tdml_assets.declaration.targets import Target
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.refusals import RefusedError
+from tdml_assets.platform.statements import render
+from tdml_assets.stages.features.columns import FEATURES_TABLE
+
+if TYPE_CHECKING:
+    from tdml_assets.engines.next_orders import Customers, Expected, NextOrders, Past
+    from tdml_assets.platform.warehouse import Database
+
+Floats = NDArray[np.float64]
+
+#: Where the days with an order are read, behind the histories.
+STAGED_ORDERS = ("staging", "stg_orders")
+_KINDS = ("net_spend", "purchase", "no_purchase")
+_HISTORY = ("repeat_purchase_days", "recency_days", "tenure_days")
+_MOST_FITTED = 5_000
+_ROWS = 100_000
+# An earlier day must have so many days of orders behind it.
+_LEAST_HISTORY_DAYS = 30
+_ONE_ORDER = "one order so far: the next one is dated by the rhythm of all customers"
+# Fits of this process, by what they were fitted to: the workflows of a session share one.
+_fits: dict[str, NextOrders | str] = {}
+_FITS_KEPT = 4
+
+
+def foretells_orders(spec: WorkflowSpec) -> bool:
+    """Whether a workflow says what customers do next: it predicts spend or purchases, and names horizons."""
+    return bool(spec.horizons) and spec.target_kind in _KINDS
+
+
+def within_days(spec: WorkflowSpec) -> int:
+    """The next order is dated given that it comes within so many days."""
+    return max(2 * spec.target.horizon_days, *spec.horizons)
+
+
+def next_order_columns(spec: WorkflowSpec) -> tuple[Column, ...]:
+    """Columns of what customers do next; none where a workflow does not say it. An order is a day with an order."""
+    if not foretells_orders(spec):
+        return ()
+    horizon, within = spec.target.horizon_days, within_days(spec)
+    columns = [
+        Column("probability_active", "DOUBLE", f"Probability of at least one order in {horizon} days."),
+        Column("expected_orders", "DOUBLE", f"Days with an order expected in {horizon} days."),
+        Column("expected_order_value", "DOUBLE", "Expected value of an order, in the reporting currency."),
+    ]
+    for days in spec.horizons:
+        columns += [
+            Column(f"buy_probability_{days}d", "DOUBLE", f"Probability of at least one order in {days} days."),
+            Column(f"expected_orders_{days}d", "DOUBLE", f"Days with an order expected in {days} days."),
+        ]
+        if spec.target_kind == "net_spend":
+            columns.append(Column(f"expected_spend_{days}d", "DOUBLE", f"Spend expected in {days} days."))
+    condition = f"given that it comes within {within} days"
+    return (
+        *columns,
+        Column(
+            "next_order_date", "DATE", f"Day by which the next order is as likely as not to have come, {condition}."
+        ),
+        Column("next_order_earliest", "DATE", f"One next order in ten comes before this day, {condition}."),
+        Column("next_order_latest", "DATE", f"One next order in ten comes after this day, {condition}."),
+        Column("usual_gap_days", "DOUBLE", "Usual days between orders of the customer; NULL after one order."),
+        Column("days_overdue", "DOUBLE", "Days since the last order beyond the usual ones; below 0: not due yet."),
+        Column("next_order_note", "VARCHAR", "Why values of the next order are missing, or rest on other customers."),
+    )
+
+
+def without_next_orders(spec: WorkflowSpec, attributes: tuple[AttributeSpec, ...]) -> tuple[AttributeSpec, ...]:
+    """The attributes a workflow can publish: those of next orders only where it foretells them."""
+    if foretells_orders(spec):
+        return attributes
+    foretold = spec.model_copy(update={"target": Target(kind="net_spend"), "horizons": spec.horizons or (1,)})
+    named = {column.name for column in next_order_columns(foretold)}
+    return tuple(one for one in attributes if one.column not in named)
+
+
+def next_orders_contract(spec: WorkflowSpec) -> TableContract:
+    """Contract of the table that batches are written to before they join the predictions."""
+    return TableContract(
+        spec.name,
+        "next_orders",
+        "What customers do next, on its way to the predictions.",
+        (Column("customer_id", "VARCHAR", "Customer.", False), *next_order_columns(spec)),
+    )
+
+
+def write_next_orders(
+    database: Database, spec: WorkflowSpec, scores: Sequence[str], day: date, *, follow_total: bool = True
+) -> str | None:
+    """Write :func:`next_orders_contract` for the customers in the scores table. Returns why there is nothing to say.
+
+    Parameters
+    ----------
+    scores : schema and name of the table with customer_id and predicted_target as they are published.
+    follow_total : whether orders follow the total of the predicted spend.
+    """
+    from tdml_assets.engines.next_orders import NextOrders
+
+    contract = next_orders_contract(spec)
+    database.replace(contract, [])
+    fitted = _fitted(database, spec, day)
+    reads = {"scores": scores, "features_table": FEATURES_TABLE, "day": day}
+    level = 1.0
+    if isinstance(fitted, NextOrders) and spec.target_kind == "net_spend" and follow_total:
+        seen = database.arrow(render("predictions/next_orders/scored", most=_MOST_FITTED, parts=1, part=0, **reads))
+        level = fitted.spend_level(_customers(seen), spec.target.horizon_days, _column(seen, "predicted_target"))
+    # Not in batches of the database, whose cursor does not see what this transaction wrote.
+    parts = math.ceil(database.count(scores) / _ROWS)
+    for part in range(parts):
+        table = database.arrow(render("predictions/next_orders/scored", most=None, parts=parts, part=part, **reads))
+        rows = _unknown(spec, table, fitted) if isinstance(fitted, str) else _rows(spec, table, fitted, level, day)
+        database.insert(contract, rows)
+    return fitted if isinstance(fitted, str) else None
+
+
+def add_next_orders(
+    database: Database, spec: WorkflowSpec, scores: Sequence[str], day: date, *, follow_total: bool = True
+) -> dict[str, Any]:
+    """Write what customers do next, and give what a task's ``publish`` takes of it: nothing where nothing is said."""
+    if not foretells_orders(spec):
+        return {}
+    write_next_orders(database, spec, scores, day, follow_total=follow_total)
+    columns = [column.name for column in next_order_columns(spec)]
+    return {"beside": {"table": next_orders_contract(spec).path, "columns": columns}}
+
+
+def drop_scores(database: Database, spec: WorkflowSpec, scores: Sequence[str]) -> None:
+    """Drop the tables on their way, behind the predictions."""
+    database.execute(render("warehouse/drop_table", table=scores))
+    if foretells_orders(spec):
+        database.execute(render("warehouse/drop_table", table=next_orders_contract(spec).path))
+
+
+def _fitted(database: Database, spec: WorkflowSpec, day: date) -> NextOrders | str:
+    """The model of today's histories, or why there is none."""
+    from tdml_assets.engines.next_orders import fit_next_orders
+
+    reads = {"features_table": FEATURES_TABLE, "day": day, "most": _MOST_FITTED}
+    today = _customers(database.arrow(render("predictions/next_orders/histories", **reads)))
+    horizons = sorted({*spec.horizons, spec.target.horizon_days})
+    first = database.row(render("features/orders_span", table=STAGED_ORDERS, as_of=day))["first_order_on"]
+    reach = 0 if first is None else (day - first).days - _LEAST_HISTORY_DAYS
+    ages = [days for days in horizons if days <= reach]
+    pasts: list[Past] = []
+    if ages:
+        reads = {**reads, "orders_table": STAGED_ORDERS, "days_ago": ages, "horizons": ages}
+        pasts = _pasts(database.arrow(render("predictions/next_orders/past", **reads)), ages)
+    key = _key(today, pasts)
+    if key not in _fits:
+        while len(_fits) >= _FITS_KEPT:
+            del _fits[next(iter(_fits))]
+        try:
+            _fits[key] = fit_next_orders(today, pasts)
+        except RefusedError as error:
+            _fits[key] = error.reason
+    return _fits[key]
+
+
+def _key(today: Customers, pasts: Sequence[Past]) -> str:
+    digest = hashlib.sha256()
+    arrays = [today.history, today.mean_gap, today.stddev_gap, today.mean_value]
+    for past in pasts:
+        arrays += [past.history, *(past.orders[days] for days in sorted(past.orders))]
+        digest.update(repr(sorted(past.orders)).encode())
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _customers(table: pa.Table) -> Customers:
+    from tdml_assets.engines.next_orders import Customers
+
+    return Customers(
+        history=np.column_stack([_column(table, name) for name in _HISTORY]),
+        mean_gap=_column(table, "mean_days_between_orders"),
+        stddev_gap=_column(table, "stddev_days_between_orders"),
+        mean_value=_column(table, "avg_repeat_day_value"),
+    )
+
+
+def _pasts(table: pa.Table, horizons: Sequence[int]) -> list[Past]:
+    from tdml_assets.engines.next_orders import Past
+
+    ago, found = _column(table, "days_ago"), []
+    history = np.column_stack([_column(table, name) for name in ("repeats", "recency", "age")])
+    for days in horizons:
+        rows = ago == days
+        orders = {ended: _column(table, f"orders_{ended}")[rows] for ended in horizons if ended <= days}
+        if rows.any():
+            found.append(Past(history[rows], orders))
+    return found
+
+
+def _rows(spec: WorkflowSpec, table: pa.Table, fitted: NextOrders, level: float, day: date) -> pa.Table:
+    """Rows of :func:`next_orders_contract`."""
+    horizon, customers, predicted = spec.target.horizon_days, _customers(table), _column(table, "predicted_target")
+    expected = fitted.expect(
+        customers,
+        sorted({*spec.horizons, horizon}),
+        horizon=horizon,
+        within_days=within_days(spec),
+        buys={"purchase": predicted, "no_purchase": 1 - predicted}.get(spec.target_kind),
+        level=level,
+    )
+    columns: dict[str, Any] = {
+        "customer_id": table["customer_id"],
+        "probability_active": expected.buys[horizon],
+        "expected_orders": expected.orders[horizon],
+        "expected_order_value": pa.nulls(len(table), pa.float64()) if expected.value is None else expected.value,
+    }
+    for days in spec.horizons:
+        columns[f"buy_probability_{days}d"] = expected.buys[days]
+        columns[f"expected_orders_{days}d"] = expected.orders[days]
+        if spec.target_kind == "net_spend":
+            share = expected.orders[days] / np.maximum(expected.orders[horizon], 1e-12)
+            columns[f"expected_spend_{days}d"] = predicted * share
+    return pa.table({**columns, **_dates(expected, customers, day)})
+
+
+def _dates(expected: Expected, customers: Customers, day: date) -> dict[str, Any]:
+    names = ("next_order_earliest", "next_order_date", "next_order_latest")
+    days = np.maximum(np.ceil(expected.days), 1).astype("timedelta64[D]") + np.datetime64(day, "D")
+    once = customers.history[:, 0] == 0
+    return {
+        **{name: pa.array(days[:, place]) for place, name in enumerate(names)},
+        "usual_gap_days": pa.array(expected.usual_gap, mask=once),
+        "days_overdue": pa.array(expected.overdue, mask=once),
+        "next_order_note": pa.array([_ONE_ORDER if one else None for one in once], pa.string()),
+    }
+
+
+def _unknown(spec: WorkflowSpec, table: pa.Table, why: str) -> pa.Table:
+    """Rows without any value, and the reason."""
+    types = {"DOUBLE": pa.float64(), "DATE": pa.date32(), "VARCHAR": pa.string()}
+    empty = {column.name: pa.nulls(len(table), types[column.type]) for column in next_order_columns(spec)}
+    note = pa.array([f"not known: {why}"] * len(table), pa.string())
+    return pa.table({"customer_id": table["customer_id"], **empty, "next_order_note": note})
+
+
+def _column(table: pa.Table, name: str) -> Floats:
+    found: Floats = table[name].cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return found
