@@ -36,7 +36,7 @@ ALWAYS = {
 OWN = {
     "candidate_model": {"spend.go_live_predictions"},
     "evaluation": {"monitoring.gate", "monitoring.model_params"},
-    "predictions": {"spend.scores", "spend.prediction_history"},
+    "predictions": {"spend.scores", "spend.next_orders", "spend.prediction_history"},
 }
 #: A table in a statement, as the template layer quotes it.
 NAMED = re.compile(r'"(\w+)"\."(\w+)"')

@@ -13,7 +13,10 @@ order_days as (
         orders.ordered_on
     from {{ orders_table | identifier }} as orders
     inner join customers on orders.customer_id = customers.customer_id
-    where orders.units > 0
+    -- The lines of which staging counts units above 0.
+    where orders.is_product
+        and not orders.is_return
+        and orders.amount >= 0
         and orders.ordered_on <= {{ day | bind }}::date
 ),
 

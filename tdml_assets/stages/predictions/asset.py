@@ -24,10 +24,11 @@ from tdml_assets.platform.statistics import label_stats
 from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.settings import Settings
 from tdml_assets.stages.features.columns import FEATURES_TABLE, choose_features, features_table
+from tdml_assets.stages.features.snapshots import ORDERS_TABLE
 from tdml_assets.stages.predictions.contracts import scores_contract
 from tdml_assets.stages.predictions.fallback_asset import score_by_fallback
 from tdml_assets.stages.predictions.history import keep_predictions
-from tdml_assets.stages.predictions.next_orders import STAGED_ORDERS, add_next_orders, drop_scores
+from tdml_assets.stages.predictions.next_orders import add_next_orders, drop_scores
 from tdml_assets.stages.predictions.reasons import reason_names
 from tdml_assets.stages.predictions.scoring import Explainer, score_batch
 from tdml_assets.stages.reuse import Recall, champion_of, reused
@@ -185,7 +186,7 @@ def build_predictions(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefini
     recall = scored_again(
         spec,
         settings,
-        [FEATURES_TABLE, features_table(spec), SNAPSHOTS_TABLE, STAGED_ORDERS],
+        [FEATURES_TABLE, features_table(spec), SNAPSHOTS_TABLE, ORDERS_TABLE],
         [contract.path, *task.tables_of_scoring(spec)],
     )
 

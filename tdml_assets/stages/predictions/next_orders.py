@@ -23,6 +23,7 @@ from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.refusals import RefusedError
 from tdml_assets.platform.statements import render
 from tdml_assets.stages.features.columns import FEATURES_TABLE
+from tdml_assets.stages.features.snapshots import ORDERS_TABLE
 
 if TYPE_CHECKING:
     from tdml_assets.engines.next_orders import Customers, Expected, NextOrders, Past
@@ -30,10 +31,9 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-#: Where the days with an order are read, behind the histories.
-STAGED_ORDERS = ("staging", "stg_orders")
 _KINDS = ("net_spend", "purchase", "no_purchase")
 _HISTORY = ("repeat_purchase_days", "recency_days", "tenure_days")
+_GAPS, _VALUE = ("mean_days_between_orders", "stddev_days_between_orders"), "avg_repeat_day_value"
 _MOST_FITTED = 5_000
 _ROWS = 100_000
 # An earlier day must have so many days of orders behind it.
@@ -114,23 +114,24 @@ def write_next_orders(
     scores : schema and name of the table with customer_id and predicted_target as they are published.
     follow_total : whether orders follow the total of the predicted spend.
     """
-    from tdml_assets.engines.next_orders import NextOrders
-
     contract = next_orders_contract(spec)
     database.replace(contract, [])
     fitted = _fitted(database, spec, day)
+    if isinstance(fitted, str):
+        customers = database.arrow(render("predictions/next_orders/ids", scores=scores))
+        database.insert(contract, _unknown(spec, customers, fitted))
+        return fitted
     reads = {"scores": scores, "features_table": FEATURES_TABLE, "day": day}
     level = 1.0
-    if isinstance(fitted, NextOrders) and spec.target_kind == "net_spend" and follow_total:
+    if spec.target_kind == "net_spend" and follow_total:
         seen = database.arrow(render("predictions/next_orders/scored", most=_MOST_FITTED, parts=1, part=0, **reads))
         level = fitted.spend_level(_customers(seen), spec.target.horizon_days, _column(seen, "predicted_target"))
     # Not in batches of the database, whose cursor does not see what this transaction wrote.
     parts = math.ceil(database.count(scores) / _ROWS)
     for part in range(parts):
         table = database.arrow(render("predictions/next_orders/scored", most=None, parts=parts, part=part, **reads))
-        rows = _unknown(spec, table, fitted) if isinstance(fitted, str) else _rows(spec, table, fitted, level, day)
-        database.insert(contract, rows)
-    return fitted if isinstance(fitted, str) else None
+        database.insert(contract, _rows(spec, table, fitted, level, day))
+    return None
 
 
 def add_next_orders(
@@ -155,15 +156,19 @@ def _fitted(database: Database, spec: WorkflowSpec, day: date) -> NextOrders | s
     """The model of today's histories, or why there is none."""
     from tdml_assets.engines.next_orders import fit_next_orders
 
+    there = database.columns(FEATURES_TABLE)
+    missing = [name for name in (*_HISTORY, *_GAPS, _VALUE) if name not in there]
+    if missing:
+        return f"{'.'.join(FEATURES_TABLE)} has no column {', '.join(missing)}"
     reads = {"features_table": FEATURES_TABLE, "day": day, "most": _MOST_FITTED}
     today = _customers(database.arrow(render("predictions/next_orders/histories", **reads)))
     horizons = sorted({*spec.horizons, spec.target.horizon_days})
-    first = database.row(render("features/orders_span", table=STAGED_ORDERS, as_of=day))["first_order_on"]
+    first = database.row(render("features/orders_span", table=ORDERS_TABLE, as_of=day))["first_order_on"]
     reach = 0 if first is None else (day - first).days - _LEAST_HISTORY_DAYS
     ages = [days for days in horizons if days <= reach]
     pasts: list[Past] = []
     if ages:
-        reads = {**reads, "orders_table": STAGED_ORDERS, "days_ago": ages, "horizons": ages}
+        reads = {**reads, "orders_table": ORDERS_TABLE, "days_ago": ages, "horizons": ages}
         pasts = _pasts(database.arrow(render("predictions/next_orders/past", **reads)), ages)
     key = _key(today, pasts)
     if key not in _fits:
@@ -192,9 +197,9 @@ def _customers(table: pa.Table) -> Customers:
 
     return Customers(
         history=np.column_stack([_column(table, name) for name in _HISTORY]),
-        mean_gap=_column(table, "mean_days_between_orders"),
-        stddev_gap=_column(table, "stddev_days_between_orders"),
-        mean_value=_column(table, "avg_repeat_day_value"),
+        mean_gap=_column(table, _GAPS[0]),
+        stddev_gap=_column(table, _GAPS[1]),
+        mean_value=_column(table, _VALUE),
     )
 
 

@@ -35,11 +35,20 @@ FEATURES = TableContract(
     ),
 )
 ORDERS = TableContract(
-    "staging",
-    "stg_orders",
+    "raw",
+    "orders",
     "",
-    (Column("customer_id", "VARCHAR", ""), Column("ordered_on", "DATE", ""), Column("units", "DOUBLE", "")),
+    (
+        Column("customer_id", "VARCHAR", ""),
+        Column("ordered_on", "DATE", ""),
+        Column("amount", "DOUBLE", ""),
+        Column("is_return", "BOOLEAN", ""),
+        Column("is_product", "BOOLEAN", ""),
+    ),
 )
+
+
+SALE = {"amount": 5.0, "is_return": False, "is_product": True}
 
 
 def order_days(customers=120, seed=4):
@@ -75,7 +84,7 @@ def shop(tmp_path):
             )
         database.replace(FEATURES, rows)
         orders = [
-            {"customer_id": customer, "ordered_on": DAY - timedelta(days=400 - int(day)), "units": 1.0}
+            {"customer_id": customer, "ordered_on": DAY - timedelta(days=400 - int(day)), **SALE}
             for customer, days in days_of.items()
             for day in days
         ]
@@ -166,6 +175,14 @@ def test_a_shop_that_shows_no_rhythm_gets_no_value_and_a_reason(shop, days_of, w
     assert set(row.values()) == {row["customer_id"], None}
 
 
+def test_features_without_histories_are_named(shop):
+    database, fill = shop
+    fill(database, order_days())
+    database.execute(Statement("alter table features.customer_features drop column tenure_days"))
+    row = written(database, churn(), {"c001": 0.5})[0]
+    assert row["next_order_note"] == "not known: features.customer_features has no column tenure_days"
+
+
 def test_what_is_no_order_has_no_next_orders(shop):
     database, _ = shop
     for spec in (churn(horizons=[]), churn(target={"kind": "any"}), WorkflowSpec(name="abc", task="clustering")):
@@ -183,7 +200,9 @@ def test_an_attribute_with_days_in_its_name_is_one_per_horizon_and_gone_without_
     assert [one.name for one in found] == ["p", "buys_30d", "buys_180d", "late"]
     assert (found[2].column, found[2].description) == ("buy_probability_180d", "In 180 days.")
     assert without_next_orders(churn(), found) == found
-    assert [one.name for one in without_next_orders(churn(target={"kind": "any"}), tuple(for_horizons(declared, (30, 90))))] == ["p"]
+    assert [
+        one.name for one in without_next_orders(churn(target={"kind": "any"}), tuple(for_horizons(declared, (30, 90))))
+    ] == ["p"]
     assert [one.name for one in without_next_orders(churn(horizons=[]), tuple(for_horizons(declared, ())))] == ["p"]
 
 
