@@ -22,6 +22,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from tdml_assets.declaration.addresses import has_credentials, redacted, redacted_text
 from tdml_assets.declaration.alerts import Alerts
+from tdml_assets.declaration.declared_destinations import Destinations
+from tdml_assets.declaration.destinations import DestinationSettings
 from tdml_assets.declaration.quality import QualityPolicy
 from tdml_assets.declaration.retention import Retention
 from tdml_assets.declaration.sources import Sources
@@ -80,18 +82,6 @@ class S3Settings(_Frozen):
         if has_credentials(value) or "?" in value or "#" in value:
             raise ValueError(f"write https://host alone: {_KEYS_REMEDY}")
         return value
-
-
-class FilesDestination(_Frozen):
-    """Parquet and CSV under ``exports_url``."""
-
-    keep: int = Field(default=12, ge=1, description="Exports kept, the latest among them.")
-
-
-class Destinations(_Frozen):
-    """Systems that attributes are sent to."""
-
-    files: FilesDestination | None = FilesDestination()
 
 
 class Settings(_Frozen):
@@ -355,6 +345,8 @@ def _known_keys(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
         return [name for name in fields if name not in ("home", "base_folder")]
     for part in location:
         if part not in fields:
+            if fields is Destinations.model_fields:
+                fields = DestinationSettings.model_fields
             continue
         inner = _model_of(fields[part].annotation)
         if inner is not None:

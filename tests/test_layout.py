@@ -24,7 +24,7 @@ STAGES = {
 #: Statements that no single stage owns: of the platform, of tasks, and of commands.
 OTHER_STATEMENTS = {
     *("retention", "reuse", "sessions", "statistics", "warehouse"),
-    *("clustering", "recommendation"),
+    *("activation", "clustering", "recommendation"),
     *("check", "explain", "forget", "export", "rejected", "replay", "status", "summary"),
 }
 #: Modules that may import Dagster besides the assets of the stages; a name with a dot at its end is a package.

@@ -20,8 +20,8 @@ from typing import Annotated
 
 import typer
 
+from tdml_assets.commands import activation, report_server
 from tdml_assets.commands import models as cli_models
-from tdml_assets.commands import report_server
 from tdml_assets.commands.check import check, look_before_run
 from tdml_assets.commands.clean import clean
 from tdml_assets.commands.common import FAILED, Fresh, SameCustomers, expected_errors, fail, read_settings
@@ -88,6 +88,7 @@ _options.__doc__ = _HELP
 cli_models.register(app)
 for _command in (init, check, replay, status, explain, rejected, export, forget, doctor, clean):
     app.command()(_command)
+activation.register(app)
 
 
 def _settings() -> Settings:

@@ -19,6 +19,7 @@ from tdml_assets.commands.sources_notes import CUSTOMERS_NOTE, IDENTITIES_NOTE, 
 from tdml_assets.declaration import columns
 from tdml_assets.declaration import sources as declared
 from tdml_assets.declaration.customer_ids import CustomerId
+from tdml_assets.declaration.destinations import destination_class, known_kinds
 from tdml_assets.declaration.numbers import NumberFormat
 from tdml_assets.declaration.quality import QualityPolicy
 
@@ -350,5 +351,22 @@ def settings_schema(model: type[BaseModel]) -> dict[str, Any]:
         {"type": "object", "additionalProperties": {"anyOf": [{"type": "object"}, {"type": "null"}]}},
         {"type": "null"},
     ]
+    _add_destinations(schema)
     schema["title"] = "tdml.yaml"
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _add_destinations(schema: dict[str, Any]) -> None:
+    """A destination has a name of its own, and one of the kinds' sections; a kind of one's own has keys that nobody knows here."""
+    one: list[dict[str, Any]] = []
+    for kind in known_kinds():
+        model = destination_class(kind)
+        found = model.model_json_schema(ref_template="#/$defs/{model}")
+        for name, definition in found.pop("$defs", {}).items():
+            schema["$defs"].setdefault(name, definition)
+        schema["$defs"][model.__name__] = found
+        one.append({"$ref": f"#/$defs/{model.__name__}"})
+        # Where the name is the kind, it need not be said.
+        schema["$defs"]["Destinations"]["properties"][kind] = one[-1]
+    own = {"type": "object", "properties": {"kind": {"type": "string", "pattern": "[.]"}}, "required": ["kind"]}
+    schema["$defs"]["Destinations"]["additionalProperties"] = {"anyOf": [*one, own]}

@@ -35,7 +35,9 @@ VariableName = Annotated[str, AfterValidator(_named)]
 Address = Annotated[str, Field(max_length=254)]
 
 
-class _Frozen(BaseModel):
+class NamedSecrets(BaseModel):
+    """Keys of a section that names its secrets."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     @model_validator(mode="before")
@@ -51,7 +53,7 @@ class _Frozen(BaseModel):
         return key not in cls.model_fields or (key.endswith("_env") and value is not None and not _is_name(value))
 
 
-class WebhookAlerts(_Frozen):
+class WebhookAlerts(NamedSecrets):
     """JSON posted to an address."""
 
     url_env: VariableName = Field(description="Environment variable that holds the address.")
@@ -62,7 +64,7 @@ class WebhookAlerts(_Frozen):
     timeout_seconds: float = Field(default=10.0, gt=0, le=60, description="How long one attempt may take.")
 
 
-class EmailAlerts(_Frozen):
+class EmailAlerts(NamedSecrets):
     """A mail through an SMTP server."""
 
     host: str = Field(min_length=1, description="The SMTP server.")
@@ -100,7 +102,7 @@ class EmailAlerts(_Frozen):
         return self
 
 
-class SlackAlerts(_Frozen):
+class SlackAlerts(NamedSecrets):
     """A message in a Slack channel."""
 
     channel: str = Field(min_length=1, max_length=100, description="Channel, such as #customer-models, or its id.")
@@ -113,7 +115,7 @@ class SlackAlerts(_Frozen):
     timeout_seconds: int = Field(default=10, ge=1, le=60, description="How long one attempt may take.")
 
 
-class Alerts(_Frozen):
+class Alerts(NamedSecrets):
     """Who is told of an episode. Every channel is told once."""
 
     log: bool = Field(default=True, description="A warning in the log of the run.")

@@ -25,6 +25,7 @@ from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.settings import Settings
 from tdml_assets.stages.audience.attributes import CATALOG, SanityLimits, WorkflowAttributes, parent_segment_contract
 from tdml_assets.stages.audience.destinations.files import FilesDestination
+from tdml_assets.stages.audience.destinations_asset import build_destinations
 from tdml_assets.stages.audience.publication import Published, publish
 from tdml_assets.stages.features.columns import FEATURES_TABLE, features_table
 from tdml_assets.stages.session_report.pages import OverviewPage
@@ -51,7 +52,7 @@ def build_audience(specs: Sequence[WorkflowSpec], settings: Settings) -> list[dg
     assets = [_build_publication(publishing, tables, settings)]
     if settings.destinations.files is not None:
         assets.append(_build_files(settings, settings.destinations.files.keep))
-    return assets
+    return [*assets, *build_destinations(settings, _KEYS)]
 
 
 def _freshness() -> dg.FreshnessPolicy:

@@ -16,12 +16,18 @@ from typing import Literal
 from tdml_assets.platform.outcome import Outcome
 from tdml_assets.stages.triage.alerts.messages import Alert
 
-Kind = Literal["session", "workflow"]
+Kind = Literal["session", "workflow", "sync"]
 #: Workflow of a stage that all of them need.
 EVERY_WORKFLOW = "all"
 #: Of these the episode of broken data tells people already.
 _TOLD_AS_BROKEN_DATA = ("BrokenDataError", "may_be_published", "data_is_whole")
 _STATES = {"failed": "failed", "off": "is off", "kept": "keeps the attributes of an earlier session"}
+
+_SYNCS = {
+    "failed": "failed",
+    "refused": "was refused by a guard",
+    "degraded": "ended with rows refused, or was too slow",
+}
 
 #: Names of the channels that took the alert, per key of a cause.
 Ledger = Mapping[str, Sequence[str]]
@@ -39,7 +45,8 @@ class Failure:
     session_id : session in which it was seen.
     state : what became of the workflow; ``failed`` for a whole run.
     log : where the error can be read.
-    kind : ``session`` for a step of a run that failed, ``workflow`` for a workflow that ended early in one that succeeded.
+    kind : ``session`` for a step of a run that failed, ``workflow`` for a workflow that ended early in one that succeeded, ``sync``
+        for a destination, whose name is the workflow's then.
     """
 
     workflow: str
@@ -125,12 +132,20 @@ def alert_of_failures(failures: Sequence[Failure]) -> Alert:
     failure = replace(failures[0], workflow=", ".join(one.workflow for one in failures))
     whose = "The session" if failure.workflow == EVERY_WORKFLOW else failure.workflow
     became = _STATES.get(failure.state, "is scored without a trained model")
+    if failure.kind == "sync":
+        whose, became = f"The sync to {failure.workflow}", _SYNCS.get(failure.state, "failed")
     text = (
         f"{whose} {became}: {failure.error} at {failure.stage}.\n"
         "Attributes published before stay as they are.\n"
         "What to do: read the reason in the run's log or in `tdml-assets status`, mend it, and run the session again. You are "
         "not told of this cause again until it has recovered."
     )
+    if failure.kind == "sync":
+        text = (
+            f"{whose} {became}.\nWhat was acknowledged before is kept, and is not sent again.\n"
+            "What to do: read the reason in activation.sync_runs, mend it, then `tdml-assets sync`; rows that were refused: "
+            "`tdml-assets retry`. You are not told of this cause again until a sync succeeds."
+        )
     fields = {
         "workflow": failure.workflow,
         "stage": failure.stage,

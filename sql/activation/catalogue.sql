@@ -1,0 +1,3 @@
+-- Workflow and day per attribute.
+select *
+from {{ catalogue | identifier }}

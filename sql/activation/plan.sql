@@ -1,0 +1,111 @@
+-- What becomes of every customer: of the source, and of those whom the destination is known to hold.
+with source as (
+{% include "activation/source.sql" %}
+
+),
+
+state as (
+    select
+        customer_id,
+        payload_hash
+    from {{ state_table | identifier }}
+    where destination = {{ destination | bind }}
+),
+
+dead as (
+    select
+        customer_id,
+        payload_hash
+    from {{ dead_table | identifier }}
+    where destination = {{ destination | bind }}
+),
+
+compared as (
+    select
+        coalesce(source.customer_id, state.customer_id) as customer_id,
+        source.payload_hash as payload_hash,
+        source.customer_id is not null as is_in_source,
+        state.customer_id is not null as is_there,
+        source.payload_hash is distinct from state.payload_hash as is_different
+    from source
+    full join state on source.customer_id = state.customer_id
+),
+
+allowed as (
+    select
+        compared.*,
+        dead.customer_id is not null as is_dead,
+        dead.payload_hash is not distinct from compared.payload_hash as is_as_refused,
+        case
+            when compared.customer_id is null then 'no_key'
+        {% if forgotten_table is not none %}
+            when exists (
+                select 1 from {{ forgotten_table | identifier }} as forgotten
+                where forgotten.customer_sha256 = sha256(compared.customer_id)
+            ) then 'forgotten'
+        {% endif %}
+        {% if suppression_table is not none %}
+            when exists (
+                select 1 from {{ suppression_table | identifier }} as suppression
+                where
+                    suppression.customer_id = compared.customer_id
+                    and coalesce(suppression.destination, {{ destination | bind }}) = {{ destination | bind }}
+                    and (
+                        suppression.purpose is null
+                        or {{ purpose | bind }}::varchar is null
+                        or suppression.purpose = {{ purpose | bind }}::varchar
+                    )
+            ) then 'suppressed'
+        {% endif %}
+        {% if consent_table is not none and purpose is not none %}
+            when exists (
+                select 1 from {{ consent_table | identifier }} as consent
+                where
+                    consent.customer_id = compared.customer_id
+                    and consent.purpose = {{ purpose | bind }}
+                    and not consent.is_allowed
+            ) then 'no_consent'
+            {% if deny_unknown %}
+            when not exists (
+                select 1 from {{ consent_table | identifier }} as consent
+                where consent.customer_id = compared.customer_id and consent.purpose = {{ purpose | bind }}
+            ) then 'unknown_consent'
+            {% endif %}
+        {% endif %}
+        {% if control_column is not none %}
+            when exists (
+                select 1 from {{ attributes_table | identifier }} as control
+                where control.customer_id = compared.customer_id and control.{{ control_column | identifier }}
+            ) then 'control_group'
+        {% endif %}
+            else null
+        end as exclusion
+    from compared
+    left join dead on compared.customer_id = dead.customer_id
+)
+
+select
+    customer_id,
+    payload_hash,
+    is_in_source,
+    is_there,
+    exclusion,
+    case
+        when exclusion is not null and is_there and {{ removes | bind }} then 'removed'
+        when exclusion is not null and is_there then 'held_there'
+        when exclusion is not null then 'excluded'
+        when not is_in_source and {{ mirrors | bind }} then 'removed'
+        when not is_in_source then 'left'
+    {% if only_dead %}
+        when not is_dead then 'unchanged'
+        when not is_there then 'added'
+        else 'changed'
+    {% else %}
+        when is_dead and is_as_refused and (not is_there or is_different) and not {{ full | bind }} then 'waiting'
+        when not is_there then 'added'
+        when {{ creates_only | bind }} then 'unchanged'
+        when is_different or {{ full | bind }} then 'changed'
+        else 'unchanged'
+    {% endif %}
+    end as change
+from allowed

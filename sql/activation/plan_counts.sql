@@ -1,0 +1,16 @@
+-- The plan in figures, with a digest that is equal for equal changes.
+with plan as (
+{% include "activation/plan.sql" %}
+
+)
+
+select
+    change,
+    exclusion,
+    count(*) as row_count,
+    count(*) filter (where is_in_source) as source_rows,
+    count(*) filter (where is_there) as known_rows,
+    cast(sum(hash(customer_id, payload_hash)) as varchar) as digest
+from plan
+group by change, exclusion
+order by change, exclusion

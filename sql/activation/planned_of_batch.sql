@@ -1,0 +1,7 @@
+select
+    customer_id,
+    action,
+    payload_hash
+from {{ planned | identifier }}
+where destination = {{ destination | bind }} and batch = {{ batch | bind }}
+order by customer_id

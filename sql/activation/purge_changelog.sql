@@ -1,0 +1,2 @@
+delete from {{ changelog | identifier }}
+where destination = {{ destination | bind }} and "at" < {{ before | bind }}::timestamp

@@ -1,0 +1,235 @@
+"""Sending a plan batch by batch: check, send, mark, in this order and never another.
+
+Belongs here: the loop, trying again, cutting a refused batch down to its rows. Does not: deciding what is sent
+(``planning.py``), how long to wait (``retrying.py``), the tables (``trail.py``).
+
+A batch is marked behind its acknowledgement. A process that ends in between sends the same batch again, with the same
+idempotency key: at least once, and never lost. The warehouse is closed while a batch is on its way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from tdml_assets.activation.contracts import PLANNED
+from tdml_assets.activation.planning import Plan
+from tdml_assets.activation.protocol import (
+    Batch,
+    Client,
+    DestinationError,
+    Failpoint,
+    Operation,
+    Receipt,
+    RejectedBatchError,
+    Rejection,
+    TransientError,
+)
+from tdml_assets.activation.retrying import pause_before
+from tdml_assets.activation.trail import mark_batch, mark_swap
+from tdml_assets.platform.statements import render
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from tdml_assets.platform.warehouse import Warehouse
+
+_OPERATIONS: Mapping[str, Operation] = {"update_only": "update", "create_only": "create"}
+
+
+def no_failpoint(step: str) -> None:
+    """Go on."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Time, which tests set."""
+
+    now: Callable[[], datetime] = lambda: datetime.now(UTC).replace(tzinfo=None)
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[], float] = random.random
+
+
+@dataclass
+class Tally:
+    """What a sync did so far."""
+
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    attempts: int = 0
+    codes: dict[str, int] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def taken(self) -> int:
+        """Rows that were acknowledged."""
+        return self.added + self.changed + self.removed
+
+
+class GaveUpError(DestinationError):
+    """A batch was tried as often and as long as the settings allow."""
+
+
+class Delivery:
+    """One sync on its way.
+
+    Parameters
+    ----------
+    client : open connection to the destination.
+    failpoint : called with the name of every step that is done.
+    """
+
+    def __init__(
+        self, warehouse: Warehouse, plan: Plan, client: Client, *, clock: Clock, failpoint: Failpoint = no_failpoint
+    ) -> None:
+        self._warehouse, self._plan, self._client = warehouse, plan, client
+        self._clock, self._failpoint = clock, failpoint
+        self._last_request = -1e9
+        self._rejected: dict[str, Rejection] = {}
+        self.tally = Tally()
+
+    def run(self) -> Tally:
+        """Send every batch of ``activation.planned_changes``.
+
+        Raises
+        ------
+        DestinationError
+            If the destination cannot be used, or gave no answer in time. What was acknowledged until then is marked.
+        """
+        statement = render("activation/batches", planned=PLANNED.path, destination=self._plan.destination)
+        with self._warehouse.read() as database:
+            batches = database.rows(statement)
+        for found in batches:
+            self._one(found)
+        self.tally.details = dict(self._attempted(self._client.finish))
+        self._failpoint("finished")
+        if self._plan.swaps and batches:
+            with self._warehouse.write() as database:
+                mark_swap(database, self._plan, rejected=self._rejected, now=self._clock.now())
+            self.tally.removed = self._plan.count("removed") + self._plan.count("held_there")
+            self._failpoint("marked swap")
+        return self.tally
+
+    def _one(self, found: Mapping[str, Any]) -> None:
+        plan, number = self._plan, found["batch"]
+        removing = found["removed"] > 0
+        operation: Operation = "remove" if removing else _OPERATIONS.get(plan.settings.mode, "upsert")
+        columns = [] if removing else list(plan.selection.columns)
+        context = {**plan.context, "columns": columns, "batch": number}
+        if removing:
+            context["has_identifiers"] = False
+        with self._warehouse.read() as database:
+            rows = database.arrow(render("activation/batch", **context))
+            changes = (
+                {row["customer_id"]: row["action"] for row in database.rows(_planned(plan.destination, number))}
+                if not plan.swaps
+                else {}
+            )
+        if rows.num_rows != found["row_count"]:
+            raise DestinationError("the published attributes changed while they were sent: sync again")
+        key = _idempotency_key(plan, operation, found["digest"])
+        batch = Batch(operation, plan.settings.key, rows, plan.session_id, plan.as_of, key)
+        self._failpoint(f"read {number}")
+        receipt = self._sent(batch)
+        self._failpoint(f"sent {number}")
+        customers = rows.column(0).to_pylist() if receipt.rejected or receipt.skipped else []
+        rejected = {customers[place]: why for place, why in receipt.rejected.items()}
+        skipped = [customers[place] for place in receipt.skipped]
+        self._rejected |= rejected
+        self._count(found, changes, rejected, skipped)
+        if plan.swaps:
+            return
+        # Who was there already for a create is there now; who was not for an update is not.
+        unmarked, unlogged = (skipped, []) if operation == "update" else ([], skipped)
+        with self._warehouse.write() as database:
+            mark_batch(
+                database,
+                plan,
+                number,
+                rejected=rejected,
+                unmarked=unmarked,
+                unlogged=unlogged,
+                now=self._clock.now(),
+            )
+        self._failpoint(f"marked {number}")
+
+    def _count(
+        self,
+        found: Mapping[str, Any],
+        changes: Mapping[str, str],
+        rejected: Mapping[str, Rejection],
+        skipped: list[str],
+    ) -> None:
+        tally = self.tally
+        for action in ("added", "changed", "removed"):
+            lost = sum(changes.get(customer) == action for customer in (*rejected, *skipped))
+            setattr(tally, action, getattr(tally, action) + found[action] - lost)
+        tally.failed += len(rejected)
+        tally.skipped += len(skipped)
+        for rejection in rejected.values():
+            tally.codes[rejection.code] = tally.codes.get(rejection.code, 0) + 1
+
+    def _sent(self, batch: Batch, offset: int = 0) -> Receipt:
+        """Send a batch; one that is refused is cut in halves down to the refused rows."""
+        try:
+            receipt = self._attempted(lambda: self._client.send(batch))
+        except RejectedBatchError as error:
+            size = batch.rows.num_rows
+            if size == 1:
+                return Receipt({offset: Rejection(error.code, error.reason)})
+            half = size // 2
+            first = self._sent(_part(batch, 0, half), offset)
+            second = self._sent(_part(batch, half, size - half), offset + half)
+            return Receipt({**first.rejected, **second.rejected}, [*first.skipped, *second.skipped])
+        rejected = {place + offset: why for place, why in receipt.rejected.items()}
+        return Receipt(rejected, [place + offset for place in receipt.skipped])
+
+    def _attempted(self, call: Callable[[], Any]) -> Any:
+        retries, clock = self._plan.settings.retries, self._clock
+        began, attempt = clock.monotonic(), 0
+        while True:
+            attempt += 1
+            self._keep_pace()
+            self.tally.attempts += 1
+            try:
+                return call()
+            except TransientError as error:
+                elapsed = clock.monotonic() - began
+                pause = pause_before(attempt, error.wait_seconds, elapsed, retries, clock.jitter)
+                if pause is None:
+                    raise GaveUpError(
+                        f"{error.reason}; tried {attempt} times in {elapsed:.0f} s: sync again later, what was taken is kept"
+                    ) from error
+                clock.sleep(pause)
+
+    def _keep_pace(self) -> None:
+        most = self._plan.settings.most_requests_per_second
+        if most is not None:
+            wait = self._last_request + 1 / most - self._clock.monotonic()
+            if wait > 0:
+                self._clock.sleep(wait)
+        self._last_request = self._clock.monotonic()
+
+
+def _planned(destination: str, batch: int) -> Any:
+    return render("activation/planned_of_batch", planned=PLANNED.path, destination=destination, batch=batch)
+
+
+def _idempotency_key(plan: Plan, operation: Operation, digest: str) -> str:
+    text = f"{plan.destination}|{plan.selection.sha256}|{operation}|{digest}"
+    return hashlib.sha256(text.encode()).hexdigest()[:40]
+
+
+def _part(batch: Batch, start: int, size: int) -> Batch:
+    rows: pa.Table = batch.rows.slice(start, size)
+    key = hashlib.sha256(f"{batch.idempotency_key}|{start}|{size}".encode()).hexdigest()[:40]
+    return Batch(batch.operation, batch.key, rows, batch.session_id, batch.as_of, key)

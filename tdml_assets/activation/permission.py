@@ -1,0 +1,61 @@
+"""Who may be sent where: lists of consent and suppression, customers who asked to be forgotten, the control group.
+
+Belongs here: which tables a plan asks, and when they cannot be asked. Does not: the statement (``sql/activation/plan.sql``),
+how the lists are loaded (``stages/raw/``).
+
+A list that is declared and cannot be read forbids the sync: a customer whose consent nobody can look up is not sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from tdml_assets.declaration.destinations import DestinationSettings
+
+if TYPE_CHECKING:
+    from tdml_assets.platform.warehouse import Database
+
+Path = tuple[str, str]
+FORGOTTEN_TABLE = ("raw", "forgotten_customers")
+_NEEDED = {
+    "consent": ("customer_id", "purpose", "is_allowed"),
+    "suppression": ("customer_id", "purpose", "destination"),
+}
+
+
+def permission_context(database: Database, settings: DestinationSettings, lists: Mapping[str, Path]) -> dict[str, Any]:
+    """What the statement of a plan asks.
+
+    Parameters
+    ----------
+    lists : table per declared list, ``consent`` and ``suppression``.
+    """
+    readable = {name: path for name, path in lists.items() if not _missing(database, name, path)}
+    return {
+        "forgotten_table": FORGOTTEN_TABLE if database.has_table(FORGOTTEN_TABLE) else None,
+        "suppression_table": readable.get("suppression"),
+        "consent_table": readable.get("consent"),
+        "purpose": settings.purpose,
+        "deny_unknown": settings.unknown_consent == "deny",
+        "control_column": None,
+    }
+
+
+def permission_faults(database: Database, settings: DestinationSettings, lists: Mapping[str, Path]) -> tuple[str, ...]:
+    """Why the lists cannot be asked; empty where they can."""
+    faults = [
+        f"sources.{name} is declared, and {'.'.join(path)} is not loaded: tdml-assets run"
+        for name, path in lists.items()
+        if _missing(database, name, path)
+    ]
+    if settings.purpose is not None and "consent" not in lists:
+        faults.append(f"purpose {settings.purpose} needs a list of consents: declare sources.consent")
+    if settings.purpose is None and "consent" in lists:
+        faults.append("sources.consent is declared, and the destination names no purpose: set purpose, such as email")
+    return tuple(faults)
+
+
+def _missing(database: Database, name: str, path: Path) -> bool:
+    columns = database.columns(path)
+    return not all(column in columns for column in _NEEDED[name])

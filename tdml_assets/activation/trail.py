@@ -1,0 +1,140 @@
+"""The trail of a sync in the warehouse: what was acknowledged, what was refused, and how the sync ended.
+
+Belongs here: writing the tables of ``contracts.py``, each batch in one transaction. Does not: sending (``delivery.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from tdml_assets.activation.contracts import (
+    DEAD_LETTERS,
+    PLANNED,
+    SYNC_CHANGELOG,
+    SYNC_RUNS,
+    SYNC_STATE,
+    TABLES,
+)
+from tdml_assets.activation.permission import FORGOTTEN_TABLE
+from tdml_assets.activation.planning import Plan
+from tdml_assets.activation.protocol import Rejection
+from tdml_assets.platform.statements import render
+
+if TYPE_CHECKING:
+    from tdml_assets.platform.warehouse import Database
+
+
+def ensure_tables(database: Database) -> None:
+    """Make the tables of the schema where they are missing."""
+    for contract in TABLES:
+        database.ensure(contract)
+
+
+def close_interrupted(database: Database, destination: str) -> None:
+    """Mark syncs whose process ended."""
+    database.execute(render("activation/interrupted", runs=SYNC_RUNS.path, destination=destination))
+
+
+def record_run(database: Database, row: Mapping[str, Any]) -> None:
+    """Write the row of a sync over the one before."""
+    database.replace_slice(SYNC_RUNS, {"destination": row["destination"], "sync_id": row["sync_id"]}, [row])
+
+
+def mark_batch(
+    database: Database,
+    plan: Plan,
+    batch: int,
+    *,
+    rejected: Mapping[str, Rejection],
+    unmarked: Sequence[str],
+    unlogged: Sequence[str] = (),
+    now: datetime,
+) -> None:
+    """Write down an acknowledged batch, inside the caller's transaction.
+
+    Parameters
+    ----------
+    rejected : refused rows by customer.
+    unmarked : customers whose rows the mode left alone and who are not known to be there.
+    unlogged : customers whose rows the mode left alone and who are there.
+    """
+    name = plan.destination
+    if rejected:
+        planned = render("activation/planned_of_batch", planned=PLANNED.path, destination=name, batch=batch)
+        _keep_dead(
+            database, plan, [row for row in database.rows(planned) if row["customer_id"] in rejected], rejected, now
+        )
+    left = [*rejected, *unmarked]
+    place = {"destination": name, "batch": batch, "planned": PLANNED.path}
+    _mark(database, plan, place, left, [*left, *unlogged], now)
+    database.execute(render("warehouse/delete_slice", table=PLANNED.path, key={"destination": name, "batch": batch}))
+
+
+def mark_swap(database: Database, plan: Plan, *, rejected: Mapping[str, Rejection], now: datetime) -> None:
+    """Write down that a destination was replaced as a whole."""
+    name = plan.destination
+    place = {"destination": name, "batch": None, "planned": PLANNED.path}
+    logged = render(
+        "activation/logged",
+        state=SYNC_STATE.path,
+        planned=PLANNED.path,
+        destination=name,
+        session_id=plan.session_id,
+        now=now,
+    )
+    database.insert(SYNC_CHANGELOG, logged)
+    database.execute(render("activation/gone_from_state", state=SYNC_STATE.path, destination=name))
+    _mark(database, plan, place, list(rejected), list(rejected), now)
+    database.execute(render("warehouse/delete_slice", table=PLANNED.path, key={"destination": name}))
+
+
+def purge_changelog(database: Database, destination: str, days: int, now: datetime) -> None:
+    """Remove what the settings do not keep of the changelog."""
+    before = now - timedelta(days=days)
+    database.execute(
+        render("activation/purge_changelog", changelog=SYNC_CHANGELOG.path, destination=destination, before=before)
+    )
+
+
+def _mark(
+    database: Database,
+    plan: Plan,
+    place: Mapping[str, Any],
+    left: Sequence[str],
+    unlogged: Sequence[str],
+    now: datetime,
+) -> None:
+    forgotten = FORGOTTEN_TABLE if database.has_table(FORGOTTEN_TABLE) else None
+    when = {"session_id": plan.session_id, "now": now}
+    database.execute(render("activation/mark_removed", state=SYNC_STATE.path, unmarked=left, **place))
+    database.insert(SYNC_STATE, render("activation/mark_state", unmarked=left, **place, **when))
+    log = render("activation/mark_changelog", unlogged=unlogged, forgotten_table=forgotten, **place, **when)
+    database.insert(SYNC_CHANGELOG, log)
+    database.execute(render("activation/settle_dead", dead=DEAD_LETTERS.path, unmarked=left, **place))
+
+
+def _keep_dead(
+    database: Database, plan: Plan, rows: Sequence[Mapping[str, Any]], rejected: Mapping[str, Rejection], now: datetime
+) -> None:
+    customers = [row["customer_id"] for row in rows]
+    place = {"dead": DEAD_LETTERS.path, "destination": plan.destination, "customers": customers}
+    known = {row["customer_id"]: row for row in database.rows(render("activation/dead_of", **place))}
+    database.execute(render("activation/clear_dead", **place))
+    database.insert(
+        DEAD_LETTERS,
+        [
+            {
+                **row,
+                "destination": plan.destination,
+                "code": rejected[row["customer_id"]].code,
+                "reason": rejected[row["customer_id"]].reason,
+                "attempts": known.get(row["customer_id"], {}).get("attempts", 0) + 1,
+                "session_id": plan.session_id,
+                "first_at": known.get(row["customer_id"], {}).get("first_at", now),
+                "at": now,
+            }
+            for row in rows
+        ],
+    )

@@ -1,0 +1,95 @@
+"""audience/<destination>: one asset per system that attributes are sent to, with a check on failures.
+
+Belongs here: the assets and what they report. Does not: the sync (``activation/``), the exports (``asset.py``).
+
+A destination that cannot be reached does not fail the session: attributes are published by then. Its check fails, people are
+told, and ``run`` ends with exit code 3.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+
+from tdml_assets.declaration.destinations import DestinationSettings
+from tdml_assets.platform.metadata import OWNER
+from tdml_assets.platform.warehouse import Warehouse
+from tdml_assets.settings import Settings
+
+#: Behind the attempts at single batches, which the settings of the destination count.
+RETRY_POLICY = dg.RetryPolicy(max_retries=2, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+CHECK = "everything_was_taken"
+
+
+def build_destinations(settings: Settings, upstream: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
+    """One asset per declared destination but the exports; none where none is declared."""
+    return [_build(name, declared, settings, upstream) for name, declared in settings.destinations.others.items()]
+
+
+def _build(
+    name: str, declared: DestinationSettings, settings: Settings, upstream: Sequence[dg.AssetKey]
+) -> dg.AssetsDefinition:
+    key = dg.AssetKey(["audience", name])
+
+    @dg.asset(
+        key=key,
+        deps=list(upstream),
+        group_name="audience",
+        kinds={declared.kind.rpartition(".")[2].replace("_", "")[:20]},
+        owners=[OWNER],
+        pool=f"destination_{name}",
+        retry_policy=RETRY_POLICY,
+        description=f"Attributes in {name} ({declared.kind}, {declared.mode}): what changed since the last sync is sent. "
+        "Trail: activation.sync_runs, activation.sync_changelog, activation.dead_letters.",
+        check_specs=[dg.AssetCheckSpec(CHECK, asset=key, description="The sync was allowed, and no row was refused.")],
+    )
+    def destination(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+        from tdml_assets.activation.syncing import FAILED, run_sync
+        from tdml_assets.stages.audience.activation import surroundings, tell_sync
+
+        result = run_sync(warehouse, name, declared, surroundings(settings))
+        if result.status == FAILED and context.retry_number < RETRY_POLICY.max_retries:
+            raise dg.RetryRequested(RETRY_POLICY.max_retries, RETRY_POLICY.calculate_delay(context.retry_number + 1))
+        tell_sync(settings, result, context.log)
+        for words in filter(None, [*result.warnings, result.reason]):
+            context.log.warning(f"{name}: {words}")
+        context.log.info(f"report: {result.taken} rows to {name}: {result.status}")
+        return dg.MaterializeResult(metadata=_metadata(result), check_results=[_check(result)])
+
+    return destination
+
+
+def _metadata(result: Any) -> dict[str, Any]:
+    names = (
+        "status",
+        "added",
+        "changed",
+        "unchanged",
+        "removed",
+        "failed",
+        "skipped",
+        "waiting",
+        "attempts",
+        "seconds",
+    )
+    details = {f"{name} there": value for name, value in result.details.items() if isinstance(value, (int, float))}
+    links = {
+        name: dg.MetadataValue.url(value) if value.startswith("http") else dg.MetadataValue.text(value)
+        for name, value in result.details.items()
+        if isinstance(value, str)
+    }
+    excluded = {"excluded": dg.MetadataValue.json(dict(result.excluded))} if result.excluded else {}
+    reason = {"reason": result.reason} if result.reason else {}
+    return {**{name: getattr(result, name) for name in names}, **details, **links, **excluded, **reason}
+
+
+def _check(result: Any) -> dg.AssetCheckResult:
+    passed = result.status == "succeeded" and not result.failed
+    # An error even where rows were sent: a person has to look at it.
+    return dg.AssetCheckResult(
+        check_name=CHECK,
+        passed=passed,
+        severity=dg.AssetCheckSeverity.WARN if result.status == "degraded" else dg.AssetCheckSeverity.ERROR,
+        description=result.reason or f"{result.taken:,} rows were taken, none was refused.",
+        metadata={"failed": result.failed, "waiting": result.waiting},
+    )
