@@ -1,0 +1,1 @@
+create table {{ incoming | identifier }} (like {{ table | identifier }} including defaults including indexes)
