@@ -7,7 +7,8 @@ create or replace temp table staged_rows (
     staged_content varchar,
     staged_line_key varchar,
     staged_updated_at timestamp,
-    staged_content_hash ubigint
+    staged_content_hash ubigint,
+    staged_currency varchar
 {% if has_statuses %}
     ,
     staged_meaning enum ('sale', 'return', 'void', 'ignore'),

@@ -133,6 +133,7 @@ def _as_dict(
     trial: Trial, outlooks: list[WorkflowOutlook], off: dict[str, str], problems: list[str], notes: list[str]
 ) -> dict[str, Any]:
     from tdml_assets.commands.check_facts import books_dict
+    from tdml_assets.commands.check_signs import odd_months
 
     facts = trial.orders
     books = books_dict(trial.books)
@@ -159,6 +160,7 @@ def _as_dict(
             "currency": facts.currency,
             "net_revenue": f"{facts.net_revenue:.2f}",
             "net_revenue_by_month": {month: f"{revenue:.2f}" for month, revenue in facts.months},
+            "months_that_fall_out": [one.month for one in odd_months(facts.months, facts.order_lines)],
             **{name: value for name, value in books.items() if name != "rejected_examples"},
         },
         "rejected_examples": books["rejected_examples"],

@@ -13,6 +13,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+from tdml_assets.commands.check_signs import OwnCurrency, TestSign, read_test_signs
 from tdml_assets.declaration.sources import Sources
 from tdml_assets.platform.statements import render
 from tdml_assets.platform.statistics import Reader
@@ -64,6 +65,8 @@ class Books:
     examples : rows set aside per source and reason.
     statuses : statuses of the orders, with rows, money and what they count as.
     currencies : reporting currency first, then those with a rate.
+    own_currencies : money of each currency of the source before it was converted; empty where it has one.
+    test_signs : order lines that look like tests.
     return_lines, return_amount : lines of negative quantity.
     negative_lines, negative_amount : other lines of negative amount, such as discounts.
     empty_days : days without orders between the first and the last.
@@ -73,6 +76,8 @@ class Books:
     examples: Mapping[tuple[str, str], Sequence[Example]] = field(default_factory=dict)
     statuses: tuple[StatusCount, ...] = ()
     currencies: tuple[str, ...] = ()
+    own_currencies: tuple[OwnCurrency, ...] = ()
+    test_signs: tuple[TestSign, ...] = ()
     return_lines: int = 0
     return_amount: Decimal = Decimal(0)
     negative_lines: int = 0
@@ -83,8 +88,13 @@ class Books:
     pauses: tuple[Pause, ...] = ()
 
 
-def read_books(reader: Reader, sources: Sources) -> Books:
-    """Read them all."""
+def read_books(reader: Reader, sources: Sources, own_currencies: tuple[OwnCurrency, ...] = ()) -> Books:
+    """Read them all.
+
+    Parameters
+    ----------
+    own_currencies : known only while the orders are loaded, as no table keeps the amounts of before the conversion.
+    """
     examples: dict[tuple[str, str], list[Example]] = {}
     for row in reader.rows(render("rejected/examples", rejected=REJECTED_ROWS.path, reason=None, limit=_EXAMPLES)):
         example = Example(row["file"], row["row_number"], _cut(row["content"]))
@@ -96,6 +106,8 @@ def read_books(reader: Reader, sources: Sources) -> Books:
         examples=examples,
         statuses=() if declared is None else read_statuses(reader),
         currencies=() if declared is None else tuple(dict.fromkeys([declared.reporting, *sorted(declared.rates)])),
+        own_currencies=own_currencies,
+        test_signs=() if declared is None else read_test_signs(reader),
         **reader.row(render("check/returns", orders=ORDERS.path)),
         largest_orders=_largest(reader, "order_id"),
         largest_customers=_largest(reader, "customer_id"),
@@ -140,6 +152,25 @@ def books_dict(books: Books) -> dict[str, Any]:
             for status in books.statuses
         ],
         "currencies": list(books.currencies),
+        "own_currencies": [
+            {
+                "currency": one.currency,
+                "order_lines": one.order_lines,
+                "amount": f"{one.amount:.2f}",
+                "converted": f"{one.converted:.2f}",
+                "rows_rejected": one.refused_rows,
+            }
+            for one in books.own_currencies
+        ],
+        "test_orders": [
+            {
+                "sign": one.sign,
+                "order_lines": one.order_lines,
+                "customers": one.customers,
+                "amount": f"{one.amount:.2f}",
+            }
+            for one in books.test_signs
+        ],
         "largest_orders": [_largest_dict(one) for one in books.largest_orders],
         "largest_customers": [_largest_dict(one) for one in books.largest_customers],
         "days_without_orders": books.empty_days,
@@ -159,6 +190,11 @@ def books_lines(books: Books) -> list[str]:
             f"  discounts    {books.negative_lines:>16,}   other lines of negative amount, {books.negative_amount:,.2f}"
         )
     lines.append(f"  currencies   {', '.join(books.currencies):>16}")
+    lines += [
+        f"    {one.currency}: {one.order_lines:,} lines, {one.amount:,.2f} {one.currency}, which are {one.converted:,.2f} "
+        f"{books.currencies[0]}" + (f"; {one.refused_rows:,} rows rejected" if one.refused_rows else "")
+        for one in books.own_currencies
+    ]
     if books.statuses:
         lines.append("  statuses")
         lines += [
@@ -170,6 +206,12 @@ def books_lines(books: Books) -> list[str]:
         if found:
             lines.append(f"  largest {title}")
             lines += [f"    {one.name}: {one.amount:,.2f} on {one.order_lines:,} lines" for one in found]
+    if books.test_signs:
+        lines.append("  look like tests, and are kept")
+        lines += [
+            f"    {one.words}: {one.order_lines:,} lines of {one.customers:,} customers, {one.amount:,.2f}"
+            for one in books.test_signs
+        ]
     longest = ", ".join(f"{pause.first} to {pause.last} ({pause.days:,} days)" for pause in books.pauses)
     lines.append(f"  days without orders {books.empty_days:>9,}" + (f"   the longest: {longest}" if longest else ""))
     return lines

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from tdml_assets.commands.check_facts import Books
+from tdml_assets.commands.check_signs import odd_months, sign_notes
 from tdml_assets.declaration.quality import FIRST_LOAD_CHECKS
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.stages.data_quality.quality_report import QualityReport, accept_by_name
@@ -157,6 +158,7 @@ def notes_of(trial: Trial) -> list[str]:
     """What a person should know before a run, though it may start."""
     facts = trial.orders
     notes = [finding.sentence for finding in trial.report.with_status("note")]
+    notes += sign_notes(trial.books.test_signs, odd_months(facts.months, facts.order_lines))
     notes += [
         f"sources.{source.table}.line_key names several lines in {source.grouped_keys:,} cases, such as a product twice in an "
         "order: lines of one file are all kept, and of several files the latest that holds the key counts. A key that tells lines "

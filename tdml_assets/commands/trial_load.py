@@ -21,8 +21,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tdml_assets.commands.check_facts import read_books
+from tdml_assets.commands.check_signs import OwnCurrency, read_own_currencies
 from tdml_assets.commands.preflight import OrderFacts, SourceFacts, Trial
-from tdml_assets.declaration.sources import Source, Sources
+from tdml_assets.declaration.sources import OrdersSource, Source, Sources
 from tdml_assets.platform.statements import render
 from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.stages.data_quality.quality_report import judge
@@ -74,7 +75,8 @@ def try_sources(settings: Settings, *, whole: bool, s3_client: Callable[[], Any]
             max_temp_gb=settings.warehouse.max_temp_gb,
         )
         with warehouse.write() as database:
-            facts = []
+            facts: list[SourceFacts] = []
+            own_currencies: tuple[OwnCurrency, ...] = ()
             for table in TABLES:
                 declaration = sources.declared(table)
                 found, is_whole = FoundFiles((), ()), True
@@ -99,6 +101,8 @@ def try_sources(settings: Settings, *, whole: bool, s3_client: Callable[[], Any]
                     scratch_folder=folder,
                     bad_row_limit=settings.quality.unreadable_limit,
                 )
+                if isinstance(declaration, OrdersSource):
+                    own_currencies = read_own_currencies(database, declaration)
                 if declaration is not None:
                     count = len(found.files)
                     facts.append(
@@ -112,10 +116,16 @@ def try_sources(settings: Settings, *, whole: bool, s3_client: Callable[[], Any]
                             report.grouped_keys,
                         )
                     )
-            return _judged(database, settings, sources, tuple(facts))
+            return _judged(database, settings, sources, tuple(facts), own_currencies)
 
 
-def _judged(database: Database, settings: Settings, sources: Sources, facts: tuple[SourceFacts, ...]) -> Trial:
+def _judged(
+    database: Database,
+    settings: Settings,
+    sources: Sources,
+    facts: tuple[SourceFacts, ...],
+    own_currencies: tuple[OwnCurrency, ...],
+) -> Trial:
     months = database.rows(render("check/months", orders=ORDERS.path))
     orders = OrderFacts(
         **database.row(render("check/orders", orders=ORDERS.path)),
@@ -133,7 +143,9 @@ def _judged(database: Database, settings: Settings, sources: Sources, facts: tup
         follows_latest=settings.as_of == "latest",
         today=today,
     )
-    return Trial(facts, orders, day, judge(measured, None, settings.quality), read_books(database, sources))
+    return Trial(
+        facts, orders, day, judge(measured, None, settings.quality), read_books(database, sources, own_currencies)
+    )
 
 
 def is_declared_as_before(database: Database, sources: Sources) -> bool:

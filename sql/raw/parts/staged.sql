@@ -16,6 +16,9 @@ select
     line_kind = 'product' as is_product,
     coupon_used,
     {{ money.reporting | bind }} as currency,
+{% if money.currency is none %}
+    line_currency as staged_currency,
+{% endif %}
 {% if money.meanings %}
     meaning as staged_meaning,
     meaning_from as staged_meaning_from,

@@ -34,7 +34,7 @@ BAD_ROW_LIMIT = QualityPolicy().unreadable_limit
 STAGED_COLUMNS = tuple(
     f"staged_{name}"
     for name in (
-        *("file_position", "reason", "content", "line_key", "updated_at", "content_hash"),
+        *("file_position", "reason", "content", "line_key", "updated_at", "content_hash", "currency"),
         *("meaning", "meaning_from", "order_group", "refund"),
     )
 )
