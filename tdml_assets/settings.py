@@ -319,7 +319,12 @@ def explain(error: ValidationError, model: type[BaseModel], where: str) -> str:
         parts = [str(part) for part in fault["loc"] if not str(part).startswith("(")]
         key = ".".join(map(redacted, parts)) or "(whole)"
         if fault["type"] == "extra_forbidden":
-            close = difflib.get_close_matches(str(fault["loc"][-1]), _known_keys(model, fault["loc"][:-1]), n=1)
+            key_name = str(fault["loc"][-1])
+            elsewhere = _place_of(model, fault["loc"])
+            if elsewhere:
+                lines.append(f"{where}: {key}: {key_name} does not belong here: {elsewhere}")
+                continue
+            close = difflib.get_close_matches(key_name, _known_keys(model, fault["loc"][:-1]), n=1)
             hint = (
                 f"; did you mean {close[0]!r}?"
                 if close
@@ -337,6 +342,28 @@ def explain(error: ValidationError, model: type[BaseModel], where: str) -> str:
 def _shortened(value: Any) -> str:
     text = repr(redacted(value))
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _place_of(model: type[BaseModel], location: tuple[Any, ...]) -> str:
+    """Where a key belongs that another level knows, as what to write; empty where none does."""
+    *inner, name = location
+    for depth in range(len(inner) - 1, -1, -1):
+        if name in _known_keys(model, tuple(inner[:depth])):
+            above = (
+                "under " + ".".join(redacted(str(part)) for part in inner[:depth])
+                if depth
+                else "at the top of the file"
+            )
+            return f"write it {above}, beside {inner[depth]}, not in it"
+    below = (key for key in _known_keys(model, tuple(inner)) if name in _inner_keys(model, (*inner, key)))
+    found = next(below, None)
+    return f"write it under {found}: {{{name}: ...}}" if found is not None else ""
+
+
+def _inner_keys(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
+    """Keys of a section; none for a key that is no section."""
+    keys = _known_keys(model, location)
+    return keys if keys != _known_keys(model, location[:-1]) else []
 
 
 def _known_keys(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:

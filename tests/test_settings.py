@@ -81,6 +81,11 @@ def test_urls_are_resolved_from_the_files_folder_and_s3_is_left_alone(tmp_path: 
     ("text", "message"),
     [
         ("as_off: latest", r"tdml.yaml: as_off: unknown key; did you mean 'as_of'\?"),
+        (
+            "sources: {quality: {min_rows: 20}}",
+            "sources.quality: quality does not belong here: write it at the top of the file",
+        ),
+        ("min_rows: 20", r"min_rows does not belong here: write it under quality: \{min_rows: \.\.\.\}"),
         ("warehouse: {thread: 2}", r"warehouse.thread: unknown key; did you mean 'threads'\?"),
         ("warehouse: {threads: two}", r"warehouse.threads: .*integer.*found 'two'"),
         ("as_of: someday", r"^tdml.yaml: as_of: write latest, or a day such as 2026-06-30 \(found 'someday'\)$"),

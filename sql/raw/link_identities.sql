@@ -11,5 +11,6 @@ from (
         valid_from,
         arg_max(person, (file_position, line_number)) as person
     from identity_rows
+    where reason is null
     group by old_id, valid_from
 )

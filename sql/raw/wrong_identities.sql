@@ -1,9 +1,7 @@
--- Rows of the identities that say nothing: how many, and the first.
+-- Rows of the identities, those that say nothing, and the first of these.
 select
-    count(*) over () as row_count,
-    file_position,
-    line_number
+    count(*) as row_count,
+    count(reason) as wrong_count,
+    min_by(file, (file_position, line_number)) filter (where reason is not null) as file,
+    min_by(line_number, (file_position, line_number)) filter (where reason is not null) as line_number
 from identity_rows
-where old_id is null or person is null or is_wrong_time
-order by file_position, line_number
-limit 1

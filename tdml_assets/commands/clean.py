@@ -173,6 +173,7 @@ def _scratch(home: Path) -> Iterator[Entry]:
     for pattern in (
         "spill/*",
         "cache/compare-*",
+        "cache/database-*.parquet",
         "dbt/compile-*",
         "models/*/.discarded-*",
         "models/*/.incomplete-*",

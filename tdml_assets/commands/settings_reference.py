@@ -163,8 +163,10 @@ _FILES = """
 - An optional column may be missing in some files, or hold no value in one; it must be in at least one file. The
   asset's metadata lists where.
 - Rows that cannot be cut into fields are in `raw.rejected_rows`, with the row as it is written: `short_row`,
-  `long_row`, `broken_row`, `footer_row`. A row whose last cells are left out is read if no mapped column is among
-  them. More than `quality.unreadable_limit` of such rows, ten or more of them or most of the file, refuse the load.
+  `long_row`, `broken_row`, `footer_row`; so are rows with an object or a list in a mapped column, `nested_value`. A row
+  whose last cells are left out is read if no mapped column is among them. More than `quality.unreadable_limit` of such
+  rows, ten or more of them or most of the file, refuse the load. Rows of `identities` that cannot be used are set aside
+  the same way, and counted under `identities`.
 - A column of a JSON file may be a path: `customer.id`, or `items[].sku` for one row per item. A file may hold
   one list of objects, and `records` names the key of such a list.
 - gzip, zip, bzip2, xz and zstd files are known by their first bytes. A sheet of a .xlsx file (extra `xlsx`) needs no

@@ -6,7 +6,7 @@ Belongs here: reading the files of ``sources.identities``, and the order of the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from tdml_assets.declaration.sources import CustomersSource, EventSource, IdentitiesSource, Source
 from tdml_assets.platform.statements import render
+from tdml_assets.stages.raw.contracts import REJECTED_ROWS
+from tdml_assets.stages.raw.csv_records import read_csv_records
 from tdml_assets.stages.raw.customer_ids import plan_customer
-from tdml_assets.stages.raw.faults import source_faults
 from tdml_assets.stages.raw.files import SourceFile
 from tdml_assets.stages.raw.headers import read_layout
 from tdml_assets.stages.raw.moments import plan_moment
 from tdml_assets.stages.raw.plan import reading_of
-from tdml_assets.stages.raw.rules import FileLayout, SourceError, check_headers
+from tdml_assets.stages.raw.reading import FileReading, Stage
+from tdml_assets.stages.raw.rules import BAD_ROW_LIMIT, FileLayout, SourceError, check_headers
 from tdml_assets.stages.raw.values import find_value
 
 if TYPE_CHECKING:
@@ -28,26 +30,48 @@ if TYPE_CHECKING:
 
 #: Accounts merged into accounts that were merged: more steps than this are a circle.
 _MOST_STEPS = 20
+#: Rows that cannot be used from which their share is judged, but for a file that mostly holds such.
+_MANY_ROWS = 10
+_SOURCE = "identities"
 
 
 def merge_identities(
-    database: Database, declaration: Source, files: Sequence[SourceFile], *, now: datetime, scratch_folder: Path
+    database: Database,
+    declaration: Source,
+    files: Sequence[SourceFile],
+    *,
+    session_id: str,
+    now: datetime,
+    scratch_folder: Path,
+    bad_row_limit: float = BAD_ROW_LIMIT,
 ) -> None:
     """Put the person in place of every old id in ``staged_rows``, at the time of each row.
 
     Parameters
     ----------
     files : of the identities; none for a source without.
+    session_id : kept with rows of the identities that cannot be used.
+    bad_row_limit : share of these rows from which the identities are refused.
 
     Raises
     ------
     SourceError
-        If a row of the identities cannot be used, or ids lead in a circle.
+        If too many rows of the identities cannot be used, or ids lead in a circle.
     """
     identities = declaration.identities
     if identities is None or not files:
+        database.replace_slice(REJECTED_ROWS, {"source": _SOURCE}, [])
         return
-    _read_links(database, identities, declaration.customer.normalise, files, now=now, scratch_folder=scratch_folder)
+    reading = _reading(identities, declaration.customer.normalise, files, now, scratch_folder, bad_row_limit)
+    layouts = [
+        read_layout(
+            database, identities, file, position=place, scratch_folder=scratch_folder, bad_row_limit=bad_row_limit
+        )
+        for place, file in enumerate(files)
+    ]
+    check_headers(_SOURCE, identities, layouts)
+    _read_links(database, layouts, reading, bad_row_limit)
+    database.replace_slice(REJECTED_ROWS, {"source": _SOURCE}, render("raw/rejected_identities", session_id=session_id))
     moment = declaration.moment if isinstance(declaration, EventSource) else None
     for _ in range(_MOST_STEPS):
         if not database.row(render("raw/count_old_ids", moment=moment))["row_count"]:
@@ -61,43 +85,45 @@ def merge_identities(
         database.execute(render("raw/key_by_customer"))
 
 
-def _read_links(
-    database: Database,
+def _reading(
     identities: IdentitiesSource,
     normalise: tuple[Any, ...],
     files: Sequence[SourceFile],
-    *,
     now: datetime,
     scratch_folder: Path,
-) -> None:
-    layouts = [
-        read_layout(database, identities, file, position=place, scratch_folder=scratch_folder)
-        for place, file in enumerate(files)
-    ]
-    check_headers("identities", identities, layouts)
-    for place, layout in enumerate(layouts):
-        context = _plan(identities, normalise, layout, now)
-        with source_faults(layout.name):
-            for statement in ("raw/drop_csv_faults", "raw/drop_csv_scans"):
-                database.execute(render(statement))
-            database.execute(render("raw/read_identities", **context, is_first=place == 0))
-            if context["source_format"] == "csv" and database.row(render("raw/csv_fault_count"))["row_count"]:
-                raise SourceError(
-                    f"{layout.name}: some of its lines have more or fewer fields than its header: correct them"
-                )
-    wrong = database.rows(render("raw/wrong_identities"))
-    if wrong:
+    bad_row_limit: float,
+) -> FileReading:
+    """How the files become statements, and how one is read that the warehouse cannot cut into rows."""
+
+    def by_record(layout: FileLayout) -> FileLayout:
+        file = files[layout.position]
+        text = file if layout.text_path is None else replace(file, path=layout.text_path)
+        return read_csv_records(text, identities, layout, limit=bad_row_limit, scratch_folder=scratch_folder)
+
+    return FileReading(lambda layout: _plan(identities, normalise, layout, now), by_record)
+
+
+def _read_links(database: Database, layouts: Sequence[FileLayout], reading: FileReading, bad_row_limit: float) -> None:
+    def run(stage: Stage, is_again: bool) -> None:
+        position = stage["layout"].position
+        if is_again:
+            place = {"table": "identity_rows", "column": "file_position", "position": position}
+            database.execute(render("raw/forget_staged", **place))
+        database.execute(render("raw/read_identities", **stage, is_first=position == 0 and not is_again))
+
+    for layout in layouts:
+        reading.read(database, layout, run)
+    found = database.row(render("raw/wrong_identities"))
+    rows, wrong = found["row_count"], found["wrong_count"]
+    if wrong > bad_row_limit * rows and (wrong >= _MANY_ROWS or 2 * wrong > rows):
         raise SourceError(
-            f"sources.identities: {wrong[0]['row_count']:,} rows have no old id, no person or no readable time, the first is row "
-            f"{wrong[0]['line_number']:,} of {layouts[wrong[0]['file_position']].name}: correct them, or columns and "
-            "timestamp_format"
+            f"sources.identities: {wrong:,} of {rows:,} rows have no old id, no person or no readable time, the first is row "
+            f"{found['line_number']:,} of {found['file']}: correct them, or columns and timestamp_format"
         )
     database.execute(render("raw/link_identities"))
 
 
-def _plan(
-    identities: IdentitiesSource, normalise: tuple[Any, ...], layout: FileLayout, now: datetime
-) -> Mapping[str, Any]:
+def _plan(identities: IdentitiesSource, normalise: tuple[Any, ...], layout: FileLayout, now: datetime) -> Stage:
     columns = {"customer_id": identities.columns.person, "old_id": identities.columns.old_id}
     values, plans = [], {}
     for output, column in columns.items():

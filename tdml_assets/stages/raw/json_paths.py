@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import io
 import json
+from codecs import BOM_UTF8
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tdml_assets.declaration.sources import Source
 from tdml_assets.stages.raw.files import SourceFile
 from tdml_assets.stages.raw.rules import SourceError, wanted_columns
-from tdml_assets.stages.raw.text import open_bytes
+from tdml_assets.stages.raw.text import LONGEST_LINE, open_bytes
+
+_LONGEST_FIRST_LINE = LONGEST_LINE["json"]
 
 
 def is_nested(declaration: Source, first: bytes) -> bool:
@@ -52,28 +57,79 @@ def as_rows(file: SourceFile, declaration: Source, scratch_folder: Path) -> Sour
 
 
 def _objects(file: SourceFile, declaration: Source) -> Iterator[dict[str, Any]]:
+    """The objects of a file one by one: memory holds one of them, or one line."""
     with io.TextIOWrapper(open_bytes(file), encoding="utf-8-sig") as text:
-        first = next((line for line in text if line.strip()), "")
-        whole = _loaded(first)
+        first = next((line for line in _short_lines(text) if line.strip()), "")
+        whole = None if first.lstrip().startswith("[") else _loaded(first)
         if isinstance(whole, dict) and declaration.records is None:
             yield whole
             for number, line in enumerate(text, start=2):
                 if line.strip():
                     yield _object(file, _loaded(line), f"line {number} behind the first")
             return
-        whole = whole if whole is not None and not text.read(1).strip() else None
-    if whole is None:
-        with io.TextIOWrapper(open_bytes(file), encoding="utf-8-sig") as text:
-            whole = _loaded(text.read())
-    rows = whole
-    if declaration.records is not None:
-        for key in declaration.records.split("."):
-            rows = rows.get(key) if isinstance(rows, dict) else None
-    if not isinstance(rows, list):
-        found = f"; found the keys {', '.join(map(repr, list(whole)[:10]))}" if isinstance(whole, dict) else ""
-        raise SourceError(f"{file.name} is no JSON with a list of rows{found}: correct records, or the file")
-    for number, row in enumerate(rows, start=1):
+    prefix = f"{declaration.records}." if declaration.records is not None else ""
+    number = 0
+    for number, row in enumerate(_items_of(file, f"{prefix}item"), start=1):
         yield _object(file, row, f"item {number}")
+    if not number and not _has_list(file, declaration.records or ""):
+        keys = _keys(file)
+        found = f"; found the keys {', '.join(map(repr, keys))}" if keys else ""
+        raise SourceError(f"{file.name} is no JSON with a list of rows{found}: correct records, or the file")
+
+
+def _short_lines(text: io.TextIOWrapper) -> Iterator[str]:
+    """Lines, of a long one its beginning: a whole file may be one line."""
+    while line := text.readline(_LONGEST_FIRST_LINE):
+        yield line
+
+
+def _items_of(file: SourceFile, place: str) -> Iterator[Any]:
+    """What a library finds at a place of a file, item by item."""
+    import ijson
+
+    fault = ""
+    with _as_bytes(file) as stream:
+        found = ijson.items(stream, place, use_float=True)
+        try:
+            yield from found
+        except (ijson.JSONError, ValueError, RecursionError) as error:
+            if isinstance(error, SourceError):
+                raise
+            fault = type(error).__name__
+    if fault:
+        raise SourceError(
+            f"{file.name} is no JSON with a list of rows ({fault}): correct the file, or deliver it again"
+        )
+
+
+def _has_list(file: SourceFile, place: str) -> bool:
+    import ijson
+
+    with _as_bytes(file) as stream:
+        return any(prefix == place and event == "start_array" for prefix, event, _ in ijson.parse(stream))
+
+
+def _keys(file: SourceFile) -> list[str]:
+    """The first keys of an object."""
+    import ijson
+
+    with _as_bytes(file) as stream:
+        try:
+            found = ((prefix, event, value) for prefix, event, value in ijson.parse(stream))
+            return list(islice((value for prefix, event, value in found if not prefix and event == "map_key"), 10))
+        except ijson.JSONError:
+            return []
+
+
+@contextmanager
+def _as_bytes(file: SourceFile) -> Iterator[IO[bytes]]:
+    """The text of a file from behind its byte order mark."""
+    with open_bytes(file) as stream:
+        mark = stream.read(len(BOM_UTF8))
+    with open_bytes(file) as stream:
+        if mark == BOM_UTF8:
+            stream.read(len(BOM_UTF8))
+        yield stream
 
 
 def _object(file: SourceFile, found: Any, place: str) -> dict[str, Any]:

@@ -182,7 +182,15 @@ def load_table(
         )
 
         def merge() -> None:
-            merge_identities(database, declaration, found.identities, now=now, scratch_folder=Path(scratch))
+            merge_identities(
+                database,
+                declaration,
+                found.identities,
+                session_id=session_id,
+                now=now,
+                scratch_folder=Path(scratch),
+                bad_row_limit=bad_row_limit,
+            )
 
         layouts, grouped_keys = _write_rows(
             database, table, declaration, layouts, reading, session_id=session_id, now=now, merge=merge

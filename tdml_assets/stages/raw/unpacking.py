@@ -63,6 +63,8 @@ def unpacked(file: SourceFile, first: bytes, declaration: Source, scratch_folder
         kind = "json" if first.lstrip().startswith((b"{", b"[")) else "csv"
         remedy = "deliver it again" if b"\x00" in first else f"write format: {kind}"
         raise SourceError(f"{file.name} is not a readable .xlsx file: {remedy}")
+    if declaration.member is not None:
+        raise SourceError(f"{file.name} is not a zip archive, and member names a file in one: take member out")
     if opener is None or is_read_as_it_is:
         return file
     with _packing_faults(file.name, kind), opener(file.path) as stream:

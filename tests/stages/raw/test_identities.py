@@ -78,10 +78,45 @@ def test_a_changed_table_of_ids_loads_the_orders_again(shop, load):
     ("rows", "said"),
     [
         ("A,B\nB,A\n", "ids lead in a circle"),
-        ("A,B\n,C\nD,\n", "2 rows have no old id, no person or no readable time, the first is row 2 of ids.csv"),
+        ("A,B\n,C\nD,\n", "2 of 3 rows have no old id, no person or no readable time, the first is row 2 of ids.csv"),
     ],
 )
 def test_a_table_of_ids_that_cannot_be_used_is_refused(shop, load, rows, said):
     shop.write("ids.csv", "old,new\n" + rows)
     with pytest.raises(SourceError, match=said):
         load()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reasons"),
+    [
+        (
+            "ids.csv",
+            "old,new,since\nA,B,\nB,C,2023-01-01\n,C,\nD,E\nF,G,H,I\nX,Y,soon\n",
+            ["bad_timestamp", "long_row", "missing_customer", "short_row"],
+        ),
+        (
+            "ids.json",
+            '{"old": "A", "new": "B"}\n{"old": "B", "new": "C"}\n{"old": {"id": 1}, "new": "C"}\n{"old": "Z"}\n',
+            ["missing_customer", "nested_value"],
+        ),
+    ],
+)
+def test_rows_of_ids_that_cannot_be_used_are_set_aside_with_their_content(shop, load, name, content, reasons):
+    is_json = name.endswith("json")
+    fillers = [
+        f'{{"old": "o{n}", "new": "n{n}"}}\n' if is_json else f"o{n},n{n},\n" for n in range(1001 if is_json else 20)
+    ]
+    # Objects among the first thousand rows mean that the declaration is wrong, and refuse the file.
+    shop.write(name, "".join([*fillers, content] if is_json else [content, *fillers]))
+    declared = {"path": name, "format": name.rpartition(".")[2], "columns": {**COLUMNS, "valid_from": "since"}}
+    if is_json:
+        declared["columns"] = COLUMNS
+    report = load(**declared, timestamp_format="%Y-%m-%d")
+    assert report.reasons == {}, "rows of the orders are all used"
+    assert people(shop) == {"C": 15}
+    found = shop.rows("select reason, content from raw.rejected_rows where source = 'identities' order by reason")
+    assert [row["reason"] for row in found] == reasons
+    assert all(len(row["content"]) > 5 for row in found)
+    load("customers", **declared, timestamp_format="%Y-%m-%d")
+    assert len(shop.column("select 1 from raw.rejected_rows where source = 'identities'")) == len(reasons)

@@ -166,3 +166,11 @@ def test_a_sheet_without_rows_is_empty_input(shop):
         book(shop, Orders=rows)
         with pytest.raises(SourceError, match=r"a\.xlsx: empty input: the sheet has no row below a header"):
             load(shop)
+
+
+def test_member_for_a_file_that_is_no_archive_is_refused(shop):
+    shop.write("a.csv", "who,when,total\n7,2024-03-01,1\n")
+    with pytest.raises(
+        SourceError, match=r"a\.csv is not a zip archive, and member names a file in one: take member out"
+    ):
+        shop.load(path="a.csv", member="orders.csv")
