@@ -91,9 +91,20 @@ def _of_preset(found: Guess) -> list[str]:
     if first.format != keys["format"]:
         lines.append(f"format: {first.format}")
     lines += [*_file_keys(first), *_csv(first, keys.get("csv", {}))]
+    known = {"decimal": ".", "thousands": "", **keys.get("numbers", {})}
+    if found.marks is not None and found.marks.decimal != known["decimal"]:
+        lines += _numbers(found)
     if "currency" not in keys:
         lines += _money(found) or ["currency:    # write its code, such as EUR"]
     lines.append("# days_in: Europe/Paris    # time zone in which days are counted; that of the times unless given")
+    if found.amount_level and "amount_level" not in keys:
+        lines += level_lines(found)
+    others = {role: name for role, name in found.columns.items() if keys["columns"].get(role, name) != name}
+    if others:
+        lines += [
+            "columns:    # in place of those of the preset",
+            *(f"  {role}: {text(name)}" for role, name in others.items()),
+        ]
     return [*lines, *key_lines(found), *status_lines(found)]
 
 

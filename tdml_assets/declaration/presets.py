@@ -27,7 +27,15 @@ def _text_of(name: str) -> str:
 def preset_keys(name: str) -> dict[str, Any]:
     """Keys of ``sources.orders`` that a preset stands for."""
     found: dict[str, Any] = yaml.safe_load(_text_of(name))
+    found.pop("variants", None)
     return found
+
+
+def preset_layouts(name: str) -> list[dict[str, str]]:
+    """Columns of every layout that the export of a preset is known in, the preset's own first."""
+    found = yaml.safe_load(_text_of(name))
+    others = [variant["columns"] for variant in found.get("variants", [])]
+    return [found["columns"], *({**found["columns"], **columns} for columns in others)]
 
 
 def with_preset(data: Any) -> Any:
@@ -58,6 +66,12 @@ def with_preset(data: Any) -> Any:
 def _laid_over(keys: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     joined = dict(keys)
     for key, value in own.items():
+        if key == "statuses" and isinstance(value, Mapping):
+            # Case does not count in them: a person's Paid takes the place of paid.
+            written = {str(status).strip().lower() for status in value}
+            joined[key] = {
+                status: meaning for status, meaning in joined.get(key, {}).items() if status.lower() not in written
+            }
         before = joined.get(key)
         is_joined = key not in _WHOLE and isinstance(before, Mapping) and isinstance(value, Mapping)
         joined[key] = _laid_over(before, value) if is_joined and before is not None else value

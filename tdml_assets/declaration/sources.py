@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
@@ -246,6 +246,10 @@ class OrdersSource(OrderRules, EventSource):
         default="major",
         description="Unit of amounts and prices: major, such as EUR, or minor, such as cents; of JPY both are one yen, and a KWD "
         "has 1,000 fils. Bounds and rates are of major units.",
+    )
+    minor_digits: dict[Currency, Annotated[int, Field(ge=0, le=4)]] = Field(
+        default={},
+        description="Digits of a currency's minor unit where a system does not use those of ISO 4217; for amount_unit: minor.",
     )
     bounds: OrderBounds = Field(default=OrderBounds(), description="Values that numbers may take.")
 

@@ -272,3 +272,24 @@ def test_rows_of_a_payment_system_count_by_their_type(home: Path) -> None:
     orders = declared("o.csv", gaps=())
     assert orders["statuses"] == {"charge": "sale", "payout": "ignore", "refund": "return"}
     assert net() == "296.00"
+
+
+def test_layouts_of_a_known_export_are_told_apart(home: Path) -> None:
+    rows = ["Order Number,Order Status,Order Date,Email (Billing),Order Total Amount,Item Name,Quantity"]
+    for n in range(30):
+        order = f"{n},Completed,2025-01-{n % 28 + 1:02} 10:00,k{n % 5}@x.example,{n + 10}.50"
+        rows += [f"{order},Tea,1", f"{order},Cup,2"]
+    (home / "o.csv").write_text("\n".join(rows))
+    orders = declared("o.csv")
+    assert (orders["preset"], orders["amount_level"]) == ("woocommerce", "order")
+    assert orders["columns"]["customer_id"] == "Email (Billing)"
+    assert net() == f"{sum(range(10, 40)) + 15}.00"
+
+
+def test_the_currency_and_the_marks_of_a_settlement_are_seen(home: Path) -> None:
+    from tests.stages.raw.test_presets import SETTLEMENT
+
+    (home / "settlement.txt").write_text(SETTLEMENT)
+    orders = declared("settlement.txt", gaps=())
+    assert (orders["preset"], orders["currency"]) == ("amazon_settlement", "EUR")
+    assert net() == "1000.00"

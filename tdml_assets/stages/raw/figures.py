@@ -104,7 +104,8 @@ def money_units(declaration: OrdersSource) -> tuple[tuple[str, Decimal], ...]:
     """
     if declaration.amount_unit == "major":
         return ()
-    units = tuple((code, Decimal(1).scaleb(-exponent_of(code))) for code in _currencies(declaration))
+    digits = {code: declaration.minor_digits.get(code, exponent_of(code)) for code in _currencies(declaration)}
+    units = tuple((code, Decimal(1).scaleb(-exponent)) for code, exponent in digits.items())
     if "currency" in declaration.carry and len({unit for _, unit in units}) > 1:
         listed = ", ".join(code for code, _ in units)
         raise SourceError(

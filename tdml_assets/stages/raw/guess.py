@@ -77,6 +77,8 @@ class Guess:
 
 def guess_table(sample: FileSample) -> Table | None:
     """Which raw table a file is for; ``None`` if it is for none, such as a list of products."""
+    if known_export(sample) is not None:
+        return "orders"
     links = find_columns("identities", sample).by_role
     if {"old_id", "person"} <= set(links) and len(sample.cells) <= 6:
         return "identities"
@@ -130,16 +132,17 @@ def _of_orders(
     marks: NumberMarks | None,
     still_open: dict[str, str],
 ) -> Guess:
-    first, preset = samples[0], known_export(samples[0])
-    found = {**columns.by_role, **(preset_keys(preset)["columns"] if preset is not None else {})}
+    first, known = samples[0], known_export(samples[0])
+    preset = known[0] if known is not None else None
+    found = {**columns.by_role, **(known[1] if known is not None else {})}
     values = {role: [text for one in samples for text in one.columns.get(name, ())] for role, name in found.items()}
     currency = _currency(found, values)
     if currency is None:
         still_open |= _open_currency(found.get("currency"), values.get("currency", ()))
     if preset is not None:
         # What the preset says is not open.
-        known = {"currency", "reporting_currency"} - set(preset_keys(preset))
-        still_open = {key: why for key, why in still_open.items() if key in known}
+        kept = {"currency", "reporting_currency"} - set(preset_keys(preset))
+        still_open = {key: why for key, why in still_open.items() if key in kept}
     partial = on_first_lines(first, found)
     return Guess(
         table="orders",

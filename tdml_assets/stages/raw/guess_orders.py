@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from tdml_assets.declaration.presets import PRESETS, preset_keys
+from tdml_assets.declaration.presets import PRESETS, preset_keys, preset_layouts
 from tdml_assets.declaration.statuses import COMMON_STATUSES, Meaning
 from tdml_assets.stages.raw.column_words import FOREIGN_STATUSES, PAYMENT_TYPES
 from tdml_assets.stages.raw.currencies import is_code
@@ -32,19 +32,20 @@ _GUESSED: dict[str, Meaning] = {
 _CODE_IN_NAME = re.compile(r"(?:^|[\W_])([A-Za-z]{3})(?:$|[\W_])")
 
 
-def known_export(sample: FileSample) -> str | None:
-    """The preset whose every column is in the file, and whose format reads its times; ``None`` if there is none."""
-    fitting = []
+def known_export(sample: FileSample) -> tuple[str, dict[str, str]] | None:
+    """The preset whose every column is in the file and whose format reads its times, and these columns; ``None`` for none."""
+    fitting: list[tuple[int, str, dict[str, str]]] = []
     for name in PRESETS if sample.format in _PRESET_FORMATS and sample.has_header else ():
         keys = preset_keys(name)
-        mapped = set(keys["columns"].values())
         formats = keys["timestamp_format"]
         formats = [formats] if isinstance(formats, str) else formats
-        moment = keys["columns"]["ordered_at"]
-        times = sample.columns.get(moment, ())[:_LOOKED_AT] if moment not in sample.typed_moments else ()
-        if mapped <= set(sample.cells) and all(any(reads(text, one) for one in formats) for text in times):
-            fitting.append((len(mapped), name))
-    return max(fitting)[1] if fitting else None
+        for columns in preset_layouts(name):
+            moment = columns["ordered_at"]
+            times = sample.columns.get(moment, ())[:_LOOKED_AT] if moment not in sample.typed_moments else ()
+            is_read = all(any(reads(text, one) for one in formats) for text in times)
+            if set(columns.values()) <= set(sample.cells) and is_read:
+                fitting.append((len(columns), name, columns))
+    return max(fitting, key=lambda found: found[0])[1:] if fitting else None
 
 
 def statuses_of(texts: Collection[str]) -> tuple[str, ...]:

@@ -117,19 +117,47 @@ def test_an_export_is_read_by_its_preset_with_the_keys_that_no_preset_can_know(t
     assert trial.sources[0].rows_read == len(text.splitlines()) - 1
 
 
+def test_minor_units_of_a_payment_system_that_differ_from_iso_are_its_own(tmp_path: Path) -> None:
+    header = "id,Created date (UTC),Amount,Amount Refunded,Currency,Customer Email,Status\n"
+    rows = [
+        f"ch_{code},2024-01-05 10:15,50000,0,{code},a@x.example,Paid\n" for code in ("isk", "ugx", "mga", "jpy", "usd")
+    ]
+    rates = dict.fromkeys(("ISK", "UGX", "MGA", "JPY"), 1)
+    own = {"preset": "stripe", "reporting_currency": "USD", "rates": rates, "amount_unit": "minor"}
+    trial = loaded(tmp_path, own, header + "".join(rows))
+    assert trial.orders.net_revenue == 500 + 500 + 50000 + 50000 + 500
+
+
+SETTLEMENT = (
+    "settlement-id\tcurrency\ttransaction-type\torder-id\tamount-type\tamount-description\tamount\tposted-date-time\tsku\t"
+    "quantity-purchased\n"
+    "9\tEUR\t\t\t\t\t\t\t\t\n"
+    "9\t\tOrder\t111-1\tItemPrice\tPrincipal\t1.020,50\t23.07.2026 18:21:50 UTC\tT1\t1\n"
+    "9\t\tOrder\t111-1\tPromotion\tPrincipal\t-0,50\t23.07.2026 18:21:50 UTC\tT1\t\n"
+    "9\t\tA-to-z Guarantee Refund\t111-1\tItemPrice\tPrincipal\t-20,00\t24.07.2026 18:21:50 UTC\tT1\t\n"
+)
+
+
+def test_a_settlement_names_its_currency_once_and_is_declared_so(tmp_path: Path) -> None:
+    numbers = {"decimal": ",", "thousands": "."}
+    trial = loaded(tmp_path, {"preset": "amazon_settlement", "currency": "EUR", "numbers": numbers}, SETTLEMENT)
+    assert trial.orders.net_revenue == Decimal("1000.00")
+    assert trial.sources[0].reasons == {"missing_customer": 1}
+
+
 def test_own_keys_come_before_those_of_the_preset() -> None:
     declared = {
         "preset": "shopify",
         "path": "x.csv",
         "currency": "EUR",
-        "statuses": {"paid": "ignore"},
+        "statuses": {"Paid": "ignore"},
         "columns": {"customer_id": "Id", "refunded_amount": None},
     }
     found = OrdersSource.model_validate(declared)
     assert (found.columns.customer_id, found.columns.order_id) == ("Id", "Name")
     assert found.columns.refunded_amount is None
     assert (found.columns.currency, found.currency) == (None, "EUR")
-    assert found.statuses["paid"] == "ignore"
+    assert (found.statuses["Paid"], found.statuses.get("paid")) == ("ignore", None)
     assert found.statuses["voided"] == "void"
     assert "currency" not in found.carry
 
