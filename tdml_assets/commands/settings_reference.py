@@ -56,6 +56,7 @@ EXAMPLES: dict[str, Any] = {
     "numbers": {"decimal": ",", "thousands": "."},
     "amount_unit": "minor",
     "preset": "shopify",
+    "minor_digits": {"ISK": 2, "MGA": 0},
     "bounds": {"unit_price": {"above": 0}, "quantity": {"min": -500, "max": 500}},
     "statuses": {"wc-completed": "sale", "wc-*": "void", "return line": "return"},
     "amount_level": "order",
