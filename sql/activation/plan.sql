@@ -31,6 +31,20 @@ compared as (
     full join state on source.customer_id = state.customer_id
 ),
 
+{% if consent_table is not none and purpose is not none %}
+-- One refusal for the purpose outweighs every consent.
+consents as (
+    select
+        customer_id,
+        bool_and(allowed is null or list_contains({{ granted | bind }}, lower(trim(allowed)))) as is_granted
+    from {{ consent_table | identifier }}
+    where
+        coalesce(purpose, {{ purpose | bind }}) = {{ purpose | bind }}
+        and coalesce(destination, {{ destination | bind }}) = {{ destination | bind }}
+    group by customer_id
+),
+
+{% endif %}
 allowed as (
     select
         compared.*,
@@ -58,19 +72,7 @@ allowed as (
             ) then 'suppressed'
         {% endif %}
         {% if consent_table is not none and purpose is not none %}
-            when exists (
-                select 1 from {{ consent_table | identifier }} as consent
-                where
-                    consent.customer_id = compared.customer_id
-                    and consent.purpose = {{ purpose | bind }}
-                    and not consent.is_allowed
-            ) then 'no_consent'
-            {% if deny_unknown %}
-            when not exists (
-                select 1 from {{ consent_table | identifier }} as consent
-                where consent.customer_id = compared.customer_id and consent.purpose = {{ purpose | bind }}
-            ) then 'unknown_consent'
-            {% endif %}
+            when not coalesce(consents.is_granted, {{ allow_unknown | bind }}) then 'no_consent'
         {% endif %}
         {% if control_column is not none %}
             when exists (
@@ -82,6 +84,9 @@ allowed as (
         end as exclusion
     from compared
     left join dead on compared.customer_id = dead.customer_id
+    {% if consent_table is not none and purpose is not none %}
+    left join consents on compared.customer_id = consents.customer_id
+    {% endif %}
 )
 
 select

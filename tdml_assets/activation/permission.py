@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 
 Path = tuple[str, str]
 FORGOTTEN_TABLE = ("raw", "forgotten_customers")
-_NEEDED = {
-    "consent": ("customer_id", "purpose", "is_allowed"),
-    "suppression": ("customer_id", "purpose", "destination"),
-}
+_NEEDED = ("customer_id", "purpose", "destination", "allowed")
+#: What a consent that was given is written as, in small letters.
+GRANTED = ("true", "t", "yes", "y", "1", "granted", "opt_in", "opt-in", "subscribed")
 
 
 def permission_context(database: Database, settings: DestinationSettings, lists: Mapping[str, Path]) -> dict[str, Any]:
@@ -31,13 +30,14 @@ def permission_context(database: Database, settings: DestinationSettings, lists:
     ----------
     lists : table per declared list, ``consent`` and ``suppression``.
     """
-    readable = {name: path for name, path in lists.items() if not _missing(database, name, path)}
+    readable = {name: path for name, path in lists.items() if not _missing(database, path)}
     return {
         "forgotten_table": FORGOTTEN_TABLE if database.has_table(FORGOTTEN_TABLE) else None,
         "suppression_table": readable.get("suppression"),
         "consent_table": readable.get("consent"),
         "purpose": settings.purpose,
-        "deny_unknown": settings.unknown_consent == "deny",
+        "allow_unknown": settings.unknown_consent == "allow",
+        "granted": list(GRANTED),
         "control_column": None,
     }
 
@@ -47,7 +47,7 @@ def permission_faults(database: Database, settings: DestinationSettings, lists: 
     faults = [
         f"sources.{name} is declared, and {'.'.join(path)} is not loaded: tdml-assets run"
         for name, path in lists.items()
-        if _missing(database, name, path)
+        if _missing(database, path)
     ]
     if settings.purpose is not None and "consent" not in lists:
         faults.append(f"purpose {settings.purpose} needs a list of consents: declare sources.consent")
@@ -56,6 +56,6 @@ def permission_faults(database: Database, settings: DestinationSettings, lists: 
     return tuple(faults)
 
 
-def _missing(database: Database, name: str, path: Path) -> bool:
+def _missing(database: Database, path: Path) -> bool:
     columns = database.columns(path)
-    return not all(column in columns for column in _NEEDED[name])
+    return not all(column in columns for column in _NEEDED)

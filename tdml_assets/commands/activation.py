@@ -169,7 +169,8 @@ def _activation(settings: Settings) -> Iterator[tuple[Warehouse, Surroundings]]:
             fail(f"nothing is published in {settings.home} yet: tdml-assets run", FAILED)
         try:
             with hold_state(settings.home / "run.lock", f"sync-{os.getpid()}", settings.session_wait_seconds):
-                yield build_warehouse(settings), surroundings(settings)
+                warehouse = build_warehouse(settings)
+                yield warehouse, surroundings(settings, warehouse)
         except DestinationError as error:
             fail(str(error), FAILED)
 

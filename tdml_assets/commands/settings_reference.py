@@ -15,7 +15,13 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from tdml_assets.commands.orders_reference import orders_section
-from tdml_assets.commands.sources_notes import CUSTOMERS_NOTE, IDENTITIES_NOTE, NUMBERS_NOTE, TIMES_NOTE
+from tdml_assets.commands.sources_notes import (
+    CUSTOMERS_NOTE,
+    IDENTITIES_NOTE,
+    NUMBERS_NOTE,
+    PERMISSION_NOTE,
+    TIMES_NOTE,
+)
 from tdml_assets.declaration import columns
 from tdml_assets.declaration import sources as declared
 from tdml_assets.declaration.customer_ids import CustomerId
@@ -105,6 +111,11 @@ PLACED_EXAMPLES: dict[str, Any] = {
     "customer_id.normalise": ["trim", "casefold"],
     "customer_id.empty": ["0", "guest", "nan"],
     "columns.path": "URL",
+    "permission.customer_id": "Customer",
+    "permission.purpose": "Purpose",
+    "permission.destination": "System",
+    "permission.allowed": "Given",
+    "consent.columns": {"customer_id": "Customer", "purpose": "Purpose", "allowed": "Given"},
     "bounds.quantity": {"min": -500, "max": 500},
     "bounds.unit_price": {"above": 0},
     "bounds.amount": {"max": 100_000},
@@ -236,6 +247,9 @@ def sources_page() -> str:
     parts += _section("`identities`", "identities", declared.IdentitiesSource, declared.EventSource)
     parts += _section("`identities.columns`", "columns", columns.IdentityColumns)
     parts.append(IDENTITIES_NOTE)
+    parts += _section("`consent` and `suppression`", "consent", declared.PermissionSource, declared.Source)
+    parts += _section("`consent.columns`, `suppression.columns`", "permission", columns.PermissionColumns)
+    parts.append(PERMISSION_NOTE)
     parts += [
         "\n## `quality`\n\nFrom where raw data count as broken: a block of its own in `tdml.yaml`, beside `sources`. What is done "
         "about it: [monitoring.md](monitoring.md).\n",

@@ -68,3 +68,21 @@ sources:
     columns: {old_id: old, person: person, valid_from: since}
 ```
 """
+
+PERMISSION_NOTE = """ Read by every sync of a destination, as the files are then; no workflow learns from them. A customer of
+`suppression` is sent nowhere, or not to the destination or for the purpose that the line names. Where `consent` is declared,
+every destination names its `purpose`; a customer without a consent for it is not sent, one refusal outweighs every consent, and
+a list that cannot be read sends nobody. More: [destinations.md](destinations.md).
+
+```yaml
+sources:
+  consent:
+    path: consents.csv           # customer,purpose,given
+    format: csv
+    columns: {customer_id: customer, purpose: purpose, allowed: given}
+  suppression:
+    path: do_not_contact.csv
+    format: csv
+    columns: {customer_id: customer}
+```
+"""

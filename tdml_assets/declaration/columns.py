@@ -74,3 +74,20 @@ class IdentityColumns(Declaration):
     valid_from: ColumnName | None = Field(
         default=None, description="From when it belongs to that person; always where it is not mapped or empty."
     )
+
+
+class PermissionColumns(Declaration):
+    """Source column per part of a line of ``consent`` or ``suppression``."""
+
+    customer_id: CustomerIdColumn = Field(description="Who.")
+    purpose: ColumnName | None = Field(
+        default=None, description="What for, such as email; a line without one holds for every purpose."
+    )
+    destination: ColumnName | None = Field(
+        default=None, description="Where to; a line without one holds for every destination."
+    )
+    allowed: ColumnName | None = Field(
+        default=None,
+        description="Of a consent, whether it was given: true, yes, y, 1, granted or opt_in; anything else is a refusal. "
+        "Every line is a consent where it is not mapped.",
+    )

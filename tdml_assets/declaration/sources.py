@@ -17,7 +17,13 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from tdml_assets.declaration.base import Declaration
-from tdml_assets.declaration.columns import EmailEventColumns, IdentityColumns, OrderColumns, PageviewColumns
+from tdml_assets.declaration.columns import (
+    EmailEventColumns,
+    IdentityColumns,
+    OrderColumns,
+    PageviewColumns,
+    PermissionColumns,
+)
 from tdml_assets.declaration.customer_ids import CustomerId, CustomerIdColumn, customer_rule
 from tdml_assets.declaration.databases import DatabaseSettings
 from tdml_assets.declaration.numbers import AmountUnit, NumberFormat, refuse_old_place
@@ -341,6 +347,12 @@ class IdentitiesSource(EventSource):
         return CustomerId(column=(self.columns.person,))
 
 
+class PermissionSource(Source):
+    """Who may be sent what: a list of consents, or of customers who are not sent anything."""
+
+    columns: PermissionColumns = Field(description="Source column per part of a line.")
+
+
 class Sources(Declaration):
     """The raw tables' sources. One that is not declared is an empty table with its contract's columns."""
 
@@ -351,6 +363,9 @@ class Sources(Declaration):
     identities: IdentitiesSource | None = Field(
         default=None, description="Old ids and whom they belong to, for every other source."
     )
+
+    consent: PermissionSource | None = Field(default=None, description="Who consented to what; see destinations.")
+    suppression: PermissionSource | None = Field(default=None, description="Who is not sent to destinations.")
 
     @model_validator(mode="after")
     def _one_rule_for_ids(self) -> Sources:

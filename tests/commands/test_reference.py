@@ -38,6 +38,8 @@ SECTIONS = [
     ("pageviews", declared.PageviewsSource),
     ("email_events", declared.EmailEventsSource),
     ("customers", declared.CustomersSource),
+    ("consent", declared.PermissionSource),
+    ("permission", columns.PermissionColumns),
 ]
 
 

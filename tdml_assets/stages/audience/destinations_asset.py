@@ -44,10 +44,10 @@ def _build(
         check_specs=[dg.AssetCheckSpec(CHECK, asset=key, description="The sync was allowed, and no row was refused.")],
     )
     def destination(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
-        from tdml_assets.activation.syncing import FAILED, run_sync
-        from tdml_assets.stages.audience.activation import surroundings, tell_sync
+        from tdml_assets.activation.syncing import FAILED
+        from tdml_assets.stages.audience.activation import sync_destination, tell_sync
 
-        result = run_sync(warehouse, name, declared, surroundings(settings))
+        result = sync_destination(settings, warehouse, name)
         if result.status == FAILED and context.retry_number < RETRY_POLICY.max_retries:
             raise dg.RetryRequested(RETRY_POLICY.max_retries, RETRY_POLICY.calculate_delay(context.retry_number + 1))
         tell_sync(settings, result, context.log)

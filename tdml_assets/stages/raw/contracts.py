@@ -78,6 +78,20 @@ CUSTOMERS = TableContract(
 TABLES = {contract.name: contract for contract in (ORDERS, PAGEVIEWS, EMAIL_EVENTS, CUSTOMERS)}
 """Contract per raw table that has a source, by the source's key in the settings."""
 
+_PERMISSION = (
+    _CUSTOMER,
+    Column("purpose", "VARCHAR", "What for; NULL for every purpose."),
+    Column("destination", "VARCHAR", "Where to; NULL for every destination."),
+    Column("allowed", "VARCHAR", "Whether consent was given, as the source writes it; NULL where it does not say."),
+    *LINEAGE,
+)
+PERMISSION_LISTS = {
+    "consent": TableContract("raw", "consent", "One row per consent that was given or refused.", _PERMISSION),
+    "suppression": TableContract("raw", "suppression", "One row per customer who is not sent anything.", _PERMISSION),
+}
+"""Lists that destinations ask: loaded by each sync, and no part of what is learnt from."""
+LOADED = {**TABLES, **PERMISSION_LISTS}
+
 REJECTED_ROWS = TableContract(
     "raw",
     "rejected_rows",

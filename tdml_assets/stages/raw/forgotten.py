@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tdml_assets.declaration.sources import Source
 from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.statements import render
-from tdml_assets.stages.raw.contracts import REJECTED_ROWS, TABLES
+from tdml_assets.stages.raw.contracts import LOADED, REJECTED_ROWS
 
 if TYPE_CHECKING:
     from tdml_assets.platform.warehouse import Database
@@ -32,7 +32,7 @@ def keep_out_forgotten(database: Database, table: str, declaration: Source, sess
     """Set aside the rows of forgotten customers that a load has just written, without their content."""
     if not database.has_table(FORGOTTEN.path) or not database.count(FORGOTTEN.path):
         return
-    given = {"table": TABLES[table].path, "forgotten": FORGOTTEN.path}
+    given = {"table": LOADED[table].path, "forgotten": FORGOTTEN.path}
     database.insert(REJECTED_ROWS, render("raw/forgotten_accepted", **given, session_id=session_id))
     database.execute(render("raw/delete_forgotten", **given))
     pointer = "/" + declaration.mapped["customer_id"].replace("~", "~0").replace("/", "~1")

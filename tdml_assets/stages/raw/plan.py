@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from tdml_assets.declaration.sources import CustomersSource, EventSource, OrdersSource, Source
-from tdml_assets.stages.raw.contracts import TABLES
+from tdml_assets.stages.raw.contracts import LOADED
 from tdml_assets.stages.raw.currencies import all_marks
 from tdml_assets.stages.raw.customer_ids import plan_customer
 from tdml_assets.stages.raw.figures import Figure, money_units, number_marks, own_marks, plan_figure
@@ -33,7 +33,7 @@ def texts_of(table: str, declaration: Source, layout: FileLayout) -> dict[str, s
     if isinstance(declaration, CustomersSource):
         return dict(customer_columns(declaration, layout))
     lineage = {"customer_id", "source", "file", "currency"}
-    names = [column.name for column in TABLES[table].columns if column.type == "VARCHAR" and column.name not in lineage]
+    names = [column.name for column in LOADED[table].columns if column.type == "VARCHAR" and column.name not in lineage]
     return {name: declaration.mapped.get(name) for name in names}
 
 

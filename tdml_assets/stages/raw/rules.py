@@ -20,7 +20,7 @@ from tdml_assets.declaration.quality import QualityPolicy
 from tdml_assets.declaration.source_values import NUMERIC_FORMATS
 from tdml_assets.declaration.sources import CustomersSource, EventSource, OrdersSource, Source
 from tdml_assets.platform.contracts import TableContract
-from tdml_assets.stages.raw.contracts import TABLES, customers_contract
+from tdml_assets.stages.raw.contracts import LOADED, customers_contract
 from tdml_assets.stages.raw.names import missing_column_remedy
 
 #: How far after the load a row's time may be.
@@ -139,7 +139,7 @@ def declaration_sha256(table: str, declaration: Source) -> str:
     content = {
         "rules": RULES_VERSION,
         "table": table,
-        "columns": [(column.name, column.type) for column in TABLES[table].columns],
+        "columns": [(column.name, column.type) for column in LOADED[table].columns],
         # Where the files are does not change what is in them.
         "declaration": declaration.model_dump(mode="json", exclude=_PLACES),
     }
@@ -301,7 +301,7 @@ def table_contract(table: str, declaration: Source, layouts: Sequence[FileLayout
         If a column of the customers' files has the name of a lineage column, or of one that the load itself needs.
     """
     if not isinstance(declaration, CustomersSource):
-        return TABLES[table]
+        return LOADED[table]
     contract = customers_contract(list(customer_columns(declaration, combined(layouts))))
     names = [*(name.lower() for name in contract.column_names), *STAGED_COLUMNS]
     twice = sorted({name for name in names if names.count(name) > 1})

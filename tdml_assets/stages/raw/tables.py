@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from tdml_assets.declaration.sources import Source
 from tdml_assets.platform.contracts import TableContract
 from tdml_assets.platform.statements import render
-from tdml_assets.stages.raw.contracts import LOADS, ORDER_STATUSES, ORDERS, REJECTED_ROWS, TABLES, customers_contract
+from tdml_assets.stages.raw.contracts import LOADED, LOADS, ORDER_STATUSES, ORDERS, REJECTED_ROWS, customers_contract
 from tdml_assets.stages.raw.csv_records import read_csv_records
 from tdml_assets.stages.raw.files import FoundFiles, SourceFile
 from tdml_assets.stages.raw.forgotten import keep_out_forgotten
@@ -155,7 +155,7 @@ def load_table(
     if _is_unchanged(database, table, found.files, declared, earlier, now):
         return _report(database, table, declaration, found, earlier, is_unchanged=True)
     if declaration is None:
-        database.replace(TABLES[table], [])
+        database.replace(LOADED[table], [])
         database.replace_slice(REJECTED_ROWS, {"source": table}, [])
         database.replace_slice(LOADS, {"source": table}, [])
         if table == ORDERS.name:
@@ -213,11 +213,11 @@ def _is_unchanged(
     earlier: Sequence[dict[str, Any]],
     now: datetime,
 ) -> bool:
-    path = TABLES[table].path
+    path = LOADED[table].path
     before = sorted((load["content_sha256"], load["declaration_sha256"]) for load in earlier)
     if before != sorted((file.sha256, declared) for file in files) or not database.has_table(path):
         return False
-    if not files and list(database.columns(path)) != list(TABLES[table].column_names):
+    if not files and list(database.columns(path)) != list(LOADED[table].column_names):
         return False
     # Rows that were in the future may have become past. A load by an older version does not say when that is.
     rejected = database.rows(render("raw/reasons_of_source", rejected=REJECTED_ROWS.path, source=table))
@@ -278,7 +278,7 @@ def _count_rows(
     staged = {row["file_position"]: row for row in database.rows(render("raw/staged_counts", moment=moment))}
     accepted, rejected = (
         {row["file"]: row["row_count"] for row in database.rows(render("raw/counts_by_file", table=path, source=table))}
-        for path in (TABLES[table].path, REJECTED_ROWS.path)
+        for path in (LOADED[table].path, REJECTED_ROWS.path)
     )
     loads = []
     for file, layout in zip(files, layouts, strict=True):
@@ -320,7 +320,7 @@ def _report(
 ) -> LoadReport:
     loads = database.rows(render("raw/loads_of_source", loads=LOADS.path, source=table))
     reasons = database.rows(render("raw/reasons_of_source", rejected=REJECTED_ROWS.path, source=table))
-    contract = TABLES[table]
+    contract = LOADED[table]
     day = next((column.name for column in contract.columns if column.type == "DATE"), None)
     covered = database.row(render("raw/days_covered", table=contract.path, day=day)) if day else {}
     return LoadReport(
