@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tdml_assets.activation.contracts import PLANNED
 from tdml_assets.activation.planning import Plan
@@ -32,6 +32,7 @@ from tdml_assets.activation.protocol import (
 )
 from tdml_assets.activation.retrying import pause_before
 from tdml_assets.activation.trail import mark_batch, mark_swap
+from tdml_assets.declaration.destinations import Retries
 from tdml_assets.platform.statements import render
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 
     from tdml_assets.platform.warehouse import Warehouse
 
+#: Rows that are refused one by one before anything is taken, from which the sync ends.
+_MOST_REFUSED = 50
+_Answer = TypeVar("_Answer")
 _OPERATIONS: Mapping[str, Operation] = {"update_only": "update", "create_only": "create"}
 
 
@@ -79,6 +83,29 @@ class GaveUpError(DestinationError):
     """A batch was tried as often and as long as the settings allow."""
 
 
+def attempted(call: Callable[[], _Answer], retries: Retries, clock: Clock) -> _Answer:
+    """Call until it is answered, or the settings say to give up.
+
+    Raises
+    ------
+    GaveUpError
+        If waiting did not mend it.
+    """
+    began, attempt = clock.monotonic(), 0
+    while True:
+        attempt += 1
+        try:
+            return call()
+        except TransientError as error:
+            elapsed = clock.monotonic() - began
+            pause = pause_before(attempt, error.wait_seconds, elapsed, retries, clock.jitter)
+            if pause is None:
+                raise GaveUpError(
+                    f"{error.reason}; tried {attempt} times in {elapsed:.0f} s: sync again later, what was taken is kept"
+                ) from error
+            clock.sleep(pause)
+
+
 class Delivery:
     """One sync on its way.
 
@@ -95,6 +122,7 @@ class Delivery:
         self._clock, self._failpoint = clock, failpoint
         self._last_request = -1e9
         self._rejected: dict[str, Rejection] = {}
+        self._refused, self._has_taken = 0, False
         self.tally = Tally()
 
     def run(self) -> Tally:
@@ -185,31 +213,32 @@ class Delivery:
         except RejectedBatchError as error:
             size = batch.rows.num_rows
             if size == 1:
+                self._note_refusal(error)
                 return Receipt({offset: Rejection(error.code, error.reason)})
             half = size // 2
             first = self._sent(_part(batch, 0, half), offset)
             second = self._sent(_part(batch, half, size - half), offset + half)
             return Receipt({**first.rejected, **second.rejected}, [*first.skipped, *second.skipped])
+        self._has_taken |= len(receipt.rejected) < batch.rows.num_rows
         rejected = {place + offset: why for place, why in receipt.rejected.items()}
         return Receipt(rejected, [place + offset for place in receipt.skipped])
 
-    def _attempted(self, call: Callable[[], Any]) -> Any:
-        retries, clock = self._plan.settings.retries, self._clock
-        began, attempt = clock.monotonic(), 0
-        while True:
-            attempt += 1
+    def _note_refusal(self, error: RejectedBatchError) -> None:
+        """End a sync of which nothing is taken: then it is not the rows, and cutting on would ask for each of them."""
+        self._refused += 1
+        if self._refused >= _MOST_REFUSED and not self._has_taken:
+            raise DestinationError(
+                f"the first {self._refused} rows were refused one by one ({error.code}: {error.reason}): correct the names "
+                "and types of the columns"
+            )
+
+    def _attempted(self, call: Callable[[], _Answer]) -> _Answer:
+        def paced() -> _Answer:
             self._keep_pace()
             self.tally.attempts += 1
-            try:
-                return call()
-            except TransientError as error:
-                elapsed = clock.monotonic() - began
-                pause = pause_before(attempt, error.wait_seconds, elapsed, retries, clock.jitter)
-                if pause is None:
-                    raise GaveUpError(
-                        f"{error.reason}; tried {attempt} times in {elapsed:.0f} s: sync again later, what was taken is kept"
-                    ) from error
-                clock.sleep(pause)
+            return call()
+
+        return attempted(paced, self._plan.settings.retries, self._clock)
 
     def _keep_pace(self) -> None:
         most = self._plan.settings.most_requests_per_second

@@ -16,7 +16,8 @@ import typer
 from tdml_assets.commands.common import PERSON_NEEDED, EmptyStateError, UnknownNameError, expected_errors, read_settings
 
 if TYPE_CHECKING:
-    from tdml_assets.platform.warehouse import Database
+    from tdml_assets.platform.warehouse import Database, Warehouse
+    from tdml_assets.settings import Settings
 
 _ENDINGS = {".csv", ".json", ".jsonl", ".txt", ".parquet"}
 
@@ -28,8 +29,10 @@ def forget(customer: Annotated[str, typer.Argument(help="Id of the customer.")])
     tdml-assets forget 0000000019
 
     \b
-    The next run computes everything without them and publishes new files.
-    Exit codes: 0 forgotten, in no file here; 3 forgotten, and the files it names still hold them; 2 no such customer.
+    The next run computes everything without them and publishes new files. Destinations that were sent the customer are told
+    to delete them; one that cannot be reached is told by the next sync.
+    Exit codes: 0 forgotten, in no file and at no destination; 3 forgotten, and what it names still holds them; 2 no such
+    customer.
     """
     settings = read_settings()
     with expected_errors():
@@ -37,16 +40,39 @@ def forget(customer: Annotated[str, typer.Argument(help="Id of the customer.")])
 
         if not settings.warehouse_path.exists():
             raise EmptyStateError(f"no orders are loaded in {settings.home}: tdml-assets run")
-        with build_warehouse(settings).write() as database:
+        warehouse = build_warehouse(settings)
+        with warehouse.write() as database:
             tables = forget_customer(database, customer, now=datetime.now(UTC).replace(tzinfo=None))
-    typer.echo(f"forgotten: deleted from {len(tables)} tables; later loads leave them out")
+        typer.echo(f"forgotten: deleted from {len(tables)} tables; later loads leave them out")
+        learnt = [name.partition(".")[0] for name in tables if name.endswith(".training_table")]
+        if learnt:
+            typer.echo(f"models that learnt from them: {', '.join(learnt)}; tdml-assets run trains without them")
+        left = _erase_at_destinations(settings, warehouse, customer)
     drop_query_results(settings.home / "cache")
     held = files_with(customer, [settings.home / name for name in ("exports", "reports", "cache")])
     for path in held:
         typer.echo(f"{path} still holds them: delete it; the next run makes it anew", err=True)
     typer.echo("next: tdml-assets run; take them out of the source's files too, which no run changes")
-    if held:
+    if held or left:
         raise typer.Exit(PERSON_NEEDED)
+
+
+def _erase_at_destinations(settings: Settings, warehouse: Warehouse, customer: str) -> bool:
+    """Delete the customer at every destination that was sent them. Gives whether one still holds them."""
+    from tdml_assets.activation.contracts import SYNC_STATE
+    from tdml_assets.activation.erasure import erase
+    from tdml_assets.activation.syncing import Surroundings
+    from tdml_assets.platform.resources import s3_client
+
+    with warehouse.read() as database:
+        if not database.has_table(SYNC_STATE.path):
+            return False
+    around = Surroundings(settings.home / "scratch", s3_client=lambda: s3_client(settings))
+    done = erase(warehouse, settings.destinations.others, customer, around)
+    for one in done:
+        words = "deleted" if one.is_done else f"still holds them: {one.words}"
+        typer.echo(f"destination {one.destination}: {words}", err=not one.is_done)
+    return not all(one.is_done for one in done)
 
 
 def forget_customer(database: Database, customer: str, *, now: datetime) -> list[str]:
@@ -57,6 +83,7 @@ def forget_customer(database: Database, customer: str, *, now: datetime) -> list
     UnknownNameError
         If no table holds the customer, who is not listed either.
     """
+    from tdml_assets.activation.contracts import SYNC_STATE
     from tdml_assets.platform.statements import render
     from tdml_assets.stages.raw.contracts import LOADS, REJECTED_ROWS
     from tdml_assets.stages.raw.forgotten import FORGOTTEN
@@ -65,6 +92,9 @@ def forget_customer(database: Database, customer: str, *, now: datetime) -> list
     found = []
     for row in database.rows(render("forget/tables")):
         path = (row["schema_name"], row["table_name"])
+        if path == SYNC_STATE.path:
+            # Which destinations hold the customer: kept until each has deleted them.
+            continue
         if database.row(render("forget/count_customer", table=path, customer=customer))["row_count"]:
             database.execute(render("forget/delete_customer", table=path, customer=customer))
             found.append(".".join(path))

@@ -6,6 +6,7 @@ Belongs here: the keys that all kinds share, and finding the class that reads a 
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import importlib.util
 import pkgutil
@@ -227,6 +228,14 @@ def read_destination(name: str, content: Any) -> DestinationSettings:
     if not isinstance(content, Mapping):
         raise ValueError("must be a section of keys, such as kind and url_env")  # noqa: TRY004 - pydantic takes no other
     kind = content.get("kind", name)
+    if "kind" not in content and name not in known_kinds():
+        close = difflib.get_close_matches(name, [*known_kinds(), "files"], n=1)
+        hint = (
+            f"did you mean {close[0]!r}?"
+            if close
+            else f"a destination with a name of its own needs kind: {', '.join(known_kinds())}"
+        )
+        raise ValueError(f"unknown key; {hint}")
     if not isinstance(kind, str):
         raise ValueError("kind must be the name of a kind of destination")  # noqa: TRY004
     return destination_class(kind).model_validate({**content, "kind": kind})

@@ -113,3 +113,13 @@ def test_an_unforeseen_error_is_kept_by_its_class_alone(published: Published, re
         published.sync(failpoint=fail)
     assert published.column("select reason from activation.sync_runs") == ["ValueError: see the log of the sync"]
     assert published.sync().added == 1
+
+
+def test_a_sync_of_which_nothing_is_taken_ends_before_every_row_is_asked_for(
+    published: Published, receiver: Receiver
+) -> None:
+    published.publish(people(300))
+    receiver.tell(script=[400] * 900)
+    result = published.sync(published.hook(batch_rows=300))
+    assert (result.status, result.attempts < 120) == ("failed", True)
+    assert "the first 50 rows were refused" in (result.reason or "")

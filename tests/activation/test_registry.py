@@ -78,13 +78,15 @@ def test_without_a_destination_there_is_none_and_the_exports_stay(tmp_path: Path
 @pytest.mark.parametrize(
     ("section", "words"),
     [
-        ("webhoock: {url_env: A}", "destinations.webhoock: 'webhoock' is not a kind of destination: "),
+        ("webhoock: {url_env: A}", "destinations.webhoock: unknown key; did you mean 'webhook'?"),
         ("webhook: {}", "destinations.webhook.url_env: Field required"),
         ("webhook: {url_env: A, batch_rowz: 3}", "destinations.webhook.batch_rowz: unknown key; did you mean 'batch_rows'?"),
         ("webhook: {url_env: 'https://u:p4ss@h/x'}", "must be the name of an environment variable"),
         ("webhook: {url_env: A, mode: replace}", "mode replace is not one that webhook can do: upsert, "),
         ("webhook: {url_env: A, guards: {deletes: {most: -1}}}", "destinations.webhook.guards.deletes.most: Input should be"),
         ("webhook: {url_env: A, identifiers: {mail: {column: email, hash: sha256}}}", "form must be email or phone"),
+        ("crm: {url_env: A}", "destinations.crm: unknown key; a destination with a name of its own needs kind: "),
+        ("crm: {kind: webhoock}", "destinations.crm: 'webhoock' is not a kind of destination: "),
         ("Webhook: {url_env: A}", "small letters"),
         ("crm: {kind: no.such.module}", "module no.such.module cannot be imported"),
         ("crm: {kind: json.decoder}", "has no DESTINATION"),

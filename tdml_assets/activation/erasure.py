@@ -1,0 +1,94 @@
+"""Taking one customer back from every destination that holds them.
+
+Belongs here: the deletion there, and what remains to be done. Does not: the warehouse's own tables (``commands/forget.py``).
+
+A destination's row in ``activation.sync_state`` stays until the deletion is acknowledged: a command that is killed is given
+again, and the next sync removes the customer in any case, since plans ask the list of forgotten customers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from tdml_assets.activation.contracts import SYNC_STATE
+from tdml_assets.activation.delivery import attempted
+from tdml_assets.activation.protocol import (
+    Batch,
+    Client,
+    DestinationError,
+    Opening,
+    Opens,
+    RejectedBatchError,
+)
+from tdml_assets.activation.syncing import Surroundings
+from tdml_assets.declaration.destinations import DestinationSettings
+from tdml_assets.platform.statements import render
+
+if TYPE_CHECKING:
+    from tdml_assets.platform.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """What became of a customer at one destination.
+
+    Parameters
+    ----------
+    is_done : whether the destination acknowledged the deletion.
+    words : what is left to do; empty where it is done.
+    """
+
+    destination: str
+    is_done: bool
+    words: str = ""
+
+
+def erase(
+    warehouse: Warehouse, declared: Mapping[str, DestinationSettings], customer: str, around: Surroundings
+) -> list[Erasure]:
+    """Delete a customer at every destination that was sent them."""
+    with warehouse.read() as database:
+        if not database.has_table(SYNC_STATE.path):
+            return []
+        rows = database.rows(render("activation/holders", state=SYNC_STATE.path, customer=customer))
+    found = []
+    for name in (row["destination"] for row in rows):
+        done = _erase_at(name, declared.get(name), customer, around)
+        if done.is_done or name not in declared or not declared[name].removes:
+            with warehouse.write() as database:
+                database.execute(
+                    render("activation/erased", state=SYNC_STATE.path, destination=name, customer=customer)
+                )
+        found.append(done)
+    return found
+
+
+def _erase_at(name: str, settings: DestinationSettings | None, customer: str, around: Surroundings) -> Erasure:
+    import pyarrow as pa
+
+    if settings is None:
+        return Erasure(name, False, "it is not declared any more: delete the customer there by hand")
+    if not settings.removes:
+        return Erasure(name, False, "it cannot delete a row: delete the customer there by hand")
+    key = hashlib.sha256(f"{name}|erase|{customer}".encode()).hexdigest()[:40]
+    batch = Batch("remove", settings.key, pa.table({settings.key: [customer]}), "erasure", None, key)
+    opening = Opening(name, around.environment, (), "erasure", None, around.scratch, around.s3_client)
+    try:
+        with cast("Opens", settings).open(opening) as client:
+            receipt = attempted(lambda: _removed(client, batch), settings.retries, around.clock)
+    except DestinationError as error:
+        return Erasure(name, False, f"{error}; then tdml-assets sync {name}, which deletes them")
+    except RejectedBatchError as error:
+        return Erasure(name, False, f"{error.reason}: delete the customer there by hand")
+    return Erasure(name, receipt)
+
+
+def _removed(client: Client, batch: Batch) -> bool:
+    receipt = client.send(batch)
+    if receipt.rejected:
+        first = next(iter(receipt.rejected.values()))
+        raise RejectedBatchError(first.code, first.reason)
+    return True

@@ -1,0 +1,140 @@
+"""Files in a bucket of moto's server: what the pointer names is complete, and no row is there twice."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+import pytest
+from moto.server import ThreadedMotoServer
+
+from tdml_assets.declaration.destinations import read_destination
+from tests.activation.conftest import Published, people
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    running = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    running.start()
+    host, port = running.get_host_and_port()
+    yield f"http://{host}:{port}"
+    running.stop()
+
+
+class Bucket:
+    """A bucket, and syncs into it."""
+
+    def __init__(self, published: Published, endpoint: str, name: str) -> None:
+        self.published, self.name = published, name
+        self.client = boto3.client(
+            "s3",
+            endpoint_url=endpoint,
+            region_name="us-east-1",
+            aws_access_key_id="x",
+            aws_secret_access_key="y",
+        )
+        self.client.create_bucket(Bucket=name)
+
+    def sync(self, failpoint: Any = None, **keys: Any):
+        section = {"kind": "s3", "url": f"s3://{self.name}/crm/customers", "batch_rows": 2, **keys}
+        given = {"failpoint": failpoint} if failpoint else {}
+        return self.published.sync(read_destination("s3", section), name="s3", s3_client=lambda: self.client, **given)
+
+    def get(self, key: str) -> bytes:
+        return self.client.get_object(Bucket=self.name, Key=key)["Body"].read()
+
+    @property
+    def keys(self) -> list[str]:
+        return [item["Key"] for item in self.client.list_objects_v2(Bucket=self.name).get("Contents", [])]
+
+    def latest(self) -> list[dict[str, Any]]:
+        """Rows that the pointer leads to."""
+        manifest_key = json.loads(self.get("crm/customers/latest.json"))["manifest"].removeprefix(f"s3://{self.name}/")
+        manifest = json.loads(self.get(manifest_key))
+        folder = manifest_key.rpartition("/")[0]
+        rows = []
+        for part in manifest["parts"]:
+            content = self.get(f"{folder}/{part['name']}")
+            assert len(content) == part["bytes"]
+            reads = pq.read_table if part["name"].endswith("parquet") else pa_csv.read_csv
+            rows += reads(io.BytesIO(content)).to_pylist()
+        assert len(rows) == manifest["rows"]
+        return rows
+
+
+@pytest.fixture
+def bucket(tmp_path: Path, server: str, request: pytest.FixtureRequest) -> Bucket:
+    name = f"b-{sha256(request.node.name.encode()).hexdigest()[:12]}"
+    return Bucket(Published(tmp_path), server, name)
+
+
+def test_every_customer_of_a_session_is_written_and_the_pointer_last(bucket: Bucket) -> None:
+    bucket.published.publish(people(5))
+    result = bucket.sync()
+    assert (result.status, result.added, result.details["rows"]) == ("succeeded", 5, 5)
+    assert sorted(row["customer_id"] for row in bucket.latest()) == sorted(people(5))
+    before = bucket.keys
+    assert bucket.sync().taken == 0
+    assert bucket.keys == before
+    bucket.published.session(2)
+    bucket.published.publish({**people(4), "00001": (0.9, "B")})
+    again = bucket.sync()
+    assert (again.changed, again.removed, again.unchanged) == (1, 1, 3)
+    assert {row["customer_id"]: row["churn_grade"] for row in bucket.latest()} == {
+        **dict.fromkeys(people(4), "A"),
+        "00001": "B",
+    }
+
+
+def test_in_mode_upsert_a_session_holds_what_changed(bucket: Bucket) -> None:
+    bucket.published.publish(people(5))
+    bucket.sync(mode="upsert", format="csv")
+    bucket.published.session(2)
+    bucket.published.publish({**people(5), "00003": (0.9, "B")})
+    assert bucket.sync(mode="upsert", format="csv").changed == 1
+    assert [row["churn_grade"] for row in bucket.latest()] == ["B"]
+
+
+@pytest.mark.parametrize("mode", ["replace", "upsert"])
+def test_a_sync_that_ends_between_parts_leaves_no_pointer_and_is_finished_by_the_next(
+    bucket: Bucket, mode: str
+) -> None:
+    bucket.published.publish(people(5))
+
+    def stop(step: str) -> None:
+        if step in ("sent 2", "finished"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        bucket.sync(stop, mode=mode)
+    assert not [key for key in bucket.keys if key.endswith("latest.json")]
+    bucket.published.publish({**people(5), "00001": (0.9, "B")})
+    assert bucket.sync(mode=mode).status == "succeeded"
+    rows = bucket.latest()
+    if mode == "replace":
+        assert {row["customer_id"]: row["churn_grade"] for row in rows} == {
+            **dict.fromkeys(people(5), "A"),
+            "00001": "B",
+        }
+        assert len(rows) == 5
+    else:
+        assert {row["customer_id"] for row in rows} == set(people(5))
+
+
+def test_a_bucket_that_is_not_there_and_missing_credentials_are_named(bucket: Bucket) -> None:
+    bucket.published.publish(people(1))
+    result = bucket.sync(url="s3://nowhere-at-all/x")
+    assert (result.status, "there is no such bucket" in (result.reason or "")) == ("failed", True)
+
+
+@pytest.mark.parametrize("url", ["s3://bucket", "s3://user:pw@bucket/x", "https://bucket/x", "s3://bucket/x?key=1"])
+def test_an_address_is_a_bucket_and_a_prefix_alone(url: str) -> None:
+    with pytest.raises(ValueError, match="s3://bucket/prefix"):
+        read_destination("s3", {"url": url})
