@@ -1,0 +1,43 @@
+"""Every function of this package by its Hivemall name.
+
+Belongs here: the collection. Does not: any function.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from tdml_assets.engines.hivemall import (
+    amplify,
+    anomaly,
+    binning,
+    columns,
+    distances,
+    ensemble,
+    ffm,
+    fm,
+    ftvec,
+    general,
+    hashing,
+    lsh,
+    measures,
+    mf,
+    multiclass,
+    online,
+    online_regression,
+    scaling,
+    text,
+    tools,
+)
+from tdml_assets.engines.hivemall.registry import Function
+
+_MODULES = (
+    *(general, online, online_regression, multiclass, fm, ffm, mf),
+    *(distances, hashing, lsh, scaling, ftvec, columns, text, ensemble, measures, binning, anomaly, amplify, tools),
+)
+
+
+@cache
+def functions() -> dict[str, Function]:
+    """Functions by name in lower case."""
+    return {name: function for module in _MODULES for name, function in module.FUNCTIONS.items()}

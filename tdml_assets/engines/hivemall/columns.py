@@ -1,0 +1,211 @@
+"""Features from columns: quantitative, categorical, vectorised, field-aware, pairs, one-hot and quantified.
+
+Belongs here: functions that name columns. Does not: functions of a list of features (``ftvec``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from tdml_assets.engines.hivemall.errors import HivemallError
+from tdml_assets.engines.hivemall.features import split_item
+from tdml_assets.engines.hivemall.ffm import parse_item
+from tdml_assets.engines.hivemall.java_text import double_text, float_text, hash_order, number_text, parse_float
+from tdml_assets.engines.hivemall.murmur import DEFAULT_FEATURES, hashed
+from tdml_assets.engines.hivemall.options import Options, declare
+from tdml_assets.engines.hivemall.registry import DOUBLE, INT, STRING, Function, Types, scalar, table_of
+
+TEXTS = pa.list_(STRING)
+
+
+def _named(names: Sequence[str], values: Sequence[Any]) -> zip[tuple[str, Any]]:
+    if len(names) != len(values):
+        raise HivemallError(f"{len(names)} feature names for {len(values)} values. Give one name per column.")
+    return zip(names, values, strict=True)
+
+
+def quantitative_features(names: Sequence[str], *values: Any, options: Options, types: Types) -> list[str | None]:
+    """``name:value`` per column; null, empty and 0 are left out, or marked with ``-emit_null``."""
+    for kind in types[1:]:
+        if pa.types.is_boolean(kind):
+            raise HivemallError("Only numeric or string type arguments are accepted but boolean is passed.")
+    marks = options.has("emit_null")
+    result: list[str | None] = []
+    for name, value in _named(names, values):
+        if value in (None, ""):
+            result += [None] if marks else []
+            continue
+        number = parse_float(value) if isinstance(value, str) else float(value)
+        if number == 0:
+            result += [f"{name}:0"] if marks else []
+        else:
+            result.append(f"{name}:{double_text(number)}")
+    return result
+
+
+def categorical_features(names: Sequence[str], *values: Any, options: Options, types: Types) -> list[str | None]:  # noqa: ARG001
+    """``name#value`` per column; null and empty are left out, or marked with ``-emit_null``."""
+    no_elimination = options.has("no_elim")
+    marks = options.has("emit_null") or no_elimination
+    tail = ":1" if options.has("force_value") or no_elimination else ""
+    result: list[str | None] = []
+    for name, value in _named(names, values):
+        if value in (None, ""):
+            result += [None] if marks else []
+        else:
+            result.append(f"{name}#{number_text(value)}{tail}")
+    return result
+
+
+def vectorize_features(names: Sequence[str], *values: Any, options: Options, types: Types) -> list[str | None]:  # noqa: ARG001
+    """Numbers as ``name:value`` in float32, other text as ``name#value``; null, empty and 0 are left out or marked."""
+    marks = options.has("emit_null")
+    result: list[str | None] = []
+    for name, value in _named(names, values):
+        if value in (None, ""):
+            result += [None] if marks else []
+            continue
+        try:
+            number = parse_float(value) if isinstance(value, str) else float(value)
+        except HivemallError:
+            result.append(f"{name}#{value}")
+            continue
+        if number == 0:
+            result += [f"{name}:0"] if marks else []
+        else:
+            result.append(f"{name}:{float_text(number)}")
+    return result
+
+
+def ffm_features(names: Sequence[str], *values: Any, options: Options, types: Types) -> list[str | None]:  # noqa: ARG001
+    """``field:index:1`` per column, both hashed; null and empty are left out."""
+    fields = options.integer("num_fields", 256)
+    count = options.integer("num_features", 2**21)
+    if options.has("feature_hashing"):
+        count = 1 << options.integer("feature_hashing", 21)
+    result: list[str | None] = []
+    for place, (name, value) in enumerate(_named(names, values)):
+        if value in (None, ""):
+            result += [None] if options.has("emit_null") else []
+            continue
+        field = place if options.has("emit_indices") else hashed(name, fields)
+        result.append(f"{field}:{hashed(f'{name}#{number_text(value)}', count) + fields}:1")
+    return result
+
+
+def _feature_pairs(rows: pa.Table, options: Options) -> pa.Table:
+    """The pairs that a factorisation machine multiplies: a constant, each feature, and each two features."""
+    if options.has("kpa"):
+        return _kpa_pairs(rows, options)
+    if not options.has("ffm"):
+        raise HivemallError("MUST provide -kpa or -ffm in the option")
+    fields, bits = options.integer("num_fields", 256), options.integer("feature_hashing", -1)
+    found: list[tuple[int, int | None, float | None, float | None]] = []
+    for features in rows.column(0).to_pylist():
+        items = [parse_item(item, fields, bits) for item in features or [] if item is not None]
+        norm = 1.0 if options.has("disable_norm") else float(np.sqrt(sum(x * x for _, _, x in items)))
+        items = [(field, index, x / norm if norm else x) for field, index, x in items]
+        found.append((0, None, None, None))
+        for place, (field, index, x) in enumerate(items):
+            found.append((-index, None, x, None))
+            found += [
+                (index * fields + other_field, other * fields + field, x, other_x)
+                for other_field, other, other_x in items[place + 1 :]
+            ]
+    return _pairs(found, ("i", "j", "xi", "xj"))
+
+
+def _kpa_pairs(rows: pa.Table, options: Options) -> pa.Table:
+    count = options.integer("num_features", DEFAULT_FEATURES)
+    found: list[tuple[Any, Any, Any, Any]] = []
+    for features in rows.column(0).to_pylist():
+        items = [split_item(item) for item in features or [] if item is not None]
+        found.append((0, None, None, None))
+        for place, (name, x) in enumerate(items):
+            found.append((_kpa_index(name, count), None, x, None))
+            found += [(None, _kpa_index(f"{name}:{other}", count), x, other_x) for other, other_x in items[place + 1 :]]
+    return _pairs(found, ("h", "hk", "xh", "xk"))
+
+
+def _kpa_index(name: str, count: int) -> int:
+    return hashed(name, count)
+
+
+def _pairs(found: Sequence[tuple[Any, Any, Any, Any]], names: tuple[str, str, str, str]) -> pa.Table:
+    kinds = dict(zip(names, (INT, INT, DOUBLE, DOUBLE), strict=True))
+    return table_of({name: [row[place] for row in found] for place, name in enumerate(names)}, kinds)
+
+
+def _binarize_label(rows: pa.Table, options: Options) -> pa.Table:  # noqa: ARG001
+    """A row per positive with label 1 and per negative with label 0, from their counts."""
+    positives, negatives = (rows.column(place).to_pylist() for place in (0, 1))
+    places, labels = [], []
+    for row, (positive, negative) in enumerate(zip(positives, negatives, strict=True)):
+        places += [row] * (positive + negative)
+        labels += [1] * positive + [0] * negative
+    rest = rows.drop_columns(rows.column_names[:2]).take(pa.array(places, pa.int64()))
+    return rest.append_column("label", pa.array(labels, INT))
+
+
+def _identify(values: Sequence[Any], seen: dict[Any, int]) -> list[int | None]:
+    return [None if value is None else seen.setdefault(value, len(seen)) for value in values]
+
+
+def _quantify(rows: pa.Table, options: Options) -> pa.Table:  # noqa: ARG001
+    """Texts become numbers in the order of their first rows; rows whose first column is false are only counted."""
+    shown = pa.array([bool(value) for value in rows.column(0).to_pylist()], pa.bool_())
+    columns = []
+    for column in rows.columns[1:]:
+        number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+        columns.append(column if number else pa.array(_identify(column.to_pylist(), {}), INT))
+    return pa.table(columns, names=rows.column_names[1:]).filter(shown)
+
+
+def _quantified_features(rows: pa.Table, options: Options) -> pa.Table:
+    """The same as one list of doubles per row; null is refused."""
+    for row in zip(*(column.to_pylist() for column in rows.columns), strict=True):
+        if None in row:
+            raise HivemallError(f"Found Null in the input: {row}")
+    table = _quantify(rows, options)
+    lists = [[float(value) for value in row] for row in zip(*(c.to_pylist() for c in table.columns), strict=True)]
+    return table_of({"features": lists}, {"features": pa.list_(DOUBLE)})
+
+
+def _onehot_encoding(rows: pa.Table, options: Options) -> pa.Table:  # noqa: ARG001
+    """A map from value to number per column; numbers start at 1 and run on over the columns, values in hash order."""
+    number, columns, kinds = 1, {}, {}
+    for place, column in enumerate(rows.columns, 1):
+        values = hash_order(value for value in column.to_pylist() if value is not None)
+        columns[f"f{place}"] = [[(value, number + offset) for offset, value in enumerate(values)]]
+        kinds[f"f{place}"] = pa.map_(column.type, INT)
+        number += len(values)
+    return table_of(columns, kinds)
+
+
+def _builder(call: Callable[..., object], options: str) -> Function:
+    return scalar(call, TEXTS, (2, None), options, types=True)
+
+
+FUNCTIONS = {
+    "quantitative_features": _builder(quantitative_features, "emit_null help"),
+    "categorical_features": _builder(categorical_features, "no_elim,no_elimination emit_null force_value help"),
+    "vectorize_features": _builder(vectorize_features, "emit_null force_value help"),
+    "ffm_features": _builder(
+        ffm_features,
+        "no_hash feature_hashing= num_features= num_fields= emit_null emit_indices help",
+    ),
+    "feature_pairs": Function(
+        _feature_pairs,
+        declare("kpa ffm num_fields= feature_hashing= num_features= disable_norm,disable_l2norm no_norm help"),
+        1,
+        1,
+    ),
+    "binarize_label": Function(_binarize_label, {}, 3, None),
+    "quantify": Function(_quantify, {}, 2, None),
+    "quantified_features": Function(_quantified_features, {}, 2, None),
+    "onehot_encoding": Function(_onehot_encoding, {}, 1, None),
+}

@@ -1,0 +1,110 @@
+"""Hashing of features: mhash, sha1, feature_hashing and the hashes of lists.
+
+Belongs here: these functions. Does not: the hash itself (``murmur``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from tdml_assets.engines.hivemall.errors import HivemallError
+from tdml_assets.engines.hivemall.java_text import signed
+from tdml_assets.engines.hivemall.murmur import DEFAULT_FEATURES, hashed, hashed_list, remainder
+from tdml_assets.engines.hivemall.options import Options
+from tdml_assets.engines.hivemall.registry import INT, STRING, Types, scalar
+
+
+def mhash(word: str | Sequence[str] | None, features: int = DEFAULT_FEATURES) -> int | None:
+    """The hash of a text or a list, 1 up to the number of features."""
+    if word is None:
+        return None
+    return (hashed_list(word, features) if isinstance(word, list) else hashed(str(word), features)) + 1
+
+
+def sha1(word: str | Sequence[str] | None, features: int | bool = DEFAULT_FEATURES) -> int | None:
+    """The first four bytes of SHA-1, little-endian; with True the raw number, otherwise 1 up to the number of features."""
+    if word is None:
+        return None
+    if isinstance(word, list):
+        if not word:
+            return 1
+        word = "\t".join("null" if part is None else str(part) for part in word)
+    digest = hashlib.sha1(str(word).encode("utf-16-be", "surrogatepass"), usedforsecurity=False).digest()
+    code = signed(int.from_bytes(digest[:4], "little"))
+    return code if features is True else remainder(code, int(features)) + 1
+
+
+def array_hash_values(
+    words: Sequence[str | None] | None,
+    prefix: str | None = None,
+    features: int = DEFAULT_FEATURES,
+    use_index: bool = False,
+) -> list[int | None] | None:
+    """Hashes of the items of a list, each behind the prefix, and with ``use_index`` behind its place."""
+    if words is None:
+        return None
+    if isinstance(features, bool):
+        use_index, features = bool(features), DEFAULT_FEATURES
+    return [
+        None if word is None else mhash(_prefixed(word, prefix, place if use_index else None), features)
+        for place, word in enumerate(words)
+    ]
+
+
+def _prefixed(word: str, prefix: str | None, place: int | None) -> str:
+    head = prefix or ""
+    return f"{head}{'' if place is None else f'{place}:'}{word}"
+
+
+def prefixed_hash_values(
+    words: Sequence[str | None] | None,
+    prefix: str | None,
+    use_index: bool = False,
+) -> list[str | None] | None:
+    """Hashes of the items behind the prefix; with ``use_index`` the place of the item is hashed with it."""
+    if words is None:
+        return None
+    places = [place if use_index else None for place in range(len(words))]
+    return [
+        None if word is None else f"{prefix or ''}{mhash(_prefixed(word, None, place))}"
+        for word, place in zip(words, places, strict=True)
+    ]
+
+
+def feature_hashing(features: str | Sequence[str | None] | None, *, options: Options) -> str | list[str] | None:
+    """Names become numbers, values stay; the bias ``0`` stays, and of ``field:index:value`` the index is hashed."""
+    count, libsvm = options.integer("features", DEFAULT_FEATURES), options.has("libsvm")
+    if features is None:
+        return None
+    if not isinstance(features, list):
+        return _hash_item(str(features), count, libsvm=libsvm)
+    items = [_hash_item(str(item), count, libsvm=libsvm) for item in features if item is not None]
+    return sorted(items, key=lambda item: int(item.split(":")[0])) if libsvm else items
+
+
+def _hash_item(item: str, count: int, *, libsvm: bool) -> str:
+    parts = item.split(":", 2)
+    if len(parts) == 1:
+        if libsvm and item == "0":
+            raise HivemallError("begin 0, end -1, length 1: -libsvm takes no plain item 0. Write 0:1.0.")
+        number = "0" if item == "0" else str(hashed(item, count) + 1)
+        return f"{number}:1" if libsvm else number
+    if len(parts) == 2:
+        return item if item == "0:1.0" else f"{hashed(parts[0], count) + 1}:{parts[1]}"
+    return f"{parts[0]}:{hashed(parts[1], count) + 1}:{parts[2]}"
+
+
+def _text_or_list(types: Types) -> pa.DataType:
+    return pa.list_(STRING) if pa.types.is_list(types[0]) else STRING
+
+
+FUNCTIONS = {
+    "mhash": scalar(mhash, INT, (1, 2)),
+    "sha1": scalar(sha1, INT, (1, 2)),
+    "array_hash_values": scalar(array_hash_values, pa.list_(INT), (1, 4)),
+    "prefixed_hash_values": scalar(prefixed_hash_values, pa.list_(STRING), (2, 3)),
+    "feature_hashing": scalar(feature_hashing, _text_or_list, (1, 1), "features,num_features= libsvm help"),
+}

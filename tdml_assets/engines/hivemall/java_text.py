@@ -1,0 +1,116 @@
+"""Numbers as Java reads and writes them, and the order in which Java's hash tables give their keys.
+
+Belongs here: text of floats and doubles, parsing with Java's message, String.hashCode, HashMap order. Does not: random numbers.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Hashable, Iterable
+from typing import TypeVar
+
+import numpy as np
+
+from tdml_assets.engines.hivemall.errors import HivemallError
+
+Key = TypeVar("Key", bound=Hashable)
+_DECIMAL = re.compile(r"[+-]?(NaN|Infinity|(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?[fFdD]?)")
+_INTEGER = re.compile(r"[+-]?\d+")
+
+
+def parse_float(text: str) -> float:
+    """What Double.parseDouble gives; other text raises HivemallError with Java's message."""
+    word = text.strip()
+    if not word:
+        raise HivemallError("empty String")
+    if not _DECIMAL.fullmatch(word):
+        raise HivemallError(f'For input string: "{text}"')
+    return float(word.rstrip("fFdD") if word[-1] in "fFdD" else word.replace("Infinity", "inf"))
+
+
+def parse_int(text: str) -> int:
+    """What Integer.parseInt gives; other text and numbers beyond 32 bits raise HivemallError with Java's message."""
+    if not _INTEGER.fullmatch(text) or not -(2**31) <= int(text) < 2**31:
+        raise HivemallError(f'For input string: "{text}"')
+    return int(text)
+
+
+def double_text(value: float) -> str:
+    """Double.toString."""
+    return _text(float(value), repr(float(value)))
+
+
+def float_text(value: float) -> str:
+    """Float.toString of the value rounded to float32."""
+    single = np.float32(value)
+    return _text(float(single), str(single))
+
+
+def number_text(value: object) -> str:
+    """The text that Java's string concatenation gives a number, a boolean or a string."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, np.float32):
+        return float_text(float(value))
+    return double_text(value) if isinstance(value, float) else str(value)
+
+
+def _text(value: float, shortest: str) -> str:
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    sign = "-" if math.copysign(1.0, value) < 0 else ""
+    if value == 0:
+        return f"{sign}0.0"
+    mantissa, _, exponent = shortest.lower().lstrip("-").partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    digits = whole + fraction
+    point = len(whole) + int(exponent or 0)
+    stripped = digits.lstrip("0")
+    point -= len(digits) - len(stripped)
+    digits = stripped.rstrip("0") or "0"
+    if -3 < point <= 7:
+        if point <= 0:
+            return f"{sign}0.{'0' * -point}{digits}"
+        return f"{sign}{digits[:point].ljust(point, '0')}.{digits[point:] or '0'}"
+    return f"{sign}{digits[0]}.{digits[1:] or '0'}E{point - 1}"
+
+
+def string_hash(text: str) -> int:
+    """String.hashCode, as a signed 32-bit integer."""
+    code = 0
+    units = text.encode("utf-16-be")
+    for high, low in zip(units[::2], units[1::2], strict=True):
+        code = (31 * code + (high << 8 | low)) & 0xFFFFFFFF
+    return signed(code)
+
+
+def signed(code: int) -> int:
+    """The low 32 bits as Java's int."""
+    code &= 0xFFFFFFFF
+    return code - 2**32 if code >= 2**31 else code
+
+
+def hash_of(key: object) -> int:
+    """HashCode of a string, an integer, a long or a boolean."""
+    if isinstance(key, bool):
+        return 1231 if key else 1237
+    if isinstance(key, int):
+        return signed(key ^ (key >> 32)) if not -(2**31) <= key < 2**31 else key
+    return string_hash(str(key))
+
+
+def hash_order(keys: Iterable[Key]) -> list[Key]:
+    """Distinct keys in the order in which a java.util.HashMap filled in this order gives them."""
+    distinct = list(dict.fromkeys(keys))
+    size = 16
+    while len(distinct) > size * 3 // 4:
+        size *= 2
+
+    def bucket(key: Key) -> int:
+        code = hash_of(key) & 0xFFFFFFFF
+        return (code ^ (code >> 16)) & (size - 1)
+
+    return sorted(distinct, key=bucket)

@@ -1,0 +1,84 @@
+"""The online regressors: passive-aggressive, AROW, and the logistic ones whose targets lie between 0 and 1.
+
+Belongs here: their options. Does not: the update rules (``online_kernels``, ``logistic_kernels``).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tdml_assets.engines.hivemall import logistic_kernels as lk
+from tdml_assets.engines.hivemall import losses
+from tdml_assets.engines.hivemall import online_kernels as ok
+from tdml_assets.engines.hivemall.compiled import f32
+from tdml_assets.engines.hivemall.errors import HivemallError
+from tdml_assets.engines.hivemall.features import SparseRows, numbers
+from tdml_assets.engines.hivemall.general import batch_size
+from tdml_assets.engines.hivemall.java_text import float_text
+from tdml_assets.engines.hivemall.online import (
+    AGGRESSIVENESS,
+    REGULARISATION,
+    LinearState,
+    aggressiveness,
+    linear_learner,
+    regularisation,
+)
+from tdml_assets.engines.hivemall.options import Options
+from tdml_assets.engines.hivemall.registry import Function
+
+_EPSILON = "e,epsilon= "
+
+
+def _targets(labels: list[object]) -> np.ndarray:
+    return np.array(numbers(labels), np.float32)
+
+
+def _shares(labels: list[object]) -> np.ndarray:
+    targets = _targets(labels)
+    for target in targets:
+        if target < 0 or target > 1:
+            raise HivemallError(f"target must be in range 0 to 1: {float_text(target)}")
+    return targets
+
+
+def _regression(rule: int, band_rule: int, known: str, default_c: float = 1.0) -> Function:
+    def train(rows: SparseRows, label: np.ndarray, state: LinearState, options: Options) -> None:
+        first = regularisation(options) if rule == ok.AROW else aggressiveness(options, default_c)
+        band = f32(options.number("e", 0.1))
+        arrays = (rows.indptr, rows.index, rows.value, label, state.weight, state.covar, state.seen)
+        ok.regression_pass(rule, band_rule, *arrays, first, band)
+
+    return linear_learner(known, train, _targets, covariance=rule == ok.AROW, refuses_batches=False)
+
+
+def _logistic(rule: int, known: str, eta0: float, eps: float) -> Function:
+    def train(rows: SparseRows, label: np.ndarray, state: LinearState, options: Options) -> None:
+        size = len(rows.names)
+        rate = options.number("eta", eta0) if rule == lk.ADAGRAD else options.number("eta0", eta0)
+        scheme = losses.FIXED
+        if rule == lk.LOGRESS:
+            scheme = losses.SIMPLE if options.has("t") else losses.INVERSE
+        lk.logistic_pass(
+            *(rule, rows.indptr, rows.index, rows.value, label, state.weight),
+            *(np.zeros(size, np.float32), np.zeros(size, np.float32), state.seen),
+            *(np.zeros(size), np.zeros(size, np.int64), batch_size(options) if rule == lk.LOGRESS else 1, scheme),
+            *(float(f32(rate)), options.number("power_t", 0.1), options.number("t", 0.0)),
+            *(f32(options.number("eps", eps)), f32(options.number("scale", 100.0)), f32(options.number("rho", 0.95))),
+        )
+
+    return linear_learner(known, train, _shares, covariance=False, refuses_batches=False)
+
+
+_LARGEST = float(np.finfo(np.float32).max)
+FUNCTIONS = {
+    "train_pa1_regr": _regression(ok.PA1, ok.EPSILON, AGGRESSIVENESS + _EPSILON, _LARGEST),
+    "train_pa1a_regr": _regression(ok.PA1, ok.ADAPTIVE, AGGRESSIVENESS + _EPSILON, _LARGEST),
+    "train_pa2_regr": _regression(ok.PA2, ok.EPSILON, AGGRESSIVENESS + _EPSILON),
+    "train_pa2a_regr": _regression(ok.PA2, ok.ADAPTIVE, AGGRESSIVENESS + _EPSILON),
+    "train_arow_regr": _regression(ok.AROW, ok.PLAIN, REGULARISATION),
+    "train_arowe_regr": _regression(ok.AROW, ok.EPSILON, REGULARISATION + _EPSILON),
+    "train_arowe2_regr": _regression(ok.AROW, ok.ADAPTIVE, REGULARISATION + _EPSILON),
+    "logress": _logistic(lk.LOGRESS, "t,total_steps= power_t= eta0= ", 0.1, 1.0),
+    "train_adagrad_regr": _logistic(lk.ADAGRAD, "eta,eta0= eps= scale= ", 1.0, 1.0),
+    "train_adadelta_regr": _logistic(lk.ADADELTA, "rho,decay= eps= scale= ", 1.0, 1e-6),
+}

@@ -1,0 +1,110 @@
+"""How a Hivemall function is described here, and the wrappers that make tables of plain Python functions.
+
+Belongs here: ``Function`` and the wrappers for functions of a row, of a group and of a table. Does not: any function of Hivemall.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from tdml_assets.engines.hivemall.errors import HivemallError
+from tdml_assets.engines.hivemall.options import Option, Options, declare
+
+Types = Sequence[pa.DataType]
+Returns = Any  # an Arrow type, or a function from the types of the arguments to one
+
+FLOAT, DOUBLE, INT, BIGINT = pa.float32(), pa.float64(), pa.int32(), pa.int64()
+STRING, BOOLEAN = pa.string(), pa.bool_()
+
+
+@dataclass(frozen=True)
+class Function:
+    """One function: its options, how many columns it takes (``most`` None: any number), and what it does with a table."""
+
+    call: Callable[[pa.Table, Options], pa.Table]
+    options: dict[str, Option] = field(default_factory=dict)
+    least: int = 0
+    most: int | None = None
+    #: Where a constant option string may be among the columns: last, or at this place.
+    options_at: int = -1
+
+
+def type_of(returns: Returns, types: Types) -> pa.DataType:
+    """The type of a result, which may depend on the types of the arguments."""
+    kind: pa.DataType = returns if isinstance(returns, pa.DataType) else returns(types)
+    return kind
+
+
+def scalar(
+    call: Callable[..., object],
+    returns: Returns,
+    arguments: tuple[int, int | None],
+    options: str = "",
+    *,
+    types: bool = False,
+) -> Function:
+    """A function of one row: values in, one value out, in a column ``value`` or one column per field of a struct.
+
+    With ``options`` the function also gets the parsed options, with ``types`` the Arrow types of its arguments.
+    """
+    known = declare(options)
+
+    def over_rows(rows: pa.Table, given: Options) -> pa.Table:
+        extra: dict[str, Any] = {"options": given} if known else {}
+        if types:
+            extra["types"] = list(rows.schema.types)
+        values: list[Any] = [call(*row, **extra) for row in rows_of(rows)]
+        return one_column(values, type_of(returns, rows.schema.types))
+
+    return Function(over_rows, known, *arguments)
+
+
+def aggregate(
+    call: Callable[..., object], returns: Returns, arguments: tuple[int, int | None], options: str = ""
+) -> Function:
+    """A function of all rows: lists of values in, one value out."""
+    known = declare(options)
+
+    def over_group(rows: pa.Table, given: Options) -> pa.Table:
+        extra: dict[str, Any] = {"options": given} if known else {}
+        value = call(*(column.to_pylist() for column in rows.columns), **extra)
+        return one_column([value], type_of(returns, rows.schema.types))
+
+    return Function(over_group, known, *arguments)
+
+
+def rows_of(rows: pa.Table) -> Iterator[tuple[Any, ...]]:
+    """The rows as tuples of Python values."""
+    if rows.num_columns == 0:
+        return iter([()] * max(rows.num_rows, 1))
+    return zip(*(column.to_pylist() for column in rows.columns), strict=True)
+
+
+def one_column(values: Sequence[Any], kind: pa.DataType) -> pa.Table:
+    """A table of one column ``value``; a struct becomes one column per field, named as the field."""
+    if pa.types.is_struct(kind):
+        fields = [kind.field(index) for index in range(kind.num_fields)]
+        return table_of(
+            {item.name: [None if row is None else row[item.name] for row in values] for item in fields},
+            {item.name: item.type for item in fields},
+        )
+    return table_of({"value": values}, {"value": kind})
+
+
+def table_of(columns: dict[str, Any], kinds: dict[str, pa.DataType]) -> pa.Table:
+    """A table of these columns, cast to these types."""
+    return pa.table({name: pa.array(columns[name], kind) for name, kind in kinds.items()})
+
+
+def refuse(message: str) -> HivemallError:
+    """The error of a refused input."""
+    return HivemallError(message)
+
+
+def constant(rows: pa.Table, index: int) -> Any:
+    """The value of a constant argument: that of the first row, None without rows."""
+    return rows.column(index)[0].as_py() if rows.num_rows else None

@@ -1,0 +1,87 @@
+"""rescale, zscore and the normalisation of feature vectors.
+
+Belongs here: these functions, in float32. Does not: other feature functions (``ftvec``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from tdml_assets.engines.hivemall.errors import HivemallError
+from tdml_assets.engines.hivemall.java_text import float_text, parse_float
+from tdml_assets.engines.hivemall.registry import FLOAT, STRING, Types, scalar
+
+
+def rescale(value: float | str | None, low: float | None, high: float | None) -> float | str | None:
+    """A value, or that of ``name:value``, as its share of the range, cut to 0..1; a range of no width gives 0.5."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        name, colon, text = value.partition(":")
+        if not colon or ":" in text:
+            raise HivemallError(f"Invalid feature value representation: {value}. Write name:value.")
+        return f"{name}:{float_text(float(rescale(parse_float(text), low, high) or 0.0))}"
+    if low is None or high is None:
+        raise HivemallError("min and max of rescale must not be null.")
+    first, last, number = np.float32(low), np.float32(high), np.float32(value)
+    if first > last:
+        raise HivemallError(f"min value `{first}` must be less than or equal to max value `{last}`.")
+    if first == last:
+        return 0.5
+    share = (number - first) / (last - first)
+    return float(min(max(share, np.float32(0)), np.float32(1))) if not np.isnan(share) else math.nan
+
+
+def zscore(value: float | None, mean: float, deviation: float) -> float | None:
+    """(value - mean) / deviation; 0 where the deviation is 0."""
+    if value is None:
+        return None
+    if deviation == 0:
+        return 0.0
+    return float((np.float32(value) - np.float32(mean)) / np.float32(deviation))
+
+
+def _normalise(norm_of: Callable[[list[np.float32]], np.float32]) -> Callable[..., list[str] | None]:
+    def normalise(features: Sequence[str | None] | None) -> list[str] | None:
+        if features is None:
+            return None
+        names, values = [], []
+        for item in features:
+            if item is None:
+                names.append("null")
+                values.append(np.float32(0))
+                continue
+            parts = item.split(":")
+            if len(parts) > 3:
+                raise HivemallError(f"Invalid feature value representation: {item}")
+            names.append(":".join(parts[:-1]) if len(parts) > 1 else item)
+            values.append(np.float32(parse_float(parts[-1])) if len(parts) > 1 else np.float32(1))
+        norm = norm_of(values)
+        scaled = [float(value / norm) if norm else 0.0 for value in values]
+        return [f"{name}:{float_text(value)}" for name, value in zip(names, scaled, strict=True)]
+
+    return normalise
+
+
+def _l1(values: list[np.float32]) -> np.float32:
+    return np.float32(sum(abs(value) for value in values))
+
+
+def _l2(values: list[np.float32]) -> np.float32:
+    return np.float32(math.sqrt(float(sum((value * value for value in values), np.float32(0)))))
+
+
+def _number_or_text(types: Types) -> pa.DataType:
+    return STRING if pa.types.is_string(types[0]) else FLOAT
+
+
+FUNCTIONS = {
+    "rescale": scalar(rescale, _number_or_text, (3, 3)),
+    "zscore": scalar(zscore, FLOAT, (3, 3)),
+    "l1_normalize": scalar(_normalise(_l1), pa.list_(STRING), (1, 1)),
+    "l2_normalize": scalar(_normalise(_l2), pa.list_(STRING), (1, 1)),
+}

@@ -1,0 +1,176 @@
+"""Term weights and text: tf, tfidf, bm25, tokens, n-grams, base91.
+
+Belongs here: these functions. Does not: the hashing of words (``hashing``).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from tdml_assets.engines.hivemall.errors import HivemallError
+from tdml_assets.engines.hivemall.options import Options
+from tdml_assets.engines.hivemall.registry import DOUBLE, FLOAT, STRING, aggregate, scalar
+
+_ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&()*+,./:;<=>?@[]^_`{|}~"'
+
+
+def tfidf(frequency: float | None, documents_with: float | None, documents: float | None) -> float:
+    """Frequency * (log10(documents / max(1, documents with the term)) + 1)."""
+    if frequency is None or documents_with is None or documents is None:
+        place = (frequency, documents_with, documents).index(None)
+        raise HivemallError(f"{place}-th argument MUST not be null")
+    return frequency * (math.log10(documents / max(1.0, documents_with)) + 1.0)
+
+
+def bm25(
+    frequency: float, length: int, mean_length: float, documents: int, documents_with: int, *, options: Options
+) -> float:
+    """Okapi BM25 of a term in a document."""
+    k1, b = options.number("k1", 1.2), options.number("b", 0.75)
+    delta, least = options.number("d", 0.0), options.number("min_idf", 1e-8)
+    if not 0 <= b <= 1:
+        raise HivemallError(f"b1 hyperparameter must be in the range [0.0, 1.0]: {b}")
+    if k1 < 0:
+        raise HivemallError(f"k1 hyperparameter must be in the range [0.0, inf): {k1}")
+    if frequency < 0:
+        raise HivemallError("#frequency must be positive")
+    for name, value, bound in (
+        ("docLength", length, 1),
+        ("averageDocLength", mean_length, 0),
+        ("numDocs", documents, 1),
+        ("numDocsWithTerm", documents_with, 1),
+    ):
+        if value < bound:
+            raise HivemallError(f"#{name} must be greater than or equal to {bound}")
+    idf = max(least, math.log10(1.0 + (documents - documents_with + 0.5) / (documents_with + 0.5)))
+    share = frequency * (k1 + 1) / (frequency + k1 * (1 - b + b * length / mean_length))
+    return idf * (share + delta)
+
+
+def tf(words: Sequence[Any]) -> list[tuple[Any, float]]:
+    """The share of each word among those that are not null."""
+    counts = Counter(word for word in words if word is not None)
+    total = sum(counts.values())
+    return [(word, float(np.float32(count / total))) for word, count in counts.items()]
+
+
+def tokenize(text: str | None, lower: bool = False) -> list[str] | None:
+    """Words between blanks and punctuation."""
+    if text is None:
+        return None
+    words = [word for word in re.split(r"[ .,?!:;()<>\[\]\t\n\f\r\b\"'`]+", text) if word]
+    return [word.lower() for word in words] if lower else words
+
+
+def split_words(text: str | None, pattern: str = r"[\s]+") -> list[str] | None:
+    """The text cut at a pattern; empty parts at the end are left out."""
+    if text is None:
+        return None
+    parts = re.split(pattern, text)
+    while parts and not parts[-1]:
+        parts.pop()
+    return parts or [""]
+
+
+def normalize_unicode(text: str | None, form: str = "NFC") -> str | None:
+    """The text in a Unicode normal form."""
+    return None if text is None else unicodedata.normalize(form, text)  # type: ignore[arg-type]
+
+
+def word_ngrams(words: Sequence[str | None] | None, least: int, most: int) -> list[str] | None:
+    """Neighbouring words joined by blanks, from ``least`` to ``most`` of them."""
+    if words is None:
+        return None
+    if least <= 0 or most < least:
+        raise HivemallError(f"`min_n` must be positive and `max_n` not below it: {least}, {most}")
+    if any(word is None for word in words):
+        raise HivemallError("`array<string> words` must not contain NULL element")
+    return [
+        " ".join(str(word) for word in words[start : start + size])
+        for start in range(len(words))
+        for size in range(least, most + 1)
+        if start + size <= len(words)
+    ]
+
+
+def base91(data: bytes | None) -> str | None:
+    """BasE91 of bytes."""
+    if data is None:
+        return None
+    queue, bits, text = 0, 0, []
+    for byte in data:
+        queue |= byte << bits
+        bits += 8
+        if bits > 13:
+            value = queue & 8191
+            taken = 13
+            if value <= 88:
+                value, taken = queue & 16383, 14
+            queue >>= taken
+            bits -= taken
+            text.append(_ALPHABET[value % 91] + _ALPHABET[value // 91])
+    if bits:
+        text.append(_ALPHABET[queue % 91] + (_ALPHABET[queue // 91] if bits > 7 or queue > 90 else ""))
+    return "".join(text)
+
+
+def unbase91(text: str | None) -> bytes | None:
+    """The bytes of BasE91."""
+    if text is None:
+        return None
+    value, queue, bits, data = -1, 0, 0, bytearray()
+    for character in text:
+        place = _ALPHABET.find(character)
+        if place < 0:
+            continue
+        if value < 0:
+            value = place
+            continue
+        value += place * 91
+        queue |= value << bits
+        bits += 13 if value & 8191 > 88 else 14
+        while bits > 7:
+            data.append(queue & 255)
+            queue >>= 8
+            bits -= 8
+        value = -1
+    if value >= 0:
+        data.append((queue | value << bits) & 255)
+    return bytes(data)
+
+
+def deflate(text: Any, level: int = -1) -> bytes | None:
+    """A text or bytes, compressed."""
+    if text is None:
+        return None
+    packer = zlib.compressobj(level, zlib.DEFLATED, -15)
+    return packer.compress(text.encode() if isinstance(text, str) else text) + packer.flush()
+
+
+def inflate(data: bytes | None) -> str | None:
+    """The text that deflate compressed."""
+    return None if data is None else zlib.decompress(data, -15).decode()
+
+
+FUNCTIONS = {
+    "tfidf": scalar(tfidf, DOUBLE, (3, 3)),
+    "bm25": scalar(bm25, DOUBLE, (5, 5), "k1= b= d,delta= min_idf= help"),
+    "tf": aggregate(tf, pa.map_(STRING, FLOAT), (1, 1)),
+    "tokenize": scalar(tokenize, pa.list_(STRING), (1, 2)),
+    "split_words": scalar(split_words, pa.list_(STRING), (1, 2)),
+    "normalize_unicode": scalar(normalize_unicode, STRING, (1, 2)),
+    "word_ngrams": scalar(word_ngrams, pa.list_(STRING), (3, 3)),
+    "base91": scalar(base91, STRING, (1, 1)),
+    "unbase91": scalar(unbase91, pa.binary(), (1, 1)),
+    "deflate": scalar(deflate, pa.binary(), (1, 2)),
+    "inflate": scalar(inflate, STRING, (1, 1)),
+}
