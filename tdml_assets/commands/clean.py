@@ -36,7 +36,8 @@ def clean(
     """Show what old logs, reports, exports, runs and model versions take, and remove them with --yes.
 
     Every session that publishes removes what the settings' retention does not keep; this removes more, at once. Tables, champions
-    and the versions before them are never removed.
+    and the versions before them are never removed. With --yes the warehouse's file is written anew: deleted rows, such as those of
+    customers that are gone from the files, leave no byte in it.
 
     \b
     tdml-assets clean
@@ -44,6 +45,7 @@ def clean(
     """
     settings = read_settings()
     with expected_errors():
+        from tdml_assets.platform.compaction import compact
         from tdml_assets.platform.run_lock import hold_state
 
         if not yes:
@@ -53,6 +55,8 @@ def clean(
                 found = doomed(settings, keep, old_states=old_states)
                 for entry in found:
                     _remove(settings, entry)
+                if settings.warehouse_path.exists():
+                    compact(settings.warehouse_path)
         else:
             found = []
     if as_json:
@@ -175,6 +179,7 @@ def _scratch(home: Path) -> Iterator[Entry]:
         "cache/compare-*",
         "cache/database-*.parquet",
         "dbt/compile-*",
+        "warehouse.duckdb.compacting*",
         "models/*/.discarded-*",
         "models/*/.incomplete-*",
         "cache/pictures/.new-*",

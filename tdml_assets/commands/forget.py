@@ -29,25 +29,31 @@ def forget(customer: Annotated[str, typer.Argument(help="Id of the customer.")])
     tdml-assets forget 0000000019
 
     \b
-    The next run computes everything without them and publishes new files. Destinations that were sent the customer are told
-    to delete them; one that cannot be reached is told by the next sync.
+    The warehouse's file is written anew, so that it holds no byte of the id. The next run computes everything without them and
+    publishes new files. Destinations that were sent the customer are told to delete them; one that cannot be reached is told by
+    the next sync.
     Exit codes: 0 forgotten, in no file and at no destination; 3 forgotten, and what it names still holds them; 2 no such
     customer.
     """
     settings = read_settings()
     with expected_errors():
+        from tdml_assets.platform.compaction import compact
         from tdml_assets.platform.resources import build_warehouse
+        from tdml_assets.platform.run_lock import hold_state
 
         if not settings.warehouse_path.exists():
             raise EmptyStateError(f"no orders are loaded in {settings.home}: tdml-assets run")
         warehouse = build_warehouse(settings)
-        with warehouse.write() as database:
-            tables = forget_customer(database, customer, now=datetime.now(UTC).replace(tzinfo=None))
-        typer.echo(f"forgotten: deleted from {len(tables)} tables; later loads leave them out")
-        learnt = [name.partition(".")[0] for name in tables if name.endswith(".training_table")]
-        if learnt:
-            typer.echo(f"models that learnt from them: {', '.join(learnt)}; tdml-assets run trains without them")
-        left = _erase_at_destinations(settings, warehouse, customer)
+        with hold_state(settings.home / "run.lock", "forget", 0.0):
+            with warehouse.write() as database:
+                tables = forget_customer(database, customer, now=datetime.now(UTC).replace(tzinfo=None))
+            typer.echo(f"forgotten: deleted from {len(tables)} tables; later loads leave them out")
+            learnt = [name.partition(".")[0] for name in tables if name.endswith(".training_table")]
+            if learnt:
+                typer.echo(f"models that learnt from them: {', '.join(learnt)}; tdml-assets run trains without them")
+            left = _erase_at_destinations(settings, warehouse, customer)
+            # Deleted rows stay in the file's free blocks.
+            compact(settings.warehouse_path)
     drop_query_results(settings.home / "cache")
     held = files_with(customer, [settings.home / name for name in ("exports", "reports", "cache")])
     for path in held:
