@@ -182,9 +182,10 @@ _FILES = """
 - A column of a JSON file may be a path: `customer.id`, or `items[].sku` for one row per item. A file may hold
   one list of objects, and `records` names the key of such a list.
 - gzip, zip, bzip2, xz and zstd files are known by their first bytes. A sheet of a .xlsx file (extra `xlsx`) needs no
-  `timestamp_format` where its cells are dates. A Delta table (extra `delta`) is read by `format: delta` with its
-  folder as `path`, an Iceberg table (extra `iceberg`) by `format: iceberg`: the rows of the current version, without deleted rows
-  and removed files. Their files are refused as Parquet.
+  `timestamp_format` where its cells are dates; one of more than 500 MB unpacked is refused,
+  since it is held in memory. A Delta table (extra `delta`) is read by `format: delta` with its folder
+  as `path`, an Iceberg table (extra `iceberg`) by `format: iceberg`: the rows of the current version, without deleted
+  rows and removed files. Their files are refused as Parquet.
 - The latest metadata file of an Iceberg table is the one of the highest number, or what `version-hint.text` names; no catalog is
   asked. Where a catalog says otherwise, name the metadata file: `path: orders/metadata/00007-....metadata.json`. A copied table is
   read from its new folder. Rows deleted by equality, and files in other places than the folder and this machine, are refused.

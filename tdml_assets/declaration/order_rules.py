@@ -70,11 +70,6 @@ class OrderRules(Declaration):
             return self
         for name in self.carry:
             self._check_carried(name, columns)
-        if "currency" in self.carry and getattr(self, "amount_unit", "major") == "minor":
-            raise ValueError(
-                "carry does not take currency together with amount_unit: minor: the unit of an amount is that of the currency of "
-                "its own row"
-            )
         needing = [
             *(["carry"] if self.carry else []),
             *(["amount_level: order"] if self.amount_level == "order" else []),

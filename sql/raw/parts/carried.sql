@@ -35,7 +35,8 @@ filled as (
         )
 {% endif %}
 ),
-carried as (
+{% set is_scaled = money.units and money.is_scaled_by_order %}
+{% if is_scaled %}unscaled{% else %}carried{% endif %} as (
     select
         *
 {% if orders.carried %}
@@ -51,3 +52,26 @@ carried as (
 {% endif %}
     from filled
 )
+{% if is_scaled %}
+,
+-- Amounts in the smallest unit of their currency, which may stand on another line of the order.
+carried as (
+    select
+        * exclude (line_unit)
+        replace (
+{% for figure in money.figures if figure.is_money %}
+            {{ figure.double | identifier }} * line_unit as {{ figure.double | identifier }},
+            try_cast(cast({{ figure.read | identifier }} as decimal(38, 6)) * line_unit as {{ figure.type | sql_type }})
+                as {{ figure.read | identifier }},
+{% endfor %}
+            total_double * line_unit as total_double,
+            try_cast(cast(total_read as decimal(38, 6)) * line_unit as decimal(18, 4)) as total_read
+        )
+    from (
+        select
+            *,
+            {% include "raw/parts/line_unit.sql" %} as line_unit
+        from unscaled
+    )
+)
+{% endif %}

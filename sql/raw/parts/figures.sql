@@ -79,7 +79,7 @@ numbers as (
         {% if money.currency is none %}upper(currency_given){% else %}{{ money.currency | bind }}{% endif %} as line_currency
     from written
 )
-{% if money.units %}
+{% if money.units and not money.is_scaled_by_order %}
 ,
 -- Amounts in the smallest unit of their currency: cents, yen, fils.
 scaled as (
@@ -95,12 +95,7 @@ scaled as (
     from (
         select
             *,
-            case line_currency
-{% for code, unit in money.units %}
-                when {{ code | bind }} then cast({{ unit | bind }} as decimal(18, 12))
-{% endfor %}
-                else cast({{ money.units[0][1] | bind }} as decimal(18, 12))
-            end as line_unit
+            {% include "raw/parts/line_unit.sql" %} as line_unit
         from numbers
     )
 )

@@ -19,6 +19,6 @@ totals as (
             when {{ code | bind }} then cast({{ rate | bind }} as decimal(18, 12))
 {% endfor %}
         end as rate
-    from {% if money.units %}scaled{% else %}numbers{% endif %}
+    from {% if money.units and not money.is_scaled_by_order %}scaled{% else %}numbers{% endif %}
 
 )

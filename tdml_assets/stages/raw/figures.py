@@ -12,7 +12,6 @@ from decimal import Decimal
 from tdml_assets.declaration.sources import OrdersSource, Source
 from tdml_assets.stages.raw.currencies import exponent_of, marks_of
 from tdml_assets.stages.raw.numbers import NumberMarks
-from tdml_assets.stages.raw.rules import SourceError
 from tdml_assets.stages.raw.values import Value
 
 _SUFFIX = "_given"
@@ -95,24 +94,11 @@ def own_marks(declaration: OrdersSource) -> tuple[str, ...]:
 
 
 def money_units(declaration: OrdersSource) -> tuple[tuple[str, Decimal], ...]:
-    """Per currency that rows may have, what one unit of their amounts is; empty for amounts in major units.
-
-    Raises
-    ------
-    SourceError
-        If the currency is carried from line to line and its unit is not the same for all: a line is read before it has one.
-    """
+    """Per currency that rows may have, what one unit of their amounts is; empty for amounts in major units."""
     if declaration.amount_unit == "major":
         return ()
     digits = {code: declaration.minor_digits.get(code, exponent_of(code)) for code in _currencies(declaration)}
-    units = tuple((code, Decimal(1).scaleb(-exponent)) for code, exponent in digits.items())
-    if "currency" in declaration.carry and len({unit for _, unit in units}) > 1:
-        listed = ", ".join(code for code, _ in units)
-        raise SourceError(
-            f"sources.orders: amount_unit: minor needs the currency on every line, since {listed} have minor units of different "
-            "size: take currency out of carry, and fill it in the file"
-        )
-    return units
+    return tuple((code, Decimal(1).scaleb(-exponent)) for code, exponent in digits.items())
 
 
 def _currencies(declaration: OrdersSource) -> list[str]:

@@ -41,7 +41,8 @@ def texts_of(table: str, declaration: Source, layout: FileLayout) -> dict[str, s
 class Money:
     """Rules for the numbers of an order line: ``rates`` holds (currency, rate), the reporting currency first.
 
-    ``figures``, ``own_marks``, ``known_marks``, ``frame`` and ``units`` say how a written number is read (``figures.py``).
+    ``figures``, ``own_marks``, ``known_marks``, ``frame`` and ``units`` say how a written number is read (``figures.py``);
+    ``is_scaled_by_order`` that the currency of a line, and so its unit, may stand on another line of its order.
     """
 
     bounds: tuple[tuple[str, float, float, float | None, float | None], ...]
@@ -52,6 +53,7 @@ class Money:
     figures: tuple[Figure, ...]
     own_marks: tuple[str, ...]
     units: tuple[tuple[str, Decimal], ...]
+    is_scaled_by_order: bool
     numbers: tuple[str, ...]
     amount_level: str
     by_order: bool
@@ -82,6 +84,7 @@ def plan_money(declaration: OrdersSource, numbers: Sequence[Value]) -> Money:
         figures=tuple(plan_figure(value) for value in numbers),
         own_marks=own_marks(declaration),
         units=money_units(declaration),
+        is_scaled_by_order="currency" in declaration.carry,
         numbers=tuple(value.column.removesuffix("_given") for value in numbers),
         amount_level=declaration.amount_level,
         by_order=declaration.is_by_order,

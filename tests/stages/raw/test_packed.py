@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tdml_assets.stages.raw import unpacking
 from tdml_assets.stages.raw.rules import SourceError
 
 GOOD = b"order,who,when,n,price\nA1,007,2024-03-01 10:00:00,2,1.25\nA2,8,2024-03-02 10:00:00,1,3\n"
@@ -174,3 +175,13 @@ def test_member_for_a_file_that_is_no_archive_is_refused(shop):
         SourceError, match=r"a\.csv is not a zip archive, and member names a file in one: take member out"
     ):
         shop.load(path="a.csv", member="orders.csv")
+
+
+def test_a_sheet_that_memory_should_not_hold_is_refused_with_what_to_do(shop, monkeypatch):
+    book = openpyxl.Workbook()
+    book.active.append(["who", "when", "total"])
+    book.active.append([7, date(2024, 3, 1), 1])
+    book.save(shop.folder / "a.xlsx")
+    monkeypatch.setattr(unpacking, "LARGEST_BOOK_BYTES", 100)
+    with pytest.raises(SourceError, match=r"a\.xlsx has a sheet of \d+ MB unpacked, .*: save the sheet as CSV UTF-8"):
+        shop.load(path="a.xlsx", format="xlsx")

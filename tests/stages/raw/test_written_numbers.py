@@ -130,6 +130,27 @@ def test_minor_units_follow_a_column_of_currencies_and_unit_prices_too(shop):
     assert report.reasons == {"unknown_currency": 1}
 
 
+@pytest.mark.parametrize("level", ["line", "order"])
+def test_minor_units_follow_a_currency_that_stands_on_one_line_of_its_order(shop, level):
+    rows = "1,7,2024-03-01,1250,JPY,100\n1,7,2024-03-01,1250,,\n2,8,2024-03-01,1250,,\n"
+    rows += "2,8,2024-03-01,1250,EUR,100\n3,9,2024-03-01,1,,\n"
+    shop.write("a.csv", "order,who,when,total,cur,back\n" + rows)
+    columns = {**COLUMNS, "order_id": "order", "currency": "cur", "refunded_amount": "back"}
+    money = {"currency": None, "reporting_currency": "EUR", "rates": {"JPY": 1}, "amount_unit": "minor"}
+    report = shop.load(
+        **money,
+        timestamp_format="%Y-%m-%d",
+        columns=columns,
+        carry=["currency"],
+        amount_level=level,
+        refund_level="order",
+    )
+    totals = ["1150", "11.5"] if level == "order" else ["2400", "24"]
+    found = shop.column("select sum(amount) from raw.orders group by order_id order by order_id")
+    assert found == [Decimal(total) for total in totals]
+    assert report.reasons == {"unknown_currency": 1}
+
+
 def test_numbers_of_json_and_parquet_keep_their_own_grammar_and_their_texts_have_the_declared_marks(shop):
     cells = ["1.234,50 €", 1234.5, 1234, "(7,5)"]
     lines = [json.dumps({"who": "7", "when": "2024-03-01", "total": cell}) for cell in cells]
