@@ -22,7 +22,7 @@ from tdml_assets.commands.sources_notes import (
     PERMISSION_NOTE,
     TIMES_NOTE,
 )
-from tdml_assets.declaration import columns
+from tdml_assets.declaration import bounds, columns
 from tdml_assets.declaration import sources as declared
 from tdml_assets.declaration.customer_ids import CustomerId
 from tdml_assets.declaration.destinations import destination_class, known_kinds
@@ -235,10 +235,10 @@ def sources_page() -> str:
     parts += _section("`orders.columns`", "columns", columns.OrderColumns)
     parts += _section("`columns.customer_id` in its long form", "customer_id", CustomerId)
     parts.append(CUSTOMERS_NOTE)
-    parts += _section("`orders.bounds`", "bounds", declared.OrderBounds)
+    parts += _section("`orders.bounds`", "bounds", bounds.OrderBounds)
     parts += _section("`orders.numbers`", "numbers", NumberFormat)
     parts.append(NUMBERS_NOTE)
-    parts += _section("Keys of one bound", "", declared.Bounds)
+    parts += _section("Keys of one bound", "", bounds.Bounds)
     parts += _section("`csv`", "csv", declared.CsvOptions)
     parts += _section("`pageviews`", "pageviews", declared.PageviewsSource, declared.EventSource)
     parts += _section("`pageviews.columns`", "columns", columns.PageviewColumns)

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from tdml_assets.commands.reference import reference_files
 from tdml_assets.commands.settings_reference import documented_keys, example_of, settings_schema
-from tdml_assets.declaration import columns
+from tdml_assets.declaration import bounds, columns
 from tdml_assets.declaration import sources as declared
 from tdml_assets.settings import Settings
 from tests.messy_shop import SETTINGS
@@ -28,12 +28,12 @@ def test_the_reference_in_docs_is_the_one_that_make_docs_writes(name: str) -> No
 
 SECTIONS = [
     ("csv", declared.CsvOptions),
-    ("bounds", declared.OrderBounds),
+    ("bounds", bounds.OrderBounds),
     ("columns", columns.OrderColumns),
     ("columns", columns.PageviewColumns),
     ("columns", columns.EmailEventColumns),
     ("columns", columns.IdentityColumns),
-    ("", declared.Bounds),
+    ("", bounds.Bounds),
     ("orders", declared.OrdersSource),
     ("pageviews", declared.PageviewsSource),
     ("email_events", declared.EmailEventsSource),
