@@ -58,7 +58,9 @@ class AttributeSpec(BaseModel):
         le=1,
         description="Share of customers that may have no value; the general limit if not given.",
     )
-
+    may_be_constant: bool = Field(
+        default=False, description="Whether a number may be the same for every customer; else it is not published then."
+    )
     needs: str | None = Field(
         default=None,
         description="Column of sources.orders, such as product_name, without which it is not published.",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.engines.intervals import Intervals
 from tdml_assets.engines.protocol import FittedModel, ModelSpec, Tier, require_same_columns, tier_named
 from tdml_assets.engines.python import PythonEngine
 from tdml_assets.models.bundle_store import Bundle
@@ -27,9 +28,10 @@ FEATURES_FILE = "reference_features.json"
 PREDICTIONS_FILE = "reference_predictions.json"
 SAMPLE_FILE = "reference_sample.parquet"
 TARGET_FILE = "reference_target.json"
+INTERVALS_FILE = "intervals.json"
 #: Parts of a specification that do not determine the model, and so no part of a version's identity.
-NOT_THE_MODEL = {"schedule", "monitor", "gate", "attributes", "label", "description"}
-_OWN_FILES = {GOLDEN_FILE, PREPARATION_FILE, FEATURES_FILE, PREDICTIONS_FILE, SAMPLE_FILE, TARGET_FILE}
+NOT_THE_MODEL = {"schedule", "monitor", "gate", "attributes", "label", "description", "horizons"}
+_OWN_FILES = {GOLDEN_FILE, PREPARATION_FILE, FEATURES_FILE, PREDICTIONS_FILE, SAMPLE_FILE, TARGET_FILE, INTERVALS_FILE}
 
 
 def kinds_of(spec: WorkflowSpec) -> set[str]:
@@ -77,6 +79,7 @@ class LoadedChampion:
     parameters : its preparation.
     features, predictions : statistics its session stored, which drift is measured against.
     sample : Parquet bytes of some of the rows behind them, without ids, for the report.
+    intervals : bounds of predicted amounts; None where its test had too few rows, or nothing is an amount.
     """
 
     manifest: Manifest
@@ -85,6 +88,7 @@ class LoadedChampion:
     features: Reference
     predictions: Reference
     sample: bytes
+    intervals: Intervals | None = None
 
 
 def reference_files(*, features: Reference, predictions: Reference, sample: pa.Table) -> dict[str, bytes]:
@@ -126,7 +130,13 @@ def load_champion(
         features=read_reference(files, FEATURES_FILE),
         predictions=read_reference(files, PREDICTIONS_FILE),
         sample=_sample_of(files),
+        intervals=_intervals_of(files),
     )
+
+
+@refusing_damage(INTERVALS_FILE)
+def _intervals_of(files: Mapping[str, bytes]) -> Intervals | None:
+    return Intervals.from_json(files[INTERVALS_FILE].decode()) if INTERVALS_FILE in files else None
 
 
 @refusing_damage(SAMPLE_FILE)

@@ -10,6 +10,7 @@ import numpy as np
 
 from tdml_assets.declaration.targets import words_of
 from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.engines.intervals import cross_coverage
 from tdml_assets.platform import figures
 from tdml_assets.platform.contracts import TableContract
 from tdml_assets.platform.statements import Statement, render
@@ -62,6 +63,8 @@ class Regression(Labelled):
         test = rows.filter(pc.equal(rows["split"], "test"))
         sides = (test["target"].to_numpy(), test["predicted_target"].to_numpy())
         found.metrics["test"].update(interval_metrics(self.error, *sides, seed=spec.model.seed))
+        predicted, target = test["predicted_target"].to_numpy(), test["target"].to_numpy()
+        found.metrics["test"].update(cross_coverage(predicted.astype(np.float64), target.astype(np.float64)))
         return found
 
     def measure(self, reader: Reader, spec: WorkflowSpec, day: date, train: Metrics) -> Metrics:

@@ -34,6 +34,11 @@ PROMISED = {
         ("segment_name", "VARCHAR"),
     ],
 }
+BOUNDS = {
+    "regression": [(f"{side}_{level}", "DOUBLE") for level in (80, 95) for side in ("lower", "upper")],
+    "classification": [],
+    "clustering": [],
+}
 KEY = [("session_id", "VARCHAR"), ("as_of", "DATE"), ("customer_id", "VARCHAR")]
 
 
@@ -75,7 +80,7 @@ def test_a_task_is_found_by_its_name_and_watches_a_number_of_its_predictions(tas
 def test_predictions_have_the_columns_that_people_were_promised(task: str) -> None:
     contract = task_of(spec(task)).predictions_contract(spec(task, model={"reasons": 0}, horizons=[]))
     assert contract.path == ("abc", "predictions")
-    assert columns_of(contract) == KEY + PROMISED[task]
+    assert columns_of(contract) == KEY + PROMISED[task] + BOUNDS[task]
     # Groups may be missing: RFM segments need none.
     keys = contract.columns[: 3 if task == "clustering" else 4]
     assert not any(column.nullable for column in keys)
@@ -86,6 +91,8 @@ def test_predictions_have_the_columns_that_people_were_promised(task: str) -> No
 def test_reasons_follow_where_something_is_predicted(task: str, reasons: int) -> None:
     contract = task_of(spec(task)).predictions_contract(spec(task, model={"reasons": reasons or 3}, horizons=[]))
     found = columns_of(contract)[len(KEY + PROMISED[task]) :]
+    assert found[len(found) - len(BOUNDS[task]) :] == BOUNDS[task]
+    found = found[: len(found) - len(BOUNDS[task])]
     assert found == [(f"reason_{place}", "VARCHAR") for place in range(1, reasons + 1)]
 
 

@@ -294,7 +294,8 @@ def _attribute_problems(
         problems.append(
             f"{where} has no value for {nulls / rows:.1%} of the customers, at most {limit:.1%} are allowed"
         )
-    if spec.kind == "column" and spec.type == "number" and rows - nulls > 1 and profile[f"constant_{index}"]:
+    differs = spec.kind == "column" and spec.type == "number" and not spec.may_be_constant
+    if differs and rows - nulls > 1 and profile[f"constant_{index}"]:
         problems.append(f"{where} is the same for every customer: the model tells nobody apart")
     return problems
 

@@ -30,7 +30,7 @@ from tdml_assets.stages.predictions.fallback_asset import score_by_fallback
 from tdml_assets.stages.predictions.history import keep_predictions
 from tdml_assets.stages.predictions.next_orders import add_next_orders, drop_scores
 from tdml_assets.stages.predictions.reasons import reason_names
-from tdml_assets.stages.predictions.scoring import Explainer, score_batch
+from tdml_assets.stages.predictions.scoring import Explainer, bounds_of, score_batch
 from tdml_assets.stages.reuse import Recall, champion_of, reused
 from tdml_assets.stages.training_table.asset import make_features_view
 from tdml_assets.tasks import task_of
@@ -62,8 +62,8 @@ def score_all(database: Database, spec: WorkflowSpec, champion: LoadedChampion, 
         database.insert(scores, score_batch(champion.model, batch, explainer, reasons))
     context = {"scores": scores.path, "session_id": session_id, "as_of": day, "snapshot_date": day, "reasons": reasons}
     task.name_groups(database, spec, day, scores.path)
-    with_next_orders = add_next_orders(database, spec, scores.path, day)
-    count = database.replace(task.predictions_contract(spec), task.publish(spec, **context, **with_next_orders))
+    context |= bounds_of(champion.intervals) | add_next_orders(database, spec, scores.path, day)
+    count = database.replace(task.predictions_contract(spec), task.publish(spec, **context))
     drop_scores(database, spec, scores.path)
     return count
 

@@ -16,6 +16,14 @@ _KEY = (
     Column("customer_id", "VARCHAR", "Customer.", False),
 )
 
+_SAID = "of the {level} % interval of what happens, by the errors of like predictions in the test"
+#: Bounds of an amount; NULL where a fallback scored or the test has fewer than 100 rows.
+BOUND_COLUMNS = tuple(
+    Column(f"{side}_{level}", "DOUBLE", f"{side.title()} bound {_SAID.format(level=level)}.")
+    for level in (80, 95)
+    for side in ("lower", "upper")
+)
+
 
 def reason_columns(spec: WorkflowSpec) -> tuple[Column, ...]:
     """Columns of the reasons a workflow publishes, strongest first."""
@@ -25,9 +33,11 @@ def reason_columns(spec: WorkflowSpec) -> tuple[Column, ...]:
     )
 
 
-def contract_with(spec: WorkflowSpec, description: str, *columns: Column) -> TableContract:
-    """Contract of ``<workflow>.predictions``: the key, the task's ``columns``, the reasons, what the customer does next."""
-    beside = next_order_columns(spec)
+def contract_with(
+    spec: WorkflowSpec, description: str, *columns: Column, bounds: tuple[Column, ...] = ()
+) -> TableContract:
+    """Contract of ``<workflow>.predictions``: the key, the task's ``columns``, the reasons, bounds, what the customer does next."""
+    beside = (*bounds, *next_order_columns(spec))
     return TableContract(spec.name, "predictions", description, (*_KEY, *columns, *reason_columns(spec), *beside))
 
 
@@ -41,6 +51,7 @@ def predictions_contract(spec: WorkflowSpec) -> TableContract:
         Column(
             "prediction_category", "VARCHAR", f"{ABOVE} or {BELOW}: against the mean of all customers scored.", False
         ),
+        bounds=BOUND_COLUMNS,
     )
 
 

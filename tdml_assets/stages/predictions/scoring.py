@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from tdml_assets.engines.intervals import Intervals
 from tdml_assets.engines.protocol import FittedModel
 from tdml_assets.models.reference import ColumnReference, Reference
 from tdml_assets.stages.predictions.reasons import top_reasons
@@ -62,6 +63,14 @@ def median_of(column: ColumnReference) -> float | None:
     counts = column.counts[:-1]
     middle = int(np.searchsorted(np.cumsum(counts), sum(counts) / 2))
     return column.edges[min(middle, len(column.edges) - 1)]
+
+
+def bounds_of(intervals: Intervals | None) -> dict[str, Any]:
+    """What a task's ``publish`` takes of a model's intervals: nothing where it has none."""
+    if intervals is None:
+        return {}
+    bounds = {name: list(values) for name, values in intervals.bounds.items()}
+    return {"intervals": {"floor": intervals.floor, "lowest": list(intervals.lowest), **bounds}}
 
 
 def score_batch(

@@ -45,6 +45,7 @@ from tdml_assets.stages.raw.fingerprint import fingerprint as raw_fingerprint
 from tdml_assets.stages.reuse import Recall, reused
 from tdml_assets.stages.training.fit import Candidate, features_of, golden_rows, holdout_contract, train_candidate
 from tdml_assets.stages.training.go_live import describe_target, describe_today
+from tdml_assets.stages.training.intervals import interval_files
 from tdml_assets.tasks import task_of
 
 _SHOWN = 20
@@ -182,6 +183,7 @@ def _build_candidate(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinit
         with warehouse.write() as database:
             database.replace(holdout_contract(spec.name), candidate.holdout)
             files |= describe_today(database, spec, candidate.final, parameters) | describe_target(database, spec)
+            files |= interval_files(spec, candidate.holdout)
             measured = read_measured(database, spec, candidate.final.recipe.chosen)
             evaluation = task_of(spec).evaluate(measured, spec)
         carried = task_of(spec).identity(candidate)

@@ -321,6 +321,15 @@ def test_broken_attributes_are_refused_and_the_old_tables_stay(warehouse: Wareho
     assert set(published(warehouse, contract)) == {"old", "older"}
 
 
+def test_a_number_that_may_be_alike_for_everybody_is_published(warehouse: Warehouse) -> None:
+    (first, *rest) = CLTV.attributes
+    alike = CLTV.model_copy(update={"attributes": (first.model_copy(update={"may_be_constant": True}), *rest)})
+    with warehouse.write() as database:
+        predict_spend(database, {"a": 3.0, "b": 3.0})
+        publish(database, [alike], session_id="s1", as_of=AS_OF)
+    assert set(published(warehouse, parent_segment_contract([alike]))) == {"a", "b"}
+
+
 def test_sane_attributes_are_published_with_evidence_and_others_refused_without_writing(warehouse: Warehouse) -> None:
     with warehouse.write() as database:
         predict_spend(database, {"a": 1.0, "b": 2.0, "c": None})

@@ -1,0 +1,26 @@
+"""Intervals of a candidate's amounts, stored with it so that it gives the same ones in every session.
+
+Belongs here: which rows they are taken from. Does not: how (``engines/intervals.py``), writing them (``sql/predictions/``).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from tdml_assets.declaration.targets import AMOUNTS
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.engines.intervals import fit_intervals
+from tdml_assets.models.champions import INTERVALS_FILE
+
+
+def interval_files(spec: WorkflowSpec, holdout: pa.Table) -> dict[str, bytes]:
+    """The file of intervals by the test rows of a candidate; nothing where no amount is predicted, or rows are too few."""
+    import pyarrow.compute as pc
+
+    if spec.target_kind not in AMOUNTS:
+        return {}
+    test = holdout.filter(pc.equal(holdout["split"], "test"))
+    predicted, target = (test[name].to_numpy().astype(np.float64) for name in ("predicted_target", "target"))
+    found = fit_intervals(predicted, target)
+    return {} if found is None else {INTERVALS_FILE: found.to_json().encode()}
