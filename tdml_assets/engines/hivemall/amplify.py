@@ -13,11 +13,13 @@ import pyarrow as pa
 
 from tdml_assets.engines.hivemall.errors import HivemallError
 from tdml_assets.engines.hivemall.java_random import JavaRandom
+from tdml_assets.engines.hivemall.java_text import slot_order
 from tdml_assets.engines.hivemall.options import Options, declare
 from tdml_assets.engines.hivemall.registry import INT, Function, constant, table_of
 
 _SAMPLING_SEED = 31
 _BUFFER = 1000
+_USER_SLOTS = 2048
 
 
 def _times(rows: pa.Table) -> int:
@@ -188,9 +190,13 @@ def _bpr_sampling(rows: pa.Table, options: Options) -> pa.Table:
     """Triples of user, liked item and another item, drawn by Random(31)."""
     pairs, largest, count = _sampled(rows, options)
     source = JavaRandom(_SAMPLING_SEED)
+    uniform = options.has("uniform_pair_sampling")
+    if not uniform:  # users are drawn by their place in a hash table
+        items_of = dict(pairs)
+        pairs = [(user, items_of[user]) for user in slot_order(items_of, _USER_SLOTS)]
     users, positives, negatives = [], [], []
     for _ in range(count):
-        user, positive, negative = _draw(pairs, largest, source, uniform=options.has("uniform_pair_sampling"))
+        user, positive, negative = _draw(pairs, largest, source, uniform=uniform)
         users.append(user)
         positives.append(positive)
         negatives.append(negative)

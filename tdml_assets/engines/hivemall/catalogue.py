@@ -26,13 +26,14 @@ from tdml_assets.engines.hivemall import (
     online,
     online_regression,
     scaling,
+    slim,
     text,
     tools,
 )
 from tdml_assets.engines.hivemall.registry import Function
 
 _MODULES = (
-    *(general, online, online_regression, multiclass, fm, ffm, mf),
+    *(general, online, online_regression, multiclass, fm, ffm, mf, slim),
     *(distances, hashing, lsh, scaling, ftvec, columns, text, ensemble, measures, binning, anomaly, amplify, tools),
 )
 

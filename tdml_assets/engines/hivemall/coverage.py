@@ -61,12 +61,11 @@ NOT_OFFERED: dict[str, tuple[str, ...]] = {
         *("bloom", "bloom_and", "bloom_or", "bloom_not", "bloom_contains", "bloom_contains_any"),
     ),
     "no outputs of the original were at hand to hold it to": (
-        *("train_kpa", "kpa_predict", "dimsum_mapper", "conv2dense", "item_pairs_sampling", "train_slim"),
+        *("train_kpa", "kpa_predict", "dimsum_mapper", "conv2dense", "item_pairs_sampling"),
     ),
 }
 #: Where a function gives other results than Hivemall on the same rows.
 DIFFERENCES = {
-    "bpr_sampling": "equal only with `-uniform_pair_sampling`; without it users are drawn in another order",
     "feature_pairs": "`-kpa` numbers pairs of features by another hash",
     "prefixed_hash_values": "the place of an item is hashed in another form (third argument true)",
     "deflate": "the bytes are raw deflate; Hivemall's differ",

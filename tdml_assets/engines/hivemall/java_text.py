@@ -17,6 +17,8 @@ from tdml_assets.engines.hivemall.errors import HivemallError
 Key = TypeVar("Key", bound=Hashable)
 _DECIMAL = re.compile(r"[+-]?(NaN|Infinity|(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?[fFdD]?)")
 _INTEGER = re.compile(r"[+-]?\d+")
+#: The multiplier of Fibonacci hashing.
+_GOLDEN = 0x9E3779B9
 
 
 def parse_float(text: str) -> float:
@@ -114,3 +116,19 @@ def hash_order(keys: Iterable[Key]) -> list[Key]:
         return (code ^ (code >> 16)) & (size - 1)
 
     return sorted(distinct, key=bucket)
+
+
+def slot_order(keys: Iterable[int], slots: int) -> list[int]:
+    """Integers as an open hash table of at least so many slots gives them when walked from its end; 0 comes first."""
+    distinct = list(dict.fromkeys(keys))
+    while len(distinct) > slots * 3 // 4:
+        slots *= 2
+    table: dict[int, int] = {}
+    for key in distinct:
+        if key != 0:
+            code = key * _GOLDEN & 0xFFFFFFFF
+            place = (code ^ code >> 16) & (slots - 1)
+            while place in table:
+                place = (place + 1) & (slots - 1)
+            table[place] = key
+    return [0] * (0 in distinct) + [table[place] for place in sorted(table, reverse=True)]

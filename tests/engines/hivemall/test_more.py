@@ -139,3 +139,18 @@ def test_the_singular_spectrum_scores_a_change_of_frequency_highest() -> None:
     assert 80 <= int(scores.argmax()) <= 112
     with pytest.raises(HivemallError, match="changepointThreshold"):
         run("sst", table(pa.array(series)), "-w 8")
+
+
+def test_slim_finds_the_weight_of_one_neighbour_by_the_written_rule() -> None:
+    ratings = pa.map_(pa.int32(), pa.float64())
+    rows = table(
+        pa.array([0], pa.int32()),
+        pa.array([[(7, 2.0), (8, 4.0)]], ratings),
+        pa.array([[(7, [(1, 1.0)]), (8, [(1, 2.0)])]], pa.map_(pa.int32(), ratings)),
+        pa.array([1], pa.int32()),
+        pa.array([[(7, 1.0), (8, 2.0)]], ratings),
+    )
+    model = run("train_slim", rows, "-l1 0.1 -l2 0.5 -iters 1").to_pydict()
+    assert model["j"] == [0]
+    assert model["nn"] == [1]
+    assert model["w"] == pytest.approx([((2.0 + 8.0) / 2 - 0.1) / ((1.0 + 4.0) / 2 + 0.5)], abs=1e-6)
