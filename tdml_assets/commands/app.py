@@ -176,30 +176,42 @@ def run(
     Exit codes: 0 published; 1 failed, nothing changed; 2 wrong settings or other data, nothing ran;
     3 published, and a person is needed.
     """
+    from tdml_assets.commands.early_start import started_early
     from tdml_assets.commands.progress import Progress, run_with_progress
     from tdml_assets.platform.old_files import remove_files
 
     settings = _settings()
-    _require_workflows(settings)
-    _require_sources(settings)
-    if fresh:
-        # The new declaration is looked at first: a state is not set aside for settings that cannot run.
-        look_before_run(settings)
-    _require_own_state(settings, fresh=fresh, same_customers=same_customers)
-    if not fresh:
-        look_before_run(settings)
-    if workflow:
-        select = _selection_of(settings, workflow, select)
-    _make_ready(settings)
-    keep_as_right(settings)
-    log_path = settings.home / "logs" / f"run-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}.log"
-    command = [sys.executable, "-m", "dagster", "asset", "materialize", "--select", select]
-    command += ["-m", "tdml_assets.definitions", "-d", str(project_root())]
-    progress = Progress()
-    # Dagster, which the summary needs and the start of the run does not wait for.
-    Thread(target=_import_for_summary, daemon=True).start()
+    is_first = fresh or not settings.warehouse_path.exists()
+    with started_early(child_environment(settings), learners=is_first) as early:
+        _require_workflows(settings)
+        _require_sources(settings)
+        if fresh:
+            # The new declaration is looked at first: a state is not set aside for settings that cannot run.
+            look_before_run(settings)
+        _require_own_state(settings, fresh=fresh, same_customers=same_customers)
+        if not fresh:
+            look_before_run(settings)
+        if workflow:
+            select = _selection_of(settings, workflow, select)
+        _make_ready(settings)
+        keep_as_right(settings)
+        log_path = settings.home / "logs" / f"run-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}.log"
+        arguments = [
+            "asset",
+            "materialize",
+            "--select",
+            select,
+            "-m",
+            "tdml_assets.definitions",
+            "-d",
+            str(project_root()),
+        ]
+        progress = Progress()
+        # Dagster, which the summary needs and the start of the run does not wait for.
+        Thread(target=_import_for_summary, daemon=True).start()
+        with expected_errors():
+            code = run_with_progress(lambda: early.begin(arguments), log_path, progress=progress)
     with expected_errors():
-        code = run_with_progress(command, log_path, child_environment(settings), progress=progress)
         from tdml_assets.commands.outcomes import exit_code_of_session
         from tdml_assets.commands.run_alerts import tell_of_run
 

@@ -235,8 +235,29 @@ def _seconds(seconds: float) -> str:
     return f"{seconds:.2f}s" if seconds < 60 else f"{int(seconds // 60)}m{int(seconds % 60):02d}s"
 
 
+def launch(
+    command: Sequence[str], environment: Mapping[str, str] | None, *, stdin: int = subprocess.DEVNULL
+) -> subprocess.Popen[bytes]:
+    """Start a command whose output :func:`run_with_progress` reads.
+
+    Parameters
+    ----------
+    environment : of the command; this process's own unless given.
+    """
+    return subprocess.Popen(  # noqa: S603 - the command is the caller's own
+        command,
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        # Apart, because Dagster copies them here by two processes, one of which could cut the other's line in two.
+        stderr=subprocess.PIPE,
+        env={**_CHILD_DEFAULTS, **(os.environ if environment is None else environment)},
+        # A group of its own: Ctrl-C then reaches the command once, through this process.
+        start_new_session=True,
+    )
+
+
 def run_with_progress(
-    command: list[str],
+    command: list[str] | Callable[[], subprocess.Popen[bytes]],
     log_path: Path,
     environment: Mapping[str, str] | None = None,
     out: TextIO | None = None,
@@ -251,7 +272,7 @@ def run_with_progress(
 
     Parameters
     ----------
-    command : program and arguments.
+    command : program and arguments; or what gives the process that :func:`launch` started for them.
     log_path : file for all output, made with its folder, replaced if it is there.
     environment : of the command; this process's own unless given.
     out : where progress is printed; standard output unless given. If its reader goes away, the command runs on.
@@ -267,16 +288,7 @@ def run_with_progress(
     progress = progress or Progress()
     log_path.parent.mkdir(parents=True, exist_ok=True)
     with log_path.open("wb") as log:
-        child = subprocess.Popen(  # noqa: S603 - the command is the caller's own
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            # Apart, because Dagster copies them here by two processes, one of which could cut the other's line in two.
-            stderr=subprocess.PIPE,
-            env={**_CHILD_DEFAULTS, **(os.environ if environment is None else environment)},
-            # A group of its own: Ctrl-C then reaches the command once, through this process.
-            start_new_session=True,
-        )
+        child = command() if callable(command) else launch(command, environment)
         # Leaving the block closes the pipes and waits for the child.
         with child, _forwarding(child):
             for line in _Output(child, log).lines(silence_seconds):

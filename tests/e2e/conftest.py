@@ -26,6 +26,7 @@ workflows:
 """
 #: The tree under test, whichever one is installed.
 _ROOT = str(Path(__file__).parents[2])
+WAREHOUSE = "home/warehouse.duckdb"
 #: Differ from run to run by their nature.
 VOLATILE = {
     *("session_id", "run_id", "updated_at", "committed_at", "measured_at", "alerted_at"),
@@ -70,20 +71,27 @@ class Home:
     def must_run(self, *runs: str) -> None:
         assert self.runs(*runs) == [0] * len(runs)
 
-    def tables(self) -> dict[str, Any]:
+    def tables(self, warehouse: str = WAREHOUSE) -> dict[str, Any]:
         """Content of every table, without what differs by its nature; floats to nine digits."""
         found = {}
-        with duckdb.connect(str(self.folder / "home" / "warehouse.duckdb"), read_only=True) as connection:
+        with duckdb.connect(str(self.folder / warehouse), read_only=True) as connection:
             names = connection.execute(
                 "select table_schema, table_name from information_schema.tables where table_type = 'BASE TABLE'"
             ).fetchall()
             for schema, name in names:
                 where = " where status <> 'abandoned'" if name == "sessions" else ""
-                rows = connection.execute(f'select * from "{schema}"."{name}"{where}').df()
-                rows = rows.drop(columns=[column for column in rows if column in VOLATILE])
-                rows = rows.map(lambda value: f"{value:.9g}" if isinstance(value, float) else str(value))
-                found[f"{schema}.{name}"] = sorted(map(tuple, rows.itertuples(index=False)))
+                columns = connection.execute(f'describe "{schema}"."{name}"').fetchall()
+                texts = ", ".join(_text_of(column, kind) for column, kind, *_ in columns if column not in VOLATILE)
+                found[f"{schema}.{name}"] = sorted(
+                    connection.execute(f'select {texts} from "{schema}"."{name}"{where}').fetchall()
+                )
         return found
+
+
+def _text_of(column: str, kind: str) -> str:
+    """A value in words: the warehouse writes them in a fifth of the time that pandas takes."""
+    text = f"format('{{:.9g}}', \"{column}\")" if kind in {"DOUBLE", "FLOAT"} else f'"{column}"::varchar'
+    return f"coalesce({text}, 'NULL')"
 
 
 Once = Callable[[str, Callable[[Path], object]], Path]

@@ -5,7 +5,8 @@ before that stage, and kills its own process group in it at the worst moment, wi
 not committed. What stands before a stage behind the champion is what a scoring session runs: the champion is there by then.
 ``data`` and ``workflows`` leave a run of all their stages alone, ``session`` one of both;
 ``again`` executes the last run once more under its own
-session, as the UI's re-execution does. The last line printed is the list of exit codes.
+session, as the UI's re-execution does. ``FROM>TO`` copies a file of the folder of the settings between two runs. The last line
+printed is the list of exit codes.
 
 Every run is a process of its own, forked from one that has imported everything and opened nothing: importing takes longer
 than most stages.
@@ -14,6 +15,7 @@ than most stages.
 import json
 import os
 import pkgutil
+import shutil
 import signal
 import sys
 import threading
@@ -21,6 +23,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 
 import dagster as dg
 from dagster._core.definitions.dependency import NodeHandle
@@ -151,6 +154,10 @@ def materialise(run: str) -> int:
 def forked(run: str) -> int:
     """Exit code of a run in a process group of its own; negative for the signal that ended it."""
     assert threading.active_count() == 1, "a fork would lose threads"
+    if ">" in run:
+        source, target = (Path(os.environ["TDML_CONFIG"]).parent / name for name in run.split(">"))
+        shutil.copyfile(source, target)
+        return 0
     child = os.fork()
     if not child:
         os.setsid()
@@ -164,9 +171,10 @@ def forked(run: str) -> int:
 
 
 def import_everything() -> None:
-    """What stages import when they first need it, such as a learner's library."""
+    """What stages import when they first need it, such as a learner's library; not what no run here uses, which takes as long again."""
+    unused = ("tdml_assets.commands.", "tdml_assets.stages.features.dbt_cli_asset", "tdml_assets.engines.trusted_types")
     for found in pkgutil.walk_packages(tdml_assets.__path__, "tdml_assets."):
-        if not found.name.endswith("__main__"):
+        if not found.name.startswith((*unused, "tdml_assets.engines.sklearn", "tdml_assets.__main__")):
             import_module(found.name)
 
 

@@ -136,9 +136,12 @@ def test_the_message_names_the_thing_and_nothing_is_lost(
 
 
 @pytest.mark.parametrize("case", SMALL_CASES)
-def test_a_shop_too_small_to_learn_from_is_scored_by_a_rule_and_told_why(case: str, tmp_path: Path) -> None:
+def test_a_shop_too_small_to_learn_from_is_scored_by_a_rule_which_says_why(
+    case: str, tmp_path: Path, give_manifest: Callable[[Path], None]
+) -> None:
     orders, expected, customers = SMALL_CASES[case]
     home = Home(tmp_path)
+    give_manifest(tmp_path / "home")
     (tmp_path / "tdml.yaml").write_text(ORDERS, encoding="utf-8")
     (tmp_path / "orders.csv").write_text(orders, encoding="utf-8")
     done = run(home)

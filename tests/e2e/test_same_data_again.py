@@ -13,7 +13,7 @@ from tdml_assets.settings import load_settings
 from tdml_assets.simulation import SimulationSettings
 from tdml_assets.simulation.sample import write_sample
 from tdml_assets.simulation.sample_sources import FILES
-from tests.e2e.conftest import SETTINGS, Home
+from tests.e2e.conftest import SETTINGS, WAREHOUSE, Home
 
 SOURCES = """
 sources:
@@ -55,8 +55,8 @@ def home(tmp_path: Path) -> Home:
     return found
 
 
-def rows(home: Home, text: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect(str(home.folder / "home" / "warehouse.duckdb"), read_only=True) as connection:
+def rows(home: Home, text: str, warehouse: str = WAREHOUSE) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(home.folder / warehouse), read_only=True) as connection:
         return connection.execute(text).fetchall()
 
 
@@ -75,8 +75,8 @@ def rows_per_session(home: Home) -> dict[str, list[int]]:
     return found
 
 
-def data_of(home: Home) -> dict[str, Any]:
-    return {name: content for name, content in home.tables().items() if not name.startswith("monitoring.")}
+def data_of(home: Home, warehouse: str) -> dict[str, Any]:
+    return {name: content for name, content in home.tables(warehouse).items() if not name.startswith("monitoring.")}
 
 
 def test_equal_orders_give_equal_tables_and_nothing_is_doubled(home: Home, give_manifest: Any) -> None:
@@ -84,19 +84,19 @@ def test_equal_orders_give_equal_tables_and_nothing_is_doubled(home: Home, give_
     (home.folder / "a.csv").rename(home.folder / "orders-a.csv")
     give_manifest(home.folder / "home")
     _make_ready(load_settings(home.environment))
-    home.must_run("session")
-    first = data_of(home)
+    kept = [f"{WAREHOUSE}>after-{number}.duckdb" for number in range(1, 6)]
+    home.must_run(
+        "session", kept[0], "session", kept[1], "session", kept[2], "b.csv>orders-b.csv", "session", kept[3], "session"
+    )
+    first, second = data_of(home, "after-1.duckdb"), data_of(home, "after-4.duckdb")
     assert len(first["raw.orders"]) + len(first["raw.rejected_rows"]) == before
-    home.must_run("session", "session")
-    assert data_of(home) == first
-    assert len(list((home.folder / "home" / "models").glob("*/*/manifest.json"))) == WORKFLOWS
-    (home.folder / "b.csv").rename(home.folder / "orders-b.csv")
-    home.must_run("session")
-    second = data_of(home)
+    assert data_of(home, "after-2.duckdb") == first
+    assert data_of(home, "after-3.duckdb") == first
     assert len(second["raw.orders"]) + len(second["raw.rejected_rows"]) == before + added
     assert second["cltv.predictions"] != first["cltv.predictions"]
-    home.must_run("session")
-    assert data_of(home) == second
+    assert data_of(home, WAREHOUSE) == second
+    trained = rows(home, "select distinct model_version from monitoring.model_versions", "after-3.duckdb")
+    assert len(trained) == WORKFLOWS, "three sessions on equal orders leave one model each"
     states = rows(home, "select distinct state, needs_person from monitoring.workflow_outcomes")
     assert states == [("published", False)]
     counted = rows_per_session(home)
