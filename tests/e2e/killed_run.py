@@ -171,7 +171,7 @@ def forked(run: str) -> int:
 
 
 def import_everything() -> None:
-    """What stages import when they first need it, such as a learner's library; not what no run here uses, which takes as long again."""
+    """What stages import when they first need it, such as a learner's library; without what no run here uses."""
     unused = ("tdml_assets.commands.", "tdml_assets.stages.features.dbt_cli_asset", "tdml_assets.engines.trusted_types")
     for found in pkgutil.walk_packages(tdml_assets.__path__, "tdml_assets."):
         if not found.name.startswith((*unused, "tdml_assets.engines.sklearn", "tdml_assets.__main__")):
