@@ -18,13 +18,11 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import dagster._grpc.server
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from dagster._core.remote_origin import InProcessCodeLocationOrigin
 from dagster._core.test_utils import freeze_time
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
@@ -33,21 +31,14 @@ from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
 from dagster._daemon import sensor as sensors
 
 import tdml_assets.automation.sensors
+from tests.migrations import read_migrations_once
 
 BEGAN = datetime.now(UTC)
-_migrations: dict[str | None, ScriptDirectory] = {}
 
 
-def read_migrations_once(read: Callable[[Config], ScriptDirectory] = ScriptDirectory.from_config) -> None:
-    """Keep what every opening of an instance reads, the same each time and longer than a tick takes."""
-
-    def from_config(config: Config) -> ScriptDirectory:
-        place = config.get_main_option("script_location")
-        if place not in _migrations:
-            _migrations[place] = read(config)
-        return _migrations[place]
-
-    ScriptDirectory.from_config = from_config  # type: ignore[method-assign, assignment]
+def open_an_instance_once() -> None:
+    """Read what every opening of an instance reads."""
+    read_migrations_once()
     with tempfile.TemporaryDirectory() as folder, dg.DagsterInstance.local_temp(folder):
         pass
 
@@ -112,7 +103,7 @@ def answer(order: Mapping[str, object]) -> dict[str, int | None]:
 
 
 if __name__ == "__main__":
-    read_migrations_once()
+    open_an_instance_once()
     gc.freeze()
     for line in sys.stdin:
         sys.stdout.write(json.dumps(answer(json.loads(line))) + "\n")

@@ -31,7 +31,9 @@ from dagster._core.definitions.dependency import NodeHandle
 import tdml_assets
 from tdml_assets.definitions import defs
 from tdml_assets.models.bundle_store import BundleStore
+from tdml_assets.platform.environment import code_of_stages, code_version
 from tdml_assets.platform.warehouse import Database, Warehouse
+from tests.migrations import read_migrations_once
 
 _READING_STAGES = ("drift_report", "session_report", "files", "rejected_rows", "features_ignore_later_rows")
 _DATA = ("raw", "staging", "features")
@@ -180,5 +182,11 @@ def import_everything() -> None:
 
 if __name__ == "__main__":
     import_everything()
+    # What every run would read again.
+    read_migrations_once()
+    with dg.DagsterInstance.ephemeral():
+        pass
+    code_version()
+    code_of_stages()
     the_job()
     sys.stdout.write(json.dumps(list(map(forked, sys.argv[1:]))))

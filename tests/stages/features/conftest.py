@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import duckdb
@@ -16,7 +16,9 @@ import pytest
 
 from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.stages.features.asset import Runner, build_dbt_assets, dbt_environment
-from tdml_assets.stages.features.dbt_cli_asset import WarehouseDbt, build_dbt_resource
+
+if TYPE_CHECKING:
+    from tdml_assets.stages.features.dbt_cli_asset import WarehouseDbt
 
 TABLES = {
     "raw.orders": """order_id varchar, customer_id varchar not null, ordered_at timestamp not null, product_id varchar,
@@ -156,6 +158,9 @@ def make_platform(
     tmp_path_factory: pytest.TempPathFactory, give_manifest: Callable[[Path], None]
 ) -> Callable[..., Platform]:
     """Make a platform on a log, or on a copy of another's warehouse. All share one compiled manifest."""
+    # Takes dbt, which a worker without these tests need not import.
+    from tdml_assets.stages.features.dbt_cli_asset import build_dbt_resource
+
     home = tmp_path_factory.mktemp("home")
     give_manifest(home)
 

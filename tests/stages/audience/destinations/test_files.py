@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -299,31 +299,61 @@ def test_an_export_appears_whole_because_its_folder_is_moved_and_not_filled(loca
 
 
 KILLED_AT = ["files written", "files flushed", "export placed", "pointer moved", "latest moved", "old export removed"]
-CHILD = """
-import os, signal, sys
+#: Imports once, and forks a process for every delivery that is to be killed.
+DELIVERIES = """
+import json, os, signal, sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[5])
+sys.path.insert(0, sys.argv[1])
+import boto3
 from test_files import Export
-def failpoint(step):
-    if step == sys.argv[3]:
-        os.kill(os.getpid(), signal.SIGKILL)
-client = None
-if sys.argv[4]:
-    import boto3
-    client = boto3.client("s3", endpoint_url=sys.argv[4])
-Export(Path(sys.argv[1]), sys.argv[2], keep=1, s3_client=client).deliver("s2", failpoint=failpoint)
+
+def deliver(home, url, step, endpoint):
+    def failpoint(reached):
+        if reached == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+    client = boto3.client("s3", endpoint_url=endpoint) if endpoint else None
+    Export(Path(home), url, keep=1, s3_client=client).deliver("s2", failpoint=failpoint)
+
+for line in sys.stdin:
+    child = os.fork()
+    if not child:
+        try:
+            deliver(*json.loads(line))
+        finally:
+            os._exit(1)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
+Killed = Callable[..., None]
 
 
-def deliver_until_killed(home: Path, url: str, step: str, endpoint: str = "") -> None:
-    command = [sys.executable, "-c", CHILD, str(home), url, step, endpoint, str(Path(__file__).parent)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env={**os.environ, **AWS}, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stderr
+@pytest.fixture(scope="module")
+def deliver_until_killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killed]:
+    log = tmp_path_factory.mktemp("deliveries") / "errors.txt"
+    with (
+        log.open("w") as errors,
+        subprocess.Popen(
+            [sys.executable, "-c", DELIVERIES, str(Path(__file__).parent)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env={**os.environ, **AWS},
+        ) as process,
+    ):
+        assert process.stdin is not None
+        assert process.stdout is not None
+
+        def deliver(home: Path, url: str, step: str, endpoint: str = "") -> None:
+            print(json.dumps([str(home), url, step, endpoint]), file=process.stdin, flush=True)
+            code = process.stdout.readline()
+            assert code == f"{-signal.SIGKILL}\n", log.read_text()
+
+        yield deliver
 
 
 @pytest.mark.parametrize("step", KILLED_AT)
 def test_a_process_killed_at_any_step_leaves_a_complete_latest_and_a_rerun_completes(
-    local: Export, tmp_path: Path, step: str
+    local: Export, tmp_path: Path, deliver_until_killed: Killed, step: str
 ) -> None:
     local.publish()
     local.deliver("s1")
@@ -422,7 +452,7 @@ S3_KILLED_AT = ["uploaded attributes.parquet", "uploaded catalog.csv", "uploaded
 
 @pytest.mark.parametrize("step", S3_KILLED_AT)
 def test_on_s3_a_killed_upload_leaves_the_latest_export_and_a_rerun_completes(
-    remote: Export, s3: Any, endpoint: str, tmp_path: Path, step: str
+    remote: Export, s3: Any, endpoint: str, tmp_path: Path, deliver_until_killed: Killed, step: str
 ) -> None:
     remote.publish()
     remote.deliver("s1")
