@@ -15,7 +15,7 @@ import typer
 from tdml_assets.commands.common import USAGE, expected_errors, fail, print_json, read_settings, table_lines
 
 if TYPE_CHECKING:
-    from tdml_assets.commands.preflight import Trial, WorkflowOutlook
+    from tdml_assets.commands.preflight import Trial
     from tdml_assets.settings import Settings
 
 
@@ -31,7 +31,7 @@ def check(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
     """
     settings = read_settings()
     with expected_errors():
-        from tdml_assets.commands.preflight import notes_of, outlook_of, problems_of
+        from tdml_assets.commands.preflight import notes_of, problems_of
         from tdml_assets.commands.trial_load import try_sources
         from tdml_assets.component import declared_workflows, switched_off
         from tdml_assets.platform.resources import s3_client
@@ -41,14 +41,13 @@ def check(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
             message = "no orders are declared: a run makes sample data. Name your files under sources.orders.path in tdml.yaml"
             print_json({"problems": [], "notes": [message]}) if as_json else typer.echo(message)
             return
-        trial = try_sources(settings, whole=True, s3_client=lambda: s3_client(settings))
+        trial = try_sources(settings, whole=True, s3_client=lambda: s3_client(settings), specs=specs)
         problems = problems_of(trial, as_of=settings.as_of, accepted=settings.quality.accepted)
-        outlooks = [outlook_of(spec, trial.orders, trial.as_of) for spec in specs if trial.as_of is not None]
     notes = notes_of(trial)
     if as_json:
-        print_json(_as_dict(trial, outlooks, off, problems, notes))
+        print_json(_as_dict(trial, off, problems, notes))
     else:
-        typer.echo("\n".join(_lines(trial, outlooks, off, notes)))
+        typer.echo("\n".join(_lines(trial, off, notes)))
         for problem in problems:
             typer.echo(f"error: {problem}", err=True)
     if problems:
@@ -82,7 +81,8 @@ def look_before_run(settings: Settings) -> None:
 
 def _horizon_notes(settings: Settings, trial: Trial) -> list[str]:
     """Workflows whose horizon is too long for the history, with the longest that works."""
-    from tdml_assets.commands.preflight import may_be_too_short, outlook_of
+    from tdml_assets.commands.outlooks import outlook_of
+    from tdml_assets.commands.preflight import may_be_too_short
 
     if trial.as_of is None or not trial.is_whole or not may_be_too_short(trial.orders, trial.as_of, settings.workflows):
         return []
@@ -93,7 +93,7 @@ def _horizon_notes(settings: Settings, trial: Trial) -> list[str]:
     return [f"{outlook.workflow}: {outlook.reason}" for outlook in outlooks if outlook.is_short]
 
 
-def _lines(trial: Trial, outlooks: list[WorkflowOutlook], off: dict[str, str], notes: list[str]) -> list[str]:
+def _lines(trial: Trial, off: dict[str, str], notes: list[str]) -> list[str]:
     from tdml_assets.commands.check_facts import books_lines
     from tdml_assets.stages.raw.contracts import REASONS
 
@@ -121,7 +121,7 @@ def _lines(trial: Trial, outlooks: list[WorkflowOutlook], off: dict[str, str], n
     lines += [f"    {month}    {revenue:>16,.2f}" for month, revenue in facts.months]
     lines += books_lines(trial.books)
     lines += [f"Workflows, as of {trial.as_of}"]
-    rows = [{"workflow": one.workflow, "state": one.state, "reason": one.reason} for one in outlooks]
+    rows = [{"workflow": one.workflow, "state": one.state, "reason": one.reason} for one in trial.outlooks]
     rows += [{"workflow": name, "state": "off", "reason": reason} for name, reason in off.items()]
     lines += table_lines(sorted(rows, key=lambda row: str(row["workflow"])))
     if notes:
@@ -129,15 +129,13 @@ def _lines(trial: Trial, outlooks: list[WorkflowOutlook], off: dict[str, str], n
     return lines
 
 
-def _as_dict(
-    trial: Trial, outlooks: list[WorkflowOutlook], off: dict[str, str], problems: list[str], notes: list[str]
-) -> dict[str, Any]:
+def _as_dict(trial: Trial, off: dict[str, str], problems: list[str], notes: list[str]) -> dict[str, Any]:
     from tdml_assets.commands.check_facts import books_dict
     from tdml_assets.commands.check_signs import odd_months
 
     facts = trial.orders
     books = books_dict(trial.books)
-    workflows = {outlook.workflow: {"state": outlook.state, "reason": outlook.reason} for outlook in outlooks}
+    workflows = {outlook.workflow: {"state": outlook.state, "reason": outlook.reason} for outlook in trial.outlooks}
     return {
         "sources": {
             source.table: {

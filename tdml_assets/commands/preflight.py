@@ -14,12 +14,10 @@ from typing import Any, Literal
 
 from tdml_assets.commands.check_facts import Books
 from tdml_assets.commands.check_signs import odd_months, sign_notes
+from tdml_assets.commands.outlooks import WorkflowOutlook
 from tdml_assets.declaration.quality import FIRST_LOAD_CHECKS
-from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.stages.data_quality.quality_report import QualityReport, accept_by_name
-from tdml_assets.stages.features.snapshots import HistoryTooShortError, plan_snapshots, plan_split
 from tdml_assets.stages.raw.rules import SourceError
-from tdml_assets.tasks.telling import telling_of
 
 #: Checks of the raw data that mean a wrong declaration; the others are judged inside a session, which also tells owners.
 _DECLARED_WRONG = FIRST_LOAD_CHECKS
@@ -83,6 +81,7 @@ class Trial:
     ----------
     as_of : day the session would stand at; ``None`` without orders.
     report : verdict of the checks of the raw data, as a first session makes them.
+    outlooks : what a run does with the workflows that were asked for.
     """
 
     sources: tuple[SourceFacts, ...]
@@ -90,21 +89,12 @@ class Trial:
     as_of: date | None
     report: QualityReport
     books: Books = field(default_factory=Books)
+    outlooks: tuple[WorkflowOutlook, ...] = ()
 
     @property
     def is_whole(self) -> bool:
         """Whether every row of every source was looked at."""
         return all(source.is_whole for source in self.sources)
-
-
-@dataclass(frozen=True)
-class WorkflowOutlook:
-    """Whether a workflow can learn from these orders, and why; ``is_short`` where its horizon is too long for a later test."""
-
-    workflow: str
-    state: Literal["on", "off"]
-    reason: str = field(default="")
-    is_short: bool = field(default=False)
 
 
 def problems_of(trial: Trial, *, as_of: date | Literal["latest"], accepted: Sequence[str] = ()) -> list[str]:
@@ -195,32 +185,3 @@ def may_be_too_short(facts: OrderFacts, as_of: date, overrides: Mapping[str, Map
         days = target.get("horizon_days") if isinstance(target, Mapping) else None
         horizons += [days] if isinstance(days, int) else []
     return facts.first_on is not None and (as_of - facts.first_on).days + 1 < 3 * max(horizons)
-
-
-def outlook_of(spec: WorkflowSpec, facts: OrderFacts, as_of: date) -> WorkflowOutlook:
-    """Whether the history is long enough for a workflow's horizon."""
-    if facts.first_on is None or not telling_of(spec.task).looks_ahead:
-        return WorkflowOutlook(spec.name, "on")
-    span, horizon = (as_of - facts.first_on).days + 1, spec.target.horizon_days
-    # A target to learn from, a later one to test on, and as much history before the first of them.
-    longest = span // 3
-    shorter = (
-        f"workflows: {{{spec.name}: {{target: {{horizon_days: {longest}}}}}}}"
-        if longest
-        else "none, give earlier orders"
-    )
-    try:
-        plan = plan_snapshots(as_of, facts.first_on, horizon, spec.snapshots)
-    except HistoryTooShortError as error:
-        return WorkflowOutlook(spec.name, "off", f"{error}. Longest horizon with a test: {shorter}", is_short=True)
-    if plan_split(plan).by_customers:
-        return WorkflowOutlook(
-            spec.name,
-            "on",
-            f"{span:,} days of orders hold one target of {horizon} days: the test is on other customers, not on a later time. "
-            f"Longest horizon with a later test: {shorter}",
-            is_short=True,
-        )
-    return WorkflowOutlook(
-        spec.name, "on", f"{len(plan.labelled)} snapshots to learn from and to test on, up to {plan.labelled[-1]}"
-    )

@@ -10,7 +10,7 @@ import csv
 import io
 import tempfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from itertools import islice
@@ -22,8 +22,10 @@ import pyarrow.parquet as pq
 
 from tdml_assets.commands.check_facts import read_books
 from tdml_assets.commands.check_signs import OwnCurrency, read_own_currencies
+from tdml_assets.commands.outlooks import read_outlook
 from tdml_assets.commands.preflight import OrderFacts, SourceFacts, Trial
 from tdml_assets.declaration.sources import OrdersSource, Source, Sources
+from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.platform.statements import render
 from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.stages.data_quality.quality_report import judge
@@ -51,13 +53,20 @@ class _LineTooLongError(ValueError):
     """A line has no end in sight."""
 
 
-def try_sources(settings: Settings, *, whole: bool, s3_client: Callable[[], Any] | None = None) -> Trial:
+def try_sources(
+    settings: Settings,
+    *,
+    whole: bool,
+    s3_client: Callable[[], Any] | None = None,
+    specs: Sequence[WorkflowSpec] = (),
+) -> Trial:
     """Load every declared source with the real loader, and forget it.
 
     Parameters
     ----------
     whole : read every row of every source, remote ones too; else local files alone, of large ones the first rows.
     s3_client : makes the S3 client; needed with ``whole``.
+    specs : workflows whose outlook is read.
 
     Raises
     ------
@@ -116,7 +125,11 @@ def try_sources(settings: Settings, *, whole: bool, s3_client: Callable[[], Any]
                             report.grouped_keys,
                         )
                     )
-            return _judged(database, settings, sources, tuple(facts), own_currencies)
+            trial = _judged(database, settings, sources, tuple(facts), own_currencies)
+            if trial.as_of is None:
+                return trial
+            outlooks = tuple(read_outlook(database, spec, trial.orders, trial.as_of) for spec in specs)
+            return replace(trial, outlooks=outlooks)
 
 
 def _judged(

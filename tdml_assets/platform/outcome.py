@@ -156,13 +156,16 @@ def read_latest(database: Database, sessions: Sequence[str], workflow: str) -> O
 def stopped_by(error: Exception, stage: str, before: Outcome) -> Outcome:
     """Outcome of a workflow whose ``stage`` ended with ``error``.
 
-    A :class:`RefusedError` needs nobody: the orders do not allow more. Any other error does.
+    A :class:`RefusedError` needs nobody: the orders do not allow more. Any other error does. An error of this project's own says
+    what to do about it in its message; of any other the log is all there is.
     """
     if isinstance(error, RefusedError):
         return replace(before, stopped_at=stage, error=type(error).__name__, reason=error.reason, remedy=error.remedy)
     reason = f"{stage} failed with {type(error).__name__}: {_first_line(error)}"
+    says_what_to_do = type(error).__module__.startswith("tdml_assets.") and len(str(error).strip().splitlines()) == 1
+    remedy = None if says_what_to_do else _SEE_LOG
     return replace(
-        before, stopped_at=stage, error=type(error).__name__, reason=reason, remedy=_SEE_LOG, needs_person=True
+        before, stopped_at=stage, error=type(error).__name__, reason=reason, remedy=remedy, needs_person=True
     )
 
 

@@ -1,5 +1,6 @@
 """Input that cannot be used: the message names the thing and the remedy, the exit code is not 0, earlier results stay."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -7,12 +8,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import pytest
 from typer.testing import CliRunner
 
 from tdml_assets.commands.app import app
 from tdml_assets.platform.run_lock import hold_state
-from tests.e2e.conftest import Home
+from tests.e2e.conftest import WAREHOUSE, Home
 
 HEADER = "customer_id,day,amount\n"
 BASE = """
@@ -73,8 +75,9 @@ CASES = {
 }
 #: Too little to learn from, and enough to say something.
 SMALL_CASES = {
-    "one customer": (HEADER + ONE_CUSTOMER, ["train split has", "split.min_rows"], 1),
+    "one customer": (ORDERS, HEADER + ONE_CUSTOMER, ["train split has", "split.min_rows"], 1),
     "a history shorter than the horizon": (
+        BASE + "workflows: [cltv, churn, segments]\n",
         HEADER + "".join(f"{customer:04d},2024-01-0{customer % 9 + 1},5\n" for customer in range(99)),
         ["horizon of 90 days", "shorten target.horizon_days"],
         99,
@@ -137,16 +140,24 @@ def test_the_message_names_the_thing_and_nothing_is_lost(
 
 @pytest.mark.parametrize("case", SMALL_CASES)
 def test_a_shop_too_small_to_learn_from_is_scored_by_a_rule_which_says_why(
-    case: str, tmp_path: Path, give_manifest: Callable[[Path], None]
+    case: str, tmp_path: Path, give_manifest: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    orders, expected, customers = SMALL_CASES[case]
+    settings, orders, expected, customers = SMALL_CASES[case]
     home = Home(tmp_path)
     give_manifest(tmp_path / "home")
-    (tmp_path / "tdml.yaml").write_text(ORDERS, encoding="utf-8")
+    (tmp_path / "tdml.yaml").write_text(settings, encoding="utf-8")
     (tmp_path / "orders.csv").write_text(orders, encoding="utf-8")
+    for name, value in home.environment.items():
+        monkeypatch.setenv(name, value)
+    checked = json.loads(CliRunner().invoke(app, ["check", "--json"]).stdout)["workflows"]
     done = run(home)
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
+    with duckdb.connect(str(tmp_path / WAREHOUSE), read_only=True) as connection:
+        outcomes = connection.execute("select workflow, state, reason from monitoring.workflow_outcomes").fetchall()
+    assert {name: state for name, state, _ in outcomes} == {name: one["state"] for name, one in checked.items()}
+    for name, _, reason in outcomes:
+        assert reason.split("; ")[0] in checked[name]["reason"], "check gives the reason that the run gives"
     for words in ("scored without a trained model", *expected):
         assert words in " ".join(said.split()), said
     assert len(home.tables()["audience.parent_segment_attributes"]) == customers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tdml_assets.models.bundles import BundleDamagedError
 from tdml_assets.platform.outcome import (
     NEEDED_FOR_CHAMPION,
     NEEDED_FOR_PUBLICATION,
@@ -32,7 +33,16 @@ def test_any_other_error_needs_a_person_and_only_its_first_line_is_kept() -> Non
     found = stopped_by(TypeError("wrong type\nlong traceback"), "candidate_model", BEGUN)
     assert found.reason == "candidate_model failed with TypeError: wrong type"
     assert found.needs_person
+    assert "read the error in the run's log" in found.in_words
     assert exit_code([BEGUN, found]) == 3
+
+
+def test_an_error_that_says_what_to_do_is_not_followed_by_a_general_remedy() -> None:
+    found = stopped_by(BundleDamagedError("model v1 is damaged: remove models/v1 and run again"), "predictions", BEGUN)
+    assert found.needs_person
+    assert found.in_words == (
+        "predictions failed with BundleDamagedError: model v1 is damaged: remove models/v1 and run again"
+    )
 
 
 def test_a_hold_keeps_its_reason_without_an_error() -> None:
