@@ -7,7 +7,7 @@ printing (``check.py``).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +15,7 @@ from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.refusals import RefusedError
 from tdml_assets.platform.statements import render
+from tdml_assets.recommendation.eligibility import NoProductsError
 from tdml_assets.stages.features.snapshots import HistoryTooShortError, SnapshotPlan, plan_snapshots, plan_split
 from tdml_assets.stages.raw.contracts import ORDERS
 from tdml_assets.tasks.telling import telling_of
@@ -31,6 +32,8 @@ _FALLBACKS = {
     "purchase": "a lifetime model or the recency of the last order, whichever erred less on the last horizon",
 }
 _FALLBACKS["no_purchase"] = _FALLBACKS["purchase"]
+#: Learners that refuse few rows and few buyers of their own accord.
+_SPEND_LEARNERS = ("two_stage_xgboost", "lifetime_xgboost")
 #: Customers that a lifetime model of spend needs: with a second purchase.
 _LEAST_RETURNING = 2
 
@@ -100,9 +103,9 @@ def outlook_of(spec: WorkflowSpec, facts: OrderFacts, as_of: date) -> WorkflowOu
 
 
 def read_outlook(database: Database, spec: WorkflowSpec, facts: OrderFacts, as_of: date) -> WorkflowOutlook:
-    """:func:`outlook_of`, and whether there are rows enough: the training table's own check, on the orders of a trial load.
+    """:func:`outlook_of`, and whether there are rows enough: the checks of training, on the orders of a trial load.
 
-    Rows of recommendations, and of targets that a trial load does not hold, are not counted.
+    Rows of targets that a trial load does not hold, such as page views, are not counted, and what only a fit finds is not known.
     """
     from tdml_assets.tasks import task_of
 
@@ -111,18 +114,51 @@ def read_outlook(database: Database, spec: WorkflowSpec, facts: OrderFacts, as_o
     is_counted = (
         not looks_ahead or spec.target_kind == "net_spend" or (_is_purchase(spec) and not spec.target.conditions)
     )
-    if found.state != "on" or facts.first_on is None or spec.task == "recommendation" or not is_counted:
+    if found.state != "on" or facts.first_on is None:
         return found
-    task, horizon = task_of(spec), spec.target.horizon_days
-    if looks_ahead:
-        plan = plan_snapshots(as_of, facts.first_on, horizon, spec.snapshots)
-    else:
-        plan = SnapshotPlan(as_of=as_of, labelled=(as_of,), horizon_days=horizon)
+    horizon = spec.target.horizon_days
     try:
-        task.check_rows(_sizes(database, spec, task.roles(plan)[0]), spec)
+        if spec.task == "recommendation":
+            _require_buyers(database, spec, as_of)
+        elif is_counted:
+            task = task_of(spec)
+            plan = SnapshotPlan(as_of=as_of, labelled=(as_of,), horizon_days=horizon)
+            if looks_ahead:
+                plan = plan_snapshots(as_of, facts.first_on, horizon, spec.snapshots)
+            sizes = _sizes(database, spec, task.roles(plan)[0])
+            task.check_rows(sizes, spec)
+            _require_rows(spec, [row for row in sizes if row["split"] == "train"])
+    except NoProductsError as error:
+        return WorkflowOutlook(spec.name, "off", str(error))
     except RefusedError as error:
         return _by_fallback(spec, str(error), is_short=found.is_short)
     return found
+
+
+def _require_buyers(database: Database, spec: WorkflowSpec, as_of: date) -> None:
+    """Refuse windows in which too few customers bought a known product, as the training table does."""
+    from tdml_assets.recommendation.tables import check_sizes, training_contract
+    from tdml_assets.stages.training_table.recommendation_asset import plan_training, training_statement
+
+    windows, _ = plan_training(database, spec, as_of)
+    contract = replace(training_contract(spec.name), schema=_ROWS.schema)
+    database.replace(contract, training_statement(spec, windows, 1.0))
+    sizes = database.rows(render("recommendation/sizes", table=contract.path))
+    check_sizes(sizes, {"validation": windows.validation.day, "test": windows.test.day}, spec.split.min_rows)
+
+
+def _require_rows(spec: WorkflowSpec, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse what is too little for the learners of spend."""
+    if spec.model.estimator not in _SPEND_LEARNERS:
+        return
+    from tdml_assets.engines.two_stage import TwoStageParameters
+    from tdml_assets.engines.xgboost_rows import StageRows, TargetFacts
+
+    asked = {
+        name: spec.model.parameters.get(name, getattr(TwoStageParameters, name)) for name in ("min_rows", "min_buyers")
+    }
+    facts = TargetFacts(sum(int(row["customers"]) for row in rows), sum(int(row["positives"]) for row in rows))
+    facts.require(StageRows(False, 1.0, "training rows", **asked))
 
 
 def _of_windows(spec: WorkflowSpec, first_on: date, as_of: date) -> WorkflowOutlook:

@@ -23,7 +23,7 @@ from tdml_assets.stages.reuse import Recall, reused
 from tdml_assets.stages.training_table.table import sample_share
 
 
-def _plan(database: Database, spec: WorkflowSpec, day: date) -> tuple[Windows, int]:
+def plan_training(database: Database, spec: WorkflowSpec, day: date) -> tuple[Windows, int]:
     """The session's windows, and the order lines there are to learn from."""
     wanted = {"include": spec.recommendation.include, "exclude": spec.recommendation.exclude}
     found = database.row(render("recommendation/usable", orders_table=ORDERS_TABLE, as_of=day, **wanted))
@@ -37,7 +37,8 @@ def _plan(database: Database, spec: WorkflowSpec, day: date) -> tuple[Windows, i
     return plan_windows(day, found["first_ordered_on"], spec.target.horizon_days), found["line_count"]
 
 
-def _statement(spec: WorkflowSpec, windows: Windows, share: float) -> Statement:
+def training_statement(spec: WorkflowSpec, windows: Windows, share: float) -> Statement:
+    """The rows of the table, of a share of the customers."""
     return render(
         "recommendation/build",
         orders_table=ORDERS_TABLE,
@@ -79,9 +80,9 @@ def build_recommendation_training_table(spec: WorkflowSpec) -> dg.AssetsDefiniti
     def training_table(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
         with warehouse.write() as database:
             require_whole_data(database, session_id_of(context))
-            windows, lines = _plan(database, spec, as_of(database))
+            windows, lines = plan_training(database, spec, as_of(database))
             share = sample_share(lines, spec.split.max_rows)
-            count = database.replace(contract, _statement(spec, windows, share))
+            count = database.replace(contract, training_statement(spec, windows, share))
             sizes = database.rows(render("recommendation/sizes", table=contract.path))
             days = {"validation": windows.validation.day, "test": windows.test.day}
             check_sizes(sizes, days, spec.split.min_rows)
