@@ -24,14 +24,16 @@ if TYPE_CHECKING:
     from tdml_assets.commands.preflight import OrderFacts
     from tdml_assets.platform.warehouse import Database
 
-#: What scores where no model can be trained (``stages/predictions/fallback_asset.py``), by kind of target or by task.
+#: What scores where no model can be trained (``stages/predictions/fallback_asset.py``), by kind of target.
 _FALLBACKS = {
-    "clustering": "RFM segments",
-    "recommendation": "popular products",
+    "unlabelled": "RFM segments",
+    "products": "popular products",
     "net_spend": "a lifetime model or the total spend so far, whichever erred less on the last horizon",
     "purchase": "a lifetime model or the recency of the last order, whichever erred less on the last horizon",
 }
 _FALLBACKS["no_purchase"] = _FALLBACKS["purchase"]
+#: Kind of target of ranked lists.
+_PRODUCTS = "products"
 #: Learners that refuse few rows and few buyers of their own accord.
 _SPEND_LEARNERS = ("two_stage_xgboost", "lifetime_xgboost")
 #: Customers that a lifetime model of spend needs: with a second purchase.
@@ -83,7 +85,7 @@ def outlook_of(spec: WorkflowSpec, facts: OrderFacts, as_of: date) -> WorkflowOu
         else "none, give earlier orders"
     )
     try:
-        if spec.task == "recommendation":
+        if spec.target_kind == _PRODUCTS:
             return _of_windows(spec, facts.first_on, as_of)
         plan = plan_snapshots(as_of, facts.first_on, horizon, spec.snapshots)
     except HistoryTooShortError as error:
@@ -118,7 +120,7 @@ def read_outlook(database: Database, spec: WorkflowSpec, facts: OrderFacts, as_o
         return found
     horizon = spec.target.horizon_days
     try:
-        if spec.task == "recommendation":
+        if spec.target_kind == _PRODUCTS:
             _require_buyers(database, spec, as_of)
         elif is_counted:
             task = task_of(spec)
@@ -179,10 +181,10 @@ def _by_fallback(
     ----------
     has_rule : whether a horizon lies behind some customers, from which a rate can be learnt.
     """
-    how = _FALLBACKS.get(spec.task) or _FALLBACKS.get(spec.target_kind)
+    how = _FALLBACKS.get(spec.target_kind)
     if how is None:
         return WorkflowOutlook(spec.name, "off", f"{why}; no fallback predicts {spec.target_kind}", is_short)
-    if _is_purchase(spec) and not has_rule and spec.task == "classification":
+    if _is_purchase(spec) and not has_rule:
         if returning_customers < _LEAST_RETURNING:
             return WorkflowOutlook(
                 spec.name, "off", f"{why}; no customer came back, from whom a fallback learns", is_short
