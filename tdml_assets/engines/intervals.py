@@ -18,8 +18,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tdml_assets.engines.xgboost_rows import Floats
+Floats = NDArray[np.float64]
 
 #: Levels and the columns of their bounds.
 LEVELS: Mapping[float, tuple[str, str]] = {0.8: ("lower_80", "upper_80"), 0.95: ("lower_95", "upper_95")}
