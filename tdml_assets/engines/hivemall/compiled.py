@@ -38,7 +38,11 @@ class Kernel:
             }
             bound = FunctionType(self.function.__code__, scope, self.function.__name__, self.function.__defaults__)
             bound.__module__, bound.__qualname__ = self.function.__module__, self.function.__qualname__
-            self._ready = numba.njit(cache=True, nogil=True, error_model="numpy")(bound)
+            settings: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+            try:
+                self._ready = numba.njit(cache=True, **settings)(bound)
+            except RuntimeError:  # no folder that the cache may be written to
+                self._ready = numba.njit(**settings)(bound)
         return self._ready
 
     def __call__(self, *arguments: Any) -> Any:

@@ -47,6 +47,9 @@ def run(function: str, rows: pa.Table, options: str = "") -> pa.Table:
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
         raise HivemallError(f"There is no function {function}. The nearest name is {near[0]}.")
     described = known[name]
+    for place, column in enumerate(rows.columns):
+        if pa.types.is_dictionary(column.type):
+            rows = rows.set_column(place, rows.column_names[place], column.cast(column.type.value_type))
     if not options:
         rows, options = _split_options(rows, described)
     parsed = parse(options, described.options, name)

@@ -71,13 +71,6 @@ class Plan(NamedTuple):
     check: bool
 
 
-class Model(NamedTuple):
-    """A trained linear model: one float32 weight per feature of the rows."""
-
-    weight: np.ndarray
-    passes: int
-
-
 def resolve(options: Options, default_loss: str, *, regression: bool) -> Plan:
     """Read the options; impossible values and combinations raise HivemallError with Hivemall's words."""
     batch = batch_size(options)
@@ -177,25 +170,35 @@ def _settings(options: Options, optimiser: int) -> tuple[int, np.ndarray]:
     return scheme, settings
 
 
-def train(rows: SparseRows, label: np.ndarray, plan: Plan) -> Model:
-    """Pass over the rows until the loss converges or the iterations are over."""
-    size = len(rows.names)
-    weight = np.zeros(size, np.float32)
-    state = [np.zeros(size, np.float32) for _ in range(3)]
-    memory = np.zeros(gk.MEMORY)
-    memory[1], memory[3], memory[4] = 1.0, 1.0, plan.settings[gk.ALPHA]
-    sums, counts = np.zeros(size), np.zeros(size, np.int64)
-    convergence = Convergence(plan.rate, check=plan.check)
-    passes = 0
-    for _ in range(plan.iterations):
+class Training:
+    """The state of a general learner over its passes: ``weight`` is one float32 per feature."""
+
+    def __init__(self, size: int, plan: Plan) -> None:
+        self._plan = plan
+        self.weight = np.zeros(size, np.float32)
+        self._state = [np.zeros(size, np.float32) for _ in range(3)]
+        self._memory = np.zeros(gk.MEMORY)
+        self._memory[1], self._memory[3], self._memory[4] = 1.0, 1.0, plan.settings[gk.ALPHA]
+        self._batch = (np.zeros(size), np.zeros(size, np.int64))
+
+    def one_pass(self, rows: SparseRows, label: np.ndarray) -> float:
+        """Train on the rows once; returns the sum of their losses."""
+        plan = self._plan
         loss = gk.general_pass(
-            *(rows.indptr, rows.index, rows.value, label, weight, *state, memory, sums, counts),
+            *(rows.indptr, rows.index, rows.value, label, self.weight, *self._state, self._memory, *self._batch),
             *(plan.loss, plan.optimiser, plan.regulariser, plan.scheme, plan.batch, plan.settings),
         )
-        passes += 1
-        if convergence.reached(float(loss)):
+        return float(loss)
+
+
+def train(rows: SparseRows, label: np.ndarray, plan: Plan) -> np.ndarray:
+    """Pass over the rows until the loss converges or the iterations are over; returns the weights."""
+    training = Training(len(rows.names), plan)
+    convergence = Convergence(plan.rate, check=plan.check)
+    for _ in range(plan.iterations):
+        if convergence.reached(training.one_pass(rows, label)):
             break
-    return Model(weight, passes)
+    return training.weight
 
 
 def _learner(default_loss: str, *, regression: bool) -> Function:
@@ -204,7 +207,7 @@ def _learner(default_loss: str, *, regression: bool) -> Function:
         features = read_features(rows.column(0), dense=plan.dense)
         labels = read_labels(rows.column(1), features.kept)
         label = np.array(numbers(labels), np.float32) if regression else signs(labels, truncate=False)
-        weight = train(features, label, plan).weight
+        weight = train(features, label, plan)
         places = np.flatnonzero(weight)
         columns = {"feature": [features.names[place] for place in places], "weight": weight[places]}
         return table_of(columns, {"feature": features.kind, "weight": FLOAT})

@@ -52,6 +52,9 @@ class LinearState:
         return table_of(columns, kinds)
 
 
+Trainer = Callable[[SparseRows, np.ndarray, LinearState, Options], None]
+
+
 def aggressiveness(options: Options, default: float = 1.0) -> np.float32:
     """The option ``-c``, above 0."""
     c = options.number("c", default)
@@ -82,7 +85,7 @@ def confidence(options: Options) -> np.float32:
 
 def linear_learner(
     known: str,
-    train: Callable[[SparseRows, np.ndarray, LinearState, Options], None],
+    train: Trainer,
     labels: Callable[[list[object]], np.ndarray],
     *,
     covariance: bool,
@@ -117,23 +120,23 @@ def binary_labels(labels: list[object]) -> np.ndarray:
     return signs(labels, message=BINARY_LABEL)
 
 
-def _passive(rule: int, known: str = "") -> Function:
+def _passive_trainer(rule: int, known: str = "") -> Trainer:
     def train(rows: SparseRows, label: np.ndarray, state: LinearState, options: Options) -> None:
         c = aggressiveness(options) if known else f32(1.0)
         arrays = (rows.indptr, rows.index, rows.value, label, state.weight, state.covar, state.seen)
         ok.passive_pass(rule, *arrays, c)
 
-    return linear_learner(known, train, binary_labels, covariance=False, refuses_batches=True)
+    return train
 
 
-def _covariance(rule: int, known: str) -> Function:
+def _covariance_trainer(rule: int, known: str) -> Trainer:
     def train(rows: SparseRows, label: np.ndarray, state: LinearState, options: Options) -> None:
         first = regularisation(options) if rule <= ok.AROWH else confidence(options)
         second = aggressiveness(options) if AGGRESSIVENESS in known else f32(1.0)
         arrays = (rows.indptr, rows.index, rows.value, label, state.weight, state.covar, state.seen)
         ok.covariance_pass(rule, *arrays, first, second)
 
-    return linear_learner(known, train, binary_labels, covariance=True, refuses_batches=True)
+    return train
 
 
 def _train_rda(rows: SparseRows, label: np.ndarray, state: LinearState, options: Options) -> None:
@@ -145,16 +148,36 @@ def _train_rda(rows: SparseRows, label: np.ndarray, state: LinearState, options:
     )
 
 
-FUNCTIONS = {
-    "train_perceptron": _passive(ok.PERCEPTRON),
-    "train_pa": _passive(ok.PA),
-    "train_pa1": _passive(ok.PA1, AGGRESSIVENESS),
-    "train_pa2": _passive(ok.PA2, AGGRESSIVENESS),
-    "train_arow": _covariance(ok.AROW, REGULARISATION),
-    "train_arowh": _covariance(ok.AROWH, REGULARISATION + AGGRESSIVENESS),
-    "train_cw": _covariance(ok.CW, CONFIDENCE),
-    "train_scw": _covariance(ok.SCW, CONFIDENCE + AGGRESSIVENESS),
-    "train_scw2": _covariance(ok.SCW2, CONFIDENCE + AGGRESSIVENESS),
+#: Rule and options of the learners whose state passes from batch to batch; those up to pa2 keep no covariance.
+_RULES = {
+    "train_perceptron": (ok.PERCEPTRON, ""),
+    "train_pa": (ok.PA, ""),
+    "train_pa1": (ok.PA1, AGGRESSIVENESS),
+    "train_pa2": (ok.PA2, AGGRESSIVENESS),
+    "train_arow": (ok.AROW, REGULARISATION),
+    "train_arowh": (ok.AROWH, REGULARISATION + AGGRESSIVENESS),
+    "train_cw": (ok.CW, CONFIDENCE),
+    "train_scw": (ok.SCW, CONFIDENCE + AGGRESSIVENESS),
+    "train_scw2": (ok.SCW2, CONFIDENCE + AGGRESSIVENESS),
+}
+_FIRST_ORDER = ("train_perceptron", "train_pa", "train_pa1", "train_pa2")
+
+
+def trainer_of(function: str) -> tuple[Trainer, bool]:
+    """What trains the learner on some rows, and whether it keeps covariances; other learners are refused."""
+    if function not in _RULES:
+        raise HivemallError(f"{function} is not offered for batches. Offered: {', '.join(_RULES)}.")
+    rule, known = _RULES[function]
+    covariance = function not in _FIRST_ORDER
+    return (_covariance_trainer if covariance else _passive_trainer)(rule, known), covariance
+
+
+def _learner(function: str) -> Function:
+    trainer, covariance = trainer_of(function)
+    return linear_learner(_RULES[function][1], trainer, binary_labels, covariance=covariance, refuses_batches=True)
+
+
+FUNCTIONS = {name: _learner(name) for name in _RULES} | {
     "train_adagrad_rda": linear_learner(
         "eta,eta0= lambda= scale= ", _train_rda, binary_labels, covariance=False, refuses_batches=True
     ),
