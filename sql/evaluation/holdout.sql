@@ -4,6 +4,7 @@ select
     holdout.split,
     holdout.target,
     holdout.predicted_target,
+    holdout.uncorrected_prediction,
     holdout.probability,
     features.total_spend,
     features.total_orders,

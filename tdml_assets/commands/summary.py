@@ -19,6 +19,7 @@ from tdml_assets.platform.outcome import Outcome
 from tdml_assets.platform.statements import render
 from tdml_assets.stages.audience.attributes import CATALOG
 from tdml_assets.stages.drift.detection import BROKEN, DRIFTED, FIRST
+from tdml_assets.stages.predictions.level_words import level_sentence, reach_of
 from tdml_assets.stages.triage.words import decision_words
 from tdml_assets.tasks.telling import Comparison, compare, shown, telling_of
 
@@ -30,6 +31,8 @@ _WIDTH = 100
 _SEASON_DAYS = 365
 # From where on a total is called wrong and a calibration poor; both as shares.
 _BIAS_LIMIT, _CALIBRATION_LIMIT = 0.2, 0.3
+# A total whose bounds lie further away is not to be relied on, as a share of it.
+_REACH_LIMIT = 0.3
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def _why_no_drift(outcome: Outcome | None) -> str:
 
 
 def total_verdict(facts: WorkflowFacts) -> str | None:
-    """Say how far the total of the test was off; about the test alone, since nothing says that today's is off alike."""
+    """Say how far the total of the test was off, where nothing is known of the level of today's."""
     total_bias = telling_of(facts.info.task).total_bias
     bias = total_bias(facts.metrics) if total_bias else None
     if bias is None or not math.isfinite(bias):
@@ -99,7 +102,7 @@ def _in_the_test(facts: WorkflowFacts) -> str:
 
 def warnings_of(facts: WorkflowFacts, data: DataFacts | None) -> list[str]:
     """List what a reader of the figures should know before acting on them."""
-    name, metrics = facts.info.name, facts.metrics
+    name = facts.info.name
     found = []
     if facts.session_id is None:
         return [f"{name}: has not run yet"]
@@ -112,11 +115,9 @@ def warnings_of(facts: WorkflowFacts, data: DataFacts | None) -> list[str]:
     ahead = telling_of(facts.info.task).looks_ahead
     if data is not None and ahead and data.days < _SEASON_DAYS + facts.info.horizon_days:
         found.append(f"{name}: {data.days} days of orders show no season twice; a seasonal peak will be missed")
-    bias, error = metrics.get("total_bias"), facts.calibration_error
-    if bias is not None and abs(bias) > _BIAS_LIMIT:
-        found.append(
-            f"{name}: the total {total_verdict(facts)}; today's is not corrected for it: use the order of customers, not the sums"
-        )
+    doubt, error = _doubt_of_total(facts), facts.calibration_error
+    if doubt is not None:
+        found.append(f"{name}: the total {doubt}: use the order of customers, not the sums")
     elif error is not None and error > _CALIBRATION_LIMIT:
         found.append(
             f"{name}: {_in_the_test(facts)} the tenths of customers were {error:.0%} off; use the order of customers, not the sums"
@@ -125,6 +126,19 @@ def warnings_of(facts: WorkflowFacts, data: DataFacts | None) -> list[str]:
     if comparisons and not any(comparison.verdict == "better" for comparison in comparisons):
         found.append(f"{name}: no better than the naive forecast in any measure: do not act on it")
     return found
+
+
+def _doubt_of_total(facts: WorkflowFacts) -> str | None:
+    """Why the sum of the predictions should not be taken at its word; None where it may."""
+    level, bias = facts.level, facts.metrics.get("total_bias")
+    if level is None:
+        return total_verdict(facts) if bias is not None and abs(bias) > _BIAS_LIMIT else None
+    if not level["corrected"] and not level["low_total"] <= level["total"] <= level["high_total"]:
+        return f"is {level_sentence(level)}"
+    reach = reach_of(level)
+    if reach <= _REACH_LIMIT:
+        return None
+    return f"may be off by {reach:.0%} ({'no season' if level['basis'] != 'season' else 'little'} is known of earlier years)"
 
 
 def _ended_early(facts: WorkflowFacts) -> bool:
@@ -271,6 +285,8 @@ def _eligible_lines(facts: WorkflowFacts, data: DataFacts | None) -> list[str]:
 
 
 def _total_lines(facts: WorkflowFacts) -> list[str]:
+    if facts.customers and facts.level is not None:
+        return _wrapped(level_sentence(facts.level), f"  {'total':<18}", 20)
     verdict = total_verdict(facts) if facts.customers else None
     return [] if verdict is None else _wrapped(verdict, f"  {'total tested':<18}", 20)
 

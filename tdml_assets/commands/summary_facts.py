@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SESSIONS, METRICS = ("monitoring", "sessions"), ("monitoring", "model_metrics")
 SNAPSHOTS = ("features", "snapshots")
+LEVEL = ("monitoring", "level")
 CALIBRATION, DRIFT, TRIAGE = ("monitoring", "calibration"), ("monitoring", "drift"), ("monitoring", "triage")
 _TOP_REASONS = 3
 
@@ -84,6 +85,7 @@ class WorkflowFacts:
     metrics : of the test split, as in ``monitoring.model_metrics``.
     tested_on : day the test looked ahead from; None where nothing was tested.
     calibration_error : of the same, how far the tenths of customers are off, as a share of all that happened.
+    level : row of ``monitoring.level`` of the session; None where none was kept.
     told : label and text of what else the task tells of its predictions.
     drift : number of columns per status.
     moved : whether any column differs at all from the day the champion went live.
@@ -105,6 +107,7 @@ class WorkflowFacts:
     metrics: Mapping[str, float] = field(default_factory=dict)
     tested_on: date | None = None
     calibration_error: float | None = None
+    level: Mapping[str, Any] | None = None
     told: tuple[tuple[str, str], ...] = ()
     drift: Mapping[str, int] = field(default_factory=dict)
     moved: bool = True
@@ -157,6 +160,7 @@ def read_workflow(database: Database, info: WorkflowInfo) -> WorkflowFacts:
         **sessions[0],
         **_read_predictions(database, info, sessions[0]["session_id"]),
         **_read_test(database, info, sessions[0]["model_version"]),
+        level=_read_level(database, key),
         drift={row["status"]: row["columns"] for row in drift},
         moved=any(row["farthest_psi"] for row in drift),
         drifted=tuple(name for row in watched for name in row["farthest"])[:_TOP_REASONS],
@@ -181,6 +185,11 @@ def _read_test(database: Database, info: WorkflowInfo, model_version: str | None
     trained_on, ahead = found[0]["as_of"], telling_of(info.task).looks_ahead
     tested_on = trained_on - timedelta(days=info.horizon_days) if trained_on is not None and ahead else trained_on
     return {"metrics": {row["metric"]: row["value"] for row in metrics}, "tested_on": tested_on, **calibration}
+
+
+def _read_level(database: Database, key: Mapping[str, str]) -> dict[str, Any] | None:
+    rows = database.rows(render("predictions/level", table=LEVEL, **key)) if database.has_table(LEVEL) else []
+    return rows[0] if rows else None
 
 
 def _read_predictions(database: Database, info: WorkflowInfo, session_id: str) -> dict[str, Any]:

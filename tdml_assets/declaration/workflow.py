@@ -185,6 +185,16 @@ class Model(_Frozen):
     seed: int = Field(default=7, ge=0)
 
 
+class LevelSpec(_Frozen):
+    """How high predictions stand in all, where earlier snapshots show a season or a trend that the model does not see."""
+
+    correction: Literal["auto", "none"] = Field(
+        default="auto",
+        description="auto: predictions are raised or lowered alike by what the model missed at earlier snapshots, above all in the "
+        "same season a year earlier; none: as the model gives them.",
+    )
+
+
 class WorkflowSpec(_Frozen):
     """One use case."""
 
@@ -219,6 +229,7 @@ class WorkflowSpec(_Frozen):
     recommendation: Recommendation = Recommendation()
     gate: Gate = Gate()
     monitor: Monitor = Monitor()
+    level: LevelSpec = LevelSpec()
     attributes: tuple[AttributeSpec, ...] = Field(default=(), description="Columns published in the parent segment.")
     batch_rows: int = Field(default=500_000, ge=1, description="Customers scored at a time.")
     schedule: str | None = Field(

@@ -30,7 +30,7 @@ SAMPLE_FILE = "reference_sample.parquet"
 TARGET_FILE = "reference_target.json"
 INTERVALS_FILE = "intervals.json"
 #: Parts of a specification that do not determine the model, and so no part of a version's identity.
-NOT_THE_MODEL = {"schedule", "monitor", "gate", "attributes", "label", "description", "horizons"}
+NOT_THE_MODEL = {"schedule", "monitor", "gate", "attributes", "label", "description", "horizons", "level"}
 _OWN_FILES = {GOLDEN_FILE, PREPARATION_FILE, FEATURES_FILE, PREDICTIONS_FILE, SAMPLE_FILE, TARGET_FILE, INTERVALS_FILE}
 
 

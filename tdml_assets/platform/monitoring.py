@@ -236,6 +236,42 @@ MODEL_VERSIONS = _table(
     ),
 )
 
+LEVEL = _table(
+    "level",
+    "How high the session's predictions stand in all: what earlier snapshots say of it. One row where anything is known.",
+    Column("snapshot_date", "DATE", "Day that was scored."),
+    Column("kind", "VARCHAR", "amount: predictions are multiplied; probability: their log-odds are shifted."),
+    Column("corrected", "BOOLEAN", "Whether the published predictions were moved."),
+    Column("gap", "DOUBLE", "What is added to the logarithm of predictions, or to their log-odds."),
+    Column("deviation", "DOUBLE", "Standard deviation of the gap that is left."),
+    Column("basis", "VARCHAR", "season: the same season of an earlier year was seen; trend: other snapshots; none."),
+    Column("basis_date", "DATE", "The snapshot that says most; NULL without any."),
+    Column("basis_gap", "DOUBLE", "The gap there, between what happened and what the model says."),
+    Column("customers", "BIGINT", "Customers scored."),
+    Column("uncorrected_total", "DOUBLE", "Sum of the predictions as the model gives them."),
+    Column("total", "DOUBLE", "Sum of the published predictions."),
+    Column("expected_total", "DOUBLE", "The sum with the correction, whether it was made or not."),
+    Column("low_total", "DOUBLE", "The truth is above it in nine of ten cases."),
+    Column("high_total", "DOUBLE", "The truth is below it in nine of ten cases."),
+    Column("rehearsals", "BIGINT", "Earlier snapshots that the correction was tried on."),
+)
+LEVEL_REHEARSALS = _table(
+    "level_rehearsals",
+    "The correction of the level tried on earlier snapshots, each from those known on its day, with the model that was measured.",
+    Column("snapshot_date", "DATE", "The snapshot."),
+    Column("is_test", "BOOLEAN", "Whether the model had learnt nothing of its window either."),
+    Column("customers", "BIGINT", "Customers compared."),
+    Column("predicted_total", "DOUBLE", "Sum of the predictions as the model gives them."),
+    Column("corrected_total", "DOUBLE", "The same with the correction."),
+    Column("low_total", "DOUBLE", "The truth is above it in nine of ten cases."),
+    Column("high_total", "DOUBLE", "The truth is below it in nine of ten cases."),
+    Column("actual_total", "DOUBLE", "What happened."),
+    Column("gap", "DOUBLE", "What would have been right to add."),
+    Column("expected_gap", "DOUBLE", "What was added."),
+    Column("deviation", "DOUBLE", "Standard deviation stated for the difference of both."),
+    Column("basis", "VARCHAR", "season or trend."),
+)
+
 TABLES = (
     SESSIONS,
     MODEL_VERSIONS,
@@ -253,4 +289,6 @@ TABLES = (
     DRIFT_EPISODES,
     GATE,
     OUTCOMES,
+    LEVEL,
+    LEVEL_REHEARSALS,
 )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pyarrow as pa
 
 from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.engines.level import Kind
 from tdml_assets.platform.contracts import TableContract
 from tdml_assets.platform.statements import Statement, render
 from tdml_assets.platform.statistics import Reader
@@ -75,6 +76,10 @@ class Task(Protocol):
     @property
     def category(self) -> str:
         """Column of the predictions whose levels are counted."""
+
+    @property
+    def level_kind(self) -> Kind | None:
+        """How predictions are moved to another level; None where they have none."""
 
     @property
     def owes_to_champion(self) -> bool:

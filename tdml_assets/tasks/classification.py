@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from tdml_assets.declaration.targets import words_of
 from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.engines.level import Kind
 from tdml_assets.platform.classification_metrics import reliability_table
 from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.statements import Statement, render
@@ -53,6 +54,7 @@ class Classification(Labelled):
     name = "classification"
     prediction = "probability"
     highest = 1.0
+    level_kind: Kind | None = "probability"
     category = "grade"
     error = MainError("log_loss", "log loss", "constant_log_loss", "mean_probability", "base_rate", _losses)
     loss = Loss("log_loss", "log loss {}", log_loss, ranking="roc_auc", ranking_scale=0.5)

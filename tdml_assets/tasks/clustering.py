@@ -14,6 +14,7 @@ from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.engines.cluster_profile import cluster_profile, cluster_sizes, match_labels
 from tdml_assets.engines.cluster_quality import evaluate_clusters
 from tdml_assets.engines.kmeans_model import MODEL_FILE, KMeansModel, load_model
+from tdml_assets.engines.level import Kind
 from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.statements import Statement, render
 from tdml_assets.platform.statistics import Reader, label_stats
@@ -52,6 +53,7 @@ class Clustering:
     name = "clustering"
     prediction = "cluster"
     highest = None
+    level_kind: Kind | None = None
     category = "rfm_segment"
     # Groups have no error a customer: that they hold is what the judge asks.
     loss = None

@@ -61,9 +61,9 @@ class Labelled:
     def name_groups(self, database: Database, spec: WorkflowSpec, day: date, scores: Sequence[str]) -> None:
         """Amounts and probabilities have no groups."""
 
-    def tables_of_scoring(self, spec: WorkflowSpec) -> Sequence[tuple[str, str]]:  # noqa: ARG002
-        """None but the predictions."""
-        return ()
+    def tables_of_scoring(self, spec: WorkflowSpec) -> Sequence[tuple[str, str]]:
+        """The predictions before their level is corrected."""
+        return ((spec.name, "uncorrected_predictions"),)
 
     def history(self, spec: WorkflowSpec) -> TableContract:
         """Contract of what is kept of predictions: one number a customer."""

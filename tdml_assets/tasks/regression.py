@@ -11,6 +11,7 @@ import numpy as np
 from tdml_assets.declaration.targets import words_of
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.engines.intervals import cross_coverage
+from tdml_assets.engines.level import Kind
 from tdml_assets.platform import figures
 from tdml_assets.platform.contracts import TableContract
 from tdml_assets.platform.statements import Statement, render
@@ -36,6 +37,7 @@ class Regression(Labelled):
     name = "regression"
     prediction = "predicted_target"
     highest = None
+    level_kind: Kind | None = "amount"
     category = "prediction_category"
     error = MainError(
         "wape", "error as a share of what happened", "baseline_wape", "mean_predicted", "mean_actual", _losses

@@ -204,7 +204,7 @@ def test_the_drift_check_is_told_in_one_sentence(drift: dict[str, int], names: t
         ({"note": "tested on other customers, not later in time"}, "tested on other customers"),
         (
             {"metrics": METRICS | {"total_bias": -0.31}},
-            "the total came out 31% too low in the test of 2011-09-10; today's is not corrected",
+            "the total came out 31% too low in the test of 2011-09-10: use the order of customers",
         ),
         ({"metrics": METRICS | {"total_bias": 0.5}}, "the total came out 50% too high in the test of 2011-09-10"),
         ({"calibration_error": 0.4}, "the tenths of customers were 40% off"),

@@ -29,6 +29,7 @@ from tdml_assets.stages.drift.evidently_report import draw_report, write_sample
 from tdml_assets.stages.drift.history import bin_rows, read_earlier
 from tdml_assets.stages.drift.target_drift import measure_target
 from tdml_assets.stages.features.columns import features_table
+from tdml_assets.stages.predictions.level import uncorrected_contract
 
 _SHOWN = 20
 #: Columns in the small picture of the distances.
@@ -52,7 +53,9 @@ def measure_drift(
     features = read_reference(live.files, FEATURES_FILE)
     predictions = read_reference(live.files, PREDICTIONS_FILE) if live.scores else Reference(())
     watched = measure(database, features_table(spec), {"snapshot_date": as_of(database)}, features)
-    scored = measure(database, (spec.name, "predictions"), {}, predictions)
+    # The level is moved with the season: what the model gives is compared, not what is published.
+    plain = uncorrected_contract(spec).path
+    scored = measure(database, plain if database.has_table(plain) else (spec.name, "predictions"), {}, predictions)
     first, policy = live.is_first, spec.monitor
     return (
         judge(features, watched, policy, earlier=earlier.get("feature"), is_first=first),

@@ -43,6 +43,8 @@ _VIEW = ("gate_rows",)
 _BATCH_ROWS = 65_536
 _WAIT = "it is trained again with the next orders; until then a simpler method scores"
 _REVIEW = "look at the strongest features for one that knows the outcome; if all are known in time, raise the limit"
+# The level is corrected for the season after a model is chosen, for every model alike.
+_UNCORRECTED = "uncorrected_prediction"
 _BEHIND = ("total_spend", "total_orders", "days_since_last_order")
 
 Model = TypeVar("Model")
@@ -161,10 +163,10 @@ def meet(database: Database, spec: WorkflowSpec, rival: Rival[Measurable], measu
     if gone:
         return f"it learnt from columns that are gone: {', '.join(sorted(gone))}", []
     rows = measured.holdout.filter(pc.equal(measured.holdout["split"], "test"))
-    columns = {name: rows[name].to_numpy().astype(np.float64) for name in ("target", PREDICTION, *_BEHIND)}
+    columns = {name: rows[name].to_numpy().astype(np.float64) for name in ("target", _UNCORRECTED, *_BEHIND)}
     champion = _score(database, spec, rival.model, rows["customer_id"])
     slices = guard_slices(*(columns[name] for name in _BEHIND))
-    pair = pair_of(loss, columns["target"], columns[PREDICTION], champion, slices)
+    pair = pair_of(loss, columns["target"], columns[_UNCORRECTED], champion, slices)
     return None, compare(pair, spec.gate, spec.model.seed)
 
 

@@ -17,7 +17,7 @@ from tdml_assets.models.record import recorded_versions
 from tdml_assets.models.store import ModelStore
 from tdml_assets.platform.isolation import begin_outcome, isolated, keep_outcome
 from tdml_assets.platform.metadata import OWNER, plot, table_metadata, table_preview
-from tdml_assets.platform.monitoring import LABEL_STATS
+from tdml_assets.platform.monitoring import LABEL_STATS, LEVEL
 from tdml_assets.platform.sessions import SNAPSHOTS_TABLE, as_of, record_session, session_id_of
 from tdml_assets.platform.statements import render
 from tdml_assets.platform.statistics import label_stats
@@ -28,6 +28,7 @@ from tdml_assets.stages.features.snapshots import ORDERS_TABLE
 from tdml_assets.stages.predictions.contracts import scores_contract
 from tdml_assets.stages.predictions.fallback_asset import score_by_fallback
 from tdml_assets.stages.predictions.history import keep_predictions
+from tdml_assets.stages.predictions.level import move_scores, read_level_sentence
 from tdml_assets.stages.predictions.next_orders import add_next_orders, drop_scores
 from tdml_assets.stages.predictions.reasons import reason_names
 from tdml_assets.stages.predictions.scoring import Explainer, bounds_of, score_batch
@@ -60,6 +61,7 @@ def score_all(database: Database, spec: WorkflowSpec, champion: LoadedChampion, 
     rows = min(spec.batch_rows, _EXPLAINED_ROWS) if explainer else spec.batch_rows
     for batch in database.batches(statement, rows):
         database.insert(scores, score_batch(champion.model, batch, explainer, reasons))
+    move_scores(database, spec, champion.model, champion.parameters, scores, session_id)
     context = {"scores": scores.path, "session_id": session_id, "as_of": day, "snapshot_date": day, "reasons": reasons}
     task.name_groups(database, spec, day, scores.path)
     context |= bounds_of(champion.intervals) | add_next_orders(database, spec, scores.path, day)
@@ -121,7 +123,7 @@ def scored_again(
         reads,
         settings,
         tables=tables,
-        slices=[LABEL_STATS],
+        slices=[LABEL_STATS, LEVEL],
         recorded=["status", "engine", "model_version"],
         owes=owes,
         has_model=True,
@@ -186,7 +188,7 @@ def build_predictions(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefini
     recall = scored_again(
         spec,
         settings,
-        [FEATURES_TABLE, features_table(spec), SNAPSHOTS_TABLE, ORDERS_TABLE],
+        [FEATURES_TABLE, features_table(spec), SNAPSHOTS_TABLE, ORDERS_TABLE, (spec.name, "training_table")],
         [contract.path, *task.tables_of_scoring(spec)],
     )
 
@@ -224,6 +226,7 @@ def build_predictions(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefini
             keep_scored(database, context, spec, champion.manifest, PythonEngine.name, labels)
             profile = _profile(database, contract.path, spec)
             shown = task.look(database, spec)
+            stated = read_level_sentence(database, session_id_of(context), spec.name)
         passed = count == profile["customers"] == profile["known_customers"] > 0 and not profile["impossible"]
         context.log.info(f"report: {count} customers scored by {champion.manifest.version}")
         total = task.total_words(spec)
@@ -232,6 +235,7 @@ def build_predictions(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefini
                 "dagster/row_count": count,
                 "model_version": champion.manifest.version,
                 **({total: float(profile["total"] or 0)} if total else {}),
+                **({"level": stated} if stated else {}),
                 "categories": table_preview(labels),
                 **{title: table_preview(rows) for title, rows in shown.tables.items()},
                 **{title: plot(title, png) for title, png in shown.plots.items()},

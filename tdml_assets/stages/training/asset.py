@@ -27,10 +27,11 @@ from tdml_assets.models.record import record_version
 from tdml_assets.models.scope import SCOPE_FILE
 from tdml_assets.models.store import ModelStore
 from tdml_assets.platform import figures
+from tdml_assets.platform.contracts import TableContract
 from tdml_assets.platform.environment import code_version, library_versions
 from tdml_assets.platform.isolation import isolated
 from tdml_assets.platform.metadata import OWNER, column_schema, plot, table_preview
-from tdml_assets.platform.monitoring import FEATURE_IMPORTANCES, MODEL_PARAMS, MODEL_VERSIONS
+from tdml_assets.platform.monitoring import FEATURE_IMPORTANCES, LEVEL_REHEARSALS, MODEL_PARAMS, MODEL_VERSIONS
 from tdml_assets.platform.sessions import SNAPSHOTS_TABLE, as_of, record_session, session_id_of
 from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.settings import Settings
@@ -46,6 +47,7 @@ from tdml_assets.stages.reuse import Recall, reused
 from tdml_assets.stages.training.fit import Candidate, features_of, golden_rows, holdout_contract, train_candidate
 from tdml_assets.stages.training.go_live import describe_target, describe_today
 from tdml_assets.stages.training.intervals import interval_files
+from tdml_assets.stages.training.level import corrects, read_histories, rehearsal_rows
 from tdml_assets.tasks import task_of
 
 _SHOWN = 20
@@ -53,11 +55,12 @@ _SHOWN = 20
 
 def _read_rows(
     database: Database, spec: WorkflowSpec, parameters: Parameters, engine: PythonEngine
-) -> dict[str, pa.Table]:
+) -> tuple[dict[str, pa.Table], pa.Table | None]:
+    """Prepared rows by split, and the unprepared histories of the labelled ones."""
     splits = read_splits(database, spec.name, parameters)
     if engine.wants_unlabelled(model_spec_of(spec)):
         splits["today"] = read_today(database, spec, parameters)
-    return splits
+    return splits, read_histories(database, (spec.name, "training_table"))
 
 
 def _train(
@@ -66,11 +69,13 @@ def _train(
     settings: Settings,
     splits: Mapping[str, pa.Table],
     parameters: Parameters,
+    histories: pa.Table | None,
 ) -> Candidate:
     """Fit, measure, fit again, and bring the result into line with the champion before it."""
     previous = partial(store.champion_files, spec.name)
     model, tier = model_spec_of(spec, previous), tier_of(spec, settings.tier)
-    candidate = train_candidate(engine_of(settings), splits, model, tier, spec.model.search)
+    kind = task_of(spec).level_kind if corrects(spec.level) else None
+    candidate = train_candidate(engine_of(settings), splits, model, tier, spec.model.search, kind, histories)
     return task_of(spec).settle(candidate, parameters, previous)
 
 
@@ -143,7 +148,7 @@ def _recall(spec: WorkflowSpec, settings: Settings) -> Recall:
         [*made, FEATURES_TABLE, features_table(spec), SNAPSHOTS_TABLE],
         settings,
         tables=[holdout_contract(spec.name).path],
-        slices=[MODEL_PARAMS, FEATURE_IMPORTANCES, MODEL_VERSIONS],
+        slices=[MODEL_PARAMS, FEATURE_IMPORTANCES, LEVEL_REHEARSALS, MODEL_VERSIONS],
         recorded=["status", "engine", "model_version"],
         owes=owes,
         follows=task_of(spec).owes_to_champion,
@@ -173,11 +178,11 @@ def _build_candidate(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinit
         session = {"session_id": session_id_of(context), "workflow": spec.name}
         with warehouse.read() as database:
             parameters = read_parameters(database, spec.name)
-            splits = _read_rows(database, spec, parameters, engine)
+            splits, histories = _read_rows(database, spec, parameters, engine)
             day, fingerprint = as_of(database), raw_fingerprint(database)
         # The warehouse is free while the model trains.
         store = models.open()
-        candidate = _train(store, spec, settings, splits, parameters)
+        candidate = _train(store, spec, settings, splits, parameters, histories)
         importances = importance_rows(candidate, splits)
         files = model_files(spec, candidate, splits) | {PREPARATION_FILE: parameters.to_json().encode()}
         with warehouse.write() as database:
@@ -193,14 +198,22 @@ def _build_candidate(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinit
         facts = parameter_rows(spec, candidate, splits, version)
         with warehouse.write() as database:
             record_version(database, session["session_id"], stored)
-            database.replace_slice(MODEL_PARAMS, session, [{**session, **row} for row in facts])
-            database.replace_slice(FEATURE_IMPORTANCES, session, [{**session, **row} for row in importances])
+            for table, rows in _slices(candidate, facts, importances).items():
+                database.replace_slice(table, session, [{**session, **row} for row in rows])
             record_session(database, context, spec.name, status="trained", engine=engine.name, model_version=version)
         context.log.info(f"report: {version}, {candidate.holdout.num_rows} rows measured")
         shown = {"dagster/row_count": candidate.holdout.num_rows, "model_version": version}
         return dg.MaterializeResult(metadata=shown | _show_training(spec, candidate, facts, importances))
 
     return candidate_model
+
+
+def _slices(
+    candidate: Candidate, facts: Sequence[Mapping[str, Any]], importances: Sequence[Mapping[str, Any]]
+) -> dict[TableContract, Sequence[Mapping[str, Any]]]:
+    """What a session keeps of a training, by table of ``monitoring``, without the key."""
+    rehearsed = rehearsal_rows(candidate.rehearsals)
+    return {MODEL_PARAMS: facts, FEATURE_IMPORTANCES: importances, LEVEL_REHEARSALS: rehearsed}
 
 
 def _show_training(

@@ -8,14 +8,16 @@ all labelled rows with the number of rounds found, because the newest season is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from datetime import date, timedelta
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from tdml_assets.declaration.workflow import Search
+from tdml_assets.engines.level import Kind, Level, Rehearsal, Snapshot, rehearse, snapshot_of
 from tdml_assets.engines.protocol import Engine, FeatureSource, FittedModel, ModelSpec, Tier, table_source
 from tdml_assets.engines.search import (
     Fold,
@@ -49,6 +51,8 @@ class Candidate:
     holdout : rows of the training and test splits with their target and both models' predictions.
     model : what was trained, with the parameters a search found.
     search : what the search tried; None for no search.
+    level : how the test predictions were moved; None where nothing is moved.
+    rehearsals : that correction on the test snapshot and on those before it.
     """
 
     evaluated: FittedModel
@@ -56,6 +60,8 @@ class Candidate:
     holdout: pa.Table
     model: ModelSpec
     search: SearchResult | None = None
+    level: Level | None = None
+    rehearsals: tuple[Rehearsal, ...] = ()
 
 
 def holdout_contract(workflow: str) -> TableContract:
@@ -77,9 +83,11 @@ def holdout_contract(workflow: str) -> TableContract:
             Column(
                 "predicted_target",
                 "DOUBLE",
-                "Prediction of the evaluated model: an amount, a probability, or the number of a group.",
+                "Prediction of the evaluated model: an amount, a probability, or the number of a group; of the test split as it "
+                "would have been published, its level corrected.",
                 False,
             ),
+            Column("uncorrected_prediction", "DOUBLE", "The same before its level was corrected.", False),
             Column("probability", "DOUBLE", "Its probability of any purchase; NULL where it has no such stage."),
             Column(
                 "final_prediction", "DOUBLE", "Prediction of the stored model, which has learnt from the row.", False
@@ -133,7 +141,13 @@ def _source(table: pa.Table) -> FeatureSource:
 
 
 def train_candidate(
-    engine: Engine, splits: Mapping[str, pa.Table], model: ModelSpec, tier: Tier, declared: Search | None = None
+    engine: Engine,
+    splits: Mapping[str, pa.Table],
+    model: ModelSpec,
+    tier: Tier,
+    declared: Search | None = None,
+    kind: Kind | None = None,
+    histories: pa.Table | None = None,
 ) -> Candidate:
     """Fit, measure, fit again.
 
@@ -145,6 +159,9 @@ def train_candidate(
         wants them.
     model, tier : what to train, and what it may use.
     declared : parameters to try first; none unless given.
+    kind : of the predictions whose level is corrected; None for no correction.
+    histories : ``snapshot_date``, ``customer_id`` and the unprepared history of labelled rows, for the lifetime model that the
+        correction asks; None for none.
     """
     asks = engine.wants_unlabelled(model)
     found = search_parameters(engine, splits, model, tier, declared or Search())
@@ -156,19 +173,78 @@ def train_candidate(
     known_now = replace(model, unlabelled=_source(splits["today"])) if asks and "today" in splits else model
     evaluated = engine.fit(sources["train"], sources["validation"], known_then, tier)
     final = engine.refit([sources[name] for name in LABELLED if name in sources], evaluated.recipe, known_now, tier)
+    rehearsals = _rehearsals(evaluated, splits, model, kind, histories) if kind else []
+    test_day = max(splits["test"]["snapshot_date"].to_pylist())
+    level = next((one.level for one in rehearsals if one.snapshot.day == test_day), None)
     parts = []
     for name in ("train", "test"):
         table = splits[name]
         features = features_of(table)
         scored = score_table(evaluated, features)
         part = table.select(list(KEYS)).append_column("split", pa.array([name] * table.num_rows, pa.string()))
-        part = part.append_column("predicted_target", scored[PREDICTION].cast(pa.float64()))
+        given = scored[PREDICTION].cast(pa.float64())
+        moved = pa.array(level.apply(given.to_numpy())) if level and name == "test" else given
+        part = part.append_column("predicted_target", moved).append_column("uncorrected_prediction", given)
         probability = scored["p_buy"].cast(pa.float64()) if "p_buy" in scored.column_names else pa.nulls(len(part))
         part = part.append_column("probability", probability)
         parts.append(
             part.append_column("final_prediction", score_table(final, features)[PREDICTION].cast(pa.float64()))
         )
-    return Candidate(evaluated, final, pa.concat_tables(parts), model, found)
+    return Candidate(evaluated, final, pa.concat_tables(parts), model, found, level, tuple(rehearsals))
+
+
+def _rehearsals(
+    fitted: FittedModel, splits: Mapping[str, pa.Table], model: ModelSpec, kind: Kind, histories: pa.Table | None
+) -> list[Rehearsal]:
+    """What the evaluated model and the correction of its level would have said of the test and of the snapshots before it."""
+    rows = pa.concat_tables([splits[name].select([*KEYS, *fitted.features]) for name in LABELLED])
+    test_day = max(splits["test"]["snapshot_date"].to_pylist())
+    horizon = timedelta(days=model.horizon_days)
+    known = [day for day in set(rows["snapshot_date"].to_pylist()) if day + horizon <= test_day]
+    if not known:
+        return []
+    days = [*known, test_day]
+    totals = {} if histories is None else snapshot_totals(rows, histories, days, test_day, model)
+    return rehearse(compare_snapshots(fitted, rows, days, kind, totals), model.horizon_days, kind)
+
+
+def snapshot_totals(
+    rows: pa.Table, histories: pa.Table, days: Collection[date], day: date, model: ModelSpec
+) -> dict[date, float]:
+    """What a lifetime model fitted to the histories of ``day`` expects in all of the prepared rows of each of ``days``."""
+    import pyarrow.compute as pc
+
+    from tdml_assets.engines.level_lifetime import lifetime_totals
+
+    def of_day(table: pa.Table, one: date) -> pa.Table:
+        return table.filter(pc.equal(table["snapshot_date"], pa.scalar(one, pa.date32())))
+
+    found = {}
+    for one in days:
+        known, kept = of_day(histories, one), of_day(rows, one)["customer_id"].combine_chunks()
+        found[one] = known.filter(pc.is_in(known["customer_id"], value_set=kept))
+    return lifetime_totals(found, day, target_kind=model.target_kind, horizon_days=model.horizon_days)
+
+
+def compare_snapshots(
+    model: FittedModel, rows: pa.Table, days: Collection[date], kind: Kind, totals: Mapping[date, float]
+) -> list[Snapshot]:
+    """What a model says of prepared rows beside what happened, per snapshot that says anything.
+
+    Parameters
+    ----------
+    rows : the columns of :data:`KEYS` and the model's features, as FLOAT.
+    totals : what a lifetime model expects of the same customers, by day; may be empty.
+    """
+    import pyarrow.compute as pc
+
+    found = []
+    for day in sorted(days):
+        of_day = rows.filter(pc.equal(rows["snapshot_date"], pa.scalar(day, pa.date32()))).sort_by("customer_id")
+        given = score_table(model, of_day.select(list(model.features)))[PREDICTION].cast(pa.float64())
+        one = snapshot_of(day, kind, of_day["target"].to_numpy().astype(np.float64), given.to_numpy(), totals.get(day))
+        found += [one] if one else []
+    return found
 
 
 def golden_rows(splits: Mapping[str, pa.Table]) -> pa.Table:

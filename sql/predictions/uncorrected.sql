@@ -1,0 +1,2 @@
+select predicted_target as {{ column | identifier }}
+from {{ table | identifier }}

@@ -1,0 +1,193 @@
+"""The level of a session's predictions: what the model that scores missed at earlier snapshots, and what is made of it today.
+
+Belongs here: reading labelled snapshots through the model's own preparation, the row of ``monitoring.level``. Does not: the
+correction itself (``engines/level.py``), its rehearsals by a training (``stages/training/level.py``), words (``level_words.py``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.engines.level import (
+    Kind,
+    Level,
+    Rehearsal,
+    Snapshot,
+    doubt_factor,
+    expected_level,
+    gap_between,
+    kept_digits,
+    rehearse,
+)
+from tdml_assets.engines.protocol import FittedModel
+from tdml_assets.models.champions import model_spec_of
+from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.monitoring import LEVEL
+from tdml_assets.platform.sessions import as_of
+from tdml_assets.platform.statements import render
+from tdml_assets.stages.features.columns import features_table
+from tdml_assets.stages.predictions.level_words import level_sentence
+from tdml_assets.stages.preparation.parameters import Parameters
+from tdml_assets.stages.training.fit import KEYS, compare_snapshots, snapshot_totals
+from tdml_assets.stages.training.level import corrects, read_histories
+from tdml_assets.tasks import task_of
+
+if TYPE_CHECKING:
+    from tdml_assets.platform.warehouse import Database
+
+
+@dataclass(frozen=True)
+class Total:
+    """Sum of the predictions of a day, as the model gives them."""
+
+    day: date
+    customers: int
+    given: float
+
+
+@dataclass(frozen=True)
+class FoundLevel:
+    """What earlier snapshots say of today's predictions.
+
+    Parameters
+    ----------
+    level : to be added where the workflow corrects its level.
+    snapshots : what the model says of them, and what happened.
+    rehearsals : the correction of each from those known on its day.
+    """
+
+    level: Level
+    snapshots: tuple[Snapshot, ...]
+    rehearsals: tuple[Rehearsal, ...]
+
+    def row(self, total: Total, moved: float, *, corrected: bool) -> dict[str, Any]:
+        """The row of ``monitoring.level``, without its key.
+
+        Parameters
+        ----------
+        moved : the total with the level added.
+        """
+        level, main = self.level, self.level.main
+        luck = min((one.variance * one.customers / total.customers for one in self.snapshots), default=0.0)
+        low, high = level.bounds(moved, total.customers, luck)
+        return {
+            "snapshot_date": level.day,
+            "kind": level.kind,
+            "corrected": corrected,
+            "gap": level.gap,
+            "deviation": level.deviation,
+            "basis": level.basis,
+            "basis_date": None if main is None else main.day,
+            "basis_gap": None if main is None else main.gap,
+            "customers": total.customers,
+            "uncorrected_total": total.given,
+            "total": moved if corrected else total.given,
+            "expected_total": moved,
+            "low_total": low,
+            "high_total": high,
+            "rehearsals": len(self.rehearsals),
+        }
+
+
+def find_level(
+    database: Database, spec: WorkflowSpec, model: FittedModel, parameters: Parameters, kind: Kind, total: Total
+) -> FoundLevel | None:
+    """Compare a model with what happened after the snapshots of the training table; None where it cannot be compared."""
+    table, day = (spec.name, "training_table"), total.day
+    columns = database.columns(table)
+    needed = {column.name for column in parameters.numeric} | {level.source for level in parameters.levels}
+    if not columns or not needed <= columns.keys():
+        return None
+    rows = _prepared(database, table, model, parameters)
+    horizon = spec.target.horizon_days
+    days = [one for one in set(rows["snapshot_date"].to_pylist()) if (day - one).days >= horizon]
+    totals = _lifetime_totals(database, spec, rows, days, day)
+    snapshots = compare_snapshots(model, rows, days, kind, totals)
+    rehearsals = rehearse(snapshots, horizon, kind)
+    outlook = gap_between(kind, total.customers, total.given, totals[day]) if totals else None
+    level = expected_level(snapshots, day, kind, outlook)
+    level = replace(level, deviation=level.deviation * doubt_factor(rehearsals))
+    return FoundLevel(level, tuple(snapshots), tuple(rehearsals))
+
+
+def _prepared(database: Database, table: tuple[str, str], model: FittedModel, parameters: Parameters) -> pa.Table:
+    statement = render(
+        "preparation/apply",
+        table=table,
+        parameters=parameters,
+        keys=list(KEYS),
+        carried=[],
+        snapshot_date=None,
+        drop_outliers=False,
+        ordered=False,
+    )
+    rows = database.arrow(statement)
+    features = rows.select(list(model.features)).cast(pa.schema([(name, pa.float32()) for name in model.features]))
+    return pa.table({**{name: rows[name] for name in KEYS}, **{name: features[name] for name in model.features}})
+
+
+def _lifetime_totals(
+    database: Database, spec: WorkflowSpec, rows: pa.Table, days: Collection[date], day: date
+) -> dict[date, float]:
+    """What a lifetime model fitted to today's histories expects of every labelled snapshot and of today; empty without one."""
+    then = read_histories(database, (spec.name, "training_table"))
+    now = read_histories(database, features_table(spec), day)
+    if then is None or now is None:
+        return {}
+    keys = ["snapshot_date", "customer_id"]
+    labelled = rows.select(keys)
+    everybody = pa.concat_tables([labelled, now.select(keys).cast(labelled.schema)])
+    histories = pa.concat_tables([then, now.cast(then.schema)])
+    return snapshot_totals(everybody, histories, [*days, day], day, model_spec_of(spec))
+
+
+def uncorrected_contract(spec: WorkflowSpec) -> TableContract:
+    """Contract of ``<workflow>.uncorrected_predictions``, which drift is measured on: a season is no drift."""
+    return TableContract(
+        spec.name,
+        "uncorrected_predictions",
+        "Predictions of the session as the model gives them, before their level is corrected.",
+        (Column(task_of(spec).prediction, "DOUBLE", "The amount, or the probability of the event.", False),),
+    )
+
+
+def move_scores(
+    database: Database,
+    spec: WorkflowSpec,
+    model: FittedModel,
+    parameters: Parameters,
+    scores: TableContract,
+    session_id: str,
+) -> None:
+    """Add the level to the scores table where the workflow says so; keep what was done in ``monitoring.level``."""
+    kind, session = task_of(spec).level_kind, {"session_id": session_id, "workflow": spec.name}
+    if kind is None:
+        return
+    plain = uncorrected_contract(spec)
+    database.replace(plain, render("predictions/uncorrected", table=scores.path, column=plain.columns[0].name))
+    counted = database.row(render("predictions/totals", table=scores.path, kind="amount", factor=1.0))
+    total = Total(as_of(database), int(counted["customers"]), kept_digits(float(counted["given"])))
+    found = find_level(database, spec, model, parameters, kind, total) if total.customers else None
+    rows = []
+    if found is not None:
+        moved, corrected = {"kind": kind, "factor": math.exp(found.level.gap)}, corrects(spec.level)
+        expected = kept_digits(float(database.row(render("predictions/totals", table=scores.path, **moved))["moved"]))
+        if corrected and found.level.gap:
+            database.execute(render("predictions/move", table=scores.path, **moved))
+        rows = [{**session, **found.row(total, expected, corrected=corrected)}]
+    database.replace_slice(LEVEL, session, rows)
+
+
+def read_level_sentence(database: Database, session_id: str, workflow: str) -> str | None:
+    """What was done to the level of a session's predictions; None where nothing is known of it."""
+    if not database.has_table(LEVEL.path):
+        return None
+    rows = database.rows(render("predictions/level", table=LEVEL.path, session_id=session_id, workflow=workflow))
+    return level_sentence(rows[0]) if rows else None

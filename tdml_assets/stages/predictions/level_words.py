@@ -1,0 +1,55 @@
+"""What was done to the level of predictions and how far their total may be off, in words for people.
+
+Belongs here: sentences made of a row of ``monitoring.level``. Does not: figures (``level.py``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from tdml_assets.engines.level import COVERAGE
+
+
+def level_sentence(row: Mapping[str, Any]) -> str:
+    """What was done to the level, why, and how far the total may be off, for people.
+
+    Parameters
+    ----------
+    row : of ``monitoring.level``.
+    """
+    why = _why(row)
+    if row["corrected"]:
+        moved = row["total"] / row["uncorrected_total"] - 1.0 if row["uncorrected_total"] else 0.0
+        done = f"{'raised' if moved > 0 else 'lowered'} by {abs(moved):.0%}" if round(abs(moved), 2) else "not moved"
+        return f"{done}: {why}; {_bounds(row)}"
+    if row["low_total"] <= row["total"] <= row["high_total"]:
+        return f"as the model gives it; {_bounds(row)}"
+    off = row["total"] / row["expected_total"] - 1.0
+    near, far = sorted((row["total"] / row[end] - 1.0 for end in ("low_total", "high_total")), key=abs)
+    side = "high" if off > 0 else "low"
+    return f"expected to be {abs(off):.0%} too {side} ({abs(near):.0%} to {abs(far):.0%}): {why}; not corrected"
+
+
+def _why(row: Mapping[str, Any]) -> str:
+    if row["basis"] == "none":
+        return "no earlier snapshot tells of a season or a trend"
+    off = math.expm1(row["basis_gap"])
+    what = "the same season a year earlier" if row["basis"] == "season" else "the latest window that is known"
+    scale = "" if row["kind"] == "amount" else " in odds"
+    side = "above" if off > 0 else "below"
+    return f"{what} (after {row['basis_date']}) came out {abs(off):.0%} {side} what the model says of it{scale}"
+
+
+def reach_of(row: Mapping[str, Any]) -> float:
+    """How far what comes may lie from the published total, as a share of it, in :data:`COVERAGE` of cases."""
+    return max(abs(row[name] / row["total"] - 1.0) for name in ("low_total", "high_total")) if row["total"] else 0.0
+
+
+def _bounds(row: Mapping[str, Any]) -> str:
+    """Where the truth is expected, as a share of the published total."""
+    if not row["total"]:
+        return "nothing is expected"
+    low, high = (abs(row[name] / row["total"] - 1.0) for name in ("low_total", "high_total"))
+    return f"what comes lies between {low:.0%} below and {high:.0%} above it in {COVERAGE:.0%} of cases"
