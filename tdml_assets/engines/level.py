@@ -43,6 +43,8 @@ _SEASON, _SEASON_WIDTH, _SEASON_YEARS = 0.35, 0.35, 30.0
 _DRIFT = 0.3
 _TREND, _TREND_YEARS = 0.15, 2.0
 _WINDOW = 0.03
+# Of what a lifetime model sees change, how much is taken over: it is an estimate too.
+_LIFETIME_SHARE = 0.85
 # The same day of the year, give or take.
 _SAME_SEASON_DAYS = 21
 # Fewer customers, or fewer to whom it happened, say nothing about a level.
@@ -161,6 +163,7 @@ class Level:
     gap : what is added; 0 for nothing.
     deviation : standard deviation of the gap that is left, without that of the customers' own luck.
     basis : ``season`` where the same season of an earlier year was seen, ``trend`` for other snapshots, ``none`` without any.
+    ageing : what of the gap a lifetime model sees in how the customers have changed since the snapshots.
     main : the latest snapshot of the same season, or the latest of all.
     """
 
@@ -170,6 +173,7 @@ class Level:
     deviation: float
     basis: Basis
     main: Snapshot | None = None
+    ageing: float = 0.0
 
     def apply(self, predicted: Floats) -> Floats:
         """Move predictions; unchanged to the last bit where the gap is 0."""
@@ -218,16 +222,18 @@ def expected_level(snapshots: Sequence[Snapshot], day: date, kind: Kind, outlook
     noise = np.array([one.variance for one in snapshots]) + _WINDOW**2
     to_day = _covariance([day], days, day)[0]
     weights = np.linalg.solve(_covariance(days, days, day) + np.diag(noise), to_day)
-    changes = _changes(snapshots, outlook)
-    usual = float(np.average(changes, weights=[one.customers for one in snapshots]))
-    gaps = np.array([one.gap for one in snapshots]) + changes - usual
+    sizes, changes = [one.customers for one in snapshots], _changes(snapshots, outlook)
+    gaps = np.array([one.gap for one in snapshots]) + changes
+    # What all snapshots have in common is no season: it is taken as it is, and the rest is shrunk.
+    usual = float(np.average(gaps, weights=sizes))
     left = float(_covariance([day], [day], day)[0, 0] + _WINDOW**2 - weights @ to_day)
-    gap = float(np.clip(usual + weights @ gaps, -_LARGEST_GAP, _LARGEST_GAP))
+    gap = float(np.clip(usual + weights @ (gaps - usual), -_LARGEST_GAP, _LARGEST_GAP))
     seasons = [one for one in snapshots if is_same_season(one.day, day)]
+    ageing = kept_digits(float(np.average(changes, weights=sizes)))
     # The latest one of the season, or the latest of all.
     main = max(seasons or snapshots, key=lambda one: one.day)
     basis: Basis = "season" if seasons else "trend"
-    return Level(day, kind, kept_digits(gap), kept_digits(float(np.sqrt(max(left, 0.0)))), basis, main)
+    return Level(day, kind, kept_digits(gap), kept_digits(float(np.sqrt(max(left, 0.0)))), basis, main, ageing)
 
 
 def _changes(snapshots: Sequence[Snapshot], outlook: float | None) -> Floats:
@@ -235,7 +241,7 @@ def _changes(snapshots: Sequence[Snapshot], outlook: float | None) -> Floats:
     known = [one.outlook for one in snapshots if one.outlook is not None]
     if outlook is None or len(known) < len(snapshots):
         return np.zeros(len(snapshots))
-    return outlook - np.array(known)
+    return _LIFETIME_SHARE * (outlook - np.array(known))
 
 
 def is_same_season(earlier: date, day: date) -> bool:

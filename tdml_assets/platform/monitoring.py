@@ -247,6 +247,11 @@ LEVEL = _table(
     Column("basis", "VARCHAR", "season: the same season of an earlier year was seen; trend: other snapshots; none."),
     Column("basis_date", "DATE", "The snapshot that says most; NULL without any."),
     Column("basis_gap", "DOUBLE", "The gap there, between what happened and what the model says."),
+    Column(
+        "ageing",
+        "DOUBLE",
+        "Part of the gap that a lifetime model sees in how customers have changed since the snapshots.",
+    ),
     Column("customers", "BIGINT", "Customers scored."),
     Column("uncorrected_total", "DOUBLE", "Sum of the predictions as the model gives them."),
     Column("total", "DOUBLE", "Sum of the published predictions."),

@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from tdml_assets.platform.warehouse import Database
 
 
+_VIEW = ("labelled_rows",)
+
+
 @dataclass(frozen=True)
 class Total:
     """Sum of the predictions of a day, as the model gives them."""
@@ -86,6 +89,7 @@ class FoundLevel:
             "basis": level.basis,
             "basis_date": None if main is None else main.day,
             "basis_gap": None if main is None else main.gap,
+            "ageing": level.ageing,
             "customers": total.customers,
             "uncorrected_total": total.given,
             "total": moved if corrected else total.given,
@@ -100,12 +104,13 @@ def find_level(
     database: Database, spec: WorkflowSpec, model: FittedModel, parameters: Parameters, kind: Kind, total: Total
 ) -> FoundLevel | None:
     """Compare a model with what happened after the snapshots of the training table; None where it cannot be compared."""
-    table, day = (spec.name, "training_table"), total.day
-    columns = database.columns(table)
+    day, columns = total.day, database.columns(features_table(spec))
     needed = {column.name for column in parameters.numeric} | {level.source for level in parameters.levels}
-    if not columns or not needed <= columns.keys():
+    if not needed <= columns.keys() or not database.has_table((spec.name, "training_table")):
         return None
-    rows = _prepared(database, table, model, parameters)
+    tables = {"training_table": (spec.name, "training_table"), "features_table": features_table(spec)}
+    database.execute(render("predictions/labelled", view=_VIEW, **tables))
+    rows = _prepared(database, model, parameters)
     horizon = spec.target.horizon_days
     days = [one for one in set(rows["snapshot_date"].to_pylist()) if (day - one).days >= horizon]
     totals = _lifetime_totals(database, spec, rows, days, day)
@@ -117,10 +122,10 @@ def find_level(
     return FoundLevel(level, tuple(snapshots), tuple(rehearsals))
 
 
-def _prepared(database: Database, table: tuple[str, str], model: FittedModel, parameters: Parameters) -> pa.Table:
+def _prepared(database: Database, model: FittedModel, parameters: Parameters) -> pa.Table:
     statement = render(
         "preparation/apply",
-        table=table,
+        table=_VIEW,
         parameters=parameters,
         keys=list(KEYS),
         carried=[],
@@ -137,8 +142,9 @@ def _lifetime_totals(
     database: Database, spec: WorkflowSpec, rows: pa.Table, days: Collection[date], day: date
 ) -> dict[date, float]:
     """What a lifetime model fitted to today's histories expects of every labelled snapshot and of today; empty without one."""
-    then = read_histories(database, (spec.name, "training_table"))
-    now = read_histories(database, features_table(spec), day)
+    columns = database.columns(features_table(spec))
+    then = read_histories(database, _VIEW, columns)
+    now = read_histories(database, features_table(spec), columns, day)
     if then is None or now is None:
         return {}
     keys = ["snapshot_date", "customer_id"]

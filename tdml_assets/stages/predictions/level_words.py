@@ -11,6 +11,9 @@ from typing import Any
 
 from tdml_assets.engines.level import COVERAGE
 
+# Share of a correction from which on a part of it is its reason.
+_MOSTLY = 0.5
+
 
 def level_sentence(row: Mapping[str, Any]) -> str:
     """What was done to the level, why, and how far the total may be off, for people.
@@ -33,6 +36,10 @@ def level_sentence(row: Mapping[str, Any]) -> str:
 
 
 def _why(row: Mapping[str, Any]) -> str:
+    if row["basis"] != "season" and abs(row["ageing"]) > _MOSTLY * abs(row["gap"]) > 0:
+        less = math.expm1(row["ageing"])
+        side, scale = "less" if less < 0 else "more", "" if row["kind"] == "amount" else " in odds"
+        return f"customers have aged, and a lifetime model expects {abs(less):.0%} {side} of them{scale}"
     if row["basis"] == "none":
         return "no earlier snapshot tells of a season or a trend"
     off = math.expm1(row["basis_gap"])

@@ -60,7 +60,8 @@ def _read_rows(
     splits = read_splits(database, spec.name, parameters)
     if engine.wants_unlabelled(model_spec_of(spec)):
         splits["today"] = read_today(database, spec, parameters)
-    return splits, read_histories(database, (spec.name, "training_table"))
+    table = (spec.name, "training_table")
+    return splits, read_histories(database, table, database.columns(table))
 
 
 def _train(

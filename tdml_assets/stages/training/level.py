@@ -6,7 +6,7 @@ the level of a session's predictions (``stages/predictions/level.py``).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from tdml_assets.platform.warehouse import Database
 
 
-def read_histories(database: Database, table: Sequence[str], day: date | None = None) -> pa.Table | None:
-    """Unprepared histories of a table's customers, of one day or of all; None where the table lacks them."""
+def read_histories(
+    database: Database, table: Sequence[str], columns: Collection[str], day: date | None = None
+) -> pa.Table | None:
+    """Unprepared histories of a table's customers, of one day or of all; None where its ``columns`` lack them."""
     from tdml_assets.engines.lifetime_outlook import HISTORY
 
-    if not {"snapshot_date", "customer_id", *HISTORY} <= database.columns(table).keys():
+    if not {"snapshot_date", "customer_id", *HISTORY} <= set(columns):
         return None
     return database.arrow(render("training_table/histories", table=table, columns=HISTORY, snapshot_date=day))
 
