@@ -1,0 +1,241 @@
+"""Simulated shops of the level study: what is drawn, its features on a day, a fit and what it missed.
+
+Belongs here: shops, features, fits with the product's own learners, splits and level correction. Does not: the page (``level.py``).
+
+Features are a short form of ``features.customer_features``, with the same names and meaning: a whole session a shop would take a
+day for two hundred of them.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from tdml_assets.declaration.workflow import Snapshots
+from tdml_assets.engines.level import Kind, Level, doubt_factor, expected_level, gap_between, rehearse, snapshot_of
+from tdml_assets.engines.level_lifetime import lifetime_totals
+from tdml_assets.engines.protocol import TIER1, FittedModel, ModelSpec, table_source
+from tdml_assets.engines.python import PythonEngine
+from tdml_assets.simulation import PopulationChange, PriceChange, SimulationSettings, simulate
+from tdml_assets.stages.features.snapshots import plan_snapshots, plan_split
+from tdml_assets.stages.training_table.table import roles_of
+
+HORIZON_DAYS = 90
+#: Workflow, estimator, task and kind of target as shipped, and how its predictions are moved.
+SHIPPED: tuple[tuple[str, str, str, str, Kind], ...] = (
+    ("cltv", "two_stage_xgboost", "regression", "net_spend", "amount"),
+    ("churn", "xgboost_classifier", "classification", "no_purchase", "probability"),
+)
+_KEYS = ("customer_id", "net_spend", "no_purchase")
+_WINDOWS = (30, 90, 365)
+_CLIPPED = (0.001, 0.999)
+_FEATURES = """
+with days as (
+    select customer_id, day, sum(amount) as amount, sum(units) as units, count(distinct order_id) as orders
+    from lines where day <= $day group by all
+),
+known as (
+    select customer_id, count(*) as days, min(day) as first_on, max(day) as last_on, sum(amount) as total_spend,
+        sum(orders)::double as total_orders, sum(units)::double as total_items, max(amount) as max_order_value,
+        arg_min(amount, day) as first_order_value, arg_max(amount, day) as last_order_value, {windows}
+    from days group by customer_id
+),
+ahead as (
+    select customer_id, sum(amount) as spend from lines
+    where day > $day and day <= $day + $horizon::integer group by customer_id
+)
+select known.customer_id, coalesce(spend, 0) as net_spend, (spend is null)::integer as no_purchase,
+    total_spend, total_orders, total_items, total_spend / total_orders as avg_order_value, max_order_value,
+    first_order_value, last_order_value, ($day - last_on)::double as days_since_last_order,
+    (last_on - first_on)::double as recency_days, ($day - first_on)::double as tenure_days,
+    (days - 1)::double as repeat_purchase_days,
+    case when days > 1 then (total_spend - first_order_value) / (days - 1) end as avg_repeat_day_value,
+    case when days > 1 then (last_on - first_on)::double / (days - 1) end as mean_days_between_orders,
+    case when days > 1 then ($day - last_on)::double * (days - 1) / (last_on - first_on) end as recency_ratio, {chosen}
+from known left join ahead using (customer_id) order by customer_id
+""".format(
+    windows=", ".join(
+        f"coalesce(sum(amount) filter (where day > $day - {n}), 0) as total_spend_{n}d, "
+        f"coalesce(sum(orders) filter (where day > $day - {n}), 0)::double as total_orders_{n}d"
+        for n in _WINDOWS
+    ),
+    chosen=", ".join(f"total_spend_{n}d, total_orders_{n}d" for n in _WINDOWS),
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One workflow on one shop.
+
+    Parameters
+    ----------
+    years : of orders before as_of.
+    raw, corrected : total predicted over what happened, less 1, without the correction and with it.
+    noise : standard deviation of the log of what happened, if the same customers' luck were drawn again.
+    within : whether the stated bounds hold what happened.
+    """
+
+    shop: int
+    workflow: str
+    customers: int
+    years: float
+    kind_of_shop: str
+    level: Level
+    raw: float
+    corrected: float
+    noise: float
+    within: bool
+
+    @property
+    def sign_stated(self) -> float | None:
+        """Bias that would be stated without the correction: only where the bounds leave no doubt of its sign; else None."""
+        stated = (1 + self.raw) / (1 + self.corrected) - 1
+        return stated if abs(self.level.gap) > 1.2816 * self.level.deviation else None
+
+
+def draw_shop(number: int) -> tuple[str, SimulationSettings]:
+    """Settings of a shop: growing or declining, seasonal or not, with prices or customers that change, one to three years."""
+    rng = np.random.default_rng([7, number])
+    years = float(rng.choice([1.0, 1.25, 1.6, 2.0, 2.5, 3.0]))
+    end = date(2026, 1, 1) + timedelta(days=int(rng.integers(0, 365)))
+    start = end - timedelta(days=int(years * 365.25) + HORIZON_DAYS)
+    base, season = float(rng.uniform(0.05, 0.9)), float(rng.choice([0.0, 0.5, 1.0, 1.0]))
+    inside = [start + timedelta(days=int(share * (end - start).days)) for share in rng.uniform(0.3, 0.95, 2)]
+    price = (
+        PriceChange(factor=float(rng.choice([0.85, 1.15, 1.3])), from_date=inside[0]) if rng.random() < 0.3 else None
+    )
+    change = PopulationChange(from_date=inside[1]) if rng.random() < 0.2 else None
+    words = ["growth" if base < 0.35 else "decline" if base > 0.65 else "steady"]
+    words += ["season"] * (season > 0) + ["prices"] * (price is not None) + ["customers"] * (change is not None)
+    settings = SimulationSettings(
+        customers=int(np.exp(rng.uniform(np.log(700), np.log(50_000) if number % 20 == 0 else np.log(9_000)))),
+        start_date=start,
+        end_date=end,
+        seed=number,
+        pageviews_per_order=0,
+        emails_per_month=0,
+        return_share=0.0,
+        base_share=base,
+        base_age_days=float(rng.uniform(200, 1200)),
+        orders_per_year=float(np.exp(rng.uniform(np.log(1.5), np.log(9)))),
+        dropouts_per_year=float(rng.uniform(0.3, 2.0)),
+        seasonality=season,
+        spend_sigma=float(rng.uniform(0.3, 0.9)),
+        price_change=price,
+        population_change=change,
+    )
+    return ", ".join(words), settings
+
+
+def run_shop(number: int) -> list[Outcome]:
+    """Fit both shipped workflows one horizon before the end of a shop, and compare with what came."""
+    words, settings = draw_shop(number)
+    as_of = settings.end_date - timedelta(days=HORIZON_DAYS)
+    orders = simulate(settings).orders
+    with duckdb.connect(config={"threads": 1}) as connection:
+        connection.register("orders", orders)
+        connection.execute(
+            "create table lines as select customer_id, ordered_at::date as day, quantity * unit_price as amount, "
+            "quantity as units, order_id from orders"
+        )
+        (first,) = connection.execute("select min(day) from lines").fetchone() or (None,)
+        plan = plan_snapshots(as_of, first, HORIZON_DAYS, Snapshots())
+        known = {"horizon": HORIZON_DAYS}
+        frames = {day: connection.execute(_FEATURES, {"day": day, **known}).df() for day in (*plan.labelled, as_of)}
+    roles = roles_of(plan_split(plan))
+    years = (as_of - first).days / 365.25
+    return [_outcome(number, words, years, frames, roles, as_of, one) for one in SHIPPED]
+
+
+def _outcome(
+    number: int,
+    words: str,
+    years: float,
+    frames: dict[date, pd.DataFrame],
+    roles: dict[date, str],
+    as_of: date,
+    shipped: tuple[str, str, str, str, Kind],
+) -> Outcome:
+    workflow, estimator, task, target, kind = shipped
+    spec = ModelSpec(estimator, seed=7, task=task, horizon_days=HORIZON_DAYS, target_kind=target)
+    model = _fit({day: frames[day] for day in roles}, roles, spec, target)
+    clip = _bounds_of(frames, roles)
+    histories = {day: pa.Table.from_pandas(frame, preserve_index=False) for day, frame in frames.items()}
+    totals = lifetime_totals(histories, as_of, target_kind=target, horizon_days=HORIZON_DAYS)
+    said = {day: _score(model, _clipped(frame, clip)) for day, frame in frames.items()}
+    actual = {day: frame[target].to_numpy(dtype=np.float64) for day, frame in frames.items()}
+    found = [snapshot_of(day, kind, actual[day], said[day], totals.get(day)) for day in roles]
+    snapshots = [one for one in found if one is not None]
+    count, given = len(said[as_of]), float(said[as_of].sum())
+    level = expected_level(snapshots, as_of, kind, gap_between(kind, count, given, totals[as_of]) if totals else None)
+    level = replace(level, deviation=level.deviation * doubt_factor(rehearse(snapshots, HORIZON_DAYS, kind)))
+    happened, moved = float(actual[as_of].sum()), float(level.apply(said[as_of]).sum())
+    luck = min((one.variance * one.customers / count for one in snapshots), default=0.0)
+    low, high = level.bounds(moved, count, luck)
+    return Outcome(
+        shop=number,
+        workflow=workflow,
+        customers=count,
+        years=years,
+        kind_of_shop=words,
+        level=level,
+        raw=given / happened - 1,
+        corrected=moved / happened - 1,
+        noise=float(np.sqrt(luck)),
+        within=low <= happened <= high,
+    )
+
+
+def _fit(frames: dict[date, pd.DataFrame], roles: dict[date, str], spec: ModelSpec, target: str) -> FittedModel:
+    engine, parts = PythonEngine(), _parts(frames, roles)
+    clip = _bounds_of(frames, roles)
+    sources = {name: _source(_clipped(pd.concat(found), clip), target) for name, found in parts.items() if found}
+    evaluated = engine.fit(sources["train"], sources["validation"], spec, TIER1)
+    labelled = [sources[name] for name in ("train", "validation", "test", "refit") if name in sources]
+    return engine.refit(labelled, evaluated.recipe, spec, TIER1)
+
+
+def _parts(frames: dict[date, pd.DataFrame], roles: dict[date, str]) -> dict[str, list[pd.DataFrame]]:
+    parts: dict[str, list[pd.DataFrame]] = {name: [] for name in ("train", "validation", "test", "refit")}
+    for day, role in roles.items():
+        frame = frames[day]
+        draw = np.array([zlib.crc32(one.encode()) % 1000 / 1000 for one in frame["customer_id"]])
+        if role == "by_customers":
+            parts["test"].append(frame[draw < 0.2])
+            parts["validation"].append(frame[(draw >= 0.2) & (draw < 0.4)])
+            parts["train"].append(frame[draw >= 0.4])
+        elif role == "train_and_validate":
+            parts["validation"].append(frame[draw < 0.2])
+            parts["train"].append(frame[draw >= 0.2])
+        else:
+            parts[role].append(frame)
+    return parts
+
+
+def _bounds_of(frames: dict[date, pd.DataFrame], roles: dict[date, str]) -> pd.DataFrame:
+    train = pd.concat(_parts({day: frames[day] for day in roles}, roles)["train"])
+    found: pd.DataFrame = train.drop(columns=list(_KEYS)).quantile(list(_CLIPPED))
+    return found
+
+
+def _clipped(frame: pd.DataFrame, bounds: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(**{name: frame[name].clip(*bounds[name]) for name in bounds.columns})
+
+
+def _source(frame: pd.DataFrame, target: str) -> Any:
+    names = [name for name in frame.columns if name not in _KEYS]
+    table = pa.table({name: pa.array(frame[name].astype("float32"), pa.float32(), from_pandas=True) for name in names})
+    return table_source(table.append_column("target", pa.array(frame[target].to_numpy(dtype=np.float64))), "target")
+
+
+def _score(model: FittedModel, frame: pd.DataFrame) -> Any:
+    source = _source(frame, "net_spend")
+    batches = (model.score(batch.select(list(source.features))) for batch in source.batches())
+    return np.concatenate([one["predicted_target"].to_numpy() for one in batches])
