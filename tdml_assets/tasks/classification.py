@@ -12,11 +12,12 @@ import pyarrow as pa
 from tdml_assets.declaration.targets import words_of
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.engines.level import Kind
-from tdml_assets.platform.classification_metrics import reliability_table
+from tdml_assets.platform.classification_metrics import rank_auc, reliability_table
 from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.statements import Statement, render
 from tdml_assets.platform.statistics import Reader, label_stats
 from tdml_assets.stages.evaluation.measures import Evaluation, Metrics
+from tdml_assets.stages.evaluation.naive_gain import gain_of_losses, gain_of_rankings
 from tdml_assets.stages.evaluation.paired import Loss, log_loss
 from tdml_assets.stages.predictions.contracts import contract_with
 from tdml_assets.stages.realised.performance import Floats, MainError, interval_metrics
@@ -46,6 +47,18 @@ _NEEDED = ("train", "validation", "test")
 
 def _losses(happened: Floats, probability: Floats) -> tuple[Floats, Floats]:
     return log_loss(happened, probability), np.ones(len(happened))
+
+
+def _gains(test: Mapping[str, Floats], direction: float, rate: float | None, seed: int) -> dict[str, float]:
+    """By how much the model beats recency in ranking and the base rate in probability, with bounds."""
+    happened, said = test["target"], test["predicted_target"]
+    recency = direction * test[_NAIVE["recency"]]
+    ranked = gain_of_rankings({"roc_auc": rank_auc}, happened, said, recency, seed)
+    if rate is None or not 0 < rate < 1:
+        return ranked
+    sides = (said, np.full(len(said), rate))
+    losses = [{"log_loss": log_loss(happened, one), "brier": np.square(happened - one)} for one in sides]
+    return {**ranked, **gain_of_losses(*losses)}
 
 
 class Classification(Labelled):
@@ -98,7 +111,7 @@ class Classification(Labelled):
         metrics["train"] |= {f"{name}_{_DIRECTION}": value for name, value in direction.items()}
         test = _columns(measured, "test")
         bounds = interval_metrics(self.error, test["target"], test["predicted_target"], seed=spec.model.seed)
-        metrics["test"] |= bounds
+        metrics["test"] |= bounds | _gains(test, direction["recency"], rate, spec.model.seed)
         return Evaluation(metrics, deciles, {"lift by decile, test": with_lift(deciles["test"])})
 
     def measure(self, reader: Reader, spec: WorkflowSpec, day: date, train: Metrics) -> Metrics:
@@ -193,7 +206,8 @@ TELLING = Telling(
         Measure("brier", "squared error of it (Brier)", "score", "lower", "constant_brier"),
         Measure("lift_top_decile", "lift of the top tenth", "score", "higher", None),
     ),
-    naive="ranked by the days since the last order; everybody gets the same probability",
+    naive="ranked by the days since the last order; everybody gets the same probability; better or worse only where "
+    "95% of resamples say so",
     tell=_tell,
     columns={"probability": "probability per customer"},
     category="grade",

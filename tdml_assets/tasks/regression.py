@@ -14,9 +14,18 @@ from tdml_assets.engines.intervals import cross_coverage
 from tdml_assets.engines.level import Kind
 from tdml_assets.platform import figures
 from tdml_assets.platform.contracts import TableContract
+from tdml_assets.platform.metrics import normalised_gini, spearman
 from tdml_assets.platform.statements import Statement, render
 from tdml_assets.platform.statistics import Reader
-from tdml_assets.stages.evaluation.measures import Evaluation, Metrics, beside_naive, evaluate, may_be_promoted
+from tdml_assets.stages.evaluation.measures import (
+    NAIVE_RATIO,
+    Evaluation,
+    Metrics,
+    beside_naive,
+    evaluate,
+    may_be_promoted,
+)
+from tdml_assets.stages.evaluation.naive_gain import gain_of_losses, gain_of_rankings
 from tdml_assets.stages.evaluation.paired import Loss, absolute_error
 from tdml_assets.stages.predictions.contracts import ABOVE, BELOW, predictions_contract
 from tdml_assets.stages.realised.performance import Floats, MainError, interval_metrics
@@ -29,6 +38,15 @@ from tdml_assets.tasks.telling import Measure, Telling
 
 def _losses(target: Floats, predicted: Floats) -> tuple[Floats, Floats]:
     return absolute_error(target, predicted), np.abs(target)
+
+
+def _gains(target: Floats, predicted: Floats, naive: Floats, seed: int) -> dict[str, float]:
+    """By how much the model beats the naive forecast of the same customers, with bounds."""
+    losses = [{"mae": np.abs(target - said)} for said in (predicted, naive)]
+    ranked = gain_of_rankings(
+        {"spearman": spearman, "normalised_gini": normalised_gini}, target, predicted, naive, seed
+    )
+    return {**gain_of_losses(*losses), **ranked}
 
 
 class Regression(Labelled):
@@ -67,6 +85,9 @@ class Regression(Labelled):
         found.metrics["test"].update(interval_metrics(self.error, *sides, seed=spec.model.seed))
         predicted, target = test["predicted_target"].to_numpy(), test["target"].to_numpy()
         found.metrics["test"].update(cross_coverage(predicted.astype(np.float64), target.astype(np.float64)))
+        ratio = found.metrics["train"][NAIVE_RATIO] or 0.0
+        naive = np.maximum(test["total_spend"].to_numpy().astype(np.float64), 0) * ratio
+        found.metrics["test"].update(_gains(*sides, naive, spec.model.seed))
         return found
 
     def measure(self, reader: Reader, spec: WorkflowSpec, day: date, train: Metrics) -> Metrics:
@@ -115,7 +136,7 @@ TELLING = Telling(
         Measure("normalised_gini", "finding big spenders (1 = perfect)", "score", "higher", "baseline_normalised_gini"),
         Measure("total_bias", "total spend, too high or low", "share", "nearer 0", "baseline_total_bias"),
     ),
-    naive="everybody goes on spending as before",
+    naive="total spend, scaled to the last horizon; better or worse only where 95% of resamples say so",
     total_bias=lambda metrics: metrics.get("total_bias"),
     # The sum of all amounts is told by the summary itself.
     tell=tell_next_orders,

@@ -94,7 +94,10 @@ def telling_of(task: str) -> Telling:
 
 
 def compare(metrics: Mapping[str, float], measures: Sequence[Measure]) -> list[Comparison]:
-    """Put the model's measures beside the naive forecast's, leaving out what was not measured."""
+    """Put the model's measures beside the naive forecast's, leaving out what was not measured.
+
+    Where the paired interval of the difference is known, ``better`` and ``worse`` are said only where it leaves 0 out.
+    """
     found = []
     for measure in measures:
         model = _finite(metrics.get(measure.metric))
@@ -106,6 +109,9 @@ def compare(metrics: Mapping[str, float], measures: Sequence[Measure]) -> list[C
             ours, theirs = _ORDER[measure.better](model), _ORDER[measure.better](naive)
             same = math.isclose(ours, theirs, rel_tol=1e-3, abs_tol=1e-4)
             verdict = "equal" if same else "better" if ours < theirs else "worse"
+            low, high = (_finite(metrics.get(f"{measure.metric}_gain_{end}")) for end in ("low", "high"))
+            if low is not None and high is not None and low <= 0 <= high:
+                verdict = "equal"
         found.append(Comparison(measure.metric, model, naive, verdict))
     return found
 

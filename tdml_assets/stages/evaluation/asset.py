@@ -34,6 +34,7 @@ from tdml_assets.stages.evaluation.gate_asset import (
 )
 from tdml_assets.stages.evaluation.measures import Evaluation, Metrics
 from tdml_assets.stages.features.columns import FEATURES_TABLE, features_table
+from tdml_assets.stages.features.snapshots import ORDERS_TABLE
 from tdml_assets.stages.preparation.asset import parameters_contract, read_parameters
 from tdml_assets.stages.preparation.parameters import Parameters
 from tdml_assets.stages.reuse import Recall
@@ -82,7 +83,13 @@ def read_today(database: Database, spec: WorkflowSpec, parameters: Parameters) -
 def read_measured(database: Database, spec: WorkflowSpec, chosen: Mapping[str, Any]) -> Measured:
     """What an evaluation looks at, from the tables of the session."""
     holdout = database.arrow(
-        render("evaluation/holdout", holdout=holdout_contract(spec.name).path, features_table=FEATURES_TABLE)
+        render(
+            "evaluation/holdout",
+            holdout=holdout_contract(spec.name).path,
+            features_table=FEATURES_TABLE,
+            orders_table=ORDERS_TABLE if spec.target_kind == "net_spend" else None,
+            horizon_days=spec.target.horizon_days,
+        )
     )
     return Measured(holdout, lambda: read_splits(database, spec.name, read_parameters(database, spec.name)), chosen)
 
@@ -137,6 +144,7 @@ def _recall(spec: WorkflowSpec) -> Recall:
         [
             holdout_contract(spec.name).path,
             FEATURES_TABLE,
+            ORDERS_TABLE,
             SNAPSHOTS_TABLE,
             (spec.name, "prepared"),
             parameters_contract(spec.name).path,

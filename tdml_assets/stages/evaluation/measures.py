@@ -63,6 +63,17 @@ class Evaluation:
         return [{"evaluation_table": split, **row} for split, rows in self.deciles.items() for row in rows]
 
 
+def honest_ratio(spend: Floats, recent: Floats, train_spend: Floats, train_target: Floats) -> float:
+    """What scales the spend so far to that of the last horizon, of the same customers; as in training where they spent nothing.
+
+    Parameters
+    ----------
+    spend, recent : (customers,) net spend up to the day that is forecast from, and in the last horizon of it.
+    """
+    past, last = float(np.maximum(spend, 0).sum()), float(np.nan_to_num(recent).sum())
+    return last / past if past > 0 and last > 0 else naive_ratio(train_spend, train_target)
+
+
 def naive_ratio(train_spend: Floats, train_target: Floats) -> float:
     """What makes the naive forecast right in total on the training split: the target over the spend so far.
 
@@ -78,7 +89,7 @@ def evaluate(holdout: pa.Table) -> Evaluation:
     Parameters
     ----------
     holdout : rows with ``split`` (train, test), ``target``, ``predicted_target``, ``probability`` (may be missing) and
-        ``total_spend``, the spend up to the snapshot.
+        ``total_spend``, the spend up to the snapshot; ``recent_spend``, that of the last horizon before it, where it is known.
     """
     split = np.asarray(holdout["split"].to_pylist()) if holdout.num_rows else np.array([], dtype=str)
     columns = {
@@ -87,7 +98,7 @@ def evaluate(holdout: pa.Table) -> Evaluation:
     }
     of = {name: {key: values[split == name] for key, values in columns.items()} for name in ("train", "test")}
     known = {
-        NAIVE_RATIO: naive_ratio(of["train"]["total_spend"], of["train"]["target"]),
+        NAIVE_RATIO: _ratio(holdout, split, of),
         "mean_actual": float(of["train"]["target"].mean()),
     }
     metrics: dict[str, Metrics] = {}
@@ -108,6 +119,15 @@ def evaluate(holdout: pa.Table) -> Evaluation:
         ]
     metrics["train"][NAIVE_RATIO] = known[NAIVE_RATIO]
     return Evaluation(metrics, deciles)
+
+
+def _ratio(holdout: pa.Table, split: NDArray[np.str_], of: Mapping[str, Mapping[str, Floats]]) -> float:
+    """Of the naive forecast: by the last horizon before the test where it is known."""
+    train, test = of["train"], of["test"]
+    if "recent_spend" not in holdout.column_names:
+        return naive_ratio(train["total_spend"], train["target"])
+    recent = holdout["recent_spend"].to_numpy().astype(np.float64)[split == "test"]
+    return honest_ratio(test["total_spend"], recent, train["total_spend"], train["target"])
 
 
 def beside_naive(target: Floats, predicted: Floats, total_spend: Floats, train: Mapping[str, float | None]) -> Metrics:

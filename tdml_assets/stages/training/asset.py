@@ -40,6 +40,7 @@ from tdml_assets.stages.evaluation.champion_asset import build_champion
 from tdml_assets.stages.evaluation.gate_asset import VERSION, scope_of
 from tdml_assets.stages.evaluation.measures import Evaluation
 from tdml_assets.stages.features.columns import FEATURES_TABLE, features_table
+from tdml_assets.stages.features.snapshots import ORDERS_TABLE
 from tdml_assets.stages.preparation.asset import parameters_contract, read_parameters
 from tdml_assets.stages.preparation.parameters import PREPARATION_FILE, Parameters
 from tdml_assets.stages.raw.fingerprint import fingerprint as raw_fingerprint
@@ -146,7 +147,7 @@ def _recall(spec: WorkflowSpec, settings: Settings) -> Recall:
     return Recall(
         spec,
         "candidate_model",
-        [*made, FEATURES_TABLE, features_table(spec), SNAPSHOTS_TABLE],
+        [*made, FEATURES_TABLE, features_table(spec), SNAPSHOTS_TABLE, ORDERS_TABLE, (spec.name, "training_table")],
         settings,
         tables=[holdout_contract(spec.name).path],
         slices=[MODEL_PARAMS, FEATURE_IMPORTANCES, LEVEL_REHEARSALS, MODEL_VERSIONS],

@@ -1,0 +1,59 @@
+"""A model is called better than the naive forecast only where a paired interval says so."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tdml_assets.platform.metrics import spearman
+from tdml_assets.stages.evaluation.measures import NAIVE_RATIO, evaluate
+from tdml_assets.stages.evaluation.naive_gain import gain_of_losses, gain_of_rankings
+from tdml_assets.tasks.regression import TELLING
+from tdml_assets.tasks.telling import compare
+
+RNG = np.random.default_rng(8)
+
+
+def test_the_interval_of_a_loss_is_that_of_the_paired_difference() -> None:
+    base = RNG.gamma(1.0, 100.0, 4_000)
+    found = gain_of_losses({"mae": base}, {"mae": base + RNG.normal(1.0, 5.0, 4_000)})
+    assert 0.7 < found["mae_gain_low"] < 1.0 < found["mae_gain_high"] < 1.3, "what both share has no part in it"
+    assert gain_of_losses({"mae": base[:10]}, {"mae": base[:10]}) == {}
+
+
+def test_the_interval_of_a_ranking_comes_from_resamples_and_is_repeatable() -> None:
+    target = RNG.normal(size=800)
+    good, bad = target + RNG.normal(size=800), RNG.normal(size=800)
+    found = gain_of_rankings({"spearman": spearman}, target, good, bad, 3)
+    assert 0.5 < found["spearman_gain_low"] < found["spearman_gain_high"] < 0.9
+    assert found == gain_of_rankings({"spearman": spearman}, target, good, bad, 3)
+    same = gain_of_rankings({"spearman": spearman}, target, good, good + RNG.normal(0, 0.01, 800), 3)
+    assert same["spearman_gain_low"] < 0 < same["spearman_gain_high"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"), [(0.2, 1.5, "better"), (-0.3, 1.5, "equal"), (None, None, "better")]
+)
+def test_better_is_said_only_where_the_interval_leaves_zero_out(
+    low: float | None, high: float | None, verdict: str
+) -> None:
+    bounds = {} if low is None or high is None else {"mae_gain_low": low, "mae_gain_high": high}
+    (found,) = compare({"mae": 9.0, "baseline_mae": 10.0, **bounds}, TELLING.measures)
+    assert found.verdict == verdict
+
+
+def test_the_naive_forecast_is_total_spend_scaled_to_the_last_horizon_of_the_same_customers() -> None:
+    rows = 40
+    holdout = pa.table(
+        {
+            "split": ["train"] * rows + ["test"] * rows,
+            "target": [10.0] * rows + [30.0] * rows,
+            "predicted_target": [20.0 + place for place in range(2 * rows)],
+            "probability": pa.nulls(2 * rows, pa.float64()),
+            "total_spend": [100.0] * 2 * rows,
+            "recent_spend": [5.0] * rows + [25.0] * rows,
+        }
+    )
+    found = evaluate(holdout).metrics
+    assert found["train"][NAIVE_RATIO] == 0.25, "of the test's own last horizon, not the 0.1 of the training rows"
+    assert found["test"]["baseline_total_bias"] == pytest.approx(25 / 30 - 1)
+    assert evaluate(holdout.drop_columns(["recent_spend"])).metrics["train"][NAIVE_RATIO] == 0.1
