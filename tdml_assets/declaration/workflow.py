@@ -53,7 +53,9 @@ class Snapshots(_Frozen):
         description="Years back at which the same seasons as the scoring's and the test's are added; empty for none.",
     )
     min_history_days: int | None = Field(
-        default=None, ge=0, description="Days of orders a snapshot must have behind it; the horizon unless given."
+        default=None,
+        ge=0,
+        description="Days of orders a snapshot must have behind it; the horizon unless given, at most 90.",
     )
 
 

@@ -206,8 +206,7 @@ TELLING = Telling(
         Measure("brier", "squared error of it (Brier)", "score", "lower", "constant_brier"),
         Measure("lift_top_decile", "lift of the top tenth", "score", "higher", None),
     ),
-    naive="ranked by the days since the last order; everybody gets the same probability; better or worse only where "
-    "95% of resamples say so",
+    naive="ranked by the days since the last order; everybody gets the same probability",
     tell=_tell,
     columns={"probability": "probability per customer"},
     category="grade",

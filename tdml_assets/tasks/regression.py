@@ -136,7 +136,7 @@ TELLING = Telling(
         Measure("normalised_gini", "finding big spenders (1 = perfect)", "score", "higher", "baseline_normalised_gini"),
         Measure("total_bias", "total spend, too high or low", "share", "nearer 0", "baseline_total_bias"),
     ),
-    naive="total spend, scaled to the last horizon; better or worse only where 95% of resamples say so",
+    naive="total spend, scaled to that of the last horizon",
     total_bias=lambda metrics: metrics.get("total_bias"),
     # The sum of all amounts is told by the summary itself.
     tell=tell_next_orders,

@@ -13,6 +13,8 @@ from datetime import date, timedelta
 from tdml_assets.declaration.workflow import Snapshots
 from tdml_assets.platform.refusals import RefusedError
 
+# Behind a snapshot: a year-long horizon needs no year of orders to learn from.
+_ENOUGH_HISTORY_DAYS = 90
 ORDERS_TABLE = ("raw", "orders")
 
 
@@ -79,7 +81,8 @@ def plan_snapshots(as_of: date, first_order_on: date, horizon_days: int, spec: S
     """
     horizon = timedelta(days=horizon_days)
     step = timedelta(days=spec.step_days or horizon_days)
-    history = timedelta(days=spec.min_history_days if spec.min_history_days is not None else horizon_days)
+    enough = min(horizon_days, _ENOUGH_HISTORY_DAYS)
+    history = timedelta(days=enough if spec.min_history_days is None else spec.min_history_days)
     latest = as_of - horizon
     if latest < first_order_on:
         raise HistoryTooShortError(

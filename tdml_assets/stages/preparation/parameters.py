@@ -26,6 +26,8 @@ OTHER = "other"
 _NAME_LIMIT = 1_000
 #: File of a model bundle that holds the parameters.
 PREPARATION_FILE = "preparation.json"
+#: What a lifetime model reads of a customer.
+_HISTORY = ("repeat_purchase_days", "recency_days", "tenure_days", "avg_repeat_day_value")
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,11 @@ def decide_parameters(
             dropped[name] = "constant in training"
         else:
             numeric.append(_numeric(name, found, prepare))
+    if numeric and prepare.scaling == "none":
+        # A lifetime model needs the whole history, also of customers who all came on one day.
+        kept = [name for name in _HISTORY if dropped.get(name) == "constant in training"]
+        numeric += [_numeric(name, measured[name], prepare) for name in kept]
+        dropped = {name: why for name, why in dropped.items() if name not in kept}
     encoded: list[Level] = []
     taken = set(measured)
     for source, values in levels.items():

@@ -30,6 +30,13 @@ def test_online_retail_keeps_two_snapshots_and_trains_the_evaluation_on_the_earl
     assert roles_of(split) == {date(2011, 3, 11): "train_and_validate", date(2011, 6, 10): "test"}
 
 
+def test_a_year_long_horizon_asks_for_ninety_days_of_history_behind_a_snapshot() -> None:
+    plan = plan_snapshots(date(2026, 6, 30), date(2024, 3, 1), 365, Snapshots())
+    assert plan.labelled == (date(2024, 6, 30), date(2025, 6, 30))
+    asked = plan_snapshots(date(2026, 6, 30), date(2024, 3, 1), 365, Snapshots(min_history_days=200))
+    assert asked.labelled == (date(2025, 6, 30),)
+
+
 def test_one_labelled_snapshot_is_split_by_customers_and_says_so() -> None:
     plan = plan_snapshots(date(1997, 12, 31), date(1997, 1, 1), 181, Snapshots())
     assert plan.labelled == (date(1997, 7, 3),)

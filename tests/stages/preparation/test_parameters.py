@@ -163,6 +163,19 @@ def test_constant_and_empty_columns_are_dropped_and_listed(warehouse: Warehouse)
     assert "flat" not in parameters.feature_names
 
 
+def test_the_history_of_customers_who_all_came_on_one_day_is_kept_for_a_lifetime_model() -> None:
+    same = {"n": 9, "rows": 9, "min": 40.0, "max": 40.0, "mean": 40.0, "stdev": 0.0} | dict.fromkeys(
+        ("q1", "median", "q3", "q_low", "q_high"), 40.0
+    )
+    measured = {"tenure_days": same, "flat": same, "spend": same | {"max": 90.0}}
+    found = decide_parameters(measured, {}, Prepare(), 8)
+    assert set(found.feature_names) == {"spend", "tenure_days"}
+    assert set(found.dropped) == {"flat"}
+    assert set(decide_parameters(measured, {}, Prepare(scaling="zscore"), 8).dropped) == {"flat", "tenure_days"}
+    with pytest.raises(ValueError, match="every feature is constant"):
+        decide_parameters({"tenure_days": same}, {}, Prepare(), 8)
+
+
 def test_categories_beyond_the_limit_and_unseen_ones_share_the_other_column(warehouse: Warehouse) -> None:
     with warehouse.read() as database:
         parameters = fit(database, Prepare(), limit=2)
