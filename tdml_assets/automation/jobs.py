@@ -24,7 +24,7 @@ def _upstream() -> dg.AssetSelection:
 
 
 def _training(spec: WorkflowSpec) -> dg.AssetSelection:
-    """The stages up to the champion, which differ between tasks, and the exploration beside them."""
+    """The stages up to the champion, which differ between tasks, and the exploration next to them."""
     champion = dg.AssetSelection.assets([spec.name, "champion_model"]).upstream()
     return champion | dg.AssetSelection.assets([spec.name, "exploration"])
 

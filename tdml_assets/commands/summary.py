@@ -57,7 +57,7 @@ class Summary:
 
 
 def comparisons_of(facts: WorkflowFacts) -> list[Comparison]:
-    """The measures of a workflow's model beside those of the naive forecast."""
+    """The measures of a workflow's model next to those of the naive forecast."""
     return compare(facts.metrics, telling_of(facts.info.task).measures)
 
 

@@ -1,4 +1,4 @@
-"""What learners on XGBoost share beside their rows: rounds of a refit, and what a booster gained by each feature.
+"""What learners on XGBoost share, apart from their rows: rounds of a refit, and what a booster gained by each feature.
 
 Belongs here: small functions of a booster. Does not: rows (``xgboost_rows.py``), attributions (``tree_shap.py``), files
 (``model_files.py``).

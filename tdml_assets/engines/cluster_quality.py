@@ -173,7 +173,7 @@ def stability(
 
 
 def try_k(values: Floats, k: int, *, refits: int, seed: int) -> tuple[Candidate, Floats]:
-    """Fit ``k`` segments and measure them. Returns the centroids beside the measures."""
+    """Fit ``k`` segments and measure them. Returns the centroids next to the measures."""
     centroids = fit_centroids(values, k, seed=seed, starts=KEPT_STARTS)
     places, _ = nearest(values, centroids)
     sizes = shares(places, range(k))

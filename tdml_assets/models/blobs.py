@@ -150,7 +150,7 @@ class FolderStore:
         return _tag(data)
 
     def replace(self, key: str, data: bytes) -> None:
-        """Write beside it, flush and rename; see :class:`BlobStore`."""
+        """Write next to it, flush and rename; see :class:`BlobStore`."""
         final = self.root / key
         if final.is_dir() and not final.is_symlink():
             self.discard(key)
@@ -210,7 +210,7 @@ def parse_url(url: str) -> StoreAddress:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold the lock beside ``path``; the system lets go of it if the process dies."""
+    """Hold the lock next to ``path``; the system lets go of it if the process dies."""
     with (path.parent / f".{path.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -92,7 +92,7 @@ class LoadedChampion:
 
 
 def reference_files(*, features: Reference, predictions: Reference, sample: pa.Table) -> dict[str, bytes]:
-    """What a session stores beside its model, so that drift can be measured when its tables are long gone."""
+    """What a session stores next to its model, so that drift can be measured when its tables are long gone."""
     import pyarrow.parquet as pq
 
     buffer = io.BytesIO()

@@ -1,4 +1,4 @@
-"""How much an evaluated fit knew, and whether a champion may be measured beside a candidate.
+"""How much an evaluated fit knew, and whether a champion may be measured next to a candidate.
 
 Belongs here: the record stored with the fit, and what stands against a comparison. Does not: the comparison
 (``stages/evaluation/paired.py``).
@@ -63,7 +63,7 @@ class TestWindow:
 
 
 def obstacle(champion: Manifest, scope: Scope | None, wanted: Mapping[str, Any], window: TestWindow) -> str | None:
-    """Why a champion cannot be measured beside a candidate; None where it can.
+    """Why a champion cannot be measured next to a candidate; None where it can.
 
     Parameters
     ----------

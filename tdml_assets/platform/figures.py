@@ -114,12 +114,12 @@ def split_comparison(rows: Sequence[Mapping[str, Any]], *, most: int = 15) -> by
 
 @drawn_once
 def calibration(rows: Sequence[Mapping[str, Any]], *, unit: str = "") -> bytes:
-    """Draw the mean prediction beside what happened, as :func:`calibration_figure` does."""
+    """Draw the mean prediction next to what happened, as :func:`calibration_figure` does."""
     return _png(calibration_figure(rows, unit=unit))
 
 
 def calibration_figure(rows: Sequence[Mapping[str, Any]], *, unit: str = "") -> Figure:
-    """Draw the mean prediction beside what happened, per decile of the score.
+    """Draw the mean prediction next to what happened, per decile of the score.
 
     Parameters
     ----------
@@ -200,7 +200,7 @@ def prediction_distribution(
     unit: str = "",
     bins: int = 30,
 ) -> bytes:
-    """Draw the distribution of predictions, beside what happened where that is known; the top 1 % lies in the last bar.
+    """Draw the distribution of predictions, next to what happened where that is known; the top 1 % lies in the last bar.
 
     Parameters
     ----------

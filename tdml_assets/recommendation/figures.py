@@ -62,7 +62,7 @@ def concentration(purchases: Sequence[int] | NDArray[Any]) -> bytes:
 
 @drawn_once
 def against_baselines(metrics: Mapping[str, float | None]) -> bytes:
-    """Draw the model's metrics beside those of the baselines.
+    """Draw the model's metrics next to those of the baselines.
 
     Parameters
     ----------

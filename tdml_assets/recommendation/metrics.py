@@ -21,7 +21,7 @@ Metrics = dict[str, float | None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """Lists beside what was bought.
+    """Lists next to what was bought.
 
     Parameters
     ----------

@@ -186,7 +186,7 @@ def choose(observed: Observed, settings: Recommendation, seed: int) -> tuple[Cho
 
 
 def measure(observed: Observed, model: Recommender, most: int) -> Measured:
-    """Lists of at most ``most`` of the window's buyers, of the model and of the baselines, beside what they bought."""
+    """Lists of at most ``most`` of the window's buyers, of the model and of the baselines, next to what they bought."""
     rows = spread(observed.buyers, most)
     baskets, truth = observed.history.baskets.taken(rows), observed.truth.taken(rows)
     counts = {"count": model.count, "discover_count": model.discover_count}
@@ -201,7 +201,7 @@ def measure(observed: Observed, model: Recommender, most: int) -> Measured:
 
 
 def outcome_of(lists: Lists, baskets: Baskets, truth: Baskets) -> Outcome:
-    """Lists beside what was bought."""
+    """Lists next to what was bought."""
     rows = np.repeat(np.arange(len(truth)), lists.codes.shape[1])
     bought = truth.holds(rows, lists.codes.ravel()).reshape(lists.codes.shape)
     new = ~baskets.holds(truth.rows, truth.codes)

@@ -110,7 +110,7 @@ class Task(Protocol):
         """
 
     def evaluate(self, measured: Measured, spec: WorkflowSpec) -> Evaluation:
-        """Measure a candidate on what it has not seen, beside what no model would have said."""
+        """Measure a candidate on what it has not seen, next to what no model would have said."""
 
     def judge(self, test: Metrics, spec: WorkflowSpec) -> tuple[bool, str]:
         """Whether a candidate is fit to score, and why."""
@@ -132,7 +132,7 @@ class Task(Protocol):
         """Give the groups of the scores table their names, before they are published; nothing where there are no groups."""
 
     def tables_of_scoring(self, spec: WorkflowSpec) -> Sequence[tuple[str, str]]:
-        """Tables beside the predictions that scoring writes."""
+        """Tables next to the predictions that scoring writes."""
 
     def publish(self, spec: WorkflowSpec, **context: Any) -> Statement:
         """From the scores table to the rows of the predictions."""

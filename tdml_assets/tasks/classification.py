@@ -95,7 +95,7 @@ class Classification(Labelled):
         eligibility(counts, spec.classification)
 
     def evaluate(self, measured: Measured, spec: WorkflowSpec) -> Evaluation:
-        """Ranking, probabilities and decisions, beside recency alone, orders alone and the base rate."""
+        """Ranking, probabilities and decisions, next to recency alone, orders alone and the base rate."""
         train = _columns(measured, "train")
         direction = {name: naive_direction(train["target"], train[column]) for name, column in _NAIVE.items()}
         rate = float(train["target"].mean()) if len(train["target"]) else None
@@ -115,7 +115,7 @@ class Classification(Labelled):
         return Evaluation(metrics, deciles, {"lift by decile, test": with_lift(deciles["test"])})
 
     def measure(self, reader: Reader, spec: WorkflowSpec, day: date, train: Metrics) -> Metrics:
-        """Measure probabilities against what happened, beside the naive scores and the base rate of the training."""
+        """Measure probabilities against what happened, next to the naive scores and the base rate of the training."""
         found = _values(self.happened(reader, spec, day))
         directions = {name: train.get(f"{name}_{_DIRECTION}") for name in _NAIVE}
         naive = {name: side * found[_NAIVE[name]] for name, side in directions.items() if side is not None}

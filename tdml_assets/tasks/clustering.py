@@ -1,4 +1,4 @@
-"""Clustering: which group a customer belongs to, found without a target, beside the RFM segment."""
+"""Clustering: which group a customer belongs to, found without a target, next to the RFM segment."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ class Clustering:
         return [names_contract(spec.name).path]
 
     def publish(self, spec: WorkflowSpec, **context: Any) -> Statement:
-        """The group beside the RFM segment of the same day."""
+        """The group next to the RFM segment of the same day."""
         tables = {"features_table": features_table(spec), "names_table": names_contract(spec.name).path}
         return render("predictions/clustering", **tables, **context)
 

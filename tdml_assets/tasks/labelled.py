@@ -76,6 +76,6 @@ class Labelled:
         return render("realised/keep", customers=customers, **names, **context)
 
     def happened(self, reader: Reader, spec: WorkflowSpec, day: date) -> pa.Table:
-        """Kept predictions of a day beside what happened."""
+        """Kept predictions of a day next to what happened."""
         history = history_contract(spec.name).path
         return reader.arrow(render("realised/happened", history=history, as_of=day, **observation(spec)))

@@ -76,7 +76,7 @@ class Regression(Labelled):
         check_sizes(sizes, spec.split)
 
     def evaluate(self, measured: Measured, spec: WorkflowSpec) -> Evaluation:
-        """Errors, ranking and calibration, beside everybody going on as before."""
+        """Errors, ranking and calibration, next to everybody going on as before."""
         import pyarrow.compute as pc
 
         found, rows = evaluate(measured.holdout), measured.holdout
@@ -91,7 +91,7 @@ class Regression(Labelled):
         return found
 
     def measure(self, reader: Reader, spec: WorkflowSpec, day: date, train: Metrics) -> Metrics:
-        """Measure predictions against what happened, beside everybody going on as before."""
+        """Measure predictions against what happened, next to everybody going on as before."""
         rows = self.happened(reader, spec, day)
         names = ("target", "predicted_target", "total_spend")
         target, predicted, total_spend = (rows[name].to_numpy().astype(np.float64) for name in names)

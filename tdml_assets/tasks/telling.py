@@ -1,4 +1,4 @@
-"""How the figures of a task are told to a person: which measures, in which words, beside which naive forecast.
+"""How the figures of a task are told to a person: which measures, in which words, next to which naive forecast.
 
 Belongs here: the words' types and the comparison. Does not: which words a task uses (its module in ``tasks/``), layout
 (``commands/summary.py``).
@@ -44,7 +44,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One measure of the model beside the naive forecast's. ``verdict`` is better, worse, equal or unknown."""
+    """One measure of the model next to the naive forecast's. ``verdict`` is better, worse, equal or unknown."""
 
     metric: str
     model: float
@@ -94,7 +94,7 @@ def telling_of(task: str) -> Telling:
 
 
 def compare(metrics: Mapping[str, float], measures: Sequence[Measure]) -> list[Comparison]:
-    """Put the model's measures beside the naive forecast's, leaving out what was not measured.
+    """Put the model's measures next to the naive forecast's, leaving out what was not measured.
 
     Where the paired interval of the difference is known, ``better`` and ``worse`` are said only where it leaves 0 out.
     """

@@ -1,4 +1,4 @@
-"""A fifth workflow by YAML alone, as ``docs/workflows.md`` tells it: from raw orders to an attribute, beside the four that ship.
+"""A fifth workflow by YAML alone, as ``docs/workflows.md`` tells it: from raw orders to an attribute, next to the four that ship.
 
 The project is copied, the document's YAML added, and the copy's own command run once on a few hundred customers.
 """
@@ -85,7 +85,7 @@ def ran(made_once: Once, give_manifest: Callable[[Path], None]) -> Iterator[Ran]
 
 
 def run_the_copy(folder: Path, give_manifest: Callable[[Path], None]) -> None:
-    """Copy the project, declare the workflow, run; what was said is kept beside the copy."""
+    """Copy the project, declare the workflow, run; what was said is kept next to the copy."""
     folder.mkdir(parents=True)
     for home in (folder / ".tdml" / "sample-state", folder.parent / "listed"):
         give_manifest(home)

@@ -298,7 +298,7 @@ def test_clipped_at_quantiles_the_unit_still_cancels(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("model", [SPEND, BUYS], ids=lambda model: model.estimator)
 def test_trees_do_not_see_whether_features_are_scaled(tmp_path: Path, model: ModelSpec) -> None:
-    """Up to 1e-6: scaled values are FLOAT again, and a cut between two may fall beside one that lies on it."""
+    """Up to 1e-6: scaled values are FLOAT again, and a cut between two may fall next to one that lies on it."""
     rows = training_rows()
     if model is BUYS:
         place = rows.column_names.index("target")

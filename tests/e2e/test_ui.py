@@ -34,7 +34,7 @@ def free_port() -> int:
 
 
 class Ui:
-    """Addresses of the UI and of the reports beside it."""
+    """Addresses of the UI and of the reports next to it."""
 
     def __init__(self, port: int, reports_port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"

@@ -54,7 +54,7 @@ def format_of(path: str, wanted: str | None) -> Format:
 
 
 def choose_columns(known: Sequence[str], wanted: Sequence[str]) -> list[str]:
-    """Columns beside ``customer_id``: those asked for in their order, else all.
+    """Columns next to ``customer_id``: those asked for in their order, else all.
 
     Raises
     ------

@@ -76,7 +76,7 @@ def drift_figure(rows: Sequence[Mapping[str, Any]], *, psi_limit: float, most: i
 
 @drawn_once
 def realised_means(rows: Sequence[Mapping[str, Any]], *, what: str) -> bytes:
-    """Draw the mean prediction beside what happened, day by day.
+    """Draw the mean prediction next to what happened, day by day.
 
     Parameters
     ----------

@@ -150,7 +150,7 @@ def scope_of(spec: WorkflowSpec, splits: Mapping[str, pa.Table]) -> Scope:
 
 
 def meet(database: Database, spec: WorkflowSpec, rival: Rival[Measurable], measured: Measured) -> Meeting:
-    """Measure the champion's evaluated fit on the candidate's test rows, beside the candidate's."""
+    """Measure the champion's evaluated fit on the candidate's test rows, next to the candidate's."""
     import pyarrow.compute as pc
 
     loss = task_of(spec).loss

@@ -102,7 +102,7 @@ def target_histogram(
 
 @dataclass(frozen=True)
 class ProductOverlap:
-    """Products ordered most beside products recommended most.
+    """Products ordered most next to products recommended most.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ def dbt_project_directory() -> Path:
 
 
 def dbt_executable() -> str:
-    """Find the ``dbt`` beside this Python, whatever the search path says."""
+    """Find the ``dbt`` next to this Python, whatever the search path says."""
     beside = Path(sys.executable).parent / "dbt"
     found = str(beside) if beside.exists() else shutil.which("dbt")
     if found is None:

@@ -81,7 +81,7 @@ class Parameters:
 
     @property
     def flagged(self) -> tuple[NumericColumn, ...]:
-        """Numbers that get an ``__outlier`` column beside them."""
+        """Numbers that get an ``__outlier`` column next to them."""
         return tuple(c for c in self.numeric if self.outliers == "flag" and (c.low is not None or c.high is not None))
 
     @property

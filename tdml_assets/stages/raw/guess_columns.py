@@ -75,7 +75,7 @@ def find_columns(table: str, sample: FileSample) -> Columns:
 
 
 def _one_way_to_the_money(found: Mapping[str, str]) -> dict[str, str]:
-    """One is enough. A total beside quantity and price is often the order's, repeated on every line."""
+    """One is enough. A total next to quantity and price is often the order's, repeated on every line."""
     if "amount" not in found:
         return dict(found)
     is_of_line = re.search(r"line|amount|net", found["amount"], re.IGNORECASE) is not None

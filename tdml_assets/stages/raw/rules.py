@@ -276,7 +276,7 @@ def _kind_of(declaration: Source, column: str) -> str:
 
 
 def _extra_columns(declaration: Source) -> list[str]:
-    """Source columns that line_key and updated_at name beside the mapped ones."""
+    """Source columns that line_key and updated_at name next to the mapped ones."""
     named = [
         *declaration.customer.column[1:],
         *declaration.line_key,

@@ -82,7 +82,7 @@ def _train(
 
 
 def model_files(spec: WorkflowSpec, candidate: Candidate, splits: Mapping[str, pa.Table]) -> dict[str, bytes]:
-    """The model that scores with its golden predictions, and beside it, where it can be compared, the fit that was measured."""
+    """The model that scores with its golden predictions, and next to it, where it can be compared, the fit that was measured."""
     (batch,) = golden_rows(splits).to_batches()
     files = {**candidate.final.files(), GOLDEN_FILE: golden_predictions(batch, candidate.final.score(batch))}
     if task_of(spec).loss is None:

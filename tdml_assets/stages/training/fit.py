@@ -229,7 +229,7 @@ def snapshot_totals(
 def compare_snapshots(
     model: FittedModel, rows: pa.Table, days: Collection[date], kind: Kind, totals: Mapping[date, float]
 ) -> list[Snapshot]:
-    """What a model says of prepared rows beside what happened, per snapshot that says anything.
+    """What a model says of prepared rows next to what happened, per snapshot that says anything.
 
     Parameters
     ----------

@@ -98,7 +98,7 @@ def _keep_holdout(
 
 
 def _model_files(trained: Trained, tested_from: date) -> dict[str, bytes]:
-    """The model that scores with its golden predictions, and beside it the one that was measured."""
+    """The model that scores with its golden predictions, and next to it the one that was measured."""
     model = trained.final
     golden = golden_batch(model.columns)
     files = {**model.files(), GOLDEN_FILE: golden_predictions(golden, score_golden(model, golden))}

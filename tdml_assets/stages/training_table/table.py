@@ -70,7 +70,7 @@ def contract_of(workflow: str, types: Mapping[str, str], features: Sequence[str]
 
 
 def observation(spec: WorkflowSpec) -> dict[str, Any]:
-    """How the target is observed: what ``sql/training_table/parts/`` asks for, beside the days."""
+    """How the target is observed: what ``sql/training_table/parts/`` asks for, next to the days."""
     target = spec.target
     table, day = _ORDERS if spec.target_kind == "net_spend" else (target.events.table, target.events.day)
     return {

@@ -81,7 +81,7 @@ def evaluate_classification(
     *,
     train_base_rate: float | None,
 ) -> Metrics:
-    """Measure predicted probabilities beside what no model at all would have said.
+    """Measure predicted probabilities next to what no model at all would have said.
 
     Parameters
     ----------

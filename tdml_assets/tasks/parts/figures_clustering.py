@@ -109,7 +109,7 @@ def profile_figure(rows: Sequence[Mapping[str, Any]], *, most: int = 12, unit: s
 
 @drawn_once
 def rfm_segments(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """Draw each RFM segment's share of customers beside its share of spend.
+    """Draw each RFM segment's share of customers next to its share of spend.
 
     Parameters
     ----------

@@ -228,7 +228,7 @@ def test_a_better_median_with_totals_far_off_is_held_unless_the_champion_is_fart
 
 
 def share_promoted(error_of_candidate: float, customers: int, sessions: int = 40, alike: float = 0.97) -> float:
-    """Share of sessions that promote a candidate that errs so, beside a champion that errs by 40 % of what is spent.
+    """Share of sessions that promote a candidate that errs so, next to a champion that errs by 40 % of what is spent.
 
     ``alike`` is the correlation of their errors: a retrained model errs as the old one does, for the most part.
     """

@@ -1,4 +1,4 @@
-"""What customers do next, written beside the scores."""
+"""What customers do next, written next to the scores."""
 
 from datetime import date, timedelta
 
