@@ -6,6 +6,7 @@ kept as (
         staged.staged_file_position as file_position,
         staged.row_number as line_number,
         staged.staged_order_group as order_group,
+        staged.customer_id,
         staged.product_id,
         staged.amount,
         {% if has_refunds %}staged.staged_refund{% else %}cast(null as decimal(18, 4)){% endif %} as refund,
@@ -15,6 +16,18 @@ kept as (
     anti join dropped_rows as dropped
         on staged.staged_file_position = dropped.file_position and staged.row_number = dropped.row_number
     where staged.staged_reason is null
+),
+parted as (
+    select
+        *,
+        -- Stores may number their orders alike: other customers with other totals are other orders.
+        case
+            when min(customer_id) over in_group <> max(customer_id) over in_group
+                and min(amount) over in_group <> max(amount) over in_group
+                then customer_id
+        end as party
+    from kept
+    window in_group as (partition by order_group)
 ),
 orders as (
     select
@@ -30,9 +43,9 @@ orders as (
         greatest(cast(amount as double), 0) as line_amount,
         coalesce(sum(greatest(cast(amount as double), 0)) over in_order, 0) as order_value
 {% endif %}
-    from kept
+    from parted
     window in_order as (
-        partition by order_group order by file_position, line_number
+        partition by order_group, party order by file_position, line_number
         rows between unbounded preceding and unbounded following
     )
 ),
@@ -68,8 +81,8 @@ settled as (
         *,
         -- What rounding leaves over goes to the largest share.
         case
-            when row_number() over (partition by order_group order by weight desc, product_id, file_position, line_number) = 1
-                then pool - sum(share) over (partition by order_group)
+            when row_number() over (partition by order_group, party order by weight desc, product_id, file_position, line_number) = 1
+                then pool - sum(share) over (partition by order_group, party)
             else 0
         end as remainder
     from shared

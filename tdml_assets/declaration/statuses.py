@@ -21,6 +21,7 @@ COMMON_PHRASES: dict[Meaning, tuple[str, ...]] = {
         *("processing", "processed", "confirmed", "approved", "accepted", "captured", "settled", "invoiced", "billed"),
         *("shipped", "partially shipped", "dispatched", "in transit", "delivered", "fulfilled", "partially fulfilled"),
         *("closed", "done", "finished", "partially refunded", "partial refund"),
+        *("invoice", "payment", "charge", "purchase", "order"),
     ),
     "return": ("return", "refund", "credit", "credit note", "credit memo"),
     "void": (

@@ -15,6 +15,7 @@ from tdml_assets.declaration.sources import OrdersSource
 from tdml_assets.platform.statements import render
 from tdml_assets.platform.statistics import Reader
 from tdml_assets.stages.data_quality.findings import Finding, judged
+from tdml_assets.stages.raw.column_words import probable_meaning
 from tdml_assets.stages.raw.contracts import ORDER_STATUSES, ORDERS
 from tdml_assets.stages.raw.meanings import StatusCount, read_statuses
 
@@ -156,7 +157,9 @@ def _words(
         remedies.append("If a status is meant for the whole order, write sources.orders.carry: [order_status].")
     if unknown:
         parts.append(f"statuses that nothing names count as sales: {_listed(unknown)}")
-        line = ", ".join(f"{item.order_status}: sale" for item in unknown[:_SHOWN])
+        line = ", ".join(
+            f"{item.order_status}: {probable_meaning(item.order_status or '') or 'sale'}" for item in unknown[:_SHOWN]
+        )
         remedies.append(f"Say what they mean (sale, return, void or ignore): sources.orders.statuses: {{{line}}}.")
     voided = [item for item in named if item.meaning == "void" and item.meaning_from == "common"]
     if voided:

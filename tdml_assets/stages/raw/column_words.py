@@ -165,6 +165,19 @@ PAYMENT_TYPES: dict[Meaning, tuple[str, ...]] = {
     ),
 }
 
+_GUESSED: dict[str, Meaning] = {
+    word: meaning
+    for words in (FOREIGN_STATUSES, PAYMENT_TYPES)
+    for meaning, phrases in words.items()
+    for word in phrases
+}
+
+
+def probable_meaning(status: str) -> Meaning | None:
+    """What a status of another language or of a payment system probably counts as; ``None`` for a word that says nothing."""
+    return _GUESSED.get(status.strip().lower())
+
+
 #: Product codes of lines that are no product, as ``line_kinds`` names them.
 KINDS: dict[str, tuple[str, ...]] = {
     "shipping": (

@@ -13,7 +13,7 @@ from typing import Any
 
 from tdml_assets.declaration.presets import PRESETS, preset_keys, preset_layouts
 from tdml_assets.declaration.statuses import COMMON_STATUSES, Meaning
-from tdml_assets.stages.raw.column_words import FOREIGN_STATUSES, PAYMENT_TYPES
+from tdml_assets.stages.raw.column_words import probable_meaning
 from tdml_assets.stages.raw.currencies import is_code
 from tdml_assets.stages.raw.dates import reads
 from tdml_assets.stages.raw.sample import FileSample
@@ -23,12 +23,6 @@ _SIGNS = {"€": "EUR", "£": "GBP", "EUR": "EUR", "GBP": "GBP", "USD": "USD", "
 _LOOKED_AT = 50
 _MOST_STATUSES = 30
 _PRESET_FORMATS = ("csv", "parquet", "xlsx")
-_GUESSED: dict[str, Meaning] = {
-    word: meaning
-    for words in (FOREIGN_STATUSES, PAYMENT_TYPES)
-    for meaning, phrases in words.items()
-    for word in phrases
-}
 _CODE_IN_NAME = re.compile(r"(?:^|[\W_])([A-Za-z]{3})(?:$|[\W_])")
 
 
@@ -57,7 +51,7 @@ def statuses_of(texts: Collection[str]) -> tuple[str, ...]:
 def is_status(texts: Collection[str]) -> bool:
     """Whether the values of a column are statuses: few, of which most are known."""
     found = statuses_of(texts)
-    known = [one for one in found if _plain(one) in COMMON_STATUSES or _plain(one) in _GUESSED]
+    known = [one for one in found if _plain(one) in COMMON_STATUSES or is_guessed_word(one)]
     return len(found) > 0 and len(known) * 2 > len(found) and not any(one.isdigit() for one in found)
 
 
@@ -70,12 +64,12 @@ def meaning_of(status: str, declared: Mapping[str, Any] | None = None) -> tuple[
     declared_meaning = keys.get(plain, keys.get(pattern) if pattern is not None else None)
     if declared_meaning is not None or plain in COMMON_STATUSES:
         return declared_meaning or COMMON_STATUSES[plain], True
-    return _GUESSED.get(plain, "sale"), False
+    return probable_meaning(status) or "sale", False
 
 
 def is_guessed_word(status: str) -> bool:
     """Whether a status is a word that means something, in another language or of a payment system."""
-    return _plain(status) in _GUESSED
+    return probable_meaning(status) is not None
 
 
 def _plain(status: str) -> str:

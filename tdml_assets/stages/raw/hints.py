@@ -13,9 +13,10 @@ from collections.abc import Mapping, Sequence
 
 from tdml_assets.declaration.sources import EventSource, OrdersSource, Source
 from tdml_assets.stages.raw.currencies import currencies_of, marks_of
-from tdml_assets.stages.raw.dates import formats_that_read, reads, swapped
+from tdml_assets.stages.raw.dates import formats_of_shapes, formats_that_read, reads, swapped
 from tdml_assets.stages.raw.figures import MONEY, number_marks
 from tdml_assets.stages.raw.numbers import currency_mark, marks_that_read
+from tdml_assets.stages.raw.odd_dates import remedy_of_odd_dates
 from tdml_assets.stages.raw.rules import NUMBERS
 
 #: Reasons that say a row was not understood, as against one that is complete and unwanted.
@@ -168,6 +169,13 @@ def _date_remedy(
     if is_read:
         return f"Check {where}.timestamp_format ({declared}): day and month, and the digits of the year; or {where}.earliest."
     if not fitting:
+        odd = remedy_of_odd_dates(where, cells)
+        if odd is not None:
+            return odd
+        several = formats_of_shapes([*cells, *accepted])
+        if len(several) > 1:
+            listed = ", ".join(map(repr, several))
+            return f"Times are written in more than one way: write timestamp_format: [{listed}] under {where}."
         return (
             f"No usual format reads them all: write {where}.timestamp_format as they are written (now {declared}), or ask the "
             "source for one format."
@@ -204,6 +212,11 @@ def _number_remedy(where: str, declaration: Source, cells: Sequence[str]) -> str
 
 
 def _rate_remedy(where: str, declaration: OrdersSource, cells: Sequence[str]) -> str:
+    if not cells and declaration.columns.currency is not None:
+        return (
+            f"Column {declaration.columns.currency!r} is empty in these rows: if all amounts are in one currency, write "
+            f"currency: with its code under {where}, which takes the place of columns.currency."
+        )
     codes = sorted({cell.strip().upper() for cell in cells if re.fullmatch("[A-Za-z]{3}", cell.strip())})
     named = f" {codes[0]}" if codes else " each of its currencies"
     return f"Give {where}.rates a rate for{named}, in {declaration.reporting}."

@@ -83,7 +83,7 @@ def test_statuses_that_nothing_names_are_noted_with_rows_money_and_the_line_to_w
     assert finding is not None
     assert (finding.status, finding.value) == ("note", 0.1)
     assert "'Storniert' 10 rows with 100.00" in finding.sentence
-    assert "sources.orders.statuses: {Storniert: sale}" in finding.sentence
+    assert "sources.orders.statuses: {Storniert: void}" in finding.sentence
 
 
 def test_statuses_of_which_most_are_unknown_stop_a_first_load() -> None:

@@ -250,3 +250,17 @@ def test_kinds_of_lines_may_stand_in_another_column(shop):
     by_column = {"column": "kind", "values": {"off": "discount", "post": "shipping", "tax": "tip"}}
     assert shop.load(declared={**KINDS, "line_kinds": by_column}).reasons == {"excluded_kind": 1}
     assert spend(shop) == {"7": 16}
+
+
+def test_stores_that_number_their_orders_alike_keep_their_totals(shop):
+    rows = ["A,1,ann,2024-01-01,20", "A,1,ann,2024-01-01,20", "B,1,bob,2024-01-01,30", "B,1,bob,2024-01-01,30"]
+    shop.write("a.csv", "\n".join(["store,order,who,when,total", *rows, ""]))
+    shop.load(
+        timestamp_format="%Y-%m-%d",
+        amount_level="order",
+        columns={"order_id": "order", "customer_id": "who", "ordered_at": "when", "amount": "total"},
+    )
+    assert shop.rows("select customer_id, sum(amount) as amount from raw.orders group by 1 order by 1") == [
+        {"customer_id": "ann", "amount": 20},
+        {"customer_id": "bob", "amount": 30},
+    ]
