@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from tdml_assets.declaration.base import Declaration
+from tdml_assets.declaration.source_values import Currency
 
 AmountUnit = Literal["major", "minor"]
 _SAME_MARK = {None: "", "\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2019": "'"}
@@ -50,3 +51,17 @@ def refuse_old_place(csv: Any) -> Any:
             "under the source, and take it out of csv"
         )
     return csv
+
+
+class AmountUnits(Declaration):
+    """What one unit of an amount is."""
+
+    amount_unit: AmountUnit = Field(
+        default="major",
+        description="Unit of amounts and prices: major, such as EUR, or minor, such as cents; of JPY both are one yen, and a KWD "
+        "has 1,000 fils. Bounds and rates are of major units.",
+    )
+    minor_digits: dict[Currency, Annotated[int, Field(ge=0, le=4)]] = Field(
+        default={},
+        description="Digits of a currency's minor unit where a system does not use those of ISO 4217; for amount_unit: minor.",
+    )

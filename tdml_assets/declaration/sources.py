@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
@@ -27,7 +27,7 @@ from tdml_assets.declaration.columns import (
 )
 from tdml_assets.declaration.customer_ids import CustomerId, CustomerIdColumn, customer_rule
 from tdml_assets.declaration.databases import DatabaseSettings
-from tdml_assets.declaration.numbers import AmountUnit, NumberFormat, refuse_old_place
+from tdml_assets.declaration.numbers import AmountUnits, NumberFormat, refuse_old_place
 from tdml_assets.declaration.order_rules import OrderRules
 from tdml_assets.declaration.presets import Preset, with_preset
 from tdml_assets.declaration.source_values import (
@@ -201,7 +201,7 @@ class EventSource(Source):
         return self
 
 
-class OrdersSource(OrderRules, EventSource):
+class OrdersSource(OrderRules, AmountUnits, EventSource):
     """Order lines."""
 
     moment: ClassVar[str | None] = "ordered_at"
@@ -222,15 +222,6 @@ class OrdersSource(OrderRules, EventSource):
         description="Units of the reporting currency per unit of another. A currency without a rate is quarantined.",
     )
     numbers: NumberFormat = Field(default=NumberFormat(), description="How numbers are written where they are text.")
-    amount_unit: AmountUnit = Field(
-        default="major",
-        description="Unit of amounts and prices: major, such as EUR, or minor, such as cents; of JPY both are one yen, and a KWD "
-        "has 1,000 fils. Bounds and rates are of major units.",
-    )
-    minor_digits: dict[Currency, Annotated[int, Field(ge=0, le=4)]] = Field(
-        default={},
-        description="Digits of a currency's minor unit where a system does not use those of ISO 4217; for amount_unit: minor.",
-    )
     bounds: OrderBounds = Field(default=OrderBounds(), description="Values that numbers may take.")
 
     @model_validator(mode="before")

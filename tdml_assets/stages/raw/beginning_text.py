@@ -97,12 +97,14 @@ def _is_wide(row: Sequence[str], width: int) -> bool:
 
 
 def footer_rows(body: Sequence[Sequence[str]], width: int) -> int:
-    """Rows at the end that are no data: short ones that sum up, and what stands between them."""
+    """Rows at the end that are no data: short ones that sum up or count the others."""
     count = 0
-    for place, row in enumerate(reversed(body[-_MOST_FOOTER:]), 1):
+    for row in reversed(body[-_MOST_FOOTER:]):
         filled = [cell.strip() for cell in row if cell.strip()]
-        if filled and _TOTAL.match(filled[0]) and (len(filled) * 2 <= width + 1 or len(row) < width):
-            count = place
+        is_short = len(filled) * 2 <= width + 1 or len(row) < width
+        if not filled or not _TOTAL.match(filled[0]) or not is_short:
+            break
+        count += 1
     return count
 
 

@@ -62,7 +62,8 @@ NAMES: dict[str, tuple[str, ...]] = {
         "ステータス 注文状況"
     ),
     "parent_order_id": _words(
-        "parentorderid parentorder parentid parent originalorderid originalorder refundedorder creditedorder originalinvoice"
+        "parentorderid parentorder parentid parent originalorderid originalorder refundedorder creditedorder originalinvoice "
+        "relatedorder relatedinvoice refinvoice invoiceref ref"
     ),
     "refunded_amount": _words(
         "refundedamount amountrefunded totalrefunded refundtotal refundamount erstattungsbetrag erstattet montantrembourse "

@@ -22,6 +22,7 @@ from tdml_assets.stages.raw.guess_columns import MOMENTS, NUMBERS, ROLES, Column
 from tdml_assets.stages.raw.guess_lines import is_same_on_lines, is_total_of_order, line_key_of, on_first_lines
 from tdml_assets.stages.raw.guess_orders import currency_in, currency_of_name, known_export, statuses_of
 from tdml_assets.stages.raw.numbers import NumberMarks, marks_that_read
+from tdml_assets.stages.raw.odd_dates import remedy_of_odd_dates
 from tdml_assets.stages.raw.sample import FileSample
 
 _MINOR = re.compile(r"cents?\b|minor|pence|rappen|centimes|_cts\b", re.IGNORECASE)
@@ -240,7 +241,9 @@ def _guess_formats(texts: Sequence[str]) -> tuple[tuple[str, ...], str]:
         several = formats_of_shapes(different)
         if several:
             return several, ""
-        return (), f"no usual format reads all of them, such as {different[0]!r}"
+        why = f"no usual format reads all of them, such as {different[0]!r}"
+        odd = remedy_of_odd_dates("sources.orders", different[:200])
+        return (), f"{why}. {odd}" if odd is not None else why
     # Formats of equal meaning: an offset that may be missing, a fraction that is not there.
     meanings = {_order_of_parts(one) for one in fitting}
     if len(meanings) > 1:

@@ -47,6 +47,16 @@ _WORD_OF_ORDER = re.compile(r"[#\w./-]{1,40}")
 _MANY = 0.8
 
 
+def plain_name(text: str) -> str:
+    """A name without case, accents, blanks and marks."""
+    bare = "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
+    # Japanese writes the marks of sounds apart in that form, too.
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFC", bare)).casefold()
+
+
+_MOMENT_WORDS = frozenset(plain_name(word) for word in NAMES["moment"])
+
+
 @dataclass(frozen=True)
 class Columns:
     """The column per role, and the roles that only the values speak for."""
@@ -71,6 +81,8 @@ def find_columns(table: str, sample: FileSample) -> Columns:
     found |= by_content
     if "parent_order_id" in found and not _names_orders(sample, found):
         del found["parent_order_id"]
+        product = None if "product_id" in found else find("product_id", sample, set(found.values()))
+        found |= {"product_id": product} if product is not None else {}
     return Columns(_one_way_to_the_money(found), frozenset(by_content))
 
 
@@ -92,15 +104,10 @@ def find(role: str, sample: FileSample, taken: Collection[str]) -> str | None:
     by_name = _find_by_name(role, sample, taken)
     if by_name is None and role == "moment":
         dated = [name for name in sample.columns if name not in taken and _is_dated(name, sample)]
-        return dated[0] if len(dated) == 1 else None
+        # A time that no format reads is mapped by its name, and its format left open.
+        named = [name for name in sample.columns if name not in taken and plain_name(name) in _MOMENT_WORDS]
+        return dated[0] if len(dated) == 1 else named[0] if len(named) == 1 and not dated else None
     return by_name
-
-
-def plain_name(text: str) -> str:
-    """A name without case, accents, blanks and marks."""
-    bare = "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
-    # Japanese writes the marks of sounds apart in that form, too.
-    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFC", bare)).casefold()
 
 
 def _names_of(column: str) -> tuple[str, ...]:

@@ -27,7 +27,6 @@ _BLANK = 0.8
 _SHARED_ORDERS = 0.01
 _NOBODY = ("0", "guest", "nan", "null", "none", "unknown", "n/a", "na", "-", "anonymous", "gast", "invité", "invitado")
 _NOBODY_SHARE = 0.02
-_FEWEST_OF_KIND = 2
 
 
 def is_total_of_order(orders: Sequence[str], amounts: Sequence[str], read: Callable[[str], float | None]) -> bool:
@@ -115,12 +114,7 @@ def _is_unique(sample: FileSample, columns: Mapping[str, str], key: Sequence[str
 def kinds_of(products: Sequence[str]) -> dict[str, str]:
     """Product codes that name a shipping cost, a discount and the like, and the kind of each."""
     by_word = {word: kind for kind, words in KINDS.items() for word in words}
-    counts = Counter(products)
-    return {
-        code: by_word[code.strip().lower()]
-        for code, count in sorted(counts.items())
-        if code.strip().lower() in by_word and count >= _FEWEST_OF_KIND
-    }
+    return {code: by_word[code.strip().lower()] for code in sorted(set(products)) if code.strip().lower() in by_word}
 
 
 def folded_ids(ids: Sequence[str]) -> tuple[int, int]:
