@@ -61,6 +61,11 @@ class AttributeSpec(BaseModel):
     may_be_constant: bool = Field(
         default=False, description="Whether a number may be the same for every customer; else it is not published then."
     )
+    changed_by: str | None = Field(
+        default=None,
+        description="Attribute, such as its grade or decile, whose change sends a customer to destinations again; a change of this "
+        "one alone does not. Every change does unless given.",
+    )
     needs: str | None = Field(
         default=None,
         description="Column of sources.orders, such as product_name, without which it is not published.",

@@ -129,3 +129,14 @@ def test_the_changelog_is_kept_as_long_as_the_settings_say(published: Published,
     published.publish(people(1, grade="B"))
     published.sync()
     assert published.column("select action from activation.sync_changelog") == ["changed"]
+
+
+def test_an_attribute_of_a_workflow_declares_its_band(published: Published, receiver: Receiver) -> None:
+    published.publish(people(3))
+    published.run(
+        "alter table audience.attribute_catalog add column changed_by varchar",
+        "update audience.attribute_catalog set changed_by = 'churn_grade' where \"column\" = 'churn_probability'",
+    )
+    published.sync()
+    published.run("update audience.parent_segment_attributes set churn_probability = 0.51")
+    assert published.sync().unchanged == 3

@@ -70,7 +70,7 @@ class S3Client:
         self._settings, self._opening = settings, opening
         bucket, _, prefix = settings.url.removeprefix("s3://").partition("/")
         self._bucket, self._prefix = bucket, prefix
-        self._partition = f"{prefix}/session={opening.session_id}"
+        self._partition = f"{prefix}/session={opening.session_id or 'none'}"
         self._rows: dict[str, int] = {}
         try:
             self._s3 = opening.s3_client()

@@ -33,6 +33,7 @@ CATALOG = TableContract(
         Column("description", "VARCHAR", "What it means, and what a NULL means.", nullable=False),
         Column("as_of", "DATE", "Day its values are of; NULL where it has none."),
         Column("note", "VARCHAR", "Why its values are not this session's champion's; NULL where they are."),
+        Column("changed_by", "VARCHAR", "Attribute whose change sends it to destinations again; NULL for its own."),
     ),
 )
 
@@ -103,6 +104,18 @@ def check_declarations(workflows: Sequence[WorkflowAttributes]) -> None:
                     f"{where}: a name is unique over all workflows, and {owner[spec.name]} has it already: rename one"
                 )
             owner[spec.name] = f"workflow {declared.workflow}"
+        _check_bands(declared)
+
+
+def _check_bands(declared: WorkflowAttributes) -> None:
+    """A band is another attribute of the workflow, and has no band itself: else no change would ever be sent."""
+    bands = {spec.name: spec.changed_by for spec in declared.attributes}
+    for name, band in bands.items():
+        if band is not None and bands.get(band, name) is not None:
+            raise AttributeDeclarationError(
+                f"workflow {declared.workflow}, attribute {name!r}: changed_by is {band!r}, which must be another attribute of the "
+                "workflow without changed_by of its own"
+            )
 
 
 def parent_segment_contract(workflows: Sequence[WorkflowAttributes]) -> TableContract:
@@ -146,6 +159,7 @@ def catalog_rows(
             "description": _described(wf, spec),
             "as_of": (values or {}).get(wf.workflow, nothing)[0],
             "note": (values or {}).get(wf.workflow, nothing)[1],
+            "changed_by": spec.changed_by,
         }
         for wf in workflows
         for spec in wf.attributes

@@ -1,0 +1,126 @@
+"""``make bench-activation``: rows a second and peak memory of syncs to PostgreSQL and S3, beside plain COPY and single inserts.
+
+Belongs here: the order of steps, the table and the page. Does not: the steps (``activation_steps.py``), measuring (``measure.py``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from moto.server import ThreadedMotoServer
+
+from benchmarks.activation_steps import ATTRIBUTES
+from benchmarks.measure import Row, markdown_table, measure, write_results
+from benchmarks.measure import this_machine as machine
+from tests.activation.postgres_server import Server
+
+NAME = "activation"
+ROOT = Path(__file__).resolve().parent.parent
+#: Single inserts are measured on so many rows: a million would take the better part of an hour.
+_SINGLE_ROWS = 20_000
+
+_PAGE = """# Activation
+
+`make bench-activation` syncs {rows:,} customers with {attributes} attributes from the warehouse to a PostgreSQL and to an S3
+server (moto) on the same machine, each step in a process of its own. The baseline of the first sync to PostgreSQL is plain
+`COPY` of the same rows, as CSV made of Arrow batches, into a table with the same primary key: what writing alone takes, without
+plan, state, changelog and batches that can be acknowledged. The baseline of single inserts is one `INSERT ... ON CONFLICT` a
+row, on {single:,} rows. Seconds are those of the step without the start of Python; peak memory is that of the client's process.
+
+{table}
+
+`rows` are the rows that were sent: a second sync sends what changed, and nothing where nothing did.
+[destinations.md](destinations.md) says how.
+
+{machine}.
+"""
+
+
+class Bench:
+    """Steps on one folder."""
+
+    def __init__(self, folder: Path, rows: int) -> None:
+        self.folder, self.rows = folder, rows
+
+    def step(self, name: str, *url: str, rows: int | None = None) -> dict[str, float]:
+        """Do one step and give what it took."""
+        command = [sys.executable, "-m", "benchmarks.activation_steps", name, str(self.folder)]
+        command += [str(rows or self.rows), *url]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        log = self.folder / f"{name}.log"
+        cost = measure(command, log=log, folder=ROOT, environment=environment, timeout_seconds=3600)
+        found: dict[str, float] = json.loads((self.folder / "step.json").read_text(encoding="utf-8"))
+        found["rows_per_second"] = found["rows"] / found["seconds"]
+        found["peak_memory_gb"] = cost.peak_memory_gb
+        return found
+
+
+def compare(case: str, ours: dict[str, float], rival: dict[str, float] | None = None) -> list[Row]:
+    """Rows of one case."""
+    digits = {"rows": 0, "seconds": 2, "cpu_seconds": 2, "rows_per_second": 0, "peak_memory_gb": 2}
+    return [
+        Row(case, name, round(ours[name], places), round(rival[name], places) if rival else None)
+        for name, places in digits.items()
+    ]
+
+
+def run(folder: Path, rows: int) -> list[Row]:
+    """Measure every case."""
+    bench = Bench(folder, rows)
+    bench.step("make")
+    (folder / "pg").mkdir()
+    server = Server(folder / "pg")
+    server.start()
+    bucket = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    bucket.start()
+    host, port = bucket.get_host_and_port()
+    places = {"PostgreSQL": server.url, "S3": f"http://{host}:{port}"}
+    try:
+        plain = bench.step("copy", server.url)
+        singly = bench.step("insert", server.url, rows=min(rows, _SINGLE_ROWS))
+        firsts = {name: bench.step("sync", url) for name, url in places.items()}
+        seconds = {name: bench.step("sync", url) for name, url in places.items()}
+        bench.step("change")
+        thirds = {name: bench.step("sync", url) for name, url in places.items()}
+    finally:
+        bucket.stop()
+        server.stop()
+    table = compare("PostgreSQL, first sync beside COPY", firsts["PostgreSQL"], plain)
+    one = firsts["PostgreSQL"]["rows_per_second"], singly["rows_per_second"]
+    table.append(Row("PostgreSQL, first sync beside single inserts", "rows_per_second", round(one[0]), round(one[1])))
+    for name in places:
+        if name != "PostgreSQL":
+            table += compare(f"{name}, first sync", firsts[name])
+        table += compare(f"{name}, nothing changed", seconds[name])
+        table += compare(f"{name}, 1 % changed", thirds[name])
+    return table
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000, help="customers")
+    parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="where the page goes")
+    wanted = parser.parse_args(arguments)
+    # The path of PostgreSQL's socket is limited to some hundred characters.
+    with tempfile.TemporaryDirectory(prefix="act-", dir="/tmp") as folder:
+        rows = run(Path(folder), wanted.rows)
+    page = _PAGE.format(
+        rows=wanted.rows,
+        attributes=ATTRIBUTES,
+        single=min(wanted.rows, _SINGLE_ROWS),
+        table=markdown_table(rows),
+        machine=machine().caption(),
+    )
+    write_results(NAME, page, rows, wanted.docs)
+    sys.stdout.write(page)
+
+
+if __name__ == "__main__":
+    main()

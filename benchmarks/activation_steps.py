@@ -1,0 +1,126 @@
+"""One step of ``make bench-activation`` in a process of its own: make attributes, COPY them, insert them singly, or sync.
+
+Belongs here: the steps. Does not: the order of steps and the page (``activation.py``).
+
+    python -m benchmarks.activation_steps STEP FOLDER ROWS [URL]
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psycopg
+import pyarrow.csv as pa_csv
+
+from tdml_assets.activation.syncing import Surroundings, run_sync
+from tdml_assets.declaration.destinations import read_destination
+from tdml_assets.platform.statements import Statement
+from tdml_assets.platform.warehouse import Warehouse
+
+ATTRIBUTES = 20
+_TABLE = "audience.parent_segment_attributes"
+_OFF = {name: {"action": "off"} for name in ("creates", "updates", "deletes", "source_drop", "score_age", "session")}
+_NUMBERS = [f"score_{number:02d}" for number in range(14)]
+_TEXTS = [f"grade_{number:02d}" for number in range(6)]
+
+
+def warehouse_of(folder: Path) -> Warehouse:
+    """The warehouse of the benchmark."""
+    return Warehouse(database=str(folder / "warehouse.duckdb"), temp_directory=str(folder / "spill"))
+
+
+def make(folder: Path, rows: int) -> int:
+    """Write one row of twenty attributes per customer: fourteen numbers and six grades."""
+    numbers = ", ".join(f"hash(i, {n}) % 100000 / 1000 as {name}" for n, name in enumerate(_NUMBERS))
+    texts = ", ".join(f"chr(65 + (hash(i, {n + 50}) % 5)::int) as {name}" for n, name in enumerate(_TEXTS))
+    with warehouse_of(folder).write() as database:
+        database.execute(Statement("create schema audience"))
+        database.execute(
+            Statement(
+                f"create table {_TABLE} as select printf('%08d', i) as customer_id, date '2026-06-30' as as_of, {numbers}, {texts} "
+                f"from range({rows}) as t(i)"
+            )
+        )
+    return rows
+
+
+def change(folder: Path, _rows: int) -> int:
+    """Change one row in a hundred."""
+    with warehouse_of(folder).write() as database:
+        database.execute(Statement(f"update {_TABLE} set score_00 = score_00 + 1 where hash(customer_id) % 100 = 0"))
+        found = database.row(Statement(f"select count(*) as n from {_TABLE} where hash(customer_id) % 100 = 0"))
+    return int(found["n"])
+
+
+def copy(folder: Path, rows: int, url: str) -> int:
+    """What COPY alone takes: Arrow batches as CSV into a table with a primary key."""
+    columns = ["customer_id", *_NUMBERS, *_TEXTS]
+    with psycopg.connect(url) as connection, warehouse_of(folder).read() as database:
+        _make_table(connection, "plain")
+        with connection.cursor().copy(f"copy plain ({', '.join(columns)}) from stdin (format csv)") as target:  # type: ignore[arg-type]
+            for batch in database.batches(Statement(f"select {', '.join(columns)} from {_TABLE}"), 50_000):
+                content = io.BytesIO()
+                pa_csv.write_csv(batch, content, pa_csv.WriteOptions(include_header=False))
+                target.write(content.getvalue())
+    return rows
+
+
+def insert(folder: Path, rows: int, url: str) -> int:
+    """One INSERT with ON CONFLICT per row, as many tools send them."""
+    columns = ["customer_id", *_NUMBERS, *_TEXTS]
+    text = (
+        f"insert into singly ({', '.join(columns)}) values ({', '.join(['%s'] * len(columns))}) "
+        f"on conflict (customer_id) do update set {', '.join(f'{name} = excluded.{name}' for name in columns[1:])}"
+    )
+    with psycopg.connect(url) as connection, warehouse_of(folder).read() as database:
+        _make_table(connection, "singly")
+        found = database.rows(Statement(f"select {', '.join(columns)} from {_TABLE} limit {rows}"))
+        for row in found:
+            connection.execute(text, list(row.values()))  # type: ignore[arg-type]
+    return rows
+
+
+def sync(folder: Path, _rows: int, url: str) -> int:
+    """A sync; gives the rows that were taken."""
+    around = Surroundings(folder / "scratch", {"BENCH_URL": url}, lambda: _bucket_client(url))
+    if url.startswith("http"):
+        section: dict[str, Any] = {"kind": "s3", "url": "s3://bench/customers", "mode": "upsert"}
+    else:
+        section = {"kind": "postgres", "url_env": "BENCH_URL", "table": "public.customers"}
+    declared = read_destination("bench", {**section, "guards": _OFF, "batch_rows": 100_000})
+    result = run_sync(warehouse_of(folder), section["kind"], declared, around)
+    if result.status != "succeeded":
+        raise RuntimeError(result.reason)
+    return result.taken
+
+
+def _make_table(connection: Any, name: str) -> None:
+    numbers = ", ".join(f"{column} double precision" for column in _NUMBERS)
+    connection.execute(f"drop table if exists {name}")
+    texts = ", ".join(f"{column} varchar" for column in _TEXTS)
+    connection.execute(f"create table {name} (customer_id varchar primary key, {numbers}, {texts})")
+
+
+def _bucket_client(url: str) -> Any:
+    keys = {"aws_access_key_id": "x", "aws_secret_access_key": "y"}
+    client = boto3.client("s3", endpoint_url=url, region_name="us-east-1", **keys)
+    client.create_bucket(Bucket="bench")
+    return client
+
+
+def main(step: str, folder: Path, rows: int, *url: str) -> None:
+    """Do the step, and write what it took beside the warehouse."""
+    began, cpu_began = time.perf_counter(), time.process_time()
+    taken = {"make": make, "change": change, "copy": copy, "insert": insert, "sync": sync}[step](folder, rows, *url)
+    found = {"rows": taken, "seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - cpu_began}
+    (folder / "step.json").write_text(json.dumps(found), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:])
