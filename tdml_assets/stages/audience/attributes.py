@@ -111,10 +111,10 @@ def _check_bands(declared: WorkflowAttributes) -> None:
     """A band is another attribute of the workflow, and has no band itself: else no change would ever be sent."""
     bands = {spec.name: spec.changed_by for spec in declared.attributes}
     for name, band in bands.items():
-        if band is not None and bands.get(band, name) is not None:
+        if band is not None and bands.get(band) is not None:
             raise AttributeDeclarationError(
-                f"workflow {declared.workflow}, attribute {name!r}: changed_by is {band!r}, which must be another attribute of the "
-                "workflow without changed_by of its own"
+                f"workflow {declared.workflow}, attribute {name!r}: changed_by is {band!r}, which has changed_by of its own: "
+                "name that one"
             )
 
 

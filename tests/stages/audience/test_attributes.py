@@ -123,6 +123,7 @@ def test_the_catalogue_says_what_a_missing_value_means() -> None:
         "description": "Risk of leaving. NULL: not scored by churn.",
         "as_of": None,
         "note": None,
+        "changed_by": None,
     }
     assert by_column["cltv_decile"]["grouping"] == "cltv"
     assert by_column["next_product_2"]["description"].endswith("NULL: no recommendation of rank 2.")
