@@ -183,7 +183,7 @@ def test_a_usual_mistake_is_answered_before_a_run_by_what_to_write(
 
 
 def test_the_messy_file_is_right_once_it_is_declared(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    truth = write_messy_shop(shop.folder / "orders.csv")
+    truth = write_messy_shop(shop.folder / "orders.csv", customers=700)
     shop.load()
     (shop.folder / "README.txt").write_text("about these files", encoding="utf-8")
     monkeypatch.chdir(shop.folder)
