@@ -20,6 +20,7 @@ import yaml
 from dagster.components.core.component_tree import ComponentTreeException
 
 from tdml_assets.component import WorkflowComponent
+from tdml_assets.declaration.attributes import for_horizons
 from tdml_assets.declaration.targets import EVENTS
 from tdml_assets.declaration.workflow import ESTIMATORS, TARGET_KINDS, Model, WorkflowSpec
 from tdml_assets.engines.lifetime_outlook import HISTORY
@@ -199,8 +200,10 @@ def test_customers_unknown_to_a_workflow_keep_null_and_lose_nothing_else(ran: Ra
     path = tmp_path / "w.duckdb"
     shutil.copyfile(ran.folder / ".tdml" / "sample-state" / "warehouse.duckdb", path)
     unknown = sorted(ran.customers())[:7]
+    specs = [spec_of(ran.folder, name) for name in sorted(WORKFLOWS)]
     publishing = [
-        WorkflowAttributes(workflow=name, attributes=spec_of(ran.folder, name).attributes) for name in sorted(WORKFLOWS)
+        WorkflowAttributes(workflow=spec.name, attributes=tuple(for_horizons(spec.attributes, spec.horizons)))
+        for spec in specs
     ]
     before = ran.rows("select * exclude (return_probability) from audience.parent_segment_attributes order by 1")
     session_id = ran.value("select distinct session_id from returns.predictions")
