@@ -99,9 +99,19 @@ def _without_champion(
 
 
 def scored_again(
-    spec: WorkflowSpec, settings: Settings, reads: Sequence[tuple[str, str]], tables: Sequence[tuple[str, str]]
+    spec: WorkflowSpec,
+    settings: Settings,
+    reads: Sequence[tuple[str, str]],
+    tables: Sequence[tuple[str, str]],
+    *,
+    has_level: bool = False,
 ) -> Recall:
-    """Predictions are a function of the champion and of the features of today; where a fallback scores they are made anew."""
+    """Predictions are a function of the champion and of the features of today; where a fallback scores they are made anew.
+
+    Parameters
+    ----------
+    has_level : whether scoring writes to ``monitoring.level``.
+    """
 
     def owes(_: dg.AssetExecutionContext, __: Database, models: ModelStore | None) -> tuple[str, str]:
         champion = champion_of(spec.name, models)
@@ -123,7 +133,7 @@ def scored_again(
         reads,
         settings,
         tables=tables,
-        slices=[LABEL_STATS, LEVEL],
+        slices=[LABEL_STATS, *([LEVEL] if has_level else [])],
         recorded=["status", "engine", "model_version"],
         owes=owes,
         has_model=True,
@@ -190,6 +200,7 @@ def build_predictions(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefini
         settings,
         [FEATURES_TABLE, features_table(spec), SNAPSHOTS_TABLE, ORDERS_TABLE, (spec.name, "training_table")],
         [contract.path, *task.tables_of_scoring(spec)],
+        has_level=task.level_kind is not None,
     )
 
     @dg.asset(
