@@ -335,10 +335,15 @@ def _rehearse(found: Found, data: Path, folder: Path, lines: pd.DataFrame) -> No
     if file is not None:
         known, log = journey.read_journey(file), journey.journey(file)
         plays.append((published.JOURNEY, None, journey.WINDOW, known, log, journey.REHEARSAL_WINDOW))
+        found.notes.append(
+            f"{published.JOURNEY}: churn is not rehearsed, since at {journey.REHEARSAL_WINDOW.cut} too few customers of the "
+            "test have lapsed for a model to be trained (classification.min_positives)."
+        )
     for case, example, scored, known, log, window in plays:
         assert window.until <= scored.cut, "a rehearsal must end before what is scored"
         scratch = folder / f"rehearsal-{example or 'journey'}"
-        ones, home = rehearsal.rehearse(case, example, scored.days, known, log, window, scratch)
+        workflows = tuple(rehearsal.MEASURES) if example else journey.REHEARSED
+        ones, home = rehearsal.rehearse(case, example, scored.days, known, log, window, scratch, workflows)
         found.rehearsals += ones
         found.ran(home)
         print(*(one.sentence() for one in ones), sep="\n", flush=True)

@@ -5,7 +5,7 @@ Belongs here: those runs, and what they would have chosen. Does not: the scored 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -67,15 +67,22 @@ _LABELS = {
 
 
 def rehearse(
-    case: str, example: str | None, horizon_days: int, lines: pd.DataFrame, log: Log, window: Window, folder: Path
+    case: str,
+    example: str | None,
+    horizon_days: int,
+    lines: pd.DataFrame,
+    log: Log,
+    window: Window,
+    folder: Path,
+    workflows: Collection[str] = tuple(MEASURES),
 ) -> tuple[list[Rehearsal], Home]:
-    """Run every estimator at the window's cut."""
+    """Run every estimator of some workflows at the window's cut."""
     truth: Truth = truth_of(lines, window)
     home = Home.new(folder, log, window.cut)
-    said = every_estimator(home, window.days, truth.customers)
+    said = every_estimator(home, window.days, truth.customers, workflows)
     measured = {
-        "cltv": {one.estimator: spend_measures(truth.spend, one.score) for one in said["cltv"]},
-        "churn": {one.estimator: buys_measures(truth.buys, 1.0 - one.score) for one in said["churn"]},
+        "cltv": {one.estimator: spend_measures(truth.spend, one.score) for one in said.get("cltv", ())},
+        "churn": {one.estimator: buys_measures(truth.buys, 1.0 - one.score) for one in said.get("churn", ())},
     }
     found = [
         Rehearsal(
@@ -86,6 +93,7 @@ def rehearse(
             {name: {measure: values[measure] for measure in MEASURES[workflow]} for name, values in by_name.items()},
         )
         for workflow, by_name in measured.items()
+        if workflow in workflows
     ]
     return found, home
 
