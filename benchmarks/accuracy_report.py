@@ -186,11 +186,17 @@ def parameter_table(parameters: Mapping[str, float]) -> str:
 def leak_sentence(cases: Sequence[Case]) -> str:
     """Whether a ranking is too good to be true."""
     found = {case.name: case.ours.measured["auc"] for case in cases if "auc" in case.ours.measured}
-    above = [f"{name} ({value:.3f})" for name, value in found.items() if value > KNOWN_AUC.get(name, LEAK_AUC)]
-    highest = max(found.values(), default=float("nan"))
+    limits = {name: KNOWN_AUC.get(name, LEAK_AUC) for name in found}
+    above = [f"{name} ({value:.3f}, {limits[name]})" for name, value in found.items() if value > limits[name]]
     if above:
-        return f"**AUC above {LEAK_AUC}: {', '.join(above)}. A leak until explained.**"
-    return f"No AUC is above {LEAK_AUC}, from which on a leak would have to be assumed; the highest is {highest:.3f}."
+        return f"**AUC above the limit of a leak: {', '.join(above)}. A leak until explained.**"
+    highest = max((value for name, value in found.items() if name not in KNOWN_AUC), default=float("nan"))
+    known = "".join(
+        f"; {name} has {value:.3f}, where {limits[name]} is the limit, since households buy every week"
+        for name, value in found.items()
+        if name in KNOWN_AUC
+    )
+    return f"No AUC is above {LEAK_AUC}, from which on a leak would have to be assumed; the highest is {highest:.3f}{known}."
 
 
 def _name(measure: str) -> str:
