@@ -1,4 +1,4 @@
-"""Who may be sent where: lists of consent and suppression, customers who asked to be forgotten, the control group.
+"""Who may be sent where: lists of consent and suppression, customers who asked to be forgotten.
 
 Belongs here: which tables a plan asks, and when they cannot be asked. Does not: the statement (``sql/activation/plan.sql``),
 how the lists are loaded (``stages/raw/``).
@@ -38,7 +38,6 @@ def permission_context(database: Database, settings: DestinationSettings, lists:
         "purpose": settings.purpose,
         "allow_unknown": settings.unknown_consent == "allow",
         "granted": list(GRANTED),
-        "control_column": None,
     }
 
 
