@@ -22,10 +22,17 @@ import pyarrow.parquet as pq
 
 from tdml_assets.declaration.recommendation import Recommendation
 from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.engines.intervals import fit_intervals
 from tdml_assets.engines.lifetime_outlook import HISTORY
 from tdml_assets.engines.protocol import TIER1, ModelSpec, table_source
 from tdml_assets.models.bundles import BundleDamagedError, Manifest, ModelFeature, as_evaluated, describe_files, sha256
-from tdml_assets.models.champions import engine_of, load_champion, load_measurable, reference_files
+from tdml_assets.models.champions import (
+    INTERVALS_FILE,
+    engine_of,
+    load_champion,
+    load_measurable,
+    reference_files,
+)
 from tdml_assets.models.golden import GOLDEN_FILE, golden_predictions
 from tdml_assets.models.reference import ColumnReference, Reference
 from tdml_assets.models.scope import SCOPE_FILE, Scope
@@ -162,7 +169,17 @@ def _model_files(estimator: str, task: str, parameters: Mapping[str, Any]) -> di
         **as_evaluated({**evaluated.files(), SCOPE_FILE: Scope(date(2024, 5, 31)).to_json()}),
         GOLDEN_FILE: golden_predictions(golden, evaluated.score(golden)),
         PREPARATION_FILE: prepared.to_json().encode(),
+        **_interval_files(task, evaluated.score(_features(validation)), validation),
     }
+
+
+def _interval_files(task: str, scored: pa.RecordBatch, rows: pa.Table) -> dict[str, bytes]:
+    """Intervals of a model of amounts."""
+    if task != "regression":
+        return {}
+    predicted = scored.column("predicted_target").to_numpy().astype(np.float64)
+    found = fit_intervals(predicted, rows["target"].to_numpy().astype(np.float64))
+    return {} if found is None else {INTERVALS_FILE: found.to_json().encode()}
 
 
 def _recommender_files(learner: str, parameters: Mapping[str, Any]) -> dict[str, bytes]:
@@ -210,7 +227,8 @@ def load(root: Path, estimator: str, recorded: Mapping[str, str] | None = None) 
     probe = _features(_rows(4))
     scored = champion.model.score(probe)
     champion.model.reasons(probe)
-    prepared = [repr(champion.parameters).encode(), repr((champion.features, champion.predictions)).encode()]
+    described = (champion.parameters, (champion.features, champion.predictions), champion.intervals)
+    prepared = [repr(part).encode() for part in described]
     facts = [float(sum(text) % 1_000_003) for text in prepared]
     return Loaded(np.concatenate([*(column.to_numpy() for column in scored.columns), facts]))
 
@@ -274,6 +292,8 @@ def _json(data: bytes, rng: np.random.Generator) -> tuple[str, bytes]:
     said = []
     for _ in range(int(rng.integers(1, 4))):
         holder, key = _place(record, rng)
+        if holder is None:  # what came before left nothing
+            break
         way = _WAYS[int(rng.integers(len(_WAYS)))]
         said.append(way(holder, key, rng))
     return ", ".join(said), json.dumps(record).encode()

@@ -15,6 +15,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -62,14 +63,34 @@ class Intervals:
 
     @staticmethod
     def from_json(text: str) -> Intervals:
-        """Read back what :meth:`to_json` gave. Raises ``ValueError`` where it is of another form."""
+        """Read back what :meth:`to_json` gave. Raises ``ValueError`` or ``TypeError`` where it is of another form."""
         facts: dict[str, Any] = json.loads(text)
         if facts["format"] != _FORMAT or set(facts["bounds"]) != set(BOUNDS):
             raise ValueError(f"intervals have format {facts['format']!r} with {sorted(facts['bounds'])}: train again")
-        lowest, bounds = tuple(facts["lowest"]), {name: tuple(values) for name, values in facts["bounds"].items()}
+        floor, lowest = _number(facts["floor"], "floor"), _numbers(facts["lowest"], "lowest")
+        bounds = {name: _numbers(facts["bounds"][name], name) for name in BOUNDS}
         if not lowest or {len(values) for values in bounds.values()} != {len(lowest)}:
             raise ValueError(f"intervals have bounds for other than {len(lowest)} groups: train again")
-        return Intervals(facts["floor"], lowest, bounds, facts["rows"])
+        if floor <= 0 or lowest[0] != 0 or any(low >= high for low, high in pairwise(lowest)):
+            raise ValueError("intervals have a floor or groups that do not ascend from 0: train again")
+        ordered = (bounds[name] for name in ("lower_95", "lower_80", "upper_80", "upper_95"))
+        if any(list(group) != sorted(group) for group in zip(*ordered, strict=True)):
+            raise ValueError("intervals have bounds in another order than their levels: train again")
+        if type(facts["rows"]) is not int or facts["rows"] < _LEAST_ROWS:
+            raise ValueError(f"intervals were taken from fewer than {_LEAST_ROWS} rows: train again")
+        return Intervals(floor, lowest, bounds, facts["rows"])
+
+
+def _numbers(values: Any, what: str) -> tuple[float, ...]:
+    if not isinstance(values, list):
+        raise TypeError(f"{what} of the intervals is not a list of numbers: train again")
+    return tuple(_number(value, what) for value in values)
+
+
+def _number(value: Any, what: str) -> float:
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise ValueError(f"{what} of the intervals holds what is not a finite number: train again")
+    return float(value)
 
 
 def fit_intervals(predicted: Floats, actual: Floats) -> Intervals | None:

@@ -1,5 +1,7 @@
 """Intervals of predicted amounts."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -72,3 +74,31 @@ def test_a_table_is_read_back_as_it_was_and_another_form_is_refused():
         Intervals.from_json(taken.to_json().replace('"format": 1', '"format": 2'))
     with pytest.raises(ValueError, match="other than"):
         Intervals.from_json(taken.to_json().replace('"lowest": [', '"lowest": [0.0,'))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"floor": "1"},
+        {"floor": 0.0},
+        {"lowest": 3},
+        {"lowest": [0.0, 5.0, 5.0]},
+        {"lowest": [1.0, 5.0, 9.0]},
+        {"lowest": [0.0, float("nan"), 9.0]},
+        {"rows": True},
+        {"rows": 7},
+    ],
+    ids=str,
+)
+def test_a_table_of_other_values_than_were_written_is_refused(changed):
+    taken = fit_intervals(*amounts(8, rows=300))
+    with pytest.raises((TypeError, ValueError), match="train again"):
+        Intervals.from_json(json.dumps({**json.loads(taken.to_json()), **changed}))
+
+
+def test_bounds_in_another_order_than_their_levels_are_refused():
+    facts = json.loads(fit_intervals(*amounts(8, rows=300)).to_json())
+    bounds = facts["bounds"]
+    bounds["upper_80"], bounds["upper_95"] = bounds["upper_95"], bounds["upper_80"]
+    with pytest.raises(ValueError, match="another order"):
+        Intervals.from_json(json.dumps(facts))
