@@ -7,6 +7,7 @@ Does not: any model's formulas (one module each), feature tables (the caller tak
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -88,6 +89,13 @@ class Histories:
             )
         unit = oldest / _SCALED_AGE
         return Histories(self.frequency, self.recency / unit, self.age / unit, self.counts, self.place), unit
+
+    def digest(self, *settings: float) -> str:
+        """SHA-256 of the histories, how many customers have each, and ``settings``."""
+        found = hashlib.sha256(repr(settings).encode())
+        for column in (self.frequency, self.recency, self.age, self.counts):
+            found.update(np.ascontiguousarray(column).tobytes())
+        return found.hexdigest()
 
     def __len__(self) -> int:
         return int(self.frequency.size)

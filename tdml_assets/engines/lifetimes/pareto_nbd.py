@@ -14,7 +14,7 @@ left at some tau between the last purchase and T, with tau integrated by Gauss-L
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +25,13 @@ from tdml_assets.engines.lifetimes.histories import Floats, Histories, checked_h
 
 # In scaled time (largest age 1), r, alpha, s, beta: a customer who buys about once in the time and may well leave; one who stays.
 _STARTS = ((0.5, 0.1, 0.5, 0.5), (1.0, 0.2, 0.5, 5.0))
-_POSITIONS, _WEIGHTS = np.polynomial.legendre.leggauss(40)
+Nodes = tuple[Floats, Floats]
+# Positions and weights of an integral over tau. A search begins with few, and ends with as many as predictions take.
+_FEW_NODES: Nodes = np.polynomial.legendre.leggauss(16)
+_NODES: Nodes = np.polynomial.legendre.leggauss(40)
+# Fits of this process, by the histories: every workflow of a session asks for the same.
+_kept_fits: dict[str, ParetoNbd] = {}
+_FITS_KEPT = 8
 # Rows at a time: the nodes of so many stay in a processor's cache.
 _BLOCK = 4_096
 
@@ -113,19 +119,33 @@ def fit_pareto_nbd(frequency: ArrayLike, recency: ArrayLike, age: ArrayLike, *, 
         If rows are not histories, nobody was observed for any time, or no maximum is found.
     """
     histories = Histories.of(frequency, recency, age)
+    key = histories.digest(penalizer)
+    if key not in _kept_fits:
+        while len(_kept_fits) >= _FITS_KEPT:
+            del _kept_fits[next(iter(_kept_fits))]
+        _kept_fits[key] = _fit(histories, penalizer)
+    return _kept_fits[key]
+
+
+def _fit(histories: Histories, penalizer: float) -> ParetoNbd:
     scaled, unit = histories.scaled()
-    r, alpha, s, beta = maximise(
-        lambda parameters: _likelihood(parameters, scaled),
-        _STARTS,
-        rows=float(scaled.counts.sum()),
-        penalizer=penalizer,
-        name="Pareto/NBD",
-    )
+
+    def search(starts: Sequence[Sequence[float]], nodes: Nodes) -> Floats:
+        return maximise(
+            lambda parameters: _likelihood(parameters, scaled, nodes),
+            starts,
+            rows=float(scaled.counts.sum()),
+            penalizer=penalizer,
+            name="Pareto/NBD",
+        )
+
+    near = search(_STARTS, _FEW_NODES)
+    r, alpha, s, beta = search((tuple(near),), _NODES)
     level, _ = _likelihood(np.array([r, alpha * unit, s, beta * unit]), histories)
     return ParetoNbd(float(r), float(alpha * unit), float(s), float(beta * unit), level)
 
 
-def _likelihood(parameters: Floats, histories: Histories) -> tuple[float, Floats]:
+def _likelihood(parameters: Floats, histories: Histories, nodes: Nodes = _NODES) -> tuple[float, Floats]:
     """Log-likelihood and its gradient by r, alpha, s, beta.
 
     Both terms share the form (alpha + tau)^-(r + x) (beta + tau)^-s, so a derivative is a mean over tau, each tau weighing
@@ -136,7 +156,7 @@ def _likelihood(parameters: Floats, histories: Histories) -> tuple[float, Floats
     for start in range(0, len(histories), _BLOCK):
         rows = histories.slice(start, start + _BLOCK)
         x, age = rows.frequency, rows.age
-        alive, gone, tau = _log_terms(parameters, rows)
+        alive, gone, tau = _log_terms(parameters, rows, nodes)
         total = np.logaddexp(alive, np.logaddexp.reduce(gone, axis=1))
         at_end = np.exp(alive - total)
         at_tau = np.exp(gone - total[:, None])
@@ -154,26 +174,27 @@ def _likelihood(parameters: Floats, histories: Histories) -> tuple[float, Floats
     return value, gradient
 
 
-def _log_terms(parameters: Floats, rows: Histories) -> tuple[Floats, Floats, Floats]:
+def _log_terms(parameters: Floats, rows: Histories, nodes: Nodes = _NODES) -> tuple[Floats, Floats, Floats]:
     """Logarithms of what being alive at T (rows,), and leaving near tau (rows, nodes), add to the likelihood; and tau."""
     r, alpha, s, beta = parameters
     shape = r + rows.frequency
     alive: Floats = -shape * np.log(alpha + rows.age) - s * np.log(beta + rows.age)
-    tau, gone = _nodes(rows.recency, rows.age, np.full(len(rows), min(alpha, beta)))
+    tau, gone = _nodes(rows.recency, rows.age, np.full(len(rows), min(alpha, beta)), nodes)
     gone += np.log(s) - shape[:, None] * np.log(alpha + tau) - (s + 1) * np.log(beta + tau)
     return alive, gone, tau
 
 
-def _nodes(low: Floats, high: Floats, shift: Floats) -> tuple[Floats, Floats]:
+def _nodes(low: Floats, high: Floats, shift: Floats, nodes: Nodes = _NODES) -> tuple[Floats, Floats]:
     """Nodes between ``low`` and ``high`` and the logarithms of their weights, evenly laid on the scale of log(shift + tau).
 
     ``shift`` is the smaller rate: on that scale the nearest point where an integrand is not smooth lies pi away.
     """
+    positions, weights = nodes
     first = np.log(shift + low)
     half = (np.log(shift + high) - first) / 2
-    scale = first[:, None] + half[:, None] * (1 + _POSITIONS)
+    scale = first[:, None] + half[:, None] * (1 + positions)
     with np.errstate(divide="ignore"):
-        log_weights = np.log(half)[:, None] + np.log(_WEIGHTS) + scale
+        log_weights = np.log(half)[:, None] + np.log(weights) + scale
     return np.clip(np.exp(scale) - shift[:, None], low[:, None], high[:, None]), log_weights
 
 
