@@ -212,6 +212,9 @@ def books_lines(books: Books) -> list[str]:
             f"    {one.words}: {one.order_lines:,} lines of {one.customers:,} customers, {one.amount:,.2f}"
             for one in books.test_signs
         ]
-    longest = ", ".join(f"{pause.first} to {pause.last} ({pause.days:,} days)" for pause in books.pauses)
+    longest = ", ".join(
+        f"{pause.first} to {pause.last} ({pause.days:,} days)" if pause.days > 1 else f"{pause.first}"
+        for pause in books.pauses
+    )
     lines.append(f"  days without orders {books.empty_days:>9,}" + (f"   the longest: {longest}" if longest else ""))
     return lines

@@ -141,10 +141,21 @@ class Lifetime:
 
     @staticmethod
     def from_facts(facts: Mapping[str, Any]) -> Lifetime:
-        """Read back what :meth:`to_facts` gave."""
+        """Read back what :meth:`to_facts` gave.
+
+        Raises
+        ------
+        ValueError
+            If the mean customer is not a history: reasons compare everybody with it.
+        """
         family: type[BgNbd] | type[ParetoNbd] = BgNbd if facts["family"] == "bg_nbd" else ParetoNbd
         purchases = family(**facts["purchases"])
-        return Lifetime(purchases, GammaGamma(**facts["value"]), facts["horizon_days"], tuple(facts["reference"]))
+        repeats, share, age = (float(number) for number in facts["reference"])
+        if not (1 <= repeats < math.inf and 0 <= share <= 1 and 0 < age < math.inf):
+            raise ValueError(
+                f"the mean customer of a lifetime model has {repeats} repeat days, recency of {share} of {age} days of age"
+            )
+        return Lifetime(purchases, GammaGamma(**facts["value"]), facts["horizon_days"], (repeats, share, age))
 
 
 def log_odds(probability: Floats) -> Floats:

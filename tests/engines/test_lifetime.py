@@ -144,6 +144,14 @@ def test_files_of_another_model_are_refused(learner, model):
         learner.load({"lifetime.json": json.dumps({"format": 99}).encode()}, threads=1)
 
 
+@pytest.mark.parametrize("reference", [[2.0, float("nan"), 90.0], [0.5, 0.4, 90.0], [2.0, 1.4, 90.0], [2.0, 0.4, 0.0]])
+def test_a_mean_customer_that_is_not_a_history_is_refused(learner, model, reference):
+    facts = json.loads(model.files()["lifetime.json"])
+    facts["lifetime"]["reference"] = reference
+    with pytest.raises(ValueError, match="the mean customer"):
+        learner.load({"lifetime.json": json.dumps(facts).encode()}, threads=1)
+
+
 def test_reasons_add_up_to_the_difference_from_the_mean_customer(model):
     table = features_of(histories(400, 7))
     reasons = model.reasons(table)
