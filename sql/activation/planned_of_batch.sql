@@ -3,5 +3,7 @@ select
     action,
     payload_hash
 from {{ planned | identifier }}
-where destination = {{ destination | bind }} and batch = {{ batch | bind }}
+where
+    destination = {{ destination | bind }}
+    and ({{ batch | bind }}::bigint is null or batch = {{ batch | bind }}::bigint)
 order by customer_id

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from tdml_assets.platform.contracts import Column
 
@@ -146,3 +146,11 @@ class Opens(Protocol):
 
     def open(self, opening: Opening) -> AbstractContextManager[Client]:
         """Connect. Raises :class:`DestinationError` with what to do."""
+
+
+@runtime_checkable
+class Checks(Protocol):
+    """A destination that can be asked whether a sync could write there."""
+
+    def check(self, opening: Opening) -> Mapping[str, Any]:
+        """Look at credentials, table and rights, and write nothing. Gives what is there; raises the errors of this module."""

@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Any, cast
 from tdml_assets.activation.contracts import SYNC_RUNS
 from tdml_assets.activation.delivery import Clock, Delivery, Tally, no_failpoint
 from tdml_assets.activation.planning import Plan, keep_mapping, make_plan, write_changes
-from tdml_assets.activation.protocol import DestinationError, Failpoint, Opening, Opens, SyncRefusedError
+from tdml_assets.activation.protocol import (
+    Checks,
+    DestinationError,
+    Failpoint,
+    Opening,
+    Opens,
+    SyncRefusedError,
+    TransientError,
+)
 from tdml_assets.activation.trail import close_interrupted, ensure_tables, purge_changelog, record_run
 from tdml_assets.declaration.destinations import DestinationSettings
 
@@ -104,6 +112,26 @@ def plan_sync(
         ensure_tables(database)
         today = around.clock.now().date()
         return make_plan(database, name, settings, today=today, full=full, only_dead=only_dead, consent=around.consent)
+
+
+def check_destination(plan: Plan, around: Surroundings) -> Mapping[str, Any] | None:
+    """Ask a destination whether the sync could write there; nothing is written.
+
+    Returns
+    -------
+    What is there; None where the kind cannot be asked.
+
+    Raises
+    ------
+    DestinationError
+        If the sync could not write: says what to do.
+    """
+    if not isinstance(plan.settings, Checks):
+        return None
+    try:
+        return plan.settings.check(_opening(plan, around))
+    except TransientError as error:
+        raise DestinationError(f"{error.reason}: try again later") from error
 
 
 def run_sync(

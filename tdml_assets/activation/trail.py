@@ -62,10 +62,7 @@ def mark_batch(
     """
     name = plan.destination
     if rejected:
-        planned = render("activation/planned_of_batch", planned=PLANNED.path, destination=name, batch=batch)
-        _keep_dead(
-            database, plan, [row for row in database.rows(planned) if row["customer_id"] in rejected], rejected, now
-        )
+        _keep_dead(database, plan, batch, rejected, now)
     left = [*rejected, *unmarked]
     place = {"destination": name, "batch": batch, "planned": PLANNED.path}
     _mark(database, plan, place, left, [*left, *unlogged], now)
@@ -75,6 +72,8 @@ def mark_batch(
 def mark_swap(database: Database, plan: Plan, *, rejected: Mapping[str, Rejection], now: datetime) -> None:
     """Write down that a destination was replaced as a whole."""
     name = plan.destination
+    if rejected:
+        _keep_dead(database, plan, None, rejected, now)
     place = {"destination": name, "batch": None, "planned": PLANNED.path}
     logged = render(
         "activation/logged",
@@ -116,8 +115,11 @@ def _mark(
 
 
 def _keep_dead(
-    database: Database, plan: Plan, rows: Sequence[Mapping[str, Any]], rejected: Mapping[str, Rejection], now: datetime
+    database: Database, plan: Plan, batch: int | None, rejected: Mapping[str, Rejection], now: datetime
 ) -> None:
+    """Keep the refused rows of a batch; of all batches where it is None."""
+    planned = render("activation/planned_of_batch", planned=PLANNED.path, destination=plan.destination, batch=batch)
+    rows = [row for row in database.rows(planned) if row["customer_id"] in rejected]
     customers = [row["customer_id"] for row in rows]
     place = {"dead": DEAD_LETTERS.path, "destination": plan.destination, "customers": customers}
     known = {row["customer_id"]: row for row in database.rows(render("activation/dead_of", **place))}

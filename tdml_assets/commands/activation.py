@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -52,12 +52,17 @@ def plan(
         ),
     ] = None,
     full: Full = False,
+    ask: Annotated[
+        bool,
+        typer.Option("--ask-destination", help="Also look at credentials, table and rights there; nothing is written."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write what a sync would do to a file for review; nothing is sent.
 
     \b
     tdml-assets plan crm
+    tdml-assets plan crm --ask-destination
     tdml-assets plan crm --output crm-plan.json && tdml-assets apply crm-plan.json
 
     \b
@@ -67,18 +72,19 @@ def plan(
     settings = read_settings()
     with _activation(settings) as (warehouse, around):
         from tdml_assets.activation.plan_file import plan_content
-        from tdml_assets.activation.syncing import plan_sync
+        from tdml_assets.activation.syncing import check_destination, plan_sync
 
         declared = _declared(settings, destination)
         made = plan_sync(warehouse, destination, declared, around, full=full)
         content = plan_content(made, now=around.clock.now())
+        there = check_destination(made, around) if ask else None
         path = file or settings.home / "plans" / f"{destination}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     if as_json:
-        print_json({**content, "file": str(path)})
+        print_json({**content, "file": str(path), **({"there": dict(there or {})} if ask else {})})
     else:
-        typer.echo("\n".join(_plan_lines(made, path)))
+        typer.echo("\n".join([*_plan_lines(made, path), *(_there_lines(there) if ask else [])]))
     if made.refusals:
         raise typer.Exit(PERSON_NEEDED)
 
@@ -242,6 +248,12 @@ def _told(result: SyncResult) -> dict[str, Any]:
     names = ("destination", "status", "added", "changed", "unchanged", "removed", "failed")
     told = {name: getattr(result, name) for name in names}
     return {**told, "excluded": sum(result.excluded.values()), "seconds": result.seconds}
+
+
+def _there_lines(there: Mapping[str, Any] | None) -> list[str]:
+    if there is None:
+        return ["there: this kind cannot be asked without sending"]
+    return ["there: " + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in there.items())]
 
 
 def _plan_lines(made: Plan, path: Path) -> list[str]:

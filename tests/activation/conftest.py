@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tdml_assets.activation.delivery import Clock
-from tdml_assets.activation.syncing import Surroundings, SyncResult, run_sync
+from tdml_assets.activation.syncing import Surroundings, SyncResult, check_destination, plan_sync, run_sync
 from tdml_assets.declaration.destinations import DestinationSettings, read_destination
 from tdml_assets.platform.statements import Statement
 from tdml_assets.platform.warehouse import Warehouse
@@ -90,6 +90,11 @@ class Published:
             **{key: options.pop(key) for key in ("failpoint", "clock", "consent", "s3_client") if key in options}
         )
         return run_sync(self.warehouse, name, settings or self.hook(), around, **options)
+
+    def check(self, settings: DestinationSettings, name: str = "crm") -> Mapping[str, Any] | None:
+        """Ask the destination whether a sync could write."""
+        around = self.around()
+        return check_destination(plan_sync(self.warehouse, name, settings, around), around)
 
     def hook(self, **keys: Any) -> DestinationSettings:
         """A webhook with batches of two rows and no limit of shares."""

@@ -45,6 +45,14 @@ def shell(published: Published, monkeypatch: pytest.MonkeyPatch) -> Shell:
     return Shell(published, monkeypatch)
 
 
+def test_a_plan_can_ask_the_destination_where_that_writes_nothing(shell: Shell) -> None:
+    assert "there: this kind cannot be asked without sending" in shell("plan", "webhook", "--ask-destination").output
+    shell.declare("td: {kind: treasure_data, api_key_env: NO_SUCH_KEY, database: marketing, table: predictions}")
+    asked = shell("plan", "td", "--ask-destination")
+    assert (asked.exit_code, "set NO_SUCH_KEY in the environment" in asked.output) == (1, True)
+    assert shell("plan", "td").exit_code == 0
+
+
 def test_a_plan_is_written_and_applied_and_nothing_is_left_to_send(
     shell: Shell, receiver: Receiver, tmp_path: Path
 ) -> None:

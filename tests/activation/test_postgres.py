@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from tdml_assets.activation.destinations.postgres import PostgresClient
+from tdml_assets.activation.protocol import DestinationError
 from tdml_assets.declaration.destinations import DestinationSettings, read_destination
 from tests.activation.conftest import Published, people
 from tests.activation.postgres_server import PACKAGE, Server, binaries
@@ -44,6 +45,10 @@ class Database:
     def rows(self, columns: str = "customer_id, churn_probability, churn_grade") -> list[tuple[Any, ...]]:
         with psycopg.connect(self.server.url) as connection:
             return connection.execute(f"select {columns} from {self.schema}.customers order by 1").fetchall()
+
+    def role(self, name: str) -> bool:
+        with psycopg.connect(self.server.url) as connection:
+            return connection.execute("select 1 from pg_roles where rolname = %s", [name]).fetchone() is not None
 
     def settings(self, **keys: Any) -> DestinationSettings:
         section = {"kind": "postgres", "url_env": "PG_URL", "table": f"{self.schema}.customers", "batch_rows": 2}
@@ -196,3 +201,20 @@ def test_no_secret_of_the_url_is_in_an_error(database: Database) -> None:
         assert result.status == "failed"
         assert "PG_URL" in (result.reason or "")
         assert "p4ss" not in (result.reason or "")
+
+
+def test_a_dry_run_names_what_a_sync_could_not_do_and_writes_nothing(database: Database) -> None:
+    database.published.publish(people(2))
+    settings = database.settings()
+    assert database.published.check(settings) == {"table": "marketing.customers", "is_there": False, "role": "postgres"}
+    with psycopg.connect(database.server.url) as connection:
+        assert connection.execute("select to_regclass('marketing.customers')").fetchone() == (None,)
+    assert database.sync().status == "succeeded"
+    if not database.role("bi_guest"):
+        database.run("create role bi_guest login")
+    database.run("grant usage on schema marketing to bi_guest")
+    database.published.environment["PG_URL"] = database.server.url.replace("user=postgres", "user=bi_guest")
+    with pytest.raises(DestinationError, match="may not read, write and delete in marketing.customers"):
+        database.published.check(settings)
+    with pytest.raises(DestinationError, match="there is no such schema"):
+        database.published.check(database.settings(table="nowhere.customers"))

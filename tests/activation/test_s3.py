@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from moto.server import ThreadedMotoServer
 
+from tdml_assets.activation.protocol import DestinationError
+from tdml_assets.activation.syncing import check_destination, plan_sync
 from tdml_assets.declaration.destinations import read_destination
 from tests.activation.conftest import Published, people
 
@@ -46,6 +48,11 @@ class Bucket:
         section = {"kind": "s3", "url": f"s3://{self.name}/crm/customers", "batch_rows": 2, **keys}
         given = {"failpoint": failpoint} if failpoint else {}
         return self.published.sync(read_destination("s3", section), name="s3", s3_client=lambda: self.client, **given)
+
+    def check(self, **keys: Any):
+        settings = read_destination("s3", {"kind": "s3", "url": f"s3://{self.name}/crm/customers", **keys})
+        around = self.published.around(s3_client=lambda: self.client)
+        return check_destination(plan_sync(self.published.warehouse, "s3", settings, around), around)
 
     def get(self, key: str) -> bytes:
         return self.client.get_object(Bucket=self.name, Key=key)["Body"].read()
@@ -138,3 +145,13 @@ def test_a_bucket_that_is_not_there_and_missing_credentials_are_named(bucket: Bu
 def test_an_address_is_a_bucket_and_a_prefix_alone(url: str) -> None:
     with pytest.raises(ValueError, match="s3://bucket/prefix"):
         read_destination("s3", {"url": url})
+
+
+def test_a_dry_run_looks_and_writes_nothing(bucket: Bucket) -> None:
+    bucket.published.publish(people(1))
+    assert bucket.check() == {"location": f"s3://{bucket.name}/crm/customers", "sessions_there": 0}
+    assert bucket.keys == []
+    assert bucket.sync().status == "succeeded"
+    assert bucket.check()["sessions_there"] == 1
+    with pytest.raises(DestinationError, match="there is no such bucket"):
+        bucket.check(url="s3://nowhere-at-all/x")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tdml_assets.activation.protocol import DestinationError
 from tdml_assets.declaration.destinations import read_destination
 from tests.activation.conftest import Published, people
 from tests.activation.sfmc_stub import Stub
@@ -111,3 +112,14 @@ def test_a_request_that_does_not_end_is_given_up(shop: Published, stub: Stub) ->
 def test_what_the_interface_cannot_do_is_refused_in_the_settings(keys: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"mode mirror|30000|colon"):
         read_destination("sfmc", {**SETTINGS, **keys})
+
+
+def test_a_dry_run_asks_for_a_token_alone(shop: Published, stub: Stub) -> None:
+    shop.publish(people(1))
+    settings = read_destination("sfmc", SETTINGS)
+    assert shop.check(settings, name="sfmc") == {"data_extension": "Customers", "credentials": "accepted"}
+    assert (stub.state["tokens"], stub.state["batches"]) == (1, [])
+    shop.environment["SFMC_CLIENT_SECRET"] = "wrong-canary"
+    with pytest.raises(DestinationError, match="SFMC_AUTH_URL") as caught:
+        shop.check(settings, name="sfmc")
+    assert "canary" not in str(caught.value)

@@ -76,13 +76,23 @@ class Postgres(DestinationSettings):
     @contextmanager
     def open(self, opening: Opening) -> Iterator[Client]:
         """Connect, and look whether the table has the columns."""
+        with self._client(opening) as client:
+            client.prepare()
+            yield client
+
+    def check(self, opening: Opening) -> Mapping[str, Any]:
+        """Look at the table and the role's rights; nothing is written."""
+        with self._client(opening) as client:
+            return client.look()
+
+    @contextmanager
+    def _client(self, opening: Opening) -> Iterator[PostgresClient]:
         try:
             require_extra("psycopg", "postgres", "A destination of kind postgres")
         except RuntimeError as error:
             raise DestinationError(str(error)) from None
         client = PostgresClient(self, secret(opening.environment, self.url_env), opening.columns)
         try:
-            client.prepare()
             yield client
         finally:
             client.close()
@@ -120,6 +130,27 @@ class PostgresClient:
                     connection.execute(self._text("incoming"))
         except (TransientError, RejectedBatchError) as error:
             raise DestinationError(f"{error.reason}: start the server, or correct {self._settings.url_env}") from error
+        self._demand_columns(there)
+
+    def look(self) -> dict[str, Any]:
+        """What is there, and whether the role may write; nothing is written."""
+        schema = self._table[0]
+        with self._explained(), self._connection() as connection:
+            there = self._there(connection)
+            rights = {"schema": schema, "table": self._quoted, "is_there": bool(there)}
+            wants = "read, write and delete" if there else "create a table"
+            found = connection.execute(self._text("rights"), rights).fetchone()
+        if not found or not found[0]:
+            raise DestinationError(f"{schema}: there is no such schema: create it, or correct table")
+        if not found[1]:
+            raise DestinationError(
+                f"the role of {self._settings.url_env} may not {wants} in {self._settings.table}: grant it"
+            )
+        if there:
+            self._demand_columns(there)
+        return {"table": self._settings.table, "is_there": bool(there), "role": found[2]}
+
+    def _demand_columns(self, there: Mapping[str, bool]) -> None:
         missing = [name for name in (self._settings.key, *(c.name for c in self._columns)) if name not in there]
         if missing:
             raise DestinationError(
@@ -202,8 +233,11 @@ class PostgresClient:
         return render(f"activation/postgres/{name}", **{**given, **context}).text.encode()
 
     def _there(self, connection: psycopg.Connection[Any]) -> dict[str, bool]:
-        quoted = ".".join('"' + part.replace('"', '""') + '"' for part in self._table)
-        return dict(connection.execute(self._text("columns"), {"table": quoted}).fetchall())
+        return dict(connection.execute(self._text("columns"), {"table": self._quoted}).fetchall())
+
+    @property
+    def _quoted(self) -> str:
+        return ".".join('"' + part.replace('"', '""') + '"' for part in self._table)
 
     @contextmanager
     def _connection(self) -> Iterator[psycopg.Connection[Any]]:

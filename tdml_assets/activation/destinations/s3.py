@@ -62,6 +62,13 @@ class S3(DestinationSettings):
             client.look()
         yield client
 
+    def check(self, opening: Opening) -> Mapping[str, Any]:
+        """Look at the bucket and the prefix; nothing is written."""
+        client = S3Client(self, opening)
+        with client.explained():
+            client.look()
+            return {"location": self.url, "sessions_there": client.count_sessions()}
+
 
 class S3Client:
     """Writes parts."""
@@ -80,6 +87,11 @@ class S3Client:
     def look(self) -> None:
         """Ask for the bucket."""
         self._s3.head_bucket(Bucket=self._bucket)
+
+    def count_sessions(self) -> int:
+        """Partitions below the prefix; 1,000 at most."""
+        found = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=f"{self._prefix}/session=", Delimiter="/")
+        return len(found.get("CommonPrefixes", ()))
 
     def send(self, batch: Batch) -> Receipt:
         """Write one part."""

@@ -27,7 +27,6 @@ from pydantic import Field, field_validator
 from tdml_assets.activation.http import Http, checked_address, json_of, secret
 from tdml_assets.activation.protocol import (
     Batch,
-    Client,
     DestinationError,
     Opening,
     Receipt,
@@ -71,8 +70,8 @@ class Sfmc(DestinationSettings):
         return value
 
     @contextmanager
-    def open(self, opening: Opening) -> Iterator[Client]:
-        """Fetch a token."""
+    def open(self, opening: Opening) -> Iterator[SfmcClient]:
+        """Make the client; the token is fetched by its first request."""
         auth_url = checked_address(secret(opening.environment, self.auth_url_env), self.auth_url_env)
         login = {
             "grant_type": "client_credentials",
@@ -82,6 +81,11 @@ class Sfmc(DestinationSettings):
         }
         with Http(self.auth_url_env, self.timeout_seconds) as http:
             yield SfmcClient(self, http, auth_url.rstrip("/"), login)
+
+    def check(self, opening: Opening) -> Mapping[str, Any]:
+        """Fetch a token; the interface shows a data extension's rights to nobody who does not write."""
+        with self.open(opening) as client:
+            return client.look()
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,11 @@ class SfmcClient:
         self._monotonic, self._sleep = monotonic, sleep
         self._token: _Token | None = None
         self._requests = 0
+
+    def look(self) -> dict[str, Any]:
+        """Whether the credentials give a token."""
+        self._valid_token()
+        return {"data_extension": self._settings.data_extension, "credentials": "accepted"}
 
     def send(self, batch: Batch) -> Receipt:
         """Upsert one batch, and wait until it is done."""
