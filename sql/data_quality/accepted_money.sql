@@ -1,5 +1,6 @@
--- Sum of the sizes of all accepted amounts, returns included, and the largest of them.
+-- Accepted lines, the sum of the sizes of their amounts, returns included, and the largest of them.
 select
+    count(*) as lines,
     coalesce(sum(abs(amount)), 0)::double as money,
     max(abs(amount))::double as largest
 from {{ orders | identifier }}

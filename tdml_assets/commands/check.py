@@ -109,20 +109,21 @@ def _lines(trial: Trial, off: dict[str, str], notes: list[str]) -> list[str]:
             examples = trial.books.examples.get((source.table, code), ())
             lines += [f"      {example.file}, row {example.row_number:,}: {example.content}" for example in examples]
     facts = trial.orders
-    when = f"on {facts.days:,} days, {facts.first_on} to {facts.last_on}"
+    when = f"on {facts.days:,} days, {facts.first_on} to {facts.last_on}" if facts.days else ""
     lines += [
         "Orders",
         f"  customers    {facts.customers:>16,}   {facts.returning_customers:,} bought on two days or more",
         # Without an order_id nothing says which lines are one order.
         f"  orders       {f'{facts.orders:,}' if facts.orders else '-':>16}",
-        f"  order lines  {facts.order_lines:>16,}   {when}",
+        f"  order lines  {facts.order_lines:>16,}   {when}".rstrip(),
         f"  net revenue  {facts.net_revenue:>16,.2f} {facts.currency or ''}".rstrip(),
     ]
     lines += [f"    {month}    {revenue:>16,.2f}" for month, revenue in facts.months]
     lines += books_lines(trial.books)
-    lines += [f"Workflows, as of {trial.as_of}"]
     rows = [{"workflow": one.workflow, "state": one.state, "reason": one.reason} for one in trial.outlooks]
     rows += [{"workflow": name, "state": "off", "reason": reason} for name, reason in off.items()]
+    if rows:
+        lines += [f"Workflows, as of {trial.as_of}"]
     lines += table_lines(sorted(rows, key=lambda row: str(row["workflow"])))
     if notes:
         lines += ["Please note", *(f"  {note}" for note in notes)]

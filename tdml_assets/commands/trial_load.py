@@ -126,7 +126,8 @@ def try_sources(
                         )
                     )
             trial = _judged(database, settings, sources, tuple(facts), own_currencies)
-            if trial.as_of is None:
+            first_on = trial.orders.first_on
+            if trial.as_of is None or first_on is None or trial.as_of < first_on:
                 return trial
             outlooks = tuple(read_outlook(database, spec, trial.orders, trial.as_of) for spec in specs)
             return replace(trial, outlooks=outlooks)

@@ -208,6 +208,18 @@ def test_the_messy_file_is_right_once_it_is_declared(shop: Shop, monkeypatch: py
     assert f"missing_customer {truth.guest_lines:,}: customer_id is empty" in printed.stdout
 
 
+def test_a_day_before_the_first_order_says_nothing_of_workflows(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_messy_shop(shop.folder / "orders.csv")
+    early_day(shop)
+    shop.load()
+    monkeypatch.chdir(shop.folder)
+    found = CliRunner().invoke(app, ["--config", "tdml.yaml", "--home", "home", "check"])
+    assert found.exit_code == 2
+    assert "write as_of: latest" in found.output
+    assert "Workflows" not in found.output
+    assert "horizon_days" not in found.output
+
+
 def test_the_remedies_followed_to_the_letter_lead_to_a_file_that_is_read(
     shop: Shop, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -87,6 +87,7 @@ class SetAside:
     judged_rows : rows read, but for those meant to be left out.
     reasons : of these, rows set aside per reason.
     money, accepted_money : sums of the sizes of amounts, in the reporting currency; the former estimated from a sample.
+    accepted_lines : order lines that were accepted.
     continue_orders : share of the sampled rows without a customer whose order has a line with one.
     """
 
@@ -94,6 +95,7 @@ class SetAside:
     reasons: Mapping[str, int]
     money: float = 0.0
     accepted_money: float = 0.0
+    accepted_lines: int = 0
     continue_orders: float = 0.0
 
     @property
@@ -108,8 +110,10 @@ class SetAside:
 
     @property
     def money_share(self) -> float:
-        """Share of the money."""
+        """Share of the money, rows that could not be read included as average ones: another check judges those."""
+        known = self.rows + self.accepted_lines
         total = self.money + self.accepted_money
+        total *= max(self.judged_rows, known) / known if known else 1.0
         return self.money / total if total else 0.0
 
 
@@ -163,7 +167,7 @@ def _set_aside(reader: Reader, declaration: OrdersSource, judged_rows: int) -> S
     found = reader.row(render("data_quality/accepted_money", orders=ORDERS.path))
     accepted = found["money"]
     if not reasons:
-        return SetAside(judged_rows, reasons, 0.0, accepted)
+        return SetAside(judged_rows, reasons, 0.0, accepted, found["lines"])
     rows = reader.rows(render("data_quality/set_aside_sample", **given, most=_SAMPLED_ROWS))
     sampled = [(row["reason"], json.loads(row["content"])) for row in rows]
     sizes = [line_size(declaration, content) * currency_rate(declaration, content) for _, content in sampled]
@@ -174,7 +178,7 @@ def _set_aside(reader: Reader, declaration: OrdersSource, judged_rows: int) -> S
     continued = _continued(
         reader, declaration, [content for reason, content in sampled if reason == "missing_customer"]
     )
-    return SetAside(judged_rows, reasons, money, accepted, continued)
+    return SetAside(judged_rows, reasons, money, accepted, found["lines"], continued)
 
 
 def _continued(reader: Reader, declaration: OrdersSource, contents: Sequence[Mapping[str, object]]) -> float:

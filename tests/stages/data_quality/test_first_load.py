@@ -197,6 +197,16 @@ def test_swapped_days_and_months_are_stopped_and_the_line_in_the_message_loads_e
     )
 
 
+def test_where_no_row_can_be_read_few_guests_are_not_called_all_of_the_money(tmp_path: Path) -> None:
+    lines = shop_lines(450)
+    for line in lines[:20]:
+        line[1] = ""
+    trial, problems = judged_as(tmp_path, lines, "%d.%m.%Y")
+    assert [problem.split(":")[0] for problem in problems] == ["raw.orders"]
+    assert "timestamp_format: '%Y-%m-%d'" in problems[0]
+    assert "set_aside" not in {finding.check_name for finding in trial.report.with_status("alarm")}
+
+
 def test_orders_dated_after_their_file_are_shown_and_can_be_accepted_by_name(tmp_path: Path) -> None:
     lines = shop_lines()
     written = datetime(2025, 11, 20, tzinfo=UTC)
