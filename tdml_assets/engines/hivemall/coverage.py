@@ -67,7 +67,6 @@ NOT_OFFERED: dict[str, tuple[str, ...]] = {
 #: Where a function gives other results than Hivemall on the same rows.
 DIFFERENCES = {
     "feature_pairs": "`-kpa` numbers pairs of features by another hash",
-    "prefixed_hash_values": "the place of an item is hashed in another form (third argument true)",
     "deflate": "the bytes are raw deflate; Hivemall's differ",
     "sst": "`-score ika` is refused: it starts from a random vector",
     "train_fm": "without `-seed` the seed is 31, not the clock; `-adareg` to 1e-5, not to the last bit",

@@ -55,8 +55,8 @@ def array_hash_values(
 
 
 def _prefixed(word: str, prefix: str | None, place: int | None) -> str:
-    head = prefix or ""
-    return f"{head}{'' if place is None else f'{place}:'}{word}"
+    # Hivemall adds the place to the code of the colon, as Java adds an int and a char.
+    return f"{prefix or ''}{'' if place is None else place + ord(':')}{word}"
 
 
 def prefixed_hash_values(
