@@ -25,10 +25,10 @@ from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.engines.intervals import fit_intervals
 from tdml_assets.engines.lifetime_outlook import HISTORY
 from tdml_assets.engines.protocol import TIER1, ModelSpec, table_source
+from tdml_assets.engines.registry import engine_named
 from tdml_assets.models.bundles import BundleDamagedError, Manifest, ModelFeature, as_evaluated, describe_files, sha256
 from tdml_assets.models.champions import (
     INTERVALS_FILE,
-    engine_of,
     load_champion,
     load_measurable,
     reference_files,
@@ -156,7 +156,7 @@ def _model_files(estimator: str, task: str, parameters: Mapping[str, Any]) -> di
             table.set_column(place, "target", pa.array((table["target"].to_numpy() > 0).astype(float)))
             for table in (train, validation)
         )
-    engine = engine_of(_settings())
+    engine = engine_named("python")
     evaluated = engine.fit(table_source(train, "target"), table_source(validation, "target"), asked, TIER1)
     golden = _features(_rows(3, 20))
     sample = pa.table({name: golden.column(place) for place, name in enumerate(golden.schema.names)})

@@ -24,7 +24,10 @@ from pydantic import BaseModel, GetJsonSchemaHandler, RootModel, ValidationError
 
 from tdml_assets.declaration.attributes import AttributeSpec, for_horizons
 from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.engines.registry import require_declared
+from tdml_assets.models.champions import model_spec_of
 from tdml_assets.platform.environment import project_root
+from tdml_assets.platform.extras import MissingExtraError
 from tdml_assets.settings import EVERY_OTHER, Settings, SettingsError, explain, load_settings
 from tdml_assets.stages.audience.attributes import AttributeDeclarationError, WorkflowAttributes, check_declarations
 from tdml_assets.stages.predictions.next_orders import without_next_orders
@@ -108,7 +111,8 @@ def effective_spec(declared: WorkflowSpec, settings: Settings) -> WorkflowSpec |
         return _publishable(declared, settings)
     if declared.name not in settings.workflows and EVERY_OTHER not in settings.workflows:
         return None
-    merged = _merge(declared.model_dump(), settings.workflows.get(declared.name, {}))
+    # Unset keys stay unset: what they mean depends on the engine.
+    merged = _merge(declared.model_dump(exclude_unset=True), settings.workflows.get(declared.name, {}))
     try:
         spec = WorkflowSpec.model_validate(merged)
     except ValidationError as error:
@@ -120,7 +124,15 @@ def effective_spec(declared: WorkflowSpec, settings: Settings) -> WorkflowSpec |
 
 
 def _publishable(spec: WorkflowSpec, settings: Settings) -> WorkflowSpec:
-    """The workflow with one attribute per horizon, without those that need a column which the orders or predictions do not have."""
+    """The workflow with one attribute per horizon, without those that need a column which the orders or predictions do not have.
+
+    Raises ``SettingsError`` where its engine does not know what is declared.
+    """
+    if spec.engine != "auto":
+        try:
+            require_declared(spec.engine_name, model_spec_of(spec))
+        except (ValueError, MissingExtraError) as error:
+            raise SettingsError(f"workflows.{spec.name}: {error}") from None
     orders = settings.effective_sources.orders
     there = set(orders.mapped) if orders is not None else set()
     wanted = without_next_orders(spec, tuple(for_horizons(spec.attributes, spec.horizons)))

@@ -345,3 +345,24 @@ def test_editors_and_dg_are_given_the_schema_of_a_workflow() -> None:
     assert not validator.is_valid({"name": "abc", "snapshots": {"count": 0}})
     for component in component_tree().get_all_components(of_type=WorkflowComponent):
         assert validator.is_valid(component.spec.model_dump(mode="json", exclude_unset=True))
+
+
+def test_a_linear_engine_brings_its_own_preparation_and_options_are_refused_by_name(tmp_path: Path) -> None:
+    settings = tmp_path / "tdml.yaml"
+    settings.write_text("workflows: {cltv: {engine: hivemall, prepare: {scaling: robust}}, churn: {engine: hivemall}}")
+    churn, cltv = declared_workflows(load_settings({}, working_folder=tmp_path))
+    assert (churn.estimator, cltv.estimator) == ("train_classifier", "train_regressor")
+    assert (cltv.prepare.nulls, cltv.prepare.transform, cltv.prepare.scaling) == ("median", "log1p", "robust")
+    assert cltv.prepare.outliers.rule == "quantile", "what the workflow declares is kept"
+    for wrong, words in {
+        "{engine: hivemall, model: {options: '-los logloss'}}": "model.options: Unrecognized option: -los",
+        "{engine: hivemall, model: {estimator: xgboost_classifier}}": "has no xgboost_classifier for classification",
+        "{engine: hivemall, prepare: {nulls: keep}}": "takes? no missing values",
+        "{model: {options: '-loss logloss'}}": "only engine: hivemall takes an option string",
+    }.items():
+        settings.write_text(f"workflows: {{churn: {wrong}}}")
+        with pytest.raises(SettingsError, match=words):
+            declared_workflows(load_settings({}, working_folder=tmp_path))
+    settings.write_text("workflows: {segments: {engine: hivemall}}")
+    with pytest.raises(SettingsError, match="serves regression and classification, the task is clustering"):
+        declared_workflows(load_settings({}, working_folder=tmp_path))

@@ -1,31 +1,35 @@
--- The one statement that prepares features, for training (keys: split and target too) and for scoring.
+-- The one statement that prepares features, for training (keys: split and target too) and for scoring. Hive, Spark and Trino can run
+-- it too: a model that is a table of weights scores there behind the same preparation.
 with bounded as (
     select
         {% for key in keys %}
-        {{ key | identifier }},
+        {{ key | identifier }}{% if not loop.last %},{% endif %}
+
         {% endfor %}
         {% for column in carried %}
-        {{ column | identifier }} as {{ ("raw__" ~ column) | identifier }},
+        , {{ column | identifier }} as {{ ("raw__" ~ column) | identifier }}
         {% endfor %}
         {% for column in parameters.numeric %}
-        case
-            when {{ column.name | identifier }} is null then {{ column.fill | bind }}::double
+        , case
+            when {{ column.name | identifier }} is null then cast({{ column.fill | bind }} as {{ "DOUBLE" | sql_type }})
             {% if column.low is not none and parameters.outliers == "clip" %}
-            {# least() and greatest() pass over NULL, so a missing value must not reach them. #}
-            else greatest({{ column.low | bind }}, least({{ column.high | bind }}, {{ column.name | identifier }}::double))
+            {# In DuckDB least() and greatest() pass over NULL, so a missing value must not reach them. #}
+            else greatest({{ column.low | bind }}, least({{ column.high | bind }}, cast({{ column.name | identifier }} as {{ "DOUBLE" | sql_type }})))
             {% else %}
-            else {{ column.name | identifier }}::double
+            else cast({{ column.name | identifier }} as {{ "DOUBLE" | sql_type }})
             {% endif %}
-        end as {{ column.name | identifier }},
+        end as {{ column.name | identifier }}
         {% endfor %}
         {% for column in parameters.flagged %}
-        coalesce({{ column.name | identifier }}::double not between {{ column.low | bind }} and {{ column.high | bind }}, false)::integer as {{ (column.name ~ "__outlier") | identifier }},
+        , case when cast({{ column.name | identifier }} as {{ "DOUBLE" | sql_type }}) not between {{ column.low | bind }} and {{ column.high | bind }} then 1 else 0 end as {{ (column.name ~ "__outlier") | identifier }}
         {% endfor %}
         {% for level in parameters.levels %}
         {% if level.value is not none %}
-        coalesce({{ level.source | identifier }} = {{ level.value | bind }}, false)::integer as {{ level.name | identifier }},
+        , case when {{ level.source | identifier }} = {{ level.value | bind }} then 1 else 0 end as {{ level.name | identifier }}
+        {% elif level.others %}
+        , case when {{ level.source | identifier }} not in ({% for other in level.others %}{% if not loop.first %}, {% endif %}{{ other | bind }}{% endfor %}) then 1 else 0 end as {{ level.name | identifier }}
         {% else %}
-        coalesce({{ level.source | identifier }} not in (select unnest({{ level.others | list | bind }}::varchar[])), false)::integer as {{ level.name | identifier }},
+        , case when {{ level.source | identifier }} is not null then 1 else 0 end as {{ level.name | identifier }}
         {% endif %}
         {% endfor %}
     from {{ table | identifier }}
@@ -35,30 +39,31 @@ with bounded as (
     {% endif %}
     {% if parameters.outliers == "drop" and drop_outliers %}
     {% for column in parameters.numeric if column.low is not none %}
-        and (split not in ('train', 'refit') or coalesce({{ column.name | identifier }}::double between {{ column.low | bind }} and {{ column.high | bind }}, true))
+        and (split not in ('train', 'refit') or coalesce(cast({{ column.name | identifier }} as {{ "DOUBLE" | sql_type }}) between {{ column.low | bind }} and {{ column.high | bind }}, true))
     {% endfor %}
     {% endif %}
 )
 
 select
     {% for key in keys %}
-    {{ key | identifier }},
+    {{ key | identifier }}{% if not loop.last %},{% endif %}
+
     {% endfor %}
     {% for column in carried %}
-    {{ ("raw__" ~ column) | identifier }},
+    , {{ ("raw__" ~ column) | identifier }}
     {% endfor %}
     {% for column in parameters.numeric %}
     {% if column.log1p %}
-    (sign({{ column.name | identifier }}) * ln(1 + abs({{ column.name | identifier }})) - {{ column.center | bind }}) / {{ column.scale | bind }} as {{ column.name | identifier }},
+    , (sign({{ column.name | identifier }}) * ln(1 + abs({{ column.name | identifier }})) - {{ column.center | bind }}) / {{ column.scale | bind }} as {{ column.name | identifier }}
     {% else %}
-    ({{ column.name | identifier }} - {{ column.center | bind }}) / {{ column.scale | bind }} as {{ column.name | identifier }},
+    , ({{ column.name | identifier }} - {{ column.center | bind }}) / {{ column.scale | bind }} as {{ column.name | identifier }}
     {% endif %}
     {% endfor %}
     {% for column in parameters.flagged %}
-    {{ (column.name ~ "__outlier") | identifier }},
+    , {{ (column.name ~ "__outlier") | identifier }}
     {% endfor %}
     {% for level in parameters.levels %}
-    {{ level.name | identifier }},
+    , {{ level.name | identifier }}
     {% endfor %}
 from bounded
 {% if ordered %}

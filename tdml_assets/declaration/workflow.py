@@ -6,6 +6,7 @@ Does not: how a stage carries them out (the stage's own module), Dagster (``comp
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -26,13 +27,16 @@ TARGET_KINDS: dict[str, tuple[str, ...]] = {
     "clustering": ("unlabelled",),
     "recommendation": ("products",),
 }
-#: What learns unless the workflow says otherwise.
+#: What learns unless the workflow says otherwise, by task; and where ``engine: hivemall`` is asked for.
 ESTIMATORS: dict[str, str] = {
     "regression": "two_stage_xgboost",
     "classification": "xgboost_classifier",
     "clustering": "minibatch_kmeans",
     "recommendation": "blended",
 }
+HIVEMALL_ESTIMATORS: dict[str, str] = {"regression": "train_regressor", "classification": "train_classifier"}
+#: Preparation that suits a linear model, which takes no missing values and compares sizes, where a workflow says nothing else.
+_LINEAR_PREPARE = {"nulls": "median", "transform": "log1p", "scaling": "zscore"}
 
 
 #: Days for which orders are expected unless the workflow says otherwise.
@@ -118,14 +122,19 @@ class Prepare(_Frozen):
     """How features are prepared. Statistics are fitted on the training split only."""
 
     nulls: Literal["keep", "zero", "median"] = Field(
-        default="keep", description="What a missing number becomes; keep only for learners that take missing values."
+        default="keep",
+        description="What a missing number becomes; keep only for learners that take missing values. Median unless given with "
+        "engine: hivemall.",
     )
     outliers: Outliers = Outliers()
     transform: Literal["none", "log1p"] = Field(
         default="none",
-        description="log1p: sign(x) ln(1 + |x|) of every number, after the outlier rule, before scaling.",
+        description="log1p: sign(x) ln(1 + |x|) of every number, after the outlier rule, before scaling. log1p unless given with "
+        "engine: hivemall.",
     )
-    scaling: Literal["none", "minmax", "zscore", "robust"] = "none"
+    scaling: Literal["none", "minmax", "zscore", "robust"] = Field(
+        default="none", description="Of every number; zscore unless given with engine: hivemall."
+    )
     target_transform: Literal["none", "log1p", "minmax", "zscore", "robust"] = Field(
         default="none",
         description="Scale on which an estimator given by import path learns an amount; predictions come back in its unit.",
@@ -175,7 +184,13 @@ class Model(_Frozen):
         "unless given.",
     )
     parameters: dict[str, Any] = Field(
-        default_factory=dict, description="Passed to the estimator; unknown ones are refused."
+        default_factory=dict,
+        description="Passed to the estimator; unknown ones are refused. With engine: hivemall, options by their name.",
+    )
+    options: str = Field(
+        default="",
+        description="Option string of engine: hivemall, as Hivemall writes it, such as '-loss logloss -opt adam -reg l2'; "
+        "its usual one unless given.",
     )
     steps: tuple[Step, ...] = Field(
         default=(), description="Transformers before it; for an estimator given by import path."
@@ -221,7 +236,11 @@ class WorkflowSpec(_Frozen):
     features: Features = Features()
     prepare: Prepare = Prepare()
     split: Split = Split()
-    engine: Literal["auto", "python"] = "auto"
+    engine: Literal["auto", "python", "hivemall"] = Field(
+        default="auto",
+        description="What trains: python, any estimator; hivemall, linear models with Hivemall's option strings, fed by batches "
+        "and scored in SQL; auto is python.",
+    )
     tier: Literal["tier1", "tier2", "machine"] | None = Field(
         default=None, description="The settings' tier unless given."
     )
@@ -252,6 +271,31 @@ class WorkflowSpec(_Frozen):
     @classmethod
     def _ascending(cls, horizons: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(sorted(set(horizons)))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _prepared_for_its_engine(cls, content: Any) -> Any:
+        if not isinstance(content, Mapping) or content.get("engine") != "hivemall":
+            return content
+        declared = content.get("prepare", {})
+        return {**content, "prepare": {**_LINEAR_PREPARE, **declared}} if isinstance(declared, Mapping) else content
+
+    @model_validator(mode="after")
+    def _fits_its_engine(self) -> Self:
+        if self.engine != "hivemall":
+            if self.model.options:
+                raise ValueError("model.options: only engine: hivemall takes an option string: write model.parameters")
+            return self
+        if self.task not in HIVEMALL_ESTIMATORS:
+            raise ValueError(
+                f"engine: hivemall serves regression and classification, the task is {self.task}: leave it out"
+            )
+        if self.prepare.nulls == "keep":
+            raise ValueError(
+                "prepare.nulls: engine hivemall learns linear models, which take no missing values: leave it out (median), or "
+                "write zero"
+            )
+        return self
 
     @model_validator(mode="after")
     def _fits_its_task(self) -> Self:
@@ -290,8 +334,14 @@ class WorkflowSpec(_Frozen):
 
     @property
     def estimator(self) -> str:
-        """What learns: as declared, or the task's usual one."""
-        return self.model.estimator or ESTIMATORS[self.task]
+        """What learns: as declared, or the usual one of the task and the engine."""
+        usual = HIVEMALL_ESTIMATORS if self.engine_name == "hivemall" else ESTIMATORS
+        return self.model.estimator or usual[self.task]
+
+    @property
+    def engine_name(self) -> str:
+        """What trains: as declared, or ``python``."""
+        return "python" if self.engine == "auto" else self.engine
 
     @property
     def title(self) -> str:

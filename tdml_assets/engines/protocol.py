@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -132,6 +132,7 @@ class ModelSpec:
     ----------
     estimator : name of a learner the engine knows, for instance ``two_stage_xgboost``, or the import path of a class.
     parameters : the learner's parameters that differ from its defaults.
+    options : option string of an estimator that has one.
     seed : of every random choice.
     task : what is predicted: ``regression``, ``classification`` or ``clustering``.
     steps : transformers before an estimator given by import path, each with ``estimator`` and ``parameters``.
@@ -151,6 +152,7 @@ class ModelSpec:
     target_kind: str = "net_spend"
     target_transform: str = "none"
     unlabelled: FeatureSource | None = None
+    options: str = ""
 
 
 @dataclass(frozen=True)
@@ -218,6 +220,18 @@ class FittedModel(Protocol):
         """Give the model as bytes per file name, in a format that runs no code when parsed."""
 
 
+@runtime_checkable
+class ScoresInSql(Protocol):
+    """A fitted model whose scores are one expression over prepared features; implemented beside :class:`FittedModel`."""
+
+    @property
+    def weights(self) -> pa.Table:
+        """The model as a table: ``feature``, ``weight`` and, where the learner has one, ``covar``."""
+
+    def sql_scoring(self) -> Mapping[str, Any]:
+        """What the statements under ``sql/predictions/linear/`` take of it."""
+
+
 class Learner(Protocol):
     """One way to learn, as named in a workflow's YAML."""
 
@@ -251,7 +265,11 @@ class Engine(Protocol):
 
     @property
     def name(self) -> str:
-        """As configured: ``python``."""
+        """As configured: ``python`` or ``hivemall``."""
+
+    @property
+    def streams(self) -> bool:
+        """Whether it passes over rows in batches, so that they are kept in a file, in random order, and not in memory."""
 
     def wants_unlabelled(self, spec: ModelSpec) -> bool:
         """Whether the learner of ``spec`` learns from rows without a target too."""

@@ -78,6 +78,7 @@ class PythonEngine:
     """
 
     name = "python"
+    streams = False
 
     def __init__(self, trusted_types: Sequence[str] = ()) -> None:
         self._trusted_types = tuple(trusted_types)

@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.engines.intervals import Intervals
-from tdml_assets.engines.protocol import FittedModel, ModelSpec, Tier, require_same_columns, tier_named
-from tdml_assets.engines.python import PythonEngine
+from tdml_assets.engines.protocol import Engine, FittedModel, ModelSpec, Tier, require_same_columns, tier_named
+from tdml_assets.engines.registry import engine_named
 from tdml_assets.models.bundle_store import Bundle
 from tdml_assets.models.bundles import EVALUATED_PREFIX, Manifest, evaluated_of, other_libraries, refusing_damage
 from tdml_assets.models.golden import GOLDEN_FILE, check_golden
@@ -36,6 +36,8 @@ _OWN_FILES = {GOLDEN_FILE, PREPARATION_FILE, FEATURES_FILE, PREDICTIONS_FILE, SA
 
 def kinds_of(spec: WorkflowSpec) -> set[str]:
     """What a model of the workflow is made with, as the UI's icons call it."""
+    if spec.engine_name == "hivemall":
+        return {"duckdb", "sql"}
     if "xgboost" in spec.estimator:
         return {"python", "xgboost"}
     return (
@@ -43,9 +45,9 @@ def kinds_of(spec: WorkflowSpec) -> set[str]:
     )
 
 
-def engine_of(settings: Settings) -> PythonEngine:
-    """What trains and scores."""
-    return PythonEngine(settings.trusted_types)
+def engine_of(spec: WorkflowSpec, settings: Settings) -> Engine:
+    """What trains a workflow's models."""
+    return engine_named(spec.engine_name, settings.trusted_types)
 
 
 def tier_of(spec: WorkflowSpec, default: str) -> Tier:
@@ -65,6 +67,7 @@ def model_spec_of(spec: WorkflowSpec, previous: Previous = dict) -> ModelSpec:
         horizon_days=spec.target.horizon_days,
         target_kind=spec.target_kind,
         target_transform=spec.prepare.target_transform,
+        options=spec.model.options,
     )
 
 
@@ -208,7 +211,8 @@ def _parameters_of(bundle: Bundle, model: FittedModel) -> Parameters:
 
 
 def _load(files: Mapping[str, bytes], bundle: Bundle, spec: WorkflowSpec, settings: Settings) -> FittedModel:
-    # By the estimator it was trained with: the workflow's may have changed since.
+    # By the engine and the estimator it was trained with: the workflow's may have changed since.
     stored = replace(model_spec_of(spec), estimator=bundle.manifest.spec.get("estimator", spec.estimator))
     with refusing_damage(f"the model {bundle.manifest.version} of {spec.name}"):
-        return engine_of(settings).load(files, stored, tier_of(spec, settings.tier))
+        engine = engine_named(bundle.manifest.engine, settings.trusted_types)
+        return engine.load(files, stored, tier_of(spec, settings.tier))

@@ -26,6 +26,8 @@ from tdml_assets.platform.project_files import project_file
 if TYPE_CHECKING:
     import jinja2
 
+#: The dialect that statements are executed in.
+DUCKDB = "duckdb"
 _TYPE = re.compile(
     r"(VARCHAR|BOOLEAN|DOUBLE|FLOAT|BIGINT|INTEGER|SMALLINT|HUGEINT|DATE|TIMESTAMP|JSON|DECIMAL\(\d{1,2}, ?\d{1,2}\))"
     r"(\[\])?"
@@ -129,5 +131,5 @@ def render(name: str, /, **context: Any) -> Statement:
         If the template prints something that no filter made safe.
     """
     bound: dict[str, Any] = {}
-    text = _environment().get_template(f"{name}.sql").render(**context, __bound__=bound)
+    text = _environment().get_template(f"{name}.sql").render(**{"dialect": DUCKDB, **context}, __bound__=bound)
     return Statement(text=text, parameters=bound)

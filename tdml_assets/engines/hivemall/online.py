@@ -160,13 +160,12 @@ _RULES = {
     "train_scw": (ok.SCW, CONFIDENCE + AGGRESSIVENESS),
     "train_scw2": (ok.SCW2, CONFIDENCE + AGGRESSIVENESS),
 }
+STREAMED = tuple(_RULES)
 _FIRST_ORDER = ("train_perceptron", "train_pa", "train_pa1", "train_pa2")
 
 
 def trainer_of(function: str) -> tuple[Trainer, bool]:
-    """What trains the learner on some rows, and whether it keeps covariances; other learners are refused."""
-    if function not in _RULES:
-        raise HivemallError(f"{function} is not offered for batches. Offered: {', '.join(_RULES)}.")
+    """What trains the learner of :data:`STREAMED` on some rows, and whether it keeps covariances."""
     rule, known = _RULES[function]
     covariance = function not in _FIRST_ORDER
     return (_covariance_trainer if covariance else _passive_trainer)(rule, known), covariance

@@ -19,6 +19,7 @@ from tdml_assets.engines.hivemall.online import (
     AGGRESSIVENESS,
     REGULARISATION,
     LinearState,
+    Trainer,
     aggressiveness,
     linear_learner,
     regularisation,
@@ -41,14 +42,14 @@ def _shares(labels: list[object]) -> np.ndarray:
     return targets
 
 
-def _regression(rule: int, band_rule: int, known: str, default_c: float = 1.0) -> Function:
+def _trainer(rule: int, band_rule: int, default_c: float) -> Trainer:
     def train(rows: SparseRows, label: np.ndarray, state: LinearState, options: Options) -> None:
         first = regularisation(options) if rule == ok.AROW else aggressiveness(options, default_c)
         band = f32(options.number("e", 0.1))
         arrays = (rows.indptr, rows.index, rows.value, label, state.weight, state.covar, state.seen)
         ok.regression_pass(rule, band_rule, *arrays, first, band)
 
-    return linear_learner(known, train, _targets, covariance=rule == ok.AROW, refuses_batches=False)
+    return train
 
 
 def _logistic(rule: int, known: str, eta0: float, eps: float) -> Function:
@@ -70,14 +71,31 @@ def _logistic(rule: int, known: str, eta0: float, eps: float) -> Function:
 
 
 _LARGEST = float(np.finfo(np.float32).max)
-FUNCTIONS = {
-    "train_pa1_regr": _regression(ok.PA1, ok.EPSILON, AGGRESSIVENESS + _EPSILON, _LARGEST),
-    "train_pa1a_regr": _regression(ok.PA1, ok.ADAPTIVE, AGGRESSIVENESS + _EPSILON, _LARGEST),
-    "train_pa2_regr": _regression(ok.PA2, ok.EPSILON, AGGRESSIVENESS + _EPSILON),
-    "train_pa2a_regr": _regression(ok.PA2, ok.ADAPTIVE, AGGRESSIVENESS + _EPSILON),
-    "train_arow_regr": _regression(ok.AROW, ok.PLAIN, REGULARISATION),
-    "train_arowe_regr": _regression(ok.AROW, ok.EPSILON, REGULARISATION + _EPSILON),
-    "train_arowe2_regr": _regression(ok.AROW, ok.ADAPTIVE, REGULARISATION + _EPSILON),
+#: Rule, rule of the band, options and default of ``-c`` of the learners whose state passes from batch to batch.
+_RULES = {
+    "train_pa1_regr": (ok.PA1, ok.EPSILON, AGGRESSIVENESS + _EPSILON, _LARGEST),
+    "train_pa1a_regr": (ok.PA1, ok.ADAPTIVE, AGGRESSIVENESS + _EPSILON, _LARGEST),
+    "train_pa2_regr": (ok.PA2, ok.EPSILON, AGGRESSIVENESS + _EPSILON, 1.0),
+    "train_pa2a_regr": (ok.PA2, ok.ADAPTIVE, AGGRESSIVENESS + _EPSILON, 1.0),
+    "train_arow_regr": (ok.AROW, ok.PLAIN, REGULARISATION, 1.0),
+    "train_arowe_regr": (ok.AROW, ok.EPSILON, REGULARISATION + _EPSILON, 1.0),
+    "train_arowe2_regr": (ok.AROW, ok.ADAPTIVE, REGULARISATION + _EPSILON, 1.0),
+}
+STREAMED = tuple(_RULES)
+
+
+def regression_trainer_of(function: str) -> tuple[Trainer, bool]:
+    """What trains the learner of :data:`STREAMED` on some rows, and whether it keeps covariances."""
+    rule, band_rule, _, default_c = _RULES[function]
+    return _trainer(rule, band_rule, default_c), rule == ok.AROW
+
+
+def _regression(function: str) -> Function:
+    train, covariance = regression_trainer_of(function)
+    return linear_learner(_RULES[function][2], train, _targets, covariance=covariance, refuses_batches=False)
+
+
+FUNCTIONS = {name: _regression(name) for name in _RULES} | {
     "logress": _logistic(lk.LOGRESS, "t,total_steps= power_t= eta0= ", 0.1, 1.0),
     "train_adagrad_regr": _logistic(lk.ADAGRAD, "eta,eta0= eps= scale= ", 1.0, 1.0),
     "train_adadelta_regr": _logistic(lk.ADADELTA, "rho,decay= eps= scale= ", 1.0, 1e-6),

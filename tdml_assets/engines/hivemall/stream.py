@@ -15,11 +15,41 @@ from tdml_assets.engines.hivemall.convergence import Convergence
 from tdml_assets.engines.hivemall.errors import HivemallError
 from tdml_assets.engines.hivemall.features import SparseRows
 from tdml_assets.engines.hivemall.general import Training, resolve
-from tdml_assets.engines.hivemall.online import LinearState, trainer_of
+from tdml_assets.engines.hivemall.online import STREAMED, LinearState, trainer_of
+from tdml_assets.engines.hivemall.online_regression import STREAMED as STREAMED_REGRESSORS
+from tdml_assets.engines.hivemall.online_regression import regression_trainer_of
 from tdml_assets.engines.hivemall.options import Options, parse
 from tdml_assets.engines.hivemall.registry import FLOAT, STRING, table_of
 
 Batches = Callable[[], Iterable[pa.RecordBatch]]
+#: Learners of a yes or no, and of a number, that take batches.
+CLASSIFIERS = ("train_classifier", *STREAMED)
+REGRESSORS = ("train_regressor", *STREAMED_REGRESSORS)
+
+
+def read_options(function: str, options: str) -> Options:
+    """Read the option string of a learner that takes batches.
+
+    Raises
+    ------
+    HivemallError
+        Another function, an unknown option, a value that the learner refuses, or ``-mini_batch`` above 1.
+    """
+    if function not in (*CLASSIFIERS, *REGRESSORS):
+        offered = f"Offered: {', '.join((*CLASSIFIERS, *REGRESSORS))}."
+        raise HivemallError(f"{function} is not offered for batches. {offered}")
+    parsed = parse(options, functions()[function].options, function)
+    if parsed.integer("mini_batch", 1) > 1:
+        raise HivemallError("-mini_batch above 1 is not offered for batches. Leave it out.")
+    # Without rows, so that impossible values are refused before any are read.
+    if function in ("train_classifier", "train_regressor"):
+        resolve(parsed, "hinge", regression=False) if function == "train_classifier" else resolve(
+            parsed, "squared", regression=True
+        )
+    else:
+        trainer, _ = trainer_of(function) if function in CLASSIFIERS else regression_trainer_of(function)
+        trainer(_empty([]), np.zeros(0, np.float32), LinearState(0), parsed)
+    return parsed
 
 
 def train_batches(function: str, batches: Batches, features: Sequence[str], label: str, options: str = "") -> pa.Table:
@@ -33,20 +63,22 @@ def train_batches(function: str, batches: Batches, features: Sequence[str], labe
     HivemallError
         A learner whose rule needs all rows at once, ``-mini_batch`` above 1, or what the learner refuses.
     """
-    known = functions()
-    if function not in known:
-        raise HivemallError(f"There is no function {function}.")
-    parsed = parse(options, known[function].options, function)
-    if parsed.integer("mini_batch", 1) > 1:
-        raise HivemallError("-mini_batch above 1 is not offered for batches. Leave it out.")
+    parsed = read_options(function, options)
     if function in ("train_classifier", "train_regressor"):
         return _general(function, batches, features, label, parsed)
-    trainer, covariance = trainer_of(function)
+    is_classifier = function in CLASSIFIERS
+    trainer, covariance = trainer_of(function) if is_classifier else regression_trainer_of(function)
     state = LinearState(len(features))
     for rows, labels in _rows(batches(), features, label):
-        trainer(rows, _signs(labels), state, parsed)
-    empty = SparseRows(*(np.zeros(1),) * 3, list(features), STRING, np.zeros(0))
-    return state.table(empty, dense=False, covariance=covariance)
+        trainer(rows, _signs(labels) if is_classifier else labels.astype(np.float32), state, parsed)
+    return state.table(_empty(features), dense=False, covariance=covariance)
+
+
+def _empty(features: Sequence[str]) -> SparseRows:
+    none = np.zeros(0, np.int64)
+    return SparseRows(
+        np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32), list(features), STRING, none
+    )
 
 
 def _general(function: str, batches: Batches, features: Sequence[str], label: str, options: Options) -> pa.Table:

@@ -17,6 +17,7 @@ from tdml_assets.platform.isolation import isolated
 from tdml_assets.platform.metadata import OWNER, glance, plot, table_metadata, table_preview, transposed
 from tdml_assets.platform.monitoring import CALIBRATION, MODEL_METRICS, MODEL_PARAMS, PREDICTION_STATS
 from tdml_assets.platform.sessions import SNAPSHOTS_TABLE, as_of, session_id_of
+from tdml_assets.platform.spool import spooled
 from tdml_assets.platform.statements import render
 from tdml_assets.platform.statistics import prediction_stats
 from tdml_assets.platform.warehouse import Database, Warehouse
@@ -43,18 +44,26 @@ from tdml_assets.tasks import Measured, task_of
 
 #: Parameter under which what a fit decided is kept, as JSON.
 CHOSEN = "chosen"
+_SPOOLED_ROWS = 65_536
 _SPLITS = ("train", "validation", "test", "refit")
 
 
-def read_splits(database: Database, workflow: str, parameters: Parameters) -> dict[str, pa.Table]:
-    """Prepared rows per split, in a fixed order."""
-    table = (workflow, "prepared")
-    return {
-        split: database.arrow(
-            render("preparation/read_split", table=table, columns=parameters.feature_names, split=split)
-        )
-        for split in _SPLITS
-    }
+def read_splits(
+    database: Database, workflow: str, parameters: Parameters, folder: str | None = None
+) -> dict[str, pa.Table]:
+    """Prepared rows per split, in a fixed order.
+
+    Parameters
+    ----------
+    folder : where rows are kept in a file instead of in memory, shuffled, for an engine that streams.
+    """
+    found = {}
+    for split in _SPLITS:
+        rows = {"table": (workflow, "prepared"), "columns": parameters.feature_names, "split": split}
+        statement = render("preparation/read_split", shuffled=folder is not None, **rows)
+        kept = None if folder is None else spooled(database.batches(statement, _SPOOLED_ROWS), folder)
+        found[split] = database.arrow(statement) if kept is None else kept
+    return found
 
 
 def read_today(database: Database, spec: WorkflowSpec, parameters: Parameters) -> pa.Table:

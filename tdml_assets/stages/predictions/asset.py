@@ -10,7 +10,6 @@ from typing import Any, Protocol, TypeVar
 import dagster as dg
 
 from tdml_assets.declaration.workflow import WorkflowSpec
-from tdml_assets.engines.python import PythonEngine
 from tdml_assets.models.bundles import Manifest
 from tdml_assets.models.champions import LoadedChampion, load_champion, warn_of_libraries
 from tdml_assets.models.record import recorded_versions
@@ -28,10 +27,11 @@ from tdml_assets.stages.features.snapshots import ORDERS_TABLE
 from tdml_assets.stages.predictions.contracts import scores_contract
 from tdml_assets.stages.predictions.fallback_asset import score_by_fallback
 from tdml_assets.stages.predictions.history import keep_predictions
+from tdml_assets.stages.predictions.in_sql import insert_scores, keep_weights, weights_contract
 from tdml_assets.stages.predictions.level import move_scores, read_level_sentence
 from tdml_assets.stages.predictions.next_orders import add_next_orders, drop_scores
 from tdml_assets.stages.predictions.reasons import reason_names
-from tdml_assets.stages.predictions.scoring import Explainer, bounds_of, score_batch
+from tdml_assets.stages.predictions.scoring import Explainer, bounds_of
 from tdml_assets.stages.reuse import Recall, champion_of, reused
 from tdml_assets.stages.training_table.asset import make_features_view
 from tdml_assets.tasks import task_of
@@ -48,19 +48,18 @@ def score_all(database: Database, spec: WorkflowSpec, champion: LoadedChampion, 
     explainer = Explainer.of(champion.model, champion.features, chosen.all, spec.reasons)
     reasons = list(reason_names(spec.reasons))
     database.replace(scores, [])
-    statement = render(
-        "preparation/apply",
-        table=features_table(spec),
-        parameters=champion.parameters,
-        keys=["customer_id"],
-        carried=explainer.columns if explainer else [],
-        snapshot_date=day,
-        drop_outliers=False,
-        ordered=False,
-    )
+    prepared = {
+        "table": features_table(spec),
+        "parameters": champion.parameters,
+        "keys": ["customer_id"],
+        "carried": explainer.columns if explainer else [],
+        "snapshot_date": day,
+        "drop_outliers": False,
+        "ordered": False,
+    }
     rows = min(spec.batch_rows, _EXPLAINED_ROWS) if explainer else spec.batch_rows
-    for batch in database.batches(statement, rows):
-        database.insert(scores, score_batch(champion.model, batch, explainer, reasons))
+    keep_weights(database, spec.name, champion.model)
+    insert_scores(database, scores, champion.model, prepared, rows, explainer, reasons)
     move_scores(database, spec, champion.model, champion.parameters, scores, session_id)
     context = {"scores": scores.path, "session_id": session_id, "as_of": day, "snapshot_date": day, "reasons": reasons}
     task.name_groups(database, spec, day, scores.path)
@@ -68,6 +67,11 @@ def score_all(database: Database, spec: WorkflowSpec, champion: LoadedChampion, 
     count = database.replace(task.predictions_contract(spec), task.publish(spec, **context))
     drop_scores(database, spec, scores.path)
     return count
+
+
+def tables_of_engine(spec: WorkflowSpec) -> list[tuple[str, str]]:
+    """Tables that scoring leaves for the engine's sake."""
+    return [weights_contract(spec.name).path] if spec.engine_name == "hivemall" else []
 
 
 def _profile(database: Database, table: Sequence[str], spec: WorkflowSpec) -> dict[str, Any]:
@@ -199,7 +203,7 @@ def build_predictions(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefini
         spec,
         settings,
         [FEATURES_TABLE, features_table(spec), SNAPSHOTS_TABLE, ORDERS_TABLE, (spec.name, "training_table")],
-        [contract.path, *task.tables_of_scoring(spec)],
+        [contract.path, *task.tables_of_scoring(spec), *tables_of_engine(spec)],
         has_level=task.level_kind is not None,
     )
 
@@ -234,7 +238,7 @@ def build_predictions(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefini
         with warehouse.write() as database:
             count = score_all(database, spec, champion, session_id_of(context))
             labels = label_stats(database, contract.path, {}, task.category)
-            keep_scored(database, context, spec, champion.manifest, PythonEngine.name, labels)
+            keep_scored(database, context, spec, champion.manifest, champion.manifest.engine, labels)
             profile = _profile(database, contract.path, spec)
             shown = task.look(database, spec)
             stated = read_level_sentence(database, session_id_of(context), spec.name)

@@ -74,7 +74,12 @@ def bounds_of(intervals: Intervals | None) -> dict[str, Any]:
 
 
 def score_batch(
-    model: FittedModel, batch: pa.RecordBatch, explainer: Explainer | None, reasons: Sequence[str]
+    model: FittedModel,
+    batch: pa.RecordBatch,
+    explainer: Explainer | None,
+    reasons: Sequence[str],
+    *,
+    scored: bool = False,
 ) -> pa.Table:
     """Score prepared rows.
 
@@ -82,6 +87,7 @@ def score_batch(
     ----------
     batch : customer_id, the model's features in its order, and the columns the explainer carries.
     reasons : columns of the reasons; empty of text where there is no explainer.
+    scored : whether the batch holds the predictions, made in SQL.
 
     Returns
     -------
@@ -90,9 +96,10 @@ def score_batch(
     table = pa.Table.from_batches([batch])
     schema = pa.schema([(name, pa.float32()) for name in model.features])
     features = table.select(list(model.features)).cast(schema)
-    scored: dict[str, Any] = {name: pa.nulls(table.num_rows, pa.string()) for name in reasons}
-    scored |= {"customer_id": table["customer_id"], "predicted_target": score_table(model, features)[PREDICTION]}
+    predictions = table[PREDICTION] if scored else score_table(model, features)[PREDICTION]
+    found: dict[str, Any] = {name: pa.nulls(table.num_rows, pa.string()) for name in reasons}
+    found |= {"customer_id": table["customer_id"], "predicted_target": predictions}
     if explainer is not None:
         raw = table.select([CARRIED + name for name in explainer.columns]).rename_columns(list(explainer.columns))
-        scored |= explainer.explain(model, features, raw)
-    return pa.table(scored)
+        found |= explainer.explain(model, features, raw)
+    return pa.table(found)

@@ -17,8 +17,7 @@ import dagster as dg
 import pyarrow as pa
 
 from tdml_assets.declaration.workflow import WorkflowSpec
-from tdml_assets.engines.protocol import table_source
-from tdml_assets.engines.python import PythonEngine
+from tdml_assets.engines.protocol import Engine, table_source
 from tdml_assets.models.bundle_store import BundleStore
 from tdml_assets.models.bundles import Manifest, ModelFeature, as_evaluated, describe_files, version_name
 from tdml_assets.models.champions import NOT_THE_MODEL, engine_of, kinds_of, model_spec_of, tier_of
@@ -55,10 +54,10 @@ _SHOWN = 20
 
 
 def _read_rows(
-    database: Database, spec: WorkflowSpec, parameters: Parameters, engine: PythonEngine
+    database: Database, spec: WorkflowSpec, parameters: Parameters, engine: Engine, folder: str
 ) -> tuple[dict[str, pa.Table], pa.Table | None]:
-    """Prepared rows by split, and the unprepared histories of the labelled ones."""
-    splits = read_splits(database, spec.name, parameters)
+    """Prepared rows by split, in files of ``folder`` where the engine streams; and unprepared histories of the labelled ones."""
+    splits = read_splits(database, spec.name, parameters, folder if engine.streams else None)
     if engine.wants_unlabelled(model_spec_of(spec)):
         splits["today"] = read_today(database, spec, parameters)
     table = (spec.name, "training_table")
@@ -77,7 +76,7 @@ def _train(
     previous = partial(store.champion_files, spec.name)
     model, tier = model_spec_of(spec, previous), tier_of(spec, settings.tier)
     kind = task_of(spec).level_kind if corrects(spec.level) else None
-    candidate = train_candidate(engine_of(settings), splits, model, tier, spec.model.search, kind, histories)
+    candidate = train_candidate(engine_of(spec, settings), splits, model, tier, spec.model.search, kind, histories)
     return task_of(spec).settle(candidate, parameters, previous)
 
 
@@ -117,7 +116,7 @@ def _store(
         as_of=day,
         features=tuple(ModelFeature(name, "FLOAT") for name in parameters.feature_names),
         target="target",
-        engine=PythonEngine.name,
+        engine=spec.engine_name,
         metrics=evaluation.metrics["test"],
         session_id=session_id,
         created_at=datetime.now(UTC).replace(tzinfo=None),
@@ -159,7 +158,7 @@ def _recall(spec: WorkflowSpec, settings: Settings) -> Recall:
 
 
 def _build_candidate(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition:
-    engine = engine_of(settings)
+    engine = engine_of(spec, settings)
 
     @dg.asset(
         key=[spec.name, "candidate_model"],
@@ -180,7 +179,7 @@ def _build_candidate(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinit
         session = {"session_id": session_id_of(context), "workflow": spec.name}
         with warehouse.read() as database:
             parameters = read_parameters(database, spec.name)
-            splits, histories = _read_rows(database, spec, parameters, engine)
+            splits, histories = _read_rows(database, spec, parameters, engine, warehouse.temp_directory)
             day, fingerprint = as_of(database), raw_fingerprint(database)
         # The warehouse is free while the model trains.
         store = models.open()
@@ -260,6 +259,7 @@ def parameter_rows(
     declared = {*model_spec_of(spec).parameters, *spec.model.search.grid}
     facts: dict[str, Any] = {
         VERSION: version,
+        "engine": spec.engine_name,
         "estimator": spec.estimator,
         "seed": spec.model.seed,
         "target": spec.target_kind,

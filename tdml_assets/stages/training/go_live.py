@@ -17,7 +17,7 @@ from tdml_assets.platform.sessions import as_of
 from tdml_assets.platform.statements import render
 from tdml_assets.platform.warehouse import Database
 from tdml_assets.stages.features.columns import choose_features, features_table
-from tdml_assets.stages.predictions.scoring import score_batch
+from tdml_assets.stages.predictions.in_sql import insert_scores
 from tdml_assets.stages.preparation.parameters import Parameters
 from tdml_assets.stages.training.fit import PREDICTION, holdout_contract
 from tdml_assets.tasks import foresight_of, task_of
@@ -45,18 +45,16 @@ def _predictions(database: Database, spec: WorkflowSpec, model: FittedModel, par
         (Column(PREDICTION, "DOUBLE", "Prediction."),),
     )
     database.replace(contract, [])
-    statement = render(
-        "preparation/apply",
-        table=features_table(spec),
-        parameters=parameters,
-        keys=["customer_id"],
-        carried=[],
-        snapshot_date=as_of(database),
-        drop_outliers=False,
-        ordered=False,
-    )
-    for batch in database.batches(statement, spec.batch_rows):
-        database.insert(contract, score_batch(model, batch, None, ()).select([PREDICTION]))
+    prepared = {
+        "table": features_table(spec),
+        "parameters": parameters,
+        "keys": ["customer_id"],
+        "carried": [],
+        "snapshot_date": as_of(database),
+        "drop_outliers": False,
+        "ordered": False,
+    }
+    insert_scores(database, contract, model, prepared, spec.batch_rows)
     (found,) = build_reference(database, contract.path, {}, [PREDICTION]).columns
     database.execute(render("warehouse/drop_table", table=contract.path))
     return replace(found, name=task_of(spec).prediction)

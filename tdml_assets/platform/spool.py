@@ -1,0 +1,37 @@
+"""Rows in a file that is already deleted: a table larger than memory, read as often as asked.
+
+Belongs here: writing batches to such a file and mapping it. Does not: which rows (the caller), the warehouse.
+
+The file is Arrow's IPC format, mapped into memory: its pages are the system's to drop, and it is gone with the last reference to
+the table or with the process, whatever ends it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow as pa
+
+
+def spooled(batches: Iterable[pa.RecordBatch], folder: str | Path) -> pa.Table | None:
+    """Keep batches in a file and give them as one table; None where there are none.
+
+    Parameters
+    ----------
+    folder : of the file; on a disk, not in memory.
+    """
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    writer: pa.ipc.RecordBatchFileWriter | None = None
+    with tempfile.NamedTemporaryFile(dir=folder, prefix="rows-", suffix=".arrow") as file:
+        for batch in batches:
+            if writer is None:
+                writer = pa.ipc.new_file(file, batch.schema)
+            writer.write_batch(batch)
+        if writer is None:
+            return None
+        writer.close()
+        file.flush()
+        # The map outlives the name of the file.
+        return pa.ipc.open_file(pa.memory_map(file.name)).read_all()
