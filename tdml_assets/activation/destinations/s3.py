@@ -1,18 +1,11 @@
 """Destination ``s3``: Parquet or CSV in a bucket, a partition per session, and a pointer to the latest.
 
-Belongs here: objects and their names, and what S3's errors mean. Does not: credentials, which are boto3's own.
-
-    <url>/session=<session id>/part-<batch>.parquet       in mode replace every customer, in mode upsert those that changed
-    <url>/session=<session id>/manifest.json              written behind the parts: names, bytes and rows
-    <url>/latest.json                                     written last: what it names is complete at every instant
-
-A batch has a name of its own that a second attempt gives it again, so that no row is there twice.
+Belongs here: S3's requests, and what its errors mean. Does not: names and manifest (``_parts.py``), credentials, which are
+boto3's own.
 """
 
 from __future__ import annotations
 
-import io
-import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +13,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from tdml_assets.activation.protocol import Batch, Client, DestinationError, Opening, Receipt, TransientError
+from tdml_assets.activation.destinations._parts import PartsClient
+from tdml_assets.activation.protocol import Client, DestinationError, Opening, TransientError
 from tdml_assets.declaration.addresses import has_credentials
 from tdml_assets.declaration.destinations import DestinationSettings, Mode
 
@@ -70,15 +64,13 @@ class S3(DestinationSettings):
             return {"location": self.url, "sessions_there": client.count_sessions()}
 
 
-class S3Client:
+class S3Client(PartsClient):
     """Writes parts."""
 
     def __init__(self, settings: S3, opening: Opening) -> None:
-        self._settings, self._opening = settings, opening
         bucket, _, prefix = settings.url.removeprefix("s3://").partition("/")
-        self._bucket, self._prefix = bucket, prefix
-        self._partition = f"{prefix}/session={opening.session_id or 'none'}"
-        self._rows: dict[str, int] = {}
+        super().__init__(settings, opening, prefix, f"s3://{bucket}/")
+        self._settings, self._bucket = settings, bucket
         try:
             self._s3 = opening.s3_client()
         except RuntimeError as error:
@@ -93,75 +85,27 @@ class S3Client:
         found = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=f"{self._prefix}/session=", Delimiter="/")
         return len(found.get("CommonPrefixes", ()))
 
-    def send(self, batch: Batch) -> Receipt:
-        """Write one part."""
-        name = f"{self._partition}/part-{batch.idempotency_key[:20]}.{self._settings.format}"
-        with self.explained():
-            self._s3.put_object(
-                Bucket=self._bucket, Key=name, Body=self._content(batch), Metadata={"rows": str(batch.rows.num_rows)}
-            )
-        self._rows[name] = batch.rows.num_rows
-        return Receipt()
-
-    def finish(self) -> Mapping[str, Any]:
-        """Write the manifest, then the pointer; nothing where nothing was sent."""
-        if not self._rows:
-            return {"location": self._settings.url}
-        with self.explained():
-            parts = self._parts()
-            manifest = {
-                "format": 1,
-                "session_id": self._opening.session_id,
-                "as_of": self._opening.as_of,
-                "mode": self._settings.mode,
-                "key": self._settings.key,
-                "rows": sum(part["rows"] for part in parts),
-                "columns": [
-                    {"name": self._settings.key, "type": "VARCHAR"},
-                    *({"name": c.name, "type": c.type} for c in self._opening.columns),
-                ],
-                "parts": parts,
-            }
-            key = f"{self._partition}/manifest.json"
-            self._put_json(key, manifest)
-            pointer = {name: manifest[name] for name in ("format", "session_id", "as_of", "mode", "rows")}
-            self._put_json(f"{self._prefix}/latest.json", {**pointer, "manifest": f"s3://{self._bucket}/{key}"})
-        return {"location": f"s3://{self._bucket}/{self._partition}", "rows": manifest["rows"]}
-
-    def _parts(self) -> list[dict[str, Any]]:
-        """Parts of the session. Of a replacement those of this sync alone; others, of an attempt that was killed, go."""
-        found = []
-        pages = self._s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket, Prefix=f"{self._partition}/part-"
-        )
-        for item in [item for page in pages for item in page.get("Contents", ())]:
-            name = item["Key"]
-            if name not in self._rows and self._settings.mode == "replace":
-                self._s3.delete_object(Bucket=self._bucket, Key=name)
-                continue
-            rows = self._rows.get(name)
-            if rows is None:
-                rows = int(self._s3.head_object(Bucket=self._bucket, Key=name)["Metadata"]["rows"])
-            found.append({"name": name.rpartition("/")[2], "bytes": item["Size"], "rows": rows})
-        return sorted(found, key=lambda part: str(part["name"]))
-
-    def _content(self, batch: Batch) -> bytes:
-        target = io.BytesIO()
-        if self._settings.format == "parquet":
-            import pyarrow.parquet as pq
-
-            pq.write_table(batch.rows, target, compression="zstd")
-        else:
-            import pyarrow.csv as pa_csv
-
-            pa_csv.write_csv(batch.rows, target)
-        return target.getvalue()
-
-    def _put_json(self, key: str, content: Mapping[str, Any]) -> None:
-        body = json.dumps(content, indent=1, default=str).encode()
+    def put(self, name: str, content: bytes, rows: int | None = None) -> None:
+        """Write an object; rows are kept with it."""
+        if rows is not None:
+            self._s3.put_object(Bucket=self._bucket, Key=name, Body=content, Metadata={"rows": str(rows)})
+            return
         self._s3.put_object(
-            Bucket=self._bucket, Key=key, Body=body, ContentType="application/json", CacheControl="no-cache"
+            Bucket=self._bucket, Key=name, Body=content, ContentType="application/json", CacheControl="no-cache"
         )
+
+    def names(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """Names that begin so, with their bytes."""
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        return ((item["Key"], item["Size"]) for page in pages for item in page.get("Contents", ()))
+
+    def rows_of(self, name: str) -> int:
+        """Rows of a part that another attempt wrote."""
+        return int(self._s3.head_object(Bucket=self._bucket, Key=name)["Metadata"]["rows"])
+
+    def delete(self, name: str) -> None:
+        """Remove an object."""
+        self._s3.delete_object(Bucket=self._bucket, Key=name)
 
     @contextmanager
     def explained(self) -> Iterator[None]:
