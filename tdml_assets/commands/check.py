@@ -89,7 +89,10 @@ def _horizon_notes(settings: Settings, trial: Trial) -> list[str]:
     with expected_errors():
         from tdml_assets.component import declared_workflows
 
-        outlooks = [outlook_of(spec, trial.orders, trial.as_of) for spec in declared_workflows(settings)]
+        is_named = settings.workflows is not None
+        outlooks = [
+            outlook_of(spec, trial.orders, trial.as_of, is_named=is_named) for spec in declared_workflows(settings)
+        ]
     return [f"{outlook.workflow}: {outlook.reason}" for outlook in outlooks if outlook.is_short]
 
 

@@ -16,6 +16,7 @@ from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.refusals import RefusedError
 from tdml_assets.platform.statements import render
 from tdml_assets.recommendation.eligibility import NoProductsError
+from tdml_assets.settings import EVERY_OTHER
 from tdml_assets.stages.features.snapshots import HistoryTooShortError, SnapshotPlan, plan_snapshots, plan_split
 from tdml_assets.stages.raw.contracts import ORDERS
 from tdml_assets.tasks.telling import telling_of
@@ -72,15 +73,21 @@ class WorkflowOutlook:
     is_short: bool = field(default=False)
 
 
-def outlook_of(spec: WorkflowSpec, facts: OrderFacts, as_of: date) -> WorkflowOutlook:
-    """Whether the history is long enough for a workflow's horizon."""
+def outlook_of(spec: WorkflowSpec, facts: OrderFacts, as_of: date, *, is_named: bool = False) -> WorkflowOutlook:
+    """Whether the history is long enough for a workflow's horizon.
+
+    Parameters
+    ----------
+    is_named : whether the settings name the workflows that run. Where they do not, naming one would turn off the others.
+    """
     if facts.first_on is None or not telling_of(spec.task).looks_ahead:
         return WorkflowOutlook(spec.name, "on")
     span, horizon = (as_of - facts.first_on).days + 1, spec.target.horizon_days
     # A target to learn from, a later one to test on, and as much history before the first of them.
     longest = span // 3
+    others = "" if is_named else f', "{EVERY_OTHER}": {{}}'
     shorter = (
-        f"workflows: {{{spec.name}: {{target: {{horizon_days: {longest}}}}}}}"
+        f"workflows: {{{spec.name}: {{target: {{horizon_days: {longest}}}}}{others}}}"
         if longest
         else "none, give earlier orders"
     )
@@ -104,14 +111,16 @@ def outlook_of(spec: WorkflowSpec, facts: OrderFacts, as_of: date) -> WorkflowOu
     )
 
 
-def read_outlook(database: Database, spec: WorkflowSpec, facts: OrderFacts, as_of: date) -> WorkflowOutlook:
+def read_outlook(
+    database: Database, spec: WorkflowSpec, facts: OrderFacts, as_of: date, *, is_named: bool = False
+) -> WorkflowOutlook:
     """:func:`outlook_of`, and whether there are rows enough: the checks of training, on the orders of a trial load.
 
     Rows of targets that a trial load does not hold, such as page views, are not counted, and what only a fit finds is not known.
     """
     from tdml_assets.tasks import task_of
 
-    found = outlook_of(spec, facts, as_of)
+    found = outlook_of(spec, facts, as_of, is_named=is_named)
     looks_ahead = telling_of(spec.task).looks_ahead
     is_counted = (
         not looks_ahead or spec.target_kind == "net_spend" or (_is_purchase(spec) and not spec.target.conditions)

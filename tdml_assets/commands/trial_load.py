@@ -129,7 +129,10 @@ def try_sources(
             first_on = trial.orders.first_on
             if trial.as_of is None or first_on is None or trial.as_of < first_on:
                 return trial
-            outlooks = tuple(read_outlook(database, spec, trial.orders, trial.as_of) for spec in specs)
+            is_named = settings.workflows is not None
+            outlooks = tuple(
+                read_outlook(database, spec, trial.orders, trial.as_of, is_named=is_named) for spec in specs
+            )
             return replace(trial, outlooks=outlooks)
 
 

@@ -288,7 +288,9 @@ def test_a_horizon_longer_than_the_history_is_told_with_the_longest_that_works()
     assert outlook.state == "fallback"
     assert "Scored without a trained model: a lifetime model or the total spend so far" in outlook.reason
     assert "span 212 days, and a horizon of 365 days leaves none to learn from" in outlook.reason
-    assert "workflows: {cltv: {target: {horizon_days: 70}}}" in outlook.reason
+    assert 'workflows: {cltv: {target: {horizon_days: 70}}, "*": {}}' in outlook.reason
+    named = outlook_of(spec, facts, date(2026, 6, 30), is_named=True)
+    assert "workflows: {cltv: {target: {horizon_days: 70}}}" in named.reason
     shorter = spec.model_copy(update={"target": spec.target.model_copy(update={"horizon_days": 70})})
     assert outlook_of(shorter, facts, date(2026, 6, 30)).state == "on"
     one_day = replace(facts, first_on=date(2026, 6, 30))
