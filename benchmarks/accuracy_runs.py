@@ -81,18 +81,19 @@ class Home:
 
     Parameters
     ----------
+    log, as_of : None for the sample data, as it is shipped.
     seconds : of the runs so far, by name.
     quality : what the settings say of raw data, in addition to the defaults.
     """
 
     folder: Path
-    log: Log
-    as_of: date
+    log: Log | None
+    as_of: date | None
     seconds: dict[str, float]
     quality: Mapping[str, Any]
 
     @classmethod
-    def new(cls, folder: Path, log: Log, as_of: date, quality: Mapping[str, Any] | None = None) -> Home:
+    def new(cls, folder: Path, log: Log | None, as_of: date | None, quality: Mapping[str, Any] | None = None) -> Home:
         """An empty one."""
         folder.mkdir(parents=True)
         return cls(folder, log, as_of, {}, quality or {})
@@ -124,8 +125,7 @@ class Home:
             If the run fails; with the end of its log.
         """
         settings = {
-            "as_of": self.as_of,
-            "sources": {"orders": {"path": str(self.log.path), **self.log.declaration}},
+            **self._inputs(),
             "workflows": {workflow: dict(over) for workflow, over in workflows.items()},
             "quality": dict(self.quality),
             # Of its own, so that no champion of another estimator is there to be compared with, or to score instead.
@@ -149,6 +149,11 @@ class Home:
         self.seconds[name] = cost.seconds
         for workflow, over in workflows.items() if upto == "predictions" else ():
             self._require_own_model(workflow, over.get("model", {}).get("estimator"))
+
+    def _inputs(self) -> dict[str, Any]:
+        if self.log is None:
+            return {}
+        return {"as_of": self.as_of, "sources": {"orders": {"path": str(self.log.path), **self.log.declaration}}}
 
     def table(self, query: str) -> pd.DataFrame:
         """What a query finds in the warehouse."""

@@ -26,7 +26,9 @@ def commands_in(text: str) -> list[str]:
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_every_command_of_the_program_that_is_named_exists(path: Path) -> None:
     registered = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
-    named = re.findall(r"(?:tdml-assets|-m tdml_assets) ([a-z]+)\b", "\n".join(commands_in(path.read_text("utf-8"))))
+    named = re.findall(
+        r"(?:tdml-assets|-m tdml_assets) ([a-z]+(?:-[a-z]+)*)\b", "\n".join(commands_in(path.read_text("utf-8")))
+    )
     assert set(named) <= registered
 
 

@@ -1,6 +1,27 @@
 -- The one statement that prepares features, for training (keys: split and target too) and for scoring. Hive, Spark and Trino can run
--- it too: a model that is a table of weights scores there behind the same preparation.
-with bounded as (
+-- it too (hence a subquery, which Hive allows where it allows no "with"): a table of weights scores there behind the same preparation.
+select
+    {% for key in keys %}
+    {{ key | identifier }}{% if not loop.last %},{% endif %}
+
+    {% endfor %}
+    {% for column in carried %}
+    , {{ ("raw__" ~ column) | identifier }}
+    {% endfor %}
+    {% for column in parameters.numeric %}
+    {% if column.log1p %}
+    , (sign({{ column.name | identifier }}) * ln(1 + abs({{ column.name | identifier }})) - {{ column.center | bind }}) / {{ column.scale | bind }} as {{ column.name | identifier }}
+    {% else %}
+    , ({{ column.name | identifier }} - {{ column.center | bind }}) / {{ column.scale | bind }} as {{ column.name | identifier }}
+    {% endif %}
+    {% endfor %}
+    {% for column in parameters.flagged %}
+    , {{ (column.name ~ "__outlier") | identifier }}
+    {% endfor %}
+    {% for level in parameters.levels %}
+    , {{ level.name | identifier }}
+    {% endfor %}
+from (
     select
         {% for key in keys %}
         {{ key | identifier }}{% if not loop.last %},{% endif %}
@@ -37,35 +58,19 @@ with bounded as (
     {% if snapshot_date is not none %}
         and snapshot_date = {{ snapshot_date | bind }}
     {% endif %}
+    {# Here the view of eligible customers says so. #}
+    {% if eligible is defined and eligible.ordered_within_days is not none %}
+        and days_since_last_order <= {{ eligible.ordered_within_days | bind }}
+    {% endif %}
+    {% if eligible is defined %}
+        and total_orders >= {{ eligible.min_orders | bind }}
+    {% endif %}
     {% if parameters.outliers == "drop" and drop_outliers %}
     {% for column in parameters.numeric if column.low is not none %}
         and (split not in ('train', 'refit') or coalesce(cast({{ column.name | identifier }} as {{ "DOUBLE" | sql_type }}) between {{ column.low | bind }} and {{ column.high | bind }}, true))
     {% endfor %}
     {% endif %}
-)
-
-select
-    {% for key in keys %}
-    {{ key | identifier }}{% if not loop.last %},{% endif %}
-
-    {% endfor %}
-    {% for column in carried %}
-    , {{ ("raw__" ~ column) | identifier }}
-    {% endfor %}
-    {% for column in parameters.numeric %}
-    {% if column.log1p %}
-    , (sign({{ column.name | identifier }}) * ln(1 + abs({{ column.name | identifier }})) - {{ column.center | bind }}) / {{ column.scale | bind }} as {{ column.name | identifier }}
-    {% else %}
-    , ({{ column.name | identifier }} - {{ column.center | bind }}) / {{ column.scale | bind }} as {{ column.name | identifier }}
-    {% endif %}
-    {% endfor %}
-    {% for column in parameters.flagged %}
-    , {{ (column.name ~ "__outlier") | identifier }}
-    {% endfor %}
-    {% for level in parameters.levels %}
-    , {{ level.name | identifier }}
-    {% endfor %}
-from bounded
+) as bounded
 {% if ordered %}
 order by customer_id
 {% endif %}

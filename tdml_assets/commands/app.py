@@ -30,6 +30,7 @@ from tdml_assets.commands.doctor import doctor
 from tdml_assets.commands.explain import explain
 from tdml_assets.commands.export import export
 from tdml_assets.commands.forget import forget
+from tdml_assets.commands.hivemall_sql import hivemall_sql
 from tdml_assets.commands.init import init
 from tdml_assets.commands.rejected import rejected
 from tdml_assets.commands.replay import replay
@@ -88,6 +89,7 @@ _options.__doc__ = _HELP
 cli_models.register(app)
 for _command in (init, check, replay, status, explain, rejected, export, forget, doctor, clean):
     app.command()(_command)
+app.command("hivemall-sql")(hivemall_sql)
 activation.register(app)
 
 

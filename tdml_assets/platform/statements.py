@@ -34,7 +34,7 @@ _TYPE = re.compile(
 )
 
 
-class _Sql(str):
+class SafeSql(str):
     """Text that is safe to print into a statement."""
 
     __slots__ = ()
@@ -66,17 +66,17 @@ def quote_identifier(name: str | Sequence[str]) -> str:
     for part in parts:
         if not isinstance(part, str) or not part or "\x00" in part:
             raise ValueError(f"{part!r} is not an identifier: it must be text of one character or more, without NUL")
-    return _Sql(".".join('"' + part.replace('"', '""') + '"' for part in parts))
+    return SafeSql(".".join('"' + part.replace('"', '""') + '"' for part in parts))
 
 
 def _sql_type(name: str) -> str:
     if not _TYPE.fullmatch(name):
         raise ValueError(f"{name!r} is not a column type this project uses")
-    return _Sql(name)
+    return SafeSql(name)
 
 
 def _finalize(value: Any) -> str:
-    if isinstance(value, _Sql):
+    if isinstance(value, SafeSql):
         return value
     raise ValueError(f"a template printed {value!r} as it is: use the filters identifier, bind or sql_type")
 
@@ -86,12 +86,12 @@ def sql_directory() -> Path:
     return project_file("sql")
 
 
-@cache
-def _environment() -> jinja2.Environment:
+def template_environment() -> jinja2.Environment:
+    """The templates, without the filters that print; only what one of them made safe is printed."""
     # Imported by what renders: definitions load without a statement.
     import jinja2
 
-    environment = jinja2.Environment(  # noqa: S701 - SQL, not HTML: finalize is stricter than any escaping
+    return jinja2.Environment(  # noqa: S701 - SQL, not HTML: finalize is stricter than any escaping
         loader=jinja2.FileSystemLoader(sql_directory()),
         undefined=jinja2.StrictUndefined,
         finalize=_finalize,
@@ -99,6 +99,13 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=False,
     )
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    import jinja2
+
+    environment = template_environment()
     environment.filters["identifier"] = quote_identifier
     environment.filters["sql_type"] = _sql_type
     # Printed through the filter made for each rendering; registered so that templates compile.
@@ -114,7 +121,7 @@ def _bind(context: jinja2.runtime.Context, value: Any) -> str:
     bound: dict[str, Any] = context["__bound__"]
     name = f"p{len(bound)}"
     bound[name] = value
-    return _Sql(f"${name}")
+    return SafeSql(f"${name}")
 
 
 def render(name: str, /, **context: Any) -> Statement:
