@@ -9,7 +9,7 @@ with amounts as (
         sum(orders.amount) as converted
     from staged_rows as staged
     inner join {{ orders | identifier }} as orders
-        on staged.file = orders.file and staged.row_number = orders.row_number
+        on orders.file = list_extract({{ files | bind }}::varchar[], staged.staged_file_position + 1) and staged.row_number = orders.row_number
     where staged.staged_reason is null
     group by all
 ),

@@ -1,6 +1,9 @@
 select
 {% for column in contract.columns %}
-    {% if has_shares and column.name == "amount" %}order_amounts{% else %}staged{% endif %}.{{ column.name | identifier }}{% if not loop.last %},{% endif %}
+    {% if column.name == "file" %}list_extract({{ files | bind }}::varchar[], staged.staged_file_position + 1) as file
+    {%- elif column.name in constants %}{{ constants[column.name] | bind }} as {{ column.name | identifier }}
+    {%- else %}{% if has_shares and column.name == "amount" %}order_amounts{% else %}staged{% endif %}.{{ column.name | identifier }}
+    {%- endif %}{% if not loop.last %},{% endif %}
 
 {% endfor %}
 from staged_rows as staged

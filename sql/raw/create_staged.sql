@@ -1,14 +1,21 @@
+{# What is the same for all rows of a file, such as its name, is added when the rows are accepted. #}
 create or replace temp table staged_rows (
-{% for column in contract.columns %}
+{% for column in contract.columns if column.name not in constants %}
     {{ column.name | identifier }} {{ column.type | sql_type }},
 {% endfor %}
     staged_file_position integer,
     staged_reason varchar,
-    staged_content varchar,
+    staged_content varchar
+{% if has_key %}
+    ,
     staged_line_key varchar,
     staged_updated_at timestamp,
-    staged_content_hash ubigint,
+    staged_content_hash ubigint
+{% endif %}
+{% if has_currencies %}
+    ,
     staged_currency varchar
+{% endif %}
 {% if has_statuses %}
     ,
     staged_meaning enum ('sale', 'return', 'void', 'ignore'),

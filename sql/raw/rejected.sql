@@ -1,6 +1,6 @@
 select
-    source,
-    file,
+    {{ table | bind }} as source,
+    list_extract({{ files | bind }}::varchar[], staged_file_position + 1) as file,
     row_number,
     staged_reason as reason,
     staged_content as content,

@@ -74,13 +74,19 @@ class OddMonth:
     usual: Decimal
 
 
-def read_own_currencies(reader: Reader, declared: OrdersSource) -> tuple[OwnCurrency, ...]:
-    """Currencies of the rows that were staged last, the most frequent first; empty without a column of currencies."""
+def read_own_currencies(reader: Reader, declared: OrdersSource, files: Sequence[str]) -> tuple[OwnCurrency, ...]:
+    """Currencies of the rows that were staged last, the most frequent first; empty without a column of currencies.
+
+    Parameters
+    ----------
+    files : names of the files of the load, in their order.
+    """
     if declared.columns.currency is None:
         return ()
     rates = {declared.reporting: Decimal(1), **declared.rates}
     currencies = [(code, rate, exponent_of(code)) for code, rate in sorted(rates.items())]
-    rows = reader.rows(render("check/own_currencies", orders=ORDERS.path, currencies=currencies, most=_MOST_CURRENCIES))
+    tables = {"orders": ORDERS.path, "files": list(files)}
+    rows = reader.rows(render("check/own_currencies", **tables, currencies=currencies, most=_MOST_CURRENCIES))
     return tuple(OwnCurrency(**row) for row in rows)
 
 

@@ -110,8 +110,9 @@ def try_sources(
                     scratch_folder=folder,
                     bad_row_limit=settings.quality.unreadable_limit,
                 )
-                if isinstance(declaration, OrdersSource):
-                    own_currencies = read_own_currencies(database, declaration)
+                if isinstance(declaration, OrdersSource) and found.files:
+                    names = [file.name for file in found.files]
+                    own_currencies = read_own_currencies(database, declaration, names)
                 if declaration is not None:
                     count = len(found.files)
                     facts.append(

@@ -20,9 +20,11 @@ judged as (
             when customer_id_is_rounded then 'rounded_customer'
 {% endif %}
             when customer_id is null then 'missing_customer'
+{% if layout.has_nul or (money and money.by_order) %}
 {% for column in text_columns %}
             when contains({{ column | identifier }}, chr(0)) then 'nul_character'
 {% endfor %}
+{% endif %}
 {% if moment %}
             when local_time is null then 'bad_timestamp'
 {% endif %}

@@ -1,3 +1,4 @@
+{# To and from UTC by the count of microseconds, which costs nothing: timezone() asks the calendar of a zone for every row. #}
 read_times as (
     select
         *,
@@ -29,9 +30,9 @@ instants as (
         case
             when moment_read between timestamp '0001-01-02' and timestamp '9999-12-30' then moment_read
         end as local_time,
-        timezone({{ moment.zone | bind }}, case
+        {% if moment.zone == "UTC" %}make_timestamptz(epoch_us({% else %}timezone({{ moment.zone | bind }}, {% endif %}case
             when moment_read between timestamp '0001-01-02' and timestamp '9999-12-30' then moment_read
-        end) as instant
+        end){% if moment.zone == "UTC" %}){% endif %} as instant
     from read_times
 ),
 twins as (
@@ -66,7 +67,7 @@ twins as (
 twins as (
     select
         *,
-        timezone({{ moment.zone | bind }}, instant) as local_time,
+        {% if moment.zone == "UTC" %}make_timestamp(epoch_us(instant)){% else %}timezone({{ moment.zone | bind }}, instant){% endif %} as local_time,
         false as is_skipped,
         cast(null as timestamptz) as twin
     from instants
@@ -76,14 +77,14 @@ placed as (
     select
         *,
 {% if moment.policy == "later" %}
-        timezone('UTC', greatest(instant, coalesce(twin, instant))) as moment_utc,
+        make_timestamp(epoch_us(greatest(instant, coalesce(twin, instant)))) as moment_utc,
 {% else %}
-        timezone('UTC', least(instant, coalesce(twin, instant))) as moment_utc,
+        make_timestamp(epoch_us(least(instant, coalesce(twin, instant)))) as moment_utc,
 {% endif %}
 {% if moment.days_in is none %}
         cast(local_time as date) as moment_on
 {% else %}
-        cast(timezone({{ moment.days_in | bind }}, timezone('UTC', moment_utc)) as date) as moment_on
+        cast(timezone({{ moment.days_in | bind }}, make_timestamptz(epoch_us(moment_utc))) as date) as moment_on
 {% endif %}
     from twins
 )

@@ -18,8 +18,13 @@ instants as (
             when {{ times.instant | identifier }} between timestamptz '0001-01-02 00:00:00+00' and timestamptz '9999-12-30 00:00:00+00'
                 then {{ times.instant | identifier }}
         end as instant_given,
+{% if moment.zone == "UTC" %}
+        coalesce(local_given, make_timestamp(epoch_us(instant_given))) as local_time,
+        coalesce(instant_given, make_timestamptz(epoch_us(local_given))) as instant
+{% else %}
         coalesce(local_given, timezone({{ moment.zone | bind }}, instant_given)) as local_time,
         coalesce(instant_given, timezone({{ moment.zone | bind }}, local_given)) as instant
+{% endif %}
     from read_times
 ),
 twins as (
@@ -50,12 +55,12 @@ placed as (
     select
         *,
 {% if moment.policy == "later" %}
-        timezone('UTC', case
+        make_timestamp(epoch_us(case
             when {{ times.is_day | identifier }} then least(instant, coalesce(other_instant, instant))
             else greatest(instant, coalesce(twin, instant))
-        end) as moment_utc,
+        end)) as moment_utc,
 {% else %}
-        timezone('UTC', least(instant, coalesce(other_instant, instant))) as moment_utc,
+        make_timestamp(epoch_us(least(instant, coalesce(other_instant, instant)))) as moment_utc,
 {% endif %}
 {% if moment.days_in is none %}
         cast(local_time as date) as moment_on
@@ -63,7 +68,7 @@ placed as (
         -- A day without a time is that day in every zone.
         case
             when {{ times.is_day | identifier }} then cast(local_time as date)
-            else cast(timezone({{ moment.days_in | bind }}, timezone('UTC', moment_utc)) as date)
+            else cast(timezone({{ moment.days_in | bind }}, make_timestamptz(epoch_us(moment_utc))) as date)
         end as moment_on
 {% endif %}
     from twins

@@ -10,8 +10,12 @@ totals as (
 {% else %}
         case when amount_given is null then quantity_double * unit_price_double else amount_double end as total_double,
         case
-            when amount_given is null then try_cast(cast(quantity_read as decimal(38, 6)) * unit_price_read as decimal(18, 4))
-            else amount_read
+            when amount_given is not null then amount_read
+            -- The warehouse multiplies wide decimals twenty times slower than those of 18 digits.
+            when quantity_read = trunc(quantity_read) and abs(quantity_read) < 999999999
+                and abs(cast(quantity_read as double) * cast(unit_price_read as double)) < 1e11
+                then cast(cast(quantity_read as decimal(9, 0)) * unit_price_read as decimal(18, 4))
+            else try_cast(cast(quantity_read as decimal(38, 6)) * unit_price_read as decimal(18, 4))
         end as total_read,
 {% endif %}
         case line_currency

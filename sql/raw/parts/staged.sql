@@ -15,7 +15,6 @@ select
     is_return,
     line_kind = 'product' as is_product,
     coupon_used,
-    {{ money.reporting | bind }} as currency,
 {% if money.currency is none %}
     line_currency as staged_currency,
 {% endif %}
@@ -24,35 +23,31 @@ select
     meaning_from as staged_meaning_from,
 {% endif %}
 {% endif %}
-    {{ table | bind }} as source,
 {% if money and money.by_order %}
-    file_name as file,
     file_position as staged_file_position,
     order_group as staged_order_group,
 {% if "refunded_amount" in money.numbers %}
     refund as staged_refund,
 {% endif %}
 {% else %}
-    {{ layout.name | bind }} as file,
     {{ layout.position | bind }} as staged_file_position,
 {% endif %}
     line_number as row_number,
     reason as staged_reason,
 {% if money and money.by_order %}
     {# The content of rejected rows is read again. #}
-    cast(null as varchar) as staged_content,
+    cast(null as varchar) as staged_content
 {% else %}
     case
         when reason is not null
             then {% include "raw/parts/content.sql" %}
 
-    end as staged_content,
+    end as staged_content
 {% endif %}
+{% if key_columns %}
+    ,
     line_key as staged_line_key,
     updated_at as staged_updated_at,
-{% if key_columns %}
     hash({% for column in content_columns %}{{ column | identifier }}{% if not loop.last %}, {% endif %}{% endfor %}) as staged_content_hash
-{% else %}
-    cast(null as ubigint) as staged_content_hash
 {% endif %}
 from judged

@@ -15,8 +15,10 @@ nullif(trim(document ->> {{ value.field | bind }}, {{ blanks | bind }}), '')
 {# Trimming is the dearest step of a load, and nearly no value has blanks at its ends. #}
 nullif(case
     when left(cast({{ value.field | identifier }} as varchar), 1) <= ' '
-        or right(cast({{ value.field | identifier }} as varchar), 1) <= ' '
+        or cast({{ value.field | identifier }} as varchar)[-1] <= ' '
+{% if layout.has_no_break_blanks %}
         or contains(cast({{ value.field | identifier }} as varchar), chr(160))
+{% endif %}
         then {% if value.is_trimmed %}trim(cast({{ value.field | identifier }} as varchar), {{ blanks | bind }}){% else %}regexp_replace(cast({{ value.field | identifier }} as varchar), '^[ \t\r\n\x{00a0}]+$', ''){% endif %}
 
     else cast({{ value.field | identifier }} as varchar)

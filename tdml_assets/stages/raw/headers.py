@@ -68,7 +68,10 @@ def read_layout(
         If the file is empty, holds no row, or is not what it is declared to be.
     """
     layout = _file_layout(database, declaration, file, position, scratch_folder, bad_row_limit)
-    return replace(layout, fields=(*layout.fields, *_folder_fields(declaration, file, layout)))
+    of_folders = _folder_fields(declaration, file, layout)
+    if not of_folders:
+        return layout
+    return replace(layout, fields=(*layout.fields, *of_folders), has_nul=True, has_no_break_blanks=True)
 
 
 def _folder_fields(declaration: Source, file: SourceFile, layout: FileLayout) -> list[Field]:
@@ -159,6 +162,8 @@ def _csv_layout(
             position,
             skipped_lines=head.skipped_lines,
             text_path=file.path,
+            has_nul=facts.has_nul,
+            has_no_break_blanks=facts.has_no_break_blanks,
         )
         # Line ends of several kinds are usual inside of quotes, and elsewhere end the whole transaction.
         is_mixed = facts.line_ends > 1 and not _is_read_on_trial(database, options, head, layout)

@@ -106,6 +106,7 @@ class FileLayout:
     skipped_lines : lines at its beginning that hold nothing, or are declared to be no data.
     text_path : where its own text lies, unpacked; for csv.
     footer_rows : last rows that are declared to be no data, where a statement sets them aside.
+    has_nul, has_no_break_blanks : whether a value may hold such a character; false where the whole text was looked at.
     source_format : how ``read_path`` is read: ``csv``, ``parquet``, ``json``, or ``records`` for rows that were cut apart outside
         of the warehouse (``records.py``); empty for the declared format.
     """
@@ -120,6 +121,8 @@ class FileLayout:
     source_format: str = ""
     text_path: Path | None = None
     footer_rows: int = 0
+    has_nul: bool = True
+    has_no_break_blanks: bool = True
 
     @property
     def names(self) -> tuple[str, ...]:

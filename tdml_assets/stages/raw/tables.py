@@ -15,7 +15,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tdml_assets.declaration.sources import Source
+from tdml_assets.declaration.sources import OrdersSource, Source
 from tdml_assets.platform.contracts import TableContract
 from tdml_assets.platform.statements import render
 from tdml_assets.stages.raw.contracts import LOADED, LOADS, ORDER_STATUSES, ORDERS, REJECTED_ROWS, customers_contract
@@ -247,7 +247,20 @@ def _write_rows(
     contract = table_contract(table, declaration, layouts)
     by_order = is_by_order(declaration)
     has_statuses = declaration.mapped.get("order_status") is not None
-    database.execute(render("raw/create_staged", contract=contract, has_statuses=has_statuses, by_order=by_order))
+    constants = {"source": table, "file": None}
+    if isinstance(declaration, OrdersSource):
+        constants["currency"] = declaration.reporting
+    database.execute(
+        render(
+            "raw/create_staged",
+            contract=contract,
+            constants=constants,
+            has_key=bool(declaration.line_key),
+            has_currencies=isinstance(declaration, OrdersSource) and declaration.currency is None,
+            has_statuses=has_statuses,
+            by_order=by_order,
+        )
+    )
     database.execute(render("raw/create_dropped"))
     stage_files = stage_by_order if by_order else stage_rows
     stages = stage_files(database, layouts, reading, now=now)
@@ -257,11 +270,11 @@ def _write_rows(
         reject_by_order(database)
     dropped = {row["file_position"] for row in database.rows(render("raw/dropped_counts"))}
     has_shares = share_amounts(database, declaration)
-    accepted = render("raw/accepted", contract=contract, has_dropped=bool(dropped), has_shares=has_shares)
-    database.replace(contract, accepted)
-    database.replace_slice(
-        REJECTED_ROWS, {"source": table}, [] if by_order else render("raw/rejected", session_id=session_id)
-    )
+    files = [layout.name for layout in layouts]
+    shape = {"contract": contract, "constants": constants, "files": files}
+    database.replace(contract, render("raw/accepted", **shape, has_dropped=bool(dropped), has_shares=has_shares))
+    rejected = render("raw/rejected", table=table, files=files, session_id=session_id)
+    database.replace_slice(REJECTED_ROWS, {"source": table}, [] if by_order else rejected)
     for stage in stages:
         if stage["layout"].position in dropped:
             database.insert(REJECTED_ROWS, render("raw/dropped_content", **stage, session_id=session_id))

@@ -40,10 +40,13 @@ class TextFacts:
     ----------
     has_mark : whether it begins with a byte order mark.
     line_ends : kinds of line ends in it: CR LF, LF, CR.
+    has_nul, has_no_break_blanks : whether it holds such a character anywhere.
     """
 
     has_mark: bool
     line_ends: int
+    has_nul: bool
+    has_no_break_blanks: bool
 
 
 def check_text(file: SourceFile, encoding: str, longest_line: int) -> TextFacts:
@@ -55,10 +58,13 @@ def check_text(file: SourceFile, encoding: str, longest_line: int) -> TextFacts:
         If it is not in ``encoding``, or a line has more than ``longest_line`` characters.
     """
     line_number, length, has_mark, is_first = 1, 0, False, True
+    has_nul = has_no_break_blanks = False
     pairs, returns, feeds, ends_in_return = 0, 0, 0, False
     for text in _decoded(file, encoding):
         if is_first and text:
             has_mark, is_first = text.startswith("\ufeff"), False
+        has_nul = has_nul or "\x00" in text
+        has_no_break_blanks = has_no_break_blanks or "\xa0" in text
         returned = text.count("\r")
         pairs += (text.count("\r\n") if returned else 0) + int(ends_in_return and text.startswith("\n"))
         returns, feeds, ends_in_return = returns + returned, feeds + text.count("\n"), text.endswith("\r")
@@ -73,7 +79,8 @@ def check_text(file: SourceFile, encoding: str, longest_line: int) -> TextFacts:
         if end is not None:
             line_number += text.count("\n") or text.count("\r")
             length = len(text) - 1 - max(text.rfind("\n"), text.rfind("\r"))
-    return TextFacts(has_mark, sum((pairs > 0, returns > pairs, feeds > pairs)))
+    line_ends = sum((pairs > 0, returns > pairs, feeds > pairs))
+    return TextFacts(has_mark, line_ends, has_nul, has_no_break_blanks)
 
 
 def as_utf8(file: SourceFile, encoding: str, scratch_folder: Path) -> Path:
