@@ -156,10 +156,8 @@ def retry(destination: Name, as_json: AsJson = False) -> None:
     _finish([result], as_json=as_json)
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    for command in (plan, apply, sync, retry):
-        app.command()(command)
+#: In the order of ``--help``.
+COMMANDS = (plan, apply, sync, retry)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from importlib import import_module
@@ -86,12 +86,6 @@ def _options(
 
 _options.__doc__ = _HELP
 
-cli_models.register(app)
-for _command in (init, check, replay, status, explain, rejected, export, forget, doctor, clean):
-    app.command()(_command)
-app.command("hivemall-sql")(hivemall_sql)
-activation.register(app)
-
 
 def _settings() -> Settings:
     return read_settings()
@@ -158,7 +152,6 @@ def _require_own_state(settings: Settings, *, fresh: bool = False, same_customer
             state_folder.check_state(settings)
 
 
-@app.command()
 def run(
     select: Annotated[str, typer.Option(help="Assets to materialise, as Dagster selects them.")] = "*",
     workflow: Annotated[
@@ -241,7 +234,6 @@ def _import_for_summary() -> None:
         import_module("tdml_assets.component")
 
 
-@app.command()
 def summary(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Print what the latest session found.
 
@@ -279,7 +271,6 @@ def _print_summary(*, as_json: bool, notes: Sequence[str]) -> None:
     typer.echo(json.dumps(found.to_dict(), indent=1, default=str) if as_json else render_text(found))
 
 
-@app.command()
 def prepare() -> None:
     """Make the state folder, the sample data and the dbt manifest, and start nothing.
 
@@ -310,7 +301,6 @@ def _selection_of(settings: Settings, names: Sequence[str], select: str) -> str:
     return " or ".join([shared, *(f'key:"{name}/*"' for name in names)])
 
 
-@app.command()
 def ui(
     port: Annotated[int, typer.Option(help="Port of the web server.")] = 3000,
     host: Annotated[str, typer.Option(help="Address it listens on.")] = "127.0.0.1",
@@ -346,3 +336,15 @@ def ui(
         typer.echo(f"reports: {settings.reports_url}")
     typer.echo(f"Dagster: http://{host}:{port} (in some seconds; Ctrl-C ends it)")
     os.execve(sys.executable, command, environment)
+
+
+#: Commands in the order of ``--help``, under the heading of what they are about.
+_COMMANDS: Mapping[str, tuple[Callable[..., None], ...]] = {
+    "From orders to attributes": (init, check, run, summary, status, explain, rejected, export, ui, doctor),
+    "Models": (*cli_models.COMMANDS, replay, hivemall_sql),
+    "Destinations": activation.COMMANDS,
+    "State": (prepare, forget, clean),
+}
+for _heading, _commands in _COMMANDS.items():
+    for _command in _commands:
+        app.command(_command.__name__.replace("_", "-"), rich_help_panel=_heading)(_command)

@@ -168,10 +168,8 @@ def release(workflow: Workflow) -> None:
         )
 
 
-def register(target: typer.Typer) -> None:
-    """Add the commands to another app."""
-    for command in (versions, promote, rollback, hold, release):
-        target.command()(command)
+#: In the order of ``--help``.
+COMMANDS = (versions, promote, rollback, hold, release)
 
 
 @contextmanager

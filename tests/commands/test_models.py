@@ -69,7 +69,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BundleStore:
 @pytest.fixture
 def run() -> Run:
     app = typer.Typer()
-    cli_models.register(app)
+    for command in cli_models.COMMANDS:
+        app.command()(command)
     return lambda *words: CliRunner().invoke(app, list(words))
 
 
