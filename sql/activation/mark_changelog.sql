@@ -12,8 +12,7 @@ where
     and list_contains(['added', 'changed', 'removed'], planned.action)
     and not list_contains({{ unlogged | bind }}::varchar[], planned.customer_id)
 {% if forgotten_table is not none %}
-    and not exists (
-        select 1 from {{ forgotten_table | identifier }} as forgotten
-        where forgotten.customer_sha256 = sha256(planned.customer_id)
-    )
+{% with subject = ["planned", "customer_id"], forgotten = forgotten_table %}
+    and not {% include "raw/parts/is_forgotten.sql" %}
+{% endwith %}
 {% endif %}

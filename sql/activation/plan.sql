@@ -53,10 +53,9 @@ allowed as (
         case
             when compared.customer_id is null then 'no_key'
         {% if forgotten_table is not none %}
-            when exists (
-                select 1 from {{ forgotten_table | identifier }} as forgotten
-                where forgotten.customer_sha256 = sha256(compared.customer_id)
-            ) then 'forgotten'
+        {% with subject = ["compared", "customer_id"], forgotten = forgotten_table %}
+            when {% include "raw/parts/is_forgotten.sql" %} then 'forgotten'
+        {% endwith %}
         {% endif %}
         {% if suppression_table is not none %}
             when exists (

@@ -1,11 +1,19 @@
 -- Rows per source that were judged at the last load, and those refused for a fault. A row replaced by another of its key is
--- neither: every further full export of the same lines brings more of them.
+-- neither: every further full export of the same lines brings more of them. Nor is a row of a customer who was forgotten.
 with refused as (
     select
         source,
-        count(*) filter (where reason in ('duplicate_line', 'superseded_line')) as replaced_rows,
+        count(*) filter (where reason in ('duplicate_line', 'superseded_line', 'forgotten_customer')) as replaced_rows,
         count(*) filter (
-            where reason not in ('duplicate_line', 'superseded_line', 'void_status', 'ignored_status', 'excluded_kind')
+            where
+                reason not in (
+                    'duplicate_line',
+                    'superseded_line',
+                    'forgotten_customer',
+                    'void_status',
+                    'ignored_status',
+                    'excluded_kind'
+                )
         ) as refused_rows
     from {{ rejected | identifier }}
     group by source

@@ -1,3 +1,3 @@
 select count(*) as row_count
 from {{ table | identifier }}
-where cast(customer_id as varchar) = {{ customer | bind }}
+where list_contains({{ customers | bind }}::varchar[], cast({{ column | identifier }} as varchar))

@@ -1,2 +1,2 @@
 delete from {{ table | identifier }}
-where cast(customer_id as varchar) = {{ customer | bind }}
+where list_contains({{ customers | bind }}::varchar[], cast({{ column | identifier }} as varchar))

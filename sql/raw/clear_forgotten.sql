@@ -1,6 +1,15 @@
--- Rows that were set aside for another reason keep it, and lose their content.
-update {{ rejected | identifier }}
+-- Rows that were set aside for another reason keep it, and lose their content. They are found by the person that the load made of
+-- them, whose id may be written in another way in the file.
+update {{ rejected | identifier }} as rejected
 set content = '{}'
 where
-    source = {{ source | bind }}
-    and sha256(trim(content ->> {{ pointer | bind }})) in (select customer_sha256 from {{ forgotten | identifier }})
+    rejected.source = {{ source | bind }}
+    and (rejected.file, rejected.row_number) in (
+        select (staged.file, staged.row_number)
+        from staged_rows as staged
+        where
+{% with subject = ["staged", "customer_id"] %}
+            {% include "raw/parts/is_forgotten.sql" %}
+
+{% endwith %}
+    )

@@ -1,2 +1,6 @@
 delete from {{ table | identifier }}
-where sha256(customer_id) in (select customer_sha256 from {{ forgotten | identifier }})
+where
+{% with subject = "customer_id" %}
+    {% include "raw/parts/is_forgotten.sql" %}
+
+{% endwith %}

@@ -9,7 +9,7 @@ again, and the next sync removes the customer in any case, since plans ask the l
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -19,6 +19,7 @@ from tdml_assets.activation.protocol import (
     Batch,
     Client,
     DestinationError,
+    Erases,
     Opening,
     Opens,
     RejectedBatchError,
@@ -28,7 +29,7 @@ from tdml_assets.declaration.destinations import DestinationSettings
 from tdml_assets.platform.statements import render
 
 if TYPE_CHECKING:
-    from tdml_assets.platform.warehouse import Warehouse
+    from tdml_assets.platform.warehouse import Database, Warehouse
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,18 @@ class Erasure:
 
 
 def erase(
-    warehouse: Warehouse, declared: Mapping[str, DestinationSettings], customer: str, around: Surroundings
+    warehouse: Warehouse,
+    declared: Mapping[str, DestinationSettings],
+    customer: str,
+    around: Surroundings,
+    note: Callable[[Database, Erasure], None],
 ) -> list[Erasure]:
-    """Delete a customer at every destination that was sent them."""
+    """Delete a customer at every destination that was sent them.
+
+    Parameters
+    ----------
+    note : keeps what became of it, in the transaction that lets go of the destination's row.
+    """
     with warehouse.read() as database:
         if not database.has_table(SYNC_STATE.path):
             return []
@@ -57,8 +67,9 @@ def erase(
     found = []
     for name in (row["destination"] for row in rows):
         done = _erase_at(name, declared.get(name), customer, around)
-        if done.is_done or name not in declared or not declared[name].removes:
-            with warehouse.write() as database:
+        with warehouse.write() as database:
+            note(database, done)
+            if done.is_done or name not in declared or not _can_erase(declared[name]):
                 database.execute(
                     render("activation/erased", state=SYNC_STATE.path, destination=name, customer=customer)
                 )
@@ -71,19 +82,29 @@ def _erase_at(name: str, settings: DestinationSettings | None, customer: str, ar
 
     if settings is None:
         return Erasure(name, False, "it is not declared any more: delete the customer there by hand")
-    if not settings.removes:
+    if not _can_erase(settings):
         return Erasure(name, False, "it cannot delete a row: delete the customer there by hand")
     key = hashlib.sha256(f"{name}|erase|{customer}".encode()).hexdigest()[:40]
     batch = Batch("remove", settings.key, pa.table({settings.key: [customer]}), "erasure", None, key)
     opening = Opening(name, around.environment, (), "erasure", None, around.scratch, around.s3_client)
     try:
         with cast("Opens", settings).open(opening) as client:
-            receipt = attempted(lambda: _removed(client, batch), settings.retries, around.clock)
+            call = (lambda: _removed(client, batch)) if settings.removes else (lambda: _erased(client, customer))
+            receipt = attempted(call, settings.retries, around.clock)
     except DestinationError as error:
         return Erasure(name, False, f"{error}; then tdml-assets sync {name}, which deletes them")
     except RejectedBatchError as error:
         return Erasure(name, False, f"{error.reason}: delete the customer there by hand")
     return Erasure(name, receipt)
+
+
+def _can_erase(settings: DestinationSettings) -> bool:
+    return settings.removes or settings.erases
+
+
+def _erased(client: Client, customer: str) -> bool:
+    cast("Erases", client).erase(customer)
+    return True
 
 
 def _removed(client: Client, batch: Batch) -> bool:

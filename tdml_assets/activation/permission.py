@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Path = tuple[str, str]
 FORGOTTEN_TABLE = ("raw", "forgotten_customers")
+_SALT = "salt"
 _NEEDED = ("customer_id", "purpose", "destination", "allowed")
 #: What a consent that was given is written as, in small letters.
 GRANTED = ("true", "t", "yes", "y", "1", "granted", "opt_in", "opt-in", "subscribed")
@@ -32,7 +33,7 @@ def permission_context(database: Database, settings: DestinationSettings, lists:
     """
     readable = {name: path for name, path in lists.items() if not _missing(database, path)}
     return {
-        "forgotten_table": FORGOTTEN_TABLE if database.has_table(FORGOTTEN_TABLE) else None,
+        "forgotten_table": FORGOTTEN_TABLE if _SALT in database.columns(FORGOTTEN_TABLE) else None,
         "suppression_table": readable.get("suppression"),
         "consent_table": readable.get("consent"),
         "purpose": settings.purpose,
@@ -48,6 +49,8 @@ def permission_faults(database: Database, settings: DestinationSettings, lists: 
         for name, path in lists.items()
         if _missing(database, path)
     ]
+    if database.has_table(FORGOTTEN_TABLE) and _SALT not in database.columns(FORGOTTEN_TABLE):
+        faults.append("raw.forgotten_customers is of an older version: tdml-assets run")
     if settings.purpose is not None and "consent" not in lists:
         faults.append(f"purpose {settings.purpose} needs a list of consents: declare sources.consent")
     if settings.purpose is None and "consent" in lists:

@@ -141,6 +141,13 @@ class Client(Protocol):
         """
 
 
+class Erases(Protocol):
+    """A client of a kind that removes no single row by a batch, and can take a customer out of all that it ever wrote."""
+
+    def erase(self, customer: str) -> None:
+        """Take a customer out. The same again changes nothing."""
+
+
 class Opens(Protocol):
     """The part of a destination's settings that makes its client."""
 

@@ -120,9 +120,11 @@ class DestinationSettings(NamedSecrets):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
-    #: Modes that the kind can do, and whether it can remove a row by its key.
+    #: Modes that the kind can do, whether it can remove a row by its key, and whether it can at least take a customer out of all
+    #: that it ever wrote, for who asks to be forgotten.
     modes: ClassVar[tuple[Mode, ...]] = ("upsert", "update_only", "create_only", "mirror")
     removes: ClassVar[bool] = True
+    erases: ClassVar[bool] = False
 
     kind: str = Field(description="Module of activation/destinations/, or the import path of a module of your own.")
     mode: Mode = Field(

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tdml_assets.activation.delivery import Clock
+from tdml_assets.activation.erasure import erase
 from tdml_assets.activation.protocol import DestinationError
 from tdml_assets.activation.syncing import SyncResult
 from tdml_assets.declaration.destinations import DestinationSettings, read_destination
@@ -162,3 +163,24 @@ def test_a_dry_run_and_what_is_wrong_are_named(container: Container) -> None:
 def test_an_address_is_a_container_and_a_prefix_alone(url: str) -> None:
     with pytest.raises(ValueError, match="abfs://container/prefix"):
         read_destination("azure", {"url": url, "connection_string_env": "A"})
+
+
+def test_who_is_forgotten_is_in_no_part_of_any_session(published: Published, server: Server) -> None:
+    container = Container(published, server, "forget")
+    for session, grade in ((2, "A"), (3, "B")):
+        published.session(session)
+        published.publish(people(3, grade=grade))
+        container.sync(mode="upsert")
+    noted = []
+    around = published.around()
+    declared = {"lake": container.settings(mode="upsert")}
+    erase(published.warehouse, declared, "00002", around, lambda database, done: noted.append(done))
+    assert [(done.destination, done.is_done) for done in noted] == [("lake", True)]
+    parts = [name for name in container.names if "/part-" in name]
+    rows = [
+        row["customer_id"]
+        for name in parts
+        for row in pq.read_table(io.BytesIO(container.files.cat_file(name))).to_pylist()
+    ]
+    assert sorted(rows) == ["00001", "00001", "00003", "00003"]
+    assert sorted(row["customer_id"] for row in container.latest()) == ["00001", "00003"]

@@ -98,7 +98,7 @@ def test_who_asked_to_be_forgotten_is_removed_and_leaves_no_line(published: Publ
     published.sync()
     published.run(
         "create schema if not exists raw",
-        "create table raw.forgotten_customers as select sha256('00002') as customer_sha256",
+        "create table raw.forgotten_customers as select sha256('salt' || sha256('00002')) as customer_sha256, 'salt' as salt",
         "delete from activation.sync_changelog where customer_id = '00002'",
     )
     result = published.sync()

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from moto.server import ThreadedMotoServer
 
+from tdml_assets.activation.erasure import erase
 from tdml_assets.activation.protocol import DestinationError
 from tdml_assets.activation.syncing import check_destination, plan_sync
 from tdml_assets.declaration.destinations import read_destination
@@ -155,3 +156,26 @@ def test_a_dry_run_looks_and_writes_nothing(bucket: Bucket) -> None:
     assert bucket.check()["sessions_there"] == 1
     with pytest.raises(DestinationError, match="there is no such bucket"):
         bucket.check(url="s3://nowhere-at-all/x")
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+def test_who_is_forgotten_is_in_no_part_of_any_session(published: Published, server: str, form: str) -> None:
+    bucket = Bucket(published, server, f"forget-{form}")
+    published.publish(people(3))
+    bucket.sync(format=form, mode="upsert")
+    published.session(2)
+    published.publish(people(3, grade="B"))
+    bucket.sync(format=form, mode="upsert")
+    settings = read_destination(
+        "s3", {"kind": "s3", "url": f"s3://{bucket.name}/crm/customers", "format": form, "mode": "upsert"}
+    )
+    noted = []
+    around = published.around(s3_client=lambda: bucket.client)
+    erase(published.warehouse, {"s3": settings}, "00002", around, lambda database, done: noted.append(done))
+    assert [(done.destination, done.is_done) for done in noted] == [("s3", True)]
+    parts = [key for key in bucket.keys if "/part-" in key]
+    assert len(parts) == 4
+    read = {"parquet": pq.read_table, "csv": pa_csv.read_csv}[form]
+    rows = [str(row["customer_id"]).zfill(5) for key in parts for row in read(io.BytesIO(bucket.get(key))).to_pylist()]
+    assert sorted(rows) == ["00001", "00001", "00003", "00003"]
+    assert len(bucket.latest()) == 2

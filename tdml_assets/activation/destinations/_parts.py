@@ -98,6 +98,60 @@ class PartsClient(ABC):
             )
         return sorted(found, key=lambda part: str(part["name"]))
 
+    def erase(self, customer: str) -> None:
+        """Write every part of every session that holds the customer anew, and the manifests that name it.
+
+        A part may get another name by it: the old one goes when no manifest names it any more.
+        """
+        with self.explained():
+            names = [name for name, _ in self.names(f"{self._prefix}/session=")]
+            for name in names:
+                if name.endswith("/manifest.json"):
+                    self._erase_session(name, customer)
+            # Parts that no manifest names yet are of an attempt that was killed, which the next sync goes on with.
+            for name in names:
+                changed = self._rewritten(name, customer) if "/part-" in name else None
+                if changed is not None and not name.endswith(f"/{changed['name']}"):
+                    self.delete(name)
+
+    def _erase_session(self, key: str, customer: str) -> None:
+        manifest, folder = json.loads(self.get(key)), key.rpartition("/")[0]
+        parts, doomed = [], []
+        for part in manifest["parts"]:
+            name = f"{folder}/{part['name']}"
+            changed = self._rewritten(name, customer)
+            parts.append(part if changed is None else changed)
+            if changed is not None and changed["name"] != part["name"]:
+                doomed.append(name)
+        if parts == manifest["parts"]:
+            return
+        rows = sum(part["rows"] for part in parts)
+        self.put(key, _json({**manifest, "rows": rows, "parts": parts}))
+        pointer_key = f"{self._prefix}/latest.json"
+        pointer = json.loads(self.get(pointer_key))
+        if pointer["manifest"] == f"{self._root}{key}":
+            self.put(pointer_key, _json({**pointer, "rows": rows}))
+        for name in doomed:
+            self.delete(name)
+
+    def _rewritten(self, name: str, customer: str) -> dict[str, Any] | None:
+        """Write a part anew without the customer. Gives what the manifest says of it; None where it does not hold them."""
+        import pyarrow.compute as pc
+
+        try:
+            content = self.get(name)
+        except FileNotFoundError:
+            return None
+        rows = _rows(content, self._given.format)
+        kept = rows.filter(pc.not_equal(rows.column(self._given.key), customer))
+        if kept.num_rows == rows.num_rows:
+            return None
+        folder, _, last = name.rpartition("/")
+        new = self.part_name(f"{folder}/{'-'.join(last.partition('.')[0].split('-')[:2])}", kept.num_rows)
+        written = _content(kept, self._given.format)
+        self.put(new, written, rows=kept.num_rows)
+        return {"name": new.rpartition("/")[2], "bytes": len(written), "rows": kept.num_rows}
+
     def part_name(self, stem: str, rows: int) -> str:  # noqa: ARG002
         """Name of a part."""
         return f"{stem}.{self._given.format}"
@@ -109,6 +163,10 @@ class PartsClient(ABC):
     @abstractmethod
     def put(self, name: str, content: bytes, rows: int | None = None) -> None:
         """Write an object, all of it or nothing."""
+
+    @abstractmethod
+    def get(self, name: str) -> bytes:
+        """Content of an object. Raises ``FileNotFoundError`` where there is none."""
 
     @abstractmethod
     def names(self, prefix: str) -> Iterable[tuple[str, int]]:
@@ -134,6 +192,20 @@ def _content(rows: pa.Table, kind: str) -> bytes:
 
         pa_csv.write_csv(rows, target)
     return target.getvalue()
+
+
+def _rows(content: bytes, kind: str) -> pa.Table:
+    if kind == "parquet":
+        import pyarrow.parquet as pq
+
+        return pq.read_table(io.BytesIO(content))
+    import pyarrow as pa
+    import pyarrow.csv as pa_csv
+
+    # As text: what is written again is what was read, but for the rows that are left out.
+    names = pa_csv.open_csv(io.BytesIO(content)).schema.names
+    convert = pa_csv.ConvertOptions(column_types={name: pa.string() for name in names})
+    return pa_csv.read_csv(io.BytesIO(content), convert_options=convert)
 
 
 def _json(content: Mapping[str, Any]) -> bytes:

@@ -29,6 +29,7 @@ class Azure(DestinationSettings):
 
     modes: ClassVar[tuple[Mode, ...]] = ("upsert", "replace")
     removes: ClassVar[bool] = False
+    erases: ClassVar[bool] = True
 
     kind: Literal["azure"] = "azure"
     mode: Mode = Field(default="replace", description="replace: every customer; upsert: only those that changed.")
@@ -120,6 +121,11 @@ class AzureClient(PartsClient):
         """Write an object; its rows are in its name."""
         # The sync tries again itself, and counts it.
         self._files.pipe_file(f"{self._container}/{name}", content, overwrite=True, retry_total=0)
+
+    def get(self, name: str) -> bytes:
+        """Read an object."""
+        content: bytes = self._files.cat_file(f"{self._container}/{name}")
+        return content
 
     def names(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Names that begin so, with their bytes."""

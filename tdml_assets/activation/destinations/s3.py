@@ -34,6 +34,7 @@ class S3(DestinationSettings):
 
     modes: ClassVar[tuple[Mode, ...]] = ("upsert", "replace")
     removes: ClassVar[bool] = False
+    erases: ClassVar[bool] = True
 
     kind: Literal["s3"] = "s3"
     mode: Mode = Field(default="replace", description="replace: every customer; upsert: only those that changed.")
@@ -93,6 +94,14 @@ class S3Client(PartsClient):
         self._s3.put_object(
             Bucket=self._bucket, Key=name, Body=content, ContentType="application/json", CacheControl="no-cache"
         )
+
+    def get(self, name: str) -> bytes:
+        """Read an object."""
+        try:
+            content: bytes = self._s3.get_object(Bucket=self._bucket, Key=name)["Body"].read()
+        except self._s3.exceptions.NoSuchKey:
+            raise FileNotFoundError(name) from None
+        return content
 
     def names(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Names that begin so, with their bytes."""

@@ -222,9 +222,14 @@ def lasting_volume(days: Days, as_of: date, policy: QualityPolicy) -> Iterator[F
     )
 
 
+def kept_history(table: str) -> str:
+    """What the source of a finding is called that says how many rows later sessions must find again."""
+    return f"{table} (to as_of)"
+
+
 def lost_rows(orders: Days, as_of: date, earlier: Earlier | None, policy: QualityPolicy) -> Iterator[Finding]:
     """Order lines up to the day of the session before, now against then; and what the next session has to find again."""
-    kept = f"{orders.table} (to as_of)"
+    kept = kept_history(orders.table)
     then = None if earlier is None else earlier.value("lost_rows", kept)
     if earlier is None or not then:
         yield unjudged("lost_rows", orders.table, "no earlier session to compare with")

@@ -125,6 +125,17 @@ LOADS = TableContract(
     ("source",),
 )
 
+IDENTITY_LINKS = TableContract(
+    "raw",
+    "identity_links",
+    "One row per old id and time from which it belongs to a person, as sources.identities says.",
+    (
+        Column("old_id", "VARCHAR", "Id of an account or of another system.", False),
+        Column("customer_id", "VARCHAR", "The person, who may be another's old id again.", False),
+        Column("valid_from", "TIMESTAMP", "From when, in UTC; NULL from the beginning."),
+        Column("valid_to", "TIMESTAMP", "Until when, in UTC; NULL until today."),
+    ),
+)
 ORDER_STATUSES = TableContract(
     "raw",
     "order_statuses",

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from tdml_assets.declaration.sources import CustomersSource, EventSource, IdentitiesSource, Source
 from tdml_assets.platform.statements import render
-from tdml_assets.stages.raw.contracts import REJECTED_ROWS
+from tdml_assets.stages.raw.contracts import IDENTITY_LINKS, REJECTED_ROWS
 from tdml_assets.stages.raw.csv_records import read_csv_records
 from tdml_assets.stages.raw.customer_ids import plan_customer
 from tdml_assets.stages.raw.files import SourceFile
+from tdml_assets.stages.raw.forgotten import FORGOTTEN, salted
 from tdml_assets.stages.raw.headers import read_layout
 from tdml_assets.stages.raw.moments import plan_moment
 from tdml_assets.stages.raw.plan import reading_of
@@ -72,6 +73,7 @@ def merge_identities(
     check_headers(_SOURCE, identities, layouts)
     _read_links(database, layouts, reading, bad_row_limit)
     database.replace_slice(REJECTED_ROWS, {"source": _SOURCE}, render("raw/rejected_identities", session_id=session_id))
+    _keep_links(database)
     moment = declaration.moment if isinstance(declaration, EventSource) else None
     for _ in range(_MOST_STEPS):
         if not database.row(render("raw/count_old_ids", moment=moment))["row_count"]:
@@ -83,6 +85,21 @@ def merge_identities(
         )
     if isinstance(declaration, CustomersSource) and declaration.line_key == ("customer_id",):
         database.execute(render("raw/key_by_customer"))
+
+
+def _keep_links(database: Database) -> None:
+    """Keep to whom old ids belong: who asks to be forgotten is forgotten under every id."""
+    is_known = salted(database)
+    if is_known:
+        database.execute(
+            render(
+                "raw/clear_forgotten_identities",
+                rejected=REJECTED_ROWS.path,
+                source=_SOURCE,
+                forgotten=FORGOTTEN.path,
+            )
+        )
+    database.replace(IDENTITY_LINKS, render("raw/kept_links", forgotten=FORGOTTEN.path if is_known else None))
 
 
 def _reading(

@@ -90,6 +90,12 @@ class StateIdentity(_Frozen):
     recorded_at: datetime | None = Field(default=None, description="When it was written, UTC.")
     note: str = Field(default="", description="How the identity came to be where a person decided it.")
 
+    def without(self, customers: Sequence[str]) -> StateIdentity:
+        """The identity, with some customers taken out of its sketch."""
+        gone = {_hashed(customer) for customer in customers}
+        kept = {key: day for key, day in self.sketch.first_days.items() if key not in gone}
+        return self.model_copy(update={"sketch": Sketch(first_days=kept)})
+
 
 def declared_orders(
     orders: OrdersSource | None, base_folder: str, sample: SimulationSettings | None = None
@@ -217,6 +223,11 @@ def parse_identity(text: str) -> StateIdentity:
             f"format_version is {found.format_version}, this version reads {FORMAT_VERSION}: update tdml-assets"
         )
     return found
+
+
+def _hashed(customer: str) -> str:
+    """As ``sql/raw/sketch.sql`` hashes an id: no secret, a short name for it."""
+    return hashlib.md5(customer.encode(), usedforsecurity=False).hexdigest()[:16]
 
 
 def sketch_of(rows: Sequence[Mapping[str, Any]]) -> Sketch:

@@ -119,6 +119,13 @@ class BucketStore:
         """See :class:`ExportStore`: the warehouse reads no bucket."""
         return None
 
+    def fetched(self, export: StoredExport, scratch: Path) -> Path:
+        """Download the attributes."""
+        path = scratch / f"{export.name}.parquet"
+        with self._explained("read an export"):
+            self._client.download_file(self._bucket, self._key(export.name, exports.PARQUET), str(path))
+        return path
+
     def _key(self, name: str, file: str) -> str:
         return f"{self._root}/{name}/{file}"
 

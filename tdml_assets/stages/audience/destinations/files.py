@@ -18,7 +18,7 @@ import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import date
 from pathlib import Path
@@ -66,6 +66,9 @@ class ExportStore(Protocol):
 
     def readable(self, export: StoredExport) -> Path | None:
         """The attributes where the warehouse can read them; ``None`` where it cannot."""
+
+    def fetched(self, export: StoredExport, scratch: Path) -> Path:
+        """The attributes as a file on this machine, below ``scratch`` where they lie elsewhere."""
 
 
 class FilesDestination:
@@ -140,6 +143,23 @@ class FilesDestination:
             "exports_removed": removed,
         }
         return Delivery(self.name, self._store.describe(name), manifest["rows"], changed, details)
+
+    def holding(self, holds: Callable[[Path], bool]) -> list[StoredExport]:
+        """Exports whose attributes ``holds`` finds somebody in."""
+        with _workspace(self._scratch, "erasure") as workspace:
+            return [export for export in self._store.exports() if holds(self._store.fetched(export, workspace))]
+
+    def erase(self, database: Database, held: Sequence[StoredExport]) -> None:
+        """Remove exports; the latest is written anew first, from what is published now."""
+        latest = max(self._store.exports(), key=lambda export: (export.written_at, export.name))
+        if latest in held:
+            self.deliver(database, latest.session_id)
+        # The delivery removes some of them itself.
+        left = {export.name for export in self._store.exports()}
+        for export in held:
+            if export.name in left:
+                self._store.remove(export)
+                self._failpoint("held export removed")
 
     def _choose_name(self, as_of: date, session_id: str, manifest: Mapping[str, Any]) -> tuple[str, bool]:
         present = {export.name: export for export in self._store.exports()}
@@ -249,6 +269,11 @@ class FolderStore:
         """See :class:`ExportStore`."""
         path = self._folder / export.name / exports.PARQUET
         return path if path.is_file() else None
+
+    def fetched(self, export: StoredExport, scratch: Path) -> Path:
+        """See :class:`ExportStore`."""
+        del scratch
+        return self._folder / export.name / exports.PARQUET
 
 
 def write_files(
