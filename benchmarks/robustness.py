@@ -38,7 +38,7 @@ but the cost of the check, whose baseline is XGBoost's own parser alone.
 
 ## Deformed models and bundles
 
-Small versions of fourteen estimators are stored, one file of each is spoilt (values, lengths, positions, names, types, bytes),
+Small versions of sixteen estimators are stored, one file of each is spoilt (values, lengths, positions, names, types, bytes),
 and the manifest and the champion's pointer are written anew, so that every hash fits: the worst a store can hold. Then the version
 is loaded and scores 500 rows, in a process that may die of it.
 

@@ -58,6 +58,8 @@ ESTIMATORS: dict[str, tuple[str, dict[str, Any]]] = {
     "xgboost_classifier": ("classification", {"rounds": 12, "patience": 4}),
     "lifetime_xgboost_classifier": ("classification", {"rounds": 8, "patience": 4}),
     "minibatch_kmeans": ("clustering", {"k": 3, "order_by": "total_pageviews"}),
+    "train_regressor": ("regression", {"eta0": 0.01}),
+    "train_classifier": ("classification", {"eta0": 0.01}),
     "item_knn": ("recommendation", {"neighbours": 5}),
     "als": ("recommendation", {"factors": 3, "iterations": 2, "regularization": 0.1, "alpha": 2.0}),
 }
@@ -111,7 +113,12 @@ def _spec(estimator: str) -> WorkflowSpec:
     content: dict[str, Any] = {"name": _NAME, "task": task, "target": {"horizon_days": 30}}
     if task != "recommendation":
         content["model"] = {"estimator": estimator, "parameters": {} if task == "clustering" else parameters}
+        content["engine"] = _engine(estimator)
     return WorkflowSpec.model_validate(content)
+
+
+def _engine(estimator: str) -> str:
+    return "hivemall" if estimator.startswith("train_") else "python"
 
 
 def _settings() -> Settings:
@@ -133,7 +140,7 @@ def make(estimator: str) -> Original:
         as_of=date(2024, 6, 30),
         features=tuple(ModelFeature(name, kind) for name, kind in engine_features),
         target="target",
-        engine="python",
+        engine=_engine(estimator),
         spec={**spec.model_dump(mode="json"), "estimator": spec.estimator},
         data_fingerprint="0",
         code_version="0",
@@ -156,7 +163,7 @@ def _model_files(estimator: str, task: str, parameters: Mapping[str, Any]) -> di
             table.set_column(place, "target", pa.array((table["target"].to_numpy() > 0).astype(float)))
             for table in (train, validation)
         )
-    engine = engine_named("python")
+    engine = engine_named(_engine(estimator))
     evaluated = engine.fit(table_source(train, "target"), table_source(validation, "target"), asked, TIER1)
     golden = _features(_rows(3, 20))
     sample = pa.table({name: golden.column(place) for place, name in enumerate(golden.schema.names)})
