@@ -9,7 +9,7 @@ day for two hundred of them.
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
@@ -19,12 +19,15 @@ import pandas as pd
 import pyarrow as pa
 
 from tdml_assets.declaration.workflow import Snapshots
-from tdml_assets.engines.level import Kind, Level, doubt_factor, expected_level, gap_between, rehearse, snapshot_of
-from tdml_assets.engines.level_lifetime import lifetime_totals
+from tdml_assets.engines.level import Kind, Level, Snapshot, find_level, rehearse, slope_of, snapshot_of
+from tdml_assets.engines.level_lifetime import Expectation, LevelHistory, expectations, fit_base
+from tdml_assets.engines.level_windows import window_days
 from tdml_assets.engines.protocol import TIER1, FittedModel, ModelSpec, table_source
 from tdml_assets.engines.python import PythonEngine
+from tdml_assets.platform.statements import render
 from tdml_assets.simulation import PopulationChange, PriceChange, SimulationSettings, simulate
 from tdml_assets.stages.features.snapshots import plan_snapshots, plan_split
+from tdml_assets.stages.training.level import FITTED_CUSTOMERS
 from tdml_assets.stages.training_table.table import roles_of
 
 HORIZON_DAYS = 90
@@ -149,9 +152,31 @@ def run_shop(number: int) -> list[Outcome]:
         plan = plan_snapshots(as_of, first, HORIZON_DAYS, Snapshots())
         known = {"horizon": HORIZON_DAYS}
         frames = {day: connection.execute(_FEATURES, {"day": day, **known}).df() for day in (*plan.labelled, as_of)}
+        history = _level_history(connection, frames[as_of], as_of, first)
     roles = roles_of(plan_split(plan))
     years = (as_of - first).days / 365.25
-    return [_outcome(number, words, years, frames, roles, as_of, one) for one in SHIPPED]
+    return [_outcome(number, words, years, frames, roles, history, one) for one in SHIPPED]
+
+
+def _level_history(connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame, day: date, first: date) -> LevelHistory:
+    """What the product reads for the base of a level, by its own statement."""
+    connection.execute(
+        "create table sold as select customer_id, day as ordered_on, amount, true as is_product, false as is_return from lines"
+    )
+    connection.register("known", frame[["customer_id"]].assign(snapshot_date=day))
+    windows = window_days(day, first, HORIZON_DAYS)
+    statement = render(
+        "training/level_windows",
+        features_table=("known",),
+        orders_table=("sold",),
+        day=day,
+        most=FITTED_CUSTOMERS,
+        begins=[begin for begin, _ in windows],
+        lengths=[days for _, days in windows],
+    )
+    past = connection.sql(statement.text, params=dict(statement.parameters)).to_arrow_table()
+    sample = frame.sort_values("customer_id").iloc[:: -(-len(frame) // FITTED_CUSTOMERS)]
+    return LevelHistory(day, first, pa.Table.from_pandas(sample, preserve_index=False), windows, past)
 
 
 def _outcome(
@@ -160,22 +185,23 @@ def _outcome(
     years: float,
     frames: dict[date, pd.DataFrame],
     roles: dict[date, str],
-    as_of: date,
+    history: LevelHistory,
     shipped: tuple[str, str, str, str, Kind],
 ) -> Outcome:
     workflow, estimator, task, target, kind = shipped
     spec = ModelSpec(estimator, seed=7, task=task, horizon_days=HORIZON_DAYS, target_kind=target)
     model = _fit({day: frames[day] for day in roles}, roles, spec, target)
-    clip = _bounds_of(frames, roles)
-    histories = {day: pa.Table.from_pandas(frame, preserve_index=False) for day, frame in frames.items()}
-    totals = lifetime_totals(histories, as_of, target_kind=target, horizon_days=HORIZON_DAYS)
+    clip, as_of = _bounds_of(frames, roles), history.day
     said = {day: _score(model, _clipped(frame, clip)) for day, frame in frames.items()}
     actual = {day: frame[target].to_numpy(dtype=np.float64) for day, frame in frames.items()}
-    found = [snapshot_of(day, kind, actual[day], said[day], totals.get(day)) for day in roles]
+    found = [snapshot_of(day, kind, actual[day], said[day]) for day in roles]
     snapshots = [one for one in found if one is not None]
     count, given = len(said[as_of]), float(said[as_of].sum())
-    level = expected_level(snapshots, as_of, kind, gap_between(kind, count, given, totals[as_of]) if totals else None)
-    level = replace(level, deviation=level.deviation * doubt_factor(rehearse(snapshots, HORIZON_DAYS, kind)))
+    slope = slope_of(count, given, float((said[as_of] * (1 - said[as_of])).sum())) if kind == "probability" else 1.0
+    today = Snapshot(as_of, count, given, given, 0.0, 0.0, slope)
+    expected = _expected(frames, history, target)
+    rehearsals = rehearse(snapshots, HORIZON_DAYS, kind, expected)
+    level = find_level(today, snapshots, rehearsals, kind, expected.get(as_of))
     happened, moved = float(actual[as_of].sum()), float(level.apply(said[as_of]).sum())
     luck = min((one.variance * one.customers / count for one in snapshots), default=0.0)
     low, high = level.bounds(moved, count, luck)
@@ -191,6 +217,11 @@ def _outcome(
         noise=float(np.sqrt(luck)),
         within=low <= happened <= high,
     )
+
+
+def _expected(frames: dict[date, pd.DataFrame], history: LevelHistory, target: str) -> dict[date, Expectation]:
+    base = fit_base(history, target_kind=target, horizon_days=HORIZON_DAYS)
+    return expectations(base, {day: pa.Table.from_pandas(frame, preserve_index=False) for day, frame in frames.items()})
 
 
 def _fit(frames: dict[date, pd.DataFrame], roles: dict[date, str], spec: ModelSpec, target: str) -> FittedModel:

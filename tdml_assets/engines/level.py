@@ -1,40 +1,41 @@
-"""How high predictions stand in all: what earlier snapshots say of the total that a model gives today.
+"""How high predictions stand in all: what earlier days say of the total that a model gives today.
 
-Belongs here: the gap between what a model says of an earlier snapshot and what happened there, what such gaps tell of another
-day, with how much doubt, and moving predictions by it. Does not: reading snapshots and keeping what was found
-(``stages/predictions/level.py``), learners, which know nothing of the calendar.
+Belongs here: the gap between what a model says of an earlier snapshot and what happened there, the gap to expect today, with how
+much doubt, and moving predictions by it. Does not: what a lifetime model expects (``level_lifetime.py``, ``level_windows.py``),
+reading snapshots and keeping what was found (``stages/predictions/level.py``), learners, which know nothing of the calendar.
 
-A model sees customers, not the season: what it says of a snapshot in spring and of one in autumn differs by the customers alone.
-So the gap of a snapshot, log(happened / predicted) of the totals, or the shift of the log-odds that makes the mean probability
-the share of those to whom it happened, holds the season and the trend. Gaps are a Gaussian process in the day: a yearly part
-that repeats, a drift by years, a part that fades within years, and one of the single window (Rasmussen and Williams 2006,
-Gaussian processes for machine learning, equations 2.23 and 2.24). The expected gap is shrunk towards 0 by what is uncertain: the
-customers of a snapshot are a sample, and windows differ. Sizes of the parts were chosen on simulated shops (``docs/level.md``).
+The gap of a snapshot is log(happened / predicted) of the totals, or the shift of the log-odds that makes the mean probability the
+share of those to whom it happened. The gap to expect is the one to a lifetime model's total, which is corrected by what it missed
+in past windows: by the season, the trend and the prices, each shrunk by its uncertainty. The same is rehearsed at earlier snapshots
+from the windows that had ended by then; what rehearsals do not support is taken over in part only.
 
-Customers to score are older than those that were learnt from, and trees see no further than the ages they were shown. So gaps are
-taken next to those of a lifetime model fitted to today's histories: by how much more it has changed its mind about the customers
-since a snapshot than the model has, the gap is expected to change too.
+Where there is no lifetime model (nobody buys again, or no purchases are predicted), the gaps of earlier snapshots are averaged:
+they are a Gaussian process in the day (Rasmussen and Williams 2006, Gaussian processes for machine learning, equations 2.23 and
+2.24), shrunk towards what all snapshots have in common.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from statistics import NormalDist
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tdml_assets.engines.level_windows import DAYS_A_YEAR, is_same_season, kept_digits
 from tdml_assets.engines.probabilities import logistic
+
+if TYPE_CHECKING:
+    from tdml_assets.engines.level_lifetime import Expectation
 
 Floats = NDArray[np.float64]
 Basis = Literal["season", "trend", "none"]
 #: Kinds of prediction: amounts are multiplied, log-odds of probabilities are shifted.
 Kind = Literal["amount", "probability"]
 
-DAYS_A_YEAR = 365.25
 #: Share of outcomes that the stated bounds hold.
 COVERAGE = 0.8
 # Standard deviations of a gap's parts, in logarithms of a total: of the season, with its width (of sin(pi x years)) and the years
@@ -43,17 +44,15 @@ _SEASON, _SEASON_WIDTH, _SEASON_YEARS = 0.35, 0.35, 30.0
 _DRIFT = 0.3
 _TREND, _TREND_YEARS = 0.15, 2.0
 _WINDOW = 0.03
-# Of what a lifetime model sees change, how much is taken over: it is an estimate too.
-_LIFETIME_SHARE = 0.85
-# The same day of the year, give or take.
-_SAME_SEASON_DAYS = 21
 # Fewer customers, or fewer to whom it happened, say nothing about a level.
 _LEAST_CUSTOMERS, _LEAST_EVENTS = 50, 10
 # Totals further apart than this are another world; nothing is multiplied by more.
 _LARGEST_GAP = 1.5
 _LARGEST_LOG_ODDS = 35.0
-# Weight, in rehearsals, of the belief that the stated doubt is right.
+# Weight, in rehearsals, of the belief that the stated doubt is right, and that what past windows say is to be taken over whole.
 _PRIOR_REHEARSALS = 4.0
+# By how much the number of orders is changed to see what a total owes to it.
+_RATE_STEP = 0.1
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class Snapshot:
     predicted, actual : totals: money, or customers to whom it happened.
     gap : what must be added to the logarithm of predictions, or to their log-odds, for the totals to agree.
     variance : of the gap, if the customers were drawn again.
-    outlook : the gap between a lifetime model and this one; None where no lifetime model was asked.
+    slope : by how much the log-odds of the mean probability rise where those of every customer rise by 1; 1 for amounts.
     """
 
     day: date
@@ -75,18 +74,15 @@ class Snapshot:
     actual: float
     gap: float
     variance: float
-    outlook: float | None = None
+    slope: float = 1.0
 
 
-def snapshot_of(
-    day: date, kind: Kind, target: Floats, predicted: Floats, lifetime_total: float | None = None
-) -> Snapshot | None:
+def snapshot_of(day: date, kind: Kind, target: Floats, predicted: Floats) -> Snapshot | None:
     """Compare predictions with what happened.
 
     Parameters
     ----------
     target, predicted : (customers,) in the same order; probabilities lie in [0, 1].
-    lifetime_total : what a lifetime model expects of the same customers in all.
 
     Returns
     -------
@@ -96,7 +92,6 @@ def snapshot_of(
     if count < _LEAST_CUSTOMERS:
         return None
     happened, said = float(target.sum()), float(predicted.sum())
-    outlook = None if lifetime_total is None else gap_between(kind, count, said, lifetime_total)
     events = int((target > 0).sum())
     if kind == "probability":
         if min(events, count - events) < _LEAST_EVENTS:
@@ -111,13 +106,20 @@ def snapshot_of(
             happened,
             kept_digits(gap),
             kept_digits(1.0 / float((moved * (1.0 - moved)).sum())),
-            outlook,
+            slope_of(count, said, float((predicted * (1.0 - predicted)).sum())),
         )
     if events < _LEAST_EVENTS or said <= 0:
         return None
     ratio = happened / said
     variance = float(np.square(target - ratio * predicted).sum()) / happened**2
-    return Snapshot(day, count, said, happened, kept_digits(float(np.log(ratio))), kept_digits(variance), outlook)
+    return Snapshot(day, count, said, happened, kept_digits(float(np.log(ratio))), kept_digits(variance))
+
+
+def slope_of(customers: int, predicted: float, spread: float) -> float:
+    """Slope of a :class:`Snapshot` of probabilities, from their sum and the sum of p (1 - p)."""
+    share = predicted / max(customers, 1)
+    whole = customers * share * (1.0 - share)
+    return kept_digits(float(np.clip(spread / whole, 0.05, 1.0))) if whole > 0 else 1.0
 
 
 def gap_between(kind: Kind, customers: int, predicted: float, expected: float) -> float | None:
@@ -148,11 +150,6 @@ def _log_odds(probability: Floats) -> Floats:
     return found
 
 
-def kept_digits(value: float) -> float:
-    """Twelve digits of a sum: sums may be added up in parallel, and the last digits depend on it."""
-    return float(f"{value:.12g}")
-
-
 @dataclass(frozen=True)
 class Level:
     """What is added to the logarithm of every prediction of a day, or to its log-odds.
@@ -162,9 +159,10 @@ class Level:
     day : of the predictions.
     gap : what is added; 0 for nothing.
     deviation : standard deviation of the gap that is left, without that of the customers' own luck.
-    basis : ``season`` where the same season of an earlier year was seen, ``trend`` for other snapshots, ``none`` without any.
-    ageing : what of the gap a lifetime model sees in how the customers have changed since the snapshots.
-    main : the latest snapshot of the same season, or the latest of all.
+    basis : ``season`` where the same season of an earlier year was seen, ``trend`` for other days, ``none`` without any.
+    basis_date, basis_gap : of the same season, the latest time it was seen: the day before it, and by how much (in logarithms, or
+        in log-odds without a lifetime model) it came out above what was expected; of the latest snapshot where no season was seen.
+    ageing : what of the gap lies between the lifetime model, uncorrected, and the model; 0 without one.
     """
 
     day: date
@@ -172,7 +170,8 @@ class Level:
     gap: float
     deviation: float
     basis: Basis
-    main: Snapshot | None = None
+    basis_date: date | None = None
+    basis_gap: float | None = None
     ageing: float = 0.0
 
     def apply(self, predicted: Floats) -> Floats:
@@ -208,13 +207,12 @@ def _moved(predicted: Floats, kind: Kind, gap: float) -> Floats:
     return predicted * factor if kind == "amount" else predicted * factor / (1.0 - predicted + predicted * factor)
 
 
-def expected_level(snapshots: Sequence[Snapshot], day: date, kind: Kind, outlook: float | None = None) -> Level:
-    """What the gaps of earlier snapshots say of another day.
+def expected_level(snapshots: Sequence[Snapshot], day: date, kind: Kind) -> Level:
+    """What the gaps of earlier snapshots say of another day, where there is no lifetime model.
 
     Parameters
     ----------
     snapshots : any number of them, in any order, whose outcome was known on ``day``.
-    outlook : gap between the lifetime model and the model on ``day``.
     """
     if not snapshots:
         return Level(day, kind, 0.0, float(np.sqrt(_covariance([day], [day], day)[0, 0] + _WINDOW**2)), "none")
@@ -222,33 +220,63 @@ def expected_level(snapshots: Sequence[Snapshot], day: date, kind: Kind, outlook
     noise = np.array([one.variance for one in snapshots]) + _WINDOW**2
     to_day = _covariance([day], days, day)[0]
     weights = np.linalg.solve(_covariance(days, days, day) + np.diag(noise), to_day)
-    sizes, changes = [one.customers for one in snapshots], _changes(snapshots, outlook)
-    gaps = np.array([one.gap for one in snapshots]) + changes
+    gaps = np.array([one.gap for one in snapshots])
     # What all snapshots have in common is no season: it is taken as it is, and the rest is shrunk.
-    usual = float(np.average(gaps, weights=sizes))
+    usual = float(np.average(gaps, weights=[one.customers for one in snapshots]))
     left = float(_covariance([day], [day], day)[0, 0] + _WINDOW**2 - weights @ to_day)
-    gap = float(np.clip(usual + weights @ (gaps - usual), -_LARGEST_GAP, _LARGEST_GAP))
+    gap = _limited(usual + float(weights @ (gaps - usual)))
     seasons = [one for one in snapshots if is_same_season(one.day, day)]
-    ageing = kept_digits(float(np.average(changes, weights=sizes)))
     # The latest one of the season, or the latest of all.
     main = max(seasons or snapshots, key=lambda one: one.day)
     basis: Basis = "season" if seasons else "trend"
-    return Level(day, kind, kept_digits(gap), kept_digits(float(np.sqrt(max(left, 0.0)))), basis, main, ageing)
+    return Level(day, kind, gap, kept_digits(float(np.sqrt(max(left, 0.0)))), basis, main.day, main.gap)
 
 
-def _changes(snapshots: Sequence[Snapshot], outlook: float | None) -> Floats:
-    """By how much more the lifetime model has changed its mind since each snapshot than the model has; 0 where unknown."""
-    known = [one.outlook for one in snapshots if one.outlook is not None]
-    if outlook is None or len(known) < len(snapshots):
-        return np.zeros(len(snapshots))
-    return _LIFETIME_SHARE * (outlook - np.array(known))
+def _limited(gap: float) -> float:
+    return kept_digits(float(np.clip(gap, -_LARGEST_GAP, _LARGEST_GAP)))
 
 
-def is_same_season(earlier: date, day: date) -> bool:
-    """Whether a day lies whole years before another, give or take three weeks."""
-    apart = (day - earlier).days
-    years = round(apart / DAYS_A_YEAR)
-    return years >= 1 and abs(apart - years * DAYS_A_YEAR) <= _SAME_SEASON_DAYS
+def level_by_lifetime(expected: Expectation, given: Snapshot, kind: Kind, strength: float = 1.0) -> Level | None:
+    """The level at which predictions have the total that a lifetime model, corrected by past windows, expects.
+
+    Parameters
+    ----------
+    given : the predictions; what happened is not looked at.
+    strength : share of what past windows say that is taken over.
+
+    Returns
+    -------
+    None where past windows say nothing, or one of the totals is 0.
+    """
+    residual = expected.residual
+    if residual is None:
+        return None
+    plain, moved, whole, faster = (
+        gap_between(kind, given.customers, given.predicted, total)
+        for total in (
+            expected.total(0.0),
+            expected.total(strength),
+            expected.total(1.0),
+            expected.total(strength, rate=_RATE_STEP),
+        )
+    )
+    if plain is None or moved is None or whole is None or faster is None:
+        return None
+    by_rate = (faster - moved) / _RATE_STEP
+    variance = by_rate**2 * residual.orders_variance + (residual.value_variance if kind == "amount" else 0.0)
+    # What is not taken over may still come.
+    deviation = float(np.sqrt(variance + (whole - moved) ** 2))
+    season = residual.season
+    return Level(
+        given.day,
+        kind,
+        _limited(moved / given.slope),
+        kept_digits(deviation / given.slope),
+        "trend" if season is None else "season",
+        None if season is None else season.day,
+        None if season is None else season.orders + (season.value if kind == "amount" else 0.0),
+        _limited(plain / given.slope),
+    )
 
 
 def _covariance(some: Iterable[date], others: Iterable[date], day: date) -> Floats:
@@ -278,19 +306,73 @@ class Rehearsal:
     surprise: float
 
 
-def rehearse(snapshots: Sequence[Snapshot], horizon_days: int, kind: Kind) -> list[Rehearsal]:
-    """Correct every snapshot from those whose outcome was known on its day; those without any are left out."""
+def rehearse(
+    snapshots: Sequence[Snapshot],
+    horizon_days: int,
+    kind: Kind,
+    expectations: Mapping[date, Expectation] | None = None,
+) -> list[Rehearsal]:
+    """Correct every snapshot from what was known on its day; those of which nothing was are left out.
+
+    Parameters
+    ----------
+    expectations : of the same customers, by day; without one, other snapshots are the base.
+    """
     found = []
     for one in sorted(snapshots, key=lambda one: one.day):
+        expected = (expectations or {}).get(one.day)
+        level = level_by_lifetime(expected, one, kind) if expected is not None else None
         known = [other for other in snapshots if other.day + timedelta(days=horizon_days) <= one.day]
-        if known:
-            level = expected_level(known, one.day, kind, one.outlook)
+        if level is None and known and not expectations:
+            level = expected_level(known, one.day, kind)
+        if level is not None:
             doubt = float(np.sqrt(level.deviation**2 + one.variance))
             found.append(Rehearsal(one, level, (one.gap - level.gap) / doubt))
     return found
+
+
+def strength_of(rehearsals: Sequence[Rehearsal]) -> float:
+    """Share of what past windows say that would have been right on earlier days, in [0, 1]; 1 without a rehearsal."""
+    right = supported = _PRIOR_REHEARSALS
+    for one in rehearsals:
+        said, came = one.level.gap - one.level.ageing, one.snapshot.gap - one.level.ageing
+        doubt = one.level.deviation**2 + one.snapshot.variance
+        right, supported = right + said * came / doubt, supported + said**2 / doubt
+    return kept_digits(float(np.clip(right / supported, 0.0, 1.0)))
 
 
 def doubt_factor(rehearsals: Sequence[Rehearsal]) -> float:
     """By how much rehearsals missed more than they should: at least 1; a few of them move it a little."""
     squares = sum(one.surprise**2 for one in rehearsals)
     return max(1.0, float(np.sqrt((_PRIOR_REHEARSALS + squares) / (_PRIOR_REHEARSALS + len(rehearsals)))))
+
+
+def find_level(
+    given: Snapshot,
+    snapshots: Sequence[Snapshot],
+    rehearsals: Sequence[Rehearsal],
+    kind: Kind,
+    expected: Expectation | None,
+) -> Level:
+    """The level to expect of predictions, in the strength and with the doubt that rehearsals support.
+
+    Parameters
+    ----------
+    given : the predictions; what happened is not looked at.
+    snapshots : earlier ones, whose outcome was known on the day of the predictions.
+    """
+    level = None if expected is None else level_by_lifetime(expected, given, kind, strength_of(rehearsals))
+    level = expected_level(snapshots, given.day, kind) if level is None else level
+    return replace(level, deviation=kept_digits(level.deviation * doubt_factor(rehearsals)))
+
+
+def rehearse_test(
+    test: Snapshot,
+    earlier: Sequence[Snapshot],
+    rehearsals: Sequence[Rehearsal],
+    kind: Kind,
+    expected: Expectation | None,
+) -> Rehearsal:
+    """The level that the predictions of a test would have got on their day, next to what was right."""
+    level = find_level(test, earlier, rehearsals, kind, expected)
+    return Rehearsal(test, level, (test.gap - level.gap) / float(np.sqrt(level.deviation**2 + test.variance)))

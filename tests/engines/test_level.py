@@ -4,7 +4,6 @@ from datetime import date, timedelta
 from itertools import pairwise
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from tdml_assets.engines.level import (
@@ -13,19 +12,15 @@ from tdml_assets.engines.level import (
     doubt_factor,
     expected_level,
     gap_between,
-    is_same_season,
     rehearse,
     snapshot_of,
 )
-from tdml_assets.engines.level_lifetime import lifetime_totals
 
 DAY = date(2026, 6, 30)
 
 
-def known(days_before: int, gap: float, variance: float = 0.0004, outlook: float | None = None) -> Snapshot:
-    return Snapshot(
-        DAY - timedelta(days=days_before), 5_000, 1_000.0, 1_000.0 * float(np.exp(gap)), gap, variance, outlook
-    )
+def known(days_before: int, gap: float, variance: float = 0.0004) -> Snapshot:
+    return Snapshot(DAY - timedelta(days=days_before), 5_000, 1_000.0, 1_000.0 * float(np.exp(gap)), gap, variance)
 
 
 def test_the_gap_of_amounts_is_the_log_of_the_ratio_of_totals_with_its_sampling_variance() -> None:
@@ -73,8 +68,7 @@ def test_certain_probabilities_stay_certain_and_order_is_kept() -> None:
 def test_the_same_season_a_year_earlier_says_more_than_the_latest_window() -> None:
     level = expected_level([known(90, -0.2), known(365, 0.3)], DAY, "amount")
     assert level.basis == "season"
-    assert level.main is not None
-    assert (DAY - level.main.day).days == 365
+    assert level.basis_date == DAY - timedelta(days=365)
     assert 0.15 < level.gap < 0.3
 
 
@@ -101,15 +95,11 @@ def test_what_is_uncertain_moves_less_and_is_told_with_wider_bounds() -> None:
 
 def test_without_any_snapshot_nothing_is_moved() -> None:
     level = expected_level([], DAY, "amount")
-    assert (level.gap, level.basis, level.main) == (0.0, "none", None)
+    assert (level.gap, level.basis, level.basis_date) == (0.0, "none", None)
     assert level.deviation > 0.3
 
 
-def test_a_lifetime_model_that_sees_customers_age_lowers_the_level_of_a_model_that_does_not() -> None:
-    aged = expected_level([known(90, 0.0, outlook=0.0), known(180, 0.0, outlook=0.0)], DAY, "amount", -0.25)
-    assert aged.gap == pytest.approx(-0.85 * 0.25, abs=0.01)
-    unknown = expected_level([known(90, 0.0), known(180, 0.0)], DAY, "amount", -0.25)
-    assert unknown.gap == pytest.approx(0.0, abs=1e-9)
+def test_the_gap_between_totals_is_that_of_their_logarithms_or_log_odds() -> None:
     assert gap_between("amount", 10, 100.0, 80.0) == pytest.approx(np.log(0.8))
     assert gap_between("probability", 100, 50.0, 50.0) == pytest.approx(0.0, abs=1e-12)
     assert gap_between("amount", 10, 0.0, 80.0) is None
@@ -123,30 +113,3 @@ def test_a_rehearsal_knows_only_outcomes_of_its_own_day() -> None:
     assert found[90].surprise > 2
     assert doubt_factor([found[90]]) > 1.2
     assert doubt_factor([]) == 1.0
-
-
-@pytest.mark.parametrize(("days", "same"), [(365, True), (350, True), (730, True), (300, False), (10, False)])
-def test_a_season_is_the_same_within_three_weeks(days: int, same: bool) -> None:
-    assert is_same_season(DAY - timedelta(days=days), DAY) is same
-
-
-def test_lifetime_totals_fall_as_customers_age_and_are_left_out_where_no_purchases_are_predicted() -> None:
-    rng = np.random.default_rng(4)
-    repeats = rng.poisson(2.0, 800)
-
-    def histories(older_days: int) -> pa.Table:
-        tenure = 300.0 + older_days
-        columns = {
-            "repeat_purchase_days": repeats.astype(float),
-            "recency_days": np.where(repeats > 0, rng.uniform(100, 290, 800), 0.0),
-            "tenure_days": np.full(800, tenure),
-            "avg_repeat_day_value": np.where(repeats > 0, rng.gamma(4.0, 10.0, 800), np.nan),
-        }
-        return pa.table({name: pa.array(values, from_pandas=True) for name, values in columns.items()})
-
-    days = {DAY: histories(180), DAY - timedelta(days=180): histories(0)}
-    spend = lifetime_totals(days, DAY, target_kind="net_spend", horizon_days=90)
-    assert spend[DAY] < spend[DAY - timedelta(days=180)]
-    gone = lifetime_totals(days, DAY, target_kind="no_purchase", horizon_days=90)
-    assert gone[DAY] > gone[DAY - timedelta(days=180)]
-    assert lifetime_totals(days, DAY, target_kind="count", horizon_days=90) == {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +20,12 @@ from tdml_assets.engines.level import (
     Level,
     Rehearsal,
     Snapshot,
-    doubt_factor,
-    expected_level,
-    gap_between,
-    kept_digits,
+    find_level,
     rehearse,
+    slope_of,
 )
+from tdml_assets.engines.level_windows import kept_digits
 from tdml_assets.engines.protocol import FittedModel
-from tdml_assets.models.champions import model_spec_of
 from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.monitoring import LEVEL
 from tdml_assets.platform.sessions import as_of
@@ -35,24 +33,16 @@ from tdml_assets.platform.statements import render
 from tdml_assets.stages.features.columns import features_table
 from tdml_assets.stages.predictions.level_words import level_sentence
 from tdml_assets.stages.preparation.parameters import Parameters
-from tdml_assets.stages.training.fit import KEYS, compare_snapshots, snapshot_totals
-from tdml_assets.stages.training.level import corrects, read_histories
+from tdml_assets.stages.training.fit import KEYS, compare_snapshots, snapshot_expectations
+from tdml_assets.stages.training.level import corrects, read_histories, read_level_history
 from tdml_assets.tasks import task_of
 
 if TYPE_CHECKING:
+    from tdml_assets.engines.level_lifetime import Expectation, LifetimeBase
     from tdml_assets.platform.warehouse import Database
 
 
 _VIEW = ("labelled_rows",)
-
-
-@dataclass(frozen=True)
-class Total:
-    """Sum of the predictions of a day, as the model gives them."""
-
-    day: date
-    customers: int
-    given: float
 
 
 @dataclass(frozen=True)
@@ -70,16 +60,17 @@ class FoundLevel:
     snapshots: tuple[Snapshot, ...]
     rehearsals: tuple[Rehearsal, ...]
 
-    def row(self, total: Total, moved: float, *, corrected: bool) -> dict[str, Any]:
+    def row(self, given: Snapshot, moved: float, *, corrected: bool) -> dict[str, Any]:
         """The row of ``monitoring.level``, without its key.
 
         Parameters
         ----------
+        given : the predictions as the model gives them.
         moved : the total with the level added.
         """
-        level, main = self.level, self.level.main
-        luck = min((one.variance * one.customers / total.customers for one in self.snapshots), default=0.0)
-        low, high = level.bounds(moved, total.customers, luck)
+        level = self.level
+        luck = min((one.variance * one.customers / given.customers for one in self.snapshots), default=0.0)
+        low, high = level.bounds(moved, given.customers, luck)
         return {
             "snapshot_date": level.day,
             "kind": level.kind,
@@ -87,12 +78,12 @@ class FoundLevel:
             "gap": level.gap,
             "deviation": level.deviation,
             "basis": level.basis,
-            "basis_date": None if main is None else main.day,
-            "basis_gap": None if main is None else main.gap,
+            "basis_date": level.basis_date,
+            "basis_gap": level.basis_gap,
             "ageing": level.ageing,
-            "customers": total.customers,
-            "uncorrected_total": total.given,
-            "total": moved if corrected else total.given,
+            "customers": given.customers,
+            "uncorrected_total": given.predicted,
+            "total": moved if corrected else given.predicted,
             "expected_total": moved,
             "low_total": low,
             "high_total": high,
@@ -100,11 +91,18 @@ class FoundLevel:
         }
 
 
-def find_level(
-    database: Database, spec: WorkflowSpec, model: FittedModel, parameters: Parameters, kind: Kind, total: Total
+def find_workflow_level(
+    database: Database, spec: WorkflowSpec, model: FittedModel, parameters: Parameters, kind: Kind, given: Snapshot
 ) -> FoundLevel | None:
-    """Compare a model with what happened after the snapshots of the training table; None where it cannot be compared."""
-    day, columns = total.day, database.columns(features_table(spec))
+    """Compare a model with what happened after the snapshots of the training table; None where it cannot be compared.
+
+    Parameters
+    ----------
+    given : today's predictions as the model gives them.
+    """
+    from tdml_assets.engines.level_lifetime import fit_base
+
+    day, columns = given.day, database.columns(features_table(spec))
     needed = {column.name for column in parameters.numeric} | {level.source for level in parameters.levels}
     if not needed <= columns.keys() or not database.has_table((spec.name, "training_table")):
         return None
@@ -113,13 +111,14 @@ def find_level(
     rows = _prepared(database, model, parameters)
     horizon = spec.target.horizon_days
     days = [one for one in set(rows["snapshot_date"].to_pylist()) if (day - one).days >= horizon]
-    totals = _lifetime_totals(database, spec, rows, days, day)
-    snapshots = compare_snapshots(model, rows, days, kind, totals)
-    rehearsals = rehearse(snapshots, horizon, kind)
-    outlook = gap_between(kind, total.customers, total.given, totals[day]) if totals else None
-    level = expected_level(snapshots, day, kind, outlook)
-    level = replace(level, deviation=level.deviation * doubt_factor(rehearsals))
-    return FoundLevel(level, tuple(snapshots), tuple(rehearsals))
+    known = read_level_history(database, horizon, day)
+    base = None if known is None else fit_base(known, target_kind=spec.target_kind, horizon_days=horizon)
+    expected = _expectations(database, spec, rows, [*days, day], base)
+    snapshots = compare_snapshots(model, rows, days, kind)
+    rehearsals = rehearse(snapshots, horizon, kind, expected)
+    return FoundLevel(
+        find_level(given, snapshots, rehearsals, kind, expected.get(day)), tuple(snapshots), tuple(rehearsals)
+    )
 
 
 def _prepared(database: Database, model: FittedModel, parameters: Parameters) -> pa.Table:
@@ -138,20 +137,19 @@ def _prepared(database: Database, model: FittedModel, parameters: Parameters) ->
     return pa.table({**{name: rows[name] for name in KEYS}, **{name: features[name] for name in model.features}})
 
 
-def _lifetime_totals(
-    database: Database, spec: WorkflowSpec, rows: pa.Table, days: Collection[date], day: date
-) -> dict[date, float]:
+def _expectations(
+    database: Database, spec: WorkflowSpec, rows: pa.Table, days: Collection[date], base: LifetimeBase | None
+) -> dict[date, Expectation]:
     """What a lifetime model fitted to today's histories expects of every labelled snapshot and of today; empty without one."""
-    columns = database.columns(features_table(spec))
+    columns, day = database.columns(features_table(spec)), max(days)
     then = read_histories(database, _VIEW, columns)
     now = read_histories(database, features_table(spec), columns, day)
-    if then is None or now is None:
+    if base is None or then is None or now is None:
         return {}
     keys = ["snapshot_date", "customer_id"]
     labelled = rows.select(keys)
     everybody = pa.concat_tables([labelled, now.select(keys).cast(labelled.schema)])
-    histories = pa.concat_tables([then, now.cast(then.schema)])
-    return snapshot_totals(everybody, histories, [*days, day], day, model_spec_of(spec))
+    return snapshot_expectations(everybody, pa.concat_tables([then, now.cast(then.schema)]), days, base)
 
 
 def uncorrected_contract(spec: WorkflowSpec) -> TableContract:
@@ -179,15 +177,17 @@ def move_scores(
     plain = uncorrected_contract(spec)
     database.replace(plain, render("predictions/uncorrected", table=scores.path, column=plain.columns[0].name))
     counted = database.row(render("predictions/totals", table=scores.path, kind="amount", factor=1.0))
-    total = Total(as_of(database), int(counted["customers"]), kept_digits(float(counted["given"])))
-    found = find_level(database, spec, model, parameters, kind, total) if total.customers else None
+    count, total = int(counted["customers"]), kept_digits(float(counted["given"]))
+    slope = slope_of(count, total, float(counted["spread"])) if kind == "probability" else 1.0
+    given = Snapshot(as_of(database), count, total, total, 0.0, 0.0, slope)
+    found = find_workflow_level(database, spec, model, parameters, kind, given) if count else None
     rows = []
     if found is not None:
         moved, corrected = {"kind": kind, "factor": math.exp(found.level.gap)}, corrects(spec.level)
         expected = kept_digits(float(database.row(render("predictions/totals", table=scores.path, **moved))["moved"]))
         if corrected and found.level.gap:
             database.execute(render("predictions/move", table=scores.path, **moved))
-        rows = [{**session, **found.row(total, expected, corrected=corrected)}]
+        rows = [{**session, **found.row(given, expected, corrected=corrected)}]
     database.replace_slice(LEVEL, session, rows)
 
 

@@ -11,9 +11,6 @@ from typing import Any
 
 from tdml_assets.engines.level import COVERAGE
 
-# Share of a correction from which on a part of it is its reason.
-_MOSTLY = 0.5
-
 
 def level_sentence(row: Mapping[str, Any]) -> str:
     """What was done to the level, why, and how far the total may be off, for people.
@@ -36,12 +33,27 @@ def level_sentence(row: Mapping[str, Any]) -> str:
 
 
 def _why(row: Mapping[str, Any]) -> str:
-    if row["basis"] != "season" and abs(row["ageing"]) > _MOSTLY * abs(row["gap"]) > 0:
-        less = math.expm1(row["ageing"])
-        side, scale = "less" if less < 0 else "more", "" if row["kind"] == "amount" else " in odds"
-        return f"customers have aged, and a lifetime model expects {abs(less):.0%} {side} of them{scale}"
     if row["basis"] == "none":
         return "no earlier snapshot tells of a season or a trend"
+    if not row["ageing"]:
+        return _by_snapshots(row)
+    scale, past = "" if row["kind"] == "amount" else " in odds", row["gap"] - row["ageing"]
+    if abs(row["ageing"]) > abs(past):
+        less = math.expm1(row["ageing"])
+        return f"a lifetime model expects {abs(less):.0%} {'less' if less < 0 else 'more'} of these customers{scale}"
+    if row["basis"] == "season" and (row["kind"] == "probability" or row["basis_gap"] * past > 0):
+        off = math.expm1(row["basis_gap"])
+        what = "spend" if row["kind"] == "amount" else "orders"
+        more = "above" if off > 0 else "below"
+        return (
+            f"the same season a year earlier (after {row['basis_date']}) came out {abs(off):.0%} {more} the {what} that a lifetime "
+            "model expects"
+        )
+    off = math.expm1(past)
+    return f"past windows of orders {'raise' if off > 0 else 'lower'} it by {abs(off):.0%}{scale}"
+
+
+def _by_snapshots(row: Mapping[str, Any]) -> str:
     off = math.expm1(row["basis_gap"])
     what = "the same season a year earlier" if row["basis"] == "season" else "the latest window that is known"
     scale = "" if row["kind"] == "amount" else " in odds"

@@ -24,6 +24,7 @@ from tdml_assets.platform.refusals import RefusedError
 from tdml_assets.platform.statements import render
 from tdml_assets.stages.features.columns import FEATURES_TABLE
 from tdml_assets.stages.features.snapshots import ORDERS_TABLE
+from tdml_assets.stages.training.level import FITTED_CUSTOMERS
 
 if TYPE_CHECKING:
     from tdml_assets.engines.next_orders import Customers, Expected, NextOrders, Past
@@ -34,7 +35,6 @@ Floats = NDArray[np.float64]
 _KINDS = ("net_spend", "purchase", "no_purchase")
 _HISTORY = ("repeat_purchase_days", "recency_days", "tenure_days")
 _GAPS, _VALUE = ("mean_days_between_orders", "stddev_days_between_orders"), "avg_repeat_day_value"
-_MOST_FITTED = 5_000
 _ROWS = 100_000
 # An earlier day must have so many days of orders behind it.
 _LEAST_HISTORY_DAYS = 30
@@ -124,7 +124,7 @@ def write_next_orders(
     reads = {"scores": scores, "features_table": FEATURES_TABLE, "day": day}
     level = 1.0
     if spec.target_kind == "net_spend" and follow_total:
-        seen = database.arrow(render("predictions/next_orders/scored", most=_MOST_FITTED, parts=1, part=0, **reads))
+        seen = database.arrow(render("predictions/next_orders/scored", most=FITTED_CUSTOMERS, parts=1, part=0, **reads))
         level = fitted.spend_level(_customers(seen), spec.target.horizon_days, _column(seen, "predicted_target"))
     # Not in batches of the database, whose cursor does not see what this transaction wrote.
     parts = math.ceil(database.count(scores) / _ROWS)
@@ -160,7 +160,7 @@ def _fitted(database: Database, spec: WorkflowSpec, day: date) -> NextOrders | s
     missing = [name for name in (*_HISTORY, *_GAPS, _VALUE) if name not in there]
     if missing:
         return f"{'.'.join(FEATURES_TABLE)} has no column {', '.join(missing)}"
-    reads = {"features_table": FEATURES_TABLE, "day": day, "most": _MOST_FITTED}
+    reads = {"features_table": FEATURES_TABLE, "day": day, "most": FITTED_CUSTOMERS}
     today = _customers(database.arrow(render("predictions/next_orders/histories", **reads)))
     horizons = sorted({*spec.horizons, spec.target.horizon_days})
     first = database.row(render("features/orders_span", table=ORDERS_TABLE, as_of=day))["first_order_on"]

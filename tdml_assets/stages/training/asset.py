@@ -47,7 +47,7 @@ from tdml_assets.stages.reuse import Recall, reused
 from tdml_assets.stages.training.fit import Candidate, features_of, golden_rows, holdout_contract, train_candidate
 from tdml_assets.stages.training.go_live import describe_target, describe_today
 from tdml_assets.stages.training.intervals import interval_files
-from tdml_assets.stages.training.level import corrects, read_histories, rehearsal_rows
+from tdml_assets.stages.training.level import KnownThen, corrects, read_known, rehearsal_rows
 from tdml_assets.tasks import task_of
 
 _SHOWN = 20
@@ -55,13 +55,14 @@ _SHOWN = 20
 
 def _read_rows(
     database: Database, spec: WorkflowSpec, parameters: Parameters, engine: Engine, folder: str
-) -> tuple[dict[str, pa.Table], pa.Table | None]:
-    """Prepared rows by split, in files of ``folder`` where the engine streams; and unprepared histories of the labelled ones."""
+) -> tuple[dict[str, pa.Table], KnownThen]:
+    """Prepared rows by split, in files of ``folder`` where the engine streams; and what the correction of the level asks."""
     splits = read_splits(database, spec.name, parameters, folder if engine.streams else None)
     if engine.wants_unlabelled(model_spec_of(spec)):
         splits["today"] = read_today(database, spec, parameters)
-    table = (spec.name, "training_table")
-    return splits, read_histories(database, table, database.columns(table))
+    if task_of(spec).level_kind is None or not corrects(spec.level):
+        return splits, KnownThen()
+    return splits, read_known(database, spec, max(splits["test"]["snapshot_date"].unique().to_pylist()))
 
 
 def _train(
@@ -70,13 +71,14 @@ def _train(
     settings: Settings,
     splits: Mapping[str, pa.Table],
     parameters: Parameters,
-    histories: pa.Table | None,
+    known: KnownThen,
 ) -> Candidate:
     """Fit, measure, fit again, and bring the result into line with the champion before it."""
     previous = partial(store.champion_files, spec.name)
     model, tier = model_spec_of(spec, previous), tier_of(spec, settings.tier)
     kind = task_of(spec).level_kind if corrects(spec.level) else None
-    candidate = train_candidate(engine_of(spec, settings), splits, model, tier, spec.model.search, kind, histories)
+    base, search = known.base(spec) if kind else None, spec.model.search
+    candidate = train_candidate(engine_of(spec, settings), splits, model, tier, search, kind, base, known.histories)
     return task_of(spec).settle(candidate, parameters, previous)
 
 
@@ -179,11 +181,11 @@ def _build_candidate(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinit
         session = {"session_id": session_id_of(context), "workflow": spec.name}
         with warehouse.read() as database:
             parameters = read_parameters(database, spec.name)
-            splits, histories = _read_rows(database, spec, parameters, engine, warehouse.temp_directory)
+            splits, known = _read_rows(database, spec, parameters, engine, warehouse.temp_directory)
             day, fingerprint = as_of(database), raw_fingerprint(database)
         # The warehouse is free while the model trains.
         store = models.open()
-        candidate = _train(store, spec, settings, splits, parameters, histories)
+        candidate = _train(store, spec, settings, splits, parameters, known)
         importances = importance_rows(candidate, splits)
         files = model_files(spec, candidate, splits) | {PREPARATION_FILE: parameters.to_json().encode()}
         with warehouse.write() as database:

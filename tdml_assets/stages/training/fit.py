@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from tdml_assets.declaration.workflow import Search
-from tdml_assets.engines.level import Kind, Level, Rehearsal, Snapshot, rehearse, snapshot_of
+from tdml_assets.engines.level import Kind, Level, Rehearsal, Snapshot, rehearse, rehearse_test, snapshot_of
 from tdml_assets.engines.protocol import Engine, FeatureSource, FittedModel, ModelSpec, Tier, table_source
 from tdml_assets.engines.search import (
     Fold,
@@ -31,6 +32,9 @@ from tdml_assets.engines.search import (
     with_point,
 )
 from tdml_assets.platform.contracts import Column, TableContract
+
+if TYPE_CHECKING:
+    from tdml_assets.engines.level_lifetime import Expectation, LifetimeBase
 
 KEYS = ("snapshot_date", "customer_id", "target")
 PREDICTION = "predicted_target"
@@ -147,6 +151,7 @@ def train_candidate(
     tier: Tier,
     declared: Search | None = None,
     kind: Kind | None = None,
+    base: LifetimeBase | None = None,
     histories: pa.Table | None = None,
 ) -> Candidate:
     """Fit, measure, fit again.
@@ -160,8 +165,8 @@ def train_candidate(
     model, tier : what to train, and what it may use.
     declared : parameters to try first; none unless given.
     kind : of the predictions whose level is corrected; None for no correction.
-    histories : ``snapshot_date``, ``customer_id`` and the unprepared history of labelled rows, for the lifetime model that the
-        correction asks; None for none.
+    base : the lifetime model that the correction asks, fitted to what was known on the day of the test; None for none.
+    histories : ``snapshot_date``, ``customer_id`` and the unprepared history of labelled rows; None for none.
     """
     asks = engine.wants_unlabelled(model)
     found = search_parameters(engine, splits, model, tier, declared or Search())
@@ -173,7 +178,7 @@ def train_candidate(
     known_now = replace(model, unlabelled=_source(splits["today"])) if asks and "today" in splits else model
     evaluated = engine.fit(sources["train"], sources["validation"], known_then, tier)
     final = engine.refit([sources[name] for name in LABELLED if name in sources], evaluated.recipe, known_now, tier)
-    rehearsals = _rehearsals(evaluated, splits, model, kind, histories) if kind else []
+    rehearsals = _rehearsals(evaluated, splits, model, kind, base, histories) if kind else []
     test_day = max(splits["test"]["snapshot_date"].to_pylist())
     level = next((one.level for one in rehearsals if one.snapshot.day == test_day), None)
     parts = []
@@ -194,27 +199,37 @@ def train_candidate(
 
 
 def _rehearsals(
-    fitted: FittedModel, splits: Mapping[str, pa.Table], model: ModelSpec, kind: Kind, histories: pa.Table | None
+    fitted: FittedModel,
+    splits: Mapping[str, pa.Table],
+    model: ModelSpec,
+    kind: Kind,
+    base: LifetimeBase | None,
+    histories: pa.Table | None,
 ) -> list[Rehearsal]:
     """What the evaluated model and the correction of its level would have said of the test and of the snapshots before it."""
     rows = pa.concat_tables([splits[name].select([*KEYS, *fitted.features]) for name in LABELLED])
     test_day = max(splits["test"]["snapshot_date"].to_pylist())
     horizon = timedelta(days=model.horizon_days)
     known = [day for day in set(rows["snapshot_date"].to_pylist()) if day + horizon <= test_day]
-    if not known:
-        return []
     days = [*known, test_day]
-    totals = {} if histories is None else snapshot_totals(rows, histories, days, test_day, model)
-    return rehearse(compare_snapshots(fitted, rows, days, kind, totals), model.horizon_days, kind)
+    snapshots = compare_snapshots(fitted, rows, days, kind)
+    expected = snapshot_expectations(rows, histories, days, base)
+    earlier = [one for one in snapshots if one.day != test_day]
+    before = rehearse(earlier, model.horizon_days, kind, expected)
+    test = [one for one in snapshots if one.day == test_day and (known or expected)]
+    return [*before, *(rehearse_test(one, earlier, before, kind, expected.get(test_day)) for one in test)]
 
 
-def snapshot_totals(
-    rows: pa.Table, histories: pa.Table, days: Collection[date], day: date, model: ModelSpec
-) -> dict[date, float]:
-    """What a lifetime model fitted to the histories of ``day`` expects in all of the prepared rows of each of ``days``."""
+def snapshot_expectations(
+    rows: pa.Table, histories: pa.Table | None, days: Collection[date], base: LifetimeBase | None
+) -> dict[date, Expectation]:
+    """What a lifetime model expects in all of the prepared rows of each of ``days``; nothing without one."""
     import pyarrow.compute as pc
 
-    from tdml_assets.engines.level_lifetime import lifetime_totals
+    from tdml_assets.engines.level_lifetime import expectations
+
+    if histories is None or base is None:
+        return {}
 
     def of_day(table: pa.Table, one: date) -> pa.Table:
         return table.filter(pc.equal(table["snapshot_date"], pa.scalar(one, pa.date32())))
@@ -223,18 +238,15 @@ def snapshot_totals(
     for one in days:
         known, kept = of_day(histories, one), of_day(rows, one)["customer_id"].combine_chunks()
         found[one] = known.filter(pc.is_in(known["customer_id"], value_set=kept))
-    return lifetime_totals(found, day, target_kind=model.target_kind, horizon_days=model.horizon_days)
+    return expectations(base, found)
 
 
-def compare_snapshots(
-    model: FittedModel, rows: pa.Table, days: Collection[date], kind: Kind, totals: Mapping[date, float]
-) -> list[Snapshot]:
+def compare_snapshots(model: FittedModel, rows: pa.Table, days: Collection[date], kind: Kind) -> list[Snapshot]:
     """What a model says of prepared rows next to what happened, per snapshot that says anything.
 
     Parameters
     ----------
     rows : the columns of :data:`KEYS` and the model's features, as FLOAT.
-    totals : what a lifetime model expects of the same customers, by day; may be empty.
     """
     import pyarrow.compute as pc
 
@@ -242,7 +254,7 @@ def compare_snapshots(
     for day in sorted(days):
         of_day = rows.filter(pc.equal(rows["snapshot_date"], pa.scalar(day, pa.date32()))).sort_by("customer_id")
         given = score_table(model, of_day.select(list(model.features)))[PREDICTION].cast(pa.float64())
-        one = snapshot_of(day, kind, of_day["target"].to_numpy().astype(np.float64), given.to_numpy(), totals.get(day))
+        one = snapshot_of(day, kind, of_day["target"].to_numpy().astype(np.float64), given.to_numpy())
         found += [one] if one else []
     return found
 

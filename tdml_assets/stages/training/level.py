@@ -7,19 +7,25 @@ the level of a session's predictions (``stages/predictions/level.py``).
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from tdml_assets.declaration.workflow import LevelSpec
+from tdml_assets.declaration.workflow import LevelSpec, WorkflowSpec
 from tdml_assets.engines.level import Level, Rehearsal
 from tdml_assets.platform.statements import render
+from tdml_assets.stages.features.columns import FEATURES_TABLE
+from tdml_assets.stages.features.snapshots import ORDERS_TABLE
 
 if TYPE_CHECKING:
+    from tdml_assets.engines.level_lifetime import LevelHistory, LifetimeBase
     from tdml_assets.platform.warehouse import Database
+
+#: Customers whose histories a lifetime model is fitted to at most: more move no parameter by anything that counts.
+FITTED_CUSTOMERS = 5_000
 
 
 def read_histories(
@@ -31,6 +37,50 @@ def read_histories(
     if not {"snapshot_date", "customer_id", *HISTORY} <= set(columns):
         return None
     return database.arrow(render("training_table/histories", table=table, columns=HISTORY, snapshot_date=day))
+
+
+def read_level_history(database: Database, horizon_days: int, day: date) -> LevelHistory | None:
+    """What was known on a day for the lifetime model that a correction asks; None where histories or orders are not there."""
+    from tdml_assets.engines.level_lifetime import LevelHistory
+    from tdml_assets.engines.level_windows import window_days
+    from tdml_assets.engines.lifetime_outlook import HISTORY
+
+    if not {"snapshot_date", "customer_id", *HISTORY} <= set(database.columns(FEATURES_TABLE)):
+        return None
+    if not database.has_table(ORDERS_TABLE):
+        return None
+    first = database.row(render("features/orders_span", table=ORDERS_TABLE, as_of=day))["first_order_on"]
+    if first is None:
+        return None
+    windows = window_days(day, first, horizon_days)
+    reads = {"features_table": FEATURES_TABLE, "day": day, "most": FITTED_CUSTOMERS}
+    histories = database.arrow(render("training/level_histories", columns=HISTORY, **reads))
+    begins, lengths = [begin for begin, _ in windows], [days for _, days in windows]
+    past = render("training/level_windows", orders_table=ORDERS_TABLE, begins=begins, lengths=lengths, **reads)
+    return LevelHistory(day, first, histories, windows, database.arrow(past))
+
+
+@dataclass(frozen=True)
+class KnownThen:
+    """What the correction of the level asks: unprepared histories of labelled rows, and what was known on the day of the test."""
+
+    histories: pa.Table | None = None
+    then: LevelHistory | None = None
+
+    def base(self, spec: WorkflowSpec) -> LifetimeBase | None:
+        """The lifetime model fitted to what was known on the day of the test; None without one."""
+        from tdml_assets.engines.level_lifetime import fit_base
+
+        if self.then is None:
+            return None
+        return fit_base(self.then, target_kind=spec.target_kind, horizon_days=spec.target.horizon_days)
+
+
+def read_known(database: Database, spec: WorkflowSpec, test_day: date) -> KnownThen:
+    """Read what the correction of the level asks of a training table, and of the day of its test."""
+    table = (spec.name, "training_table")
+    then = read_level_history(database, spec.target.horizon_days, test_day)
+    return KnownThen(read_histories(database, table, database.columns(table)), then)
 
 
 def corrects(declared: LevelSpec) -> bool:

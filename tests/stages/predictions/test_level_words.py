@@ -34,8 +34,14 @@ ROW: dict[str, Any] = {
         ({"total": 900.0, "basis": "trend", "basis_gap": -0.1}, "lowered by 10%: the latest window that is known"),
         (
             {"total": 900.0, "basis": "trend", "gap": -0.1, "ageing": -0.11},
-            "lowered by 10%: customers have aged, and a lifetime model expects 10% less of them",
+            "lowered by 10%: a lifetime model expects 10% less of these customers",
         ),
+        (
+            {"ageing": 0.02},
+            "the same season a year earlier (after 2025-06-30) came out 14% above the spend that a lifetime model expects",
+        ),
+        ({"ageing": 0.02, "kind": "probability"}, "came out 14% above the orders that a lifetime model expects"),
+        ({"ageing": 0.02, "basis_gap": -0.1}, "past windows of orders raise it by 10%"),
         ({"total": 1_000.0, "basis": "none"}, "not moved: no earlier snapshot tells of a season or a trend"),
         ({"kind": "probability"}, "14% above what the model says of it in odds"),
         ({"corrected": False, "total": 1_000.0}, "expected to be 11% too low (1% to 22%)"),
