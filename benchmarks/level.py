@@ -64,9 +64,11 @@ def page(outcomes: Sequence[Outcome], machine: Machine, seconds: float) -> str:
 Written by `make study-level`. {len({one.shop for one in outcomes})} shops were simulated with orders of one to three years:
 growing and declining ones, with and without a season, with prices or customers that change. Both shipped workflows were trained
 90 days before the end and compared with what came. Features are a short form of the product's; learners, splits and correction
-are its own. The correction never sees a row after the cut. Its constants were chosen on 130 other shops of the same kinds; but the
-share of the lifetime model's change that is taken over (85 %) was set after its effect on the public logs of
-[accuracy.md](accuracy.md) was seen: shares of 70 to 100 % differ little on these shops, and those logs are no blind test of it.
+are its own. The correction never sees a row after the cut.
+
+What each choice saw: how a gap is made up and the sizes of its parts were chosen on 132 simulated shops of the same kinds, drawn by
+another stream of random numbers than the shops below; those were run once, with everything fixed. No public log took part: the
+share of a lifetime model's change that had been set after its effect on them was seen is gone.
 
 Bias is the total predicted over what happened, less 1. "Luck" is how far the total of the same customers would vary by chance
 alone: where it is large, no forecast of the total can be near.
@@ -77,14 +79,21 @@ agreement with the bias of the uncorrected total.
 
 ## How it works
 
-1. The model that scores is compared with what happened after every labelled snapshot: the gap is log(happened / predicted) of the
-   totals, for probabilities the shift of the log-odds.
-2. A lifetime model, fitted to today's histories, says how customers have changed since; 85 % of that is taken over.
-3. What is left is a Gaussian process in the day: a season that repeats, a drift by years, a short trend and a window's own luck.
-   The same season a year earlier counts most; what is uncertain is shrunk towards what all snapshots have in common.
-4. Predictions are multiplied, or their log-odds shifted, all alike: the order of customers and the reasons stay as they are.
-5. The same is done for earlier snapshots from what was known on their day (`monitoring.level_rehearsals`); where these rehearsals
-   missed by more than was stated, the bounds are widened.
+1. A lifetime model (Pareto/NBD with Gamma-Gamma) is fitted to the histories known today. It knows the customers, their number
+   and their age, and no calendar.
+2. Twelve times a year, as far back as the log goes, the orders that came in a window are compared with those expected of the
+   customers known before it, and the value of these orders with the value expected. What is left is the season, the trend and the
+   prices, without the growth of the shop.
+3. A Gaussian process says what is left of the window that begins today: a season that repeats, a drift, a trend that fades, a start
+   of the log that fades, a window's own luck. How large the season is, is learnt from the windows: forecasts with and without one
+   are averaged by how likely they make what was seen. A shop without a season gets a factor near 1.
+4. The total is the lifetime model's with that correction. Predictions of the model that scores are multiplied, or their log-odds
+   shifted, all alike, to reach it: the order of customers and the reasons stay as they are.
+5. The same is rehearsed at earlier snapshots from the windows that had ended by then (`monitoring.level_rehearsals`). Where what
+   past windows said would not have helped, a smaller share of it is taken over; where rehearsals missed by more than was stated,
+   the bounds are widened.
+6. Where nobody buys again, or no purchases are predicted, the gaps between the model and earlier snapshots are averaged instead.
+   Scores of the fallbacks are corrected by the windows where a lifetime model scores, and not where a rule does.
 
 `level: {{correction: none}}` of a workflow turns it off; `monitoring.level` then still says what it would have been.
 
