@@ -97,7 +97,7 @@ agreement with the bias of the uncorrected total.
 
 `level: {{correction: none}}` of a workflow turns it off; `monitoring.level` then still says what it would have been.
 
-{len(outcomes) // 2} shops took {seconds:,.0f} s. {machine.caption()}.
+{len({one.shop for one in outcomes})} shops took {seconds:,.0f} s. {machine.caption()}.
 """
 
 
@@ -150,7 +150,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for number, found in enumerate(pool.map(run_shop, range(given.shops))):
             outcomes += found
             said = ", ".join(f"{one.workflow} {one.raw:+.0%} -> {one.corrected:+.0%}" for one in found)
-            print(f"{number}: {found[0].customers:,} customers, {found[0].kind_of_shop}: {said}", flush=True)
+            shop = f"{found[0].customers:,} customers, {found[0].kind_of_shop}" if found else "refused"
+            print(f"{number}: {shop}: {said}", flush=True)
     text = page(outcomes, this_machine(), time.monotonic() - begun)
     write_results(NAME, text, rows_of(outcomes), given.docs)
 

@@ -9,6 +9,7 @@ day for two hundred of them.
 from __future__ import annotations
 
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -24,6 +25,7 @@ from tdml_assets.engines.level_lifetime import Expectation, LevelHistory, expect
 from tdml_assets.engines.level_windows import window_days
 from tdml_assets.engines.protocol import TIER1, FittedModel, ModelSpec, table_source
 from tdml_assets.engines.python import PythonEngine
+from tdml_assets.platform.refusals import RefusedError
 from tdml_assets.platform.statements import render
 from tdml_assets.simulation import PopulationChange, PriceChange, SimulationSettings, simulate
 from tdml_assets.stages.features.snapshots import plan_snapshots, plan_split
@@ -140,7 +142,12 @@ def draw_shop(number: int) -> tuple[str, SimulationSettings]:
 
 
 def run_shop(number: int) -> list[Outcome]:
-    """Fit both shipped workflows one horizon before the end of a shop, and compare with what came."""
+    """Fit both shipped workflows one horizon before the end of a shop, and compare with what came.
+
+    Returns
+    -------
+    Without those whose training refuses so little.
+    """
     words, settings = draw_shop(number)
     as_of = settings.end_date - timedelta(days=HORIZON_DAYS)
     orders = simulate(settings).orders
@@ -157,7 +164,11 @@ def run_shop(number: int) -> list[Outcome]:
         history = _level_history(connection, frames[as_of], as_of, first)
     roles = roles_of(plan_split(plan))
     years = (as_of - first).days / 365.25
-    return [_outcome(number, words, years, frames, roles, history, one) for one in SHIPPED]
+    found = []
+    for shipped in SHIPPED:
+        with suppress(RefusedError):
+            found.append(_outcome(number, words, years, frames, roles, history, shipped))
+    return found
 
 
 def _level_history(connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame, day: date, first: date) -> LevelHistory:

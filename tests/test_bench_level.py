@@ -50,11 +50,11 @@ def test_the_page_has_a_table_for_each_workflow_and_the_rows_hold_the_same() -> 
 
 
 def test_a_small_shop_is_run_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    words, settings = draw_shop(5)
+    words, settings = draw_shop(6)
     monkeypatch.setattr(
         "benchmarks.level_shops.draw_shop", lambda number: (words, settings.model_copy(update={"customers": 600}))
     )
-    cltv, churn = run_shop(5)
+    cltv, churn = run_shop(6)
     assert (cltv.workflow, churn.workflow) == ("cltv", "churn")
     assert cltv.customers == churn.customers > 100
     assert (1 + cltv.corrected) / (1 + cltv.raw) == pytest.approx(2.718281828**cltv.level.gap)
