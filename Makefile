@@ -53,7 +53,7 @@ docs: $(VENV)/.installed
 	@$(BIN)/python -m tdml_assets.commands.reference docs
 
 pictures: $(VENV)/.installed-dev
-	@PICTURES=docs/pictures $(BIN)/python -m pytest -n 0 tests/e2e/test_ui.py tests/e2e/test_report_picture.py
+	@PICTURES=docs/pictures $(BIN)/python -m pytest -n 0 tests/e2e/test_ui.py tests/e2e/test_report_picture.py tests/e2e/test_dashboard_picture.py
 
 # The locks record hashes and no addresses. Needs uv on the path.
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-annotate --no-header

@@ -25,6 +25,7 @@ from tdml_assets.commands import models as cli_models
 from tdml_assets.commands.check import check, look_before_run
 from tdml_assets.commands.clean import clean
 from tdml_assets.commands.common import FAILED, Fresh, SameCustomers, expected_errors, fail, read_settings
+from tdml_assets.commands.dashboard import dashboard
 from tdml_assets.commands.declared_workflows import check_workflows, keep_as_right
 from tdml_assets.commands.doctor import doctor
 from tdml_assets.commands.explain import explain
@@ -340,7 +341,7 @@ def ui(
 
 #: Commands in the order of ``--help``, under the heading of what they are about.
 _COMMANDS: Mapping[str, tuple[Callable[..., None], ...]] = {
-    "From orders to attributes": (init, check, run, summary, status, explain, rejected, export, ui, doctor),
+    "From orders to attributes": (init, check, run, summary, status, explain, rejected, export, dashboard, ui, doctor),
     "Models": (*cli_models.COMMANDS, replay, hivemall_sql),
     "Destinations": activation.COMMANDS,
     "State": (prepare, forget, clean),
