@@ -74,7 +74,7 @@ def _tested(home: Home, workflow: str) -> dict[str, float]:
 def table_of(rows: list[Row]) -> str:
     """The table of the page, with what it was measured on."""
     lines = [
-        f"Other work ran on the machine ({this_machine().caption}). Both engines learn from the same training table; `python` is",
+        f"Other work ran on the machine ({this_machine().caption()}). Both engines learn from the same training table; `python` is",
         'the shipped estimator. "What happened after as_of" is the public log behind the day that was scored.',
         "",
         "| log, workflow, measured on | measure | hivemall | python |",

@@ -239,7 +239,7 @@ class WorkflowSpec(_Frozen):
     engine: Literal["auto", "python", "hivemall"] = Field(
         default="auto",
         description="What trains: python, any estimator; hivemall, linear models with Hivemall's option strings, fed by batches "
-        "and scored in SQL; auto is python.",
+        "and scored in SQL; auto is python, or hivemall where the usual estimator does not fit the tier.",
     )
     tier: Literal["tier1", "tier2", "machine"] | None = Field(
         default=None, description="The settings' tier unless given."

@@ -21,6 +21,7 @@ from tdml_assets.engines import search
 from tdml_assets.engines.hivemall.errors import HivemallError
 from tdml_assets.engines.linear_model import BIAS, LinearModel
 from tdml_assets.engines.protocol import (
+    Estimate,
     FeatureSource,
     ModelSpec,
     Recipe,
@@ -39,6 +40,15 @@ Floats = NDArray[np.float64]
 DEFAULT_OPTIONS = {"train_classifier": "-loss logloss -reg no", "train_regressor": "-loss huber -reg no"}
 _LOGISTIC = "-loss logloss"
 _MIN_ROWS = 50
+_BATCH_ROWS = 65_536
+# A cell of a batch: the value twice, and its place.
+_BATCH_BYTES = 16
+# Kept per row while a candidate is measured: key, split, target and predictions, twice while tables are joined.
+_KEPT_BYTES = 200
+_KEY_BYTES = 40
+_BASE_BYTES = 600_000_000
+# Share of the tier's memory the fit may plan for; the warehouse that feeds it needs the rest.
+_PLANNED_SHARE = 0.8
 #: Rows that the score map is fitted to, at most; more are thinned out evenly.
 _MAP_ROWS = 1_000_000
 _LABEL = "label"
@@ -87,6 +97,18 @@ class HivemallEngine:
         """No learner does."""
         return False
 
+    def estimate(self, spec: ModelSpec, rows: int, features: int, tier: Tier) -> Estimate:  # noqa: ARG002
+        """Memory of a batch and of what is kept per row, and the disk of the rows, against the tier's."""
+        batch, kept = _BATCH_ROWS * (features + 1) * _BATCH_BYTES, rows * _KEPT_BYTES
+        memory, disk = _BASE_BYTES + batch + kept, rows * (features * 4 + _KEY_BYTES)
+        allowed = tier.memory_gb * 1e9 * _PLANNED_SHARE
+        arithmetic = (
+            f"{rows:,} rows x {features} features in batches of {_BATCH_ROWS:,}: {batch / 1e9:.2f} GB + {kept / 1e9:.2f} GB for "
+            f"keys, targets, predictions + {_BASE_BYTES / 1e9:.1f} GB = {memory / 1e9:.2f} GB memory, of {allowed / 1e9:.2f} GB, "
+            f"and {disk / 1e9:.2f} GB disk, of {tier.disk_gb:.2f} GB of {tier.name}"
+        )
+        return Estimate(memory <= allowed and disk <= tier.disk_gb * 1e9, arithmetic)
+
     def require_declared(self, spec: ModelSpec) -> None:
         """Refuse an estimator, an option or a value before anything runs.
 
@@ -117,7 +139,7 @@ class HivemallEngine:
         train: FeatureSource,
         validation: FeatureSource,
         spec: ModelSpec,
-        tier: Tier,  # noqa: ARG002 - one thread, and a batch in memory: any tier will do
+        tier: Tier,
     ) -> LinearModel:
         """Train on ``train`` and measure on ``validation``, which decides nothing.
 
@@ -127,12 +149,15 @@ class HivemallEngine:
             If the declaration is wrong, or the rows cannot be learnt from.
         MissingExtraError
             If numba is not installed.
+        MemoryError
+            If the rows do not fit the tier: raised before anything is read.
         """
         require_same_columns(
             (*train.features, train.target),
             (*validation.features, validation.target),
             "validation against training rows",
         )
+        self._require_fits(spec, train.row_count + validation.row_count, len(train.features), tier)
         model = self._fitted(train, spec, {}, "training rows")
         if not validation.row_count:
             return model
@@ -146,10 +171,20 @@ class HivemallEngine:
         sources: Sequence[FeatureSource],
         recipe: Recipe,
         spec: ModelSpec,
-        tier: Tier,  # noqa: ARG002
+        tier: Tier,
     ) -> LinearModel:
         """Train on all ``sources``. Raises as :meth:`fit`."""
-        return self._fitted(chained(sources), spec, recipe.validation_loss, "rows of the refit")
+        everything = chained(sources)
+        self._require_fits(spec, everything.row_count, len(everything.features), tier)
+        return self._fitted(everything, spec, recipe.validation_loss, "rows of the refit")
+
+    def _require_fits(self, spec: ModelSpec, rows: int, features: int, tier: Tier) -> None:
+        found = self.estimate(spec, rows, features, tier)
+        if not found.fits:
+            raise MemoryError(
+                f"the training table does not fit {tier.name}: {found.arithmetic}; use a larger tier, fewer snapshots or fewer "
+                "features"
+            )
 
     def load(self, files: Mapping[str, bytes], spec: ModelSpec, tier: Tier) -> LinearModel:  # noqa: ARG002
         """Bring back a model from the verified bytes of its files; needs no numba."""

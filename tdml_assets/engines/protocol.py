@@ -53,6 +53,14 @@ def tier_named(name: str, *, cpus: int, memory_gb: float, disk_gb: float) -> Tie
     return known[name]
 
 
+@dataclass(frozen=True)
+class Estimate:
+    """Whether a fit may start within a tier, with the sum in words."""
+
+    fits: bool
+    arithmetic: str
+
+
 class FeatureSource(Protocol):
     """Rows to learn from, read as often as asked and always in the same order.
 
@@ -273,6 +281,9 @@ class Engine(Protocol):
 
     def wants_unlabelled(self, spec: ModelSpec) -> bool:
         """Whether the learner of ``spec`` learns from rows without a target too."""
+
+    def estimate(self, spec: ModelSpec, rows: int, features: int, tier: Tier) -> Estimate:
+        """Whether ``rows`` x ``features`` fit the tier, before anything is read."""
 
     def fit(self, train: FeatureSource, validation: FeatureSource, spec: ModelSpec, tier: Tier) -> FittedModel:
         """Train on ``train`` and stop where ``validation`` is predicted best."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 
-from tdml_assets.engines.protocol import FeatureSource, FittedModel, Learner, ModelSpec, Recipe, Tier, chained
+from tdml_assets.engines.protocol import Estimate, FeatureSource, FittedModel, Learner, ModelSpec, Recipe, Tier, chained
 
 TWO_STAGE_XGBOOST = "two_stage_xgboost"
 #: Learners by name. Imported when asked for: each brings a library along.
@@ -106,6 +106,11 @@ class PythonEngine:
         threads = _threads(everything.row_count, len(everything.features), tier)
         return learner.refit(everything, recipe, spec, threads=threads)
 
+    def estimate(self, spec: ModelSpec, rows: int, features: int, tier: Tier) -> Estimate:
+        """Memory against the tier's."""
+        found = estimate_memory(self.learner(spec), rows, features, tier)
+        return Estimate(found.fits, found.arithmetic)
+
     def wants_unlabelled(self, spec: ModelSpec) -> bool:
         """Whether the learner of ``spec`` learns from rows without a target too."""
         return self.learner(spec).wants_unlabelled
@@ -152,5 +157,5 @@ def _require_fits(learner: Learner, rows: int, features: int, tier: Tier) -> Non
     if not estimate.fits:
         raise MemoryError(
             f"the training table does not fit {tier.name}: {estimate.arithmetic}; "
-            "use a larger tier, fewer snapshots or fewer features"
+            "use a larger tier, fewer snapshots or fewer features, or engine: hivemall, which learns from batches"
         )

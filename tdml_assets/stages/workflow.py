@@ -46,7 +46,7 @@ def build_one_row_per_customer(spec: WorkflowSpec, settings: Settings) -> list[d
     return [
         build_training_table(spec),
         build_exploration(spec),
-        *build_preparation(spec),
+        *build_preparation(spec, settings),
         *build_model(spec, settings),
         build_predictions(spec, settings),
         *build_drift(spec, settings),

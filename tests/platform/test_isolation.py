@@ -96,7 +96,7 @@ class Shop:
         settings = Settings(home=self.folder, base_folder=self.folder)
         assets: list[Any] = [dg.AssetSpec(["raw", "orders"]), build_snapshots(specs, as_of), customer_features]
         for spec in specs:
-            assets += [build_training_table(spec), *build_preparation(spec), *build_model(spec, settings)]
+            assets += [build_training_table(spec), *build_preparation(spec, settings), *build_model(spec, settings)]
             assets.append(build_predictions(spec, settings))
         if publish:
             assets.append(build_audience(specs, settings)[0])

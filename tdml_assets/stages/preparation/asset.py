@@ -1,17 +1,21 @@
 """<workflow>/preparation_parameters and <workflow>/prepared: fitted on the training split, applied by one statement."""
 
 import json
+from dataclasses import asdict
 
 import dagster as dg
 
 from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.models.champions import tier_of
 from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.isolation import isolated
 from tdml_assets.platform.metadata import OWNER, column_schema, table_metadata, table_preview
 from tdml_assets.platform.sessions import SNAPSHOTS_TABLE, record_session
 from tdml_assets.platform.statements import render
 from tdml_assets.platform.warehouse import Database, Warehouse
+from tdml_assets.settings import Settings
 from tdml_assets.stages.features.columns import choose_features, features_table
+from tdml_assets.stages.preparation.engine_choice import with_engine
 from tdml_assets.stages.preparation.leakage import MAX_ROWS, find_leaks
 from tdml_assets.stages.preparation.parameters import (
     Parameters,
@@ -69,7 +73,7 @@ def fit_parameters(database: Database, spec: WorkflowSpec) -> Parameters:
     return decide_parameters(measured, levels, spec.prepare, spec.features.one_hot_limit, leaks)
 
 
-def build_preparation(spec: WorkflowSpec) -> list[dg.AssetsDefinition]:
+def build_preparation(spec: WorkflowSpec, settings: Settings) -> list[dg.AssetsDefinition]:
     """The assets of one workflow."""
     contract = parameters_contract(spec.name)
     table = (spec.name, "training_table")
@@ -85,10 +89,19 @@ def build_preparation(spec: WorkflowSpec) -> list[dg.AssetsDefinition]:
         metadata=table_metadata(contract),
     )
     @isolated(spec, "preparation_parameters")
-    @reused(Recall(spec, "preparation_parameters", [table, features_table(spec)], tables=[contract.path]))
+    @reused(
+        Recall(
+            spec,
+            "preparation_parameters",
+            [table, features_table(spec)],
+            tables=[contract.path],
+            owes=lambda *_: asdict(tier_of(spec, settings.tier)),
+        )
+    )
     def preparation_parameters(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
         with warehouse.write() as database:
-            parameters = fit_parameters(database, spec)
+            chosen, choice = with_engine(database, spec, settings)
+            parameters = fit_parameters(database, chosen)
             database.replace(contract, [{"parameters": parameters.to_json()}])
         kept, dropped = len(parameters.feature_names), len(parameters.dropped)
         context.log.info(f"report: {kept} prepared features, {dropped} dropped")
@@ -96,6 +109,7 @@ def build_preparation(spec: WorkflowSpec) -> list[dg.AssetsDefinition]:
             metadata={
                 "dagster/row_count": 1,
                 "prepared features": kept,
+                "engine": f"{choice.engine}: {choice.why}",
                 "dropped": dg.MetadataValue.json(dict(parameters.dropped)),
                 "parameters": dg.MetadataValue.json(json.loads(parameters.to_json())["numeric"]),
             }

@@ -17,6 +17,7 @@ import dagster as dg
 import pyarrow as pa
 
 from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.engines.choice import Choice
 from tdml_assets.engines.protocol import Engine, table_source
 from tdml_assets.models.bundle_store import BundleStore
 from tdml_assets.models.bundles import Manifest, ModelFeature, as_evaluated, describe_files, version_name
@@ -41,6 +42,7 @@ from tdml_assets.stages.evaluation.measures import Evaluation
 from tdml_assets.stages.features.columns import FEATURES_TABLE, features_table
 from tdml_assets.stages.features.snapshots import ORDERS_TABLE
 from tdml_assets.stages.preparation.asset import parameters_contract, read_parameters
+from tdml_assets.stages.preparation.engine_choice import with_engine
 from tdml_assets.stages.preparation.parameters import PREPARATION_FILE, Parameters
 from tdml_assets.stages.raw.fingerprint import fingerprint as raw_fingerprint
 from tdml_assets.stages.reuse import Recall, reused
@@ -159,28 +161,27 @@ def _recall(spec: WorkflowSpec, settings: Settings) -> Recall:
     )
 
 
-def _build_candidate(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition:
-    engine = engine_of(spec, settings)
-
+def _build_candidate(declared: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition:
     @dg.asset(
-        key=[spec.name, "candidate_model"],
-        deps=[[spec.name, "prepared"], [spec.name, "preparation_parameters"]],
-        group_name=spec.name,
-        kinds=kinds_of(spec),
+        key=[declared.name, "candidate_model"],
+        deps=[[declared.name, "prepared"], [declared.name, "preparation_parameters"]],
+        group_name=declared.name,
+        kinds=kinds_of(declared),
         owners=[OWNER],
         pool="warehouse",
         description="Trains without anything later than the test snapshot and predicts the test split; then fits once more on "
         "every labelled row and stores that as an immutable version.",
-        metadata={"dagster/table_name": f"{spec.name}.holdout_predictions"},
+        metadata={"dagster/table_name": f"{declared.name}.holdout_predictions"},
     )
-    @isolated(spec, "candidate_model")
-    @reused(_recall(spec, settings))
+    @isolated(declared, "candidate_model")
+    @reused(_recall(declared, settings))
     def candidate_model(
         context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore
     ) -> dg.MaterializeResult:
-        session = {"session_id": session_id_of(context), "workflow": spec.name}
+        session = {"session_id": session_id_of(context), "workflow": declared.name}
         with warehouse.read() as database:
-            parameters = read_parameters(database, spec.name)
+            spec, choice = with_engine(database, declared, settings)
+            parameters, engine = read_parameters(database, spec.name), engine_of(spec, settings)
             splits, known = _read_rows(database, spec, parameters, engine, warehouse.temp_directory)
             day, fingerprint = as_of(database), raw_fingerprint(database)
         # The warehouse is free while the model trains.
@@ -203,10 +204,10 @@ def _build_candidate(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinit
             record_version(database, session["session_id"], stored)
             for table, rows in _slices(candidate, facts, importances).items():
                 database.replace_slice(table, session, [{**session, **row} for row in rows])
-            record_session(database, context, spec.name, status="trained", engine=engine.name, model_version=version)
+            record_session(database, context, spec.name, status="trained", engine=choice.engine, model_version=version)
         context.log.info(f"report: {version}, {candidate.holdout.num_rows} rows measured")
         shown = {"dagster/row_count": candidate.holdout.num_rows, "model_version": version}
-        return dg.MaterializeResult(metadata=shown | _show_training(spec, candidate, facts, importances))
+        return dg.MaterializeResult(metadata=shown | _show_training(spec, candidate, facts, importances, choice))
 
     return candidate_model
 
@@ -224,11 +225,13 @@ def _show_training(
     candidate: Candidate,
     facts: Sequence[Mapping[str, Any]],
     importances: Sequence[Mapping[str, Any]],
+    choice: Choice,
 ) -> dict[str, Any]:
     tried = candidate.search
     combined = [row for row in importances if row["stage"] == importances[0]["stage"]]
     return {
         "dagster/column_schema": column_schema(holdout_contract(spec.name)),
+        "engine": f"{choice.engine}: {choice.why}",
         "training": table_preview(facts),
         **({"search": table_preview(tried.table()), "searched on": tried.note} if tried else {}),
         "importances": table_preview(combined[:_SHOWN]),

@@ -89,7 +89,7 @@ class Shop:
             build_snapshots([spec], as_of),
             customer_features,
             build_training_table(spec),
-            *build_preparation(spec),
+            *build_preparation(spec, settings),
             *build_model(spec, settings),
             build_predictions(spec, settings),
         ]

@@ -1,0 +1,49 @@
+"""The engine of a workflow whose ``engine`` is ``auto``, from the rows of its training table.
+
+Belongs here: counting, and the specification as the chosen engine needs it. Does not: the arithmetic (``engines/choice.py``).
+
+Preparation and training ask alike and get the same answer, since the training table is the same.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tdml_assets.declaration.workflow import HIVEMALL_ESTIMATORS, WorkflowSpec
+from tdml_assets.engines.choice import Choice, choose_engine
+from tdml_assets.models.champions import model_spec_of, tier_of
+from tdml_assets.stages.features.columns import choose_features, features_table
+
+if TYPE_CHECKING:
+    from tdml_assets.platform.warehouse import Database
+    from tdml_assets.settings import Settings
+
+
+def with_engine(database: Database, spec: WorkflowSpec, settings: Settings) -> tuple[WorkflowSpec, Choice]:
+    """The specification with its engine, and why it is that one.
+
+    Raises
+    ------
+    MemoryError
+        If the rows fit no engine that the workflow allows.
+    """
+    columns = choose_features(database.columns(features_table(spec)), spec.features)
+    # Levels are not counted yet: as many as there may be.
+    features = len(columns.numeric) + len(columns.text) * (spec.features.one_hot_limit + 1)
+    rows = database.count((spec.name, "training_table"))
+    possible = {spec.engine_name: spec}
+    if spec.engine == "auto" and spec.model.estimator is None and spec.task in HIVEMALL_ESTIMATORS:
+        possible["hivemall"] = as_linear(spec)
+    asked = {name: model_spec_of(one) for name, one in possible.items()}
+    choice = choose_engine(spec.engine, asked, rows, features, tier_of(spec, settings.tier))
+    return possible[choice.engine], choice
+
+
+def as_linear(spec: WorkflowSpec) -> WorkflowSpec:
+    """The same workflow with ``engine: hivemall``; what its preparation leaves open becomes that of a linear model."""
+    declared = spec.model_dump(exclude_unset=True)
+    prepare = declared.get("prepare", {})
+    if prepare.get("nulls") == "keep":
+        prepare = {name: value for name, value in prepare.items() if name != "nulls"}
+    model = {name: value for name, value in declared.get("model", {}).items() if name in ("seed", "reasons")}
+    return WorkflowSpec.model_validate({**declared, "engine": "hivemall", "prepare": prepare, "model": model})
