@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,30 +14,7 @@ from tdml_assets.declaration.destinations import destination_class, known_kinds
 from tdml_assets.settings import SettingsError, load_settings
 from tests.activation.conftest import Published, people
 
-OWN = """
-from contextlib import contextmanager
-from typing import ClassVar
-from tdml_assets.activation.protocol import Receipt
-from tdml_assets.declaration.destinations import DestinationSettings
-
-class Loyalty(DestinationSettings):
-    shelf: str
-    removes: ClassVar[bool] = False
-    taken: ClassVar[list] = []
-
-    @contextmanager
-    def open(self, opening):
-        yield self
-
-    def send(self, batch):
-        self.taken.extend(batch.rows.to_pylist())
-        return Receipt()
-
-    def finish(self):
-        return {"shelf": self.shelf}
-
-DESTINATION = Loyalty
-"""
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "destinations.md"
 
 
 def settings_of(tmp_path: Path, text: str):
@@ -43,24 +23,41 @@ def settings_of(tmp_path: Path, text: str):
 
 
 @pytest.fixture
-def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    (tmp_path / "shop_loyalty").mkdir()
-    (tmp_path / "shop_loyalty" / "__init__.py").touch()
-    (tmp_path / "shop_loyalty" / "points.py").write_text(OWN, encoding="utf-8")
+def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The module that the documents show, outside of the package."""
+    (text,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "__init__.py").touch()
+    (tmp_path / "shop" / "loyalty.py").write_text(text, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
-    return "shop_loyalty.points"
+    yield "shop.loyalty"
+    for name in ("shop.loyalty", "shop"):
+        sys.modules.pop(name, None)
 
 
-def test_a_kind_of_ones_own_is_a_module_outside_of_the_package(
-    published: Published, own_module: str, tmp_path: Path
-) -> None:
-    settings = settings_of(tmp_path, f"destinations: {{points: {{kind: {own_module}, shelf: top, mode: mirror}}}}")
-    declared = settings.destinations.others["points"]
-    published.publish(people(3))
-    result = published.sync(declared, name="points")
-    assert (result.status, result.added, dict(result.details)) == ("succeeded", 3, {"shelf": "top"})
-    assert [row["customer_id"] for row in type(declared).taken] == sorted(people(3))
-    del sys.modules[own_module]
+@pytest.mark.usefixtures("own_module")
+def test_the_module_that_the_documents_show_is_a_destination(published: Published, tmp_path: Path) -> None:
+    section = next(
+        line for line in PAGE.read_text(encoding="utf-8").splitlines() if "kind: shop.loyalty, folder" in line
+    )
+    folder = tmp_path / "mounted"
+    settings = settings_of(tmp_path, f"destinations:\n{section.replace('/mnt/loyalty', str(folder))}")
+    declared = settings.destinations.others["loyalty"]
+    assert declared.purpose == "loyalty"
+    declared = declared.model_copy(update={"purpose": None, "batch_rows": 2, "failed_share": 0.5})
+    published.publish({**people(3), "7": (0.5, "A")})
+    refused = published.sync(declared, name="loyalty")
+    assert (refused.status, "is no folder: mount it" in (refused.reason or "")) == ("failed", True)
+    folder.mkdir()
+    result = published.sync(declared, name="loyalty")
+    assert (result.status, result.added, result.failed, result.details["files"]) == ("succeeded", 3, 1, 2)
+    assert published.rows("select customer_id, code from activation.dead_letters") == [
+        {"customer_id": "7", "code": "no_card"}
+    ]
+    again = published.sync(declared, name="loyalty")
+    assert (again.taken, again.unchanged) == (0, 3)
+    lines = [json.loads(line) for path in folder.iterdir() for line in path.read_text().splitlines()]
+    assert sorted(line["customer_id"] for line in lines) == sorted(people(3))
 
 
 @pytest.mark.parametrize("kind", known_kinds())

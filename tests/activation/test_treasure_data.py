@@ -267,6 +267,24 @@ def test_a_customer_who_may_be_sent_no_more_leaves_with_the_next_swap(account: A
     assert "00002" not in json.dumps(account.service.databases["marketing"])
 
 
+def test_who_is_forgotten_is_named_and_leaves_with_the_next_swap(account: Account) -> None:
+    from tdml_assets.activation.erasure import erase
+
+    account.published.publish(people(3))
+    assert account.sync().status == "succeeded"
+    around = account.published.around()
+    declared = {"td": account.settings()}
+    (done,) = erase(account.published.warehouse, declared, "00002", around, lambda database, erasure: None)
+    assert (done.is_done, done.words) == (
+        False,
+        "Treasure Data gets whole tables; then tdml-assets sync td, which deletes them",
+    )
+    account.published.run("delete from audience.parent_segment_attributes where customer_id = '00002'")
+    assert account.sync().removed == 1
+    assert "00002" not in json.dumps(account.service.databases["marketing"])
+    assert account.published.rows("select * from activation.sync_state where customer_id = '00002'") == []
+
+
 def test_a_failed_run_is_named_and_the_key_is_in_no_message(account: Account, caplog: pytest.LogCaptureFixture) -> None:
     account.published.publish(people(2))
     account.service.run_ends = "error"

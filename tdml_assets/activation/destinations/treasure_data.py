@@ -33,6 +33,9 @@ class TreasureData(DestinationSettings):
     """A table in Treasure Data, and a parent segment's attributes over it."""
 
     modes: ClassVar[tuple[Mode, ...]] = ("replace",)
+    removes: ClassVar[bool] = False
+    #: By the next swap: until then the sync keeps in mind that the customer is there.
+    erases: ClassVar[bool] = True
 
     kind: Literal["treasure_data"] = "treasure_data"
     mode: Mode = Field(default="replace", description="replace: the table is swapped as a whole.")
@@ -158,10 +161,12 @@ class TreasureDataClient:
 
     def send(self, batch: Batch) -> Receipt:
         """Load one batch into the staging table."""
-        if batch.operation == "remove":
-            raise DestinationError("Treasure Data gets whole tables: the next swap leaves the customer out")
         self._table.load(batch)
         return Receipt()
+
+    def erase(self, customer: str) -> None:  # noqa: ARG002
+        """Tables are swapped as a whole: the next sync leaves the customer out, and runs the parent segment without them."""
+        raise DestinationError("Treasure Data gets whole tables")
 
     def finish(self) -> Mapping[str, Any]:
         """Verify, swap, complete the attributes, run the parent segment. Called again, it goes on where it ended."""
