@@ -32,6 +32,8 @@ PAST = ("repeats", "recency", "age", "repeat_amount", "orders", "spend")
 _MIN_CUSTOMERS, _MIN_REPEATERS = 50, 20
 # Customers whose expectations are added up at most, evenly spaced.
 _MOST_ADDED = 50_000
+# Windows that say how much luck there is.
+_LATEST_WINDOWS = 6
 # Windows of this process, by what they were measured from: the workflows of a session share them.
 _kept_windows: dict[str, tuple[Window, ...]] = {}
 _WINDOWS_KEPT = 8
@@ -87,7 +89,7 @@ class Expectation:
 
 @dataclass(frozen=True)
 class LifetimeBase:
-    """A lifetime model fitted to the histories of ``day``, with its gaps in past windows."""
+    """A lifetime model fitted to the histories of ``day``, with its gaps in past windows of ``sampled`` customers."""
 
     purchases: ParetoNbd
     value: GammaGamma
@@ -96,6 +98,13 @@ class LifetimeBase:
     day: date
     first_order_on: date
     windows: tuple[Window, ...]
+    sampled: int
+
+    def luck(self, customers: int) -> float:
+        """Variance of the logarithm of a total of so many customers, if their luck were drawn again; as in the latest windows."""
+        latest = self.windows[:_LATEST_WINDOWS]
+        found = [(one.orders_variance + one.value_variance) * one.days / self.horizon_days for one in latest]
+        return float(np.median(found)) * self.sampled / max(customers, 1) if found else 0.0
 
     def total(self, history: Floats, orders: float, value: float) -> float:
         """Sum over customers, with logarithms added to the number of orders and to their value.
@@ -141,7 +150,8 @@ def fit_base(known: LevelHistory, *, target_kind: str, horizon_days: int) -> Lif
     except ValueError:
         return None
     windows = _windows(known, purchases, value)
-    return LifetimeBase(purchases, value, horizon_days, target_kind, known.day, known.first_order_on, windows)
+    first, sampled = known.first_order_on, len(repeats)
+    return LifetimeBase(purchases, value, horizon_days, target_kind, known.day, first, windows, sampled)
 
 
 def _windows(known: LevelHistory, purchases: ParetoNbd, value: GammaGamma) -> tuple[Window, ...]:

@@ -157,6 +157,8 @@ def test_workflows_share_the_windows_they_measure(monkeypatch):
     second = fit_base(known, target_kind="no_purchase", horizon_days=90)
     assert first.windows == second.windows
     assert len(first.windows) > 10
+    assert first.luck(400) == pytest.approx(4 * first.luck(1_600))
+    assert 0 < first.luck(400) < 0.05
 
 
 def test_there_is_no_base_without_purchases_or_repeaters():
@@ -169,7 +171,7 @@ def test_there_is_no_base_without_purchases_or_repeaters():
 
 def test_what_rehearsals_do_not_support_is_taken_over_in_part_and_with_more_doubt():
     base = fit_base(history(), target_kind="net_spend", horizon_days=90)
-    strong = LifetimeBase(base.purchases, base.value, 90, "net_spend", DAY, FIRST, tuple(windows(peak)))
+    strong = LifetimeBase(base.purchases, base.value, 90, "net_spend", DAY, FIRST, tuple(windows(peak)), 400)
     table = history().histories
     days = [DAY - timedelta(days=ago) for ago in (90, 180, 365)]
     expected = expectations(strong, dict.fromkeys((DAY, *days), table))

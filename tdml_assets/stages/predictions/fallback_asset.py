@@ -28,6 +28,7 @@ from tdml_assets.stages.features.columns import features_table
 from tdml_assets.stages.features.snapshots import ORDERS_TABLE
 from tdml_assets.stages.predictions.contracts import scores_contract
 from tdml_assets.stages.predictions.history import keep_predictions
+from tdml_assets.stages.predictions.level import move_fallback
 from tdml_assets.stages.predictions.next_orders import add_next_orders, drop_scores
 from tdml_assets.stages.predictions.reasons import reason_names
 from tdml_assets.stages.training_table.asset import make_features_view
@@ -105,6 +106,9 @@ def _score_customers(database: Database, spec: WorkflowSpec, session_id: str) ->
     )
     scores = scores_contract(spec)
     predicted = fallback.scorer.score(today)
+    if fallback.method == "lifetime":
+        # What a rule says is what happened lately, in this season or another: nothing is known of its level.
+        predicted = move_fallback(database, spec, today, predicted, session_id, day)
     columns: dict[str, Any] = {name: pa.nulls(today.num_rows, pa.string()) for name in reasons}
     columns |= {"customer_id": today["customer_id"], "predicted_target": pa.array(predicted)}
     database.replace(scores, pa.table(columns))

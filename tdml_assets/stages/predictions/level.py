@@ -21,10 +21,11 @@ from tdml_assets.engines.level import (
     Rehearsal,
     Snapshot,
     find_level,
+    level_by_lifetime,
     rehearse,
     slope_of,
 )
-from tdml_assets.engines.level_windows import kept_digits
+from tdml_assets.engines.level_windows import Floats, kept_digits
 from tdml_assets.engines.protocol import FittedModel
 from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.monitoring import LEVEL
@@ -60,16 +61,18 @@ class FoundLevel:
     snapshots: tuple[Snapshot, ...]
     rehearsals: tuple[Rehearsal, ...]
 
-    def row(self, given: Snapshot, moved: float, *, corrected: bool) -> dict[str, Any]:
+    def row(self, given: Snapshot, moved: float, *, corrected: bool, luck: float | None = None) -> dict[str, Any]:
         """The row of ``monitoring.level``, without its key.
 
         Parameters
         ----------
         given : the predictions as the model gives them.
         moved : the total with the level added.
+        luck : variance of the gap, if the customers were drawn again; as at earlier snapshots unless given.
         """
         level = self.level
-        luck = min((one.variance * one.customers / given.customers for one in self.snapshots), default=0.0)
+        if luck is None:
+            luck = min((one.variance * one.customers / given.customers for one in self.snapshots), default=0.0)
         low, high = level.bounds(moved, given.customers, luck)
         return {
             "snapshot_date": level.day,
@@ -189,6 +192,38 @@ def move_scores(
             database.execute(render("predictions/move", table=scores.path, **moved))
         rows = [{**session, **found.row(given, expected, corrected=corrected)}]
     database.replace_slice(LEVEL, session, rows)
+
+
+def move_fallback(
+    database: Database, spec: WorkflowSpec, customers: pa.Table, predicted: Floats, session_id: str, day: date
+) -> Floats:
+    """Add the level to what a lifetime model predicts, where past windows say it; keep what was done in ``monitoring.level``.
+
+    Parameters
+    ----------
+    customers : their histories as of ``day``, one a prediction.
+    """
+    from tdml_assets.engines.level_lifetime import fit_base
+
+    kind, session = task_of(spec).level_kind, {"session_id": session_id, "workflow": spec.name}
+    known = read_level_history(database, spec.target.horizon_days, day) if kind else None
+    rows: list[dict[str, Any]] = []
+    base = None
+    if known is not None:
+        base = fit_base(known, target_kind=spec.target_kind, horizon_days=spec.target.horizon_days)
+    if kind is not None and base is not None:
+        count, total, chance = len(predicted), kept_digits(float(predicted.sum())), predicted * (1.0 - predicted)
+        slope = slope_of(count, total, float(chance.sum())) if kind == "probability" else 1.0
+        given, corrected = Snapshot(day, count, total, total, 0.0, 0.0, slope), corrects(spec.level)
+        level = level_by_lifetime(base.expect(day, customers), given, kind)
+        if level is not None:
+            moved = level.apply(predicted)
+            luck = base.luck(count) if kind == "amount" else 1.0 / max(float(chance.sum()), 1.0)
+            found = FoundLevel(level, (), ())
+            rows = [{**session, **found.row(given, kept_digits(float(moved.sum())), corrected=corrected, luck=luck)}]
+            predicted = moved if corrected else predicted
+    database.replace_slice(LEVEL, session, rows)
+    return predicted
 
 
 def read_level_sentence(database: Database, session_id: str, workflow: str) -> str | None:

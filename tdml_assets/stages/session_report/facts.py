@@ -142,6 +142,7 @@ class ReportFacts:
     labels, labels_before : customers per category of the predictions, now and in the session before.
     is_latest : whether no session stands at a later day.
     retrains_itself : whether the sensor that starts retrainings is on.
+    level : what was done to the total of the predictions, and how far it may be off; None where nothing is known of it.
     """
 
     spec: WorkflowSpec
@@ -159,6 +160,7 @@ class ReportFacts:
     trained_here: bool = False
     is_latest: bool = True
     retrains_itself: bool = False
+    level: str | None = None
 
     @property
     def has_nothing_earlier(self) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.models.reference import ColumnReference, Reference
 from tdml_assets.platform import monitoring
+from tdml_assets.stages.predictions.level import read_level_sentence
 from tdml_assets.stages.session_report.facts import (
     SHOWN_COLUMNS,
     DriftFact,
@@ -87,6 +88,7 @@ def read_facts(
         trained_here=trained_in == session_id,
         is_latest=reader.is_latest(),
         retrains_itself=retrains_itself,
+        level=read_level_sentence(database, session_id, spec.name),
     )
 
 

@@ -75,6 +75,22 @@ def report(database: Database, this: str, as_of: date = LAST, **more) -> tuple[P
     return Page(text), text
 
 
+def test_the_level_of_the_predictions_is_a_line_of_the_page(database):
+    session = write_history(database)
+    assert "Total of the predictions" not in report(database, session)[1]
+    row = {"kind": "amount", "corrected": True, "basis": "season", "basis_date": date(2025, 6, 30), "basis_gap": 0.131}
+    row |= {"gap": 0.113, "ageing": 0.02, "customers": 10, "uncorrected_total": 1_000.0, "total": 1_120.0}
+    row |= {"expected_total": 1_120.0, "low_total": 1_008.0, "high_total": 1_288.0}
+    database.replace_slice(
+        monitoring.LEVEL,
+        {"session_id": session, "workflow": spec().name},
+        [{"session_id": session, "workflow": spec().name, **row}],
+    )
+    shown = report(database, session)[0].sections["metrics"]
+    assert "Total of the predictions: raised by 12%" in shown
+    assert "between 10% below and 15% above it in 80% of cases." in shown
+
+
 def test_a_history_is_shown_in_every_section(database):
     page, text = report(database, write_history(database))
     assert [name for name in page.ids if name in _SECTIONS] == _SECTIONS
