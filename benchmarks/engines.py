@@ -1,6 +1,6 @@
-"""``make bench-engines``: one pass of Hivemall's learners over rows in a Parquet file, beside scikit-learn.
+"""``make bench-engines``: one pass of Hivemall's learners over rows in a Parquet file, beside scikit-learn, and scoring in SQL.
 
-Belongs here: the rows, the passes, and the table it prints. Does not: the learners.
+Belongs here: the rows, the passes, and the table it prints. Does not: the learners, the statements that score.
 
     python -m benchmarks.engines --rows 10000000
 """
@@ -22,6 +22,11 @@ import pyarrow.parquet as pq
 from sklearn.linear_model import SGDClassifier
 
 from tdml_assets.engines.hivemall.stream import train_batches
+from tdml_assets.engines.linear_model import BIAS, LinearModel
+from tdml_assets.engines.protocol import Recipe
+from tdml_assets.platform.statements import Statement
+from tdml_assets.stages.predictions.in_sql import scoring_statement, weights_contract
+from tdml_assets.stages.preparation.parameters import NumericColumn, Parameters
 
 FEATURES = [f"x{place}" for place in range(12)]
 _BATCH_ROWS = 250_000
@@ -63,11 +68,46 @@ def _hivemall(function: str, options: str = "") -> Callable[[Path], None]:
     return train
 
 
+def _scoring(*, wide: bool) -> Callable[[Path], None]:
+    """Preparation and scores of a logistic model, one column a feature or exploded and joined; their sum is read."""
+    numbers = np.random.default_rng(1).normal(size=len(FEATURES) + 1)
+    weights = pa.table({"feature": [*FEATURES, BIAS], "weight": pa.array(numbers, pa.float32())})
+    model = LinearModel(tuple(FEATURES), Recipe({}, {}), "", "", weights, (0.0,) * len(FEATURES), None)
+    prepared = {
+        "table": ["rows"],
+        "parameters": Parameters(
+            tuple(NumericColumn(name, 0.0, -0.9, 0.9, 0.1, 0.6) for name in FEATURES), (), "clip", {}
+        ),
+        "keys": ["customer_id"],
+        "carried": [],
+        "snapshot_date": None,
+        "drop_outliers": False,
+        "ordered": False,
+    }
+    statement: Statement = scoring_statement(model, "wf", prepared, wide=wide)
+    schema, name = weights_contract("wf").path
+
+    def score(path: Path) -> None:
+        with duckdb.connect() as con:
+            con.execute(
+                f"CREATE VIEW rows AS SELECT * RENAME (file_row_number AS customer_id) "
+                f"FROM read_parquet('{path}', file_row_number = true)"
+            )
+            con.execute(f"CREATE SCHEMA {schema}")
+            con.register("given", weights)
+            con.execute(f"CREATE TABLE {schema}.{name} AS SELECT * FROM given")
+            con.sql(statement.text, params=dict(statement.parameters)).aggregate("sum(predicted_target)").fetchall()
+
+    return score
+
+
 CASES: dict[str, Callable[[Path], None]] = {
     "read only": _read,
     "train_arow": _hivemall("train_arow"),
     "train_classifier, AdaGrad, log loss": _hivemall("train_classifier", "-loss logloss -reg no -iters 1"),
     "scikit-learn SGDClassifier, log loss": _sklearn,
+    "scoring: preparation and one wide expression": _scoring(wide=True),
+    "scoring: preparation, items joined with weights": _scoring(wide=False),
 }
 
 

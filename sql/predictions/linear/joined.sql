@@ -12,7 +12,7 @@ scored as (
         items.customer_id,
         {% if dialect == "duckdb" %}
         {# Added in the order of the names, as the wide form does: a parallel sum of doubles differs in its last bits. #}
-        list_reduce(list(weights.weight::double * items.value order by items.feature), lambda total, part: total + part, 0e0) as summed
+        sum(weights.weight::double * items.value order by items.place) as summed
         {% else %}
         sum(cast(weights.weight as {{ "DOUBLE" | sql_type }}) * items.value) as summed
         {% endif %}

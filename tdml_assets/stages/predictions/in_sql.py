@@ -91,6 +91,7 @@ def scoring_context(
         "weights": weights_contract(workflow).path,
         "features": features,
         "bias": BIAS,
+        "in_order": sorted([*features, BIAS]),
         "with_features": with_features,
     }
     return {**prepared, **model.sql_scoring(), **own, "dialect": "duckdb"}

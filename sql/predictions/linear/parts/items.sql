@@ -1,11 +1,12 @@
 {# One row per customer and feature that is not 0. The constant is the feature 0. #}
 {% if dialect == "duckdb" %}
-select customer_id, feature, value
+select customer_id, feature, place, value
 from (
     select
         customer_id
-        , unnest([{% for name in features %}{{ name | bind }}, {% endfor %}{{ bias | bind }}]) as feature
-        , unnest([{% for name in features %}cast(cast({{ name | identifier }} as {{ "FLOAT" | sql_type }}) as {{ "DOUBLE" | sql_type }}), {% endfor %}1e0]) as value
+        , unnest([{% for name in in_order %}{{ name | bind }}{% if not loop.last %}, {% endif %}{% endfor %}]) as feature
+        , unnest([{% for name in in_order %}{{ loop.index | bind }}{% if not loop.last %}, {% endif %}{% endfor %}]) as place
+        , unnest([{% for name in in_order %}{% if name == bias %}1e0{% else %}cast(cast({{ name | identifier }} as {{ "FLOAT" | sql_type }}) as {{ "DOUBLE" | sql_type }}){% endif %}{% if not loop.last %}, {% endif %}{% endfor %}]) as value
     from prepared
 ) as exploded
 where value <> 0
