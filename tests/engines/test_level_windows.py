@@ -142,6 +142,20 @@ def test_predictions_are_brought_to_the_total_of_the_lifetime_model_and_its_past
     assert level_by_lifetime(expected, given(total), kind, 0.0).gap == pytest.approx(level.ageing)
 
 
+def test_half_of_the_gap_is_taken_over_where_the_season_was_never_seen():
+    base = fit_base(history(), target_kind="net_spend", horizon_days=90)
+    found = []
+    for years in (3.0, 0.9):
+        seen = LifetimeBase(base.purchases, base.value, 90, "net_spend", DAY, FIRST, tuple(windows(peak, years)), 400)
+        expected = expectations(seen, {DAY: history().histories})[DAY]
+        found.append(level_by_lifetime(expected, given(0.8 * expected.total()), "amount"))
+    whole, half = found
+    assert (whole.basis, half.basis) == ("season", "trend")
+    assert whole.gap == pytest.approx(whole.ageing + whole.past) == pytest.approx(-np.log(0.8))
+    assert half.gap == pytest.approx((half.ageing + half.past) / 2)
+    assert half.deviation > abs(half.gap)
+
+
 def test_a_faster_rate_brings_more_purchases_and_fewer_customers_without_one():
     known = history()
     gone, bought = (fit_base(known, target_kind=kind, horizon_days=90) for kind in ("no_purchase", "purchase"))
@@ -193,5 +207,5 @@ def test_what_rehearsals_do_not_support_is_taken_over_in_part_and_with_more_doub
     assert strength_of(wrong) < 0.3
     assert strength_of([]) == 1.0
     whole, part = (find_level(given(total), [], found, "amount", expected[DAY]) for found in (right, wrong))
-    assert abs(part.gap - part.ageing) < abs(whole.gap - whole.ageing)
+    assert abs(part.past) < abs(whole.past)
     assert part.deviation > whole.deviation

@@ -83,7 +83,7 @@ class FoundLevel:
             "basis": level.basis,
             "basis_date": level.basis_date,
             "basis_gap": level.basis_gap,
-            "ageing": level.ageing,
+            "ageing": level.share * level.ageing,
             "customers": given.customers,
             "uncorrected_total": given.predicted,
             "total": moved if corrected else given.predicted,
