@@ -1,4 +1,4 @@
-"""Rows in a file that is already deleted: a table larger than memory, read as often as asked.
+"""Rows in a file without a name: a table larger than memory, read as often as asked.
 
 Belongs here: writing batches to such a file and mapping it. Does not: which rows (the caller), the warehouse.
 
@@ -8,6 +8,7 @@ the table or with the process, whatever ends it.
 
 from __future__ import annotations
 
+import mmap
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,7 +25,7 @@ def spooled(batches: Iterable[pa.RecordBatch], folder: str | Path) -> pa.Table |
     """
     Path(folder).mkdir(parents=True, exist_ok=True)
     writer: pa.ipc.RecordBatchFileWriter | None = None
-    with tempfile.NamedTemporaryFile(dir=folder, prefix="rows-", suffix=".arrow") as file:
+    with tempfile.TemporaryFile(dir=folder) as file:
         for batch in batches:
             if writer is None:
                 writer = pa.ipc.new_file(file, batch.schema)
@@ -33,5 +34,6 @@ def spooled(batches: Iterable[pa.RecordBatch], folder: str | Path) -> pa.Table |
             return None
         writer.close()
         file.flush()
-        # The map outlives the name of the file.
-        return pa.ipc.open_file(pa.memory_map(file.name)).read_all()
+        # The map outlives the file's handle, which is all there ever was of it: it has no name.
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    return pa.ipc.open_file(pa.BufferReader(pa.py_buffer(mapped))).read_all()
