@@ -249,7 +249,7 @@ def _full_lines(facts: WorkflowFacts, data: DataFacts | None) -> list[str]:
         share = f"   {facts.top_tenth_share:.0%} of it from the top tenth" if facts.top_tenth_share is not None else ""
         lines.append(f"  expected spend  {facts.expected_spend:>12,.0f} {_currency(data)}{share}")
     lines += [line for label, text in facts.told for line in _wrapped(text, f"  {label:<18}", 20)]
-    lines += _total_lines(facts)
+    lines += [*_total_lines(facts), *_learner_lines(facts)]
     comparisons, telling = comparisons_of(facts), telling_of(facts.info.task)
     if comparisons:
         lines.append(f"  {'tested on what the model had not seen':<40}{'model':>10}{'naive *':>10}")
@@ -271,7 +271,7 @@ def _brief_lines(facts: WorkflowFacts, data: DataFacts | None) -> list[str]:
         scored += f", {facts.top_tenth_share:.0%} from the top tenth"
     lines = [_headline(facts), scored, *_eligible_lines(facts, data)]
     lines += [line for label, text in facts.told for line in _wrapped(text, f"  {label:<18}", 20)]
-    return [*lines, *_total_lines(facts), *_brief_comparison(facts), *_closing_lines(facts)]
+    return [*lines, *_total_lines(facts), *_learner_lines(facts), *_brief_comparison(facts), *_closing_lines(facts)]
 
 
 def _eligible_lines(facts: WorkflowFacts, data: DataFacts | None) -> list[str]:
@@ -282,6 +282,10 @@ def _eligible_lines(facts: WorkflowFacts, data: DataFacts | None) -> list[str]:
     if data is not None and data.known_customers is not None and data.as_of == facts.as_of:
         text += f"; {data.known_customers - facts.customers:,} others have no score"
     return _wrapped(text, f"  {'eligible':<18}", 20)
+
+
+def _learner_lines(facts: WorkflowFacts) -> list[str]:
+    return _wrapped(facts.learner, f"  {'learner':<18}", 20) if facts.learner else []
 
 
 def _total_lines(facts: WorkflowFacts) -> list[str]:

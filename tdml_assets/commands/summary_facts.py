@@ -15,6 +15,7 @@ from tdml_assets.platform.outcome import Outcome, read_latest
 from tdml_assets.platform.statements import render
 from tdml_assets.stages.drift.detection import BROKEN, DRIFTED
 from tdml_assets.stages.features.columns import FEATURES_TABLE
+from tdml_assets.stages.training.choice_words import choice_sentence
 from tdml_assets.tasks.telling import telling_of
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 SESSIONS, METRICS = ("monitoring", "sessions"), ("monitoring", "model_metrics")
 SNAPSHOTS = ("features", "snapshots")
 LEVEL = ("monitoring", "level")
+CHOICES = ("monitoring", "estimator_choices")
 CALIBRATION, DRIFT, TRIAGE = ("monitoring", "calibration"), ("monitoring", "drift"), ("monitoring", "triage")
 _TOP_REASONS = 3
 
@@ -86,6 +88,7 @@ class WorkflowFacts:
     tested_on : day the test looked ahead from; None where nothing was tested.
     calibration_error : of the same, how far the tenths of customers are off, as a share of all that happened.
     level : row of ``monitoring.level`` of the session; None where none was kept.
+    learner : which learner ``estimator: auto`` chose for the model that scored, and why; None where it was declared.
     told : label and text of what else the task tells of its predictions.
     drift : number of columns per status.
     moved : whether any column differs at all from the day the champion went live.
@@ -108,6 +111,7 @@ class WorkflowFacts:
     tested_on: date | None = None
     calibration_error: float | None = None
     level: Mapping[str, Any] | None = None
+    learner: str | None = None
     told: tuple[tuple[str, str], ...] = ()
     drift: Mapping[str, int] = field(default_factory=dict)
     moved: bool = True
@@ -184,7 +188,13 @@ def _read_test(database: Database, info: WorkflowInfo, model_version: str | None
         calibration = database.row(render("summary/calibration", table=CALIBRATION, **key))
     trained_on, ahead = found[0]["as_of"], telling_of(info.task).looks_ahead
     tested_on = trained_on - timedelta(days=info.horizon_days) if trained_on is not None and ahead else trained_on
-    return {"metrics": {row["metric"]: row["value"] for row in metrics}, "tested_on": tested_on, **calibration}
+    metrics_of = {row["metric"]: row["value"] for row in metrics}
+    return {"metrics": metrics_of, "tested_on": tested_on, "learner": _read_learner(database, key), **calibration}
+
+
+def _read_learner(database: Database, key: Mapping[str, str]) -> str | None:
+    rows = database.rows(render("summary/choices", table=CHOICES, **key)) if database.has_table(CHOICES) else []
+    return choice_sentence(rows) if rows else None
 
 
 def _read_level(database: Database, key: Mapping[str, str]) -> dict[str, Any] | None:

@@ -180,8 +180,15 @@ class Model(_Frozen):
     estimator: str | None = Field(
         default=None,
         min_length=1,
-        description="Name of a learner, or the import path of any scikit-learn-compatible class; the task's usual one "
-        "unless given.",
+        description="auto: chosen by rehearsal for net_spend, purchase and no_purchase; for other targets, with a grid and with "
+        "engine: hivemall the usual learner. Else the name of a learner, or the import path of any scikit-learn-compatible class; "
+        "the task's usual one unless given.",
+    )
+    rehearsal_max_rows: int = Field(
+        default=200_000,
+        ge=0,
+        description="Training rows above which auto rehearses nothing: it takes what the champion before was made with, else the "
+        "usual start.",
     )
     parameters: dict[str, Any] = Field(
         default_factory=dict,
@@ -334,9 +341,16 @@ class WorkflowSpec(_Frozen):
 
     @property
     def estimator(self) -> str:
-        """What learns: as declared, or the usual one of the task and the engine."""
+        """What learns: as declared, or the usual one of the task and the engine. ``auto`` where a learner can be chosen."""
         usual = HIVEMALL_ESTIMATORS if self.engine_name == "hivemall" else ESTIMATORS
+        if self.model.estimator == "auto" and not self._can_be_chosen:
+            return usual[self.task]
         return self.model.estimator or usual[self.task]
+
+    @property
+    def _can_be_chosen(self) -> bool:
+        kinds = ("net_spend", "purchase", "no_purchase")
+        return self.engine_name == "python" and self.target_kind in kinds and not self.model.search.grid
 
     @property
     def engine_name(self) -> str:

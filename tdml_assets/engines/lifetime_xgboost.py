@@ -30,7 +30,7 @@ import pyarrow as pa
 import xgboost as xgb
 from scipy.special import expit
 
-from tdml_assets.engines.bounds import require_known
+from tdml_assets.engines.bounds import require_bounds, require_known
 from tdml_assets.engines.lifetime import history_of, history_places
 from tdml_assets.engines.lifetime_outlook import Lifetime, Outlook, log_odds
 from tdml_assets.engines.lifetime_stages import Found, expected_share, expected_spend, fit_stage, level_for, said
@@ -62,23 +62,30 @@ _MODEL_FILE = "lifetime_xgboost.json"
 _FORMAT = 1
 _NAME = "lifetime_xgboost"
 _ROWS_EXPLAINED_AT_ONCE = 65_536
+# Where a recipe keeps the share of the lifetime model's own forecast.
+_SHARE = "lifetime_share"
+# No probability to buy is below it, so that an amount stays finite.
+_LEAST_ACTIVE = 1e-12
 
 
 @dataclass(frozen=True)
 class HybridParameters(StartParameters):
-    """Parameters of the start, those of the two stages, and one of both.
+    """Parameters of the start, those of the two stages, and two of both.
 
     Parameters
     ----------
     stages : :class:`~tdml_assets.engines.two_stage.TwoStageParameters`, named as there.
     lifetime_features : show the trees :data:`OUTLOOK_FEATURES` too.
+    lifetime_share : share of the lifetime model's own forecast in the prediction, 0 (the trees alone) to 1.
     """
 
     stages: TwoStageParameters = field(default_factory=TwoStageParameters)
     lifetime_features: bool = False
+    lifetime_share: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        require_bounds(self, {"lifetime_share": (0.0, 1.0)})
         if self.lifetime_features not in (True, False):
             raise ValueError(f"parameter lifetime_features is {self.lifetime_features!r}: it must be true or false")
 
@@ -149,17 +156,19 @@ class LifetimeXgboostModel:
         found = np.empty(matrix.shape)
         for first in range(0, len(matrix), _ROWS_EXPLAINED_AT_ONCE):
             rows = slice(first, first + _ROWS_EXPLAINED_AT_ONCE)
-            shap, (p_buy, _) = self._attributions(matrix[rows]), self._predict(matrix[rows], "rows to explain")
+            shap, (p_buy, amount) = self._attributions(matrix[rows]), self._trees(matrix[rows], "rows to explain")
             found[rows] = log_spend(shap[BUYS], shap[AMOUNT], p_buy)
+            if self._share:
+                self._mix(found[rows], matrix[rows], (1.0 - self._share) * p_buy * amount)
         return found
 
     def importances(self, source: FeatureSource, rows: int = 2_000) -> list[FeatureImportance]:
         """Give importances per stage and combined, on at most ``rows`` evenly spaced rows.
 
-        Gain is that of the trees; the attributions are those of :meth:`reasons`, which know the start too.
+        Gain is that of the trees; the attributions know the start too, and not what ``lifetime_share`` adds to it.
         """
         sample = evenly_spaced(source, rows)
-        p_buy, _ = self._predict(sample, "rows to explain")
+        p_buy, _ = self._trees(sample, "rows to explain")
         return stage_importances(self.features, self._boosters, self._attributions(sample), p_buy)
 
     def files(self) -> dict[str, bytes]:
@@ -183,6 +192,13 @@ class LifetimeXgboostModel:
             self.features, self.lifetime, self._boosters, self._starts, self._scale, recipe, self._threads
         )
 
+    def mixed(self, share: float) -> LifetimeXgboostModel:
+        """The same model with that share of the lifetime model's own forecast."""
+        recipe = replace(self.recipe, chosen={**self.recipe.chosen, _SHARE: share})
+        return LifetimeXgboostModel(
+            self.features, self.lifetime, self._boosters, self._starts, self._scale, recipe, self._threads
+        )
+
     def carried(self, then: StartedRows, today: StartedRows) -> LifetimeXgboostModel:
         """Move the levels of both stages to the ages of today's rows (``lifetime_stages.py`` says why and by how much).
 
@@ -193,7 +209,7 @@ class LifetimeXgboostModel:
         """
         where = "rows to score"
         batches = (split_batch(batch, today.source, where) for batch in today.source.batches())
-        parts = [self._predict(matrix, where) for matrix, _ in batches]
+        parts = [self._trees(matrix, where) for matrix, _ in batches]
         p_buy, amount = (np.concatenate(columns) for columns in zip(*parts, strict=True))
         margin = log_odds(p_buy)
         buys = level_for(margin, expected_share(then, today))
@@ -209,10 +225,32 @@ class LifetimeXgboostModel:
         )
 
     def _total(self, matrix: Matrix) -> float:
-        p_buy, amount = self._predict(matrix, "validation rows")
+        p_buy, amount = self._trees(matrix, "validation rows")
         return float(p_buy @ amount)
 
+    @property
+    def _share(self) -> float:
+        return float(self.recipe.chosen.get(_SHARE, 0.0))
+
     def _predict(self, matrix: Matrix, where: str) -> tuple[Floats, Floats]:
+        """Probability to buy and amount: of the trees, mixed with the lifetime model's own by its share."""
+        p_buy, amount = self._trees(matrix, where)
+        share = self._share
+        if not share:
+            return p_buy, amount
+        seen = self.lifetime.outlook(history_of(matrix, self._places, where))
+        active = np.maximum((1.0 - share) * p_buy + share * seen.active, _LEAST_ACTIVE)
+        return active, ((1.0 - share) * p_buy * amount + share * seen.spend) / active
+
+    def _mix(self, found: Floats, matrix: Matrix, of_trees: Floats) -> None:
+        """Weigh attributions of the log of the trees' spend, in place, with those of the lifetime model, by what each adds."""
+        history = history_of(matrix, self._places, "rows to explain")
+        of_lifetime = self._share * self.lifetime.outlook(history).spend
+        weight = of_lifetime / np.maximum(of_trees + of_lifetime, np.finfo(np.float64).tiny)
+        found *= 1.0 - weight[:, None]
+        found[:, self._places] += weight[:, None] * self.lifetime.attributions(history)[2]
+
+    def _trees(self, matrix: Matrix, where: str) -> tuple[Floats, Floats]:
         seen = self.lifetime.outlook(history_of(matrix, self._places, where))
         shown = self._with_outlook(matrix, seen)
         p_buy, amount = (
@@ -282,6 +320,7 @@ class LifetimeXgboostLearner:
         """
         facts = read_facts(files, _MODEL_FILE, tuple(_BOOSTER_FILES.values()), version=_FORMAT)
         features, recipe = tuple(facts["features"]), Recipe(**facts["recipe"])
+        HybridParameters(lifetime_share=recipe.chosen.get(_SHARE, 0.0))
         boosters = {}
         for stage, name in _BOOSTER_FILES.items():
             boosters[stage] = read_booster(
@@ -337,7 +376,7 @@ def _fitted(
         {"histories": histories, **sizes},
         recipe.calibration_factor,
         {**recipe.validation_loss, **losses},
-        recipe.chosen,
+        {**recipe.chosen, **({_SHARE: parameters.lifetime_share} if parameters.lifetime_share else {})},
     )
     boosters = {stage: one.booster for stage, one in fitted.items()}
     starts = {stage: one.start for stage, one in fitted.items()}

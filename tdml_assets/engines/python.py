@@ -7,11 +7,22 @@ Does not: the learners themselves (one module each), reading tables.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 
+from tdml_assets.engines.learner_choice import AUTO, UNREHEARSED
 from tdml_assets.engines.protocol import Estimate, FeatureSource, FittedModel, Learner, ModelSpec, Recipe, Tier, chained
 
+#: Estimators that read histories of purchases, which must reach them as they are.
+READ_HISTORIES = frozenset(
+    {
+        "auto",
+        "lifetime_xgboost",
+        "lifetime_xgboost_classifier",
+        "pareto_nbd_gamma_gamma",
+        "bg_nbd_gamma_gamma",
+    }
+)
 TWO_STAGE_XGBOOST = "two_stage_xgboost"
 #: Learners by name. Imported when asked for: each brings a library along.
 LEARNERS = {
@@ -107,13 +118,15 @@ class PythonEngine:
         return learner.refit(everything, recipe, spec, threads=threads)
 
     def estimate(self, spec: ModelSpec, rows: int, features: int, tier: Tier) -> Estimate:
-        """Memory against the tier's."""
+        """Memory against the tier's; of ``auto`` that of its usual start."""
+        if spec.estimator == AUTO:
+            spec = replace(spec, estimator=UNREHEARSED[spec.target_kind].estimator)
         found = estimate_memory(self.learner(spec), rows, features, tier)
         return Estimate(found.fits, found.arithmetic)
 
     def wants_unlabelled(self, spec: ModelSpec) -> bool:
         """Whether the learner of ``spec`` learns from rows without a target too."""
-        return self.learner(spec).wants_unlabelled
+        return spec.estimator == AUTO or self.learner(spec).wants_unlabelled
 
     def load(self, files: Mapping[str, bytes], spec: ModelSpec, tier: Tier) -> FittedModel:
         """Bring back a model of ``spec`` from the verified bytes of its files."""

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.engines.intervals import Intervals
+from tdml_assets.engines.learner_choice import AUTO
 from tdml_assets.engines.protocol import Engine, FittedModel, ModelSpec, Tier, require_same_columns, tier_named
 from tdml_assets.engines.registry import engine_named
 from tdml_assets.models.bundle_store import Bundle
@@ -29,16 +30,27 @@ PREDICTIONS_FILE = "reference_predictions.json"
 SAMPLE_FILE = "reference_sample.parquet"
 TARGET_FILE = "reference_target.json"
 INTERVALS_FILE = "intervals.json"
+#: What ``estimator: auto`` chose, and from what.
+CHOICE_FILE = "choice.json"
 #: Parts of a specification that do not determine the model, and so no part of a version's identity.
 NOT_THE_MODEL = {"schedule", "monitor", "gate", "attributes", "label", "description", "horizons", "level"}
-_OWN_FILES = {GOLDEN_FILE, PREPARATION_FILE, FEATURES_FILE, PREDICTIONS_FILE, SAMPLE_FILE, TARGET_FILE, INTERVALS_FILE}
+_OWN_FILES = {
+    GOLDEN_FILE,
+    PREPARATION_FILE,
+    FEATURES_FILE,
+    PREDICTIONS_FILE,
+    SAMPLE_FILE,
+    TARGET_FILE,
+    INTERVALS_FILE,
+    CHOICE_FILE,
+}
 
 
 def kinds_of(spec: WorkflowSpec) -> set[str]:
     """What a model of the workflow is made with, as the UI's icons call it."""
     if spec.engine_name == "hivemall":
         return {"duckdb", "sql"}
-    if "xgboost" in spec.estimator:
+    if spec.estimator == AUTO or "xgboost" in spec.estimator:
         return {"python", "xgboost"}
     return (
         {"python", "scikitlearn"} if spec.estimator.startswith("sklearn.") or "kmeans" in spec.estimator else {"python"}

@@ -284,6 +284,23 @@ LEVEL_REHEARSALS = _table(
     Column("deviation", "DOUBLE", "Standard deviation stated for the difference of both."),
     Column("basis", "VARCHAR", "season or trend."),
 )
+ESTIMATOR_CHOICES = _table(
+    "estimator_choices",
+    "What estimator: auto chose among, on windows that ended by as_of; one row per option.",
+    Column("option", "VARCHAR", "lifetime, lifetime_start, constant_start or blend."),
+    Column("estimator", "VARCHAR", "The learner behind it."),
+    Column("chosen", "BOOLEAN", "Whether it trained the session's candidate."),
+    Column(
+        "why",
+        "VARCHAR",
+        "Of the chosen one: simplest within one standard error, best, kept from before, only, or unrehearsed.",
+    ),
+    Column("loss", "DOUBLE", "Mean loss of the rehearsal, lower is better: an amount's 1 is the mean of the options."),
+    Column("difference", "DOUBLE", "Its loss minus the lowest."),
+    Column("standard_error", "DOUBLE", "Of that difference, customer by customer."),
+    Column("refused", "VARCHAR", "Why it could not be fitted."),
+    Column("seen", "VARCHAR", "What the choice looked at."),
+)
 
 TABLES = (
     SESSIONS,
@@ -304,4 +321,5 @@ TABLES = (
     OUTCOMES,
     LEVEL,
     LEVEL_REHEARSALS,
+    ESTIMATOR_CHOICES,
 )

@@ -247,3 +247,34 @@ def test_bg_nbd_may_stand_in_for_pareto_nbd():
     model = fit(purchases="bg_nbd")
     assert json.loads(model.files()["lifetime_xgboost.json"])["lifetime"]["family"] == "bg_nbd"
     assert scored(LEARNER.load(model.files(), threads=1), customers(50, 3))[0].min() > 0
+
+
+def test_a_share_of_the_lifetime_model_is_mixed_into_spend_probability_and_reasons(model):
+    table = customers(300, 11)
+    mixed = model.mixed(0.25)
+    batch = features_of(table)
+    spend, p_buy, amount = scored(mixed, table)
+    seen = model.lifetime.outlook(np.column_stack([table[name].to_numpy() for name in HISTORY]).astype(float))
+    trees, bought, _ = scored(model, table)
+    np.testing.assert_allclose(spend, 0.75 * trees + 0.25 * seen.spend)
+    np.testing.assert_allclose(p_buy, 0.75 * bought + 0.25 * seen.active)
+    np.testing.assert_allclose(spend, p_buy * amount)
+    weight = 0.25 * seen.spend / spend
+    of_trees, of_lifetime = (
+        model.reasons(batch),
+        model.lifetime.attributions(np.column_stack([table[name].to_numpy() for name in HISTORY]).astype(float))[2],
+    )
+    expected = (1 - weight)[:, None] * of_trees
+    expected[:, 1:] += weight[:, None] * of_lifetime
+    np.testing.assert_allclose(mixed.reasons(batch), expected)
+
+
+def test_a_mixed_model_comes_back_from_its_files_with_its_share(model):
+    mixed = model.mixed(0.5)
+    again = LEARNER.load(mixed.files(), threads=1)
+    table = customers(200, 12)
+    np.testing.assert_array_equal(scored(again, table)[0], scored(mixed, table)[0])
+    facts = json.loads(mixed.files()["lifetime_xgboost.json"])
+    facts["recipe"]["chosen"]["lifetime_share"] = 2.0
+    with pytest.raises(ValueError, match="lifetime_share is 2.0"):
+        LEARNER.load({**mixed.files(), "lifetime_xgboost.json": json.dumps(facts).encode()}, threads=1)

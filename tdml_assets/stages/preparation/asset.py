@@ -6,6 +6,7 @@ from dataclasses import asdict
 import dagster as dg
 
 from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.engines.python import READ_HISTORIES
 from tdml_assets.models.champions import tier_of
 from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.isolation import isolated
@@ -70,7 +71,8 @@ def fit_parameters(database: Database, spec: WorkflowSpec) -> Parameters:
     sample = database.arrow(render("preparation/leak_sample", table=table, columns=columns.all, rows=MAX_ROWS))
     leaks = find_leaks(sample.drop_columns(["target"]), sample["target"].to_numpy(), limit=spec.features.leak_limit)
     measured = reshape_statistics(row, columns.numeric)
-    return decide_parameters(measured, levels, spec.prepare, spec.features.one_hot_limit, leaks)
+    reads = spec.estimator in READ_HISTORIES
+    return decide_parameters(measured, levels, spec.prepare, spec.features.one_hot_limit, leaks, reads_histories=reads)
 
 
 def build_preparation(spec: WorkflowSpec, settings: Settings) -> list[dg.AssetsDefinition]:

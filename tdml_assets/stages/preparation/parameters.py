@@ -28,6 +28,7 @@ _NAME_LIMIT = 1_000
 PREPARATION_FILE = "preparation.json"
 #: What a lifetime model reads of a customer.
 _HISTORY = ("repeat_purchase_days", "recency_days", "tenure_days", "avg_repeat_day_value")
+_NOTHING = Prepare()
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,8 @@ def decide_parameters(
     prepare: Prepare,
     one_hot_limit: int,
     leaks: Mapping[str, str] | None = None,
+    *,
+    reads_histories: bool = False,
 ) -> Parameters:
     """Turn statistics of the training split into parameters.
 
@@ -156,6 +159,7 @@ def decide_parameters(
     prepare : the workflow's ``prepare``.
     one_hot_limit : levels that get a column of their own.
     leaks : reason per column that tells the target too well to be honest; left out and listed.
+    reads_histories : whether the learner reads histories of purchases: their columns are then left as they are.
 
     Raises
     ------
@@ -172,11 +176,12 @@ def decide_parameters(
         elif found["min"] == found["max"] and (prepare.nulls != "keep" or found["n"] == found["rows"]):
             dropped[name] = "constant in training"
         else:
-            numeric.append(_numeric(name, found, prepare))
-    if numeric and prepare.scaling == "none":
+            as_it_is = reads_histories and name in _HISTORY
+            numeric.append(_numeric(name, found, _NOTHING if as_it_is else prepare))
+    if numeric and (reads_histories or prepare.scaling == "none"):
         # A lifetime model needs the whole history, also of customers who all came on one day.
         kept = [name for name in _HISTORY if dropped.get(name) == "constant in training"]
-        numeric += [_numeric(name, measured[name], prepare) for name in kept]
+        numeric += [_numeric(name, measured[name], _NOTHING if reads_histories else prepare) for name in kept]
         dropped = {name: why for name, why in dropped.items() if name not in kept}
     encoded: list[Level] = []
     taken = set(measured)

@@ -17,11 +17,11 @@ import dagster as dg
 import pyarrow as pa
 
 from tdml_assets.declaration.workflow import WorkflowSpec
-from tdml_assets.engines.choice import Choice
+from tdml_assets.engines.learner_choice import AUTO, OPTIONS, LearnerChoice
 from tdml_assets.engines.protocol import Engine, table_source
 from tdml_assets.models.bundle_store import BundleStore
 from tdml_assets.models.bundles import Manifest, ModelFeature, as_evaluated, describe_files, version_name
-from tdml_assets.models.champions import NOT_THE_MODEL, engine_of, kinds_of, model_spec_of, tier_of
+from tdml_assets.models.champions import CHOICE_FILE, NOT_THE_MODEL, engine_of, kinds_of, model_spec_of, tier_of
 from tdml_assets.models.golden import GOLDEN_FILE, golden_predictions
 from tdml_assets.models.record import record_version
 from tdml_assets.models.scope import SCOPE_FILE
@@ -31,7 +31,13 @@ from tdml_assets.platform.contracts import TableContract
 from tdml_assets.platform.environment import code_version, library_versions
 from tdml_assets.platform.isolation import isolated
 from tdml_assets.platform.metadata import OWNER, column_schema, plot, table_preview
-from tdml_assets.platform.monitoring import FEATURE_IMPORTANCES, LEVEL_REHEARSALS, MODEL_PARAMS, MODEL_VERSIONS
+from tdml_assets.platform.monitoring import (
+    ESTIMATOR_CHOICES,
+    FEATURE_IMPORTANCES,
+    LEVEL_REHEARSALS,
+    MODEL_PARAMS,
+    MODEL_VERSIONS,
+)
 from tdml_assets.platform.sessions import SNAPSHOTS_TABLE, as_of, record_session, session_id_of
 from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.settings import Settings
@@ -46,11 +52,20 @@ from tdml_assets.stages.preparation.engine_choice import with_engine
 from tdml_assets.stages.preparation.parameters import PREPARATION_FILE, Parameters
 from tdml_assets.stages.raw.fingerprint import fingerprint as raw_fingerprint
 from tdml_assets.stages.reuse import Recall, reused
-from tdml_assets.stages.training.fit import Candidate, features_of, golden_rows, holdout_contract, train_candidate
+from tdml_assets.stages.training.choice_words import choice_sentence
+from tdml_assets.stages.training.fit import (
+    Candidate,
+    Choosing,
+    features_of,
+    golden_rows,
+    holdout_contract,
+    train_candidate,
+)
 from tdml_assets.stages.training.go_live import describe_target, describe_today
 from tdml_assets.stages.training.intervals import interval_files
 from tdml_assets.stages.training.level import KnownThen, corrects, read_known, rehearsal_rows
-from tdml_assets.tasks import task_of
+from tdml_assets.stages.training.rehearsal import choice_rows
+from tdml_assets.tasks import Previous, task_of
 
 _SHOWN = 20
 
@@ -80,14 +95,25 @@ def _train(
     model, tier = model_spec_of(spec, previous), tier_of(spec, settings.tier)
     kind = task_of(spec).level_kind if corrects(spec.level) else None
     base, search = known.base(spec) if kind else None, spec.model.search
-    candidate = train_candidate(engine_of(spec, settings), splits, model, tier, search, kind, base, known.histories)
+    choosing = Choosing(_chosen_before(spec, previous), spec.model.rehearsal_max_rows)
+    engine = engine_of(spec, settings)
+    candidate = train_candidate(engine, splits, model, tier, search, kind, base, known.histories, choosing)
     return task_of(spec).settle(candidate, parameters, previous)
+
+
+def _chosen_before(spec: WorkflowSpec, previous: Previous) -> str | None:
+    """Option that the champion before was made with, where the estimator is chosen."""
+    kept = previous().get(CHOICE_FILE) if spec.estimator == AUTO else None
+    name = None if kept is None else LearnerChoice.name_in(kept.decode())
+    return name if name in {option.name for option in OPTIONS.get(spec.target_kind, ())} else None
 
 
 def model_files(spec: WorkflowSpec, candidate: Candidate, splits: Mapping[str, pa.Table]) -> dict[str, bytes]:
     """The model that scores with its golden predictions, and next to it, where it can be compared, the fit that was measured."""
     (batch,) = golden_rows(splits).to_batches()
     files = {**candidate.final.files(), GOLDEN_FILE: golden_predictions(batch, candidate.final.score(batch))}
+    if candidate.choice is not None:
+        files[CHOICE_FILE] = candidate.choice.to_json().encode()
     if task_of(spec).loss is None:
         return files
     return files | as_evaluated({**candidate.evaluated.files(), SCOPE_FILE: scope_of(spec, splits).to_json()})
@@ -102,12 +128,13 @@ def _store(
     files: Mapping[str, bytes],
     evaluation: Evaluation,
     fingerprint: str,
+    estimator: str,
     carried: Mapping[str, Any],
     log: logging.Logger,
 ) -> Manifest:
-    """Write the version; returns what it is."""
+    """Write the version; returns what it is. ``estimator`` is what learnt, which ``auto`` has chosen."""
     described = spec.model_dump(mode="json", exclude=NOT_THE_MODEL)
-    described["estimator"] = spec.estimator
+    described["estimator"] = estimator
     identity: dict[str, Any] = {
         "spec": described,
         "data_fingerprint": fingerprint,
@@ -153,10 +180,10 @@ def _recall(spec: WorkflowSpec, settings: Settings) -> Recall:
         [*made, FEATURES_TABLE, features_table(spec), SNAPSHOTS_TABLE, ORDERS_TABLE, (spec.name, "training_table")],
         settings,
         tables=[holdout_contract(spec.name).path],
-        slices=[MODEL_PARAMS, FEATURE_IMPORTANCES, LEVEL_REHEARSALS, MODEL_VERSIONS],
+        slices=[MODEL_PARAMS, FEATURE_IMPORTANCES, LEVEL_REHEARSALS, ESTIMATOR_CHOICES, MODEL_VERSIONS],
         recorded=["status", "engine", "model_version"],
         owes=owes,
-        follows=task_of(spec).owes_to_champion,
+        follows=task_of(spec).owes_to_champion or spec.estimator == AUTO,
         has_model=True,
     )
 
@@ -195,14 +222,13 @@ def _build_candidate(declared: WorkflowSpec, settings: Settings) -> dg.AssetsDef
             files |= interval_files(spec, candidate.holdout)
             measured = read_measured(database, spec, candidate.final.recipe.chosen)
             evaluation = task_of(spec).evaluate(measured, spec)
-        carried = task_of(spec).identity(candidate)
-        trained = (day, parameters, files, evaluation, fingerprint, carried)
+        trained = (day, parameters, files, evaluation, fingerprint, candidate.model.estimator, _owed(spec, candidate))
         stored = _store(store, spec, session["session_id"], *trained, context.log)
         version = stored.version
         facts = parameter_rows(spec, candidate, splits, version)
         with warehouse.write() as database:
             record_version(database, session["session_id"], stored)
-            for table, rows in _slices(candidate, facts, importances).items():
+            for table, rows in _slices(spec, candidate, facts, importances).items():
                 database.replace_slice(table, session, [{**session, **row} for row in rows])
             record_session(database, context, spec.name, status="trained", engine=choice.engine, model_version=version)
         context.log.info(f"report: {version}, {candidate.holdout.num_rows} rows measured")
@@ -212,12 +238,27 @@ def _build_candidate(declared: WorkflowSpec, settings: Settings) -> dg.AssetsDef
     return candidate_model
 
 
+def _owed(spec: WorkflowSpec, candidate: Candidate) -> dict[str, Any]:
+    """What a candidate owes to the champion before it: for a learner that was chosen, which one."""
+    chosen = {} if candidate.choice is None else {"choice": candidate.choice.name}
+    return {**task_of(spec).identity(candidate), **chosen}
+
+
 def _slices(
-    candidate: Candidate, facts: Sequence[Mapping[str, Any]], importances: Sequence[Mapping[str, Any]]
+    spec: WorkflowSpec,
+    candidate: Candidate,
+    facts: Sequence[Mapping[str, Any]],
+    importances: Sequence[Mapping[str, Any]],
 ) -> dict[TableContract, Sequence[Mapping[str, Any]]]:
     """What a session keeps of a training, by table of ``monitoring``, without the key."""
     rehearsed = rehearsal_rows(candidate.rehearsals)
-    return {MODEL_PARAMS: facts, FEATURE_IMPORTANCES: importances, LEVEL_REHEARSALS: rehearsed}
+    tried = choice_rows(candidate.choice, spec.target_kind)
+    return {
+        MODEL_PARAMS: facts,
+        FEATURE_IMPORTANCES: importances,
+        LEVEL_REHEARSALS: rehearsed,
+        ESTIMATOR_CHOICES: tried,
+    }
 
 
 def _show_training(
@@ -225,14 +266,16 @@ def _show_training(
     candidate: Candidate,
     facts: Sequence[Mapping[str, Any]],
     importances: Sequence[Mapping[str, Any]],
-    choice: Choice,
+    choice: LearnerChoice,
 ) -> dict[str, Any]:
-    tried = candidate.search
+    tried, options = candidate.search, choice_rows(candidate.choice, spec.target_kind)
+    chosen = {"learner": choice_sentence(options), "tried": table_preview(options)} if options else {}
     combined = [row for row in importances if row["stage"] == importances[0]["stage"]]
     return {
         "dagster/column_schema": column_schema(holdout_contract(spec.name)),
         "engine": f"{choice.engine}: {choice.why}",
         "training": table_preview(facts),
+        **chosen,
         **({"search": table_preview(tried.table()), "searched on": tried.note} if tried else {}),
         "importances": table_preview(combined[:_SHOWN]),
         "importance plot": plot("what the model looks at", figures.importances(combined)),
@@ -262,10 +305,12 @@ def parameter_rows(
     recipe = candidate.final.recipe
     # What the champion before adds is not declared, and says nothing about this version that ``chosen`` does not say.
     declared = {*model_spec_of(spec).parameters, *spec.model.search.grid}
+    if candidate.choice is not None:
+        declared |= {*candidate.model.parameters}
     facts: dict[str, Any] = {
         VERSION: version,
         "engine": spec.engine_name,
-        "estimator": spec.estimator,
+        "estimator": candidate.model.estimator,
         "seed": spec.model.seed,
         "target": spec.target_kind,
         "horizon_days": spec.target.horizon_days,

@@ -18,6 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tdml_assets.declaration.workflow import Search
+from tdml_assets.engines.learner_choice import AUTO, LearnerChoice
 from tdml_assets.engines.level import Kind, Level, Rehearsal, Snapshot, rehearse, rehearse_test, snapshot_of
 from tdml_assets.engines.protocol import Engine, FeatureSource, FittedModel, ModelSpec, Tier, table_source
 from tdml_assets.engines.search import (
@@ -32,6 +33,7 @@ from tdml_assets.engines.search import (
     with_point,
 )
 from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.stages.training.rehearsal import rehearse_options
 
 if TYPE_CHECKING:
     from tdml_assets.engines.level_lifetime import Expectation, LifetimeBase
@@ -57,6 +59,7 @@ class Candidate:
     search : what the search tried; None for no search.
     level : how the test predictions were moved; None where nothing is moved.
     rehearsals : that correction on the test snapshot and on those before it.
+    choice : what ``estimator: auto`` chose, and from what; None where the estimator is declared.
     """
 
     evaluated: FittedModel
@@ -66,6 +69,21 @@ class Candidate:
     search: SearchResult | None = None
     level: Level | None = None
     rehearsals: tuple[Rehearsal, ...] = ()
+    choice: LearnerChoice | None = None
+
+
+@dataclass(frozen=True)
+class Choosing:
+    """How ``estimator: auto`` chooses.
+
+    Parameters
+    ----------
+    previous : name of the option that the champion before was made with; None for none.
+    max_rows : with more training rows nothing is rehearsed.
+    """
+
+    previous: str | None = None
+    max_rows: int = 200_000
 
 
 def holdout_contract(workflow: str) -> TableContract:
@@ -153,6 +171,7 @@ def train_candidate(
     kind: Kind | None = None,
     base: LifetimeBase | None = None,
     histories: pa.Table | None = None,
+    choosing: Choosing | None = None,
 ) -> Candidate:
     """Fit, measure, fit again.
 
@@ -167,7 +186,14 @@ def train_candidate(
     kind : of the predictions whose level is corrected; None for no correction.
     base : the lifetime model that the correction asks, fitted to what was known on the day of the test; None for none.
     histories : ``snapshot_date``, ``customer_id`` and the unprepared history of labelled rows; None for none.
+    choosing : how ``estimator: auto`` chooses; without a session before unless given.
     """
+    rehearsed = None
+    if model.estimator == AUTO:
+        choosing = choosing or Choosing()
+        previous, most = choosing.previous, choosing.max_rows
+        rehearsed = rehearse_options(engine, splits, model, tier, previous=previous, max_rows=most)
+        model = rehearsed.model
     asks = engine.wants_unlabelled(model)
     found = search_parameters(engine, splits, model, tier, declared or Search())
     if found is not None:
@@ -176,7 +202,8 @@ def train_candidate(
     # The features of the test split were known on its day, and those of today are; their targets are not.
     known_then = replace(model, unlabelled=_source(splits["test"])) if asks else model
     known_now = replace(model, unlabelled=_source(splits["today"])) if asks and "today" in splits else model
-    evaluated = engine.fit(sources["train"], sources["validation"], known_then, tier)
+    evaluated = rehearsed.evaluated if rehearsed else None
+    evaluated = evaluated or engine.fit(sources["train"], sources["validation"], known_then, tier)
     final = engine.refit([sources[name] for name in LABELLED if name in sources], evaluated.recipe, known_now, tier)
     rehearsals = _rehearsals(evaluated, splits, model, kind, base, histories) if kind else []
     test_day = max(splits["test"]["snapshot_date"].to_pylist())
@@ -195,7 +222,8 @@ def train_candidate(
         parts.append(
             part.append_column("final_prediction", score_table(final, features)[PREDICTION].cast(pa.float64()))
         )
-    return Candidate(evaluated, final, pa.concat_tables(parts), model, found, level, tuple(rehearsals))
+    choice = rehearsed.choice if rehearsed else None
+    return Candidate(evaluated, final, pa.concat_tables(parts), model, found, level, tuple(rehearsals), choice)
 
 
 def _rehearsals(
