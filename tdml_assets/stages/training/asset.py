@@ -17,6 +17,7 @@ import dagster as dg
 import pyarrow as pa
 
 from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.engines.choice import Choice
 from tdml_assets.engines.learner_choice import AUTO, OPTIONS, LearnerChoice
 from tdml_assets.engines.protocol import Engine, table_source
 from tdml_assets.models.bundle_store import BundleStore
@@ -266,7 +267,7 @@ def _show_training(
     candidate: Candidate,
     facts: Sequence[Mapping[str, Any]],
     importances: Sequence[Mapping[str, Any]],
-    choice: LearnerChoice,
+    choice: Choice,
 ) -> dict[str, Any]:
     tried, options = candidate.search, choice_rows(candidate.choice, spec.target_kind)
     chosen = {"learner": choice_sentence(options), "tried": table_preview(options)} if options else {}
