@@ -13,6 +13,7 @@ import random
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def session_storm(folder: Path, kills: int, seed: int, most_seconds: float = mat
     undisturbed = base.copied_to(folder / "undisturbed")
     seconds = _must_run(undisturbed, ["run"])
     disturbed = base.copied_to(folder / "disturbed")
-    return _storm("sessions", disturbed, undisturbed, Strength(kills, seed, most_seconds), seconds)
+    return _storm("sessions", disturbed, (undisturbed,), Strength(kills, seed, most_seconds), seconds)
 
 
 def replay_storm(folder: Path, kills: int, seed: int, most_seconds: float = math.inf) -> Storm:
@@ -74,11 +75,14 @@ def replay_storm(folder: Path, kills: int, seed: int, most_seconds: float = math
     _must_run(empty, ["prepare"])
     undisturbed = empty.copied_to(folder / "replay-undisturbed")
     seconds = _must_run(undisturbed, _replay_words(undisturbed))
+    # Its last day twice: what a replay leaves that was killed after the last session, which it then finds to compare with.
+    again = undisturbed.copied_to(folder / "replay-again")
+    _must_run(again, _replay_words(again))
     disturbed = empty.copied_to(folder / "replay-disturbed")
-    return _storm("replay", disturbed, undisturbed, Strength(kills, seed, most_seconds), seconds)
+    return _storm("replay", disturbed, (undisturbed, again), Strength(kills, seed, most_seconds), seconds)
 
 
-def _storm(what: str, disturbed: State, undisturbed: State, strength: Strength, seconds: float) -> Storm:
+def _storm(what: str, disturbed: State, undisturbed: Sequence[State], strength: Strength, seconds: float) -> Storm:
     rng, started = random.Random(strength.seed), time.monotonic()
     killed = ended = failed = 0
     while killed < strength.kills and time.monotonic() - started < strength.most_seconds:
@@ -94,7 +98,7 @@ def _storm(what: str, disturbed: State, undisturbed: State, strength: Strength, 
     code, printed, _ = disturbed.run(*(["run"] if what == "sessions" else _replay_words(disturbed)))
     if code:
         sys.stderr.write(printed[-4000:])
-    different = tuple(differences(disturbed.tables(), undisturbed.tables()))
+    different = tuple(differences(disturbed.tables(), *(state.tables() for state in undisturbed)))
     return Storm(
         what,
         killed,

@@ -34,6 +34,8 @@ _VOLATILE = {
     *("session_id", "run_id", "updated_at", "committed_at", "measured_at", "alerted_at", "finished_at"),
     # Hashes over settings, champions and libraries, and the session that computed.
     *("identity", "made", "computed_in"),
+    # Of the sample's files, which are written anew where a state is.
+    "written_at",
 }
 #: What is compared with an earlier session depends on whether a session that was cut short left one: the columns that do not.
 _OWN = {
