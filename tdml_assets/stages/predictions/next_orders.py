@@ -59,14 +59,20 @@ def next_order_columns(spec: WorkflowSpec) -> tuple[Column, ...]:
     if not foretells_orders(spec):
         return ()
     horizon, within = spec.target.horizon_days, within_days(spec)
+    # Workflows of one customer differ here: one follows a total, the other its own probability.
+    whose = (
+        "of a lifetime model that follows the total of the spend"
+        if spec.target_kind == "net_spend"
+        else "of this workflow"
+    )
     columns = [
-        Column("probability_active", "DOUBLE", f"Probability of at least one order in {horizon} days."),
+        Column("probability_active", "DOUBLE", f"Probability of at least one order in {horizon} days, {whose}."),
         Column("expected_orders", "DOUBLE", f"Days with an order expected in {horizon} days."),
         Column("expected_order_value", "DOUBLE", "Expected value of an order, in the reporting currency."),
     ]
     for days in spec.horizons:
         columns += [
-            Column(f"buy_probability_{days}d", "DOUBLE", f"Probability of at least one order in {days} days."),
+            Column(f"buy_probability_{days}d", "DOUBLE", f"Probability of at least one order in {days} days, {whose}."),
             Column(f"expected_orders_{days}d", "DOUBLE", f"Days with an order expected in {days} days."),
         ]
         if spec.target_kind == "net_spend":
