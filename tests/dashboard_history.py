@@ -118,7 +118,8 @@ def write_history(database: Database, *, with_lift: bool = True) -> None:
         database.execute(
             Statement(
                 "create or replace table monitoring.lift as select 's' || d as session_id, 'churn' as workflow, "
-                "['A', 'B', 'C', 'D'][g] as band, 12.0 + 3 * g as treated, 10.0 + 2.5 * g as control, "
+                f"date '{LAST}' - (14 * (11 - d))::integer as as_of, ['A', 'B', 'C', 'D'][g] as band, "
+                "900 as treated, 100 as control, "
                 "2.0 + 0.5 * g - 0.3 * (11 - d) as difference, -3.0 + 1.5 * g as low, 5.0 + g as high "
                 "from range(8, 12) as s(d), range(1, 5) as b(g)"
             )

@@ -1,21 +1,16 @@
--- Treated against control customers, as the latest session that measured them has them.
+-- Customers who were sent against those kept out, by the day that was published; of several sessions of a day one.
 with known as (
     select
-        lift.*
-        , cast(sessions.as_of as date) as as_of
-        , dense_rank() over (
-            partition by lift.workflow
-            order by cast(sessions.as_of as date) desc, sessions.updated_at desc
-        ) as age
-    from {{ table | identifier }} as lift
-    inner join {{ sessions | identifier }} as sessions
-        on lift.session_id = sessions.session_id and lift.workflow = sessions.workflow
+        *
+        , row_number() over (partition by workflow, as_of, band order by session_id desc) as place
+    from {{ table | identifier }}
+    where as_of is not null
 )
 
 select
     workflow
     , as_of
-    , age
+    , dense_rank() over (partition by workflow order by as_of desc) as age
     , band
     , cast(treated as double) as treated
     , cast(control as double) as control
@@ -23,4 +18,5 @@ select
     , cast(low as double) as low
     , cast(high as double) as high
 from known
+where place = 1
 order by workflow, as_of, band

@@ -127,13 +127,13 @@ def read_dashboard(
     context = {"sessions": monitoring.SESSIONS.path, "most": _MOST_DAYS}
     bands = reader.rows("dashboard_bands", monitoring.LABEL_STATS, **context)
     drift = reader.rows("dashboard_drift", monitoring.DRIFT, **context)
-    lift = database.rows(render("session_report/dashboard_lift", table=_LIFT, **context)) if _has_lift(database) else []
+    lift = database.rows(render("session_report/dashboard_lift", table=_LIFT)) if _has_lift(database) else []
     workflows = [_read_workflow(database, spec, bands, drift, lift, exports) for spec in specs]
     return Dashboard(workflows, max((row["as_of"] for row in bands), default=None), written_at)
 
 
 def _has_lift(database: Database) -> bool:
-    return "session_id" in database.columns(_LIFT)
+    return "as_of" in database.columns(_LIFT)
 
 
 def _read_workflow(
@@ -222,8 +222,8 @@ def _section(found: WorkflowFigures) -> Section:
     )
     add(
         "Lift",
-        "Difference between customers who were sent to campaigns and those kept out, with its 95 % interval. An interval that "
-        "covers the line of 0 shows no effect yet.",
+        "Difference between customers who were sent to campaigns and those kept out, with an interval (95 % for all bands "
+        "together). One that covers the line of 0 shows no effect yet.",
         figures.lift(f"lift-{spec.name}", f"{spec.title}: treated against control", found.lift),
     )
     add(

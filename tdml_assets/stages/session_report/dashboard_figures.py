@@ -210,7 +210,7 @@ def lift(name: str, title: str, rows: Rows) -> Markup | None:
         parts.append(text(_END + 6, y + 4, f"{row['difference']:+.3g}", "label"))
     told = "; ".join(
         f"{row['band']}: {row['difference']:+.3g} ({row['low']:.3g} to {row['high']:.3g}), "
-        f"{row['treated']:,.6g} treated against {row['control']:,.6g}"
+        f"{row['treated']:,.0f} customers treated, {row['control']:,.0f} in the control group"
         for row in latest
     )
     return picture(name, _WIDTH, height, title, told, *parts)
