@@ -32,30 +32,26 @@ from tdml_assets.engines.python import PythonEngine
 ROOT = Path(__file__).resolve().parent.parent
 _LIMIT_SECONDS = 900.0
 _NO_REASONS = {"reasons": 0}
-#: The CLTV workflow as it is shipped, and with the estimators for customers older than any in training. Those need the
-#: history as it is, so that nothing is clipped.
+AUTO = "auto"
+#: The CLTV workflow as it is shipped, which chooses by rehearsal, and with one fixed estimator each.
 CLTV_VARIANTS: Mapping[str, Mapping[str, Any]] = {
-    "two_stage_xgboost": {"model": _NO_REASONS},
-    "lifetime_xgboost": {
-        "model": {"estimator": "lifetime_xgboost", **_NO_REASONS},
-        "prepare": {"outliers": {"rule": "none"}},
-    },
-    "pareto_nbd_gamma_gamma": {
-        "model": {"estimator": "pareto_nbd_gamma_gamma", **_NO_REASONS},
-        "prepare": {"outliers": {"rule": "none"}},
+    AUTO: {"model": _NO_REASONS},
+    **{
+        name: {"model": {"estimator": name, **_NO_REASONS}}
+        for name in ("two_stage_xgboost", "lifetime_xgboost", "pareto_nbd_gamma_gamma")
     },
 }
 #: The churn workflow in the same way.
 CHURN_VARIANTS: Mapping[str, Mapping[str, Any]] = {
-    "xgboost_classifier": {"model": _NO_REASONS},
-    "lifetime_xgboost_classifier": {
-        "model": {"estimator": "lifetime_xgboost_classifier", **_NO_REASONS},
-        "prepare": {"outliers": {"rule": "none"}},
+    AUTO: {"model": _NO_REASONS},
+    **{
+        name: {"model": {"estimator": name, **_NO_REASONS}}
+        for name in ("xgboost_classifier", "lifetime_xgboost_classifier")
     },
 }
 VARIANTS = {"cltv": CLTV_VARIANTS, "churn": CHURN_VARIANTS}
 #: Of all these, the ones that are fitted to the histories of the cut too.
-KNOW_THE_CUT = frozenset({"lifetime_xgboost", "pareto_nbd_gamma_gamma", "lifetime_xgboost_classifier"})
+KNOW_THE_CUT = frozenset({AUTO, "lifetime_xgboost", "pareto_nbd_gamma_gamma", "lifetime_xgboost_classifier"})
 _SCORES = {"cltv": "predicted_target", "churn": "probability"}
 
 
@@ -180,6 +176,15 @@ class Home:
         found = self.table(f'select distinct snapshot_date from "{workflow}".training_table order by 1')
         return ", ".join(str(day) for day in pd.to_datetime(found["snapshot_date"]).dt.date)
 
+    def chosen(self, workflow: str) -> str:
+        """What ``auto`` chose in the latest session, in words."""
+        found = self.table(
+            "select option, why, seen from monitoring.estimator_choices where chosen and session_id = (select arg_max(session_id, "
+            f"updated_at) from monitoring.sessions where workflow = '{workflow}') and workflow = '{workflow}'"
+        )
+        (row,) = found.to_dict("records")
+        return f"chose {row['option']} ({row['why']}), {row['seen']}"
+
     def _require_own_model(self, workflow: str, estimator: str | None) -> None:
         # Where a candidate is held, the champion before it scores: that must not pass for what this run trained.
         session = f"(select arg_max(session_id, updated_at) from monitoring.sessions where workflow = '{workflow}')"
@@ -188,7 +193,7 @@ class Home:
         trained = self.table(f"select parameter, value from monitoring.model_params where {of_session}")
         facts = dict(zip(trained["parameter"], trained["value"], strict=True))
         own = list(scored["model_version"]) == [facts.get("model_version")]
-        if not own or (estimator and facts.get("estimator") != estimator):
+        if not own or (estimator not in (None, AUTO) and facts.get("estimator") != estimator):
             raise WrongModelError(f"{workflow} was not scored by the model this run trained: see {self.folder}")
 
 
@@ -250,6 +255,8 @@ def every_estimator(
             saw = f"customers at {home.trained_on(workflow)} and {what} in the {horizon_days} days after each"
             if name in KNOW_THE_CUT:
                 saw += ", and the histories to score, which have no target yet"
+            if name == AUTO:
+                saw += f"; {home.chosen(workflow)}"
             values = home.predicted(workflow, _SCORES[workflow], customers)
             found[workflow].append(Said(name, saw, values))
     return found
