@@ -9,6 +9,7 @@ kept as (
         staged.customer_id,
         staged.product_id,
         staged.amount,
+        staged.ordered_at,
         {% if has_refunds %}staged.staged_refund{% else %}cast(null as decimal(18, 4)){% endif %} as refund,
         cast(abs(staged.quantity) as double) as units,
         greatest(cast(abs(staged.quantity) * staged.unit_price as double), 0) as line_value
@@ -20,10 +21,13 @@ kept as (
 parted as (
     select
         *,
-        -- Stores may number their orders alike: other customers with other totals are other orders.
+        -- Stores may number their orders alike: other customers with other totals or at other times have other orders.
         case
             when min(customer_id) over in_group <> max(customer_id) over in_group
-                and min(amount) over in_group <> max(amount) over in_group
+                and (
+                    min(amount) over in_group <> max(amount) over in_group
+                    or min(ordered_at) over in_group <> max(ordered_at) over in_group
+                )
                 then customer_id
         end as party
     from kept

@@ -107,6 +107,9 @@ def _lines(trial: Trial, off: dict[str, str], notes: list[str]) -> list[str]:
             f"  {source.table}: {source.rows_read:,} rows read in {source.files:,} files, {source.rows_accepted:,} accepted, "
             f"{rejected:,} rejected"
         )
+        if source.files_without_rows:
+            shown = ", ".join(source.files_without_rows[:3])
+            lines.append(f"    ! {len(source.files_without_rows):,} files have a header and no row: {shown}")
         for code, count in source.reasons.items():
             lines.append(f"    {code} {count:,}: {REASONS[code]}")
             examples = trial.books.examples.get((source.table, code), ())

@@ -43,6 +43,7 @@ class SourceFacts:
     reasons : rejected rows per reason code.
     is_whole : whether every row was looked at, or the first ones of some files.
     grouped_keys : line keys that several lines of a file share.
+    files_without_rows : files that have a header and nothing below it.
     """
 
     table: str
@@ -52,6 +53,7 @@ class SourceFacts:
     reasons: dict[str, int]
     is_whole: bool
     grouped_keys: int = 0
+    files_without_rows: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -124,6 +124,7 @@ def try_sources(
                             report.reasons,
                             is_whole,
                             report.grouped_keys,
+                            report.files_without_rows,
                         )
                     )
             trial = _judged(database, settings, sources, tuple(facts), own_currencies)

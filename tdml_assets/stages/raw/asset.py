@@ -181,6 +181,8 @@ def _metadata(report: "LoadReport") -> dict[str, Any]:
         metadata["statuses"] = table_preview([{**vars(item), "amount": float(item.amount)} for item in report.statuses])
     if report.duplicate_files:
         metadata["files skipped as copies"] = dg.MetadataValue.json(list(report.duplicate_files))
+    if report.files_without_rows:
+        metadata["files without rows"] = dg.MetadataValue.json(list(report.files_without_rows[:_SHOWN_FILES]))
     if report.grouped_keys:
         metadata["line keys that name several lines"] = report.grouped_keys
     if report.new_columns:

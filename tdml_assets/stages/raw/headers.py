@@ -12,7 +12,7 @@ import json
 import re
 import sys
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import islice
@@ -65,7 +65,7 @@ def read_layout(
     Raises
     ------
     SourceError
-        If the file is empty, holds no row, or is not what it is declared to be.
+        If the file is empty, or is not what it is declared to be.
     """
     layout = _file_layout(database, declaration, file, position, scratch_folder, bad_row_limit)
     of_folders = _folder_fields(declaration, file, layout)
@@ -147,7 +147,7 @@ def _csv_layout(
         facts = check_text(file, encoding, LONGEST_LINE["csv"])
         head = _csv_head(file, declaration, encoding)
         _refuse_preamble(file, declaration, head, encoding)
-        names = _csv_names(options, head)
+        names = _distinct(_csv_names(options, head), wanted_columns(declaration))
         _check_names(file, names)
         path, compression = file.path, "gzip" if is_gzip(file) else "none"
         if encoding not in _UTF8:
@@ -160,6 +160,7 @@ def _csv_layout(
             compression,
             fields,
             position,
+            row_count=0 if head.is_all else None,
             skipped_lines=head.skipped_lines,
             text_path=file.path,
             has_nul=facts.has_nul,
@@ -187,8 +188,6 @@ def _parquet_layout(database: Database, file: SourceFile, position: int) -> File
         fault = type(error).__name__
     if fault:
         raise SourceError(f"{file.name} is not a readable Parquet file ({fault}): correct format, or deliver it again")
-    if rows == 0:
-        raise SourceError(f"{file.name}: empty input: the file has no row. Deliver it again, or take it out of path")
     fields = tuple(Field(row["column_name"], row["column_type"]) for row in found)
     _check_names(file, [item.name for item in fields])
     return FileLayout(file.name, read_path, "none", fields, position, rows)
@@ -203,10 +202,11 @@ def _check_names(file: SourceFile, names: Collection[str]) -> None:
 
 @dataclass(frozen=True)
 class _CsvHead:
-    """How a CSV file begins: lines that are no data, then a first record of these fields."""
+    """How a CSV file begins: lines that are no data, then a first record of these fields; and whether that is all."""
 
     skipped_lines: int
     fields: tuple[str, ...]
+    is_all: bool
 
 
 def _csv_head(file: SourceFile, declaration: Source, encoding: str) -> _CsvHead:
@@ -228,14 +228,13 @@ def _csv_head(file: SourceFile, declaration: Source, encoding: str) -> _CsvHead:
         raise SourceError(
             f"{file.name}, near line {skipped + 1}: a quoted field does not end: correct the file, or csv.quote. Nothing was loaded"
         )
-    if not is_broken and (not first or (options.header and not second and not is_second_broken)):
-        what = "only a header" if first else "no line"
-        raise SourceError(f"{file.name}: empty input: the file has {what}. Deliver it again, or take it out of path")
+    if not is_broken and not first:
+        raise SourceError(f"{file.name}: empty input: the file has no line. Deliver it again, or take it out of path")
     remedy = delimiter_remedy(first[0], options.delimiter) if options.header and len(first) == 1 else None
     if remedy is not None:
         # Said here: the lines below may hold the declared delimiter, and could not be read at all.
         raise SourceError(f"{file.name}: found {first[0]!r}. {remedy}")
-    return _CsvHead(skipped, tuple(first))
+    return _CsvHead(skipped, tuple(first), options.header and not second and not is_second_broken)
 
 
 def _next_record(reader: Iterator[list[str]]) -> tuple[list[str], bool]:
@@ -300,6 +299,21 @@ def _csv_names(options: CsvOptions, head: _CsvHead) -> list[str]:
     if not options.header:
         return numbered
     return [text.strip() or number for text, number in zip(head.fields, numbered, strict=True)]
+
+
+def _distinct(names: Sequence[str], wanted: Collection[str]) -> list[str]:
+    """The names, with a number behind those that an earlier column has too; names that the source reads stay."""
+    read, taken = {name.lower() for name in wanted}, {name.lower() for name in names}
+    seen: set[str] = set()
+    found = []
+    for name in names:
+        own, number = name, 1
+        while own.lower() in seen and name.lower() not in read:
+            number += 1
+            own = f"{name}_{number}" if f"{name}_{number}".lower() not in taken else own
+        seen.add(own.lower())
+        found.append(own)
+    return found
 
 
 def _refuse_nested(file: SourceFile, found: dict[str, Any], wanted: Collection[str]) -> None:

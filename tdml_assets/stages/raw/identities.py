@@ -23,7 +23,7 @@ from tdml_assets.stages.raw.headers import read_layout
 from tdml_assets.stages.raw.moments import plan_moment
 from tdml_assets.stages.raw.plan import reading_of
 from tdml_assets.stages.raw.reading import FileReading, Stage
-from tdml_assets.stages.raw.rules import BAD_ROW_LIMIT, FileLayout, SourceError, check_headers
+from tdml_assets.stages.raw.rules import BAD_ROW_LIMIT, FileLayout, SourceError, check_headers, refuse_empty
 from tdml_assets.stages.raw.values import find_value
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def merge_identities(
         )
         for place, file in enumerate(files)
     ]
+    refuse_empty(layouts)
     check_headers(_SOURCE, identities, layouts)
     _read_links(database, layouts, reading, bad_row_limit)
     database.replace_slice(REJECTED_ROWS, {"source": _SOURCE}, render("raw/rejected_identities", session_id=session_id))

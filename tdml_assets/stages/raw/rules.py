@@ -49,7 +49,7 @@ _FAMILIES: dict[str, Family] = {
     **dict.fromkeys(("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"), "integer"),
     **dict.fromkeys(("FLOAT", "DOUBLE", "DECIMAL"), "number"),
     **dict.fromkeys(("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"), "timestamp"),
-    "TIMESTAMP WITH TIME ZONE": "timestamptz",
+    **dict.fromkeys(("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"), "timestamptz"),
     "BOOLEAN": "flag",
     "DATE": "date",
     # Of a Parquet column that holds no value at all; pandas writes an empty column so.
@@ -177,6 +177,7 @@ def check_headers(table: str, declaration: Source, layouts: Sequence[FileLayout]
     anywhere = {name for layout in layouts for name in layout.names}
     for layout in layouts:
         _check_columns(layout)
+        _check_header(table, declaration, layout, layouts[0])
         fields = {item.name: item for item in layout.fields}
         for column, source_column in wanted.items():
             where = f"sources.{table}: {layout.name}"
@@ -222,6 +223,22 @@ def may_lack(declaration: Source, column: str, names: Collection[str]) -> bool:
     return column != "currency" and not fields[column].is_required()
 
 
+def refuse_empty(layouts: Sequence[FileLayout]) -> None:
+    """Refuse a source without any row. Among others a file without rows, such as a quiet day's, is no fault.
+
+    Raises
+    ------
+    SourceError
+        If every file has a header and nothing below it.
+    """
+    if layouts and all(layout.row_count == 0 for layout in layouts):
+        what = "only a header" if layouts[0].text_path is not None else "no row"
+        others = f", as have the {len(layouts) - 1:,} others" if len(layouts) > 1 else ""
+        raise SourceError(
+            f"{layouts[0].name}: empty input: the file has {what}{others}. Deliver it again, or take it out of path"
+        )
+
+
 def lacking_columns(declaration: Source, names: Collection[str]) -> list[str]:
     """Mapped columns that a file with these columns lacks, as the source calls them."""
     return [source_column for source_column in declaration.mapped.values() if source_column not in names]
@@ -248,6 +265,17 @@ def _check_columns(layout: FileLayout) -> None:
             raise SourceError(
                 f"{layout.name} has the columns {other!r} and {name!r}, which are one name: rename one of them"
             )
+
+
+def _check_header(table: str, declaration: Source, layout: FileLayout, first: FileLayout) -> None:
+    """Name a file that begins with a row, as all parts of a file that was split do but the first."""
+    of_folder = {item.name for item in layout.fields if item.is_of_folder}
+    wanted = wanted_columns(declaration) - of_folder
+    if declaration.format == "csv" and wanted & set(first.names) and not wanted & set(layout.names):
+        raise SourceError(
+            f"sources.{table}: {layout.name} has no header: none of the columns that {first.name} has is in its first line. Write "
+            "the header into every file, or join the parts of a file that was split"
+        )
 
 
 def _check_type(where: str, declaration: Source, column: str, found: Field) -> None:

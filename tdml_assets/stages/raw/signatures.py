@@ -27,7 +27,18 @@ _MARKS = (
     (b"\xff\xfe", "utf-16"),
     (b"\xfe\xff", "utf-16"),
 )
+_PDF = "is a PDF, not a table: export the orders as CSV"
 _MARKUP = re.compile(rb"\s*<(!doctype html|html|\?xml)", re.IGNORECASE)
+_JSON = re.compile(rb'\s*(\[\s*)?\{\s*"[^"]*"\s*:')
+# A first line of names with delimiters between them.
+_TABLE = re.compile(rb"[\w \"]+[,;\t|][^{}\[\]:]*[\r\n]")
+#: Text of other kinds: what it begins with, the declared formats that it is not, and the remedy.
+_OTHER_TEXT = (
+    (_MARKUP, ("csv", "json"), "is a web page or XML, probably a page that asks to sign in: download the file again"),
+    (re.compile(rb"%PDF"), ("csv", "json"), _PDF),
+    (_JSON, ("csv",), "is JSON: write format: json"),
+    (_TABLE, ("json",), "is not JSON but a table of text: write format: csv"),
+)
 
 
 def what_is_wrong(first: bytes, *, name: str, file_format: str, encoding: str) -> str | None:
@@ -86,9 +97,22 @@ def _of_text(first: bytes, file_format: str, encoding: str) -> str | None:
     wide = wide_without_mark(first)
     if wide is not None and not declared.startswith("utf-16"):
         return _encoding_remedy(wide, file_format)
+    return next((remedy for pattern, of, remedy in _OTHER_TEXT if file_format in of and pattern.match(first)), None)
+
+
+def not_a_workbook(first: bytes) -> str:
+    """What to do with a file that is declared as .xlsx and has no sheet, by its first bytes."""
+    if first.startswith(b"\xd0\xcf\x11\xe0"):
+        return (
+            "it is an old .xls workbook or has a password: save it as .xlsx without one, or save the sheet as CSV UTF-8"
+        )
     if _MARKUP.match(first):
-        return "is a web page or XML, probably a page that asks to sign in: download the file again"
-    return None
+        return "it is a web page or XML: open it in a spreadsheet and save it as .xlsx, or download the file again"
+    if first.startswith(b"%PDF"):
+        return f"it {_PDF}"
+    if not _is_text(first):
+        return "deliver it again"
+    return f"write format: {'json' if first.lstrip().startswith((b'{', b'[')) else 'csv'}"
 
 
 def _encoding_remedy(found: str, file_format: str) -> str:

@@ -38,6 +38,7 @@ from tdml_assets.stages.raw.rules import (
     combined,
     declaration_sha256,
     lacking_columns,
+    refuse_empty,
     table_contract,
 )
 
@@ -98,6 +99,11 @@ class LoadReport:
     def rows_read(self) -> int:
         """Rows in the files."""
         return sum(file.rows_read for file in self.files)
+
+    @property
+    def files_without_rows(self) -> tuple[str, ...]:
+        """Files that have a header and nothing below it."""
+        return tuple(file.name for file in self.files if not file.rows_read)
 
     @property
     def rows_accepted(self) -> int:
@@ -168,6 +174,7 @@ def load_table(
             )
             for place, file in enumerate(found.files)
         ]
+        refuse_empty(layouts)
         check_headers(table, declaration, layouts)
         whole = combined(layouts)
         reading = FileReading(
@@ -295,9 +302,10 @@ def _count_rows(
     )
     loads = []
     for file, layout in zip(files, layouts, strict=True):
-        rows_read = staged[layout.position]["row_count"] if layout.position in staged else 0
-        if not rows_read:
-            # Every file that comes so far has a row: its header was followed by something.
+        counted = staged.get(layout.position, {"row_count": 0, "waits_until": None})
+        rows_read = counted["row_count"]
+        if not rows_read and layout.row_count != 0:
+            # The header was followed by something.
             raise SourceError(f"{file.name}: none of its rows could be read: correct the file. Nothing was loaded")
         if layout.row_count is not None and rows_read != layout.row_count:
             raise ConservationError(
@@ -310,7 +318,7 @@ def _count_rows(
             "rows_accepted": accepted.get(file.name, 0),
             "rows_rejected": rejected.get(file.name, 0),
             "header": json.dumps(layout.names),
-            "waits_until": staged[layout.position]["waits_until"],
+            "waits_until": counted["waits_until"],
             "written_at": file.written_at,
         }
         if load["rows_accepted"] + load["rows_rejected"] != rows_read:

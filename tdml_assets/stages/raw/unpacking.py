@@ -22,6 +22,7 @@ import pyarrow as pa
 from tdml_assets.declaration.sources import Source
 from tdml_assets.stages.raw.files import SourceFile
 from tdml_assets.stages.raw.rules import SourceError
+from tdml_assets.stages.raw.signatures import not_a_workbook
 
 _CHUNK_BYTES = 1 << 20
 #: Of a sheet's XML, unpacked: a sheet takes about as much memory. A million rows of eight columns have 440 MB.
@@ -62,9 +63,7 @@ def unpacked(file: SourceFile, first: bytes, declaration: Source, scratch_folder
         kind == "gzip" and declaration.format in ("csv", "json") and file.path.name.lower().endswith(".gz")
     )
     if declaration.format == "xlsx" and opener is None:
-        kind = "json" if first.lstrip().startswith((b"{", b"[")) else "csv"
-        remedy = "deliver it again" if b"\x00" in first else f"write format: {kind}"
-        raise SourceError(f"{file.name} is not a readable .xlsx file: {remedy}")
+        raise SourceError(f"{file.name} is not a readable .xlsx file: {not_a_workbook(first)}")
     if declaration.member is not None:
         raise SourceError(f"{file.name} is not a zip archive, and member names a file in one: take member out")
     if opener is None or is_read_as_it_is:

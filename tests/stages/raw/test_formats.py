@@ -70,7 +70,10 @@ def test_a_gzip_file_and_a_name_full_of_pattern_characters_are_read(shop):
     ("name", "content", "changes", "said"),
     [
         ("b.csv", b"", {}, "b.csv: empty input: the file has 0 bytes"),
-        ("b.csv", HEADER.encode(), {}, "b.csv: empty input: the file has only a header"),
+        ("b.csv", HEADER.encode(), {"path": "b.csv"}, "b.csv: empty input: the file has only a header"),
+        ("b.csv", HEADER.replace("who", "whom").encode(), {}, "b.csv has no column 'who'"),
+        ("b.csv", b"%PDF-1.4\n", {}, "b.csv is a PDF, not a table"),
+        ("b.csv", b'[{"who": "1"}]\n', {}, "b.csv is JSON: write format: json"),
         ("b.csv", b"\n\n", {}, "b.csv: empty input: the file has no line"),
         ("b.csv", (GOOD + "caf\xe9,7,2024-03-01 10:00:00,1,1\n").encode("latin-1"), {}, "b.csv is not utf-8"),
         (
@@ -111,6 +114,56 @@ def test_a_file_that_cannot_be_read_is_refused_by_name_and_the_table_stays(shop,
     assert caught.value.__context__ is None or caught.value.__suppress_context__
     assert len(shop.column("select 1 from raw.orders")) == 2
     assert shop.column("select session_id from raw.loads") == ["s1"]
+
+
+def test_a_file_with_only_a_header_among_others_is_a_day_without_orders(shop):
+    shop.write("a.csv", GOOD)
+    shop.write("b.csv", HEADER)
+    shop.write("c.csv", HEADER.strip())
+    report = shop.load()
+    assert (report.rows_read, report.rows_accepted, report.files_without_rows) == (2, 2, ("b.csv", "c.csv"))
+    assert shop.load().is_unchanged
+    shop.write("a.csv", HEADER + "\n")
+    with pytest.raises(SourceError, match=r"a\.csv: empty input: the file has only a header, as have the 2 others"):
+        shop.load()
+
+
+def test_a_part_of_a_split_file_without_a_header_is_named(shop):
+    header, *rows = GOOD.splitlines()
+    shop.write("a.csv", f"{header}\n{rows[0]}\n")
+    shop.write("b.csv", f"{rows[1]}\n{rows[1]}\n")
+    with pytest.raises(SourceError, match=r"b\.csv has no header: none of the columns that a\.csv has"):
+        shop.load()
+
+
+def test_parquet_without_rows_among_others_is_a_day_without_orders(shop):
+    table = pa.table({"who": ["7"], "when": ["2024-03-01 10:00:00"], "total": [2.5]})
+    pq.write_table(table, shop.folder / "a.parquet")
+    pq.write_table(table.slice(0, 0), shop.folder / "b.parquet")
+    columns = {"customer_id": "who", "ordered_at": "when", "amount": "total"}
+    report = shop.load(path="*.parquet", format="parquet", columns=columns)
+    assert (report.rows_accepted, report.files_without_rows) == (1, ("b.parquet",))
+
+
+def test_parquet_with_instants_in_nanoseconds_is_read_as_pandas_writes_it(shop):
+    when = pa.array([1_767_225_600_000_000_001, 1_767_229_200_000_000_000], pa.timestamp("ns", tz="Europe/Paris"))
+    table = pa.table({"who": ["7", "8"], "when": when, "total": [1.5, 2.5], "changed": when, "order": ["1", "1"]})
+    pq.write_table(table, shop.folder / "a.parquet")
+    columns = {"customer_id": "who", "ordered_at": "when", "amount": "total", "order_id": "order"}
+    shop.load(path="a.parquet", format="parquet", columns=columns, line_key=["order_id"], updated_at="changed")
+    assert [str(moment) for moment in shop.column("select ordered_at from raw.orders")] == ["2026-01-01 01:00:00"]
+
+
+def test_columns_of_one_name_that_are_not_read_are_told_apart_and_those_that_are_read_are_refused(shop):
+    header, *rows = GOOD.splitlines()
+    lines = [f"{header},note,Note,note_2", *(f"{row},x,y,z" for row in rows)]
+    shop.write("a.csv", "\n".join([*lines, "A3,,2024-03-01 10:00:00,1,1,x,y,z"]) + "\n")
+    assert shop.load().rows_accepted == len(rows)
+    content = json.loads(shop.column("select content from raw.rejected_rows")[0])
+    assert (content["note"], content["Note_3"], content["note_2"]) == ("x", "y", "z")
+    shop.write("a.csv", "\n".join([f"{header},WHO", *(f"{row},x" for row in rows)]) + "\n")
+    with pytest.raises(SourceError, match="which are one name"):
+        shop.load()
 
 
 def test_parquet_that_is_empty_or_broken_is_refused(shop):

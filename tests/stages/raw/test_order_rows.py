@@ -252,8 +252,9 @@ def test_kinds_of_lines_may_stand_in_another_column(shop):
     assert spend(shop) == {"7": 16}
 
 
-def test_stores_that_number_their_orders_alike_keep_their_totals(shop):
-    rows = ["A,1,ann,2024-01-01,20", "A,1,ann,2024-01-01,20", "B,1,bob,2024-01-01,30", "B,1,bob,2024-01-01,30"]
+@pytest.mark.parametrize(("day", "total"), [("2024-01-01", 30), ("2024-01-02", 20)])
+def test_stores_that_number_their_orders_alike_keep_their_totals(shop, day, total):
+    rows = ["A,1,ann,2024-01-01,20", "A,1,ann,2024-01-01,20", f"B,1,bob,{day},{total}", f"B,1,bob,{day},{total}"]
     shop.write("a.csv", "\n".join(["store,order,who,when,total", *rows, ""]))
     shop.load(
         timestamp_format="%Y-%m-%d",
@@ -262,5 +263,5 @@ def test_stores_that_number_their_orders_alike_keep_their_totals(shop):
     )
     assert shop.rows("select customer_id, sum(amount) as amount from raw.orders group by 1 order by 1") == [
         {"customer_id": "ann", "amount": 20},
-        {"customer_id": "bob", "amount": 30},
+        {"customer_id": "bob", "amount": total},
     ]

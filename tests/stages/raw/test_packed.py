@@ -152,6 +152,8 @@ def test_a_workbook_declared_as_csv_and_a_file_that_is_no_workbook_are_named(sho
         shop.load(path="a.xlsx", columns=COLUMNS)
     for content, said in (
         (GOOD, "is not a readable .xlsx file: write format: csv"),
+        (b"<html><table>", "is not a readable .xlsx file: it is a web page"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99), "is not a readable .xlsx file: it is an old .xls workbook"),
         ((shop.folder / "a.xlsx").read_bytes()[:900], "is not a complete zip file"),
         (zipped("a.csv"), "a zip archive of 'a.csv': write the format of that file"),
     ):
