@@ -139,9 +139,7 @@ def _stage_of(splits: Mapping[str, pa.Table], model: ModelSpec) -> _Stage:
         if min(days) > learnt:
             words = f"measured on {{:,}} customers of {day} up to {day + timedelta(days=model.horizon_days)}"
             return _measured(splits[name], words, is_later=True)
-    words = (
-        f"seen: {{:,}} customers of {day} who were not learnt from, up to {day + timedelta(days=model.horizon_days)}"
-    )
+    words = f"measured on {{:,}} customers of {day} who were not learnt from, up to {day + timedelta(days=model.horizon_days)}"
     return _measured(splits["test"], words, is_later=False)
 
 
