@@ -127,8 +127,11 @@ PLACED_EXAMPLES: dict[str, Any] = {
 _HEAD = """# Sources, key by key
 
 Made from the code by `make docs`; a test compares. The keys stand under `sources` in `tdml.yaml`, one block per table:
-`orders`, `pageviews`, `email_events`, `customers`, `identities`. `tdml-assets check` reads the files as they are declared and says
-what they come to, without storing anything. An editor with YAML support completes and checks the keys with this first line:
+`orders`, `pageviews`, `email_events`, `customers`, `identities`. `tdml-assets init FILE...` drafts them: it looks at the first
+rows of text files, .xlsx sheets, archives, nested JSON, Parquet, folders, Delta and Iceberg tables, or of a database
+(`--database`), and marks in comments what it guessed. `tdml-assets check` reads the files as they are declared and says
+what they come to, without storing anything. Files with a header and no row are days without orders where other files have
+rows. An editor with YAML support completes and checks the keys with this first line:
 
 ```yaml
 # yaml-language-server: $schema=docs/tdml.schema.json
