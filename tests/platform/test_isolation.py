@@ -136,6 +136,8 @@ def orders(tmp_path_factory: pytest.TempPathFactory) -> Shop:
                 "customer_id": f"c{one:04d}",
                 "ordered_on": pd.date_range("2024-01-03", SECOND, freq=f"{every[one]}D").date,
                 "amount": np.round(20 * np.exp(0.8 * taste[one]), 2),
+                "is_product": True,
+                "is_return": False,
             }
         )
         for one in range(CUSTOMERS)
