@@ -5,7 +5,7 @@ set content = '{}'
 where
     rejected.source = {{ source | bind }}
     and (rejected.file, rejected.row_number) in (
-        select (staged.file, staged.row_number)
+        select (list_extract({{ files | bind }}::varchar[], staged.staged_file_position + 1), staged.row_number)
         from staged_rows as staged
         where
 {% with subject = ["staged", "customer_id"] %}

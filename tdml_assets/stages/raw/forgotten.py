@@ -62,11 +62,17 @@ def salt_of(database: Database) -> str | None:
     return found
 
 
-def keep_out_forgotten(database: Database, table: str, session_id: str) -> None:
-    """Set aside the rows of forgotten customers that a load has just written, without their content."""
+def keep_out_forgotten(database: Database, table: str, session_id: str, files: Sequence[str]) -> None:
+    """Set aside the rows of forgotten customers that a load has just written, without their content.
+
+    Parameters
+    ----------
+    files : names of the load's files, in the order of their positions.
+    """
     if not salted(database):
         return
     given = {"table": LOADED[table].path, "forgotten": FORGOTTEN.path}
     database.insert(REJECTED_ROWS, render("raw/forgotten_accepted", **given, session_id=session_id))
     database.execute(render("raw/delete_forgotten", **given))
-    database.execute(render("raw/clear_forgotten", rejected=REJECTED_ROWS.path, source=table, forgotten=FORGOTTEN.path))
+    rejected = {"rejected": REJECTED_ROWS.path, "source": table, "files": list(files), "forgotten": FORGOTTEN.path}
+    database.execute(render("raw/clear_forgotten", **rejected))

@@ -285,7 +285,7 @@ def _write_rows(
     for stage in stages:
         if stage["layout"].position in dropped:
             database.insert(REJECTED_ROWS, render("raw/dropped_content", **stage, session_id=session_id))
-    keep_out_forgotten(database, table, session_id)
+    keep_out_forgotten(database, table, session_id, files)
     if table == ORDERS.name:
         write_statuses(database, declaration, has_dropped=bool(dropped))
     return [stage["layout"] for stage in stages], grouped_keys
