@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from tdml_assets.declaration.addresses import has_credentials, redacted, redacted_text
 from tdml_assets.declaration.alerts import Alerts
+from tdml_assets.declaration.audience import AudienceSettings
 from tdml_assets.declaration.declared_destinations import Destinations
 from tdml_assets.declaration.destinations import DestinationSettings
 from tdml_assets.declaration.quality import QualityPolicy
@@ -128,6 +129,9 @@ class Settings(_Frozen):
         description="Types of your own that a stored scikit-learn model may hold, such as shop.models.Blend.",
     )
     destinations: Destinations = Destinations()
+    audience: AudienceSettings = Field(
+        default_factory=AudienceSettings, description="Who is kept out of activation, to measure it."
+    )
     quality: QualityPolicy = Field(default_factory=QualityPolicy, description="Where raw data count as broken.")
     alerts: Alerts = Field(default_factory=Alerts, description="Who is told of an episode.")
     retention: Retention = Field(

@@ -73,6 +73,12 @@ allowed as (
         {% if consent_table is not none and purpose is not none %}
             when not coalesce(consents.is_granted, {{ allow_unknown | bind }}) then 'no_consent'
         {% endif %}
+        {% if control_column is not none %}
+            when exists (
+                select 1 from {{ attributes_table | identifier }} as held
+                where cast(held.customer_id as varchar) = compared.customer_id and held.{{ control_column | identifier }}
+            ) then 'control_group'
+        {% endif %}
             else null
         end as exclusion
     from compared

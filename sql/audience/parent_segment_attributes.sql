@@ -74,7 +74,14 @@ select
     , null as {{ attribute.name | identifier }}
 {% endfor %}
 {% endfor %}
+{% if control_table is not none %}
+    , coalesce(control.in_control_group, false) as in_control_group
+{% endif %}
 from population
+{% if control_table is not none %}
+left join {{ control_table | identifier }} as control
+    on population.customer_id = control.customer_id and control.seed = {{ seed | bind }}::bigint
+{% endif %}
 {% for workflow in workflows %}
 left join {{ ("attributes_" ~ workflow.name) | identifier }}
     on population.customer_id = {{ ("attributes_" ~ workflow.name) | identifier }}.customer_id

@@ -20,6 +20,7 @@ from tdml_assets.activation.protocol import DestinationError
 from tdml_assets.activation.selection import (
     ATTRIBUTES_TABLE,
     CATALOG_TABLE,
+    CONTROL_COLUMN,
     CUSTOMERS_TABLE,
     Selection,
     select_columns,
@@ -29,6 +30,8 @@ from tdml_assets.platform.statements import render
 
 if TYPE_CHECKING:
     from tdml_assets.platform.warehouse import Database
+
+_UNKNOWN_CONTROL = "audience.control is declared, and what is published does not say who is in it: tdml-assets run"
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,7 @@ def make_plan(
     full: bool = False,
     only_dead: bool = False,
     consent: Mapping[str, tuple[str, str]] | None = None,
+    holds_out: bool = False,
 ) -> Plan:
     """Compare the published attributes with what a destination last acknowledged. Changes no table.
 
@@ -99,6 +103,7 @@ def make_plan(
     full : whether every row is sent, changed or not.
     only_dead : whether only rows that were refused before are sent.
     consent : tables of the declared lists ``consent`` and ``suppression``.
+    holds_out : whether a control group is declared, which the published attributes then must name.
 
     Raises
     ------
@@ -121,6 +126,7 @@ def make_plan(
     context = _context(name, settings, selection)
     context |= {"full": full, "only_dead": only_dead, "mirrors": mirrors}
     context |= permission_context(database, settings, consent or {})
+    context["control_column"] = CONTROL_COLUMN if CONTROL_COLUMN in published else None
     rows = database.rows(render("activation/plan_counts", **context))
     counts: dict[str, int] = {}
     excluded: dict[str, int] = {}
@@ -152,7 +158,10 @@ def make_plan(
         sick=None if session is None else session.sick,
         mapping_changed=mapping["mapping_sha256"] not in (None, selection.sha256) and known_rows > 0,
         hashed=_hashed(database, selection),
-        consent=permission_faults(database, settings, consent or {}),
+        consent=(
+            *permission_faults(database, settings, consent or {}),
+            *((_UNKNOWN_CONTROL,) if holds_out and CONTROL_COLUMN not in published else ()),
+        ),
     )
     return Plan(
         name,

@@ -17,7 +17,9 @@ from tdml_assets.platform.contracts import Column
 ATTRIBUTES_TABLE = ("audience", "parent_segment_attributes")
 CATALOG_TABLE = ("audience", "attribute_catalog")
 CUSTOMERS_TABLE = ("raw", "customers")
-_NOT_ATTRIBUTES = ("customer_id", "as_of")
+#: Attribute of who is kept out of activation: the rows that are sent are those where it is false.
+CONTROL_COLUMN = "in_control_group"
+_NOT_ATTRIBUTES = ("customer_id", "as_of", CONTROL_COLUMN)
 
 
 @dataclass(frozen=True)

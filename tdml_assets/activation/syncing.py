@@ -44,12 +44,14 @@ class Surroundings:
     scratch : folder for files on their way.
     s3_client : makes a boto3 client.
     consent : tables of the declared lists of consent and suppression.
+    holds_out : whether a control group is declared.
     """
 
     scratch: Path
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     s3_client: Callable[[], Any] = lambda: None
     consent: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    holds_out: bool = False
     clock: Clock = field(default_factory=Clock)
     failpoint: Failpoint = no_failpoint
 
@@ -111,7 +113,16 @@ def plan_sync(
     with warehouse.write() as database:
         ensure_tables(database)
         today = around.clock.now().date()
-        return make_plan(database, name, settings, today=today, full=full, only_dead=only_dead, consent=around.consent)
+        return make_plan(
+            database,
+            name,
+            settings,
+            today=today,
+            full=full,
+            only_dead=only_dead,
+            consent=around.consent,
+            holds_out=around.holds_out,
+        )
 
 
 def check_destination(plan: Plan, around: Surroundings) -> Mapping[str, Any] | None:

@@ -20,6 +20,7 @@ from tdml_assets.platform.statements import render
 from tdml_assets.stages.audience.attributes import CATALOG
 from tdml_assets.stages.drift.detection import BROKEN, DRIFTED, FIRST
 from tdml_assets.stages.predictions.level_words import level_sentence, reach_of
+from tdml_assets.stages.realised.lift import lift_lines
 from tdml_assets.stages.triage.words import decision_words
 from tdml_assets.tasks.telling import Comparison, compare, shown, telling_of
 
@@ -203,10 +204,11 @@ def read_summary(
 
 
 def _read_notes(database: Database) -> tuple[str, ...]:
-    """What the checks of the raw data only note, in the latest session."""
+    """What the checks of the raw data only note, in the latest session, and what activation does."""
+    lift = tuple(f"{row['workflow']}, published on {row['as_of']}: {row['sentence']}" for row in lift_lines(database))
     if not database.has_table(DATA_QUALITY.path):
-        return ()
-    return tuple(row["sentence"] for row in database.rows(render("summary/notes", table=DATA_QUALITY.path)))
+        return lift
+    return tuple(row["sentence"] for row in database.rows(render("summary/notes", table=DATA_QUALITY.path))) + lift
 
 
 def _data_lines(data: DataFacts | None) -> list[str]:

@@ -236,6 +236,27 @@ MODEL_VERSIONS = _table(
     ),
 )
 
+LIFT = _table(
+    "lift",
+    "What activation does: customers who were sent against a control group, per session that published, workflow and band. All "
+    "intervals of a session and workflow hold together with 95 %.",
+    Column("as_of", "DATE", "Day that was published."),
+    Column("band", "VARCHAR", "Grade or decile of the prediction; all for the whole."),
+    Column("outcome", "VARCHAR", "What is compared: what the workflow predicts."),
+    Column("horizon_days", "INTEGER", "Days from as_of that count."),
+    Column("treated", "BIGINT", "Customers who were not kept out."),
+    Column("control", "BIGINT", "Customers who were kept out."),
+    Column("treated_mean", "DOUBLE", "Outcome per customer."),
+    Column("control_mean", "DOUBLE", "The same of the control group."),
+    Column("difference", "DOUBLE", "Treated less control."),
+    Column("low", "DOUBLE", "Lower bound; NULL where too few customers tell nothing."),
+    Column("high", "DOUBLE", "Upper bound."),
+    Column("is_shown", "BOOLEAN", "Whether chance alone does not explain the difference."),
+    Column(
+        "needed", "BIGINT", "Customers with whom the relative difference of audience.control.detect would be shown."
+    ),
+    Column("sentence", "VARCHAR", "The comparison in words."),
+)
 LEVEL = _table(
     "level",
     "How high the session's predictions stand in all: what earlier snapshots say of it. One row where anything is known.",
@@ -319,6 +340,7 @@ TABLES = (
     DRIFT_EPISODES,
     GATE,
     OUTCOMES,
+    LIFT,
     LEVEL,
     LEVEL_REHEARSALS,
     ESTIMATOR_CHOICES,

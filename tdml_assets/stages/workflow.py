@@ -55,7 +55,7 @@ def build_one_row_per_customer(spec: WorkflowSpec, settings: Settings) -> list[d
 
 def build_watch(spec: WorkflowSpec, settings: Settings) -> list[dg.AssetsDefinition]:
     """What looks back at every task: predictions met by what happened, the decision, the report."""
-    realised = [build_realised(spec)] if foresight_of(spec) is not None else []
+    realised = [build_realised(spec, settings.audience.control)] if foresight_of(spec) is not None else []
     return [*realised, build_triage(spec, settings), build_session_report(spec, settings)]
 
 

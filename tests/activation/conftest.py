@@ -87,7 +87,11 @@ class Published:
     def sync(self, settings: DestinationSettings | None = None, name: str = "crm", **options: Any) -> SyncResult:
         """Sync once."""
         around = self.around(
-            **{key: options.pop(key) for key in ("failpoint", "clock", "consent", "s3_client") if key in options}
+            **{
+                key: options.pop(key)
+                for key in ("failpoint", "clock", "consent", "s3_client", "holds_out")
+                if key in options
+            }
         )
         return run_sync(self.warehouse, name, settings or self.hook(), around, **options)
 

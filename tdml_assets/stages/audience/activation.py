@@ -38,7 +38,13 @@ def surroundings(settings: Settings, warehouse: Warehouse) -> Surroundings:
     def client() -> Any:
         return s3_client(settings)
 
-    return Surroundings(settings.home / "scratch", os.environ, client, consent=_load_lists(settings, warehouse, client))
+    return Surroundings(
+        settings.home / "scratch",
+        os.environ,
+        client,
+        consent=_load_lists(settings, warehouse, client),
+        holds_out=settings.audience.control is not None,
+    )
 
 
 def _load_lists(settings: Settings, warehouse: Warehouse, client: Callable[[], Any]) -> dict[str, tuple[str, str]]:

@@ -4,7 +4,7 @@ Belongs here: publishing past the blocking checks, and delivering. Does not: rul
 what a destination does (``destinations/``).
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -24,6 +24,7 @@ from tdml_assets.platform.statements import render
 from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.settings import Settings
 from tdml_assets.stages.audience.attributes import CATALOG, SanityLimits, WorkflowAttributes, parent_segment_contract
+from tdml_assets.stages.audience.control import CONTROL_ATTRIBUTE, keep_bands
 from tdml_assets.stages.audience.destinations.files import FilesDestination
 from tdml_assets.stages.audience.destinations_asset import build_destinations
 from tdml_assets.stages.audience.publication import Published, publish
@@ -49,7 +50,16 @@ def build_audience(specs: Sequence[WorkflowSpec], settings: Settings) -> list[dg
     if not publishing:
         return []
     tables = {spec.name: features_table(spec) for spec in specs if spec.attributes}
-    assets = [_build_publication(publishing, tables, settings)]
+    control = settings.audience.control
+
+    def published(database: Database, **how: Any) -> Published:
+        done = publish(database, publishing, control=control, **how)
+        if control is not None:
+            sessions = {score.workflow: score.session_id for score in done.scores}
+            keep_bands(database, control, specs, sessions, how["as_of"])
+        return done
+
+    assets = [_build_publication(publishing, tables, settings, published)]
     if settings.destinations.files is not None:
         assets.append(_build_files(settings, settings.destinations.files.keep))
     return [*assets, *build_destinations(settings, _KEYS)]
@@ -78,9 +88,12 @@ def keep_house(context: dg.AssetExecutionContext, warehouse: Warehouse, settings
 
 
 def _build_publication(
-    publishing: Sequence[WorkflowAttributes], tables: Mapping[str, tuple[str, str]], settings: Settings
+    publishing: Sequence[WorkflowAttributes],
+    tables: Mapping[str, tuple[str, str]],
+    settings: Settings,
+    published: Callable[..., Published],
 ) -> dg.AssetsDefinition:
-    contract = parent_segment_contract(publishing)
+    contract = parent_segment_contract(publishing, [CONTROL_ATTRIBUTE] if settings.audience.control else [])
 
     @dg.multi_asset(
         specs=[
@@ -106,9 +119,8 @@ def _build_publication(
             day = as_of(database)
             eligible = _eligible(database, tables, day)
             outcomes = {wf.workflow: begin_outcome(database, context, wf.workflow) for wf in publishing}
-            done = publish(
+            done = published(
                 database,
-                publishing,
                 session_id=session_id_of(context),
                 as_of=day,
                 expected_customers=lambda workflows: _expected(database, tables, workflows, day),

@@ -14,12 +14,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tdml_assets.activation.selection import CONTROL_COLUMN
 from tdml_assets.declaration.attributes import NAME_RULE, AttributeSpec
 from tdml_assets.platform.contracts import Column, TableContract
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{2,127}")
 # Columns of the parent segment itself; ``time`` is added to every table by Treasure Data.
-RESERVED_NAMES = ("customer_id", "as_of", "time")
+RESERVED_NAMES = ("customer_id", "as_of", "time", CONTROL_COLUMN)
 
 CATALOG = TableContract(
     schema="audience",
@@ -118,8 +119,12 @@ def _check_bands(declared: WorkflowAttributes) -> None:
             )
 
 
-def parent_segment_contract(workflows: Sequence[WorkflowAttributes]) -> TableContract:
+def parent_segment_contract(workflows: Sequence[WorkflowAttributes], further: Sequence[Column] = ()) -> TableContract:
     """Contract of ``audience.parent_segment_attributes``: customer, instant, one column per attribute.
+
+    Parameters
+    ----------
+    further : columns that no workflow computes, such as that of the control group.
 
     Raises
     ------
@@ -132,6 +137,7 @@ def parent_segment_contract(workflows: Sequence[WorkflowAttributes]) -> TableCon
         Column("as_of", "DATE", "Day at whose end the attributes stand: nothing later was read.", nullable=False),
     ]
     columns += [Column(spec.name, spec.sql_type, _described(wf, spec)) for wf in workflows for spec in wf.attributes]
+    columns += further
     return TableContract(
         schema="audience",
         name="parent_segment_attributes",

@@ -27,10 +27,11 @@ from tdml_assets.stages.audience.attributes import (
     parent_segment_contract,
     without_product,
 )
+from tdml_assets.stages.audience.control import CONTROL_ATTRIBUTE, CONTROL_GROUPS, assign, control_row
 
 if TYPE_CHECKING:
+    from tdml_assets.declaration.audience import ControlGroup
     from tdml_assets.platform.warehouse import Database
-
 
 _CARRIED = ("audience", "carried_attributes")
 
@@ -104,6 +105,7 @@ def publish(
     expected_customers: Callable[[Collection[str]], int] | int | None = None,
     eligible: Mapping[str, int] | None = None,
     outcomes: Mapping[str, Outcome] | None = None,
+    control: ControlGroup | None = None,
 ) -> Published:
     """Replace both tables of the ``audience`` schema inside the caller's transaction, and judge what was written.
 
@@ -114,6 +116,7 @@ def publish(
     ----------
     expected_customers, eligible : known customers whom any of some workflows scores, and whom each does.
     outcomes : what became of each workflow in this session; those left out ran to the end.
+    control : who is kept out of activation, as declared.
 
     Raises
     ------
@@ -121,7 +124,7 @@ def publish(
         If no workflow has new scores, or the sanity check fails; nothing has been written then.
     """
     limits, outcomes = limits or SanityLimits(), outcomes or {}
-    contract = parent_segment_contract(workflows)
+    contract = parent_segment_contract(workflows, [CONTROL_ATTRIBUTE] if control else [])
     withheld = {name: outcome.in_words for name, outcome in outcomes.items() if outcome.withholds}
     for wf in workflows:
         if wf.workflow not in outcomes and not database.columns(_predictions(wf.workflow)):
@@ -162,10 +165,14 @@ def publish(
             render("audience/carry", table=contract.path, workflows=[wf for wf in workflows if wf.workflow in carried]),
         )
     context = _context(workflows, scores, as_of, carried)
+    if control is not None:
+        assign(database, control, context["workflows"], as_of)
+        context |= {"control_table": CONTROL_GROUPS.path, "seed": control.seed}
     rows = database.replace(contract, render("audience/parent_segment_attributes", **context))
     if carried:
         database.execute(render("warehouse/drop_table", table=_CARRIED))
     catalogue = catalog_rows(workflows, _notes(scores, carried, withheld, outcomes))
+    catalogue += [control_row()] if control else []
     database.replace(CATALOG, catalogue)
     return Published(rows, len(contract.columns) - 2, scores, evidence, withheld, tuple(carried), catalogue)
 
@@ -280,7 +287,14 @@ def _context(
         for wf in workflows
         if wf.workflow not in sessions
     ]
-    return {"workflows": fresh, "others": others, "carried_table": _CARRIED, "as_of": as_of, "never_bought": DISCOVER}
+    return {
+        "workflows": fresh,
+        "others": others,
+        "carried_table": _CARRIED,
+        "as_of": as_of,
+        "never_bought": DISCOVER,
+        "control_table": None,
+    }
 
 
 def _predictions(workflow: str) -> tuple[str, str]:

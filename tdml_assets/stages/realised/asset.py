@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from tdml_assets.declaration.audience import ControlGroup
 from tdml_assets.declaration.targets import WITHOUT_ROWS, words_of
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.platform.isolation import isolated
@@ -20,6 +21,7 @@ from tdml_assets.platform.statements import render
 from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.stages.drift.figures import realised_means
 from tdml_assets.stages.features.snapshots import ORDERS_TABLE
+from tdml_assets.stages.realised.lift import measure_lift
 from tdml_assets.stages.realised.performance import REALISED, Realised, forget_before, latest_verdict, realised_verdict
 from tdml_assets.stages.training_table.horizon import known_until
 from tdml_assets.stages.training_table.table import observation, target_key
@@ -132,7 +134,7 @@ def _show(spec: WorkflowSpec, ledger: Sequence[dict[str, Any]]) -> dict[str, Any
     }
 
 
-def build_realised(spec: WorkflowSpec) -> dg.AssetsDefinition:
+def build_realised(spec: WorkflowSpec, control: ControlGroup | None = None) -> dg.AssetsDefinition:
     """The asset of one workflow whose task foretells something."""
     events = [] if spec.target_kind in WITHOUT_ROWS else [observation(spec)["events_table"]]
 
@@ -151,10 +153,12 @@ def build_realised(spec: WorkflowSpec) -> dg.AssetsDefinition:
     def realised(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
         with warehouse.write() as database:
             days = meet_what_happened(database, spec)
+            compared = [] if control is None else measure_lift(database, spec, control.detect)
             ledger = read_ledger(database, spec)
         sentence = ledger[-1]["sentence"] if ledger else "no horizon has passed since predictions were first kept"
         context.log.info(f"report: {sentence}")
         metadata = {"dagster/row_count": len(ledger), "days measured": len(days), **_show(spec, ledger)}
+        metadata |= {"days compared with the control group": len(compared)} if control else {}
         return dg.MaterializeResult(metadata=metadata)
 
     return realised

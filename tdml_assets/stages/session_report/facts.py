@@ -129,6 +129,23 @@ class PredictionFact:
 
 
 @dataclass(frozen=True)
+class LiftFact:
+    """Customers who were sent against a control group, in one band or in all; see ``monitoring.lift``."""
+
+    as_of: date
+    band: str
+    treated: int
+    control: int
+    treated_mean: float | None
+    control_mean: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    is_shown: bool
+    sentence: str
+
+
+@dataclass(frozen=True)
 class ReportFacts:
     """Everything a session report shows.
 
@@ -140,6 +157,7 @@ class ReportFacts:
     statuses : columns per status in this session.
     trained_here : whether this session trained the champion.
     labels, labels_before : customers per category of the predictions, now and in the session before.
+    lift : the latest comparison with the control group, all bands together first.
     is_latest : whether no session stands at a later day.
     retrains_itself : whether the sensor that starts retrainings is on.
     level : what was done to the total of the predictions, and how far it may be off; None where nothing is known of it.
@@ -156,6 +174,7 @@ class ReportFacts:
     quality: tuple[QualityFact, ...] = ()
     gate: tuple[GateFact, ...] = ()
     episodes: tuple[EpisodeFact, ...] = ()
+    lift: tuple[LiftFact, ...] = ()
     model: ModelFacts = field(default_factory=ModelFacts)
     trained_here: bool = False
     is_latest: bool = True

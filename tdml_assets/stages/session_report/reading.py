@@ -20,6 +20,7 @@ from tdml_assets.stages.session_report.facts import (
     DriftFact,
     EpisodeFact,
     GateFact,
+    LiftFact,
     MetricFact,
     PredictionFact,
     QualityFact,
@@ -84,6 +85,7 @@ def read_facts(
         episodes=tuple(
             EpisodeFact(**row) for row in reader.rows("episodes", monitoring.DRIFT_EPISODES, limit=_EPISODES)
         ),
+        lift=tuple(LiftFact(**row) for row in reader.rows("lift", monitoring.LIFT)),
         model=read_model_facts(reader, spec, trained_in or session_id),
         trained_here=trained_in == session_id,
         is_latest=reader.is_latest(),

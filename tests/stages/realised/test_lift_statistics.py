@@ -1,0 +1,75 @@
+"""A difference that is shown is one: intervals hold on spend with many zeros and a long tail. The study has more (docs/lift.md)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tdml_assets.stages.realised import lift_statistics
+from tdml_assets.stages.realised.lift_statistics import Comparison, Stratum, compare, compare_table
+
+TABLES = 40
+
+
+@pytest.fixture(autouse=True)
+def few_exchanges(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fifth of the usual number: as right, and less even."""
+    monkeypatch.setattr(lift_statistics, "_PERMUTATIONS", 399)
+
+
+def spend(generator: np.random.Generator, customers: int, factor: float = 1.0) -> np.ndarray:
+    """Zero for 70 %, log-normal for the others; the mean is 10 times the factor."""
+    amounts = generator.lognormal(-0.5, 1.0, customers) * 10 / 0.3
+    return np.where(generator.random(customers) < 0.3, amounts, 0.0) * factor
+
+
+def test_without_an_effect_hardly_any_table_shows_one() -> None:
+    generator = np.random.default_rng(5)
+    shown = 0
+    for number in range(TABLES):
+        bands = [[Stratum(spend(generator, 180), spend(generator, 20))] for _ in range(3)]
+        whole = [Stratum(np.concatenate([b[0].treated for b in bands]), np.concatenate([b[0].control for b in bands]))]
+        table = compare_table(whole, bands, detect=0.05, seed=number)
+        shown += any(one.is_shown for one in (table[0], *table[1]))
+    # 5 % of 40 are 2; 7 and more have a chance of .3 %.
+    assert shown <= 6
+
+
+@pytest.mark.parametrize("factor", [1.2, 2.0])
+def test_an_interval_holds_the_effect(factor: float) -> None:
+    generator = np.random.default_rng(6)
+    held = 0
+    for _ in range(TABLES):
+        found = compare([Stratum(spend(generator, 450, factor), spend(generator, 50))], 0.05, 0.05, generator)
+        assert found.low is not None
+        assert found.high is not None
+        held += found.low <= 10 * (factor - 1) <= found.high
+    assert held >= TABLES - 6
+
+
+def test_newcomers_of_another_share_are_not_taken_for_an_effect() -> None:
+    generator = np.random.default_rng(7)
+    # Newcomers spend ten times as much, and half of them are kept out, where 5 % of the others are.
+    old = Stratum(spend(generator, 1_900), spend(generator, 100))
+    new = Stratum(spend(generator, 500, 10.0), spend(generator, 500, 10.0))
+    together = Stratum(np.concatenate([old.treated, new.treated]), np.concatenate([old.control, new.control]))
+    assert compare([together], 0.05, 0.05, generator).is_shown
+    assert not compare([old, new], 0.05, 0.05, generator).is_shown
+
+
+def test_few_customers_tell_nothing_and_many_are_asked_for() -> None:
+    generator = np.random.default_rng(8)
+    few = compare([Stratum(spend(generator, 500), spend(generator, 15))], 0.05, 0.05, generator)
+    assert (few.low, few.high, few.is_shown) == (None, None, False)
+    assert compare([Stratum(np.ones(5), np.ones(1))], 0.05, 0.05, generator).difference is None
+
+    def needed(customers: int, detect: float) -> int:
+        found: Comparison = compare(
+            [Stratum(spend(generator, customers), spend(generator, customers // 10))], 0.05, detect, generator
+        )
+        assert found.needed is not None
+        return found.needed
+
+    # Half the difference takes four times the customers, whatever number they are computed from.
+    assert needed(5_000, 0.05) == pytest.approx(4 * needed(5_000, 0.1), rel=0.5)
+    assert needed(40_000, 0.1) == pytest.approx(needed(5_000, 0.1), rel=0.5)
