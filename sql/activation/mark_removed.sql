@@ -8,5 +8,6 @@ where
         where
             planned.destination = {{ destination | bind }}
             and ({{ batch | bind }}::bigint is null or planned.batch = {{ batch | bind }}::bigint)
+            and planned.action <> 'added'
             and not list_contains({{ unmarked | bind }}::varchar[], planned.customer_id)
     )

@@ -1,9 +1,4 @@
 -- The changes of a plan, numbered by batch: removals first.
-with plan as (
-{% include "activation/plan.sql" %}
-
-)
-
 select
     {{ destination | bind }} as destination,
     1 + (row_number() over (partition by change = 'removed' order by customer_id) - 1) // {{ batch_rows | bind }}
@@ -11,6 +6,6 @@ select
     customer_id,
     change as action,
     payload_hash
-from plan
+from plan_of_sync
 where list_contains({{ actions | bind }}, change)
 order by batch, customer_id

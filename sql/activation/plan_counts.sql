@@ -1,9 +1,4 @@
 -- The plan in figures, with a digest that is equal for equal changes.
-with plan as (
-{% include "activation/plan.sql" %}
-
-)
-
 select
     change,
     exclusion,
@@ -11,6 +6,6 @@ select
     count(*) filter (where is_in_source) as source_rows,
     count(*) filter (where is_there) as known_rows,
     cast(sum(hash(customer_id, payload_hash)) as varchar) as digest
-from plan
+from plan_of_sync
 group by change, exclusion
 order by change, exclusion

@@ -127,7 +127,9 @@ def make_plan(
     context |= {"full": full, "only_dead": only_dead, "mirrors": mirrors}
     context |= permission_context(database, settings, consent or {})
     context["control_column"] = CONTROL_COLUMN if CONTROL_COLUMN in published else None
-    rows = database.rows(render("activation/plan_counts", **context))
+    # Hashing every row is the most of a plan: figures and changes are read from what was computed once.
+    database.execute(render("activation/hold_plan", **context))
+    rows = database.rows(render("activation/plan_counts"))
     counts: dict[str, int] = {}
     excluded: dict[str, int] = {}
     for row in rows:
@@ -182,14 +184,17 @@ def make_plan(
 
 
 def write_changes(database: Database, plan: Plan, *, now: datetime) -> int:
-    """Write the changes that are to be sent, numbered by batch, and keep what the columns were. Gives the rows."""
+    """Write the changes that are to be sent, numbered by batch, and keep what the columns were. Gives the rows.
+
+    In the transaction that made the plan: its rows are in a temporary table.
+    """
     actions = plan.actions
     if not plan.source_rows:
         actions = []
     batches = 0 if plan.swaps else math.ceil(plan.count("removed") / plan.settings.batch_rows)
     statement = render(
         "activation/plan_changes",
-        **plan.context,
+        destination=plan.destination,
         batch_rows=plan.settings.batch_rows,
         removal_batches=batches,
         actions=actions,

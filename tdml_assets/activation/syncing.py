@@ -29,7 +29,7 @@ from tdml_assets.activation.trail import close_interrupted, ensure_tables, purge
 from tdml_assets.declaration.destinations import DestinationSettings
 
 if TYPE_CHECKING:
-    from tdml_assets.platform.warehouse import Warehouse
+    from tdml_assets.platform.warehouse import Database, Warehouse
 
 SUCCEEDED, DEGRADED, REFUSED, FAILED, RUNNING = "succeeded", "degraded", "refused", "failed", "running"
 
@@ -102,8 +102,13 @@ def plan_sync(
     *,
     full: bool = False,
     only_dead: bool = False,
+    then: Callable[[Database, Plan], None] | None = None,
 ) -> Plan:
     """Plan a sync; nothing is sent.
+
+    Parameters
+    ----------
+    then : called with the plan in the transaction that made it, where its rows are still known.
 
     Raises
     ------
@@ -113,7 +118,7 @@ def plan_sync(
     with warehouse.write() as database:
         ensure_tables(database)
         today = around.clock.now().date()
-        return make_plan(
+        plan = make_plan(
             database,
             name,
             settings,
@@ -123,6 +128,9 @@ def plan_sync(
             consent=around.consent,
             holds_out=around.holds_out,
         )
+        if then is not None:
+            then(database, plan)
+        return plan
 
 
 def check_destination(plan: Plan, around: Surroundings) -> Mapping[str, Any] | None:
@@ -168,16 +176,17 @@ def run_sync(
     clock = around.clock
     started, began = clock.now(), clock.monotonic()
     sync_id = uuid.uuid4().hex
-    plan = plan_sync(warehouse, name, settings, around, full=full, only_dead=only_dead)
-    result = SyncResult(
-        name,
-        plan.session_id,
-        RUNNING,
-        unchanged=plan.count("unchanged"),
-        waiting=plan.count("waiting"),
-        excluded=dict(plan.excluded),
-        warnings=tuple(f"{v.guard}: {v.words}" for v in plan.verdicts if v.status == "warning"),
-    )
+    forbidden: list[str] = []
+
+    def begin(database: Database, plan: Plan) -> None:
+        close_interrupted(database, name)
+        forbidden.extend(plan.refusals or filter(None, [check(plan) if check else None]))
+        if not forbidden:
+            write_changes(database, plan, now=clock.now())
+            record_run(database, _row(_begun(plan), plan, sync_id, started))
+
+    plan = plan_sync(warehouse, name, settings, around, full=full, only_dead=only_dead, then=begin)
+    result = _begun(plan)
 
     def keep(ended: SyncResult) -> SyncResult:
         ended = replace(ended, seconds=round(clock.monotonic() - began, 3))
@@ -188,14 +197,8 @@ def run_sync(
                 purge_changelog(database, name, settings.changelog_days, clock.now())
         return ended
 
-    with warehouse.write() as database:
-        close_interrupted(database, name)
-    forbidden = plan.refusals or list(filter(None, [check(plan) if check else None]))
     if forbidden:
         return keep(replace(result, status=REFUSED, reason="; ".join(forbidden)))
-    with warehouse.write() as database:
-        write_changes(database, plan, now=clock.now())
-        record_run(database, _row(result, plan, sync_id, started))
     around.failpoint("planned")
     tally = Tally()
     try:
@@ -211,6 +214,18 @@ def run_sync(
         keep(replace(_with(result, tally), status=FAILED, reason=f"{type(error).__name__}: see the log of the sync"))
         raise
     return keep(_judged(_with(result, tally), settings, clock.monotonic() - began))
+
+
+def _begun(plan: Plan) -> SyncResult:
+    return SyncResult(
+        plan.destination,
+        plan.session_id,
+        RUNNING,
+        unchanged=plan.count("unchanged"),
+        waiting=plan.count("waiting"),
+        excluded=dict(plan.excluded),
+        warnings=tuple(f"{v.guard}: {v.words}" for v in plan.verdicts if v.status == "warning"),
+    )
 
 
 def _opening(plan: Plan, around: Surroundings) -> Opening:

@@ -68,6 +68,9 @@ def control_row() -> dict[str, Any]:
         "grouping": "activation",
         "workflow": "audience",
         "description": CONTROL_ATTRIBUTE.description,
+        "as_of": None,
+        "note": None,
+        "changed_by": None,
     }
 
 

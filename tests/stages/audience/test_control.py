@@ -11,7 +11,8 @@ from tdml_assets.declaration.audience import ControlGroup
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.platform.statements import Statement
 from tdml_assets.platform.warehouse import Warehouse
-from tdml_assets.stages.audience.control import assign, keep_bands
+from tdml_assets.stages.audience.attributes import CATALOG
+from tdml_assets.stages.audience.control import assign, control_row, keep_bands
 from tdml_assets.stages.realised.lift import lift_lines, measure_lift
 
 DAY, HORIZON = date(2026, 1, 31), 30
@@ -108,3 +109,7 @@ def test_groups_are_compared_once_a_horizon_after_it_has_passed(warehouse: Wareh
     assert whole["low"] < 20 < whole["high"]
     assert whole["difference"] == pytest.approx(20, abs=0.5)
     assert "30 days" in line["sentence"]
+
+
+def test_the_catalogue_has_a_whole_row_for_the_attribute() -> None:
+    assert tuple(control_row()) == CATALOG.column_names
