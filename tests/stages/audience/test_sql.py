@@ -41,8 +41,20 @@ def test_every_publishing_statement_is_one_statement_for_any_number_of_workflows
         "workflows": [workflow(f"w{index}", SPEND, DECILE) for index in range(count)],
         "as_of": "2011-12-09",
         "others": [],
+        "control_table": None,
     }
     contexts: dict[str, dict[str, Any]] = {
+        "assign_control": {**context, "groups": ["audience", "c"], "seed": 1, "share": 0.1},
+        "keep_bands": {
+            **{name: ["w", name] for name in ("predictions", "history", "groups")},
+            "has_grade": False,
+            "prediction": "p",
+            "session_id": "s",
+            "target": "{}",
+            "seed": 1,
+            "horizon_days": 90,
+            "as_of": "2011-12-09",
+        },
         "eligible": {"tables": {"w": ["features", "customer_features"]}, "day": "2011-12-09"},
         "parent_segment_attributes": context,
         "population": context,
@@ -65,7 +77,12 @@ def test_names_and_values_that_look_like_sql_stay_names_and_values(connection: d
         {"s": HOSTILE},
     )
     spec = AttributeSpec(name="spend", column=HOSTILE, description="x")
-    context = {"workflows": [workflow(HOSTILE, spec, session_id=HOSTILE)], "as_of": "2011-12-09", "others": []}
+    context = {
+        "workflows": [workflow(HOSTILE, spec, session_id=HOSTILE)],
+        "as_of": "2011-12-09",
+        "others": [],
+        "control_table": None,
+    }
     (row,) = rows(connection, render("audience/parent_segment_attributes", **context))
     assert (row[0], row[2]) == (HOSTILE, 1)
 
@@ -77,7 +94,7 @@ def test_a_profile_counts_what_is_missing_not_finite_and_constant(connection: du
         "('s', 'c', null), ('s', 'd', '-inf'), ('s', 'd', 1.0), ('s', null, 1.0), "
         "('other', 'e', 1.0)) as t (session_id, customer_id, value)"
     )
-    context = {"workflows": [workflow("w", SPEND)], "as_of": "2011-12-09", "others": []}
+    context = {"workflows": [workflow("w", SPEND)], "as_of": "2011-12-09", "others": [], "control_table": None}
     statement = render("audience/profile", attributes=[SPEND], **context)
     result = connection.execute(statement.text, dict(statement.parameters))
     profile = dict(zip([column[0] for column in result.description or []], result.fetchone() or (), strict=True))
@@ -99,7 +116,11 @@ def test_recommendations_become_one_row_per_customer(connection: duckdb.DuckDBPy
         "('s', 'b', 2, 'jar')) as t (session_id, customer_id, rank, product)"
     )
     statement = render(
-        "audience/parent_segment_attributes", workflows=[workflow("n", FIRST)], others=[], as_of="2011-12-09"
+        "audience/parent_segment_attributes",
+        workflows=[workflow("n", FIRST)],
+        others=[],
+        as_of="2011-12-09",
+        control_table=None,
     )
     assert sorted((row[0], row[2]) for row in rows(connection, statement)) == [("a", "tea"), ("b", None)]
 
