@@ -353,7 +353,7 @@ def test_a_linear_engine_brings_its_own_preparation_and_options_are_refused_by_n
     churn, cltv = declared_workflows(load_settings({}, working_folder=tmp_path))
     assert (churn.estimator, cltv.estimator) == ("train_classifier", "train_regressor")
     assert (cltv.prepare.nulls, cltv.prepare.transform, cltv.prepare.scaling) == ("median", "log1p", "robust")
-    assert cltv.prepare.outliers.rule == "quantile", "what the workflow declares is kept"
+    assert cltv.prepare.outliers.rule == "none", "what the workflow declares is kept"
     for wrong, words in {
         "{engine: hivemall, model: {options: '-los logloss'}}": "model.options: Unrecognized option: -los",
         "{engine: hivemall, model: {estimator: xgboost_classifier}}": "has no xgboost_classifier for classification",

@@ -167,10 +167,11 @@ def choose(
     near = [one.name for one in tried if _is_near(one)]
     if len(losses) == 1:
         return best, "only", tried
-    if previous in near:
-        return str(previous), "kept", tried
     order = [option.name for option in OPTIONS[target_kind]]
     chosen = min(near, key=order.index)
+    # Only where it changes the choice: a training repeated after its own model went live says what the first one said.
+    if previous in near and previous != chosen:
+        return str(previous), "kept", tried
     return chosen, "best" if chosen == best else "simplest", tried
 
 

@@ -42,6 +42,15 @@ def test_what_the_session_before_chose_is_kept_while_nothing_is_better_for_sure(
     assert choose(SPEND, target, predicted, "constant_start")[0] == "lifetime"
 
 
+def test_a_choice_repeated_after_it_went_live_says_the_same() -> None:
+    target, expected = shop()
+    predicted = {"lifetime": expected, "blend": expected}
+    first = choose(SPEND, target, predicted, None)
+    assert choose(SPEND, target, predicted, first[0]) == first
+    kept = choose(SPEND, target, predicted, "blend")
+    assert choose(SPEND, target, predicted, kept[0]) == kept
+
+
 def test_what_the_session_before_chose_is_given_up_where_another_is_better_for_sure() -> None:
     target, expected = shop()
     blind = np.full(len(target), expected.mean())
