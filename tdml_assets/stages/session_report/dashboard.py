@@ -194,7 +194,7 @@ def _section(found: WorkflowFigures) -> Section:
 
     add(
         "Customers per band",
-        "How the customers are shared among the bands, at every day a session stands at.",
+        "How the customers are shared among the bands, on the day of every session.",
         figures.shares(f"bands-{spec.name}", f"{spec.title}: customers per band", found.bands),
     )
     add(
