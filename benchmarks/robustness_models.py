@@ -29,6 +29,7 @@ from benchmarks import robustness_bundles as bundles
 #: Longest time one variant may take.
 _SECONDS = 60
 _TOLERANCE = 1e-9
+_MOST_NOT_STARTED = 2
 Scores = np.ndarray[Any, np.dtype[np.float64]]
 #: Said of a variant that is another model in itself, and that the warehouse knows not to be the one that was trained.
 WITH_RECORD = "refused with the record of the warehouse"
@@ -58,6 +59,7 @@ def study(
     originals = [bundles.make(estimator) for estimator in estimators]
     (folder / "originals").write_bytes(pickle.dumps(originals))
     found: list[Verdict] = []
+    not_started = 0
     while len(found) < variants:
         command = [sys.executable, "-m", "benchmarks.robustness_models", str(folder), str(seed), str(len(found))]
         done = subprocess.run([*command, str(variants)], capture_output=True, text=True, check=False)
@@ -65,11 +67,17 @@ def study(
         found += [Verdict(*line) for line in lines if len(line) == 3]
         if done.returncode == 0:
             break
-        begun = lines[-1] if lines and len(lines[-1]) == 1 else ["a process that did not start"]
         ended = signal.Signals(-done.returncode).name if done.returncode < 0 else f"exit code {done.returncode}"
-        found.append(Verdict(str(begun[0]), "died", ended))
+        if not lines and done.returncode < 0 and not_started < _MOST_NOT_STARTED:
+            # No variant was read yet, so none is to blame.
+            not_started += 1
+            sys.stderr.write(
+                f"a process ended before its first variant ({ended}), started again: {done.stderr[-2000:]}\n"
+            )
+            continue
         if not lines or done.returncode > 0:
-            raise RuntimeError(f"the study itself failed: {done.stderr[-2000:]}")
+            raise RuntimeError(f"the study itself failed ({ended}): {done.stderr[-2000:]}")
+        found.append(Verdict(str(lines[-1][0]), "died", ended))
     return found
 
 

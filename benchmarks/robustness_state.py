@@ -36,6 +36,8 @@ _VOLATILE = {
     *("identity", "made", "computed_in"),
     # Of the sample's files, which are written anew where a state is.
     "written_at",
+    # The champion there was when a stage was computed, which it is once more after some kills.
+    "follows",
 }
 #: What is compared with an earlier session depends on whether a session that was cut short left one: the columns that do not.
 _OWN = {

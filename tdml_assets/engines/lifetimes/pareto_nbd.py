@@ -120,11 +120,14 @@ def fit_pareto_nbd(frequency: ArrayLike, recency: ArrayLike, age: ArrayLike, *, 
     """
     histories = Histories.of(frequency, recency, age)
     key = histories.digest(penalizer)
-    if key not in _kept_fits:
-        while len(_kept_fits) >= _FITS_KEPT:
-            del _kept_fits[next(iter(_kept_fits))]
-        _kept_fits[key] = _fit(histories, penalizer)
-    return _kept_fits[key]
+    found = _kept_fits.get(key)
+    if found is None:
+        found = _fit(histories, penalizer)
+        # Workflows may train in threads of one process.
+        for oldest in list(_kept_fits)[: max(0, len(_kept_fits) + 1 - _FITS_KEPT)]:
+            _kept_fits.pop(oldest, None)
+        _kept_fits[key] = found
+    return found
 
 
 def _fit(histories: Histories, penalizer: float) -> ParetoNbd:

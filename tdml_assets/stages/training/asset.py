@@ -21,7 +21,14 @@ from tdml_assets.engines.choice import Choice
 from tdml_assets.engines.learner_choice import AUTO, OPTIONS, LearnerChoice
 from tdml_assets.engines.protocol import Engine, table_source
 from tdml_assets.models.bundle_store import BundleStore
-from tdml_assets.models.bundles import Manifest, ModelFeature, as_evaluated, describe_files, version_name
+from tdml_assets.models.bundles import (
+    Manifest,
+    ModelFeature,
+    as_evaluated,
+    describe_files,
+    refusing_damage,
+    version_name,
+)
 from tdml_assets.models.champions import CHOICE_FILE, NOT_THE_MODEL, engine_of, kinds_of, model_spec_of, tier_of
 from tdml_assets.models.golden import GOLDEN_FILE, golden_predictions
 from tdml_assets.models.record import record_version
@@ -105,7 +112,8 @@ def _train(
 def _chosen_before(spec: WorkflowSpec, previous: Previous) -> str | None:
     """Option that the champion before was made with, where the estimator is chosen."""
     kept = previous().get(CHOICE_FILE) if spec.estimator == AUTO else None
-    name = None if kept is None else LearnerChoice.name_in(kept.decode())
+    with refusing_damage(CHOICE_FILE):
+        name = None if kept is None else LearnerChoice.name_in(kept.decode())
     return name if name in {option.name for option in OPTIONS.get(spec.target_kind, ())} else None
 
 
