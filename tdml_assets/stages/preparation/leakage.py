@@ -16,9 +16,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
-from tdml_assets.platform.metrics import auc, spearman
+from tdml_assets.platform.metrics import average_ranks
 
 Floats = NDArray[np.float64]
+Places = NDArray[np.int64]
 LIMIT = 0.98
 #: Rows looked at; the error of an AUC near 1 on as many is about .001.
 MAX_ROWS = 20_000
@@ -35,6 +36,29 @@ class _Ranking:
 
 
 _NOTHING = _Ranking(0.0, "")
+
+
+@dataclass(frozen=True)
+class _Goal:
+    """A target, ranked once for all columns.
+
+    Parameters
+    ----------
+    positive : whether each row's target is above 0.
+    ranks : average ranks of all rows, their mean subtracted.
+    ranks_among : the same of the positive rows alone.
+    """
+
+    values: Floats
+    positive: NDArray[np.bool_]
+    ranks: Floats
+    ranks_among: Floats
+
+    @classmethod
+    def of(cls, values: Floats) -> _Goal:
+        positive = values > 0
+        among = _centred(average_ranks(values[positive])) if positive.any() else np.empty(0)
+        return cls(values, positive, _centred(average_ranks(values)), among)
 
 
 def _strength(ranking: _Ranking) -> float:
@@ -79,40 +103,40 @@ def find_leaks(
     if not 0.5 < limit <= 1:
         raise ValueError(f"limit is {limit}: it must be above 0.5 and at most 1")
     kept = np.arange(0, len(goal), max(1, -(-len(goal) // max_rows)))
-    goal, found = goal[kept], {}
+    found: dict[str, str] = {}
+    ranked = _Goal.of(goal[kept])
     for name in columns.column_names:
-        best = _best(columns.column(name).take(pa.array(kept)), goal, min_rows)
+        best = _best(columns.column(name).take(pa.array(kept)), ranked, min_rows)
         # Rounding may carry a correlation past 1, and a limit of 1 finds nothing.
         if min(best.strength, 1.0) > limit:
             found[name] = best.words
     return found
 
 
-def _best(column: pa.ChunkedArray, goal: Floats, min_rows: int) -> _Ranking:
+def _best(column: pa.ChunkedArray, goal: _Goal, min_rows: int) -> _Ranking:
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     kind = column.type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return max(
-            _of_levels(column, goal > 0, goal, min_rows), _of_levels(column, goal, goal, min_rows), key=_strength
-        )
+        encodings = (goal.positive, goal.values)
+        return max((_of_levels(column, one, goal, min_rows) for one in encodings), key=_strength)
     if pa.types.is_boolean(kind):
         column = column.cast(pa.int8())
     elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
         return _NOTHING
     numbers = column.cast(pa.float64()).to_numpy()
     present = np.isfinite(numbers)
-    # Ranks, so that a place below and above all others exists whatever the values are.
-    ranks = np.zeros(len(numbers))
-    ranks[present] = np.unique(numbers[present], return_inverse=True)[1] + 1.0
-    below = _ranking(ranks, goal, min_rows)
+    # Places among the distinct values, so that there is one below and above all others whatever the values are.
+    places = np.zeros(len(numbers), dtype=np.int64)
+    places[present] = np.unique(numbers[present], return_inverse=True)[1] + 1
+    below = _ranking(places, goal, min_rows)
     if present.all():
         return below
-    above = _ranking(np.where(present, ranks, ranks.max(initial=0.0) + 1.0), goal, min_rows)
+    above = _ranking(np.where(present, places, places.max(initial=0) + 1), goal, min_rows)
     return max(below, above, key=_strength)
 
 
-def _of_levels(column: pa.ChunkedArray, encoding: ArrayLike, goal: Floats, min_rows: int) -> _Ranking:
+def _of_levels(column: pa.ChunkedArray, encoding: ArrayLike, goal: _Goal, min_rows: int) -> _Ranking:
     """Rank each half of the rows by what its levels mean in the other half; the weaker of the two counts.
 
     The halves are never ranked together: their overall means differ by chance, the higher on the side of the lower.
@@ -130,24 +154,44 @@ def _of_levels(column: pa.ChunkedArray, encoding: ArrayLike, goal: Floats, min_r
         sums = np.bincount(level[other], weights=values[other], minlength=size)
         overall = values[other].mean() if other.any() else 0.0
         means = np.where(counts > 0, sums / np.maximum(counts, 1), overall)
-        found.append(_ranking(means[level[mine]], goal[mine], min_rows))
+        places = np.unique(means[level[mine]], return_inverse=True)[1].astype(np.int64)
+        found.append(_ranking(places, _Goal.of(goal.values[mine]), min_rows))
     return min(found, key=_strength)
 
 
-def _ranking(values: Floats, goal: Floats, min_rows: int) -> _Ranking:
-    positive = goal > 0
+def _ranking(places: Places, goal: _Goal, min_rows: int) -> _Ranking:
+    """The best of the three rankings of a column, given by the place of each row's value among the distinct ones."""
+    events, rows = int(goal.positive.sum()), len(places)
+    ranks = _ranks(places)
     rankings = [_NOTHING]
-    if min(int(positive.sum()), int((~positive).sum())) >= min_rows:
-        area = auc(positive, values) or 0.0
+    if min(events, rows - events) >= min_rows:
+        area = (float(ranks[goal.positive].sum()) - events * (events + 1) / 2.0) / (events * (rows - events))
         area = max(area, 1.0 - area)
         rankings.append(_Ranking(area, f"ranks the target with AUC {_shown(area)}"))
-    if len(goal) >= min_rows:
-        everywhere = abs(spearman(goal, values) or 0.0)
+    if rows >= min_rows:
+        everywhere = _correlation(_centred(ranks), goal.ranks)
         rankings.append(_Ranking(everywhere, f"ranks the target with a Spearman correlation of {_shown(everywhere)}"))
-    if int(positive.sum()) >= min_rows and not positive.all():
-        among = abs(spearman(goal[positive], values[positive]) or 0.0)
+    if min_rows <= events < rows:
+        among = _correlation(_centred(_ranks(places[goal.positive])), goal.ranks_among)
         rankings.append(_Ranking(among, f"ranks the targets above 0 with a Spearman correlation of {_shown(among)}"))
     return max(rankings, key=_strength)
+
+
+def _ranks(places: Places) -> Floats:
+    """Ranks from 1, ties averaged. The values are in order already, so that nothing is sorted."""
+    size = np.bincount(places)
+    mean_rank: Floats = np.cumsum(size) - (size - 1) / 2.0
+    return mean_rank[places]
+
+
+def _centred(ranks: Floats) -> Floats:
+    return ranks - (len(ranks) + 1) / 2.0
+
+
+def _correlation(one: Floats, other: Floats) -> float:
+    """Absolute correlation of centred ranks; 0 where either does not vary."""
+    below = float(np.sqrt((one @ one) * (other @ other)))
+    return abs(float(one @ other)) / below if below else 0.0
 
 
 def _shown(figure: float) -> str:
