@@ -2,6 +2,7 @@
 with scored as (
     select
         customer_id,
+        cast({{ prediction | identifier }} as double) as prediction,
 {% if has_grade %}
         'grade ' || grade as band
 {% else %}
@@ -19,6 +20,7 @@ select
     {{ target | bind }} as target,
     scored.customer_id,
     scored.band,
+    scored.prediction,
     assigned.share,
     assigned.in_control_group
 from scored

@@ -1,4 +1,4 @@
--- What happened to every customer of a kept day, with band, share and group, in a fixed order.
+-- What happened to every customer of a kept day, with band, prediction, share and group, in a fixed order.
 with roles as (select {{ as_of | bind }}::date as snapshot_date),
 
 {% include "training_table/parts/observed.sql" %}
@@ -6,6 +6,7 @@ with roles as (select {{ as_of | bind }}::date as snapshot_date),
 
 select
     history.band,
+    history.prediction,
     history.share,
     history.in_control_group,
     cast({% include "training_table/parts/target.sql" %} as double) as outcome

@@ -246,7 +246,7 @@ LIFT = _table(
     Column("horizon_days", "INTEGER", "Days from as_of that count."),
     Column("treated", "BIGINT", "Customers who were not kept out."),
     Column("control", "BIGINT", "Customers who were kept out."),
-    Column("treated_mean", "DOUBLE", "Outcome per customer."),
+    Column("treated_mean", "DOUBLE", "Outcome per customer, both groups brought to the same mean prediction."),
     Column("control_mean", "DOUBLE", "The same of the control group."),
     Column("difference", "DOUBLE", "Treated less control."),
     Column("low", "DOUBLE", "Lower bound; NULL where too few customers tell nothing."),

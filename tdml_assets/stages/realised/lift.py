@@ -50,6 +50,7 @@ def lift_history_contract(workflow: str) -> TableContract:
             Column("target", "VARCHAR", "What was predicted, as declared, horizon included: JSON.", False),
             Column("customer_id", "VARCHAR", "Customer.", False),
             Column("band", "VARCHAR", "Grade or decile of the prediction.", False),
+            Column("prediction", "DOUBLE", "What was predicted; NULL for days that an older version kept."),
             Column("share", "DOUBLE", "Share of the control group when the customer was assigned.", False),
             Column("in_control_group", "BOOLEAN", "Whether the customer was kept out.", False),
         ),
@@ -76,6 +77,7 @@ def measure_lift(database: Database, spec: WorkflowSpec, detect: float) -> list[
         return []
     horizon = spec.target.horizon_days
     found = {"history": history, "target": target_key(spec), "horizon_days": horizon, "until": until}
+    database.ensure(lift_history_contract(spec.name))
     slices = database.rows(render("realised/lift_slices", **found))
     for kept in slices:
         rows = database.arrow(render("realised/lift", history=history, as_of=kept["as_of"], **observation(spec)))
@@ -91,7 +93,7 @@ def lift_rows(spec: WorkflowSpec, rows: Mapping[str, Any], detect: float) -> lis
 
     Parameters
     ----------
-    rows : (customers,) band, share, in_control_group and outcome.
+    rows : (customers,) band, prediction, share, in_control_group and outcome.
     """
     names = sorted(set(rows["band"]))
     whole, bands = compare_table(
@@ -105,10 +107,14 @@ def lift_rows(spec: WorkflowSpec, rows: Mapping[str, Any], detect: float) -> lis
 
 def _strata(rows: Mapping[str, Any], chosen: Any) -> list[Stratum]:
     found = []
+    control = rows["in_control_group"].astype(bool)
+    outcome, predicted = (rows[name].astype(np.float64) for name in ("outcome", "prediction"))
     for share in np.unique(rows["share"][chosen]):
         those = chosen & (rows["share"] == share)
-        control = rows["in_control_group"].astype(bool)
-        found.append(Stratum(rows["outcome"][those & ~control], rows["outcome"][those & control]))
+        treated, kept_out = those & ~control, those & control
+        found.append(
+            Stratum(outcome[treated], outcome[kept_out], predicted[treated], predicted[kept_out], float(share))
+        )
     return found
 
 
@@ -131,14 +137,14 @@ def lift_sentence(one: Comparison, outcome: str, horizon_days: int, detect: floa
     groups = (
         f"{one.treated:,} customers who were sent against {one.control:,} who were kept out, over {horizon_days} days"
     )
+    wanted = f"to show a difference of {detect:.0%} it takes about {one.needed:,} customers" if one.needed else ""
     if one.difference is None or one.low is None or one.high is None:
-        return f"{outcome}: {groups}: too few to say anything"
+        return f"{outcome}: too few customers to tell: {groups}" + (f"; {wanted}" if wanted else "")
     means = f"{outcome} {one.treated_mean:,.3g} against {one.control_mean:,.3g} a customer"
     figures = f"{means}, a difference of {one.difference:+,.3g} ({one.low:+,.3g} to {one.high:+,.3g})"
     if one.is_shown:
         return f"{figures}: {groups}"
-    wanted = f"; to show {detect:.0%} it takes about {one.needed:,} customers" if one.needed else ""
-    return f"{figures}, which chance alone explains: {groups}{wanted}"
+    return f"{figures}, which chance alone explains: {groups}" + (f"; {wanted}" if wanted else "")
 
 
 def lift_lines(database: Database) -> Sequence[Mapping[str, Any]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tdml_assets.stages.realised import lift_statistics
+from tdml_assets.stages.realised import lift_interval
+from tdml_assets.stages.realised.lift import lift_sentence
 from tdml_assets.stages.realised.lift_statistics import Comparison, Stratum, compare, compare_table
 
 TABLES = 40
@@ -14,7 +15,7 @@ TABLES = 40
 @pytest.fixture(autouse=True)
 def few_exchanges(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fifth of the usual number: as right, and less even."""
-    monkeypatch.setattr(lift_statistics, "_PERMUTATIONS", 399)
+    monkeypatch.setattr(lift_interval, "_EXCHANGES", 399)
 
 
 def spend(generator: np.random.Generator, customers: int, factor: float = 1.0) -> np.ndarray:
@@ -57,11 +58,24 @@ def test_newcomers_of_another_share_are_not_taken_for_an_effect() -> None:
     assert not compare([old, new], 0.05, 0.05, generator).is_shown
 
 
-def test_few_customers_tell_nothing_and_many_are_asked_for() -> None:
+def test_few_customers_tell_nothing_and_say_how_many_it_takes() -> None:
     generator = np.random.default_rng(8)
-    few = compare([Stratum(spend(generator, 500), spend(generator, 15))], 0.05, 0.05, generator)
+    few = compare([Stratum(spend(generator, 500), spend(generator, 15), share=0.03)], 0.05, 0.05, generator)
     assert (few.low, few.high, few.is_shown) == (None, None, False)
-    assert compare([Stratum(np.ones(5), np.ones(1))], 0.05, 0.05, generator).difference is None
+    # Fewer than these, and there would be no comparison again.
+    assert few.needed is not None
+    assert few.needed >= 20 / 0.03
+    sentence = lift_sentence(few, "spend", 30, 0.05)
+    assert "too few customers to tell" in sentence
+    assert f"it takes about {few.needed:,} customers" in sentence
+    nobody = compare([Stratum(spend(generator, 50), np.zeros(0), share=0.1)], 0.05, 0.05, generator)
+    assert (nobody.treated, nobody.control, nobody.difference) == (50, 0, None)
+    assert nobody.needed is not None
+    assert compare([Stratum(np.zeros(50), np.zeros(5))], 0.05, 0.05, generator).needed is None
+
+
+def test_many_customers_are_asked_for_where_a_small_difference_is_to_be_shown() -> None:
+    generator = np.random.default_rng(8)
 
     def needed(customers: int, detect: float) -> int:
         found: Comparison = compare(
@@ -73,3 +87,34 @@ def test_few_customers_tell_nothing_and_many_are_asked_for() -> None:
     # Half the difference takes four times the customers, whatever number they are computed from.
     assert needed(5_000, 0.05) == pytest.approx(4 * needed(5_000, 0.1), rel=0.5)
     assert needed(40_000, 0.1) == pytest.approx(needed(5_000, 0.1), rel=0.5)
+
+
+def test_what_was_predicted_narrows_the_interval_and_takes_off_what_chance_gave_one_group() -> None:
+    generator = np.random.default_rng(9)
+    expected = generator.lognormal(0.0, 1.0, 1_000)
+    outcome = expected * generator.gamma(4.0, 0.25, 1_000)
+    # Chance kept out more of those who were expected to spend much.
+    control = generator.random(1_000) < np.where(expected > 2.0, 0.3, 0.08)
+    groups = (outcome[~control], outcome[control])
+    plain = compare([Stratum(*groups)], 0.05, 0.05, generator)
+    level = compare([Stratum(*groups, expected[~control], expected[control])], 0.05, 0.05, generator)
+    for one in (plain, level):
+        assert one.low is not None
+        assert one.high is not None
+    assert level.high - level.low < 0.7 * (plain.high - plain.low)  # type: ignore[operator]
+    assert abs(level.difference or 9) < abs(plain.difference or 0)
+    assert level.low <= 0 <= level.high  # type: ignore[operator]
+    # Days that an older version kept have no prediction.
+    unknown = [np.full(len(group), np.nan) for group in groups]
+    without = compare([Stratum(*groups, *unknown)], 0.05, 0.05, np.random.default_rng(1))
+    assert without == compare([Stratum(*groups)], 0.05, 0.05, np.random.default_rng(1))
+
+
+def test_many_customers_are_exchanged_several_at_a_time_and_give_the_interval_of_a_normal_mean() -> None:
+    generator = np.random.default_rng(10)
+    treated, control = generator.normal(11.0, 2.0, 9_000), generator.normal(10.0, 2.0, 3_000)
+    found = compare([Stratum(treated, control)], 0.05, 0.05, generator)
+    reach = 1.96 * 2.0 * (1 / 9_000 + 1 / 3_000) ** 0.5
+    middle = treated.mean() - control.mean()
+    assert found.low == pytest.approx(middle - reach, abs=0.25 * reach)
+    assert found.high == pytest.approx(middle + reach, abs=0.25 * reach)
