@@ -4,8 +4,9 @@ Belongs here: cuts in the past of each log, simulated shops, measures of probabi
 Does not: the model (``tdml_assets/engines/next_orders.py``); nothing behind a cut is given to it.
 
 At each cut the model is fitted as a session would: to 5,000 histories at most, calibrated on what followed the days one horizon
-before the cut. Then everybody is measured. The dates are compared with the last order plus the customer's own mean gap, not before
-tomorrow; those who came back within the days that the log has behind the cut are measured, 180 at most.
+before the cut, and on past months. Then everybody is measured. The dates are compared with the last order plus the customer's own
+mean gap, not before tomorrow; those who came back within the days that the log has behind the cut are measured, 180 at most, and
+the interval is stated for as many days.
 """
 
 from __future__ import annotations
@@ -22,7 +23,15 @@ import pandas as pd
 from benchmarks.accuracy import DATA
 from benchmarks.accuracy_truth import FILES, Floats, read_cdnow, read_retail
 from benchmarks.measure import Row, this_machine, write_results
-from tdml_assets.engines.next_orders import Customers, NextOrders, Past, fit_next_orders
+from tdml_assets.engines.next_orders import (
+    MONTH_DAYS,
+    Customers,
+    Months,
+    NextOrders,
+    Past,
+    fit_next_orders,
+    month_begins,
+)
 
 NAME = "next_orders"
 HORIZONS = (30, 60, 90)
@@ -82,14 +91,19 @@ def fitted(days: pd.DataFrame, cut: pd.Timestamp) -> NextOrders:
     ids = np.sort(known["customer_id"].unique())
     chosen = ids[np.unique(np.linspace(0, len(ids) - 1, _FITTED).astype(int))] if len(ids) > _FITTED else ids
     known = known[known["customer_id"].isin(chosen)]
+    first = known["day"].min()
+    reach = (cut - first).days - HORIZONS[0]
     pasts = []
     for ago in HORIZONS:
-        day = cut - pd.Timedelta(days=ago)
-        if (day - known["day"].min()).days >= HORIZONS[0]:
-            then = histories(known, day)
+        if ago <= reach:
+            then = histories(known, cut - pd.Timedelta(days=ago))
             ended = {horizon: then.orders[horizon] for horizon in HORIZONS if horizon <= ago}
             pasts.append(Past(then.customers.history, ended))
-    return fit_next_orders(histories(known, cut).customers, pasts)
+    begun = {ago: histories(known, cut - pd.Timedelta(days=ago)) for ago in month_begins(reach)}
+    months = {ago: (then.customers.history, then.orders[MONTH_DAYS]) for ago, then in begun.items()}
+    return fit_next_orders(
+        histories(known, cut).customers, pasts, Months(cut.date(), first.date(), months), horizons=HORIZONS
+    )
 
 
 def calibration_error(probability: Floats, happened: Floats) -> float:

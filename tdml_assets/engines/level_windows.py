@@ -167,13 +167,21 @@ def measure_window(
     )
 
 
-def forecast_residual(windows: Sequence[Window], day: date, first_order_on: date, horizon_days: int) -> Residual | None:
-    """What windows that have ended by ``day`` say of the one that begins after it; None where too few have."""
+def forecast_residual(
+    windows: Sequence[Window], day: date, first_order_on: date, horizon_days: int, *, ahead_days: float | None = None
+) -> Residual | None:
+    """What windows that have ended by ``day`` say of the one that begins after it; None where too few have.
+
+    Parameters
+    ----------
+    ahead_days : days from ``day`` to the middle of the window that is forecast; half the horizon unless given.
+    """
     known = [one for one in windows if one.end <= day]
     if len(known) < _LEAST_WINDOWS:
         return None
-    orders, orders_variance = _forecast(known, day, first_order_on, horizon_days, "orders")
-    value, value_variance = _forecast(known, day, first_order_on, horizon_days, "value")
+    ahead = horizon_days / 2 if ahead_days is None else ahead_days
+    orders, orders_variance = _forecast(known, day, first_order_on, horizon_days, ahead, "orders")
+    value, value_variance = _forecast(known, day, first_order_on, horizon_days, ahead, "value")
     same = [one for one in known if is_same_season(one.day, day)]
     season = max(same, key=lambda one: one.day) if same else None
     return Residual(orders, orders_variance, value, value_variance, season)
@@ -192,13 +200,13 @@ def is_same_season(earlier: date, day: date) -> bool:
 
 
 def _forecast(
-    known: Sequence[Window], day: date, first_order_on: date, horizon_days: int, part: Part
+    known: Sequence[Window], day: date, first_order_on: date, horizon_days: int, ahead_days: float, part: Part
 ) -> tuple[float, float]:
     """Mean and variance of the gap of the next window, over all sizes of season and trend."""
     sizes = SIZES[part]
     begin = np.array([(one.day - day).days for one in known], dtype=np.float64)
     length = np.array([one.days for one in known], dtype=np.float64)
-    middle, ahead = (begin + length / 2) / DAYS_A_YEAR, np.array([horizon_days / 2 / DAYS_A_YEAR])
+    middle, ahead = (begin + length / 2) / DAYS_A_YEAR, np.array([ahead_days / DAYS_A_YEAR])
     young, now = (np.exp(-(days + (day - first_order_on).days) / _START_DAYS) for days in (begin, np.zeros(1)))
     level, spread = sizes.start
     gaps = np.array([getattr(one, part) for one in known]) - level * young

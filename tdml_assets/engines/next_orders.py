@@ -4,20 +4,23 @@ Belongs here: fitting to the histories of today, calibrating against what happen
 with each other and with the workflow's own prediction.
 Does not: formulas (``lifetimes/``), reading and writing tables (``stages/predictions/next_orders.py``).
 
-An order here is a day with an order. A model fitted to today's histories predicts what followed earlier days; for each horizon the
-log-odds of a purchase are corrected by an intercept and a slope, and the number of orders by a factor, each shrunk to no
-correction. Then every customer's intensity is brought to what the workflow says: where it predicts whether somebody buys, to that
-probability; where it predicts spend, to the total.
+An order here is a day with an order. A model fitted to today's histories knows no calendar, so for each horizon its rate of orders
+is multiplied by what past months say of the days ahead (``level_windows.py``): the season, the trend. What followed earlier days,
+each at the rate of its own season, corrects the log-odds of a purchase by an intercept and a slope, shrunk to no correction. Where
+past months are too few, the rate is that of the latest horizon. Then every customer's intensity is brought to what the workflow
+says: where it predicts whether somebody buys, to that probability; where it predicts spend, to the total.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 
 import numpy as np
 from scipy.special import expit
 
+from tdml_assets.engines.level_windows import DAYS_A_YEAR, Window, forecast_residual, measure_window
 from tdml_assets.engines.lifetimes import GammaGamma, ParetoNbd, fit_gamma_gamma, fit_pareto_nbd
 from tdml_assets.engines.lifetimes.histories import Floats
 from tdml_assets.engines.lifetimes.rhythm import estimate_regularity, next_order_days, usual_gap
@@ -25,13 +28,17 @@ from tdml_assets.platform.refusals import RefusedError
 
 #: Quantiles of the day of the next order: the interval's lower end, the median, its upper end.
 QUANTILES = (0.1, 0.5, 0.9)
+#: Days of a past month that are counted.
+MONTH_DAYS = 30
+# Months looked at: two of every season.
+_MONTHS = 25
 _MIN_CUSTOMERS, _MIN_REPEATERS = 50, 20
 # Tried where the likelihood alone has no maximum.
 _PENALIZER = 0.01
 # What no correction weighs against the data: of the intercept and the slope of log-odds, and in orders.
 _PRIOR = np.array([4.0, 20.0])
 _PRIOR_ORDERS = 20.0
-_FACTORS = (0.25, 4.0)
+_LARGEST_RATE = float(np.log(4.0))
 _LEVELS = (0.5, 2.0)
 _NEWTON_STEPS = 25
 _LEAST = 1e-9
@@ -69,18 +76,34 @@ class Past:
 
 
 @dataclass(frozen=True)
+class Months:
+    """What followed the first days of past months.
+
+    Parameters
+    ----------
+    day : today.
+    first_order_on : day of the earliest order.
+    pasts : by days before ``day``, the histories then and the days with an order in the :data:`MONTH_DAYS` days after.
+    """
+
+    day: date
+    first_order_on: date
+    pasts: Mapping[int, tuple[Floats, Floats]]
+
+
+@dataclass(frozen=True)
 class Level:
     """How predictions for one horizon are corrected.
 
     Parameters
     ----------
-    intercept, slope : of the log-odds of a purchase.
-    factor : of the number of orders.
+    rate : added to the logarithm of the rate of orders.
+    intercept, slope : of the log-odds of a purchase at that rate.
     """
 
+    rate: float = 0.0
     intercept: float = 0.0
     slope: float = 1.0
-    factor: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -116,8 +139,8 @@ class NextOrders:
         """Orders and probability of one in a horizon, calibrated, before they follow the workflow's prediction."""
         repeats, recency, age = history.T
         level = self.levels.get(horizon, Level())
-        active = self.purchases.probability_active(horizon, repeats, recency, age)
-        orders = self.purchases.expected_purchases(horizon, repeats, recency, age) * level.factor
+        orders = self.purchases.expected_purchases(horizon, repeats, recency, age) * np.exp(level.rate)
+        active = _active(self.purchases, horizon, level.rate, history)
         return orders, expit(level.intercept + level.slope * _log_odds(active))
 
     def spend_level(self, customers: Customers, horizon: int, spend: Floats) -> float:
@@ -180,8 +203,21 @@ class NextOrders:
         return self.value.expected_value(customers.history[:, 0], customers.mean_value)
 
 
-def fit_next_orders(today: Customers, pasts: Sequence[Past]) -> NextOrders:
+def month_begins(reach_days: int) -> list[int]:
+    """Days before today after which past months begin, the latest first, that lie within ``reach_days``."""
+    begins = (round(DAYS_A_YEAR / 12 * number) for number in range(1, _MONTHS + 1))
+    return [ago for ago in begins if ago <= reach_days]
+
+
+def fit_next_orders(
+    today: Customers, pasts: Sequence[Past], months: Months | None = None, horizons: Sequence[int] = ()
+) -> NextOrders:
     """Fit to the histories of today, and calibrate against what followed earlier days.
+
+    Parameters
+    ----------
+    months : what the season and the trend are taken from; None for neither.
+    horizons : in days, to expect for besides those of ``pasts``.
 
     Raises
     ------
@@ -207,21 +243,67 @@ def fit_next_orders(today: Customers, pasts: Sequence[Past]) -> NextOrders:
         _ = value.population_value
     except ValueError:
         value = None
-    horizons = sorted({days for past in pasts for days in past.orders})
-    levels = {days: _level(purchases, days, [past for past in pasts if days in past.orders]) for days in horizons}
+    wanted = sorted({*horizons, *(days for past in pasts for days in past.orders)})
+    levels = {days: _level(purchases, days, [past for past in pasts if days in past.orders]) for days in wanted}
+    if months is not None:
+        windows = _windows(purchases, months)
+        levels = {days: _of_season(windows, days, level, months) for days, level in levels.items()}
     return NextOrders(purchases, value, estimate_regularity(repeats, today.mean_gap, today.stddev_gap), levels)
 
 
+def _active(purchases: ParetoNbd, horizon: int, rate: float, history: Floats) -> Floats:
+    """Probability of a purchase: at another rate the horizon is as much longer, since both say how many orders fall into it."""
+    return purchases.probability_active(horizon * float(np.exp(rate)), *history.T)
+
+
 def _level(purchases: ParetoNbd, horizon: int, pasts: Sequence[Past]) -> Level:
-    history = np.concatenate([past.history for past in pasts])
-    orders = np.concatenate([past.orders[horizon] for past in pasts])
-    if not len(history):
+    """Rate of the past horizons, and the correction of log-odds at the rate of each."""
+    if not any(len(past.history) for past in pasts):
         return Level()
-    active = purchases.probability_active(horizon, *history.T)
-    expected = float(purchases.expected_purchases(horizon, *history.T).sum())
-    factor = (float(orders.sum()) + _PRIOR_ORDERS) / (expected + _PRIOR_ORDERS)
-    intercept, slope = _logistic(_log_odds(active), (orders > 0).astype(np.float64))
-    return Level(intercept, slope, float(np.clip(factor, *_FACTORS)))
+    came, expected, log_odds = [], [], []
+    for past in pasts:
+        came.append(float(past.orders[horizon].sum()))
+        expected.append(float(purchases.expected_purchases(horizon, *past.history.T).sum()))
+        rate = _rate(came[-1], expected[-1])
+        log_odds.append(_log_odds(_active(purchases, horizon, rate, past.history)))
+    happened = np.concatenate([past.orders[horizon] > 0 for past in pasts]).astype(np.float64)
+    return Level(_rate(sum(came), sum(expected)), *_logistic(np.concatenate(log_odds), happened))
+
+
+def _rate(came: float, expected: float) -> float:
+    """Logarithm of orders that came over those expected, shrunk to 0."""
+    found = np.log((came + _PRIOR_ORDERS) / (expected + _PRIOR_ORDERS))
+    return float(np.clip(found, -_LARGEST_RATE, _LARGEST_RATE))
+
+
+def _windows(purchases: ParetoNbd, months: Months) -> list[Window]:
+    """Orders that came in past months, next to those expected."""
+    measured = [
+        measure_window(
+            months.day - timedelta(days=ago),
+            MONTH_DAYS,
+            orders=orders,
+            expected_orders=purchases.expected_purchases(MONTH_DAYS, *history.T),
+            spend=orders,
+            value=np.ones(len(orders)),
+        )
+        for ago, (history, orders) in sorted(months.pasts.items())
+    ]
+    return [one for one in measured if one is not None]
+
+
+def _of_season(windows: Sequence[Window], horizon: int, level: Level, months: Months) -> Level:
+    """The level with the rate that past months say of the days ahead; unchanged where they say nothing."""
+    parts = -(-horizon // MONTH_DAYS)
+    middles = [(part + 0.5) * horizon / parts for part in range(parts)]
+    found = [
+        forecast_residual(windows, months.day, months.first_order_on, MONTH_DAYS, ahead_days=middle)
+        for middle in middles
+    ]
+    said = [one.orders for one in found if one is not None]
+    if not said:
+        return level
+    return replace(level, rate=float(np.clip(np.mean(said), -_LARGEST_RATE, _LARGEST_RATE)))
 
 
 def _logistic(log_odds: Floats, happened: Floats) -> tuple[float, float]:

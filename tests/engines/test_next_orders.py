@@ -1,12 +1,23 @@
 """What customers do next: rhythm, calibration, and expectations that agree with each other."""
 
+from datetime import date, timedelta
+
 import numpy as np
 import pytest
 from scipy.special import betaincinv
 
 from tdml_assets.engines.lifetimes import ParetoNbd
 from tdml_assets.engines.lifetimes.rhythm import estimate_regularity, next_order_days, usual_gap
-from tdml_assets.engines.next_orders import Customers, Level, NextOrders, Past, fit_next_orders
+from tdml_assets.engines.next_orders import (
+    MONTH_DAYS,
+    Customers,
+    Level,
+    Months,
+    NextOrders,
+    Past,
+    fit_next_orders,
+    month_begins,
+)
 from tdml_assets.platform.refusals import RefusedError
 
 MODEL = ParetoNbd(r=0.8, alpha=40.0, s=0.5, beta=60.0)
@@ -121,6 +132,31 @@ def test_totals_are_those_that_followed_the_earlier_day(fitted):
 def test_without_earlier_days_nothing_is_corrected():
     today, _ = shop(seed=2)
     assert fit_next_orders(today, []).levels == {}
+
+
+def test_a_season_of_past_months_raises_the_horizons_it_lies_in(fitted):
+    model, today, past = fitted
+    day, history = date(2026, 6, 30), past.history
+    usual = model.purchases.expected_purchases(MONTH_DAYS, *history.T)
+
+    def months(peak: float) -> Months:
+        # July and August sell more, every year.
+        busy = {ago: peak if (day - timedelta(days=ago - 15)).month in (7, 8) else 1.0 for ago in month_begins(760)}
+        return Months(day, date(2024, 1, 1), {ago: (history, usual * factor) for ago, factor in busy.items()})
+
+    plain, seasonal = (fit_next_orders(today, [past], months(peak), (30, 180)) for peak in (1.0, 2.0))
+    assert plain.levels[30].rate == pytest.approx(0.0, abs=0.05)
+    assert seasonal.levels[30].rate > seasonal.levels[180].rate > plain.levels[180].rate + 0.05
+    assert seasonal.levels[30].rate == pytest.approx(np.log(2.0), abs=0.25)
+    before, after = (one.raw(today.history, 30) for one in (plain, seasonal))
+    assert (after[0] > before[0]).all()
+    assert (after[1] > before[1]).all()
+
+
+def test_where_past_months_are_too_few_the_rate_is_that_of_the_latest_horizon(fitted):
+    model, today, past = fitted
+    few = Months(date(2026, 6, 30), date(2026, 1, 1), {30: (past.history, past.orders[30])})
+    assert fit_next_orders(today, [past], few).levels == model.levels
 
 
 def test_orders_follow_the_total_of_the_spend_within_bounds(fitted):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ from tdml_assets.stages.features.snapshots import ORDERS_TABLE
 from tdml_assets.stages.training.level import FITTED_CUSTOMERS
 
 if TYPE_CHECKING:
-    from tdml_assets.engines.next_orders import Customers, Expected, NextOrders, Past
+    from tdml_assets.engines.next_orders import Customers, Expected, Months, NextOrders, Past
     from tdml_assets.platform.warehouse import Database
 
 Floats = NDArray[np.float64]
@@ -169,31 +169,50 @@ def _fitted(database: Database, spec: WorkflowSpec, day: date) -> NextOrders | s
     reads = {"features_table": FEATURES_TABLE, "day": day, "most": FITTED_CUSTOMERS}
     today = _customers(database.arrow(render("predictions/next_orders/histories", **reads)))
     horizons = sorted({*spec.horizons, spec.target.horizon_days})
-    first = database.row(render("features/orders_span", table=ORDERS_TABLE, as_of=day))["first_order_on"]
-    reach = 0 if first is None else (day - first).days - _LEAST_HISTORY_DAYS
-    ages = [days for days in horizons if days <= reach]
-    pasts: list[Past] = []
-    if ages:
-        reads = {**reads, "orders_table": ORDERS_TABLE, "days_ago": ages, "horizons": ages}
-        pasts = _pasts(database.arrow(render("predictions/next_orders/past", **reads)), ages)
-    key = _key(today, pasts)
+    orders = database.row(render("predictions/next_orders/orders", table=ORDERS_TABLE, as_of=day))
+    key = _key(today, day, horizons, orders)
     if key not in _fits:
         while len(_fits) >= _FITS_KEPT:
             del _fits[next(iter(_fits))]
+        pasts, months = _read_pasts(database, reads, horizons, orders["first_order_on"])
         try:
-            _fits[key] = fit_next_orders(today, pasts)
+            _fits[key] = fit_next_orders(today, pasts, months, horizons)
         except RefusedError as error:
             _fits[key] = error.reason
     return _fits[key]
 
 
-def _key(today: Customers, pasts: Sequence[Past]) -> str:
-    digest = hashlib.sha256()
-    arrays = [today.history, today.mean_gap, today.stddev_gap, today.mean_value]
-    for past in pasts:
-        arrays += [past.history, *(past.orders[days] for days in sorted(past.orders))]
-        digest.update(repr(sorted(past.orders)).encode())
-    for array in arrays:
+def _read_pasts(
+    database: Database, reads: Mapping[str, Any], horizons: Sequence[int], first: date | None
+) -> tuple[list[Past], Months | None]:
+    """What followed the days one horizon ago, and the first days of past months."""
+    from tdml_assets.engines.next_orders import MONTH_DAYS, Months, Past, month_begins
+
+    if first is None:
+        return [], None
+    reach = (reads["day"] - first).days - _LEAST_HISTORY_DAYS
+    ages = [days for days in horizons if days <= reach]
+    begins = month_begins(reach)
+    if not begins:
+        return [], None
+    every = {"days_ago": sorted({*ages, *begins}), "horizons": sorted({*ages, MONTH_DAYS})}
+    table = database.arrow(render("predictions/next_orders/past", **reads, orders_table=ORDERS_TABLE, **every))
+    ago, counted = _column(table, "days_ago"), {days: _column(table, f"orders_{days}") for days in every["horizons"]}
+    history = np.column_stack([_column(table, name) for name in ("repeats", "recency", "age")])
+    of_day = {days: ago == days for days in every["days_ago"]}
+    pasts = [
+        Past(history[of_day[days]], {ended: counted[ended][of_day[days]] for ended in ages if ended <= days})
+        for days in ages
+        if of_day[days].any()
+    ]
+    months = {days: (history[of_day[days]], counted[MONTH_DAYS][of_day[days]]) for days in begins if of_day[days].any()}
+    return pasts, Months(reads["day"], first, months)
+
+
+def _key(today: Customers, day: date, horizons: Sequence[int], orders: Mapping[str, Any]) -> str:
+    """What a fit depends on: the histories of today, and all orders up to it."""
+    digest = hashlib.sha256(repr((day, list(horizons), sorted(orders.items()))).encode())
+    for array in (today.history, today.mean_gap, today.stddev_gap, today.mean_value):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 
@@ -207,19 +226,6 @@ def _customers(table: pa.Table) -> Customers:
         stddev_gap=_column(table, _GAPS[1]),
         mean_value=_column(table, _VALUE),
     )
-
-
-def _pasts(table: pa.Table, horizons: Sequence[int]) -> list[Past]:
-    from tdml_assets.engines.next_orders import Past
-
-    ago, found = _column(table, "days_ago"), []
-    history = np.column_stack([_column(table, name) for name in ("repeats", "recency", "age")])
-    for days in horizons:
-        rows = ago == days
-        orders = {ended: _column(table, f"orders_{ended}")[rows] for ended in horizons if ended <= days}
-        if rows.any():
-            found.append(Past(history[rows], orders))
-    return found
 
 
 def _rows(spec: WorkflowSpec, table: pa.Table, fitted: NextOrders, level: float, day: date) -> pa.Table:

@@ -66,3 +66,18 @@ def test_a_bundle_holds_the_intervals_of_the_test_rows_of_amounts_alone():
     assert max(taken.bounds["upper_95"]) < 10
     assert interval_files(SPEC, holdout.slice(0, 250)) == {}
     assert interval_files(WorkflowSpec(name="churn", task="classification"), holdout) == {}
+
+
+def test_a_total_that_the_test_missed_widens_nothing_where_today_s_level_is_corrected():
+    rng = np.random.default_rng(3)
+    predicted = rng.lognormal(2, 1, 400)
+    target = predicted * rng.lognormal(0, 0.3, 400)
+
+    def upper(spec: WorkflowSpec, factor: float) -> float:
+        holdout = pa.table({"split": ["test"] * 400, "predicted_target": predicted, "target": target * factor})
+        (content,) = interval_files(spec, holdout).values()
+        return max(Intervals.from_json(content.decode()).bounds["upper_80"])
+
+    uncorrected = WorkflowSpec(name="cltv", level={"correction": "none"})
+    assert upper(SPEC, 1.5) == pytest.approx(upper(SPEC, 1.0))
+    assert upper(uncorrected, 1.5) == pytest.approx(1.5 * upper(uncorrected, 1.0))
