@@ -4,6 +4,7 @@
 # make full   all optional parts: Evidently, S3, Slack, the UI, dagster-dbt
 # make dev    what tests, lint and `dg` need
 # make check  lint and types
+# make layout  files and lines per folder, import cycles, lengths of asset bodies
 # make pictures  the pictures in docs/, taken by the tests that check the pages (needs chromium)
 # make docs   the reference of settings in docs/, from the code
 PYTHON ?= python3
@@ -15,7 +16,7 @@ export DO_NOT_TRACK := 1
 export DAGSTER_DISABLE_TELEMETRY := true
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: run test ui full dev check docs pictures lock clean help
+.PHONY: run test ui full dev check layout docs pictures lock clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -48,6 +49,9 @@ check: $(VENV)/.installed-dev
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache --no-logo
 	@$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar dbt_project/models
+
+layout:
+	@$(PYTHON) tools/layout.py
 
 docs: $(VENV)/.installed
 	@$(BIN)/python -m tdml_assets.commands.reference docs

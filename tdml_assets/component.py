@@ -22,6 +22,7 @@ from dagster.components.core.component_tree import ComponentTreeException
 from dagster.components.core.defs_module import ComponentFileModel
 from pydantic import BaseModel, GetJsonSchemaHandler, RootModel, ValidationError
 
+from tdml_assets.automation.workflow_assets import build_workflow_definitions
 from tdml_assets.declaration.attributes import AttributeSpec, for_horizons
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.engines.registry import require_declared
@@ -32,7 +33,6 @@ from tdml_assets.settings import EVERY_OTHER, Settings, SettingsError, explain, 
 from tdml_assets.stages.audience.attributes import AttributeDeclarationError, WorkflowAttributes, check_declarations
 from tdml_assets.stages.predictions.next_orders import without_next_orders
 from tdml_assets.stages.predictions.reasons import reason_names
-from tdml_assets.stages.workflow import build_workflow_definitions
 from tdml_assets.tasks import why_off
 
 #: The keys that lead to what is wrong, below ``attributes:``, and what is wrong in words.

@@ -20,7 +20,6 @@ from tdml_assets.engines.python import LEARNERS
 
 ROOT = Path(__file__).resolve().parent.parent
 _LONGEST_FILE = 400
-_LONGEST_ASSET = 32
 
 
 def test_declarations_engines_and_tasks_import_without_dagster() -> None:
@@ -82,17 +81,6 @@ def test_files_stay_short_enough_to_hold_in_mind() -> None:
         path: len(path.read_text(encoding="utf-8").splitlines()) for path in (ROOT / "tdml_assets").rglob("*.py")
     }
     assert not {str(path.relative_to(ROOT)): length for path, length in lengths.items() if length > _LONGEST_FILE}
-
-
-def test_asset_bodies_stay_short() -> None:
-    long = {}
-    for path in (ROOT / "tdml_assets" / "stages").rglob("*asset.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.FunctionDef) and any("asset" in ast.unparse(d) for d in node.decorator_list):
-                length = (node.end_lineno or 0) - node.body[0].lineno + 1
-                if length > _LONGEST_ASSET:
-                    long[f"{path.parent.name}/{path.name}:{node.name}"] = length
-    assert not long
 
 
 def test_no_statement_is_written_in_python() -> None:

@@ -10,6 +10,8 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+from tools import layout
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "tdml_assets"
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
@@ -19,7 +21,7 @@ STAGES = {
     for contract in CONTRACTS
     if contract.get("containers") == ["tdml_assets.stages"]
     for stage in contract["layers"]
-    if stage not in ("workflow", "reuse")
+    if stage != "reuse"
 }
 #: Statements that no single stage owns: of the platform, of tasks, and of commands.
 OTHER_STATEMENTS = {
@@ -28,17 +30,7 @@ OTHER_STATEMENTS = {
     *("check", "explain", "forget", "export", "rejected", "replay", "status", "summary"),
 }
 #: Modules that may import Dagster besides the assets of the stages; a name with a dot at its end is a package.
-WITH_DAGSTER = (
-    "automation.",
-    "platform.",
-    "component",
-    "definitions",
-    "stages.workflow",
-    "stages.reuse",
-    "commands.status",
-)
-#: The alert channel of dagster-slack.
-SLACK = "stages.triage.alerts.slack"
+WITH_DAGSTER = ("automation.", "platform.", "component", "definitions")
 
 
 def module_of(path: Path) -> str:
@@ -84,28 +76,29 @@ def test_dagster_is_imported_only_where_it_may_be() -> None:
         for name, path in MODULES.items()
         if any(found.split(".")[0].startswith("dagster") for found in imports_of(path, with_functions=True))
     }
-    assert not {
-        name for name in importing if not is_asset(name) and not name.startswith(WITH_DAGSTER) and name != SLACK
-    }
+    assert not {name for name in importing if not is_asset(name) and not name.startswith(WITH_DAGSTER)}
 
 
-def test_modules_import_each_other_in_one_direction() -> None:
-    imported = {
-        name: set(imports_of(path, with_functions=False)) & set(MODULES) - {name} for name, path in MODULES.items()
-    }
-    being_visited: dict[str, bool] = {}
-    cycles: list[list[str]] = []
+def test_the_layout_keeps_its_goals() -> None:
+    found = layout.measure()
+    assert found.cycles == []
+    assert found.largest_share <= layout.LARGEST_SHARE
+    assert found.median_body <= layout.MEDIAN_BODY
+    assert {name: lines for name, lines in found.bodies.items() if lines > layout.LONGEST_BODY} == {}
 
-    def visit(name: str, path: list[str]) -> None:
-        if name in being_visited:
-            if being_visited[name]:
-                cycles.append([*path[path.index(name) :], name])
-            return
-        being_visited[name] = True
-        for found in sorted(imported[name]):
-            visit(found, [*path, name])
-        being_visited[name] = False
 
-    for name in sorted(imported):
-        visit(name, [])
-    assert not cycles
+def test_the_layout_sees_cycles_folders_and_bodies(tmp_path: Path) -> None:
+    package = tmp_path / "shop"
+    (package / "stages" / "raw").mkdir(parents=True)
+    (package / "a.py").write_text("from shop import b\n")
+    (package / "b.py").write_text("import shop.c\n")
+    (package / "c.py").write_text("from shop.a import x\n")
+    (package / "d.py").write_text("from shop.a import x\n\ndef late():\n    from shop import e\n")
+    (package / "e.py").write_text("import shop.d\n")
+    body = '"""What it is."""\n    x = (\n        1\n    )\n    return x\n'
+    (package / "stages" / "raw" / "asset.py").write_text(f"@dg.asset(key='a')\ndef one():\n    {body}")
+    found = layout.measure(package)
+    assert found.cycles == [["shop.a", "shop.b", "shop.c"]]
+    assert found.folders == {".": (5, 8), "stages/raw": (1, 7)}
+    assert found.bodies == {"stages/raw/asset.py:one": 4}
+    assert "largest folder: 53.3%" in layout.report(found)

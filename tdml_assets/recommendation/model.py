@@ -121,6 +121,11 @@ class Recommender:
     discover_count: int
     columns: int
 
+    @property
+    def longest_list(self) -> int:
+        """Ranks that every customer gets."""
+        return min(self.count + self.discover_count, len(self.products))
+
     def discoveries(self, baskets: Baskets) -> Discoveries:
         """The best products never bought."""
         width = self.count + self.discover_count

@@ -1,7 +1,7 @@
 """What an earlier session computed from the same is taken over: its rows, its metadata, its checks.
 
-Belongs here: deciding that nothing has to be computed, copying the session's rows, telling Dagster again what was told then.
-Does not: what an identity is (``platform/reuse.py``).
+Belongs here: deciding that nothing has to be computed, copying the session's rows.
+Does not: what an identity is (``platform/reuse.py``), what Dagster recorded then (``platform/recorded_events.py``).
 
 A stage is taken over only if code, libraries, specification, settings and every row it reads are those of then, and every row
 and model it left is still in place, by content. What it left is remembered behind the stage, in a transaction of its own: a stage
@@ -18,45 +18,39 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import dagster as dg
-
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.models.bundles import BundleDamagedError
 from tdml_assets.models.record import recorded_versions
 from tdml_assets.models.store import ModelStore
 from tdml_assets.platform.contracts import TableContract
 from tdml_assets.platform.environment import code_of_stages, library_versions, machine
+from tdml_assets.platform.recorded_events import (
+    UNCHANGED,
+    AssetContext,
+    AssetResult,
+    CheckContext,
+    CheckKey,
+    CheckResult,
+    passed_again,
+    recorded_of_asset,
+    recorded_of_check,
+)
 from tdml_assets.platform.reuse import OF_SESSION, hash_of, identity_of, may_be_taken_over, results_contract
 from tdml_assets.platform.sessions import find_session, record_session, session_id_of
 from tdml_assets.platform.statements import render
 from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.settings import Settings
 
-#: Metadata of a stage that was taken over: the session that computed it.
-UNCHANGED = "unchanged since session"
 #: Settings that no stage of a workflow looks at. Specifications hold what is overridden under ``workflows``.
 _NOT_READ = {"home", "base_folder", "workflows", "sample", "destinations", "exports_url", "retention"}
 _ALSO = ("matplotlib", "implicit", "evidently")
-_TRIED = 20
 
 #: Reads what else has a part in a result, as JSON knows it; raises ``LookupError`` where it cannot be known.
-Owes = Callable[[dg.AssetExecutionContext, Database, ModelStore | None], Any]
+Owes = Callable[[AssetContext, Database, ModelStore | None], Any]
 
 
 def _nothing(*_: Any) -> None:
     return None
-
-
-@dataclass(frozen=True)
-class Emitted:
-    """What Dagster was told of a stage."""
-
-    metadata: dict[str, Any]
-    checks: tuple[dg.AssetCheckResult, ...]
-
-    def again(self, since: str) -> dg.MaterializeResult:
-        """The same once more, with the session that computed it."""
-        return dg.MaterializeResult(metadata={**self.metadata, UNCHANGED: since}, check_results=list(self.checks))
 
 
 @dataclass(frozen=True)
@@ -94,7 +88,7 @@ class Recall:
     def _results(self) -> TableContract:
         return results_contract(self.spec.name)
 
-    def identity(self, context: dg.AssetExecutionContext, database: Database, models: ModelStore | None) -> str | None:
+    def identity(self, context: AssetContext, database: Database, models: ModelStore | None) -> str | None:
         """Of what the stage would read now, but for the champion it follows; None where it cannot be known."""
         try:
             owes = self.owes(context, database, models)
@@ -117,8 +111,8 @@ class Recall:
         return found is not None and found["identity"] == identity
 
     def take_over(
-        self, context: dg.AssetExecutionContext, database: Database, models: ModelStore | None, identity: str | None
-    ) -> dg.MaterializeResult | None:
+        self, context: AssetContext, database: Database, models: ModelStore | None, identity: str | None
+    ) -> AssetResult | None:
         """Make what an earlier session left this session's, inside the caller's transaction; None where it must be computed."""
         found = _find(database, self._results, self.stage)
         if found is None:
@@ -127,7 +121,7 @@ class Recall:
         if not may_be_taken_over(found, identity, self._made(database, found["session_id"]), champion):
             return None
         recorded = json.loads(found["recorded"])
-        emitted = _emitted(context, found["run_id"])
+        emitted = recorded_of_asset(context, found["run_id"])
         if emitted is None:
             return None
         if self.has_model and not self._has_model(database, models, recorded["model_version"]):
@@ -153,7 +147,7 @@ class Recall:
 
     def keep(
         self,
-        context: dg.AssetExecutionContext,
+        context: AssetContext,
         database: Database,
         models: ModelStore | None,
         identity: str | None,
@@ -189,12 +183,12 @@ class Recall:
         return True
 
 
-def reused(recall: Recall) -> Callable[[Callable[..., dg.MaterializeResult]], Callable[..., dg.MaterializeResult]]:
+def reused(recall: Recall) -> Callable[[Callable[..., AssetResult]], Callable[..., AssetResult]]:
     """Decorate the function of an asset, below ``@isolated``: it runs only where nothing can be taken over."""
 
-    def decorate(run: Callable[..., dg.MaterializeResult]) -> Callable[..., dg.MaterializeResult]:
+    def decorate(run: Callable[..., AssetResult]) -> Callable[..., AssetResult]:
         @functools.wraps(run)
-        def once(context: dg.AssetExecutionContext, **resources: Any) -> dg.MaterializeResult:
+        def once(context: AssetContext, **resources: Any) -> AssetResult:
             warehouse: Warehouse = resources["warehouse"]
             models: ModelStore | None = resources.get("models")
             taken, champion = None, recall.champion(models)
@@ -217,10 +211,10 @@ def reused(recall: Recall) -> Callable[[Callable[..., dg.MaterializeResult]], Ca
     return decorate
 
 
-Check = Callable[[dg.AssetCheckExecutionContext, Warehouse], dg.AssetCheckResult]
+Check = Callable[[CheckContext, Warehouse], CheckResult]
 
 
-def reused_check(key: dg.AssetCheckKey, reads: Sequence[tuple[str, str]], owes: Any) -> Callable[[Check], Check]:
+def reused_check(key: CheckKey, reads: Sequence[tuple[str, str]], owes: Any) -> Callable[[Check], Check]:
     """Decorate the function of a check of shared tables: it runs unless it passed on the same.
 
     Parameters
@@ -231,17 +225,15 @@ def reused_check(key: dg.AssetCheckKey, reads: Sequence[tuple[str, str]], owes: 
 
     def decorate(run: Check) -> Check:
         @functools.wraps(run)
-        def once(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> dg.AssetCheckResult:
+        def once(context: CheckContext, warehouse: Warehouse) -> CheckResult:
             with warehouse.read() as database:
                 identity, found = _identity_of_check(database, key, reads, owes), _find(database, results, key.name)
-            told = None
+            recorded = None
             if found is not None and may_be_taken_over(found, identity, hash_of([])):
-                told = _evaluated(context.instance, key, found["run_id"])
-            if found is not None and told is not None and told.passed:
+                recorded = recorded_of_check(context.instance, key, found["run_id"])
+            if found is not None and recorded is not None and recorded.passed:
                 since = found["computed_in"]
-                result = dg.AssetCheckResult(
-                    passed=True, description=told.description, metadata={**(told.metadata or {}), UNCHANGED: since}
-                )
+                result = passed_again(recorded, since)
             else:
                 since, result = session_id_of(context), run(context, warehouse)
             with warehouse.write() as database:
@@ -255,9 +247,7 @@ def reused_check(key: dg.AssetCheckKey, reads: Sequence[tuple[str, str]], owes: 
     return decorate
 
 
-def _identity_of_check(
-    database: Database, key: dg.AssetCheckKey, reads: Sequence[tuple[str, str]], owes: Any
-) -> str | None:
+def _identity_of_check(database: Database, key: CheckKey, reads: Sequence[tuple[str, str]], owes: Any) -> str | None:
     tables = {".".join(path): database.content(path, without=OF_SESSION) for path in reads}
     return identity_of(
         key.name, code=code_of_stages(), libraries=_libraries(), spec=None, settings={}, tables=tables, owes=owes
@@ -265,7 +255,7 @@ def _identity_of_check(
 
 
 def _row(
-    context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext,
+    context: AssetContext | CheckContext,
     stage: str,
     identity: str,
     made: str,
@@ -307,33 +297,3 @@ def _libraries() -> dict[str, str]:
             found[name] = "none"
     # Sums that are taken in parallel differ in their last digit.
     return {**found, "cores": str(machine()[0])}
-
-
-def _emitted(context: dg.AssetExecutionContext, run_id: str) -> Emitted | None:
-    """What Dagster was told in a run, if it is the latest that it was told of the asset."""
-    entry = context.instance.get_latest_materialization_event(context.asset_key)
-    if entry is None or entry.run_id != run_id or entry.asset_materialization is None:
-        return None
-    checks = []
-    for key in sorted(context.assets_def.check_keys):
-        evaluated = _evaluated(context.instance, key, run_id)
-        if evaluated is None:
-            return None
-        checks.append(evaluated)
-    metadata = {name: value for name, value in entry.asset_materialization.metadata.items() if name != UNCHANGED}
-    return Emitted(metadata, tuple(checks))
-
-
-def _evaluated(instance: dg.DagsterInstance, key: dg.AssetCheckKey, run_id: str) -> dg.AssetCheckResult | None:
-    # Of this run it is only planned yet.
-    history = instance.event_log_storage.get_asset_check_execution_history(key, limit=_TRIED)
-    found = next((record.evaluation for record in history if record.run_id == run_id), None)
-    if found is None:
-        return None
-    return dg.AssetCheckResult(
-        check_name=key.name,
-        passed=found.passed,
-        severity=found.severity,
-        description=found.description,
-        metadata=dict(found.metadata),
-    )

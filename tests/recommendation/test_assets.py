@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 from dagster_aws.s3 import S3Resource
 
+from tdml_assets.automation.workflow_assets import build_recommendation_definitions
 from tdml_assets.declaration.sources import Sources
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.models.store import ModelStore
@@ -22,7 +23,6 @@ from tdml_assets.simulation.sample_sources import sources_of_sample
 from tdml_assets.stages.predictions.recommendation_asset import load_recommender
 from tdml_assets.stages.raw.asset import build_raw_assets
 from tdml_assets.stages.triage.asset import build_triage
-from tdml_assets.stages.workflow import build_recommendation_definitions
 
 AS_OF = date(2026, 6, 30)
 WORKFLOW = "next_best_product"

@@ -5,10 +5,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from tdml_assets.automation.workflow_assets import build_recommendation_definitions
 from tdml_assets.simulation import SimulationSettings
 from tdml_assets.simulation.sample import write_sample
 from tdml_assets.simulation.sample_sources import sources_of_sample
-from tdml_assets.stages.workflow import build_recommendation_definitions
 from tests.recommendation.test_assets import WORKFLOW, House, house, metadata, settings
 
 

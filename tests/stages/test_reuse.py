@@ -13,11 +13,11 @@ import pytest
 
 from tdml_assets.models.store import ModelStore
 from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.recorded_events import UNCHANGED
 from tdml_assets.platform.statements import Statement
 from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.stages import reuse
 from tdml_assets.stages.preparation.parameters import PREPARATION_FILE
-from tdml_assets.stages.reuse import UNCHANGED
 from tests.stages.evaluation.test_champion_asset import FIRST, Shop, shop
 
 STAGES = ("training_table", "preparation_parameters", "prepared", "candidate_model", "evaluation", "predictions")

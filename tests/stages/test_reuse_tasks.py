@@ -6,12 +6,12 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from tdml_assets.automation.workflow_assets import build_recommendation_definitions
+from tdml_assets.platform.recorded_events import UNCHANGED
 from tdml_assets.simulation import SimulationSettings
 from tdml_assets.simulation.sample import write_sample
 from tdml_assets.simulation.sample_sources import sources_of_sample
 from tdml_assets.stages import reuse
-from tdml_assets.stages.reuse import UNCHANGED
-from tdml_assets.stages.workflow import build_recommendation_definitions
 from tests.recommendation.test_assets import WORKFLOW, house, settings
 from tests.stages.evaluation.test_champion_asset import FIRST, Shop, shop
 from tests.stages.test_reuse import STAGES, only, opened, tables, taken_over

@@ -94,25 +94,26 @@ def build_data_quality(settings: Settings) -> dg.AssetsDefinition:
             finding = _finding(day, report, datetime.now(UTC).replace(tzinfo=None))
             episodes = keep_finding(database, WORKFLOW, session["session_id"], finding, Monitor())
         context.log.info(f"report: {report.sentence}")
-        told = tell(warehouse, "Raw data", settings, episodes, None, context.log)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": count,
                 "fingerprint": report.fingerprint,
                 "compared with the session of": str(earlier.as_of) if earlier else "none: this is the first",
                 "verdict": report.sentence,
-                "alerts": table_preview(told),
+                "alerts": table_preview(tell(warehouse, "Raw data", settings, episodes, None, context.log)),
                 "findings": table_preview([vars(finding) for finding in report.findings]),
             },
-            check_results=[
-                dg.AssetCheckResult(
-                    check_name="data_is_whole",
-                    passed=report.passed,
-                    severity=dg.AssetCheckSeverity.ERROR,
-                    description=report.sentence,
-                    metadata={"alarms": len(report.with_status("alarm")), "fingerprint": report.fingerprint},
-                )
-            ],
+            check_results=[_data_is_whole(report)],
         )
 
     return data_quality
+
+
+def _data_is_whole(report: "QualityReport") -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name="data_is_whole",
+        passed=report.passed,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=report.sentence,
+        metadata={"alarms": len(report.with_status("alarm")), "fingerprint": report.fingerprint},
+    )

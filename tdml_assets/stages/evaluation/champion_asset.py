@@ -3,6 +3,7 @@
 Belongs here: acting on what was decided, unless the world moved meanwhile. Does not: deciding (``gate_asset.py``).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +12,7 @@ import dagster as dg
 
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.models.bundle_store import BundleStore, CurrentChampion, PromotionConflictError
+from tdml_assets.models.bundles import ModelFeature
 from tdml_assets.models.champions import kinds_of
 from tdml_assets.models.holds import Hold
 from tdml_assets.models.record import recorded_versions
@@ -142,14 +144,18 @@ def build_champion(spec: WorkflowSpec) -> dg.AssetsDefinition:
             record_session(database, context, spec.name, status="promoted" if outcome.moved else "held", **note)
         context.log.info(f"report: {champion.version} scores from now on; {outcome.reason}")
         return dg.MaterializeResult(
-            metadata={
-                "dagster/column_schema": column_schema([Column(feature.name, feature.type, "") for feature in takes]),
-                "model_version": champion.version,
-                "candidate": decision["candidate"],
-                "previous": champion.previous or "none",
-                "reason": outcome.reason,
-            },
-            data_version=dg.DataVersion(champion.version),
+            metadata=_shown(outcome, decision["candidate"], takes), data_version=dg.DataVersion(champion.version)
         )
 
     return champion_model
+
+
+def _shown(outcome: Outcome, candidate: str, takes: Sequence[ModelFeature]) -> dict[str, Any]:
+    champion = outcome.champion.champion
+    return {
+        "dagster/column_schema": column_schema([Column(feature.name, feature.type, "") for feature in takes]),
+        "model_version": champion.version,
+        "candidate": candidate,
+        "previous": champion.previous or "none",
+        "reason": outcome.reason,
+    }

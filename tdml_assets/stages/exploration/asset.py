@@ -3,6 +3,8 @@
 Belongs here: running them and showing them. Does not: the statistics (``analyses.py``), the drawing (``platform/figures.py``).
 """
 
+from typing import Any
+
 import dagster as dg
 
 from tdml_assets.declaration.targets import words_of
@@ -54,9 +56,7 @@ def comparison_contract(workflow: str) -> TableContract:
     )
 
 
-def _analyse(
-    database: Database, spec: WorkflowSpec
-) -> tuple[SplitCheck, list[dict[str, object]], list[dict[str, object]]]:
+def _analyse(database: Database, spec: WorkflowSpec) -> tuple[SplitCheck, list[dict[str, Any]], list[dict[str, Any]]]:
     table = (spec.name, "training_table")
     numeric = choose_features(database.columns(features_table(spec)), spec.features).numeric
     check = split_check(database, table, ["target", *numeric], seed=spec.model.seed)
@@ -68,7 +68,6 @@ def build_exploration(spec: WorkflowSpec) -> dg.AssetsDefinition:
     """The asset of one workflow, with its check."""
     contract = comparison_contract(spec.name)
     key = dg.AssetKey([spec.name, "exploration"])
-    what = words_of(spec.target_kind, spec.target)
     reads = [(spec.name, "training_table"), features_table(spec)]
 
     @dg.asset(
@@ -103,25 +102,32 @@ def build_exploration(spec: WorkflowSpec) -> dg.AssetsDefinition:
             database.replace_slice(TARGET_HISTOGRAM, session, [{**session, **row} for row in histogram])
         context.log.info(f"report: {check.sentence}")
         return dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": count,
-                "train against test": table_preview(rows[:_SHOWN]),
-                "correlations": table_preview(correlations[:_SHOWN]),
-                "split": plot("train against test", figures.split_comparison(rows)),
-                "correlation plot": plot("correlations", figures.correlations(correlations, target=what)),
-                "target": plot(
-                    "target", figures.target_histogram(histogram, target=f"{what}, {spec.target.horizon_days} days")
-                ),
-            },
-            check_results=[
-                dg.AssetCheckResult(
-                    check_name="split_is_fair",
-                    passed=not check.unexplained,
-                    severity=dg.AssetCheckSeverity.WARN,
-                    description=check.sentence,
-                    metadata={"verdict": check.sentence, "columns that differ": ", ".join(check.differing) or "none"},
-                )
-            ],
+            metadata={"dagster/row_count": count, **_shown(spec, rows, correlations, histogram)},
+            check_results=[_split_is_fair(check)],
         )
 
     return exploration
+
+
+def _shown(
+    spec: WorkflowSpec, rows: list[dict[str, Any]], correlations: list[dict[str, Any]], histogram: list[dict[str, Any]]
+) -> dict[str, dg.MetadataValue[Any]]:
+    what = words_of(spec.target_kind, spec.target)
+    target = figures.target_histogram(histogram, target=f"{what}, {spec.target.horizon_days} days")
+    return {
+        "train against test": table_preview(rows[:_SHOWN]),
+        "correlations": table_preview(correlations[:_SHOWN]),
+        "split": plot("train against test", figures.split_comparison(rows)),
+        "correlation plot": plot("correlations", figures.correlations(correlations, target=what)),
+        "target": plot("target", target),
+    }
+
+
+def _split_is_fair(check: SplitCheck) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name="split_is_fair",
+        passed=not check.unexplained,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=check.sentence,
+        metadata={"verdict": check.sentence, "columns that differ": ", ".join(check.differing) or "none"},
+    )

@@ -42,9 +42,8 @@ def build_recommendation_exploration(spec: WorkflowSpec) -> dg.AssetsDefinition:
     def exploration(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
         table = training_contract(spec.name).path
         with warehouse.write() as database:
-            count = database.replace(
-                contract, render("recommendation/products", table=table, snapshot_date=as_of(database))
-            )
+            rows = render("recommendation/products", table=table, snapshot_date=as_of(database))
+            count = database.replace(contract, rows)
             products = database.arrow(render("recommendation/ordered_products", table=contract.path))
         facts = _facts(products)
         context.log.info(f"report: {count} products, the first tenth holds {facts['share of the first tenth']:.0%}")

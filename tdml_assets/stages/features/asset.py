@@ -22,7 +22,7 @@ from tdml_assets.platform.metadata import OWNER, column_schema
 from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.stages.features.dbt_build import Built, build_models
 from tdml_assets.stages.features.dbt_manifest import QUIET, ensure_manifest
-from tdml_assets.stages.features.dbt_project import data_tests, models_in_order, only_dbt_can_run, sources_of
+from tdml_assets.stages.features.dbt_project import DataTest, data_tests, models_in_order, only_dbt_can_run, sources_of
 from tdml_assets.stages.features.shift_asset import build_shift_check
 
 Runner = Literal["compiled", "dbt"]
@@ -101,28 +101,26 @@ def _build_compiled(manifest: Mapping[str, Any], version: str) -> dg.AssetsDefin
                 version=version,
                 is_whole=len(chosen) == len(models) and len(chosen_tests) == len(tests),
             )
-        severities = {
-            check_keys[test.unique_id]: dg.AssetCheckSeverity.ERROR if test.is_error else dg.AssetCheckSeverity.WARN
-            for test in tests
-        }
         for one in built:
             yield _materialized(manifest, one)
-            for unique_id, failures in one.failures.items():
-                key = check_keys[unique_id]
-                yield dg.AssetCheckResult(
-                    passed=failures == 0,
-                    asset_key=key.asset_key,
-                    check_name=key.name,
-                    severity=severities[key],
-                    metadata={"rows that fail": failures},
-                )
-        are_new = [one for one in built if one.seconds is not None]
-        said = (
-            f"{len(are_new)} models built" if are_new else f"{len(built)} models are as the same rows made them before"
-        )
-        context.log.info(f"report: {said}")
+            for test in chosen_tests:
+                if test.unique_id in one.failures:
+                    yield _tested(test, check_keys[test.unique_id], one.failures[test.unique_id])
+        new = sum(one.seconds is not None for one in built)
+        summary = f"{new} models built" if new else f"{len(built)} models are as the same rows made them before"
+        context.log.info(f"report: {summary}")
 
     return dbt_build
+
+
+def _tested(test: DataTest, key: dg.AssetCheckKey, failures: int) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=failures == 0,
+        asset_key=key.asset_key,
+        check_name=key.name,
+        severity=dg.AssetCheckSeverity.ERROR if test.is_error else dg.AssetCheckSeverity.WARN,
+        metadata={"rows that fail": failures},
+    )
 
 
 def _spec(manifest: Mapping[str, Any], node: Mapping[str, Any]) -> dg.AssetSpec:

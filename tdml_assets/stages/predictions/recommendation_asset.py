@@ -116,6 +116,12 @@ def is_whole(profile: Mapping[str, Any]) -> bool:
     return bool(profile["customers"] == profile["known_customers"] > 0) and not any(profile[name] for name in wrong)
 
 
+def _checked(profile: Mapping[str, Any]) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name="every_customer_has_recommendations", passed=is_whole(profile), metadata=profile
+    )
+
+
 def _overlap(database: Database, spec: WorkflowSpec) -> ProductOverlap:
     day = as_of(database)
     after = day - timedelta(days=spec.target.horizon_days)
@@ -170,16 +176,11 @@ def build_recommendation_predictions(spec: WorkflowSpec, settings: Settings) -> 
             count = recommend_all(database, spec, champion.model, session_id_of(context))
             slots = database.rows(render("recommendation/first_choices", table=contract.path))
             keep_scored(database, context, spec, champion.manifest, ENGINE, slots)
-            model = champion.model
-            length = min(model.count + model.discover_count, len(model.products))
-            profile = _profile(database, spec, length)
+            profile = _profile(database, spec, champion.model.longest_list)
             overlap = _overlap(database, spec)
         context.log.info(f"report: {profile['customers']} customers x {profile['ranks']} ranks")
         metadata = {"dagster/row_count": count, "model_version": champion.manifest.version, **_show(overlap, slots)}
-        check = dg.AssetCheckResult(
-            check_name="every_customer_has_recommendations", passed=is_whole(profile), metadata=profile
-        )
-        return dg.MaterializeResult(metadata=metadata, check_results=[check])
+        return dg.MaterializeResult(metadata=metadata, check_results=[_checked(profile)])
 
     return predictions
 
@@ -196,15 +197,12 @@ def _without_champion(
         ranks = database.row(render("predictions/fallback/ranks", table=contract.path))["ranks"]
         profile = _profile(database, spec, ranks)
     context.log.info(f"report: {found.sentence}")
-    check = dg.AssetCheckResult(
-        check_name="every_customer_has_recommendations", passed=is_whole(profile), metadata=profile
-    )
     metadata: dict[str, Any] = {
         "dagster/row_count": found.rows,
         "scored by": found.version,
         "why": found.sentence,
     }
-    return dg.MaterializeResult(metadata=metadata, check_results=[check])
+    return dg.MaterializeResult(metadata=metadata, check_results=[_checked(profile)])
 
 
 def _show(overlap: ProductOverlap, slots: list[dict[str, Any]]) -> dict[str, Any]:

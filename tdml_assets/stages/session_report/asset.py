@@ -4,7 +4,8 @@ Belongs here: reading, the blocking check. Does not: placing files (``pages.py``
 (``page.py``), the decision (``stages/triage/decision.py``).
 """
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -21,7 +22,7 @@ from tdml_assets.stages.session_report.pages import OverviewPage, place
 from tdml_assets.stages.triage.words import decision_words
 
 if TYPE_CHECKING:
-    from tdml_assets.stages.session_report.facts import ReportFacts
+    from tdml_assets.stages.session_report.facts import ReportFacts, SessionFacts
 
 #: Title, values in words, the first and the last day.
 Trend = tuple[str, list[tuple[str, list[float]]], str, str]
@@ -62,17 +63,10 @@ def build_session_report(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDef
         path = report_path(settings, spec.name, session.as_of, session.session_id)
         place(page, path, is_latest=facts.is_latest)
         overview.write(warehouse)
-        said = {"decision": session.decision or "none", "sentence": session.sentence or "this session was not judged"}
         context.log.info(f"report: {decision_words(session.decision).headline}; {path}")
         return dg.MaterializeResult(
-            metadata={
-                **glance(*trend),
-                "report": dg.MetadataValue.url(settings.report_url(path)),
-                "file": dg.MetadataValue.path(path),
-                "bytes": len(page.encode()),
-                **said,
-            },
-            check_results=[_may_be_published(session.decision, said)],
+            metadata={**glance(*trend), **_links(settings, path, page), **_verdict(session)},
+            check_results=[_may_be_published(session)],
         )
 
     return session_report
@@ -99,11 +93,24 @@ def _rendered(
     return facts, render_report(facts), trend_of(facts)
 
 
-def _may_be_published(decision: str | None, said: dict[str, str]) -> dg.AssetCheckResult:
+def _links(settings: Settings, path: Path, page: str) -> dict[str, Any]:
+    return {
+        "report": dg.MetadataValue.url(settings.report_url(path)),
+        "file": dg.MetadataValue.path(path),
+        "bytes": len(page.encode()),
+    }
+
+
+def _verdict(session: "SessionFacts") -> dict[str, str]:
+    return {"decision": session.decision or "none", "sentence": session.sentence or "this session was not judged"}
+
+
+def _may_be_published(session: "SessionFacts") -> dg.AssetCheckResult:
+    verdict = _verdict(session)
     return dg.AssetCheckResult(
         check_name="may_be_published",
-        passed=decision != _FORBIDS,
+        passed=session.decision != _FORBIDS,
         severity=dg.AssetCheckSeverity.ERROR,
-        description=f"{said['sentence']} {decision_words(decision).next_step}",
-        metadata=said,
+        description=f"{verdict['sentence']} {decision_words(session.decision).next_step}",
+        metadata=verdict,
     )

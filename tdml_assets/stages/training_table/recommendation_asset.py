@@ -5,6 +5,7 @@ Belongs here: what customers bought, as a table. Does not: windows (``recommenda
 """
 
 from datetime import date
+from typing import Any
 
 import dagster as dg
 
@@ -83,9 +84,7 @@ def build_recommendation_training_table(spec: WorkflowSpec) -> dg.AssetsDefiniti
             windows, lines = plan_training(database, spec, as_of(database))
             share = sample_share(lines, spec.split.max_rows)
             count = database.replace(contract, training_statement(spec, windows, share))
-            sizes = database.rows(render("recommendation/sizes", table=contract.path))
-            days = {"validation": windows.validation.day, "test": windows.test.day}
-            check_sizes(sizes, days, spec.split.min_rows)
+            sizes = _checked_sizes(database, spec, windows)
             note = _note(windows)
             record_session(database, context, spec.name, status="started", note=note)
         context.log.info(f"report: {count} rows from {lines} order lines, tested after {windows.test.day}")
@@ -100,6 +99,13 @@ def build_recommendation_training_table(spec: WorkflowSpec) -> dg.AssetsDefiniti
         )
 
     return training_table
+
+
+def _checked_sizes(database: Database, spec: WorkflowSpec, windows: Windows) -> list[dict[str, Any]]:
+    sizes = database.rows(render("recommendation/sizes", table=training_contract(spec.name).path))
+    days = {"validation": windows.validation.day, "test": windows.test.day}
+    check_sizes(sizes, days, spec.split.min_rows)
+    return sizes
 
 
 def _note(windows: Windows) -> str:

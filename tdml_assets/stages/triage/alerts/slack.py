@@ -1,6 +1,6 @@
-"""Alerts in a Slack channel, through dagster-slack's resource.
+"""Alerts in a Slack channel.
 
-Belongs here: the message and the call. Does not: what the alert says (``messages.py``).
+Belongs here: the message and the call. Does not: the client (``platform/slack.py``), what the alert says (``messages.py``).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from tdml_assets.declaration.alerts import SlackAlerts
 from tdml_assets.platform.extras import MissingExtraError, require_extra
+from tdml_assets.platform.slack import slack_client
 from tdml_assets.stages.triage.alerts.deliveries import RETRIED_STATUS, AlertDelivery, Refusal, attempted, retry_after
 from tdml_assets.stages.triage.alerts.messages import Alert
 
@@ -60,10 +61,7 @@ class SlackChannel:
         return attempted(self.name, lambda: self._post(client, words), self.sleep)
 
     def _client(self) -> WebClient:
-        # Half a second, which runs without an alert are spared.
-        from dagster_slack import SlackResource
-
-        client = SlackResource(token=self.token).get_client()
+        client = slack_client(self.token)
         client.base_url = self.settings.base_url
         client.timeout = self.settings.timeout_seconds
         # One place decides about attempts.
