@@ -6,17 +6,19 @@
 # make check  lint and types
 # make layout  files and lines per folder, import cycles, lengths of asset bodies
 # make pictures  the pictures in docs/, taken by the tests that check the pages (needs chromium)
+# make site   the documents as one site, in .site/
 # make docs   the reference of settings in docs/, from the code
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(PYTHON) tools/install.py $(VENV)
+SITE := .venv-site
 PORT ?= 3000
 export DO_NOT_TRACK := 1
 export DAGSTER_DISABLE_TELEMETRY := true
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: run test ui full dev check layout docs pictures lock clean help
+.PHONY: run test ui full dev check layout site docs pictures lock clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -50,6 +52,15 @@ check: $(VENV)/.installed-dev
 	@$(BIN)/lint-imports --no-cache --no-logo
 	@$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar dbt_project/models
 
+# The tools of the site agree on fewer versions than the project: they have an environment of their own.
+$(SITE)/.installed: requirements-docs.lock
+	@$(PYTHON) tools/install.py $(SITE) requirements-docs.lock
+	@touch $@
+
+site: $(SITE)/.installed
+	@$(SITE)/bin/mkdocs build --strict --quiet
+	@echo "The site is in .site/index.html"
+
 layout:
 	@$(PYTHON) tools/layout.py
 
@@ -67,6 +78,7 @@ lock:
 	@$(LOCK) pyproject.toml --extra all --constraints requirements.lock --output-file requirements-full.lock
 	@$(LOCK) pyproject.toml --extra all --group dev --constraints requirements-full.lock --output-file requirements-dev.lock
 	@$(LOCK) pyproject.toml --group bench --constraints requirements-dev.lock --output-file requirements-bench.lock
+	@$(LOCK) --group pyproject.toml:docs --output-file requirements-docs.lock
 
 bench-accuracy: $(VENV)/.installed-dev $(VENV)/.installed-bench
 	@$(BIN)/python -m benchmarks.accuracy
@@ -75,4 +87,4 @@ bench-% study-%: $(VENV)/.installed-dev
 	@$(BIN)/python -m benchmarks.$(subst -,_,$*)
 
 clean:
-	@rm -rf .tdml
+	@rm -rf .tdml .site

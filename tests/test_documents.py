@@ -7,11 +7,16 @@ from pathlib import Path
 
 import pytest
 import typer
+import yaml
 
 from tdml_assets.commands.app import app
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+RECORDS = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
 #: Installed by make run; dg by make test, which the documents say where they name it.
 PROGRAMS = {"python", "tdml-assets", "dagster", "dg"}
 
@@ -44,3 +49,29 @@ def test_programs_are_named_where_they_are_installed(path: Path) -> None:
 def test_files_that_are_linked_are_there(path: Path) -> None:
     links = re.findall(r"\]\(([^)#\s]+)", path.read_text(encoding="utf-8"))
     assert [link for link in links if "://" not in link and not (path.parent / link).exists()] == []
+
+
+def test_decision_records_are_numbered_dated_and_listed() -> None:
+    assert [int(path.name[:4]) for path in RECORDS] == list(range(1, len(RECORDS) + 1))
+    texts = {path: path.read_text(encoding="utf-8") for path in RECORDS}
+    heads = {path: rf"# {int(path.name[:4])}\. (.+)\n\nDate: \d{{4}}-\d\d-\d\d\. Status: " for path in RECORDS}
+    titles = {path: re.match(heads[path], text) for path, text in texts.items()}
+    assert [path.name for path, title in titles.items() if title is None] == []
+    architecture = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    listed = {f"[{title[1]}](docs/decisions/{path.name})" for path, title in titles.items() if title is not None}
+    assert {link for link in listed if link not in architecture} == set()
+
+
+def pages_of(navigation: object) -> set[str]:
+    """The files that a navigation of mkdocs.yml names."""
+    if isinstance(navigation, str):
+        return {navigation}
+    inner = navigation.values() if isinstance(navigation, dict) else navigation
+    return set().union(*map(pages_of, inner))  # type: ignore[call-overload]
+
+
+def test_the_site_leads_to_every_page() -> None:
+    navigation = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]
+    folder = ROOT / "docs"
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*.md")}
+    assert pages_of(navigation) == found
