@@ -2,7 +2,7 @@
 select
     destination,
     customer_id,
-    payload_hash,
+    row_hash,
     {{ session_id | bind }} as session_id,
     {{ now | bind }}::timestamp as "at"
 from {{ planned | identifier }}

@@ -7,7 +7,7 @@ with source as (
 state as (
     select
         customer_id,
-        payload_hash
+        row_hash
     from {{ state_table | identifier }}
     where destination = {{ destination | bind }}
 ),
@@ -15,7 +15,7 @@ state as (
 dead as (
     select
         customer_id,
-        payload_hash
+        row_hash
     from {{ dead_table | identifier }}
     where destination = {{ destination | bind }}
 ),
@@ -23,10 +23,10 @@ dead as (
 compared as (
     select
         coalesce(source.customer_id, state.customer_id) as customer_id,
-        source.payload_hash as payload_hash,
+        source.row_hash as row_hash,
         source.customer_id is not null as is_in_source,
         state.customer_id is not null as is_there,
-        source.payload_hash is distinct from state.payload_hash as is_different
+        source.row_hash is distinct from state.row_hash as is_different
     from source
     full join state on source.customer_id = state.customer_id
 ),
@@ -49,7 +49,7 @@ allowed as (
     select
         compared.*,
         dead.customer_id is not null as is_dead,
-        dead.payload_hash is not distinct from compared.payload_hash as is_as_refused,
+        dead.row_hash is not distinct from compared.row_hash as is_as_refused,
         case
             when compared.customer_id is null then 'no_key'
         {% if forgotten_table is not none %}
@@ -90,7 +90,7 @@ allowed as (
 
 select
     customer_id,
-    payload_hash,
+    row_hash,
     is_in_source,
     is_there,
     exclusion,

@@ -1,11 +1,19 @@
 -- The changes of a plan, numbered by batch: removals first.
 select
     {{ destination | bind }} as destination,
-    1 + (row_number() over (partition by change = 'removed' order by customer_id) - 1) // {{ batch_rows | bind }}
-    + case when change = 'removed' then 0 else {{ removal_batches | bind }} end as batch,
+    case
+        when action = 'removed' then 1 + (place - 1) // {{ batch_rows | bind }}
+        else {{ removal_batches | bind }} + 1 + (place - 1 - {{ removals | bind }}) // {{ batch_rows | bind }}
+    end as batch,
     customer_id,
-    change as action,
-    payload_hash
-from plan_of_sync
-where list_contains({{ actions | bind }}, change)
-order by batch, customer_id
+    action,
+    row_hash
+from (
+    select
+        customer_id,
+        change as action,
+        row_hash,
+        row_number() over (order by change <> 'removed', customer_id) as place
+    from plan_of_sync
+    where list_contains({{ actions | bind }}, change)
+) as changes

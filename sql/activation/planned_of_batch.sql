@@ -1,9 +1,6 @@
 select
     customer_id,
-    action,
-    payload_hash
+    action
 from {{ planned | identifier }}
-where
-    destination = {{ destination | bind }}
-    and ({{ batch | bind }}::bigint is null or batch = {{ batch | bind }}::bigint)
+where destination = {{ destination | bind }} and batch = {{ batch | bind }}
 order by customer_id

@@ -10,7 +10,11 @@ from tdml_assets.platform.contracts import Column, TableContract
 _DESTINATION = Column("destination", "VARCHAR", "Name of the destination in the settings.", False)
 _CUSTOMER = Column("customer_id", "VARCHAR", "Customer, as in audience.parent_segment_attributes.", False)
 _SESSION = Column("session_id", "VARCHAR", "Session that published the attributes.", False)
-_PAYLOAD = Column("payload_hash", "VARCHAR", "Hash of the columns whose change sends the row again.")
+_HASH = Column(
+    "row_hash",
+    "HUGEINT",
+    "Hash of the columns whose change sends the row again; NULL in rows of an older version.",
+)
 
 SYNC_RUNS = TableContract(
     "activation",
@@ -63,7 +67,7 @@ SYNC_STATE = TableContract(
     (
         _DESTINATION,
         _CUSTOMER,
-        _PAYLOAD,
+        _HASH,
         _SESSION,
         Column("at", "TIMESTAMP", "When it was acknowledged, in UTC.", False),
     ),
@@ -79,7 +83,7 @@ DEAD_LETTERS = TableContract(
         Column("code", "VARCHAR", "Short and stable.", False),
         Column("reason", "VARCHAR", "Why, in words; no customer's value.", False),
         Column("attempts", "BIGINT", "Syncs in which it was refused.", False),
-        _PAYLOAD,
+        _HASH,
         _SESSION,
         Column("first_at", "TIMESTAMP", "When it was refused first, in UTC.", False),
         Column("at", "TIMESTAMP", "When it was refused last, in UTC.", False),
@@ -93,6 +97,7 @@ SYNC_MAPPINGS = TableContract(
         _DESTINATION,
         Column("mapping_sha256", "VARCHAR", "Hash of columns, names, types and mode of comparison.", False),
         Column("mirrored_since", "TIMESTAMP", "End of the first sync in mode mirror; NULL before."),
+        Column("hash_form", "VARCHAR", "What made the hashes of rows; NULL for an older version of this program."),
     ),
     ("destination",),
 )
@@ -105,7 +110,7 @@ PLANNED = TableContract(
         Column("batch", "BIGINT", "Number of its batch, from 1.", False),
         _CUSTOMER,
         Column("action", "VARCHAR", "added, changed or removed.", False),
-        _PAYLOAD,
+        _HASH,
     ),
     ("destination",),
 )

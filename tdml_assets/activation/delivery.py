@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tdml_assets.activation.ahead import OneAhead
 from tdml_assets.activation.contracts import PLANNED
 from tdml_assets.activation.planning import Plan
 from tdml_assets.activation.protocol import (
@@ -136,8 +137,9 @@ class Delivery:
         statement = render("activation/batches", planned=PLANNED.path, destination=self._plan.destination)
         with self._warehouse.read() as database:
             batches = database.rows(statement)
-        for found in batches:
-            self._one(found)
+        with OneAhead((found, self._read(found)) for found in batches) as read:
+            for found, batch in read:
+                self._one(found, batch, read.settle)
         self.tally.details = dict(self._attempted(self._client.finish))
         self._failpoint("finished")
         if self._plan.swaps and batches:
@@ -147,7 +149,8 @@ class Delivery:
             self._failpoint("marked swap")
         return self.tally
 
-    def _one(self, found: Mapping[str, Any]) -> None:
+    def _read(self, found: Mapping[str, Any]) -> Batch:
+        """Read a batch; the thread reads one ahead."""
         plan, number = self._plan, found["batch"]
         removing = found["removed"] > 0
         operation: Operation = "remove" if removing else _OPERATIONS.get(plan.settings.mode, "upsert")
@@ -157,27 +160,32 @@ class Delivery:
             context["has_identifiers"] = False
         with self._warehouse.read() as database:
             rows = database.arrow(render("activation/batch", **context))
-            changes = (
-                {row["customer_id"]: row["action"] for row in database.rows(_planned(plan.destination, number))}
-                if not plan.swaps
-                else {}
-            )
         if rows.num_rows != found["row_count"]:
             raise DestinationError("the published attributes changed while they were sent: sync again")
         key = _idempotency_key(plan, operation, found["digest"])
-        batch = Batch(operation, plan.settings.key, rows, plan.session_id, plan.as_of, key)
+        return Batch(operation, plan.settings.key, rows, plan.session_id, plan.as_of, key)
+
+    def _one(self, found: Mapping[str, Any], batch: Batch, settle: Callable[[], None]) -> None:
+        """Send and mark a batch.
+
+        Parameters
+        ----------
+        settle : waits until the warehouse is read no more, so that it can be written.
+        """
+        plan, number = self._plan, found["batch"]
         self._failpoint(f"read {number}")
         receipt = self._sent(batch)
         self._failpoint(f"sent {number}")
-        customers = rows.column(0).to_pylist() if receipt.rejected or receipt.skipped else []
+        customers = batch.rows.column(0).to_pylist() if receipt.rejected or receipt.skipped else []
         rejected = {customers[place]: why for place, why in receipt.rejected.items()}
         skipped = [customers[place] for place in receipt.skipped]
         self._rejected |= rejected
-        self._count(found, changes, rejected, skipped)
+        settle()
+        self._count(found, rejected, skipped)
         if plan.swaps:
             return
         # Who was there already for a create is there now; who was not for an update is not.
-        unmarked, unlogged = (skipped, []) if operation == "update" else ([], skipped)
+        unmarked, unlogged = (skipped, []) if batch.operation == "update" else ([], skipped)
         with self._warehouse.write() as database:
             mark_batch(
                 database,
@@ -190,14 +198,12 @@ class Delivery:
             )
         self._failpoint(f"marked {number}")
 
-    def _count(
-        self,
-        found: Mapping[str, Any],
-        changes: Mapping[str, str],
-        rejected: Mapping[str, Rejection],
-        skipped: list[str],
-    ) -> None:
-        tally = self.tally
+    def _count(self, found: Mapping[str, Any], rejected: Mapping[str, Rejection], skipped: list[str]) -> None:
+        tally, changes = self.tally, {}
+        if (rejected or skipped) and not self._plan.swaps:
+            with self._warehouse.read() as database:
+                planned = database.rows(_planned(self._plan.destination, found["batch"]))
+            changes = {row["customer_id"]: row["action"] for row in planned}
         for action in ("added", "changed", "removed"):
             lost = sum(changes.get(customer) == action for customer in (*rejected, *skipped))
             setattr(tally, action, getattr(tally, action) + found[action] - lost)

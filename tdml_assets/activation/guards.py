@@ -34,6 +34,7 @@ class Figures:
     age_days : age of the scores; None where it is not known.
     sick : why the session behind the attributes must not be sent; empty where it may, None where it is not known.
     mapping_changed : whether other columns were sent before.
+    hashed_anew : whether rows count as changed that another version of this program or of DuckDB hashed.
     hashed : values per identifier that are hashed already and would be hashed again.
     consent : what is wrong with the declared lists of consent and suppression; empty where they can be read.
     """
@@ -49,6 +50,7 @@ class Figures:
     age_days: int | None = None
     sick: tuple[str, ...] | None = ()
     mapping_changed: bool = False
+    hashed_anew: bool = False
     hashed: tuple[tuple[str, int], ...] = ()
     consent: tuple[str, ...] = ()
 
@@ -114,6 +116,9 @@ def _unsound(figures: Figures, guards: Guards, *, full: bool) -> Iterator[Verdic
     if figures.mapping_changed and not full:
         words = "other columns were sent before: every row has to be sent again, tdml-assets sync NAME --full"
         yield Verdict("mapping", "refused", words)
+    elif figures.hashed_anew and not full:
+        words = f"{figures.changed:,} rows may be sent again unchanged: another version of this program or of DuckDB hashed them"
+        yield Verdict("hashes", "warning", words)
 
 
 def _verdict(guard: str, action: Action, words: str) -> Verdict:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from tdml_assets.activation.contracts import DEAD_LETTERS, PLANNED, SYNC_MAPPINGS, SYNC_RUNS, SYNC_STATE
@@ -121,7 +122,7 @@ def make_plan(
     rules = {row["column"]: row["changed_by"] for row in catalogue if row.get("changed_by")}
     selection = select_columns(settings, published, database.columns(CUSTOMERS_TABLE), rules)
     known = database.rows(render("activation/mapping", mappings=SYNC_MAPPINGS.path, destination=name))
-    mapping = known[0] if known else {"mapping_sha256": None, "mirrored_since": None}
+    mapping = known[0] if known else {"mapping_sha256": None, "mirrored_since": None, "hash_form": None}
     mirrors = settings.mode == "replace" or (settings.mode == "mirror" and mapping["mirrored_since"] is not None)
     context = _context(name, settings, selection)
     context |= {"full": full, "only_dead": only_dead, "mirrors": mirrors}
@@ -159,6 +160,7 @@ def make_plan(
         age_days=None if oldest is None else (today - oldest).days,
         sick=None if session is None else session.sick,
         mapping_changed=mapping["mapping_sha256"] not in (None, selection.sha256) and known_rows > 0,
+        hashed_anew=mapping["hash_form"] != hash_form() and known_rows > 0 and counts.get("changed", 0) > 0,
         hashed=_hashed(database, selection),
         consent=(
             *permission_faults(database, settings, consent or {}),
@@ -197,6 +199,7 @@ def write_changes(database: Database, plan: Plan, *, now: datetime) -> int:
         destination=plan.destination,
         batch_rows=plan.settings.batch_rows,
         removal_batches=batches,
+        removals=0 if plan.swaps else plan.count("removed"),
         actions=actions,
     )
     rows = database.replace_slice(PLANNED, {"destination": plan.destination}, statement)
@@ -213,6 +216,11 @@ def write_changes(database: Database, plan: Plan, *, now: datetime) -> int:
     return rows
 
 
+def hash_form() -> str:
+    """What makes the hashes of rows: DuckDB's hash may be another in another version of it."""
+    return f"duckdb {version('duckdb')}"
+
+
 def keep_mapping(database: Database, plan: Plan, *, now: datetime, ended: bool) -> None:
     """Keep the columns of the sync, and behind the first in mode mirror since when it mirrors."""
     known = database.rows(render("activation/mapping", mappings=SYNC_MAPPINGS.path, destination=plan.destination))
@@ -222,8 +230,13 @@ def keep_mapping(database: Database, plan: Plan, *, now: datetime, ended: bool) 
         since = None
     elif ended and since is None:
         since = now
-    row = {"destination": plan.destination, "mapping_sha256": plan.selection.sha256, "mirrored_since": since}
-    database.replace_slice(SYNC_MAPPINGS, {"destination": plan.destination}, [row])
+    row = {
+        "destination": plan.destination,
+        "mapping_sha256": plan.selection.sha256,
+        "mirrored_since": since,
+        "hash_form": hash_form(),
+    }
+    database.replace_slice(SYNC_MAPPINGS, {"destination": plan.destination}, render("activation/one_row", row=row))
 
 
 def _context(name: str, settings: DestinationSettings, selection: Selection) -> dict[str, Any]:

@@ -39,7 +39,9 @@ def close_interrupted(database: Database, destination: str) -> None:
 
 def record_run(database: Database, row: Mapping[str, Any]) -> None:
     """Write the row of a sync over the one before."""
-    database.replace_slice(SYNC_RUNS, {"destination": row["destination"], "sync_id": row["sync_id"]}, [row])
+    database.replace_slice(
+        SYNC_RUNS, {"destination": row["destination"], "sync_id": row["sync_id"]}, render("activation/one_row", row=row)
+    )
 
 
 def mark_batch(
@@ -118,25 +120,21 @@ def _keep_dead(
     database: Database, plan: Plan, batch: int | None, rejected: Mapping[str, Rejection], now: datetime
 ) -> None:
     """Keep the refused rows of a batch; of all batches where it is None."""
-    planned = render("activation/planned_of_batch", planned=PLANNED.path, destination=plan.destination, batch=batch)
-    rows = [row for row in database.rows(planned) if row["customer_id"] in rejected]
-    customers = [row["customer_id"] for row in rows]
+    customers = sorted(rejected)
     place = {"dead": DEAD_LETTERS.path, "destination": plan.destination, "customers": customers}
     known = {row["customer_id"]: row for row in database.rows(render("activation/dead_of", **place))}
     database.execute(render("activation/clear_dead", **place))
-    database.insert(
-        DEAD_LETTERS,
-        [
-            {
-                **row,
-                "destination": plan.destination,
-                "code": rejected[row["customer_id"]].code,
-                "reason": rejected[row["customer_id"]].reason,
-                "attempts": known.get(row["customer_id"], {}).get("attempts", 0) + 1,
-                "session_id": plan.session_id,
-                "first_at": known.get(row["customer_id"], {}).get("first_at", now),
-                "at": now,
-            }
-            for row in rows
-        ],
+    refused = render(
+        "activation/refused",
+        planned=PLANNED.path,
+        destination=plan.destination,
+        batch=batch,
+        customers=customers,
+        codes=[rejected[customer].code for customer in customers],
+        reasons=[rejected[customer].reason for customer in customers],
+        attempts=[known.get(customer, {}).get("attempts", 0) + 1 for customer in customers],
+        firsts=[known.get(customer, {}).get("first_at", now) for customer in customers],
+        session_id=plan.session_id,
+        now=now,
     )
+    database.insert(DEAD_LETTERS, refused)

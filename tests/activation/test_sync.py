@@ -140,3 +140,27 @@ def test_an_attribute_of_a_workflow_declares_its_band(published: Published, rece
     published.sync()
     published.run("update audience.parent_segment_attributes set churn_probability = 0.51")
     assert published.sync().unchanged == 3
+
+
+def test_rows_that_an_older_version_hashed_are_sent_once_more_and_the_plan_says_so(
+    published: Published, receiver: Receiver
+) -> None:
+    published.publish(people(3))
+    published.sync()
+    published.run(
+        "update activation.sync_state set row_hash = null", "update activation.sync_mappings set hash_form = null"
+    )
+    again = published.sync()
+    assert (again.status, again.changed) == ("succeeded", 3)
+    assert [words.partition(":")[0] for words in again.warnings] == ["hashes"]
+    settled = published.sync()
+    assert (settled.unchanged, settled.warnings) == (3, ())
+
+
+def test_a_change_of_any_one_column_and_a_swap_of_two_change_the_hash(published: Published, receiver: Receiver) -> None:
+    published.publish(people(2))
+    published.run("alter table audience.parent_segment_attributes add column note varchar")
+    published.sync()
+    for column, value in (("note", "'A'"), ("churn_grade", "null"), ("churn_probability", "0.5000001")):
+        published.run(f"update audience.parent_segment_attributes set {column} = {value} where customer_id = '00002'")
+        assert (published.sync().changed, receiver.requests[-1]["keys"]) == (1, ["00002"])

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from tdml_assets.activation.ahead import OneAhead
 from tdml_assets.activation.http import secret
 from tdml_assets.activation.protocol import (
     Batch,
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 _LOCAL = {None, "", "localhost", "127.0.0.1", "::1"}
 _STAGING = "tdml_staging"
+#: Rows that are written as CSV while those before them are on their way.
+_PIECE_ROWS = 5_000
 #: Classes of SQLSTATE that waiting may mend: connection, rollback, resources, intervention, system.
 _TRANSIENT = ("08", "40", "53", "57", "58", "55")
 #: Those about the rows: data and constraints.
@@ -164,11 +167,10 @@ class PostgresClient:
     def send(self, batch: Batch) -> Receipt:
         """Write one batch in one transaction."""
         keys = batch.rows.column(0).to_pylist() if batch.operation in ("update", "create") else []
-        content = _csv(batch.rows)
         if self._may_copy and batch.operation == "upsert":
             try:
                 with self._explained(), self._connection() as connection:
-                    self._copy(connection, self._goal, content, self._columns)
+                    self._copy(connection, self._goal, batch.rows, self._columns)
             except RejectedBatchError:
                 # Some keys are there already, or a row is refused: the merge tells which.
                 self._may_copy = False
@@ -176,7 +178,7 @@ class PostgresClient:
                 self._sent += batch.rows.num_rows
                 return Receipt()
         with self._explained(), self._connection() as connection:
-            done = self._merge(connection, batch, content)
+            done = self._merge(connection, batch)
         self._sent += batch.rows.num_rows
         return Receipt(skipped=[place for place, key in enumerate(keys) if key not in done])
 
@@ -202,11 +204,11 @@ class PostgresClient:
     def _goal(self) -> list[str]:
         return self._incoming if self._swaps else self._table
 
-    def _merge(self, connection: psycopg.Connection[Any], batch: Batch, content: bytes) -> set[str]:
+    def _merge(self, connection: psycopg.Connection[Any], batch: Batch) -> set[str]:
         """Gives the keys that were written, where the mode asks for them."""
         columns = [] if batch.operation == "remove" else self._columns
         connection.execute(self._text("staging", columns=columns, table=self._goal))
-        self._copy(connection, [_STAGING], content, columns)
+        self._copy(connection, [_STAGING], batch.rows, columns)
         if batch.operation == "remove":
             connection.execute(self._text("remove"))
             return set()
@@ -217,10 +219,16 @@ class PostgresClient:
         return set() if updates else {row[0] for row in cursor}
 
     def _copy(
-        self, connection: psycopg.Connection[Any], table: list[str], content: bytes, columns: Sequence[Column]
+        self, connection: psycopg.Connection[Any], table: list[str], rows: pa.Table, columns: Sequence[Column]
     ) -> None:
-        with connection.cursor() as cursor, cursor.copy(self._text("copy", table=table, columns=columns)) as copy:
-            copy.write(content)
+        statement = self._text("copy", table=table, columns=columns)
+        with (
+            OneAhead(_csv(rows)) as written,
+            connection.cursor() as cursor,
+            cursor.copy(statement) as copy,
+        ):
+            for content in written:
+                copy.write(content)
 
     def _text(self, name: str, **context: Any) -> bytes:
         given = {
@@ -294,13 +302,15 @@ class PostgresClient:
             raise DestinationError(f"PostgreSQL refuses the statement ({kind}, {state}): {remedy}") from None
 
 
-def _csv(rows: pa.Table) -> bytes:
-    """Rows as PostgreSQL reads CSV: text in quotes, nothing at all for NULL."""
+def _csv(rows: pa.Table) -> Iterator[bytes]:
+    """Rows in pieces, as PostgreSQL reads CSV: text in quotes, nothing at all for NULL."""
     import pyarrow.csv as pa_csv
 
-    target = io.BytesIO()
-    pa_csv.write_csv(rows, target, pa_csv.WriteOptions(include_header=False, quoting_style="needed"))
-    return target.getvalue()
+    for start in range(0, rows.num_rows, _PIECE_ROWS):
+        target = io.BytesIO()
+        piece = rows.slice(start, _PIECE_ROWS)
+        pa_csv.write_csv(piece, target, pa_csv.WriteOptions(include_header=False, quoting_style="needed"))
+        yield target.getvalue()
 
 
 DESTINATION = Postgres
