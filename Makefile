@@ -73,8 +73,9 @@ pictures: $(VENV)/.installed-dev
 # The locks record hashes and no addresses. Needs uv on the path.
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-annotate --no-header
 lock:
-	@$(LOCK) pyproject.toml --group build --output-file requirements.lock
+	@$(LOCK) pyproject.toml --extra recommend --group build --output-file requirements.lock
 	@$(LOCK) pyproject.toml --extra ui --constraints requirements.lock --output-file requirements-ui.lock
+	@$(LOCK) pyproject.toml --extra server --constraints requirements-ui.lock --output-file requirements-server.lock
 	@$(LOCK) pyproject.toml --extra all --constraints requirements.lock --output-file requirements-full.lock
 	@$(LOCK) pyproject.toml --extra all --group dev --constraints requirements-full.lock --output-file requirements-dev.lock
 	@$(LOCK) pyproject.toml --group bench --constraints requirements-dev.lock --output-file requirements-bench.lock

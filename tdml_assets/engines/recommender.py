@@ -20,6 +20,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from tdml_assets.platform.extras import load_extra
+
 if TYPE_CHECKING:
     from scipy import sparse
 
@@ -217,9 +219,8 @@ def _strongest(weights: NDArray[np.float64], neighbours: int) -> sparse.csr_matr
 
 def _fit_als(baskets: sparse.csr_matrix, parameters: Mapping[str, Any], seed: int) -> ItemFactors:
     # Half a second to import, which only those who train spend.
-    from implicit.als import AlternatingLeastSquares
-
-    model = AlternatingLeastSquares(
+    als = load_extra("implicit.als", "recommend", "Training a recommendation by matrix factorisation")
+    model = als.AlternatingLeastSquares(
         # No more factors than the matrix can have.
         factors=min(int(parameters["factors"]), *baskets.shape),
         regularization=float(parameters["regularization"]),

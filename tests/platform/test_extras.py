@@ -5,9 +5,12 @@ import sys
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy import sparse
 
 from tdml_assets.declaration.alerts import SlackAlerts
+from tdml_assets.engines.recommender import fit_scorer
 from tdml_assets.platform.environment import child_environment, prepare_home, project_root
 from tdml_assets.platform.extras import MissingExtraError, load_extra
 from tdml_assets.platform.s3 import S3, S3Configuration
@@ -103,6 +106,15 @@ def test_the_installer_says_how_far_pip_is_and_counts_what_a_lock_names():
     assert install.packages_in(project_root() / "requirements.lock") > 100
     assert install.how_far("Collecting a\n  Using cached a\nCollecting b\n", 9, 0) == "2 of 9 packages fetched"
     assert install.how_far("Collecting a\nInstalling collected packages: a\n", 9, 4) == "4 of 9 packages unpacked"
+
+
+def test_only_training_a_recommendation_by_factors_needs_its_part(without):
+    without("implicit")
+    baskets = sparse.csr_matrix(np.eye(6))
+    parameters = {"factors": 2, "iterations": 1, "regularization": 0.1, "alpha": 2.0}
+
+    with pytest.raises(MissingExtraError, match=r"pip install 'tdml-assets\[recommend\]'"):
+        fit_scorer("als", baskets, parameters, 7)
 
 
 def test_a_core_installation_is_smaller_than_one_of_everything():

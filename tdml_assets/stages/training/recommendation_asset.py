@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from importlib.metadata import version as library_version
+from importlib.util import find_spec
 from typing import Any
 
 import dagster as dg
@@ -131,7 +132,7 @@ def _store(
         "spec": described,
         "data_fingerprint": fingerprint,
         "code_version": code_version(),
-        "libraries": library_versions() | {name: library_version(name) for name in _LIBRARIES},
+        "libraries": library_versions() | {name: library_version(name) for name in _LIBRARIES if find_spec(name)},
     }
     manifest = Manifest(
         workflow=spec.name,
