@@ -124,6 +124,11 @@ class Settings(_Frozen):
     tier: Literal["tier1", "tier2", "machine"] = Field(
         default="machine", description="CPU, memory and disk an engine may use."
     )
+    own_process_above_mb: int = Field(
+        default=250,
+        ge=0,
+        description="MB of rows to learn from above which the kernel keeps a training within its tier.",
+    )
     trusted_types: tuple[str, ...] = Field(
         default=(),
         description="Types of your own that a stored scikit-learn model may hold, such as shop.models.Blend.",

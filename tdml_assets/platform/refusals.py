@@ -20,3 +20,7 @@ class RefusedError(ValueError):
         super().__init__(f"{reason}: {remedy}")
         self.reason = reason
         self.remedy = remedy
+
+    def __reduce__(self) -> tuple[type[RefusedError], tuple[str, str], dict[str, object]]:
+        # Pickled as it is made: the base class would give the message alone.
+        return type(self), (self.reason, self.remedy), self.__dict__

@@ -67,12 +67,12 @@ from tdml_assets.stages.training.fit import (
     features_of,
     golden_rows,
     holdout_contract,
-    train_candidate,
 )
 from tdml_assets.stages.training.go_live import describe_target, describe_today
 from tdml_assets.stages.training.intervals import interval_files
 from tdml_assets.stages.training.level import KnownThen, corrects, read_known, rehearsal_rows
 from tdml_assets.stages.training.rehearsal import choice_rows
+from tdml_assets.stages.training.tier_process import Training, train_within_tier
 from tdml_assets.tasks import Previous, task_of
 
 _SHOWN = 20
@@ -97,15 +97,17 @@ def _train(
     splits: Mapping[str, pa.Table],
     parameters: Parameters,
     known: KnownThen,
+    folder: str,
 ) -> Candidate:
-    """Fit, measure, fit again, and bring the result into line with the champion before it."""
+    """Fit, measure, fit again, within the tier, and bring the result into line with the champion before it."""
     previous = partial(store.champion_files, spec.name)
     model, tier = model_spec_of(spec, previous), tier_of(spec, settings.tier)
     kind = task_of(spec).level_kind if corrects(spec.level) else None
     base, search = known.base(spec) if kind else None, spec.model.search
     choosing = Choosing(_chosen_before(spec, previous), spec.model.rehearsal_max_rows)
-    engine = engine_of(spec, settings)
-    candidate = train_candidate(engine, splits, model, tier, search, kind, base, known.histories, choosing)
+    training = Training(engine_of(spec, settings), model, tier, search, kind, base, choosing)
+    most = settings.own_process_above_mb * 1_000_000
+    candidate = train_within_tier(training, splits, known.histories, folder, most)
     return task_of(spec).settle(candidate, parameters, previous)
 
 
@@ -222,7 +224,7 @@ def _build_candidate(declared: WorkflowSpec, settings: Settings) -> dg.AssetsDef
             day, fingerprint = as_of(database), raw_fingerprint(database)
         # The warehouse is free while the model trains.
         store = models.open()
-        candidate = _train(store, spec, settings, splits, parameters, known)
+        candidate = _train(store, spec, settings, splits, parameters, known, warehouse.temp_directory)
         importances = importance_rows(candidate, splits)
         files = model_files(spec, candidate, splits) | {PREPARATION_FILE: parameters.to_json().encode()}
         with warehouse.write() as database:
