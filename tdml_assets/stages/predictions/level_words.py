@@ -35,7 +35,8 @@ def level_sentence(row: Mapping[str, Any]) -> str:
 def _why(row: Mapping[str, Any]) -> str:
     if row["basis"] == "none":
         return "no earlier snapshot tells of a season or a trend"
-    if not row["ageing"]:
+    # A lifetime model that scores itself ages nothing, and has no basis where the season was never seen.
+    if not row["ageing"] and row["basis_gap"] is not None:
         return _by_snapshots(row)
     scale, past = "" if row["kind"] == "amount" else " in odds", row["gap"] - row["ageing"]
     if abs(row["ageing"]) > abs(past):

@@ -42,6 +42,7 @@ ROW: dict[str, Any] = {
         ),
         ({"ageing": 0.02, "kind": "probability"}, "came out 14% above the orders that a lifetime model expects"),
         ({"ageing": 0.02, "basis_gap": -0.1}, "past windows of orders raise it by 10%"),
+        ({"basis": "trend", "basis_date": None, "basis_gap": None}, "past windows of orders raise it by 12%"),
         ({"total": 1_000.0, "basis": "none"}, "not moved: no earlier snapshot tells of a season or a trend"),
         ({"kind": "probability"}, "14% above what the model says of it in odds"),
         ({"corrected": False, "total": 1_000.0}, "expected to be 11% too low (1% to 22%)"),
