@@ -105,7 +105,7 @@ def _sources(settings: Settings) -> Finding:
 
 
 def _memory(settings: Settings) -> Finding:
-    from tdml_assets.platform.environment import machine
+    from tdml_assets.platform.machine import machine
 
     cores, total_gb = machine()
     return judge_memory(total_gb, cores, settings.warehouse.memory_limit_gb)

@@ -20,7 +20,8 @@ from tdml_assets.models.golden import GOLDEN_FILE, check_golden
 from tdml_assets.models.reference import Reference
 from tdml_assets.models.scope import SCOPE_FILE
 from tdml_assets.models.store import ModelStore
-from tdml_assets.platform.environment import library_versions, machine
+from tdml_assets.platform.environment import library_versions
+from tdml_assets.platform.machine import machine
 from tdml_assets.settings import Settings
 from tdml_assets.stages.preparation.parameters import PREPARATION_FILE, Parameters
 from tdml_assets.tasks import Previous, task_of

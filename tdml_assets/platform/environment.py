@@ -28,7 +28,6 @@ __all__ = [
     "code_version",
     "dagster_instance",
     "library_versions",
-    "machine",
     "prepare_home",
     "project_root",
     "restrict_new_files",
@@ -156,10 +155,3 @@ def library_versions() -> dict[str, str]:
     xgboost = "xgboost" if sys.platform == "darwin" else "xgboost-cpu"
     others = ("numpy", "pyarrow", "duckdb", "scikit-learn", "scipy", "skops")
     return {"xgboost": version(xgboost), **{name: version(name) for name in others}}
-
-
-def machine() -> tuple[int, float]:
-    """Cores and memory in GB of this machine, as far as this process may use them."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return cores, pages / 1e9

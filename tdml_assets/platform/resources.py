@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tdml_assets.models.store import ModelStore
-from tdml_assets.platform.environment import machine
+from tdml_assets.platform.machine import machine
 from tdml_assets.platform.s3 import S3
 from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.settings import Settings

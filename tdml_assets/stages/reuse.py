@@ -23,7 +23,8 @@ from tdml_assets.models.bundles import BundleDamagedError
 from tdml_assets.models.record import recorded_versions
 from tdml_assets.models.store import ModelStore
 from tdml_assets.platform.contracts import TableContract
-from tdml_assets.platform.environment import code_of_stages, library_versions, machine
+from tdml_assets.platform.environment import code_of_stages, library_versions
+from tdml_assets.platform.machine import machine
 from tdml_assets.platform.recorded_events import (
     UNCHANGED,
     AssetContext,
