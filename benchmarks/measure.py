@@ -21,7 +21,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -114,6 +114,7 @@ class _Watch:
 
     root: psutil.Process
     interval_seconds: float
+    look: Callable[[Sequence[psutil.Process], int], None] | None = None
     peak_bytes: int = 0
     samples: int = 0
     _seen: dict[int, psutil.Process] = field(default_factory=dict)
@@ -132,6 +133,8 @@ class _Watch:
         owned = sum(owned_bytes(process) for process in processes if not _is_about_to_exec(process, processes))
         self.peak_bytes = max(self.peak_bytes, owned)
         self.samples += 1
+        if self.look is not None:
+            self.look(processes, owned)
 
     def processes(self) -> list[psutil.Process]:
         """List the tree. A process whose parent has ended belongs to it still."""
@@ -176,6 +179,7 @@ def measure(
     environment: Mapping[str, str] | None = None,
     timeout_seconds: float | None = None,
     interval_seconds: float = _INTERVAL_SECONDS,
+    look: Callable[[Sequence[psutil.Process], int], None] | None = None,
 ) -> Measurement:
     """Run a command to its end and watch it and everything it starts.
 
@@ -187,6 +191,7 @@ def measure(
     environment : variables of the command; this process's own unless given.
     timeout_seconds : after which the whole tree is ended.
     interval_seconds : between two looks at its memory; a peak that is shorter may be missed.
+    look : called at every look with the processes of the tree and the bytes that they own.
 
     Raises
     ------
@@ -205,7 +210,7 @@ def measure(
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-        watch = _Watch(psutil.Process(process.pid), interval_seconds)
+        watch = _Watch(psutil.Process(process.pid), interval_seconds, look)
         thread = threading.Thread(target=watch.run, daemon=True)
         thread.start()
         try:

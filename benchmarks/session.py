@@ -74,8 +74,8 @@ class Side:
     steps: Mapping[str, float] | None = None
 
 
-def make_orders(folder: Path, customers: int, orders: int, seed: int) -> Path:
-    """Simulate ``customers`` customers with about ``orders`` order lines, unless the folder holds just them.
+def simulation_of(customers: int, orders: int, seed: int) -> SimulationSettings:
+    """Settings of ``customers`` customers with about ``orders`` order lines, and nothing but orders.
 
     The simulation is asked for orders per year, not for a number of lines, so a small pilot tells how many to ask for.
     """
@@ -83,8 +83,12 @@ def make_orders(folder: Path, customers: int, orders: int, seed: int) -> Path:
     pilot = SimulationSettings.model_validate({"customers": min(customers, _PILOT_CUSTOMERS), **silent})
     lines_per_customer = simulate(pilot).orders.num_rows / pilot.customers
     rate = pilot.orders_per_year * orders / customers / lines_per_customer
-    settings = SimulationSettings.model_validate({"customers": customers, "orders_per_year": round(rate, 3), **silent})
-    write_sample(folder, settings)
+    return SimulationSettings.model_validate({"customers": customers, "orders_per_year": round(rate, 3), **silent})
+
+
+def make_orders(folder: Path, customers: int, orders: int, seed: int) -> Path:
+    """Simulate the orders, unless the folder holds just them."""
+    write_sample(folder, simulation_of(customers, orders, seed))
     return folder / "orders.parquet"
 
 

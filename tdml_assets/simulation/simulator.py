@@ -106,7 +106,9 @@ def simulate(settings: SimulationSettings) -> Simulation:
     return Simulation(**{f.name: pa.concat_tables([getattr(b, f.name) for b in blocks]) for f in fields(Simulation)})
 
 
-def simulate_blocks(settings: SimulationSettings, block_customers: int = BLOCK_CUSTOMERS) -> Iterator[Simulation]:
+def simulate_blocks(
+    settings: SimulationSettings, block_customers: int = BLOCK_CUSTOMERS, first_block: int = 0
+) -> Iterator[Simulation]:
     """Simulate block after block of customers, so that memory does not grow with their number.
 
     Parameters
@@ -116,10 +118,14 @@ def simulate_blocks(settings: SimulationSettings, block_customers: int = BLOCK_C
     block_customers : int
         Customers in a block. Part of the definition of the result, like the seed: another value gives another world of
         the same kind.
+    first_block : int
+        Blocks before it are not simulated: whoever wrote them goes on from there.
     """
     season = Season(settings)
     catalogue = process.Catalogue.draw(settings)
     for block, first in enumerate(range(0, settings.customers, block_customers)):
+        if block < first_block:
+            continue
         count = min(block_customers, settings.customers - first)
         yield _simulate_block(settings, season, catalogue, block, first, count)
 
