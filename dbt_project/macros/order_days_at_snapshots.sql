@@ -13,11 +13,12 @@ days as not materialized (
 
     select
         snapshot_days.snapshot_date,
-        order_days.*
+        order_days.* exclude (is_drawn)
 
     from {{ ref('int_order_days') }} as order_days
     inner join {{ ref('int_snapshot_days') }} as snapshot_days
         on order_days.ordered_on = snapshot_days.day
+        and {{ same_customers('order_days') }}
     anti join netted_order_days
         on snapshot_days.snapshot_date = netted_order_days.snapshot_date
         and order_days.customer_id = netted_order_days.customer_id

@@ -45,9 +45,12 @@ new_counts as (
         max(sales.ordered_at) as last_at
 
     from sales
+    left join {{ ref('int_drawn_customers') }} as drawn_customers
+        on sales.customer_id = drawn_customers.customer_id
     inner join {{ ref('int_snapshot_days') }} as snapshot_days
         on sales.ordered_on = snapshot_days.day
         and snapshot_days.is_first
+        and {{ same_customers('drawn_customers') }}
     group by sales.customer_id, sales.product_category, snapshot_days.snapshot_date
 
 ),

@@ -49,8 +49,11 @@ totals as (
         {%- endfor %}
 
     from days
+    left join {{ ref('int_drawn_customers') }} as drawn_customers
+        on days.customer_id = drawn_customers.customer_id
     inner join snapshot_days
         on days.sent_on = snapshot_days.day
+        and {{ same_customers('drawn_customers') }}
     group by snapshot_days.snapshot_date, days.customer_id
 
 ),
@@ -75,8 +78,11 @@ emails as (
         count(*) as distinct_emails
 
     from first_sends
+    left join {{ ref('int_drawn_customers') }} as drawn_customers
+        on first_sends.customer_id = drawn_customers.customer_id
     inner join snapshot_days
         on first_sends.first_sent_on = snapshot_days.day
+        and {{ same_customers('drawn_customers') }}
     group by snapshot_days.snapshot_date, first_sends.customer_id
 
 ),
@@ -102,8 +108,11 @@ new_counts as (
         max(email_events.sent_at) filter (where email_events.event_kind = 'open') as last_opened_at
 
     from email_events
+    left join {{ ref('int_drawn_customers') }} as drawn_customers
+        on email_events.customer_id = drawn_customers.customer_id
     inner join snapshot_days
         on email_events.sent_on = snapshot_days.day
+        and {{ same_customers('drawn_customers') }}
         and snapshot_days.is_first
     where email_events.campaign_name is not null and email_events.event_kind in ('send', 'open')
     group by email_events.customer_id, email_events.campaign_name, snapshot_days.snapshot_date

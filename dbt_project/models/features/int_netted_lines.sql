@@ -50,6 +50,7 @@ balances as (
     select
         lines.*,
         returned_products.first_returned_on,
+        drawn_customers.is_drawn,
         sum(lines.units) over (
             partition by lines.customer_id, lines.product_id
             order by lines.ordered_on, lines.ordered_at, lines.is_return, {{ tie_break('lines') }}
@@ -60,6 +61,8 @@ balances as (
     inner join returned_products
         on lines.customer_id = returned_products.customer_id
         and lines.product_id = returned_products.product_id
+    left join {{ ref('int_drawn_customers') }} as drawn_customers
+        on lines.customer_id = drawn_customers.customer_id
 
 ),
 
@@ -91,6 +94,7 @@ seen as (
     from heights
     inner join snapshot_days
         on heights.ordered_on = snapshot_days.day
+        and {{ same_customers('heights') }}
         and heights.first_returned_on <= snapshot_days.snapshot_date
     window rest as (
         partition by snapshot_days.snapshot_date, heights.customer_id, heights.product_id

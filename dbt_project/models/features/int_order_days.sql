@@ -14,7 +14,12 @@ lines as (
 
 {{ order_day_facts('lines') }}
 
-select * exclude (snapshot_date)
+select
+    order_days.* exclude (snapshot_date),
+    drawn_customers.is_drawn
+
 from order_days
+left join {{ ref('int_drawn_customers') }} as drawn_customers
+    on order_days.customer_id = drawn_customers.customer_id
 -- Rows of a customer side by side halve the cost of what is grouped by customer next.
-order by customer_id, ordered_on
+order by order_days.customer_id, order_days.ordered_on

@@ -44,8 +44,11 @@ totals as (
         {%- endfor %}
 
     from days
+    left join {{ ref('int_drawn_customers') }} as drawn_customers
+        on days.customer_id = drawn_customers.customer_id
     inner join snapshot_days
         on days.viewed_on = snapshot_days.day
+        and {{ same_customers('drawn_customers') }}
     group by snapshot_days.snapshot_date, days.customer_id
 
 ),
@@ -70,8 +73,11 @@ new_counts as (
         max(pageviews.viewed_at) as last_at
 
     from pageviews
+    left join {{ ref('int_drawn_customers') }} as drawn_customers
+        on pageviews.customer_id = drawn_customers.customer_id
     inner join snapshot_days
         on pageviews.viewed_on = snapshot_days.day
+        and {{ same_customers('drawn_customers') }}
         and snapshot_days.is_first
     where pageviews.path is not null
     group by pageviews.customer_id, pageviews.path, snapshot_days.snapshot_date

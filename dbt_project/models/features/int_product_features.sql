@@ -32,8 +32,11 @@ met as (
         sum(new_products.products) as products
 
     from new_products
+    left join {{ ref('int_drawn_customers') }} as drawn_customers
+        on new_products.customer_id = drawn_customers.customer_id
     inner join {{ ref('int_snapshot_days') }} as snapshot_days
         on new_products.first_ordered_on = snapshot_days.day
+        and {{ same_customers('drawn_customers') }}
     group by snapshot_days.snapshot_date, new_products.customer_id
 
 ),

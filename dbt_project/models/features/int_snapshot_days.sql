@@ -1,9 +1,16 @@
 -- Joins on a day are joins on equality: several times faster than on day <= snapshot_date.
+-- A past snapshot sees the customers drawn alone (is_drawn), the scoring one everybody.
 with
 
 snapshots as (
 
-    select snapshot_date from {{ source('features', 'snapshots') }}
+    select
+        snapshots.snapshot_date,
+        seen.is_drawn
+
+    from {{ source('features', 'snapshots') }} as snapshots
+    inner join (values (true), (false)) as seen (is_drawn)
+        on seen.is_drawn or snapshots.is_scoring
 
 ),
 
@@ -20,7 +27,8 @@ days as (
 select
     snapshots.snapshot_date,
     days.day,
-    snapshots.snapshot_date = min(snapshots.snapshot_date) over (partition by days.day) as is_first
+    snapshots.is_drawn,
+    snapshots.snapshot_date = min(snapshots.snapshot_date) over (partition by days.day, snapshots.is_drawn) as is_first
 
 from snapshots
 inner join days

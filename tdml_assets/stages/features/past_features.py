@@ -17,9 +17,11 @@ from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.statements import Statement, render
 from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.stages.features.dbt_project import catalog_of, models_in_order
+from tdml_assets.stages.features.snapshots import SNAPSHOTS as SNAPSHOT_ROWS
+from tdml_assets.stages.features.snapshots import snapshot_rows
 
 FEATURES = ("features", "customer_features")
-SNAPSHOTS = ("features", "snapshots")
+SNAPSHOTS = SNAPSHOT_ROWS.path
 #: The tables that features are computed from, and the day each row counts on.
 _EVENTS = {("raw", "orders"): "ordered_on", ("raw", "pageviews"): "viewed_on", ("raw", "email_events"): "sent_on"}
 
@@ -57,10 +59,7 @@ def _copy(database: Database, other: Database, customers: Sequence[str], day: da
         columns = tuple(Column(name, kind, "") for name, kind in database.columns(table).items())
         cut = {"table": table, "day": event_day, "customers": list(customers), "last_day": day}
         other.replace(TableContract(*table, "", columns), database.arrow(render("features/sampled_rows", **cut)))
-    snapshots = TableContract(
-        *SNAPSHOTS, "", (Column("snapshot_date", "DATE", ""), Column("is_scoring", "BOOLEAN", ""))
-    )
-    other.replace(snapshots, [{"snapshot_date": day, "is_scoring": True}])
+    other.replace(SNAPSHOT_ROWS, snapshot_rows([day], day, 1.0))
 
 
 def _row(database: Database, customer_id: str, day: date) -> Mapping[str, Any] | None:

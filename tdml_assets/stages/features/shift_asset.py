@@ -16,13 +16,15 @@ from tdml_assets.platform.statements import Statement, render
 from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.stages.features.dbt_project import Model, catalog_of, models_in_order
 from tdml_assets.stages.features.shift import Comparison, judge, read_comparison, snapshots_to_check
+from tdml_assets.stages.features.snapshots import SNAPSHOTS as SNAPSHOT_ROWS
+from tdml_assets.stages.features.snapshots import snapshot_rows
 from tdml_assets.stages.reuse import reused_check
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 FEATURES = ("features", "customer_features")
-SNAPSHOTS = ("features", "snapshots")
+SNAPSHOTS = SNAPSHOT_ROWS.path
 # The tables that features are computed from, and the day each row counts on.
 EVENTS = {("raw", "orders"): "ordered_on", ("raw", "pageviews"): "viewed_on", ("raw", "email_events"): "sent_on"}
 SAMPLED_CUSTOMERS = 2000
@@ -84,7 +86,9 @@ def compare_without_later_rows(
     """
     models = models_in_order(manifest)
     with warehouse.read() as database:
-        rows = database.rows(render("features/sampled_customers", orders=("raw", "orders"), count=customers))
+        # Those that every snapshot holds: whoever is not drawn is at as_of alone.
+        of_orders = {"orders": ("raw", "orders"), "snapshots": SNAPSHOTS}
+        rows = database.rows(render("features/sampled_customers", **of_orders, count=customers))
         sampled = [row["customer_id"] for row in rows]
         days = [row["snapshot_date"] for row in database.rows(render("features/snapshot_dates", snapshots=SNAPSHOTS))]
     comparisons = []
@@ -123,11 +127,10 @@ def _contract_of(database: Database, source: tuple[str, str], target: tuple[str,
 def _recompute_and_compare(
     scratch: Warehouse, models: Sequence[Model], tables: "Mapping[TableContract, pa.Table]", snapshot_date: date
 ) -> dict[str, Any]:
-    snapshots = TableContract(*SNAPSHOTS, "The snapshot alone.", (Column("snapshot_date", "DATE", "", False),))
     with scratch.write() as database:
         for contract, rows in tables.items():
             database.replace(contract, rows)
-        database.replace(snapshots, [{"snapshot_date": snapshot_date}])
+        database.replace(SNAPSHOT_ROWS, snapshot_rows([snapshot_date], snapshot_date, 1.0))
         for model in models:
             database.execute(render("warehouse/create_schema", schema=model.schema))
             statement = render("features/create_model", path=model.path, is_view=model.is_view)

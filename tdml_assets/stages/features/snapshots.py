@@ -1,21 +1,39 @@
 """Which dates a session looks from: the scoring snapshot and the labelled ones, and which of them are held out.
 
-Belongs here: date arithmetic that keeps every target behind ``as_of`` and every evaluation honest.
+Belongs here: date arithmetic that keeps every target behind ``as_of`` and every evaluation honest; the rows that say it.
 Does not: reading orders, SQL.
 """
 
 from __future__ import annotations
 
 import calendar
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 from tdml_assets.declaration.workflow import Snapshots
+from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.refusals import RefusedError
 
 # Behind a snapshot: a year-long horizon needs no year of orders to learn from.
 _ENOUGH_HISTORY_DAYS = 90
 ORDERS_TABLE = ("raw", "orders")
+SNAPSHOTS = TableContract(
+    "features",
+    "snapshots",
+    "One row per day at whose end features are taken.",
+    (
+        Column("snapshot_date", "DATE", "The day.", False),
+        Column("is_scoring", "BOOLEAN", "Whether customers are scored there: true for as_of alone.", False),
+        Column(
+            "customer_share",
+            "DOUBLE",
+            "Share of the customers that is there, by a hash of their id; 1 at as_of.",
+            False,
+        ),
+    ),
+)
 
 
 class HistoryTooShortError(RefusedError):
@@ -123,3 +141,11 @@ def plan_split(plan: SnapshotPlan) -> SplitPlan:
         refit_only=tuple(sorted((*refit_only, *between))),
         by_customers=False,
     )
+
+
+def snapshot_rows(dates: Iterable[date], as_of: date, share: float) -> list[dict[str, Any]]:
+    """Rows of ``features.snapshots``: a share of the customers at earlier days, everybody at ``as_of``."""
+    return [
+        {"snapshot_date": day, "is_scoring": day == as_of, "customer_share": 1.0 if day == as_of else share}
+        for day in sorted(dates)
+    ]

@@ -11,23 +11,20 @@ import dagster as dg
 
 from tdml_assets.declaration.targets import WITHOUT_ROWS
 from tdml_assets.declaration.workflow import WorkflowSpec
-from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.metadata import OWNER, table_metadata
 from tdml_assets.platform.statements import render
 from tdml_assets.platform.warehouse import Database, Warehouse
-from tdml_assets.stages.features.snapshots import ORDERS_TABLE, HistoryTooShortError, SnapshotPlan, plan_snapshots
+from tdml_assets.stages.features.drawing import share_to_draw
+from tdml_assets.stages.features.snapshots import (
+    ORDERS_TABLE,
+    SNAPSHOTS,
+    HistoryTooShortError,
+    SnapshotPlan,
+    plan_snapshots,
+    snapshot_rows,
+)
 from tdml_assets.stages.raw.latest_day import read_latest_day
 from tdml_assets.stages.raw.state_folder import StateFolder
-
-SNAPSHOTS = TableContract(
-    "features",
-    "snapshots",
-    "One row per day at whose end features are taken.",
-    (
-        Column("snapshot_date", "DATE", "The day.", False),
-        Column("is_scoring", "BOOLEAN", "Whether customers are scored there: true for as_of alone.", False),
-    ),
-)
 
 
 class NoOrdersError(ValueError):
@@ -85,10 +82,10 @@ def build_snapshots(
                 state.require_order(database, as_of, [spec.name for spec in specs])
             plans = {spec.name: _labelled(database, spec, as_of) for spec in specs}
             dates = {as_of}.union(*plans.values())
-            count = database.replace(
-                SNAPSHOTS, [{"snapshot_date": day, "is_scoring": day == as_of} for day in sorted(dates)]
-            )
-        context.log.info(f"report: {count} snapshots, {min(dates)} to {as_of}")
+            share = share_to_draw(database, specs, plans)
+            drawn = f", the earlier ones of {share:.1%} of the customers" if share < 1 else ""
+            count = database.replace(SNAPSHOTS, snapshot_rows(dates, as_of, share))
+        context.log.info(f"report: {count} snapshots, {min(dates)} to {as_of}{drawn}")
         if isinstance(wanted, str) and latest.set_aside:
             context.log.warning(f"report: {latest.sentence}")
         described = {name: [str(day) for day in days] for name, days in plans.items()}
@@ -97,6 +94,7 @@ def build_snapshots(
                 "dagster/row_count": count,
                 "as_of": str(as_of),
                 "labelled snapshots": dg.MetadataValue.json(described),
+                "share of customers at earlier snapshots": share,
             }
         )
 

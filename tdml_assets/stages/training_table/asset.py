@@ -117,7 +117,8 @@ def build_training_table(spec: WorkflowSpec) -> dg.AssetsDefinition:
             contract = contract_of(spec.name, types, features, describe(spec.target_kind, spec.target))
             counted = render("training_table/labelled_rows", features_table=features_table(spec), dates=list(roles))
             labelled = database.row(counted)["row_count"]
-            share = sample_share(labelled, spec.split.max_rows)
+            drawn = database.row(render("training_table/drawn_share", snapshots=SNAPSHOTS_TABLE, dates=list(roles)))
+            share = drawn["customer_share"] * sample_share(labelled, spec.split.max_rows)
             count = database.replace(contract, _statement(spec, roles, features, share))
             sizes = database.rows(render("training_table/split_sizes", table=contract.path))
             task.check_rows(sizes, spec)
@@ -131,6 +132,7 @@ def build_training_table(spec: WorkflowSpec) -> dg.AssetsDefinition:
                 "splits": table_preview(sizes),
                 "note": note or ("tested later in time" if split else "measured on customers held out"),
                 "labelled rows before sampling": labelled,
+                "share of the customers": share,
             }
         )
 

@@ -17,7 +17,8 @@ from tdml_assets.platform.statements import Statement
 from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.settings import Settings
 from tdml_assets.stages.data_quality.asset import build_data_quality
-from tdml_assets.stages.features.snapshots_asset import SNAPSHOTS, build_snapshots
+from tdml_assets.stages.features.snapshots import SNAPSHOTS, snapshot_rows
+from tdml_assets.stages.features.snapshots_asset import build_snapshots
 from tdml_assets.stages.raw.contracts import TABLES
 from tdml_assets.stages.raw.files import FoundFiles, collect_files
 from tdml_assets.stages.raw.tables import load_table
@@ -73,7 +74,7 @@ class Shop:
                 declared = orders if table == "orders" else None
                 found = collect_files(table, orders, **places) if declared else FoundFiles((), ())
                 load_table(database, table, declared, found, session_id="loading", now=now)
-            database.replace(SNAPSHOTS, [{"snapshot_date": LAST, "is_scoring": True}])
+            database.replace(SNAPSHOTS, snapshot_rows([LAST], LAST, 1.0))
 
     def run(
         self, policy: QualityPolicy | None = None, run_id: str | None = None, instance: dg.DagsterInstance | None = None

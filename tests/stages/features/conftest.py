@@ -30,7 +30,7 @@ TABLES = {
         file varchar, row_number bigint""",
     "raw.email_events": """customer_id varchar, sent_at timestamp, event_type varchar, email_name varchar,
         campaign_name varchar, sent_on date, source varchar, file varchar, row_number bigint""",
-    "features.snapshots": "snapshot_date date, is_scoring boolean",
+    "features.snapshots": "snapshot_date date, is_scoring boolean, customer_share double",
 }
 NOON = datetime(2024, 1, 1, 12)  # noqa: DTZ001
 SNAPSHOTS = (date(2024, 4, 30), date(2024, 7, 31), date(2024, 10, 31))

@@ -47,7 +47,11 @@ def training():
     simulated = simulate(settings)
     with duckdb.connect() as connection:
         connection.execute("set threads = 1; create schema raw; create schema features")
-        connection.execute("create table features.snapshots as select unnest($1::date[]) as snapshot_date", [SNAPSHOTS])
+        connection.execute(
+            "create table features.snapshots as "
+            "select unnest($1::date[]) as snapshot_date, false as is_scoring, 1.0 as customer_share",
+            [SNAPSHOTS],
+        )
         for table, instant, day in (
             ("orders", "ordered_at", "ordered_on"),
             ("pageviews", "viewed_at", "viewed_on"),
