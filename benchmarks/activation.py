@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -31,14 +33,15 @@ _PAGE = """# Activation
 server (moto) on the same machine, each step in a process of its own. The baseline of the first sync to PostgreSQL is plain
 `COPY` of the same rows, as CSV made of Arrow batches, into a table with the same primary key: what writing alone takes, without
 plan, state, changelog and batches that can be acknowledged. The baseline of single inserts is one `INSERT ... ON CONFLICT` a
-row, on {single:,} rows. Seconds are those of the step without the start of Python; peak memory is that of the client's process.
+row in one transaction, on {single:,} rows; {drt}. Seconds are those of the step without the start of Python; peak memory
+is that of the client's process.
 
 {table}
 
 `rows` are the rows that were sent: a second sync sends what changed, and nothing where nothing did.
 [destinations.md](destinations.md) says how.
 
-{machine}.
+{machine}. Load average of the machine before the steps and behind them: {load}.
 """
 
 
@@ -70,7 +73,15 @@ def compare(case: str, ours: dict[str, float], rival: dict[str, float] | None = 
     ]
 
 
-def run(folder: Path, rows: int) -> list[Row]:
+def drt_version(command: str | None) -> str | None:
+    """Version of drt, a tool for reverse ETL; None where it is not installed."""
+    if command is None:
+        return None
+    done = subprocess.run([command, "--version"], capture_output=True, text=True, check=True)
+    return done.stdout.split()[2]
+
+
+def run(folder: Path, rows: int, drt: str | None) -> list[Row]:
     """Measure every case."""
     bench = Bench(folder, rows)
     bench.step("make")
@@ -84,6 +95,7 @@ def run(folder: Path, rows: int) -> list[Row]:
     try:
         plain = bench.step("copy", server.url)
         singly = bench.step("insert", server.url, rows=min(rows, _SINGLE_ROWS))
+        by_drt = bench.step("drt", server.url, rows=min(rows, _SINGLE_ROWS)) if drt else None
         firsts = {name: bench.step("sync", url) for name, url in places.items()}
         seconds = {name: bench.step("sync", url) for name, url in places.items()}
         bench.step("change")
@@ -94,6 +106,9 @@ def run(folder: Path, rows: int) -> list[Row]:
     table = compare("PostgreSQL, first sync beside COPY", firsts["PostgreSQL"], plain)
     one = firsts["PostgreSQL"]["rows_per_second"], singly["rows_per_second"]
     table.append(Row("PostgreSQL, first sync beside single inserts", "rows_per_second", round(one[0]), round(one[1])))
+    if by_drt is not None:
+        two = one[0], by_drt["rows_per_second"]
+        table.append(Row("PostgreSQL, first sync beside drt", "rows_per_second", round(two[0]), round(two[1])))
     for name in places:
         if name != "PostgreSQL":
             table += compare(f"{name}, first sync", firsts[name])
@@ -106,15 +121,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000, help="customers")
+    parser.add_argument(
+        "--drt", default=shutil.which("drt"), help="command of drt-core with its extras duckdb and postgres"
+    )
     parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="where the page goes")
     wanted = parser.parse_args(arguments)
     # The path of PostgreSQL's socket is limited to some hundred characters.
     with tempfile.TemporaryDirectory(prefix="act-", dir="/tmp") as folder:
-        rows = run(Path(folder), wanted.rows)
+        version, before = drt_version(wanted.drt), os.getloadavg()[0]
+        os.environ["TDML_BENCH_DRT"] = wanted.drt or ""
+        rows = run(Path(folder), wanted.rows, wanted.drt)
     page = _PAGE.format(
         rows=wanted.rows,
         attributes=ATTRIBUTES,
         single=min(wanted.rows, _SINGLE_ROWS),
+        drt=f"that of drt {version}, on as many rows, is a process of its own, whose start its seconds include"
+        if version
+        else "drt is not installed: left out",
+        load=f"{before:.1f} and {os.getloadavg()[0]:.1f}",
         table=markdown_table(rows),
         machine=machine().caption(),
     )

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -17,6 +19,7 @@ from typing import Any
 import boto3
 import psycopg
 import pyarrow.csv as pa_csv
+import yaml
 
 from tdml_assets.activation.syncing import Surroundings, run_sync
 from tdml_assets.declaration.destinations import read_destination
@@ -86,6 +89,43 @@ def insert(folder: Path, rows: int, url: str) -> int:
     return rows
 
 
+def drt(folder: Path, rows: int, url: str) -> int:
+    """The first rows by drt: upsert by key, in its own process and project; its command is named by ``TDML_BENCH_DRT``."""
+    columns = ["customer_id", *_NUMBERS, *_TEXTS]
+    project = folder / "drt"
+    for path, content in {
+        project / "home" / ".drt" / "profiles.yml": {
+            "local": {"type": "duckdb", "database": str(folder / "warehouse.duckdb")}
+        },
+        project / "drt_project.yml": {"name": "bench", "version": "0.1", "profile": "local"},
+        project / "syncs" / "customers.yml": {
+            "name": "customers",
+            "model": f"select {', '.join(columns)} from {_TABLE} limit {rows}",
+            "destination": {
+                "type": "postgres",
+                "connection_string_env": "BENCH_URL",
+                "table": "public.by_drt",
+                "upsert_key": ["customer_id"],
+            },
+            "sync": {"mode": "full", "batch_size": 1000},
+        },
+    }.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    with psycopg.connect(url) as connection:
+        _make_table(connection, "by_drt")
+    environment = {
+        **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        "HOME": str(project / "home"),
+        "DO_NOT_TRACK": "1",
+        "BENCH_URL": url,
+    }
+    subprocess.run([os.environ["TDML_BENCH_DRT"], "run"], cwd=project, env=environment, check=True)
+    with psycopg.connect(url) as connection:
+        found = connection.execute("select count(*) from by_drt").fetchone()
+    return int(found[0]) if found else 0
+
+
 def sync(folder: Path, _rows: int, url: str) -> int:
     """A sync; gives the rows that were taken."""
     around = Surroundings(folder / "scratch", {"BENCH_URL": url}, lambda: _bucket_client(url))
@@ -117,7 +157,9 @@ def _bucket_client(url: str) -> Any:
 def main(step: str, folder: Path, rows: int, *url: str) -> None:
     """Do the step, and write what it took beside the warehouse."""
     began, cpu_began = time.perf_counter(), time.process_time()
-    taken = {"make": make, "change": change, "copy": copy, "insert": insert, "sync": sync}[step](folder, rows, *url)
+    taken = {"make": make, "change": change, "copy": copy, "insert": insert, "drt": drt, "sync": sync}[step](
+        folder, rows, *url
+    )
     found = {"rows": taken, "seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - cpu_began}
     (folder / "step.json").write_text(json.dumps(found), encoding="utf-8")
 

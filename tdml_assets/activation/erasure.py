@@ -69,7 +69,7 @@ def erase(
         done = _erase_at(name, declared.get(name), customer, around)
         with warehouse.write() as database:
             note(database, done)
-            if done.is_done or name not in declared or not _can_erase(declared[name]):
+            if done.is_done or name not in declared or not _can_leave(declared[name]):
                 database.execute(
                     render("activation/erased", state=SYNC_STATE.path, destination=name, customer=customer)
                 )
@@ -82,8 +82,10 @@ def _erase_at(name: str, settings: DestinationSettings | None, customer: str, ar
 
     if settings is None:
         return Erasure(name, False, "it is not declared any more: delete the customer there by hand")
-    if not _can_erase(settings):
+    if not _can_leave(settings):
         return Erasure(name, False, "it cannot delete a row: delete the customer there by hand")
+    if not (settings.removes or settings.erases):
+        return Erasure(name, False, f"it is replaced as a whole: tdml-assets sync {name}, which leaves them out")
     key = hashlib.sha256(f"{name}|erase|{customer}".encode()).hexdigest()[:40]
     batch = Batch("remove", settings.key, pa.table({settings.key: [customer]}), "erasure", None, key)
     opening = Opening(name, around.environment, (), "erasure", None, around.scratch, around.s3_client)
@@ -98,8 +100,9 @@ def _erase_at(name: str, settings: DestinationSettings | None, customer: str, ar
     return Erasure(name, receipt)
 
 
-def _can_erase(settings: DestinationSettings) -> bool:
-    return settings.removes or settings.erases
+def _can_leave(settings: DestinationSettings) -> bool:
+    """Whether the customer can be taken out there: by a deletion, or by the next sync, since a replacement has them no more."""
+    return settings.removes or settings.erases or settings.mode == "replace"
 
 
 def _erased(client: Client, customer: str) -> bool:

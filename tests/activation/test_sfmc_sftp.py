@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tdml_assets.activation.delivery import Clock
+from tdml_assets.activation.erasure import erase
 from tdml_assets.activation.protocol import DestinationError
 from tdml_assets.activation.syncing import SyncResult
 from tdml_assets.declaration.destinations import DestinationSettings, read_destination
@@ -101,6 +102,30 @@ def test_a_replacement_is_one_file_of_every_row(account: Account) -> None:
     assert [(row["SubscriberKey"], row["churn_grade"]) for row in rows][:2] == [("00001", "B"), ("00002", "A")]
     assert len(rows) == 5
     assert not list((account.published.folder / "scratch").iterdir())
+
+
+def test_who_is_forgotten_is_in_no_file_behind_the_next_sync_of_a_replacement(account: Account) -> None:
+    account.published.publish(people(3))
+    (account.server.root / "Import" / "scores-2026-06-29-all.csv").write_bytes(b"SubscriberKey\r\n00002\r\n")
+    (account.server.root / "Import" / "scores-weekly-all.csv").write_bytes(b"of somebody else")
+    assert account.sync(mode="replace").status == "succeeded"
+    declared = {"sfmc": account.settings(mode="replace")}
+    (left,) = erase(account.published.warehouse, declared, "00002", account.published.around(), lambda *_: None)
+    assert (left.is_done, "tdml-assets sync sfmc, which leaves them out" in left.words) == (False, True)
+    # Nothing else changed: the customer alone makes a new file.
+    account.published.run("delete from audience.parent_segment_attributes where customer_id = '00002'")
+    assert account.sync(mode="replace").removed == 1
+    assert "scores-weekly-all.csv" in account.server.files
+    assert [name for name, content in account.server.files.items() if b"00002" in content] == []
+    assert erase(account.published.warehouse, declared, "00002", account.published.around(), lambda *_: None) == []
+
+
+def test_a_file_of_changes_stays_there_and_a_person_has_to_delete_the_customer(account: Account) -> None:
+    account.published.publish(people(2))
+    account.sync()
+    declared = {"sfmc": account.settings()}
+    (left,) = erase(account.published.warehouse, declared, "00002", account.published.around(), lambda *_: None)
+    assert (left.is_done, "delete the customer there by hand" in left.words) == (False, True)
 
 
 def test_a_key_with_a_colon_is_a_dead_letter_and_never_sent(account: Account) -> None:

@@ -279,7 +279,7 @@ def test_who_is_forgotten_is_named_and_leaves_with_the_next_swap(account: Accoun
     (done,) = erase(account.published.warehouse, declared, "00002", around, lambda database, erasure: None)
     assert (done.is_done, done.words) == (
         False,
-        "Treasure Data gets whole tables; then tdml-assets sync td, which deletes them",
+        "it is replaced as a whole: tdml-assets sync td, which leaves them out",
     )
     account.published.run("delete from audience.parent_segment_attributes where customer_id = '00002'")
     assert account.sync().removed == 1

@@ -10,7 +10,8 @@ import itself, which an automation in Marketing Cloud starts when a file appears
 What imports do, and what follows from it:
 
 * Imports only add and update, or overwrite: mode ``upsert`` writes rows that changed, for an import that adds and updates; mode
-  ``replace`` writes one file of every row, for one that overwrites. A data extension without a primary key can only be overwritten.
+  ``replace`` writes one file of every row, for one that overwrites, and removes the one before it, which may hold who was forgotten
+  since. A data extension without a primary key can only be overwritten.
 * An import of no row fails: a file without rows is never written.
 * A colon in a contact's key is refused: such a row becomes a dead letter before it is sent.
 * Imports into one data extension run one after another: a sync writes few large files.
@@ -145,9 +146,10 @@ class SfmcSftpClient:
         return Receipt(rejected)
 
     def finish(self) -> Mapping[str, Any]:
-        """Write the file of a replacement."""
+        """Write the file of a replacement, and remove those before it."""
         if self._spool is not None:
             self._put(f"{self._stem}-all", self._spool, self._spooled)
+            self._remove_older(f"{self._stem}-all")
         return {
             "location": self._location,
             "files": len(self._files),
@@ -206,6 +208,17 @@ class SfmcSftpClient:
             sftp.putfo(io.BytesIO(text), f"{folder}/{name}.manifest.json", file_size=len(text), confirm=True)
             _rename(sftp, part, f"{folder}/{name}.csv")
         self._files.append(f"{name}.csv")
+
+    def _remove_older(self, kept: str) -> None:
+        older = re.compile(rf"({re.escape(self._settings.file)}-(\d{{4}}-\d\d-\d\d|undated)-all)\.(csv|manifest\.json)")
+        with self._explained():
+            sftp = self._connected()
+            for name in sftp.listdir(self._settings.folder):
+                found = older.fullmatch(name)
+                if found and found[1] != kept:
+                    # An import may have taken it away meanwhile.
+                    with suppress(FileNotFoundError):
+                        sftp.remove(f"{self._settings.folder}/{name}")
 
     def _connected(self) -> paramiko.SFTPClient:
         import paramiko

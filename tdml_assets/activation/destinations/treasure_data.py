@@ -34,8 +34,6 @@ class TreasureData(DestinationSettings):
 
     modes: ClassVar[tuple[Mode, ...]] = ("replace",)
     removes: ClassVar[bool] = False
-    #: By the next swap: until then the sync keeps in mind that the customer is there.
-    erases: ClassVar[bool] = True
 
     kind: Literal["treasure_data"] = "treasure_data"
     mode: Mode = Field(default="replace", description="replace: the table is swapped as a whole.")
@@ -163,10 +161,6 @@ class TreasureDataClient:
         """Load one batch into the staging table."""
         self._table.load(batch)
         return Receipt()
-
-    def erase(self, customer: str) -> None:  # noqa: ARG002
-        """Tables are swapped as a whole: the next sync leaves the customer out, and runs the parent segment without them."""
-        raise DestinationError("Treasure Data gets whole tables")
 
     def finish(self) -> Mapping[str, Any]:
         """Verify, swap, complete the attributes, run the parent segment. Called again, it goes on where it ended."""
