@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from tdml_assets.activation.destinations import postgres
 from tdml_assets.activation.destinations.postgres import PostgresClient
 from tdml_assets.activation.protocol import DestinationError
 from tdml_assets.declaration.destinations import DestinationSettings, read_destination
@@ -79,6 +80,57 @@ def test_a_table_is_made_and_rows_are_upserted(database: Database) -> None:
     again = database.sync()
     assert (again.added, again.changed, again.unchanged) == (1, 1, 4)
     assert database.rows() == sorted(expected(latest))
+
+
+@pytest.mark.parametrize(
+    ("types", "is_binary"),
+    [
+        ({}, True),
+        ({"customer_id": "text", "truth": "boolean", "small": "smallint"}, True),
+        ({"churn_probability": "numeric"}, False),
+        ({"day": "timestamp"}, False),
+        ({"large": "integer"}, False),
+    ],
+    ids=["our own table", "the same types", "numeric", "timestamp", "a smaller integer"],
+)
+def test_every_type_and_null_arrive_in_binary_and_as_csv_alike(
+    database: Database, types: dict[str, str], is_binary: bool
+) -> None:
+    database.published.publish({**people(2), 'ä";\n': (-1e-300, "")})
+    database.published.run(
+        "create or replace table audience.parent_segment_attributes as select *, customer_id <> '00001' as truth, "
+        "7::smallint as small, -8::integer as middle, 2000000000::bigint as large, 0.5::float as single, "
+        "date '1999-12-31' as day from audience.parent_segment_attributes",
+        "insert into audience.parent_segment_attributes by name select 'empty' as customer_id, date '2026-06-30' as as_of",
+    )
+    if types:
+        columns = {
+            "customer_id": "varchar", "churn_probability": "double precision", "churn_grade": "text", "truth": "boolean",
+            "small": "smallint", "middle": "integer", "large": "bigint", "single": "real", "day": "date", **types,
+        }  # fmt: skip
+        body = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+        database.run(f"create table marketing.customers ({body}, primary key (customer_id))")
+    forms = []
+    original = postgres.pieces
+
+    def seen(rows: Any, *, binary: bool) -> Any:
+        forms.append(binary)
+        return original(rows, binary=binary)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(postgres, "pieces", seen)
+        assert database.sync(batch_rows=50).added == 4
+    assert set(forms) == {is_binary}
+    texts = "churn_probability::float, truth, small, middle, large, single::text, day::date::text"
+    same = (7, -8, 2_000_000_000, "0.5", "1999-12-31")
+    assert database.rows(f"customer_id, churn_grade, {texts}") == sorted(
+        [
+            ("00001", "A", 0.5, False, *same),
+            ("00002", "A", 0.5, True, *same),
+            ('ä";\n', "", -1e-300, True, *same),
+            ("empty", None, None, None, None, None, None, None, None),
+        ]
+    )
 
 
 def test_rows_that_are_there_already_are_updated_by_the_first_sync(database: Database) -> None:

@@ -1,4 +1,4 @@
--- Columns of a table, and whether a unique index is on the key alone.
+-- Columns of a table, whether a unique index is on them alone, and their types.
 select
     attribute.attname as name
     , exists (
@@ -11,5 +11,6 @@ select
             and found.indnkeyatts = 1
             and found.indkey[0] = attribute.attnum
     ) as is_unique
+    , format_type(attribute.atttypid, null) as type_name
 from pg_attribute as attribute
 where attribute.attrelid = to_regclass(%(table)s) and attribute.attnum > 0 and not attribute.attisdropped

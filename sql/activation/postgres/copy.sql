@@ -3,4 +3,4 @@ copy {{ table | identifier }} (
 {% for column in columns %}
     , {{ column.name | identifier }}
 {% endfor %}
-) from stdin (format csv)
+) from stdin (format {% if is_binary %}binary{% else %}csv{% endif %})

@@ -10,7 +10,6 @@ that views and grants stay, and readers see the rows of before until then.
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from tdml_assets.activation.ahead import OneAhead
+from tdml_assets.activation.destinations._postgres_rows import fits_binary, pieces
 from tdml_assets.activation.http import secret
 from tdml_assets.activation.protocol import (
     Batch,
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 
 _LOCAL = {None, "", "localhost", "127.0.0.1", "::1"}
 _STAGING = "tdml_staging"
-#: Rows that are written as CSV while those before them are on their way.
-_PIECE_ROWS = 5_000
 #: Classes of SQLSTATE that waiting may mend: connection, rollback, resources, intervention, system.
 _TRANSIENT = ("08", "40", "53", "57", "58", "55")
 #: Those about the rows: data and constraints.
@@ -115,6 +113,7 @@ class PostgresClient:
         self._table = settings.table.split(".")
         self._incoming = [self._table[0], f"{self._table[1][:50]}__incoming"]
         self._swaps = settings.mode == "replace"
+        self._is_binary = False
         self._may_copy = settings.mode in ("upsert", "mirror", "replace")
         self._open: psycopg.Connection[Any] | None = None
         self._sent = 0
@@ -134,6 +133,8 @@ class PostgresClient:
         except (TransientError, RejectedBatchError) as error:
             raise DestinationError(f"{error.reason}: start the server, or correct {self._settings.url_env}") from error
         self._demand_columns(there)
+        ours = {self._settings.key: "VARCHAR", **{column.name: column.type for column in self._columns}}
+        self._is_binary = fits_binary(ours, {name: kind for name, (_, kind) in there.items()})
 
     def look(self) -> dict[str, Any]:
         """What is there, and whether the role may write; nothing is written."""
@@ -153,13 +154,13 @@ class PostgresClient:
             self._demand_columns(there)
         return {"table": self._settings.table, "is_there": bool(there), "role": found[2]}
 
-    def _demand_columns(self, there: Mapping[str, bool]) -> None:
+    def _demand_columns(self, there: Mapping[str, tuple[bool, str]]) -> None:
         missing = [name for name in (self._settings.key, *(c.name for c in self._columns)) if name not in there]
         if missing:
             raise DestinationError(
                 f"{self._settings.table} has no column {', '.join(missing)}: add it, or name the attributes to send"
             )
-        if not there[self._settings.key]:
+        if not there[self._settings.key][0]:
             raise DestinationError(
                 f"{self._settings.table} has no unique index on {self._settings.key} alone: create one, so that a row is there once"
             )
@@ -221,9 +222,9 @@ class PostgresClient:
     def _copy(
         self, connection: psycopg.Connection[Any], table: list[str], rows: pa.Table, columns: Sequence[Column]
     ) -> None:
-        statement = self._text("copy", table=table, columns=columns)
+        statement = self._text("copy", table=table, columns=columns, is_binary=self._is_binary)
         with (
-            OneAhead(_csv(rows)) as written,
+            OneAhead(pieces(rows, binary=self._is_binary)) as written,
             connection.cursor() as cursor,
             cursor.copy(statement) as copy,
         ):
@@ -240,8 +241,10 @@ class PostgresClient:
         }
         return render(f"activation/postgres/{name}", **{**given, **context}).text.encode()
 
-    def _there(self, connection: psycopg.Connection[Any]) -> dict[str, bool]:
-        return dict(connection.execute(self._text("columns"), {"table": self._quoted}).fetchall())
+    def _there(self, connection: psycopg.Connection[Any]) -> dict[str, tuple[bool, str]]:
+        """Whether a unique index is on the column alone, and its type, by column."""
+        found = connection.execute(self._text("columns"), {"table": self._quoted}).fetchall()
+        return {name: (is_unique, kind) for name, is_unique, kind in found}
 
     @property
     def _quoted(self) -> str:
@@ -300,17 +303,6 @@ class PostgresClient:
                 raise RejectedBatchError(state, f"PostgreSQL refuses the row ({kind}, {state})") from None
             remedy = _REMEDIES.get(state) or _REMEDIES.get(state[:2]) or "see the server's log"
             raise DestinationError(f"PostgreSQL refuses the statement ({kind}, {state}): {remedy}") from None
-
-
-def _csv(rows: pa.Table) -> Iterator[bytes]:
-    """Rows in pieces, as PostgreSQL reads CSV: text in quotes, nothing at all for NULL."""
-    import pyarrow.csv as pa_csv
-
-    for start in range(0, rows.num_rows, _PIECE_ROWS):
-        target = io.BytesIO()
-        piece = rows.slice(start, _PIECE_ROWS)
-        pa_csv.write_csv(piece, target, pa_csv.WriteOptions(include_header=False, quoting_style="needed"))
-        yield target.getvalue()
 
 
 DESTINATION = Postgres
