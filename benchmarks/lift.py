@@ -178,7 +178,7 @@ less often than it says. Capping the spend would change what is measured.
 **What is done instead.** A difference is put to a test: it is taken off the treated outcomes, and the studentised difference of
 means is compared with itself when customers change groups at random. The interval holds the differences that are not refused. The
 exchanges borrow the tail of the large group, which the small group does not show. Without an effect the test is exact; with one it
-is exact in large samples (Janssen 1997; Chung and Romano 2013), and this page measures it in small ones. From 1,000 customers in
+is exact in large samples (Janssen 1997; Chung and Romano 2013), and this page measures it in small ones. From 400 customers in
 the control group on, several customers are exchanged at a time, which changes the interval little and keeps it cheap.
 
 **What was wrong before.** The test looked for a factor between the groups, and the factor was turned into a difference by the mean
@@ -208,8 +208,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--docs", type=Path, default=Path("docs"))
     given = parser.parse_args(arguments)
     rows: list[Row] = []
-    for world in WORLDS:
-        for customers in given.sizes:
+    for customers in given.sizes:
+        for world in WORLDS:
             for share in SHARES:
                 for effect in EFFECTS:
                     found = measured(world, effect, customers, share, given.tables, given.seed)

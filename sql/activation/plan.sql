@@ -32,16 +32,9 @@ compared as (
 ),
 
 {% if consent_table is not none and purpose is not none %}
--- One refusal for the purpose outweighs every consent.
 consents as (
-    select
-        customer_id,
-        bool_and(allowed is null or list_contains({{ granted | bind }}, lower(trim(allowed)))) as is_granted
-    from {{ consent_table | identifier }}
-    where
-        coalesce(purpose, {{ purpose | bind }}) = {{ purpose | bind }}
-        and coalesce(destination, {{ destination | bind }}) = {{ destination | bind }}
-    group by customer_id
+    {% include "activation/parts/consents.sql" %}
+
 ),
 
 {% endif %}
@@ -50,37 +43,9 @@ allowed as (
         compared.*,
         dead.customer_id is not null as is_dead,
         dead.row_hash is not distinct from compared.row_hash as is_as_refused,
-        case
-            when compared.customer_id is null then 'no_key'
-        {% if forgotten_table is not none %}
-        {% with subject = ["compared", "customer_id"], forgotten = forgotten_table %}
-            when {% include "raw/parts/is_forgotten.sql" %} then 'forgotten'
-        {% endwith %}
-        {% endif %}
-        {% if suppression_table is not none %}
-            when exists (
-                select 1 from {{ suppression_table | identifier }} as suppression
-                where
-                    suppression.customer_id = compared.customer_id
-                    and coalesce(suppression.destination, {{ destination | bind }}) = {{ destination | bind }}
-                    and (
-                        suppression.purpose is null
-                        or {{ purpose | bind }}::varchar is null
-                        or suppression.purpose = {{ purpose | bind }}::varchar
-                    )
-            ) then 'suppressed'
-        {% endif %}
-        {% if consent_table is not none and purpose is not none %}
-            when not coalesce(consents.is_granted, {{ allow_unknown | bind }}) then 'no_consent'
-        {% endif %}
-        {% if control_column is not none %}
-            when exists (
-                select 1 from {{ attributes_table | identifier }} as held
-                where cast(held.customer_id as varchar) = compared.customer_id and held.{{ control_column | identifier }}
-            ) then 'control_group'
-        {% endif %}
-            else null
-        end as exclusion
+        {% include "activation/parts/exclusion.sql" %}
+
+        as exclusion
     from compared
     left join dead on compared.customer_id = dead.customer_id
     {% if consent_table is not none and purpose is not none %}

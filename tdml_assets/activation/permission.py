@@ -12,14 +12,18 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tdml_assets.declaration.destinations import DestinationSettings
+from tdml_assets.platform.statements import render
 
 if TYPE_CHECKING:
     from tdml_assets.platform.warehouse import Database
 
 Path = tuple[str, str]
 FORGOTTEN_TABLE = ("raw", "forgotten_customers")
+REJECTED_TABLE = ("raw", "rejected_rows")
 _SALT = "salt"
 _NEEDED = ("customer_id", "purpose", "destination", "allowed")
+#: Reasons of lines that are set aside without anybody's wish being lost.
+_HARMLESS = ("forgotten_customer", "footer_row", "duplicate_line", "superseded_line")
 #: What a consent that was given is written as, in small letters.
 GRANTED = ("true", "t", "yes", "y", "1", "granted", "opt_in", "opt-in", "subscribed")
 
@@ -49,6 +53,7 @@ def permission_faults(database: Database, settings: DestinationSettings, lists: 
         for name, path in lists.items()
         if _missing(database, path)
     ]
+    faults += [fault for name in lists if (fault := unreadable_fault(name, unreadable_lines(database, name)))]
     if database.has_table(FORGOTTEN_TABLE) and _SALT not in database.columns(FORGOTTEN_TABLE):
         faults.append("raw.forgotten_customers is of an older version: tdml-assets run")
     if settings.purpose is not None and "consent" not in lists:
@@ -56,6 +61,25 @@ def permission_faults(database: Database, settings: DestinationSettings, lists: 
     if settings.purpose is None and "consent" in lists:
         faults.append("sources.consent is declared, and the destination names no purpose: set purpose, such as email")
     return tuple(faults)
+
+
+def unreadable_lines(database: Database, name: str) -> dict[str, int]:
+    """Lines of a list that were set aside for what is in them, by reason: whose they are is not known."""
+    if not database.has_table(REJECTED_TABLE):
+        return {}
+    statement = render("activation/unreadable_lines", rejected=REJECTED_TABLE, source=name, harmless=list(_HARMLESS))
+    return {row["reason"]: row["row_count"] for row in database.rows(statement)}
+
+
+def unreadable_fault(name: str, reasons: Mapping[str, int]) -> str | None:
+    """Why a list with such lines forbids a sync; None without any."""
+    if not reasons:
+        return None
+    found = ", ".join(f"{code} {count:,}" for code, count in reasons.items())
+    return (
+        f"sources.{name} has {sum(reasons.values()):,} lines that cannot be read ({found}), and whom they are about is not known: "
+        f"correct them, tdml-assets rejected shows them"
+    )
 
 
 def _missing(database: Database, path: Path) -> bool:

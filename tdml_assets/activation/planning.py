@@ -176,7 +176,7 @@ def make_plan(
         counts,
         excluded,
         _digest(rows),
-        judge(figures, settings.guards, full=full),
+        [*judge(figures, settings.guards, full=full), *_held_there(settings, counts)],
         source_rows,
         full=full,
         only_dead=only_dead,
@@ -237,6 +237,19 @@ def keep_mapping(database: Database, plan: Plan, *, now: datetime, ended: bool) 
         "hash_form": hash_form(),
     }
     database.replace_slice(SYNC_MAPPINGS, {"destination": plan.destination}, render("activation/one_row", row=row))
+
+
+def _held_there(settings: DestinationSettings, counts: Mapping[str, int]) -> list[Verdict]:
+    """Say so where customers who may be sent no more stay at the destination."""
+    count = counts.get("held_there", 0)
+    if not count:
+        return []
+    other = ": mode replace leaves them out" if "replace" in settings.modes else ""
+    words = (
+        f"{count:,} customers were sent before and may be sent no more. {settings.kind} in mode {settings.mode} removes nobody: "
+        f"remove them there{other}"
+    )
+    return [Verdict("held_there", "warning", words)]
 
 
 def _context(name: str, settings: DestinationSettings, selection: Selection) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from tdml_assets.activation.contracts import SYNC_RUNS
 from tdml_assets.activation.delivery import Clock, Delivery, Tally, no_failpoint
+from tdml_assets.activation.health import read_published
 from tdml_assets.activation.planning import Plan, keep_mapping, make_plan, write_changes
 from tdml_assets.activation.protocol import (
     Checks,
@@ -214,6 +215,20 @@ def run_sync(
         keep(replace(_with(result, tally), status=FAILED, reason=f"{type(error).__name__}: see the log of the sync"))
         raise
     return keep(_judged(_with(result, tally), settings, clock.monotonic() - began))
+
+
+def keep_refusal(warehouse: Warehouse, name: str, settings: DestinationSettings, reason: str) -> SyncResult:
+    """Leave a trail of a sync that could not even be planned, such as for a list of consents that cannot be read."""
+    with warehouse.write() as database:
+        ensure_tables(database)
+        session = read_published(database, ())
+        result = SyncResult(name, session.session_id if session else "", REFUSED, reason=reason)
+        row = {column: getattr(result, column, None) for column in SYNC_RUNS.column_names}
+        now = Clock().now()
+        record_run(
+            database, {**row, "sync_id": uuid.uuid4().hex, "mode": settings.mode, "excluded": 0, "started_at": now}
+        )
+    return result
 
 
 def _begun(plan: Plan) -> SyncResult:

@@ -98,6 +98,7 @@ def _horizon_notes(settings: Settings, trial: Trial) -> list[str]:
 
 def _lines(trial: Trial, off: dict[str, str], notes: list[str]) -> list[str]:
     from tdml_assets.commands.check_facts import books_lines
+    from tdml_assets.commands.check_permissions import permission_lines
     from tdml_assets.stages.raw.contracts import REASONS
 
     lines = ["Sources"]
@@ -126,6 +127,7 @@ def _lines(trial: Trial, off: dict[str, str], notes: list[str]) -> list[str]:
     ]
     lines += [f"    {month}    {revenue:>16,.2f}" for month, revenue in facts.months]
     lines += books_lines(trial.books)
+    lines += permission_lines(trial.permissions)
     rows = [{"workflow": one.workflow, "state": one.state, "reason": one.reason} for one in trial.outlooks]
     rows += [{"workflow": name, "state": "off", "reason": reason} for name, reason in off.items()]
     if rows:
@@ -138,6 +140,7 @@ def _lines(trial: Trial, off: dict[str, str], notes: list[str]) -> list[str]:
 
 def _as_dict(trial: Trial, off: dict[str, str], problems: list[str], notes: list[str]) -> dict[str, Any]:
     from tdml_assets.commands.check_facts import books_dict
+    from tdml_assets.commands.check_permissions import permissions_dict
     from tdml_assets.commands.check_signs import odd_months
 
     facts = trial.orders
@@ -169,6 +172,7 @@ def _as_dict(trial: Trial, off: dict[str, str], problems: list[str], notes: list
             **{name: value for name, value in books.items() if name != "rejected_examples"},
         },
         "rejected_examples": books["rejected_examples"],
+        "permissions": permissions_dict(trial.permissions),
         "as_of": trial.as_of if isinstance(trial.as_of, date) else None,
         "workflows": workflows | {name: {"state": "off", "reason": reason} for name, reason in off.items()},
         "problems": problems,

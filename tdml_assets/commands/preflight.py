@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from tdml_assets.commands.check_facts import Books
+from tdml_assets.commands.check_permissions import Permissions
 from tdml_assets.commands.check_signs import odd_months, sign_notes
 from tdml_assets.commands.outlooks import WorkflowOutlook
 from tdml_assets.declaration.quality import FIRST_LOAD_CHECKS
@@ -84,6 +85,7 @@ class Trial:
     as_of : day the session would stand at; ``None`` without orders.
     report : verdict of the checks of the raw data, as a first session makes them.
     outlooks : what a run does with the workflows that were asked for.
+    permissions : the lists of consent and suppression, and what they leave each destination.
     """
 
     sources: tuple[SourceFacts, ...]
@@ -92,6 +94,7 @@ class Trial:
     report: QualityReport
     books: Books = field(default_factory=Books)
     outlooks: tuple[WorkflowOutlook, ...] = ()
+    permissions: Permissions = field(default_factory=Permissions)
 
     @property
     def is_whole(self) -> bool:
@@ -122,7 +125,7 @@ def problems_of(trial: Trial, *, as_of: date | Literal["latest"], accepted: Sequ
         problems.append(f"sources.orders: none of {orders.rows_read:,} rows can be used ({reasons}). {_remedy(orders)}")
     if isinstance(as_of, date) and trial.is_whole and facts.first_on is not None and facts.last_on is not None:
         problems += _wrong_day(as_of, facts.first_on, facts.last_on, trial.report)
-    return problems
+    return [*problems, *trial.permissions.problems]
 
 
 def _remedy(orders: SourceFacts) -> str:
@@ -150,6 +153,7 @@ def notes_of(trial: Trial) -> list[str]:
     """What a person should know before a run, though it may start."""
     facts = trial.orders
     notes = [finding.sentence for finding in trial.report.with_status("note")]
+    notes += trial.permissions.notes
     notes += sign_notes(trial.books.test_signs, odd_months(facts.months, facts.order_lines))
     notes += [
         f"sources.{source.table}.line_key names several lines in {source.grouped_keys:,} cases, such as a product twice in an "

@@ -116,6 +116,7 @@ PLACED_EXAMPLES: dict[str, Any] = {
     "permission.destination": "System",
     "permission.allowed": "Given",
     "consent.columns": {"customer_id": "Customer", "purpose": "Purpose", "allowed": "Given"},
+    "consent.most_drop": 0.2,
     "bounds.quantity": {"min": -500, "max": 500},
     "bounds.unit_price": {"above": 0},
     "bounds.amount": {"max": 100_000},

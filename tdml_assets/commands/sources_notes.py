@@ -72,7 +72,7 @@ sources:
 PERMISSION_NOTE = """ Read by every sync of a destination, as the files are then; no workflow learns from them. A customer of
 `suppression` is sent nowhere, or not to the destination or for the purpose that the line names. Where `consent` is declared,
 every destination names its `purpose`; a customer without a consent for it is not sent, one refusal outweighs every consent, and
-a list that cannot be read sends nobody. More: [destinations.md](destinations.md).
+a list with a line that cannot be read sends nobody. `tdml-assets check` counts both. More: [destinations.md](destinations.md).
 
 ```yaml
 sources:

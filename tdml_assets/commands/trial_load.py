@@ -21,10 +21,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tdml_assets.commands.check_facts import read_books
+from tdml_assets.commands.check_permissions import read_permissions
 from tdml_assets.commands.check_signs import OwnCurrency, read_own_currencies
 from tdml_assets.commands.outlooks import read_outlook
 from tdml_assets.commands.preflight import OrderFacts, SourceFacts, Trial
-from tdml_assets.declaration.sources import OrdersSource, Source, Sources
+from tdml_assets.declaration.sources import OrdersSource, PermissionSource, Source, Sources
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.platform.statements import render
 from tdml_assets.platform.warehouse import Database, Warehouse
@@ -34,6 +35,7 @@ from tdml_assets.stages.raw.contracts import LOADS, ORDERS, TABLES
 from tdml_assets.stages.raw.files import FoundFiles, SourceFile, collect_files, hashed, local_files, written_at
 from tdml_assets.stages.raw.fingerprint import fingerprint
 from tdml_assets.stages.raw.latest_day import read_latest_day
+from tdml_assets.stages.raw.permission_lists import declared_lists, load_list
 from tdml_assets.stages.raw.rules import declaration_sha256
 from tdml_assets.stages.raw.tables import load_table
 from tdml_assets.stages.raw.text import LONGEST_LINE, open_bytes
@@ -86,8 +88,9 @@ def try_sources(
         with warehouse.write() as database:
             facts: list[SourceFacts] = []
             own_currencies: tuple[OwnCurrency, ...] = ()
-            for table in TABLES:
-                declaration = sources.declared(table)
+            lists = declared_lists(settings.sources)
+            declarations = {table: sources.declared(table) for table in TABLES} | lists
+            for table, declaration in declarations.items():
                 found, is_whole = FoundFiles((), ()), True
                 if declaration is not None and whole:
                     found = collect_files(
@@ -99,11 +102,13 @@ def try_sources(
                     )
                 elif declaration is not None:
                     found, is_whole = _first_look(table, declaration, settings.base_folder, folder / table)
-                looked_at = declaration if found.files else None
-                report = load_table(
+                load = load_table
+                if isinstance(declaration, PermissionSource) and found.files:
+                    load = load_list
+                report = load(
                     database,
                     table,
-                    looked_at,
+                    declaration if found.files else None,
                     found,
                     session_id="trial",
                     now=now,
@@ -128,6 +133,8 @@ def try_sources(
                         )
                     )
             trial = _judged(database, settings, sources, tuple(facts), own_currencies)
+            permissions = read_permissions(database, list(lists), settings.destinations.others)
+            trial = replace(trial, permissions=permissions)
             first_on = trial.orders.first_on
             if trial.as_of is None or first_on is None or trial.as_of < first_on:
                 return trial

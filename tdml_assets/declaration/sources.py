@@ -316,6 +316,12 @@ class PermissionSource(Source):
     """Who may be sent what: a list of consents, or of customers who are not sent anything."""
 
     columns: PermissionColumns = Field(description="Source column per part of a line.")
+    most_drop: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Largest share of customers that a newer list may have lost; one that lost more is refused: nobody is sent.",
+    )
 
 
 class Sources(Declaration):

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tdml_assets.activation.protocol import DestinationError
-from tdml_assets.activation.syncing import DEGRADED, FAILED, REFUSED, Surroundings, SyncResult, run_sync
+from tdml_assets.activation.syncing import DEGRADED, FAILED, REFUSED, Surroundings, SyncResult, keep_refusal, run_sync
 from tdml_assets.settings import Settings
 from tdml_assets.stages.raw.contracts import PERMISSION_LISTS
+from tdml_assets.stages.raw.permission_lists import load_lists
 from tdml_assets.stages.triage.alerts.failure_alerts import tell_failures
 from tdml_assets.stages.triage.alerts.failures import Failure
 
 if TYPE_CHECKING:
     from tdml_assets.platform.warehouse import Warehouse
+    from tdml_assets.stages.raw.tables import LoadReport
     from tdml_assets.stages.triage.alerts.channels import Log
 
 _CAUSES = {FAILED: "SyncFailed", REFUSED: "SyncRefused", DEGRADED: "SyncDegraded"}
@@ -42,37 +43,37 @@ def surroundings(settings: Settings, warehouse: Warehouse) -> Surroundings:
         settings.home / "scratch",
         os.environ,
         client,
-        consent=_load_lists(settings, warehouse, client),
+        consent={name: PERMISSION_LISTS[name].path for name in load_permissions(settings, warehouse, client)},
         holds_out=settings.audience.control is not None,
     )
 
 
-def _load_lists(settings: Settings, warehouse: Warehouse, client: Callable[[], Any]) -> dict[str, tuple[str, str]]:
-    """Table per declared list. Unchanged files are not read again."""
-    declared = {name: source for name in PERMISSION_LISTS if (source := settings.sources.declared(name)) is not None}
-    if not declared:
-        return {}
-    from tdml_assets.stages.raw.files import collect_files
-    from tdml_assets.stages.raw.tables import load_table
+def load_permissions(settings: Settings, warehouse: Warehouse, client: Callable[[], Any]) -> dict[str, LoadReport]:
+    """Load the declared lists of consent and suppression as they are now.
 
-    folder = settings.home / "cache"
-    folder.mkdir(parents=True, exist_ok=True)
-    now = datetime.now(UTC).replace(tzinfo=None)
-    for name, source in declared.items():
-        found = collect_files(name, source, base_folder=settings.base_folder, cache_folder=folder, s3_client=client)
-        with warehouse.write() as database:
-            load_table(database, name, source, found, session_id="sync", now=now, scratch_folder=folder)
-    return {name: PERMISSION_LISTS[name].path for name in declared}
+    Raises
+    ------
+    SourceError
+        If one cannot be read.
+    """
+    return load_lists(
+        warehouse,
+        settings.sources,
+        base_folder=settings.base_folder,
+        cache_folder=settings.home / "cache",
+        s3_client=client,
+    )
 
 
 def sync_destination(settings: Settings, warehouse: Warehouse, name: str) -> SyncResult:
     """Sync one destination within a session; whatever keeps it from being sent is a result, which fails no session."""
     from tdml_assets.stages.raw.rules import SourceError
 
+    declared = settings.destinations.others[name]
     try:
-        return run_sync(warehouse, name, settings.destinations.others[name], surroundings(settings, warehouse))
+        return run_sync(warehouse, name, declared, surroundings(settings, warehouse))
     except (DestinationError, SourceError) as error:
-        return SyncResult(name, "", REFUSED, reason=str(error))
+        return keep_refusal(warehouse, name, declared, str(error))
 
 
 def tell_sync(settings: Settings, result: SyncResult, log: Log) -> list[str]:

@@ -27,6 +27,7 @@ from tdml_assets.stages.audience.attributes import CATALOG, SanityLimits, Workfl
 from tdml_assets.stages.audience.control import CONTROL_ATTRIBUTE, keep_bands
 from tdml_assets.stages.audience.destinations.files import FilesDestination
 from tdml_assets.stages.audience.destinations_asset import build_destinations
+from tdml_assets.stages.audience.permission_asset import build_permission_lists, permission_keys
 from tdml_assets.stages.audience.publication import Published, publish
 from tdml_assets.stages.features.columns import FEATURES_TABLE, features_table
 from tdml_assets.stages.session_report.pages import OverviewPage
@@ -62,7 +63,8 @@ def build_audience(specs: Sequence[WorkflowSpec], settings: Settings) -> list[dg
     assets = [_build_publication(publishing, tables, settings, published)]
     if settings.destinations.files is not None:
         assets.append(_build_files(settings, settings.destinations.files.keep))
-    return [*assets, *build_destinations(settings, _KEYS)]
+    upstream = [*_KEYS, *permission_keys(settings)]
+    return [*assets, *build_permission_lists(settings), *build_destinations(settings, upstream)]
 
 
 def _freshness() -> dg.FreshnessPolicy:

@@ -80,6 +80,8 @@ def _metadata(result: Any) -> dict[str, Any]:
     }
     excluded = {"excluded": dg.MetadataValue.json(dict(result.excluded))} if result.excluded else {}
     reason = {"reason": result.reason} if result.reason else {}
+    if result.warnings:
+        reason["warnings"] = dg.MetadataValue.md("\n".join(f"- {words}" for words in result.warnings))
     return {**{name: getattr(result, name) for name in names}, **details, **links, **excluded, **reason}
 
 

@@ -27,12 +27,12 @@ Floats = NDArray[np.float64]
 
 _EXCHANGES = 1_999
 #: From twice this number of customers in the smaller group on, several customers at a time are exchanged.
-_UNITS = 500
+_UNITS = 200
 #: Random numbers drawn at once.
 _AT_ONCE = 4_000_000
 #: How far a bound is looked for, in standard errors.
 _FARTHEST = 256.0
-_HALVINGS = 24
+_HALVINGS = 14
 
 
 @dataclass(frozen=True)
@@ -116,13 +116,14 @@ def _statistic(
     all_events = sum(whole[4] for _, _, _, whole in parts)
     is_compared = np.minimum(events, all_events - events) >= fewest_events
     is_compared[0] = True
+    parts = [(n1, n0, np.ascontiguousarray(control[is_compared].T), whole) for n1, n0, control, whole in parts]
+    exchanges = int(is_compared.sum())
 
     def at(taken_off: float) -> Floats:
-        difference, variance = np.zeros(int(is_compared.sum())), np.zeros(int(is_compared.sum()))
+        difference, variance = np.zeros(exchanges), np.zeros(exchanges)
         for one, (n1, n0, control, whole) in zip(strata, parts, strict=True):
-            seen = control[is_compared]
-            sum0, sum_all = (_less(part, taken_off) for part in (seen.T, whole))
-            square0, square_all = (_square_less(part, taken_off) for part in (seen.T, whole))
+            sum0, sum_all = (_less(part, taken_off) for part in (control, whole))
+            square0, square_all = (_square_less(part, taken_off) for part in (control, whole))
             sum1, square1 = sum_all - sum0, square_all - square0
             v1 = np.maximum(square1 - sum1**2 / n1, 0) / (n1 - 1)
             v0 = np.maximum(square0 - sum0**2 / n0, 0) / (n0 - 1)

@@ -1,0 +1,1 @@
+select count(distinct customer_id) as customers from {{ table | identifier }}
