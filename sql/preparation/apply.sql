@@ -58,6 +58,10 @@ from (
     {% if snapshot_date is not none %}
         and snapshot_date = {{ snapshot_date | bind }}
     {% endif %}
+    {# Asked for where rows are read into memory, never where customers are scored. #}
+    {% if sample_share is defined and sample_share < 1 %}
+        and (md5_number_lower('sample:' || customer_id) % 1000000)::double / 1000000 < {{ sample_share | bind }}
+    {% endif %}
     {# Here the view of eligible customers says so. #}
     {% if eligible is defined and eligible.ordered_within_days is not none %}
         and days_since_last_order <= {{ eligible.ordered_within_days | bind }}

@@ -40,6 +40,7 @@ from tdml_assets.stages.preparation.asset import parameters_contract, read_param
 from tdml_assets.stages.preparation.parameters import Parameters
 from tdml_assets.stages.reuse import Recall
 from tdml_assets.stages.training.fit import holdout_contract
+from tdml_assets.stages.training_table.table import sample_share
 from tdml_assets.tasks import Measured, task_of
 
 #: Parameter under which what a fit decided is kept, as JSON.
@@ -67,7 +68,13 @@ def read_splits(
 
 
 def read_today(database: Database, spec: WorkflowSpec, parameters: Parameters) -> pa.Table:
-    """Prepared rows of the scoring snapshot, in a fixed order, with the columns of the splits; the target is a dummy."""
+    """Prepared rows of the scoring snapshot, in a fixed order, with the columns of the splits; the target is a dummy.
+
+    Of more customers than a training may have rows, a share by the hash of the training table.
+    """
+    day = as_of(database)
+    counted = render("training_table/labelled_rows", features_table=features_table(spec), dates=[day])
+    share = sample_share(database.row(counted)["row_count"], spec.split.max_rows)
     rows = database.arrow(
         render(
             "preparation/apply",
@@ -75,9 +82,10 @@ def read_today(database: Database, spec: WorkflowSpec, parameters: Parameters) -
             parameters=parameters,
             keys=["snapshot_date", "customer_id"],
             carried=[],
-            snapshot_date=as_of(database),
+            snapshot_date=day,
             drop_outliers=False,
             ordered=True,
+            sample_share=share,
         )
     )
     schema = pa.schema([(name, pa.float32()) for name in parameters.feature_names])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,7 @@ from tdml_assets.stages.predictions.level_words import level_sentence
 from tdml_assets.stages.preparation.parameters import Parameters
 from tdml_assets.stages.training.fit import KEYS, compare_snapshots, snapshot_expectations
 from tdml_assets.stages.training.level import corrects, read_histories, read_level_history
+from tdml_assets.stages.training_table.table import sample_share
 from tdml_assets.tasks import task_of
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def find_workflow_level(
     days = [one for one in set(rows["snapshot_date"].to_pylist()) if (day - one).days >= horizon]
     known = read_level_history(database, horizon, day)
     base = None if known is None else fit_base(known, target_kind=spec.target_kind, horizon_days=horizon)
-    expected = _expectations(database, spec, rows, [*days, day], base)
+    expected = expectations_of(database, spec, rows, [*days, day], base)
     snapshots = compare_snapshots(model, rows, days, kind)
     rehearsals = rehearse(snapshots, horizon, kind, expected)
     return FoundLevel(
@@ -140,19 +141,24 @@ def _prepared(database: Database, model: FittedModel, parameters: Parameters) ->
     return pa.table({**{name: rows[name] for name in KEYS}, **{name: features[name] for name in model.features}})
 
 
-def _expectations(
+def expectations_of(
     database: Database, spec: WorkflowSpec, rows: pa.Table, days: Collection[date], base: LifetimeBase | None
 ) -> dict[date, Expectation]:
     """What a lifetime model fitted to today's histories expects of every labelled snapshot and of today; empty without one."""
     columns, day = database.columns(features_table(spec)), max(days)
     then = read_histories(database, _VIEW, columns)
-    now = read_histories(database, features_table(spec), columns, day)
+    counted = render("training_table/labelled_rows", features_table=features_table(spec), dates=[day])
+    customers = int(database.row(counted)["row_count"])
+    # As many as a training may have in memory; what is expected of them is expected of all in proportion.
+    share = sample_share(customers, spec.split.max_rows)
+    now = read_histories(database, features_table(spec), columns, day, share)
     if base is None or then is None or now is None:
         return {}
     keys = ["snapshot_date", "customer_id"]
     labelled = rows.select(keys)
     everybody = pa.concat_tables([labelled, now.select(keys).cast(labelled.schema)])
-    return snapshot_expectations(everybody, pa.concat_tables([then, now.cast(then.schema)]), days, base)
+    found = snapshot_expectations(everybody, pa.concat_tables([then, now.cast(then.schema)]), days, base)
+    return {one: replace(of_day, customers=customers) if one == day else of_day for one, of_day in found.items()}
 
 
 def uncorrected_contract(spec: WorkflowSpec) -> TableContract:

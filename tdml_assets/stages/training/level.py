@@ -29,14 +29,16 @@ FITTED_CUSTOMERS = 5_000
 
 
 def read_histories(
-    database: Database, table: Sequence[str], columns: Collection[str], day: date | None = None
+    database: Database, table: Sequence[str], columns: Collection[str], day: date | None = None, share: float = 1.0
 ) -> pa.Table | None:
-    """Unprepared histories of a table's customers, of one day or of all; None where its ``columns`` lack them."""
+    """Unprepared histories of a share of a table's customers, of one day or of all; None where its ``columns`` lack them."""
     from tdml_assets.engines.lifetime_outlook import HISTORY
 
     if not {"snapshot_date", "customer_id", *HISTORY} <= set(columns):
         return None
-    return database.arrow(render("training_table/histories", table=table, columns=HISTORY, snapshot_date=day))
+    return database.arrow(
+        render("training_table/histories", table=table, columns=HISTORY, snapshot_date=day, sample_share=share)
+    )
 
 
 def read_level_history(database: Database, horizon_days: int, day: date) -> LevelHistory | None:

@@ -7,11 +7,15 @@ import pyarrow as pa
 import pytest
 
 from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.engines.level_lifetime import fit_base
 from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.monitoring import LEVEL
-from tdml_assets.platform.statements import render
+from tdml_assets.platform.statements import Statement, render
 from tdml_assets.platform.warehouse import Warehouse
-from tdml_assets.stages.predictions.level import move_fallback, read_level_sentence
+from tdml_assets.stages.evaluation.asset import read_today
+from tdml_assets.stages.features.snapshots import SNAPSHOTS, snapshot_rows
+from tdml_assets.stages.predictions.level import expectations_of, move_fallback, read_level_sentence
+from tdml_assets.stages.preparation.parameters import NumericColumn, Parameters
 from tdml_assets.stages.training.level import read_level_history
 
 DAY = date(2026, 6, 30)
@@ -129,6 +133,34 @@ def test_a_workflow_without_correction_keeps_its_scores_and_says_what_it_would_h
     (row,) = database.rows(render("predictions/level", table=LEVEL.path, session_id=SESSION, workflow="cltv"))
     assert row["corrected"] is False
     assert row["total"] == pytest.approx(9_000.0)
+
+
+def few(rows: int) -> WorkflowSpec:
+    return WorkflowSpec(name="cltv", split={"max_rows": rows})
+
+
+def test_of_more_customers_than_a_training_may_have_rows_a_share_is_read_and_counts_for_all(database):
+    for text in (
+        f"create temp view labelled_rows as from features.customer_features where snapshot_date < date '{DAY}'",
+        "create temp table no_rows as select snapshot_date, customer_id from labelled_rows",
+    ):
+        database.execute(Statement(text))
+    rows = database.arrow(Statement("from no_rows"))
+    base = fit_base(read_level_history(database, 90, DAY), target_kind="net_spend", horizon_days=90)
+    everybody, share = (expectations_of(database, few(most), rows, [DAY], base)[DAY] for most in (150, 100))
+    assert len(everybody.history) == everybody.customers == share.customers == 150
+    assert 80 < len(share.history) < 120
+    assert share.total() == pytest.approx(everybody.total(), rel=0.15)
+
+
+def test_rows_of_today_are_those_of_a_share_of_the_customers_and_the_same_each_time(database):
+    database.replace(SNAPSHOTS, snapshot_rows([DAY], DAY, 1.0))
+    parameters = Parameters((NumericColumn("tenure_days", 0.0, None, None, 0.0, 1.0, False),), (), "clip", {})
+    everybody, share, again = (read_today(database, few(most), parameters) for most in (150, 100, 100))
+    assert everybody["customer_id"].to_pylist() == [f"c{number:03}" for number in range(150)]
+    assert 80 < share.num_rows < 120
+    assert share.equals(again)
+    assert set(share["customer_id"].to_pylist()) < set(everybody["customer_id"].to_pylist())
 
 
 def test_without_orders_nothing_is_moved(tmp_path):
