@@ -73,7 +73,7 @@ def _build(settings: Settings) -> dg.Definitions:
                 state=state,
                 bad_row_limit=settings.quality.unreadable_limit,
             ),
-            build_snapshots(specs, settings.as_of, state),
+            build_snapshots(specs, settings.as_of, state, resources["models"].has_champion),
             dbt_assets,
             build_data_quality(settings),
             *build_audience(specs, settings),

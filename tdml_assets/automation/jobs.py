@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.platform.sessions import ONLY_AS_OF
 from tdml_assets.tasks import foresight_of
 
 SCORING_JOB = "score_and_publish"
@@ -53,7 +54,7 @@ def build_jobs(specs: Sequence[WorkflowSpec]) -> list[dg.UnresolvedAssetJobDefin
             SCORING_JOB,
             scoring,
             description="Scores every customer with the champions, measures drift and publishes the attributes.",
-            tags=tags,
+            tags={**tags, ONLY_AS_OF: "true"},
         )
     )
     return jobs

@@ -11,8 +11,9 @@ from typing import Any
 
 from pydantic import Field
 
-from tdml_assets.models.blobs import FolderStore, parse_url
+from tdml_assets.models.blobs import BlobStoreError, FolderStore, parse_url
 from tdml_assets.models.bundle_store import BundleStore
+from tdml_assets.models.bundles import BundleDamagedError
 from tdml_assets.platform.extras import load_extra
 from tdml_assets.platform.s3 import S3Configuration
 
@@ -41,6 +42,13 @@ class ModelStore(S3Configuration):
 
         store = S3Store(client, str(address.bucket), address.prefix, deadline_seconds=self.deadline_seconds)
         return BundleStore(store, Path(self.cache_folder).expanduser() if self.cache_folder else None)
+
+    def has_champion(self, workflow: str) -> bool:
+        """Whether a model of the workflow scores; False where the store cannot say so, which the stage that scores explains."""
+        try:
+            return self.open().champion(workflow) is not None
+        except (BundleDamagedError, BlobStoreError):
+            return False
 
     def _client(self) -> Any:
         boto3 = load_extra("boto3", "s3", "A model store at an s3:// address")

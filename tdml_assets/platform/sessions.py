@@ -15,6 +15,8 @@ from tdml_assets.platform.statements import render
 from tdml_assets.platform.warehouse import Database
 
 SNAPSHOTS_TABLE = ("features", "snapshots")
+#: Tag of runs that train nothing: features are taken at ``as_of`` alone.
+ONLY_AS_OF = "tdml/only_as_of"
 #: The sensor of ``automation/sensors.py``.
 RETRAINING_SENSOR = "retrain_on_drift"
 

@@ -3,7 +3,7 @@
 Belongs here: asking the orders for their span and writing the dates. Which dates: ``snapshots_asset.py``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Literal
 
@@ -12,6 +12,7 @@ import dagster as dg
 from tdml_assets.declaration.targets import WITHOUT_ROWS
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.platform.metadata import OWNER, table_metadata
+from tdml_assets.platform.sessions import ONLY_AS_OF
 from tdml_assets.platform.statements import render
 from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.stages.features.drawing import share_to_draw
@@ -52,7 +53,10 @@ def _labelled(database: Database, spec: WorkflowSpec, as_of: date) -> tuple[date
 
 
 def build_snapshots(
-    specs: Sequence[WorkflowSpec], wanted: date | Literal["latest"], state: StateFolder | None = None
+    specs: Sequence[WorkflowSpec],
+    wanted: date | Literal["latest"],
+    state: StateFolder | None = None,
+    has_champion: Callable[[str], bool] = lambda _: False,
 ) -> dg.AssetsDefinition:
     """The asset.
 
@@ -60,6 +64,8 @@ def build_snapshots(
     ----------
     wanted : the settings' ``as_of``: a date, or ``latest`` for the last day that the orders support.
     state : refuses a day before the last session's; None refuses none.
+    has_champion : whether a workflow, by name, has a model that scores. A run that trains nothing takes no earlier days for it; a
+        workflow without one is scored by a fallback, which is measured on earlier days.
     """
 
     @dg.asset(
@@ -80,7 +86,11 @@ def build_snapshots(
             as_of = latest.day if isinstance(wanted, str) else wanted
             if state is not None:
                 state.require_order(database, as_of, [spec.name for spec in specs])
-            plans = {spec.name: _labelled(database, spec, as_of) for spec in specs}
+            trains = ONLY_AS_OF not in context.run.tags
+            plans = {
+                spec.name: _labelled(database, spec, as_of) if trains or not has_champion(spec.name) else ()
+                for spec in specs
+            }
             dates = {as_of}.union(*plans.values())
             share = share_to_draw(database, specs, plans)
             drawn = f", the earlier ones of {share:.1%} of the customers" if share < 1 else ""

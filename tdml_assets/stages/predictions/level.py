@@ -105,13 +105,16 @@ def find_workflow_level(
     given : today's predictions as the model gives them.
     """
     from tdml_assets.engines.level_lifetime import fit_base
+    from tdml_assets.engines.lifetime_outlook import HISTORY
 
     day, columns = given.day, database.columns(features_table(spec))
     needed = {column.name for column in parameters.numeric} | {level.source for level in parameters.levels}
     if not needed <= columns.keys() or not database.has_table((spec.name, "training_table")):
         return None
     tables = {"training_table": (spec.name, "training_table"), "features_table": features_table(spec)}
-    database.execute(render("predictions/labelled", view=_VIEW, **tables))
+    # A session that trains nothing takes features at its own day alone; the training table holds those of its days.
+    is_there = needed | set(HISTORY) <= database.columns(tables["training_table"]).keys()
+    database.execute(render("predictions/labelled", view=_VIEW, is_there=is_there, **tables))
     rows = _prepared(database, model, parameters)
     horizon = spec.target.horizon_days
     days = [one for one in set(rows["snapshot_date"].to_pylist()) if (day - one).days >= horizon]

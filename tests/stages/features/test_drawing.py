@@ -7,15 +7,18 @@ import json
 from datetime import date
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
-from tdml_assets.declaration.workflow import WorkflowSpec
-from tdml_assets.platform.statements import render
+from tdml_assets.declaration.workflow import Snapshots, WorkflowSpec
+from tdml_assets.platform.sessions import ONLY_AS_OF
+from tdml_assets.platform.statements import Statement, render
 from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.stages.features.dbt_manifest import ensure_manifest
 from tdml_assets.stages.features.drawing import share_to_draw
 from tdml_assets.stages.features.shift import judge
 from tdml_assets.stages.features.shift_asset import compare_without_later_rows
+from tdml_assets.stages.features.snapshots_asset import build_snapshots
 from tests.stages.features.conftest import SNAPSHOTS, Platform
 
 FEATURES = "select * from features.customer_features order by snapshot_date, customer_id"
@@ -130,3 +133,25 @@ def test_the_most_demanding_workflow_says_how_many_are_drawn(
         found = share_to_draw(database, named, {spec.name: DAYS for spec in named})
         assert share_to_draw(database, named, {spec.name: () for spec in named}) == 1.0
     assert found == pytest.approx(share)
+
+
+@pytest.mark.parametrize(
+    ("tags", "champions", "days"),
+    [
+        ({}, {"spend"}, 3),
+        ({ONLY_AS_OF: "true"}, {"spend"}, 1),
+        # A fallback is measured on earlier days.
+        ({ONLY_AS_OF: "true"}, set(), 3),
+    ],
+)
+def test_a_run_that_trains_nothing_takes_features_at_as_of_alone_where_a_model_scores(
+    shop: Warehouse, tags: dict[str, str], champions: set[str], days: int
+) -> None:
+    spec = _spec(1000).model_copy(update={"snapshots": Snapshots(count=2, step_days=5, seasons=[], min_history_days=0)})
+    as_of = date(2024, 2, 10)
+    asset = build_snapshots([spec], as_of, has_champion=champions.__contains__)
+    dg.materialize([dg.AssetSpec(["raw", "orders"]), asset], resources={"warehouse": shop}, tags=tags)
+    with shop.read() as database:
+        rows = database.rows(Statement("from features.snapshots order by snapshot_date"))
+    assert len(rows) == days
+    assert rows[-1] == {"snapshot_date": as_of, "is_scoring": True, "customer_share": 1.0}
