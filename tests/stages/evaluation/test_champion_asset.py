@@ -257,7 +257,7 @@ def test_the_champions_error_in_the_gate_is_that_of_its_measured_fit_on_the_new_
     row = next(row for row in one.gate() if (row["metric"], row["slice"]) == ("absolute_error", "all"))
     known = f"date '{FIRST - timedelta(days=90)}'"
     with one.warehouse.write() as database:
-        database.execute(Statement(f"insert into features.snapshots select {known}, false"))
+        database.execute(Statement(f"insert into features.snapshots select {known}, false, 1.0"))
         database.execute(Statement(FEATURES))
         frame = database.arrow(
             Statement(
