@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -120,6 +120,31 @@ class Home:
         CommandFailedError
             If the run fails; with the end of its log.
         """
+        wanted = " or ".join(f'+key:"{workflow}/{upto}"' for workflow in workflows)
+        if again:
+            begun = " or ".join(f'key:"{workflow}/training_table"+' for workflow in workflows)
+            wanted = f"({wanted}) and ({begun})"
+        self._execute(name, workflows, ["--select", wanted])
+        for workflow, over in workflows.items() if upto == "predictions" else ():
+            self._require_own_model(workflow, over.get("model", {}).get("estimator"))
+
+    def whole_session(self, name: str, workflows: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+        """Run a session to its publication, in which a fallback scores where nothing can be trained.
+
+        Returns
+        -------
+        What scored, by workflow.
+
+        Raises
+        ------
+        CommandFailedError
+            If the session fails; with the end of its log.
+        """
+        self._execute(name, workflows, [])
+        scored = self.table("select workflow, model_version from monitoring.sessions where model_version is not null")
+        return dict(zip(scored["workflow"], scored["model_version"], strict=True))
+
+    def _execute(self, name: str, workflows: Mapping[str, Mapping[str, Any]], options: Sequence[str]) -> None:
         settings = {
             **self._inputs(),
             "workflows": {workflow: dict(over) for workflow, over in workflows.items()},
@@ -129,22 +154,16 @@ class Home:
         }
         config = self.folder / f"{name}.yaml"
         config.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
-        wanted = " or ".join(f'+key:"{workflow}/{upto}"' for workflow in workflows)
-        if again:
-            begun = " or ".join(f'key:"{workflow}/training_table"+' for workflow in workflows)
-            wanted = f"({wanted}) and ({begun})"
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(("TDML_", "DAGSTER_HOME"))}
         named = {"TDML_HOME": str(self.folder / "state"), "TDML_CONFIG": str(config)}
         cost = measure(
-            [sys.executable, "-m", "tdml_assets", "run", "--select", wanted],
+            [sys.executable, "-m", "tdml_assets", "run", *options],
             log=self.folder / f"{name}.log",
             folder=ROOT,
             environment={**inherited, **named},
             timeout_seconds=_LIMIT_SECONDS,
         )
         self.seconds[name] = cost.seconds
-        for workflow, over in workflows.items() if upto == "predictions" else ():
-            self._require_own_model(workflow, over.get("model", {}).get("estimator"))
 
     def _inputs(self) -> dict[str, Any]:
         if self.log is None:

@@ -135,7 +135,7 @@ def test_the_protocols_windows_are_those_of_the_reference() -> None:
     # Nothing is rehearsed on a day that is scored.
     assert CDNOW_WINDOW.until <= accuracy.WINDOW_52.cut
     assert RETAIL_WINDOW.until <= accuracy.WINDOW_RETAIL.cut
-    # Labels lie before two of the cuts, and before the first none: what the benchmark says of it is so.
+    # Labels lie before two of the cuts, and before the first none: there the session scores by its lifetime model.
     with pytest.raises(HistoryTooShortError):
         plan_snapshots(date(1997, 9, 30), date(1997, 1, 1), 273, Snapshots())
     assert plan_snapshots(date(1997, 12, 31), date(1997, 1, 1), 181, Snapshots()).labelled == (date(1997, 7, 3),)
