@@ -33,8 +33,8 @@ _PAGE = """# Activation
 server (moto) on the same machine, each step in a process of its own. The baseline of the first sync to PostgreSQL is plain
 `COPY` of the same rows, as CSV made of Arrow batches, into a table with the same primary key: what writing alone takes, without
 plan, state, changelog and batches that can be acknowledged. The baseline of single inserts is one `INSERT ... ON CONFLICT` a
-row in one transaction, on {single:,} rows; {drt}. Seconds are those of the step without the start of Python; peak memory
-is that of the client's process.
+row in one transaction, on {single:,} rows. {drt}
+Seconds are those of the step without the start of Python; peak memory is that of the client's process.
 
 {table}
 
@@ -135,9 +135,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rows=wanted.rows,
         attributes=ATTRIBUTES,
         single=min(wanted.rows, _SINGLE_ROWS),
-        drt=f"that of drt {version}, on as many rows, is a process of its own, whose start its seconds include"
+        drt=f"drt {version} upserts as many rows in a process of its own, whose start is counted."
         if version
-        else "drt is not installed: left out",
+        else "drt is not installed: left out.",
         load=f"{before:.1f} and {os.getloadavg()[0]:.1f}",
         table=markdown_table(rows),
         machine=machine().caption(),

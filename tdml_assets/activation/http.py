@@ -69,7 +69,7 @@ class Http:
         self._session = requests.Session()
         # No proxy or login from files of the machine: what is sent where is declared.
         self._session.trust_env = False
-        self._variable, self._timeout_seconds = variable, timeout_seconds
+        self.variable, self._timeout_seconds = variable, timeout_seconds
 
     def __enter__(self) -> Self:
         return self
@@ -120,13 +120,13 @@ class Http:
                 found = {name.lower(): value for name, value in answer.headers.items()}
         except requests.exceptions.SSLError as error:
             raise DestinationError(
-                f"the certificate of the address in {self._variable} is not trusted: correct it, or install its authority"
+                f"the certificate of the address in {self.variable} is not trusted: correct it, or install its authority"
             ) from error
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, UnicodeError) as error:
-            raise DestinationError(f"{self._variable} holds no address: https://host/path is needed") from error
+            raise DestinationError(f"{self.variable} holds no address: https://host/path is needed") from error
         except requests.exceptions.RequestException as error:
             # Its message repeats the address; its kind does not.
-            raise TransientError(f"no answer from the address in {self._variable} ({type(error).__name__})") from None
+            raise TransientError(f"no answer from the address in {self.variable} ({type(error).__name__})") from None
         if status < 300 or status in allowed:
             return status, found, content
         self._raise(status, found, rejects=rejects)
@@ -135,17 +135,15 @@ class Http:
     def _raise(self, status: int, headers: Mapping[str, str], *, rejects: bool) -> None:
         if status in TRANSIENT_STATUS or status >= 500:
             raise TransientError(
-                f"the address in {self._variable} answers {status}", retry_after(headers.get("retry-after"))
+                f"the address in {self.variable} answers {status}", retry_after(headers.get("retry-after"))
             )
         if 300 <= status < 400:
-            raise DestinationError(f"the address redirects ({status}): put the final one into {self._variable}")
+            raise DestinationError(f"the address redirects ({status}): put the final one into {self.variable}")
         if status in FATAL_STATUS:
-            raise DestinationError(
-                f"{FATAL_STATUS[status]} (answer {status}): correct {self._variable} and the secrets"
-            )
+            raise DestinationError(f"{FATAL_STATUS[status]} (answer {status}): correct {self.variable} and the secrets")
         if rejects:
             raise RejectedBatchError(str(status), f"refused with answer {status}")
-        raise DestinationError(f"the address in {self._variable} refuses the request (answer {status})")
+        raise DestinationError(f"the address in {self.variable} refuses the request (answer {status})")
 
 
 def json_of(content: bytes) -> Any:

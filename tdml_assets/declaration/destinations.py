@@ -96,6 +96,13 @@ class Retries(Declaration):
     )
 
 
+class SyncRetries(Declaration):
+    """How often a session starts a whole sync again that failed, behind the attempts at single batches."""
+
+    most: int = Field(default=2, ge=0, le=20, description="Times.")
+    first_pause_seconds: float = Field(default=10.0, ge=0, le=3600, description="Doubled by every further time.")
+
+
 class Identifier(Declaration):
     """One identifier of a customer that a destination is given, taken from ``raw.customers``."""
 
@@ -151,6 +158,9 @@ class DestinationSettings(NamedSecrets):
     )
     guards: Guards = Field(default_factory=Guards, description="When nothing is sent.")
     retries: Retries = Field(default_factory=Retries, description="When a batch is tried again.")
+    sync_retries: SyncRetries = Field(
+        default_factory=SyncRetries, description="When a sync that failed is started again."
+    )
     batch_rows: int = Field(default=1000, ge=1, le=1_000_000, description="Rows of one batch.")
     most_requests_per_second: float | None = Field(
         default=None, gt=0, description="Batches per second; unlimited unless given."

@@ -34,7 +34,7 @@ from tdml_assets.activation.protocol import (
     TransientError,
 )
 from tdml_assets.declaration.alerts import VariableName
-from tdml_assets.declaration.destinations import DestinationSettings, Mode
+from tdml_assets.declaration.destinations import DestinationSettings, Mode, SyncRetries
 
 _DONE = ("complete", "completed")
 _DEADLOCK = "rerun the transaction"
@@ -50,6 +50,9 @@ class Sfmc(DestinationSettings):
     removes: ClassVar[bool] = False
 
     kind: Literal["sfmc"] = "sfmc"
+    sync_retries: SyncRetries = Field(
+        default=SyncRetries(first_pause_seconds=60), description="When a sync that failed is started again."
+    )
     auth_url_env: VariableName = Field(
         description="Environment variable that holds the authentication base URI: https://<subdomain>.auth.marketingcloudapis.com."
     )

@@ -35,7 +35,7 @@ from pydantic import Field, field_validator, model_validator
 from tdml_assets.activation.http import secret
 from tdml_assets.activation.protocol import Batch, DestinationError, Opening, Receipt, Rejection, TransientError
 from tdml_assets.declaration.alerts import VariableName
-from tdml_assets.declaration.destinations import DestinationSettings, Mode
+from tdml_assets.declaration.destinations import DestinationSettings, Mode, SyncRetries
 from tdml_assets.platform.extras import require_extra
 
 if TYPE_CHECKING:
@@ -50,6 +50,9 @@ class SfmcSftp(DestinationSettings):
     removes: ClassVar[bool] = False
 
     kind: Literal["sfmc_sftp"] = "sfmc_sftp"
+    sync_retries: SyncRetries = Field(
+        default=SyncRetries(first_pause_seconds=30), description="When a sync that failed is started again."
+    )
     host: str = Field(description="Host of the SFTP account, such as <subdomain>.ftp.marketingcloudops.com.")
     port: int = Field(default=22, ge=1, le=65535, description="Its port.")
     host_key: str = Field(

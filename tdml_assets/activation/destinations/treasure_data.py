@@ -25,7 +25,7 @@ from tdml_assets.activation.http import Http, checked_address, secret
 from tdml_assets.activation.protocol import Batch, DestinationError, Opening, Receipt
 from tdml_assets.declaration.addresses import has_credentials
 from tdml_assets.declaration.alerts import VariableName
-from tdml_assets.declaration.destinations import DestinationSettings, Mode
+from tdml_assets.declaration.destinations import DestinationSettings, Mode, SyncRetries
 from tdml_assets.platform.extras import require_extra
 
 
@@ -36,6 +36,9 @@ class TreasureData(DestinationSettings):
     removes: ClassVar[bool] = False
 
     kind: Literal["treasure_data"] = "treasure_data"
+    sync_retries: SyncRetries = Field(
+        default=SyncRetries(first_pause_seconds=60), description="When a sync that failed is started again."
+    )
     mode: Mode = Field(default="replace", description="replace: the table is swapped as a whole.")
     api_key_env: VariableName = Field(description="Environment variable that holds the API key, a master key.")
     endpoint: str = Field(

@@ -16,8 +16,6 @@ from tdml_assets.platform.metadata import OWNER
 from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.settings import Settings
 
-#: Behind the attempts at single batches, which the settings of the destination count.
-RETRY_POLICY = dg.RetryPolicy(max_retries=2, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 CHECK = "everything_was_taken"
 
 
@@ -29,7 +27,7 @@ def build_destinations(settings: Settings, upstream: Sequence[dg.AssetKey]) -> l
 def _build(
     name: str, declared: DestinationSettings, settings: Settings, upstream: Sequence[dg.AssetKey]
 ) -> dg.AssetsDefinition:
-    key = dg.AssetKey(["audience", name])
+    key, policy = dg.AssetKey(["audience", name]), _retry_policy(declared)
 
     @dg.asset(
         key=key,
@@ -38,7 +36,7 @@ def _build(
         kinds={declared.kind.rpartition(".")[2].replace("_", "")[:20]},
         owners=[OWNER],
         pool=f"destination_{name}",
-        retry_policy=RETRY_POLICY,
+        retry_policy=policy,
         description=f"Attributes in {name} ({declared.kind}, {declared.mode}): what changed since the last sync is sent. "
         "Trail: activation.sync_runs, activation.sync_changelog, activation.dead_letters.",
         check_specs=[dg.AssetCheckSpec(CHECK, asset=key, description="The sync was allowed, and no row was refused.")],
@@ -48,8 +46,8 @@ def _build(
         from tdml_assets.stages.audience.activation import sync_destination, tell_sync
 
         result = sync_destination(settings, warehouse, name)
-        if result.status == FAILED and context.retry_number < RETRY_POLICY.max_retries:
-            raise dg.RetryRequested(RETRY_POLICY.max_retries, RETRY_POLICY.calculate_delay(context.retry_number + 1))
+        if result.status == FAILED and context.retry_number < policy.max_retries:
+            raise dg.RetryRequested(policy.max_retries, policy.calculate_delay(context.retry_number + 1))
         tell_sync(settings, result, context.log)
         for words in filter(None, [*result.warnings, result.reason]):
             context.log.warning(f"{name}: {words}")
@@ -57,6 +55,17 @@ def _build(
         return dg.MaterializeResult(metadata=_metadata(result), check_results=[_check(result)])
 
     return destination
+
+
+def _retry_policy(declared: DestinationSettings) -> dg.RetryPolicy:
+    """Of the whole sync, behind the attempts at single batches."""
+    given = declared.sync_retries
+    return dg.RetryPolicy(
+        max_retries=given.most,
+        delay=given.first_pause_seconds,
+        backoff=dg.Backoff.EXPONENTIAL,
+        jitter=dg.Jitter.PLUS_MINUS,
+    )
 
 
 def _metadata(result: Any) -> dict[str, Any]:

@@ -9,7 +9,6 @@ import pytest
 
 from tdml_assets.commands.outcomes import exit_code_of_session
 from tdml_assets.settings import Settings, load_settings
-from tdml_assets.stages.audience import destinations_asset
 from tdml_assets.stages.audience.destinations_asset import CHECK, build_destinations
 from tests.activation.conftest import Published, people
 from tests.activation.receiver import Receiver
@@ -32,11 +31,11 @@ def published(tmp_path: Path) -> Published:
 
 @pytest.fixture
 def settings(published: Published, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    hook = "{kind: webhook, url_env: HOOK_URL, secret_env: HOOK_SECRET, retries: {attempts: 1}}"
+    retries = "retries: {attempts: 1}, sync_retries: {most: 1, first_pause_seconds: 0}"
+    hook = f"{{kind: webhook, url_env: HOOK_URL, secret_env: HOOK_SECRET, {retries}}}"
     (published.folder / "tdml.yaml").write_text(f"destinations: {{crm: {hook}}}", encoding="utf-8")
     monkeypatch.setenv("HOOK_URL", receiver.url)
     monkeypatch.setenv("HOOK_SECRET", "s3cret-canary")
-    monkeypatch.setattr(destinations_asset, "RETRY_POLICY", dg.RetryPolicy(max_retries=1, delay=0))
     return load_settings({"TDML_CONFIG": str(published.folder / "tdml.yaml"), "TDML_HOME": str(published.folder)})
 
 
@@ -92,35 +91,3 @@ def test_a_destination_that_is_down_fails_its_check_and_not_the_session(
     receiver.tell(script=[])
     assert materialised(published, settings).success
     assert len(receiver.rows) == 3
-
-
-def test_every_kind_reports_alike_with_a_link(published: Published, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tests.activation.treasure_data_stub import KEY as API_KEY
-    from tests.activation.treasure_data_stub import Stub
-
-    with Stub() as stub:
-        stub.service.databases = {"marketing": {}, "crm": {}}
-        stub.service.create_table("crm", "profiles", [["customer_id", "string"]], [{"customer_id": "00001"}])
-        master = {"parentDatabaseName": "crm", "parentTableName": "profiles"}
-        stub.service.audiences[42] = {"id": "42", "name": "All", "master": master, "attributes": [], "behaviors": []}
-        keys = f"endpoint: '{stub.url}', audience_endpoint: '{stub.url}', parent_segment: 42, poll_seconds: 0.001"
-        section = f"{{kind: treasure_data, api_key_env: TD_KEY, database: marketing, table: predictions, {keys}}}"
-        (published.folder / "tdml.yaml").write_text(f"destinations: {{td: {section}}}", encoding="utf-8")
-        monkeypatch.setenv("TD_KEY", API_KEY)
-        settings = load_settings(
-            {"TDML_CONFIG": str(published.folder / "tdml.yaml"), "TDML_HOME": str(published.folder)}
-        )
-        done = dg.materialize(build_destinations(settings, []), resources={"warehouse": published.warehouse})
-    metadata = done.asset_materializations_for_node("audience__td")[0].metadata
-    assert {name: metadata[name].value for name in ("status", "added", "failed", "run", "rows there")} == {
-        "status": "succeeded",
-        "added": 3,
-        "failed": 0,
-        "run": "success",
-        "rows there": 3,
-    }
-    assert isinstance(metadata["parent_segment"], dg.UrlMetadataValue)
-    assert metadata["parent_segment"].value.endswith("/audiences/42")
-    assert [check.passed for check in done.get_asset_check_evaluations()] == [True]
-    events = " ".join(str(event) for event in done.all_events)
-    assert not [word for word in ("canary", "00001") if word in events]
