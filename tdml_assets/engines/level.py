@@ -7,7 +7,7 @@ reading snapshots and keeping what was found (``stages/predictions/level.py``), 
 The gap of a snapshot is log(happened / predicted) of the totals, or the shift of the log-odds that makes the mean probability the
 share of those to whom it happened. The gap to expect is the one to a lifetime model's total, which is corrected by what it missed
 in past windows: by the season, the trend and the prices, each shrunk by its uncertainty. The same is rehearsed at earlier snapshots
-from the windows that had ended by then; what rehearsals do not support is taken over in part only.
+from the windows that had ended by then; where rehearsals missed by more than was stated, more doubt is stated.
 
 Where there is no lifetime model (nobody buys again, or no purchases are predicted), the gaps of earlier snapshots are averaged:
 they are a Gaussian process in the day (Rasmussen and Williams 2006, Gaussian processes for machine learning, equations 2.23 and
@@ -49,11 +49,8 @@ _LEAST_CUSTOMERS, _LEAST_EVENTS = 50, 10
 # Totals further apart than this are another world; nothing is multiplied by more.
 _LARGEST_GAP = 1.5
 _LARGEST_LOG_ODDS = 35.0
-# Weight, in rehearsals, of the belief that the stated doubt is right, and that what past windows say is to be taken over whole.
-_PRIOR_REHEARSALS = 4.0
-# Share of the whole gap that is taken over where the season was never seen: on the simulated shops that the sizes of past windows
-# were chosen on, shares of 0.5 to 1 come equally near, and half moves less.
-_UNSEEN_SHARE = 0.5
+# Weight, in rehearsals, of the belief that the stated doubt is right.
+_PRIOR_REHEARSALS = 8.0
 # By how much the number of orders is changed to see what a total owes to it.
 _RATE_STEP = 0.1
 
@@ -166,8 +163,6 @@ class Level:
     basis_date, basis_gap : of the same season, the latest time it was seen: the day before it, and by how much (in logarithms, or
         in log-odds without a lifetime model) it came out above what was expected; of the latest snapshot where no season was seen.
     ageing : gap between the lifetime model, uncorrected, and the model; 0 without one.
-    past : what past windows say besides; 0 without a lifetime model.
-    share : of both that is taken over.
     """
 
     day: date
@@ -178,8 +173,6 @@ class Level:
     basis_date: date | None = None
     basis_gap: float | None = None
     ageing: float = 0.0
-    past: float = 0.0
-    share: float = 1.0
 
     def apply(self, predicted: Floats) -> Floats:
         """Move predictions; unchanged to the last bit where the gap is 0."""
@@ -243,49 +236,42 @@ def _limited(gap: float) -> float:
     return kept_digits(float(np.clip(gap, -_LARGEST_GAP, _LARGEST_GAP)))
 
 
-def level_by_lifetime(expected: Expectation, given: Snapshot, kind: Kind, strength: float = 1.0) -> Level | None:
+def level_by_lifetime(expected: Expectation, given: Snapshot, kind: Kind) -> Level | None:
     """The level at which predictions have the total that a lifetime model, corrected by past windows, expects.
 
     Parameters
     ----------
     given : the predictions; what happened is not looked at.
-    strength : share of what past windows say that is taken over.
 
     Returns
     -------
-    None where past windows say nothing, or one of the totals is 0.
+    None where past windows say nothing, or one of the totals is 0. Where the season was never seen, a gap that is smaller than its
+    standard deviation is not taken over.
     """
     residual = expected.residual
     if residual is None:
         return None
-    plain, moved, whole, faster = (
+    plain, gap, faster = (
         gap_between(kind, given.customers, given.predicted, total)
-        for total in (
-            expected.total(0.0),
-            expected.total(strength),
-            expected.total(1.0),
-            expected.total(strength, rate=_RATE_STEP),
-        )
+        for total in (expected.plain_total(), expected.total(), expected.total(rate=_RATE_STEP))
     )
-    if plain is None or moved is None or whole is None or faster is None:
+    if plain is None or gap is None or faster is None:
         return None
-    by_rate = (faster - moved) / _RATE_STEP
+    by_rate = (faster - gap) / _RATE_STEP
     variance = by_rate**2 * residual.orders_variance + (residual.value_variance if kind == "amount" else 0.0)
     season = residual.season
-    share = _UNSEEN_SHARE if season is None else 1.0
-    # What is not taken over may still come.
-    deviation = float(np.sqrt(variance + (whole - share * moved) ** 2))
+    if season is None and gap**2 <= variance:
+        # What is not taken over may still come.
+        gap, variance = 0.0, variance + gap**2
     return Level(
         given.day,
         kind,
-        _limited(share * moved / given.slope),
-        kept_digits(deviation / given.slope),
+        _limited(gap / given.slope),
+        kept_digits(float(np.sqrt(variance)) / given.slope),
         "trend" if season is None else "season",
         None if season is None else season.day,
         None if season is None else season.orders + (season.value if kind == "amount" else 0.0),
         kept_digits(plain / given.slope),
-        kept_digits((moved - plain) / given.slope),
-        share,
     )
 
 
@@ -341,16 +327,6 @@ def rehearse(
     return found
 
 
-def strength_of(rehearsals: Sequence[Rehearsal]) -> float:
-    """Share of what past windows say that would have been right on earlier days, in [0, 1]; 1 without a rehearsal."""
-    right = supported = _PRIOR_REHEARSALS
-    for one in rehearsals:
-        said, came = one.level.past, one.snapshot.gap - one.level.ageing
-        doubt = one.level.deviation**2 + one.snapshot.variance
-        right, supported = right + said * came / doubt, supported + said**2 / doubt
-    return kept_digits(float(np.clip(right / supported, 0.0, 1.0)))
-
-
 def doubt_factor(rehearsals: Sequence[Rehearsal]) -> float:
     """By how much rehearsals missed more than they should: at least 1; a few of them move it a little."""
     squares = sum(one.surprise**2 for one in rehearsals)
@@ -364,14 +340,14 @@ def find_level(
     kind: Kind,
     expected: Expectation | None,
 ) -> Level:
-    """The level to expect of predictions, in the strength and with the doubt that rehearsals support.
+    """The level to expect of predictions, with the doubt that rehearsals support.
 
     Parameters
     ----------
     given : the predictions; what happened is not looked at.
     snapshots : earlier ones, whose outcome was known on the day of the predictions.
     """
-    level = None if expected is None else level_by_lifetime(expected, given, kind, strength_of(rehearsals))
+    level = None if expected is None else level_by_lifetime(expected, given, kind)
     level = expected_level(snapshots, given.day, kind) if level is None else level
     return replace(level, deviation=kept_digits(level.deviation * doubt_factor(rehearsals)))
 

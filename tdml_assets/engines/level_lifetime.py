@@ -73,16 +73,21 @@ class Expectation:
     customers: int
     residual: Residual | None
 
-    def total(self, strength: float = 1.0, *, rate: float = 0.0) -> float:
-        """Money, or customers to whom it happens.
+    def total(self, *, rate: float = 0.0) -> float:
+        """Money, or customers to whom it happens, with the residual.
 
         Parameters
         ----------
-        strength : share of the residual that is taken over.
         rate : added to the logarithm of the number of orders.
         """
         found = self.residual or Residual()
-        orders, value = strength * found.orders + rate, strength * found.value
+        return self._total(found.orders + rate, found.value)
+
+    def plain_total(self) -> float:
+        """The same as the lifetime model alone expects it."""
+        return self._total(0.0, 0.0)
+
+    def _total(self, orders: float, value: float) -> float:
         scale = self.customers / max(len(self.history), 1)
         return kept_digits(scale * self.base.total(self.history, orders, value))
 

@@ -4,12 +4,12 @@ Belongs here: which windows are looked at, their gaps, the forecast of the gap o
 models (``lifetimes/``), the level of a model's predictions (``level.py``), reading orders.
 
 A lifetime model knows the customers and no calendar. So log(orders that came / orders expected), of customers known on a day in
-the window after it, holds the season and the trend; growth and the age of customers are in the expectation. Gaps are a Gaussian
-process in the middle of the window: a mean, a yearly part that repeats, a drift by years, a part that fades within a year, a part
-that fades with the days since the first order of the log (who is seen first buys more than others do), and one of the single window
-(Rasmussen and Williams 2006, Gaussian processes for machine learning, equations 2.23 and 2.24). How large the season and the trend
-are is not assumed: forecasts with several sizes are averaged, each weighted by how likely it makes the gaps (equation 5.8). Where
-the gaps show no season, the factor of the season is near 1.
+the window after it, holds the season and the trend; growth and the age of customers are in the expectation. Gaps are averages over
+their window of a Gaussian process in time, so that windows of any length may be compared: a mean, a yearly part that repeats, a
+drift by years, a part that fades within a year, a part that fades with the days since the first order of the log (who is seen first
+buys more than others do), and one of the single window (Rasmussen and Williams 2006, Gaussian processes for machine learning,
+equations 2.23 and 2.24). How large the season and the trend are is not assumed: forecasts with several sizes are averaged, each
+weighted by how likely it makes the gaps (equation 5.8). Where the gaps show no season, the factor of the season is near 1.
 """
 
 from __future__ import annotations
@@ -33,51 +33,57 @@ _A_YEAR, _MOST_WINDOWS, _FIRST_DAYS = 12, 40, 30
 _LEAST_ORDERS, _LEAST_WINDOWS = 10, 3
 # The same day of the year, give or take.
 _SAME_SEASON_DAYS = 21
-# Standard deviation that a window much shorter than the horizon has besides, in logarithms.
-_SHORT = 0.1
-_WINDOW = 0.02
-_SEASON_WIDTH, _SEASON_YEARS = 0.35, 30.0
-_START_DAYS = 90.0
+# Years over which a season and a trend fade, days over which the start of the log does.
+_SEASON_YEARS, _TREND_YEARS, _START_DAYS = 30.0, 1.0, 90.0
+# Widths that a season may have, in sin(pi x years): of half the year, and of a peak.
+_WIDE, _NARROW = 0.5, 0.3
+# Moments of a window at which the process is looked at, evenly spaced, to average it.
+_MOMENTS = 6
 _LEAST_VARIANCE = 1e-4
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Standard deviations of the parts of a gap, in logarithms; of season and trend, possible ones with their prior probability.
+    """Standard deviations of the parts of a gap, in logarithms; possible ones of season and trend, with prior probabilities.
 
     Parameters
     ----------
     mean, drift : of the mean, and of a drift by a year.
     start : mean and standard deviation of what fades with the days since the first order of the log.
-    season, trend : pairs of a standard deviation and a probability.
-    trend_years : in which a trend fades.
+    season : standard deviations, widths in sin(pi x years) and probabilities.
+    trend : pairs of a standard deviation and a probability.
+    short : of a window much shorter than the horizon, besides.
+    window : of a single window.
     """
 
     mean: float
     drift: float
     start: tuple[float, float]
-    season: tuple[tuple[float, float], ...]
+    season: tuple[tuple[float, float, float], ...]
     trend: tuple[tuple[float, float], ...]
-    trend_years: float
+    short: float
+    window: float
 
 
 #: Chosen on simulated shops that no page reports (``docs/level.md``).
 SIZES: dict[Part, Sizes] = {
     "orders": Sizes(
-        mean=0.5,
-        drift=0.1,
-        start=(0.2, 0.3),
-        season=((0.0, 0.15), (0.1, 0.15), (0.2, 0.3), (0.4, 0.4)),
-        trend=((0.03, 0.5), (0.1, 0.4), (0.2, 0.1)),
-        trend_years=1.0,
+        mean=0.15,
+        drift=0.05,
+        start=(0.25, 0.2),
+        season=((0.0, _WIDE, 0.1), (0.2, _WIDE, 0.15), (0.5, _WIDE, 0.35), (0.4, _NARROW, 0.4)),
+        trend=((0.02, 0.5), (0.06, 0.4), (0.15, 0.1)),
+        short=0.03,
+        window=0.03,
     ),
     "value": Sizes(
-        mean=0.3,
+        mean=0.15,
         drift=0.03,
         start=(0.0, 0.1),
-        season=((0.0, 0.8), (0.05, 0.2)),
-        trend=((0.02, 0.5), (0.05, 0.3), (0.1, 0.2)),
-        trend_years=2.0,
+        season=((0.0, _WIDE, 0.8), (0.05, _WIDE, 0.2)),
+        trend=((0.02, 0.4), (0.07, 0.4), (0.15, 0.2)),
+        short=0.05,
+        window=0.02,
     ),
 }
 
@@ -179,9 +185,10 @@ def forecast_residual(
     known = [one for one in windows if one.end <= day]
     if len(known) < _LEAST_WINDOWS:
         return None
-    ahead = horizon_days / 2 if ahead_days is None else ahead_days
-    orders, orders_variance = _forecast(known, day, first_order_on, horizon_days, ahead, "orders")
-    value, value_variance = _forecast(known, day, first_order_on, horizon_days, ahead, "value")
+    begin_ahead = 0.0 if ahead_days is None else ahead_days - horizon_days / 2
+    times = _Times.of(known, day, first_order_on, horizon_days, begin_ahead)
+    orders, orders_variance = _forecast(known, times, SIZES["orders"], "orders")
+    value, value_variance = _forecast(known, times, SIZES["value"], "value")
     same = [one for one in known if is_same_season(one.day, day)]
     season = max(same, key=lambda one: one.day) if same else None
     return Residual(orders, orders_variance, value, value_variance, season)
@@ -199,52 +206,77 @@ def is_same_season(earlier: date, day: date) -> bool:
     return years >= 1 and abs(apart - years * DAYS_A_YEAR) <= _SAME_SEASON_DAYS
 
 
-def _forecast(
-    known: Sequence[Window], day: date, first_order_on: date, horizon_days: int, ahead_days: float, part: Part
-) -> tuple[float, float]:
-    """Mean and variance of the gap of the next window, over all sizes of season and trend."""
-    sizes = SIZES[part]
-    begin = np.array([(one.day - day).days for one in known], dtype=np.float64)
-    length = np.array([one.days for one in known], dtype=np.float64)
-    middle, ahead = (begin + length / 2) / DAYS_A_YEAR, np.array([ahead_days / DAYS_A_YEAR])
-    young, now = (np.exp(-(days + (day - first_order_on).days) / _START_DAYS) for days in (begin, np.zeros(1)))
-    level, spread = sizes.start
-    gaps = np.array([getattr(one, part) for one in known]) - level * young
-    fixed = _noise(known, begin, length, horizon_days, part) + spread**2 * np.outer(young, young)
-    fixed_ahead = spread**2 * (young * now)[:, None]
-    found = []
-    for (season, chance), (trend, other_chance) in product(sizes.season, sizes.trend):
-        shape = (season, trend, sizes)
-        root = np.linalg.cholesky(_covariance(middle, middle, *shape) + fixed)
-        left = np.linalg.solve(root, gaps)
-        right = np.linalg.solve(root, _covariance(middle, ahead, *shape) + fixed_ahead)[:, 0]
-        variance = (
-            float(_covariance(ahead, ahead, *shape)[0, 0]) + spread**2 * float(now[0]) ** 2 - float(right @ right)
+@dataclass(frozen=True)
+class _Times:
+    """What the times of windows say, of the known ones and, last, of the one to come: covariances of parts of size 1.
+
+    Parameters
+    ----------
+    season : by width, (windows, windows).
+    trend, drift : (windows, windows).
+    young : how much of the start of the log a window still has, in [0, 1].
+    overlap : of known windows: the share of their luck that two have in common.
+    missing : of known windows: the share of the horizon that a window lacks.
+    """
+
+    season: dict[float, Floats]
+    trend: Floats
+    drift: Floats
+    young: Floats
+    overlap: Floats
+    missing: Floats
+
+    @classmethod
+    def of(
+        cls, known: Sequence[Window], day: date, first_order_on: date, horizon_days: int, begin_ahead: float
+    ) -> _Times:
+        begin = np.array([*((one.day - day).days for one in known), begin_ahead], dtype=np.float64)
+        length = np.array([*(one.days for one in known), horizon_days], dtype=np.float64)
+        moments = begin[:, None] + length[:, None] * (np.arange(_MOMENTS) + 0.5) / _MOMENTS
+        years = moments.ravel() / DAYS_A_YEAR
+        apart = np.abs(np.subtract.outer(years, years))
+        phase = np.square(np.sin(np.pi * apart))
+        repeats = {width: np.exp(-2.0 * phase / width**2 - apart / _SEASON_YEARS) for width in (_WIDE, _NARROW)}
+        middle = moments.mean(axis=1) / DAYS_A_YEAR
+        first, days = begin[:-1], length[:-1]
+        shared = np.minimum.outer(first + days, first + days) - np.maximum.outer(first, first)
+        return cls(
+            {width: _by_window(found) for width, found in repeats.items()},
+            _by_window(np.exp(-apart / _TREND_YEARS)),
+            np.multiply.outer(middle, middle),
+            np.exp(-(begin + (day - first_order_on).days) / _START_DAYS),
+            np.maximum(shared, 0.0) / np.sqrt(np.outer(days, days)),
+            1.0 - days / horizon_days,
         )
+
+
+def _by_window(covariance: Floats) -> Floats:
+    """Covariance of averages over windows, from that of their moments."""
+    windows = len(covariance) // _MOMENTS
+    found: Floats = covariance.reshape(windows, _MOMENTS, windows, _MOMENTS).mean(axis=(1, 3))
+    return found
+
+
+def _forecast(known: Sequence[Window], times: _Times, sizes: Sizes, part: Part) -> tuple[float, float]:
+    """Mean and variance of the gap of the next window, over all sizes of season and trend."""
+    luck = np.sqrt(np.array([getattr(one, f"{part}_variance") for one in known]))
+    # Known windows vary by the customers' luck, which is shared where they overlap, and each by itself.
+    noise = np.outer(luck, luck) * times.overlap + np.diag(sizes.short**2 * times.missing + sizes.window**2)
+    level, spread = sizes.start
+    fixed = sizes.mean**2 + sizes.drift**2 * times.drift + spread**2 * np.outer(times.young, times.young)
+    gaps = np.array([getattr(one, part) for one in known]) - level * times.young[:-1]
+    found = []
+    for (season, width, chance), (trend, other_chance) in product(sizes.season, sizes.trend):
+        covariance = fixed + season**2 * times.season[width] + trend**2 * times.trend
+        root = np.linalg.cholesky(covariance[:-1, :-1] + noise)
+        left, right = np.linalg.solve(root, np.column_stack([gaps, covariance[:-1, -1]])).T
+        variance = float(covariance[-1, -1]) - float(right @ right) + sizes.window**2
         likelihood = (
             -0.5 * float(left @ left) - float(np.log(np.diag(root)).sum()) + float(np.log(chance * other_chance))
         )
-        found.append((float(right @ left) + level * float(now[0]), variance + _WINDOW**2, likelihood))
+        found.append((float(right @ left) + level * float(times.young[-1]), variance, likelihood))
     means, variances, likelihoods = np.array(found).T
     weights = np.exp(likelihoods - likelihoods.max())
     weights /= weights.sum()
     mean = float(weights @ means)
     return mean, float(weights @ (variances + np.square(means - mean)))
-
-
-def _noise(known: Sequence[Window], begin: Floats, length: Floats, horizon_days: int, part: Part) -> Floats:
-    """Covariance of the customers' luck in windows, which is shared where they overlap, and of the single window."""
-    luck = np.sqrt(np.array([getattr(one, f"{part}_variance") for one in known]))
-    end = begin + length
-    shared = np.minimum.outer(end, end) - np.maximum.outer(begin, begin)
-    overlap = np.maximum(shared, 0.0) / np.sqrt(np.outer(length, length))
-    alone = _SHORT**2 * (1.0 - length / horizon_days) + _WINDOW**2
-    found: Floats = np.outer(luck, luck) * overlap + np.diag(alone)
-    return found
-
-
-def _covariance(some: Floats, others: Floats, season: float, trend: float, sizes: Sizes) -> Floats:
-    apart = np.abs(np.subtract.outer(some, others))
-    repeats = np.exp(-2.0 * np.square(np.sin(np.pi * apart) / _SEASON_WIDTH) - apart / _SEASON_YEARS)
-    found: Floats = sizes.mean**2 + sizes.drift**2 * np.multiply.outer(some, others)
-    return found + season**2 * repeats + trend**2 * np.exp(-apart / sizes.trend_years)

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from tdml_assets.engines import level_lifetime
-from tdml_assets.engines.level import Snapshot, find_level, level_by_lifetime, rehearse, strength_of
+from tdml_assets.engines.level import Snapshot, find_level, level_by_lifetime, rehearse
 from tdml_assets.engines.level_lifetime import LevelHistory, LifetimeBase, expectations, fit_base
 from tdml_assets.engines.level_windows import Window, forecast_residual, is_same_season, measure_window, window_days
 
@@ -139,21 +139,41 @@ def test_predictions_are_brought_to_the_total_of_the_lifetime_model_and_its_past
     moved = level.apply(np.full(400, total / 400)).sum()
     assert moved == pytest.approx(expected.total(), rel=1e-6)
     assert level.deviation > 0
-    assert level_by_lifetime(expected, given(total), kind, 0.0).gap == pytest.approx(level.ageing)
+    assert level_by_lifetime(expected, given(expected.plain_total()), kind).ageing == pytest.approx(0.0, abs=1e-9)
 
 
-def test_half_of_the_gap_is_taken_over_where_the_season_was_never_seen():
+def test_a_gap_within_its_doubt_is_taken_over_only_where_the_season_was_seen():
     base = fit_base(history(), target_kind="net_spend", horizon_days=90)
-    found = []
-    for years in (3.0, 0.9):
-        seen = LifetimeBase(base.purchases, base.value, 90, "net_spend", DAY, FIRST, tuple(windows(peak, years)), 400)
-        expected = expectations(seen, {DAY: history().histories})[DAY]
-        found.append(level_by_lifetime(expected, given(0.8 * expected.total()), "amount"))
-    whole, half = found
-    assert (whole.basis, half.basis) == ("season", "trend")
-    assert whole.gap == pytest.approx(whole.ageing + whole.past) == pytest.approx(-np.log(0.8))
-    assert half.gap == pytest.approx((half.ageing + half.past) / 2)
-    assert half.deviation > abs(half.gap)
+
+    def level(years, share):
+        known = LifetimeBase(base.purchases, base.value, 90, "net_spend", DAY, FIRST, tuple(windows(peak, years)), 400)
+        expected = expectations(known, {DAY: history().histories})[DAY]
+        return level_by_lifetime(expected, given(share * expected.total()), "amount")
+
+    seen, unseen, clear = level(3.0, 0.98), level(0.9, 0.98), level(0.9, 0.4)
+    assert (seen.basis, unseen.basis, clear.basis) == ("season", "trend", "trend")
+    assert seen.gap == pytest.approx(-np.log(0.98))
+    assert unseen.gap == 0.0
+    assert clear.gap == pytest.approx(-np.log(0.4))
+    assert unseen.deviation > clear.deviation > seen.deviation
+
+
+def test_short_windows_count_as_the_part_of_the_horizon_that_they_are():
+    def sharp(years):
+        """A peak of three weeks, twelve months before the middle of the window that begins today."""
+        return 1.5 * np.exp(-0.5 * ((((years - 45 / 365.25 + 0.5) % 1.0) - 0.5) * 365.25 / 12) ** 2)
+
+    def averaged(begin, days):
+        at = ((begin - DAY).days + np.arange(days) + 0.5) / 365.25
+        return float(sharp(at).mean())
+
+    known = [
+        Window(begin, days, averaged(begin, days), 0.0004, 0.0, 0.0004) for begin, days in window_days(DAY, FIRST, 90)
+    ]
+    short = [Window(DAY - timedelta(days=350), 30, averaged(DAY - timedelta(days=350), 30), 0.0004, 0.0, 0.0004)]
+    came = averaged(DAY, 90)
+    assert forecast_residual(known, DAY, FIRST, 90).orders == pytest.approx(came, abs=0.06)
+    assert forecast_residual([*known, *short], DAY, FIRST, 90).orders == pytest.approx(came, abs=0.06)
 
 
 def test_a_faster_rate_brings_more_purchases_and_fewer_customers_without_one():
@@ -183,29 +203,25 @@ def test_there_is_no_base_without_purchases_or_repeaters():
     assert expectations(None, {DAY: once}) == {}
 
 
-def test_what_rehearsals_do_not_support_is_taken_over_in_part_and_with_more_doubt():
+def test_rehearsals_that_missed_by_more_than_was_stated_widen_the_doubt_and_move_nothing():
     base = fit_base(history(), target_kind="net_spend", horizon_days=90)
     strong = LifetimeBase(base.purchases, base.value, 90, "net_spend", DAY, FIRST, tuple(windows(peak)), 400)
     table = history().histories
     days = [DAY - timedelta(days=ago) for ago in (90, 180, 365)]
     expected = expectations(strong, dict.fromkeys((DAY, *days), table))
-
     total = expected[DAY].total()
 
-    def happened(share):
-        """Snapshots at which so much of what past windows said came true."""
+    def happened(off):
+        """Snapshots at which so much more came than was expected."""
         found = []
         for day in days:
-            plain, whole = expected[day].total(0.0), expected[day].total(1.0)
-            gap = float(np.log(plain / total) + share * np.log(whole / plain))
+            gap = float(np.log(expected[day].total() / total) + off)
             found.append(Snapshot(day, 400, total, total * float(np.exp(gap)), gap, 0.0009))
         return found
 
-    right, wrong = (rehearse(happened(share), 90, "amount", expected) for share in (1.0, -0.5))
+    right, wrong = (rehearse(happened(off), 90, "amount", expected) for off in (0.0, 0.6))
     assert len(right) == len(wrong) == 3
-    assert strength_of(right) == pytest.approx(1.0)
-    assert strength_of(wrong) < 0.3
-    assert strength_of([]) == 1.0
-    whole, part = (find_level(given(total), [], found, "amount", expected[DAY]) for found in (right, wrong))
-    assert abs(part.past) < abs(whole.past)
-    assert part.deviation > whole.deviation
+    sure, unsure = (find_level(given(total), [], found, "amount", expected[DAY]) for found in (right, wrong))
+    assert sure.gap == unsure.gap
+    assert sure.deviation == level_by_lifetime(expected[DAY], given(total), "amount").deviation
+    assert unsure.deviation > 1.5 * sure.deviation

@@ -84,7 +84,7 @@ class FoundLevel:
             "basis": level.basis,
             "basis_date": level.basis_date,
             "basis_gap": level.basis_gap,
-            "ageing": level.share * level.ageing,
+            "ageing": level.ageing,
             "customers": given.customers,
             "uncorrected_total": given.predicted,
             "total": moved if corrected else given.predicted,

@@ -38,6 +38,8 @@ def _why(row: Mapping[str, Any]) -> str:
     # A lifetime model that scores itself ages nothing, and has no basis where the season was never seen.
     if not row["ageing"] and row["basis_gap"] is not None:
         return _by_snapshots(row)
+    if not row["gap"] and row["basis"] == "trend":
+        return "past windows of orders do not say clearly whether more or less comes"
     scale, past = "" if row["kind"] == "amount" else " in odds", row["gap"] - row["ageing"]
     if abs(row["ageing"]) > abs(past):
         less = math.expm1(row["ageing"])
@@ -72,4 +74,5 @@ def _bounds(row: Mapping[str, Any]) -> str:
     if not row["total"]:
         return "nothing is expected"
     low, high = (abs(row[name] / row["total"] - 1.0) for name in ("low_total", "high_total"))
-    return f"what comes lies between {low:.0%} below and {high:.0%} above it in {COVERAGE:.0%} of cases"
+    unseen = "; the log holds no earlier year of this season" if row["basis"] != "season" else ""
+    return f"what comes lies between {low:.0%} below and {high:.0%} above it in {COVERAGE:.0%} of cases{unseen}"
