@@ -220,8 +220,8 @@ Whole sessions of `cltv` and `churn` as they are shipped, at the cuts of [accura
 Online Retail 2011-09-09 with 91, Complete Journey 2017-09-30 with 90. The {SHOPS} simulated shops are drawn as those of
 [level.md](level.md) and are others than that page's; features are a short form of the product's there, and estimators fixed
 (`lifetime_xgboost`, `xgboost_classifier`). That intervals are taken after the test's total is brought to what came was chosen on 37
-other shops, that rates of orders follow past months on 17 others and on windows that end at the cuts. The intervals of the scored
-windows had been measured once before.
+other shops, that rates of orders follow past months on 17 others and on windows that end at the cuts. The scored windows had been
+measured once before these changes.
 
 ## Intervals of amounts
 
