@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -89,7 +90,13 @@ class Expectation:
 
     def _total(self, orders: float, value: float) -> float:
         scale = self.customers / max(len(self.history), 1)
+        if self.base.target_kind == "net_spend":
+            return kept_digits(scale * self._spend * float(np.exp(orders + value)))
         return kept_digits(scale * self.base.total(self.history, orders, value))
+
+    @cached_property
+    def _spend(self) -> float:
+        return self.base.total(self.history, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
