@@ -12,12 +12,14 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tdml_assets.declaration.sources import OrdersSource, Source
 from tdml_assets.platform.contracts import TableContract
 from tdml_assets.platform.statements import render
+from tdml_assets.stages.raw.appending import Appending, MustReadAllError, add_statuses, holds, may_append
 from tdml_assets.stages.raw.contracts import LOADED, LOADS, ORDER_STATUSES, ORDERS, REJECTED_ROWS, customers_contract
 from tdml_assets.stages.raw.csv_records import read_csv_records
 from tdml_assets.stages.raw.files import FoundFiles, SourceFile
@@ -29,11 +31,11 @@ from tdml_assets.stages.raw.meanings import StatusCount, read_statuses, write_st
 from tdml_assets.stages.raw.order_rows import is_by_order, reject_by_order, share_amounts, stage_by_order
 from tdml_assets.stages.raw.plan import plan_stage
 from tdml_assets.stages.raw.reading import FileReading, stage_rows
+from tdml_assets.stages.raw.row_counts import count_rows
 from tdml_assets.stages.raw.rules import (
     BAD_ROW_LIMIT,
     LONGEST_AHEAD,
     FileLayout,
-    SourceError,
     check_headers,
     combined,
     declaration_sha256,
@@ -44,10 +46,6 @@ from tdml_assets.stages.raw.rules import (
 
 if TYPE_CHECKING:
     from tdml_assets.platform.warehouse import Database
-
-
-class ConservationError(RuntimeError):
-    """Accepted and rejected rows are not the rows that were read: a fault of this program, so nothing is committed."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +156,8 @@ def load_table(
         declared = hashlib.sha256(
             " ".join([declared, *(file.sha256 for file in found.identities)]).encode()
         ).hexdigest()
-    if _is_unchanged(database, table, found.files, declared, earlier, now):
+    is_current = _is_current(database, table, earlier, now)
+    if is_current and holds(earlier, found.files, declared):
         return _report(database, table, declaration, found, earlier, is_unchanged=True)
     if declaration is None:
         database.replace(LOADED[table], [])
@@ -167,14 +166,55 @@ def load_table(
         if table == ORDERS.name:
             database.replace(ORDER_STATUSES, [])
         return _report(database, table, None, found, [])
+    kept = may_append(declaration, found, earlier, declared) if is_current else None
+    load = partial(
+        _load_files,
+        *(database, table, declaration, found),
+        session_id=session_id,
+        now=now,
+        scratch_folder=scratch_folder,
+        bad_row_limit=bad_row_limit,
+    )
+    try:
+        loads, grouped_keys = load(kept)
+    except MustReadAllError:
+        loads, grouped_keys = load(None)
+    of_load = {"declaration_sha256": declared, "source": table, "session_id": session_id, "committed_at": now}
+    database.replace_slice(LOADS, {"source": table}, [{**load, **of_load} for load in loads])
+    return replace(_report(database, table, declaration, found, earlier), grouped_keys=grouped_keys)
+
+
+def _load_files(
+    database: Database,
+    table: str,
+    declaration: Source,
+    found: FoundFiles,
+    kept: Appending | None,
+    *,
+    session_id: str,
+    now: datetime,
+    scratch_folder: Path | None,
+    bad_row_limit: float,
+) -> tuple[list[dict[str, Any]], int]:
+    """Load every file, or those that are not ``kept``. Returns the rows of ``raw.loads`` and the grouped keys.
+
+    Raises
+    ------
+    MustReadAllError
+        If rows cannot be added to those that are kept. Nothing was written.
+    """
     with tempfile.TemporaryDirectory(prefix="tdml-", dir=scratch_folder) as scratch:
         layouts = [
             read_layout(
                 database, declaration, file, position=place, scratch_folder=Path(scratch), bad_row_limit=bad_row_limit
             )
             for place, file in enumerate(found.files)
+            if kept is None or file.name not in kept.files
         ]
-        refuse_empty(layouts)
+        if kept is None:
+            refuse_empty(layouts)
+        else:
+            kept.require_headers(layouts)
         check_headers(table, declaration, layouts)
         whole = combined(layouts)
         reading = FileReading(
@@ -199,32 +239,25 @@ def load_table(
                 bad_row_limit=bad_row_limit,
             )
 
+        names = [file.name for file in found.files]
         layouts, grouped_keys = _write_rows(
-            database, table, declaration, layouts, reading, session_id=session_id, now=now, merge=merge
+            database, table, declaration, layouts, reading, names, kept, session_id=session_id, now=now, merge=merge
         )
-    loads = _count_rows(database, table, found.files, layouts, moment=declaration.moment)
-    written = {"declaration_sha256": declared, "source": table, "session_id": session_id, "committed_at": now}
-    database.replace_slice(LOADS, {"source": table}, [{**load, **written} for load in loads])
-    return replace(_report(database, table, declaration, found, earlier), grouped_keys=grouped_keys)
+    files = [found.files[layout.position] for layout in layouts]
+    loads = count_rows(database, table, files, layouts, moment=declaration.moment)
+    return [*(kept.files.values() if kept is not None else ()), *loads], grouped_keys
 
 
 def _unpacked(file: SourceFile, layout: FileLayout) -> SourceFile:
     return file if layout.text_path is None else replace(file, path=layout.text_path)
 
 
-def _is_unchanged(
-    database: Database,
-    table: str,
-    files: Sequence[SourceFile],
-    declared: str,
-    earlier: Sequence[dict[str, Any]],
-    now: datetime,
-) -> bool:
+def _is_current(database: Database, table: str, earlier: Sequence[dict[str, Any]], now: datetime) -> bool:
+    """Whether the table is still what the load before made of its files."""
     path = LOADED[table].path
-    before = sorted((load["content_sha256"], load["declaration_sha256"]) for load in earlier)
-    if before != sorted((file.sha256, declared) for file in files) or not database.has_table(path):
+    if not database.has_table(path):
         return False
-    if not files and list(database.columns(path)) != list(LOADED[table].column_names):
+    if not earlier and list(database.columns(path)) != list(LOADED[table].column_names):
         return False
     # Rows that were in the future may have become past. A load by an older version does not say when that is.
     rejected = database.rows(render("raw/reasons_of_source", rejected=REJECTED_ROWS.path, source=table))
@@ -242,12 +275,14 @@ def _write_rows(
     declaration: Source,
     layouts: Sequence[FileLayout],
     reading: FileReading,
+    files: Sequence[str],
+    kept: Appending | None,
     *,
     session_id: str,
     now: datetime,
     merge: Callable[[], None],
 ) -> tuple[list[FileLayout], int]:
-    """Fill the tables; ``merge`` puts persons in place of old ids.
+    """Fill the tables; ``merge`` puts persons in place of old ids. ``files`` are the names of all files, by their position.
 
     Returns the files as they were read, and the line keys that name several lines.
     """
@@ -273,61 +308,30 @@ def _write_rows(
     stages = stage_files(database, layouts, reading, now=now)
     merge()
     grouped_keys = find_dropped(database, declaration, len(layouts)) if declaration.line_key else 0
+    if kept is not None:
+        kept.require_apart(database, declaration)
     if by_order:
         reject_by_order(database)
     dropped = {row["file_position"] for row in database.rows(render("raw/dropped_counts"))}
     has_shares = share_amounts(database, declaration)
-    files = [layout.name for layout in layouts]
     shape = {"contract": contract, "constants": constants, "files": files}
-    database.replace(contract, render("raw/accepted", **shape, has_dropped=bool(dropped), has_shares=has_shares))
+    accepted = render("raw/accepted", **shape, has_dropped=bool(dropped), has_shares=has_shares)
     rejected = render("raw/rejected", table=table, files=files, session_id=session_id)
-    database.replace_slice(REJECTED_ROWS, {"source": table}, [] if by_order else rejected)
+    if kept is not None:
+        database.insert(contract, accepted)
+        database.insert(REJECTED_ROWS, rejected)
+    else:
+        database.replace(contract, accepted)
+        database.replace_slice(REJECTED_ROWS, {"source": table}, [] if by_order else rejected)
     for stage in stages:
         if stage["layout"].position in dropped:
             database.insert(REJECTED_ROWS, render("raw/dropped_content", **stage, session_id=session_id))
     keep_out_forgotten(database, table, session_id, files)
     if table == ORDERS.name:
+        before = kept.statuses(database) if kept is not None else []
         write_statuses(database, declaration, has_dropped=bool(dropped))
+        add_statuses(database, before)
     return [stage["layout"] for stage in stages], grouped_keys
-
-
-def _count_rows(
-    database: Database, table: str, files: Sequence[SourceFile], layouts: Sequence[FileLayout], *, moment: str | None
-) -> list[dict[str, Any]]:
-    """Rows read, accepted and rejected per file, counted in the tables themselves, and what their future rows wait for."""
-    staged = {row["file_position"]: row for row in database.rows(render("raw/staged_counts", moment=moment))}
-    accepted, rejected = (
-        {row["file"]: row["row_count"] for row in database.rows(render("raw/counts_by_file", table=path, source=table))}
-        for path in (LOADED[table].path, REJECTED_ROWS.path)
-    )
-    loads = []
-    for file, layout in zip(files, layouts, strict=True):
-        counted = staged.get(layout.position, {"row_count": 0, "waits_until": None})
-        rows_read = counted["row_count"]
-        if not rows_read and layout.row_count != 0:
-            # The header was followed by something.
-            raise SourceError(f"{file.name}: none of its rows could be read: correct the file. Nothing was loaded")
-        if layout.row_count is not None and rows_read != layout.row_count:
-            raise ConservationError(
-                f"{file.name} has {layout.row_count:,} rows, but {rows_read:,} were read: nothing was committed"
-            )
-        load = {
-            "file": file.name,
-            "content_sha256": file.sha256,
-            "rows_read": rows_read,
-            "rows_accepted": accepted.get(file.name, 0),
-            "rows_rejected": rejected.get(file.name, 0),
-            "header": json.dumps(layout.names),
-            "waits_until": counted["waits_until"],
-            "written_at": file.written_at,
-        }
-        if load["rows_accepted"] + load["rows_rejected"] != rows_read:
-            raise ConservationError(
-                f"{file.name}: {load['rows_accepted']:,} rows accepted and {load['rows_rejected']:,} rejected are not "
-                f"the {rows_read:,} rows read: nothing was committed"
-            )
-        loads.append(load)
-    return loads
 
 
 def _report(

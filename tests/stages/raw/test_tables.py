@@ -21,7 +21,8 @@ from tdml_assets.platform.statements import Statement
 from tdml_assets.stages.raw.contracts import LOADS, ORDERS, REASONS, REJECTED_ROWS
 from tdml_assets.stages.raw.files import FoundFiles
 from tdml_assets.stages.raw.fingerprint import fingerprint
-from tdml_assets.stages.raw.tables import ConservationError, load_table
+from tdml_assets.stages.raw.row_counts import ConservationError
+from tdml_assets.stages.raw.tables import load_table
 
 HEADER = "order,who,when,n,price\n"
 GOOD = HEADER + "A1,007,2024-03-01 10:00:00,2,1.25\nA2,8,2024-03-02 10:00:00,1,3\n"
