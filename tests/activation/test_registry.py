@@ -101,3 +101,13 @@ def test_a_key_can_be_set_by_the_environment(tmp_path: Path) -> None:
     (tmp_path / "tdml.yaml").write_text("destinations: {webhook: {url_env: A}}", encoding="utf-8")
     environment = {"TDML_CONFIG": str(tmp_path / "tdml.yaml"), "TDML_DESTINATIONS__WEBHOOK__MODE": "mirror"}
     assert load_settings(environment).destinations.others["webhook"].mode == "mirror"
+
+
+def test_the_table_of_failures_names_every_kind_and_tests_that_are_there() -> None:
+    here = Path(__file__).parent
+    text = PAGE.read_text(encoding="utf-8")
+    lines = re.findall(r"^\| `(\w+)` \|(.*`test_.*)$", text, flags=re.MULTILINE)
+    assert sorted(kind for kind, _ in lines) == known_kinds()
+    for kind, cells in lines:
+        tests = (here / f"test_{'failures' if kind == 'webhook' else kind}.py").read_text(encoding="utf-8")
+        assert [name for name in re.findall(r"`(test_\w+)`", cells) if f"def {name}(" not in tests] == []

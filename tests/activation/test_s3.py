@@ -13,6 +13,7 @@ import boto3
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
+from botocore.config import Config
 from moto.server import ThreadedMotoServer
 
 from tdml_assets.activation.erasure import erase
@@ -20,6 +21,7 @@ from tdml_assets.activation.protocol import DestinationError
 from tdml_assets.activation.syncing import check_destination, plan_sync
 from tdml_assets.declaration.destinations import read_destination
 from tests.activation.conftest import Published, people
+from tests.activation.fault_proxy import FaultProxy
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +36,7 @@ def server() -> Iterator[str]:
 class Bucket:
     """A bucket, and syncs into it."""
 
-    def __init__(self, published: Published, endpoint: str, name: str) -> None:
+    def __init__(self, published: Published, endpoint: str, name: str, config: Config | None = None) -> None:
         self.published, self.name = published, name
         self.client = boto3.client(
             "s3",
@@ -42,6 +44,7 @@ class Bucket:
             region_name="us-east-1",
             aws_access_key_id="x",
             aws_secret_access_key="y",
+            config=config,
         )
         self.client.create_bucket(Bucket=name)
 
@@ -179,3 +182,49 @@ def test_who_is_forgotten_is_in_no_part_of_any_session(published: Published, ser
     rows = [str(row["customer_id"]).zfill(5) for key in parts for row in read(io.BytesIO(bucket.get(key))).to_pylist()]
     assert sorted(rows) == ["00001", "00001", "00003", "00003"]
     assert len(bucket.latest()) == 2
+
+
+@pytest.fixture
+def faulty(tmp_path: Path, server: str) -> Iterator[tuple[Bucket, FaultProxy]]:
+    """A bucket behind a proxy that fails; boto3's own attempts are off, so that those of the sync are seen."""
+    proxy = FaultProxy(int(server.rpartition(":")[2]))
+    proxy.start()
+    once = Config(retries={"total_max_attempts": 1})
+    yield Bucket(Published(tmp_path), proxy.url, f"faulty-{len(str(tmp_path))}", config=once), proxy
+    proxy.stop()
+
+
+@pytest.mark.parametrize(
+    "script",
+    [[500, 500], [429, 503, 429], ["reset"], ["lost"], ["half"], ["reset", 500, "lost", "half", 429]],
+    ids=["twice 500", "storm", "reset", "lost answer", "cut in the body", "all of them"],
+)
+def test_what_waiting_mends_is_tried_again_and_each_row_is_there_once(
+    faulty: tuple[Bucket, FaultProxy], script: list[Any]
+) -> None:
+    bucket, proxy = faulty
+    bucket.published.publish(people(5))
+    proxy.script += script
+    result = bucket.sync()
+    # Three parts, the end, and what was tried again; an answer of PUT has no body that could be cut.
+    mended = len([step for step in script if step != "half"])
+    assert (result.status, result.added, proxy.script) == ("succeeded", 5, [])
+    assert result.attempts >= 4 + mended
+    assert {row["customer_id"]: row["churn_grade"] for row in bucket.latest()} == dict.fromkeys(people(5), "A")
+    assert len(bucket.latest()) == 5
+
+
+def test_credentials_that_expire_on_the_way_end_the_sync_and_the_next_goes_on(
+    faulty: tuple[Bucket, FaultProxy],
+) -> None:
+    bucket, proxy = faulty
+    bucket.published.publish(people(5))
+    expired = b"<Error><Code>ExpiredToken</Code><Message>canary</Message></Error>"
+    proxy.script += [None, (400, expired)]
+    ended = bucket.sync(mode="upsert")
+    assert (ended.status, ended.added) == ("failed", 2)
+    assert "the credentials have expired: renew them" in (ended.reason or "")
+    assert "canary" not in (ended.reason or "")
+    again = bucket.sync(mode="upsert")
+    assert (again.status, again.added, again.unchanged) == ("succeeded", 3, 2)
+    assert sorted(row["customer_id"] for row in bucket.latest()) == sorted(people(5))

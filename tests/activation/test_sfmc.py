@@ -11,6 +11,7 @@ import pytest
 from tdml_assets.activation.protocol import DestinationError
 from tdml_assets.declaration.destinations import read_destination
 from tests.activation.conftest import Published, people
+from tests.activation.fault_proxy import FaultProxy
 from tests.activation.sfmc_stub import Stub
 
 SETTINGS = {
@@ -123,3 +124,16 @@ def test_a_dry_run_asks_for_a_token_alone(shop: Published, stub: Stub) -> None:
     with pytest.raises(DestinationError, match="SFMC_AUTH_URL") as caught:
         shop.check(settings, name="sfmc")
     assert "canary" not in str(caught.value)
+
+
+def test_connections_that_break_and_answers_that_are_cut_end_with_each_row_once(shop: Published, stub: Stub) -> None:
+    proxy = FaultProxy(int(stub.url.rpartition(":")[2]), writes=("GET", "POST", "PUT"))
+    proxy.start()
+    shop.publish(people(3))
+    shop.environment["SFMC_AUTH_URL"] = proxy.url
+    proxy.script += [None, "reset", "lost", "half"]
+    result = sync(shop)
+    proxy.stop()
+    assert proxy.script == []
+    assert (result.status, result.added, result.failed) == ("succeeded", 3, 0)
+    assert len(stub.state["rows"]) == 3
