@@ -138,7 +138,7 @@ class Settings(_Frozen):
         default_factory=AudienceSettings, description="Who is kept out of activation, to measure it."
     )
     quality: QualityPolicy = Field(default_factory=QualityPolicy, description="Where raw data count as broken.")
-    alerts: Alerts = Field(default_factory=Alerts, description="Who is told of an episode.")
+    alerts: Alerts = Field(default_factory=Alerts, description="Who gets an alert about an episode.")
     retention: Retention = Field(
         default_factory=Retention,
         description="How much of earlier sessions is kept: pages, logs, runs, model versions.",

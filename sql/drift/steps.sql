@@ -1,4 +1,4 @@
--- How far every column leapt in earlier sessions.
+-- How far every column moved from session to session.
 select
     kind,
     column_name,

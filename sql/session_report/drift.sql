@@ -6,7 +6,7 @@ with ranked as (
         , column_name
         , row_number() over (
             order by
-                coalesce(list_contains({{ calm | bind }}, status), true)
+                coalesce(list_contains({{ without_alarm | bind }}, status), true)
                 , severity desc nulls last
                 , psi desc nulls last
                 , column_name

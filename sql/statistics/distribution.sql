@@ -1,4 +1,4 @@
--- Everything that is told about one column's distribution, in one pass.
+-- Everything that is shown about one column's distribution, in one pass.
 with measured as (
     select case when isfinite({{ column | identifier }}::double) then {{ column | identifier }}::double end as v
     from {{ table | identifier }}

@@ -69,7 +69,7 @@ class Selection:
 
     @property
     def described(self) -> list[Column]:
-        """The columns as a client is told of them."""
+        """The columns, as a client gets them."""
         return [Column(column.name, column.type, "") for column in self.columns]
 
 

@@ -270,7 +270,7 @@ def _with(result: SyncResult, tally: Tally) -> SyncResult:
 
 
 def _judged(result: SyncResult, settings: DestinationSettings, seconds: float) -> SyncResult:
-    """Succeeded, or degraded: people are told of the latter."""
+    """Succeeded, or degraded; the latter raises an alert."""
     reasons = []
     tried = result.taken + result.failed
     if result.failed > settings.failed_share * tried:

@@ -1,6 +1,6 @@
-"""alert_on_failure, forget_recovered: tell people of a failed session, once per cause until a session succeeds.
+"""alert_on_failure, forget_recovered: alerts about a failed session, once per cause until a session succeeds.
 
-Belongs here: reading what failed from Dagster's events. Does not: what is told and to whom (``stages/triage/alerts/failures.py``,
+Belongs here: reading what failed from Dagster's events. Does not: what is sent and to whom (``stages/triage/alerts/failures.py``,
 ``stages/triage/alerts/failure_alerts.py``). On from the start: they start nothing, and send only where ``alerts`` names a channel.
 """
 
@@ -55,7 +55,7 @@ def build_failure_alerts(specs: Sequence[WorkflowSpec], settings: Settings) -> l
         run_status=dg.DagsterRunStatus.SUCCESS,
         name="forget_recovered",
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Forgets the failures of workflows that have run to the end: a later one is told of again.",
+        description="Forgets the failures of workflows that have run to the end: a later one raises an alert again.",
     )
     def forget_recovered(context: dg.RunStatusSensorContext) -> None:
         tell_failures(settings.home, settings.alerts, os.environ, [], context.log, ran=ran(context))

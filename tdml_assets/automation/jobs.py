@@ -8,7 +8,7 @@ import dagster as dg
 
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.platform.sessions import ONLY_AS_OF
-from tdml_assets.tasks import foresight_of
+from tdml_assets.tasks import realised_performance_of
 
 SCORING_JOB = "score_and_publish"
 #: Longest a run may take before the daemon calls it dead, in seconds.
@@ -47,7 +47,7 @@ def build_jobs(specs: Sequence[WorkflowSpec]) -> list[dg.UnresolvedAssetJobDefin
         # Behind drift stand its picture, the decision, the report and what is published.
         drift = dg.AssetSelection.assets([spec.name, "drift"]).downstream()
         scoring = scoring | dg.AssetSelection.assets([spec.name, "predictions"]) | drift
-        if foresight_of(spec) is not None:
+        if realised_performance_of(spec) is not None:
             scoring = scoring | dg.AssetSelection.assets([spec.name, "realised"])
     jobs.append(
         dg.define_asset_job(

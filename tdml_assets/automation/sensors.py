@@ -39,12 +39,12 @@ def read_call(instance: dg.DagsterInstance, workflow: str, after: int) -> tuple[
         dg.AssetRecordsFilter(asset_key=dg.AssetKey([workflow, "triage"]), after_storage_id=after), limit=_LOOKED_AT
     ).records
     # One that somebody reported by hand in the UI carries none of it.
-    told = (
+    calls = (
         record
         for record in records
         if record.asset_materialization and "retrain" in record.asset_materialization.metadata
     )
-    record = next(told, None)
+    record = next(calls, None)
     if record is None or record.asset_materialization is None:
         return None, records[0].storage_id if records else after
     found = {name: value.value for name, value in record.asset_materialization.metadata.items()}

@@ -23,7 +23,7 @@ from tdml_assets.stages.training.recommendation_asset import build_recommendatio
 from tdml_assets.stages.training_table.asset import build_training_table
 from tdml_assets.stages.training_table.recommendation_asset import build_recommendation_training_table
 from tdml_assets.stages.triage.asset import build_triage
-from tdml_assets.tasks import foresight_of
+from tdml_assets.tasks import realised_performance_of
 
 
 def build_recommendation_scoring(spec: WorkflowSpec, settings: Settings) -> list[dg.AssetsDefinition]:
@@ -55,7 +55,7 @@ def build_one_row_per_customer(spec: WorkflowSpec, settings: Settings) -> list[d
 
 def build_watch(spec: WorkflowSpec, settings: Settings) -> list[dg.AssetsDefinition]:
     """What looks back at every task: predictions met by what happened, the decision, the report."""
-    realised = [build_realised(spec, settings.audience.control)] if foresight_of(spec) is not None else []
+    realised = [build_realised(spec, settings.audience.control)] if realised_performance_of(spec) is not None else []
     return [*realised, build_triage(spec, settings), build_session_report(spec, settings)]
 
 

@@ -244,8 +244,8 @@ def exit_code(result: SyncResult) -> int:
 
 def _told(result: SyncResult) -> dict[str, Any]:
     names = ("destination", "status", "added", "changed", "unchanged", "removed", "failed")
-    told = {name: getattr(result, name) for name in names}
-    return {**told, "excluded": sum(result.excluded.values()), "seconds": result.seconds}
+    shown = {name: getattr(result, name) for name in names}
+    return {**shown, "excluded": sum(result.excluded.values()), "seconds": result.seconds}
 
 
 def _there_lines(there: Mapping[str, Any] | None) -> list[str]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tdml_assets.platform.warehouse import Database
 
 _KEYS = ("session_id", "as_of", "customer_id")
-#: What is told of a workflow whose model records no importances: it learns from baskets.
+#: What is shown of a workflow whose model records no importances: it learns from baskets.
 _BASKET_FEATURES = (
     "total_orders",
     "total_spend",
@@ -222,13 +222,13 @@ def moves_between(
 ) -> tuple[Move, ...]:
     """Features that differ, those that the model weighs most first.
 
-    Features that the model does not use are left out. Where no importances are recorded, those of the orders are told.
+    Features that the model does not use are left out. Where no importances are recorded, those of the orders are shown.
     """
-    told = set(importances) or set(_BASKET_FEATURES)
+    shown = set(importances) or set(_BASKET_FEATURES)
     moved = [
         Move(name, before.get(name), value, importances.get(name, 0.0))
         for name, value in now.items()
-        if name not in _FEATURE_KEYS and name in told and _differs(before.get(name), value)
+        if name not in _FEATURE_KEYS and name in shown and _differs(before.get(name), value)
     ]
     return tuple(sorted([move for move in moved if move.importance > 0] or moved, key=_weight))
 

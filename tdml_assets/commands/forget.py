@@ -36,8 +36,8 @@ def forget(
 
     \b
     Every id that sources.identities gives to the person is forgotten with them. Exports are written anew, and so is the warehouse's
-    file, so that it holds no byte of the id. Destinations that were sent the customer are told to delete them; one that cannot be
-    reached is told by the next sync. A receipt without the id says what was removed where: raw.erasures, and a file in
+    file, so that it holds no byte of the id. Destinations that were sent the customer are asked to delete them; one that cannot be
+    reached is asked by the next sync. A receipt without the id says what was removed where: raw.erasures, and a file in
     <home>/erasures. Given again after its process ended, the command goes on where it was.
     Exit codes: 0 forgotten, in no file and at no destination; 3 forgotten, and what it names still holds them; 2 no such
     customer.

@@ -19,7 +19,7 @@ from tdml_assets.models.blobs import BlobConflictError, BlobStoreError
 from tdml_assets.models.bundle_store import BundleStore, CurrentChampion, PromotionConflictError
 from tdml_assets.models.bundles import BundleDamagedError, Champion, Manifest
 from tdml_assets.settings import SettingsError, load_settings
-from tdml_assets.tasks.telling import shown, telling_of
+from tdml_assets.tasks.presentation import presentation_of, shown
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 
@@ -256,16 +256,16 @@ def _describe(store: BundleStore, workflow: str, version: str) -> str:
 
 
 def _measures(manifest: Manifest) -> Sequence[str]:
-    """The most telling metrics of the version's own test."""
+    """The most important metrics of the version's own test."""
     task = manifest.spec.get("task")
     if task is None:
         return []
-    told = []
-    for measure in telling_of(task).measures:
+    lines = []
+    for measure in presentation_of(task).measures:
         value = manifest.metrics.get(measure.metric)
         if value is not None and math.isfinite(value):
-            told.append(f"{measure.words} {shown(value, measure.form)}")
-    return told[:_SHOWN_MEASURES]
+            lines.append(f"{measure.words} {shown(value, measure.form)}")
+    return lines[:_SHOWN_MEASURES]
 
 
 def _now() -> datetime:

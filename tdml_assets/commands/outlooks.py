@@ -19,7 +19,7 @@ from tdml_assets.recommendation.eligibility import NoProductsError
 from tdml_assets.settings import EVERY_OTHER
 from tdml_assets.stages.features.snapshots import HistoryTooShortError, SnapshotPlan, plan_snapshots, plan_split
 from tdml_assets.stages.raw.contracts import ORDERS
-from tdml_assets.tasks.telling import telling_of
+from tdml_assets.tasks.presentation import presentation_of
 
 if TYPE_CHECKING:
     from tdml_assets.commands.preflight import OrderFacts
@@ -80,7 +80,7 @@ def outlook_of(spec: WorkflowSpec, facts: OrderFacts, as_of: date, *, is_named: 
     ----------
     is_named : whether the settings name the workflows that run. Where they do not, naming one would turn off the others.
     """
-    if facts.first_on is None or not telling_of(spec.task).looks_ahead:
+    if facts.first_on is None or not presentation_of(spec.task).looks_ahead:
         return WorkflowOutlook(spec.name, "on")
     span, horizon = (as_of - facts.first_on).days + 1, spec.target.horizon_days
     # A target to learn from, a later one to test on, and as much history before the first of them.
@@ -121,7 +121,7 @@ def read_outlook(
     from tdml_assets.tasks import task_of
 
     found = outlook_of(spec, facts, as_of, is_named=is_named)
-    looks_ahead = telling_of(spec.task).looks_ahead
+    looks_ahead = presentation_of(spec.task).looks_ahead
     is_counted = (
         not looks_ahead or spec.target_kind == "net_spend" or (_is_purchase(spec) and not spec.target.conditions)
     )

@@ -59,14 +59,14 @@ def rejected(
                 statement = render("rejected/rows", rejected=table, reason=reason)
                 with written(csv) as target:
                     written_rows = write_batches(database.batches(statement, _BATCH_ROWS), target, "csv")
-        told = [{**row, "meaning": REASONS.get(row["reason"], "")} for row in counts]
+        reasons = [{**row, "meaning": REASONS.get(row["reason"], "")} for row in counts]
     if csv is not None:
         if csv != STANDARD_OUTPUT:
             typer.echo(f"{csv}: {written_rows:,} rows")
     elif as_json:
-        print_json({"rows_read": rows_read, "reasons": told, "examples": examples})
+        print_json({"rows_read": rows_read, "reasons": reasons, "examples": examples})
     else:
-        typer.echo("\n".join(_lines(int(rows_read), told, examples)))
+        typer.echo("\n".join(_lines(int(rows_read), reasons, examples)))
 
 
 def _lines(rows_read: int, counts: list[dict[str, Any]], examples: list[dict[str, Any]]) -> list[str]:

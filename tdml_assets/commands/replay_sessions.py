@@ -26,8 +26,8 @@ from tdml_assets.platform.statements import render
 from tdml_assets.platform.warehouse import Database
 from tdml_assets.settings import Settings
 from tdml_assets.stages.realised.asset import read_ledger
-from tdml_assets.tasks import foresight_of
-from tdml_assets.tasks.telling import telling_of
+from tdml_assets.tasks import realised_performance_of
+from tdml_assets.tasks.presentation import presentation_of
 
 #: Everything but what leaves the house: attributes of the past are published to nobody.
 _SELECTION = 'not group:"audience"'
@@ -81,7 +81,13 @@ def training_selection(spec: WorkflowSpec) -> str:
 
 def scoring_selection(spec: WorkflowSpec) -> str:
     """What the scoring job does with one workflow, short of publishing."""
-    stages = ["predictions", "drift", "triage", "session_report", *(["realised"] if foresight_of(spec) else [])]
+    stages = [
+        "predictions",
+        "drift",
+        "triage",
+        "session_report",
+        *(["realised"] if realised_performance_of(spec) else []),
+    ]
     return " or ".join(f'key:"{spec.name}/{stage}"' for stage in stages)
 
 
@@ -206,8 +212,8 @@ def _tested(database: Database, spec: WorkflowSpec, version: str | None) -> str:
     session = database.rows(render("summary/training_session", workflow=spec.name, model_version=version, **tables))
     if not session:
         return ""
-    foresight = foresight_of(spec)
-    name = foresight.error.metric if foresight else telling_of(spec.task).measures[0].metric
+    performance = realised_performance_of(spec)
+    name = performance.error.metric if performance else presentation_of(spec.task).measures[0].metric
     key = {"session_id": session[0]["session_id"], "workflow": spec.name}
     metrics = database.rows(render("summary/metrics", table=MODEL_METRICS.path, **key))
     values = {row["metric"]: row["value"] for row in metrics}
@@ -232,7 +238,7 @@ def _ledgers(settings: Settings, specs: Sequence[WorkflowSpec]) -> list[str]:
     lines = []
     with build_warehouse(settings).read() as database:
         for spec in specs:
-            foresight = foresight_of(spec)
-            if foresight is not None:
-                lines += ["", *ledger_lines(spec.name, foresight.error.words, read_ledger(database, spec))]
+            performance = realised_performance_of(spec)
+            if performance is not None:
+                lines += ["", *ledger_lines(spec.name, performance.error.words, read_ledger(database, spec))]
     return lines

@@ -170,9 +170,9 @@ def workflow_status(name: str, title: str, off: str | None, recorded: Recorded, 
         return WorkflowStatus(name, title, "off", reason=off, model=model)
     session, outcome = recorded.sessions.get(name, {}), recorded.outcomes.get(name, {})
     decision, gate = recorded.decisions.get(name, {}), recorded.gates.get(name, {})
-    told = ""
+    decided = ""
     if decision and decision["decision"] not in (None, "nothing"):
-        told = f"{decision_words(decision['decision']).headline}. {decision['sentence']}"
+        decided = f"{decision_words(decision['decision']).headline}. {decision['sentence']}"
     return WorkflowStatus(
         name,
         title,
@@ -182,7 +182,7 @@ def workflow_status(name: str, title: str, off: str | None, recorded: Recorded, 
         method=str(outcome.get("method") or ""),
         reason=str(outcome.get("reason") or ""),
         remedy=str(outcome.get("remedy") or ""),
-        decision=told,
+        decision=decided,
         candidate=f"of {gate['as_of']}, {gate['reason']}" if gate.get("decision") == "hold" else "",
         model=model,
     )
@@ -263,7 +263,7 @@ def _workflow_lines(found: WorkflowStatus, now: datetime) -> list[str]:
         lines.append(f"  champion   {model.champion}{since}; {model.versions} stored")
     elif not model.damage:
         lines.append(f"  champion   none; {model.versions} stored")
-    told = (
+    decided = (
         ("reason", found.reason),
         ("remedy", found.remedy),
         ("candidate", found.candidate),
@@ -271,7 +271,7 @@ def _workflow_lines(found: WorkflowStatus, now: datetime) -> list[str]:
         ("held", model.held),
         ("damage", model.damage),
     )
-    return lines + [line for label, text in told if text for line in _wrapped(f"  {label:<11}{text}", 13)]
+    return lines + [line for label, text in decided if text for line in _wrapped(f"  {label:<11}{text}", 13)]
 
 
 def _age(then: datetime, now: datetime) -> str:

@@ -1,6 +1,6 @@
 """What a run found, for a person: small aggregates in, about twenty-five lines of plain text or a dictionary out.
 
-Belongs here: which figures are told, in which words, with which warnings.
+Belongs here: which figures are shown, in which words, with which warnings.
 Does not: reading them (``summary_facts.py``), where the warehouse and the folders are (``app.py``).
 """
 
@@ -22,7 +22,7 @@ from tdml_assets.stages.drift.detection import BROKEN, DRIFTED, FIRST
 from tdml_assets.stages.predictions.level_words import level_sentence, reach_of
 from tdml_assets.stages.realised.lift import lift_lines
 from tdml_assets.stages.triage.words import decision_words
-from tdml_assets.tasks.telling import Comparison, compare, shown, telling_of
+from tdml_assets.tasks.presentation import Comparison, compare, presentation_of, shown
 
 if TYPE_CHECKING:
     from tdml_assets.platform.warehouse import Database
@@ -59,7 +59,7 @@ class Summary:
 
 def comparisons_of(facts: WorkflowFacts) -> list[Comparison]:
     """The measures of a workflow's model next to those of the naive forecast."""
-    return compare(facts.metrics, telling_of(facts.info.task).measures)
+    return compare(facts.metrics, presentation_of(facts.info.task).measures)
 
 
 def drift_verdict(facts: WorkflowFacts) -> str:
@@ -89,7 +89,7 @@ def _why_no_drift(outcome: Outcome | None) -> str:
 
 def total_verdict(facts: WorkflowFacts) -> str | None:
     """Say how far the total of the test was off, where nothing is known of the level of today's."""
-    total_bias = telling_of(facts.info.task).total_bias
+    total_bias = presentation_of(facts.info.task).total_bias
     bias = total_bias(facts.metrics) if total_bias else None
     if bias is None or not math.isfinite(bias):
         return None
@@ -113,7 +113,7 @@ def warnings_of(facts: WorkflowFacts, data: DataFacts | None) -> list[str]:
         return [*found, facts.outcome.sentence] if facts.outcome is not None else found
     if facts.note:
         found.append(f"{name}: {facts.note}")
-    ahead = telling_of(facts.info.task).looks_ahead
+    ahead = presentation_of(facts.info.task).looks_ahead
     if data is not None and ahead and data.days < _SEASON_DAYS + facts.info.horizon_days:
         found.append(f"{name}: {data.days} days of orders show no season twice; a seasonal peak will be missed")
     doubt, error = _doubt_of_total(facts), facts.calibration_error
@@ -240,7 +240,7 @@ def _unsold_words(data: DataFacts) -> str:
 def _headline(facts: WorkflowFacts) -> str:
     when = "not run yet"
     if facts.as_of:
-        ahead = telling_of(facts.info.task).looks_ahead
+        ahead = presentation_of(facts.info.task).looks_ahead
         when = f"the {facts.info.horizon_days} days after {facts.as_of}" if ahead else f"on {facts.as_of}"
     return f"{facts.info.title} ({facts.info.name}), {when}"
 
@@ -250,18 +250,18 @@ def _full_lines(facts: WorkflowFacts, data: DataFacts | None) -> list[str]:
     if facts.expected_spend is not None:
         share = f"   {facts.top_tenth_share:.0%} of it from the top tenth" if facts.top_tenth_share is not None else ""
         lines.append(f"  expected spend  {facts.expected_spend:>12,.0f} {_currency(data)}{share}")
-    lines += [line for label, text in facts.told for line in _wrapped(text, f"  {label:<18}", 20)]
+    lines += [line for label, text in facts.highlights for line in _wrapped(text, f"  {label:<18}", 20)]
     lines += [*_total_lines(facts), *_learner_lines(facts)]
-    comparisons, telling = comparisons_of(facts), telling_of(facts.info.task)
+    comparisons, presentation = comparisons_of(facts), presentation_of(facts.info.task)
     if comparisons:
         lines.append(f"  {'tested on what the model had not seen':<40}{'model':>10}{'naive *':>10}")
-        measures = {measure.metric: measure for measure in telling.measures}
+        measures = {measure.metric: measure for measure in presentation.measures}
         for found in comparisons:
             text, form = measures[found.metric].words, measures[found.metric].form
             naive = "-" if found.naive is None else shown(found.naive, form)
             verdict = "" if found.verdict == "unknown" else f"   {found.verdict}"
             lines.append(f"    {text:<38}{shown(found.model, form):>10}{naive:>10}{verdict}".rstrip())
-        lines.append(f"    * naive: {telling.naive}")
+        lines.append(f"    * naive: {presentation.naive}")
     return [*lines, *_closing_lines(facts)]
 
 
@@ -272,7 +272,7 @@ def _brief_lines(facts: WorkflowFacts, data: DataFacts | None) -> list[str]:
     if facts.top_tenth_share is not None:
         scored += f", {facts.top_tenth_share:.0%} from the top tenth"
     lines = [_headline(facts), scored, *_eligible_lines(facts, data)]
-    lines += [line for label, text in facts.told for line in _wrapped(text, f"  {label:<18}", 20)]
+    lines += [line for label, text in facts.highlights for line in _wrapped(text, f"  {label:<18}", 20)]
     return [*lines, *_total_lines(facts), *_learner_lines(facts), *_brief_comparison(facts), *_closing_lines(facts)]
 
 
@@ -301,8 +301,8 @@ def _brief_comparison(facts: WorkflowFacts) -> list[str]:
     comparisons = comparisons_of(facts)
     if not comparisons:
         return []
-    telling = telling_of(facts.info.task)
-    measures = {measure.metric: measure for measure in telling.measures}
+    presentation = presentation_of(facts.info.task)
+    measures = {measure.metric: measure for measure in presentation.measures}
     judged = [found for found in comparisons if found.verdict != "unknown"]
     said = []
     for found in (judged or comparisons)[:_BRIEF_MEASURES]:

@@ -16,7 +16,7 @@ from tdml_assets.platform.statements import render
 from tdml_assets.stages.drift.detection import BROKEN, DRIFTED
 from tdml_assets.stages.features.columns import FEATURES_TABLE
 from tdml_assets.stages.training.choice_words import choice_sentence
-from tdml_assets.tasks.telling import telling_of
+from tdml_assets.tasks.presentation import presentation_of
 
 if TYPE_CHECKING:
     from tdml_assets.platform.warehouse import Database
@@ -89,7 +89,7 @@ class WorkflowFacts:
     calibration_error : of the same, how far the tenths of customers are off, as a share of all that happened.
     level : row of ``monitoring.level`` of the session; None where none was kept.
     learner : which learner ``estimator: auto`` chose for the model that scored, and why; None where it was declared.
-    told : label and text of what else the task tells of its predictions.
+    highlights : label and text of what else is shown of the predictions.
     drift : number of columns per status.
     moved : whether any column differs at all from the day the champion went live.
     drifted : names of the farthest columns that moved.
@@ -112,7 +112,7 @@ class WorkflowFacts:
     calibration_error: float | None = None
     level: Mapping[str, Any] | None = None
     learner: str | None = None
-    told: tuple[tuple[str, str], ...] = ()
+    highlights: tuple[tuple[str, str], ...] = ()
     drift: Mapping[str, int] = field(default_factory=dict)
     moved: bool = True
     drifted: tuple[str, ...] = ()
@@ -186,7 +186,7 @@ def _read_test(database: Database, info: WorkflowInfo, model_version: str | None
     calibration = {"calibration_error": None}
     if database.has_table(CALIBRATION):
         calibration = database.row(render("summary/calibration", table=CALIBRATION, **key))
-    trained_on, ahead = found[0]["as_of"], telling_of(info.task).looks_ahead
+    trained_on, ahead = found[0]["as_of"], presentation_of(info.task).looks_ahead
     tested_on = trained_on - timedelta(days=info.horizon_days) if trained_on is not None and ahead else trained_on
     metrics_of = {row["metric"]: row["value"] for row in metrics}
     return {"metrics": metrics_of, "tested_on": tested_on, "learner": _read_learner(database, key), **calibration}
@@ -207,10 +207,15 @@ def _read_predictions(database: Database, info: WorkflowInfo, session_id: str) -
     columns = database.columns(table)
     if not columns:
         return {}
-    told = tuple(telling_of(info.task).tell(database, table, session_id))
+    highlights = tuple(presentation_of(info.task).highlights(database, table, session_id))
     if "predicted_target" not in columns:
-        return {**database.row(render("summary/scored", table=table, session_id=session_id)), "told": told}
+        return {**database.row(render("summary/scored", table=table, session_id=session_id)), "highlights": highlights}
     found = database.row(render("summary/spend", table=table, session_id=session_id))
     total, top = found["expected_spend"], found["top_tenth_spend"]
     share = top / total if total and total > 0 else None
-    return {"customers": found["customers"], "expected_spend": total, "top_tenth_share": share, "told": told}
+    return {
+        "customers": found["customers"],
+        "expected_spend": total,
+        "top_tenth_share": share,
+        "highlights": highlights,
+    }

@@ -162,7 +162,7 @@ def _judged(
     today = datetime.now(UTC).date()
     measured = measure_session(
         database,
-        day or today,  # without orders, rows that could not be read are still told
+        day or today,  # without orders, rows that could not be read are still shown
         fingerprint(database),
         settings.quality,
         sources,

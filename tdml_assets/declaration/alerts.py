@@ -1,4 +1,4 @@
-"""What the settings section ``alerts`` may say: who is told, through which channel.
+"""What the settings section ``alerts`` may say: who gets an alert, through which channel.
 
 Secrets are named, never given: every ``*_env`` key holds the name of an environment variable. What is given there by mistake
 appears in no error.
@@ -116,7 +116,7 @@ class SlackAlerts(NamedSecrets):
 
 
 class Alerts(NamedSecrets):
-    """Who is told of an episode. Every channel is told once."""
+    """Who gets an alert about an episode. Every channel gets it once."""
 
     log: bool = Field(default=True, description="A warning in the log of the run.")
     webhook: WebhookAlerts | None = None

@@ -38,7 +38,7 @@ class AttributeSpec(BaseModel):
     kind: AttributeKind = Field(
         default="column", description="The column itself, or the customer's decile or percentile by it."
     )
-    type: AttributeType = Field(default="number", description="Type that other systems are told.")
+    type: AttributeType = Field(default="number", description="Type as published to other systems.")
     integer: bool = Field(default=False, description="Whether a number is always whole; deciles and percentiles are.")
     rank: int | None = Field(
         default=None, ge=1, description="For recommendations: which rank is published, 1 = first choice."

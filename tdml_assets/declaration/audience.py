@@ -28,7 +28,7 @@ class ControlGroup(Declaration):
         default=0.05,
         gt=0,
         le=1,
-        description="Relative difference that should be told from chance; how many customers that takes is computed.",
+        description="Relative difference that should be detected; the number of customers that this takes is computed.",
     )
 
 

@@ -167,9 +167,11 @@ class DestinationSettings(NamedSecrets):
     )
     timeout_seconds: float = Field(default=30.0, gt=0, le=3600, description="How long the system may take to answer.")
     changelog_days: int = Field(default=400, ge=1, description="How long activation.sync_changelog is kept.")
-    slow_seconds: float | None = Field(default=None, gt=0, description="A sync that takes longer is told as degraded.")
+    slow_seconds: float | None = Field(
+        default=None, gt=0, description="A sync that takes longer is reported as degraded."
+    )
     failed_share: float = Field(
-        default=0.01, ge=0, le=1, description="A larger share of failed rows is told as degraded."
+        default=0.01, ge=0, le=1, description="A larger share of failed rows is reported as degraded."
     )
 
     @field_validator("attributes", mode="before")

@@ -26,12 +26,14 @@ class Monitor(BaseModel):
         default=0.25, gt=0, description="PSI against the champion's reference from which a column has drifted."
     )
     step_limit: float = Field(
-        default=0.02, gt=0, description="PSI against the last calm session from which a column may spike."
+        default=0.02, gt=0, description="PSI against the last stable session from which a column may spike."
     )
     z_limit: float = Field(
         default=3.0, gt=0, description="Robust z of that PSI among earlier sessions from which a column has spiked."
     )
-    history: int = Field(default=30, ge=2, le=1000, description="Earlier calm sessions that a spike is judged against.")
+    history: int = Field(
+        default=30, ge=2, le=1000, description="Earlier stable sessions that a spike is judged against."
+    )
     min_history: int = Field(
         default=3,
         ge=2,
@@ -60,14 +62,14 @@ class Monitor(BaseModel):
     confirm: int = Field(
         default=2, ge=1, le=30, description="Consecutive sessions that must drift before a retraining is called for."
     )
-    close_after: int = Field(default=3, ge=1, le=100, description="Calm sessions in a row that close an episode.")
+    close_after: int = Field(default=3, ge=1, le=100, description="Stable sessions in a row that close an episode.")
     renew_days: int = Field(
         default=90,
         ge=1,
         description="Days after which an episode that still goes on is a new one: by then there is more to learn from.",
     )
     hysteresis: float = Field(
-        default=0.7, gt=0, le=1, description="Share of the limits below which a session counts as calm again."
+        default=0.7, gt=0, le=1, description="Share of the limits below which a session counts as stable again."
     )
     cool_down_days: int | None = Field(
         default=None,

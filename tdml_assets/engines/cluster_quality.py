@@ -5,7 +5,7 @@ Does not: the learner and its files (``engines/kmeans.py``), settings (``declara
 (``cluster_profile.py``).
 
 Rows are put in one order before anything is drawn from them, and fits run on one thread: the same customers give the same
-segments, to the last bit, in whatever order they arrive. Silhouettes are told and decide nothing: unscaled spend has
+segments, to the last bit, in whatever order they arrive. Silhouettes are reported and decide nothing: unscaled spend has
 a silhouette of .97 by parting a handful of wholesalers from the rest.
 """
 

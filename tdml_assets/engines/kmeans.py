@@ -119,7 +119,7 @@ class MinibatchKmeansLearner:
 
         Parameters
         ----------
-        validation : only their mean squared distance to a centroid is told; nothing is decided on them, there may be none.
+        validation : only their mean squared distance to a centroid is reported; nothing is decided on them, there may be none.
         threads : not used: fits run on one, so that the same rows give the same segments.
 
         Raises
@@ -246,7 +246,7 @@ def _all_rows(
 
 def _by_mean(centroids: Floats, features: tuple[str, ...], order_by: str) -> Places:
     place = features.index(order_by)
-    # Equal means are told apart by the other features, so that the order is one.
+    # Equal means are ordered by the other features, so that the order is unique.
     return np.lexsort((*(-centroids.T[::-1]), -centroids[:, place]))
 
 

@@ -5,7 +5,7 @@ Does not: the formulas, trees that correct them (``lifetime_xgboost.py``).
 
 Expected spend = expected purchases in the horizon x expected value of one. The fit sees histories only, and scoring longer
 histories than it saw is what the models are made for. For the same reason ``prepare`` must leave the columns as they are:
-a scaled one is refused; one clipped by the outlier rule cannot be told apart, and makes every customer as young as the
+a scaled one is refused; one clipped by the outlier rule cannot be recognised, and makes every customer as young as the
 oldest in training.
 """
 

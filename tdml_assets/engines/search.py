@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 
 from tdml_assets.platform import metrics
 
-#: Points of a grid at most, unless told: every point costs a fit per fold.
+#: Points of a grid at most by default: every point costs a fit per fold.
 MOST_POINTS = 64
 TWEEDIE_DEVIANCE, SQUARED_ERROR, LOG_LOSS = "tweedie_deviance", "mean_squared_error", "log_loss"
 

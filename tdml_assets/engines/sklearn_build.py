@@ -36,7 +36,7 @@ def build(spec: ModelSpec, features: Sequence[str], *, threads: int) -> Any:
     """Make the estimator of ``spec``, a pipeline if it has steps.
 
     Every ``random_state`` that is None becomes the seed. An ``n_jobs`` that is None is left to the fit, which gives all of
-    scikit-learn its threads at once; only estimators of other libraries, which would take every processor, are told here.
+    scikit-learn its threads at once; only estimators of other libraries, which would take every processor, are limited here.
 
     Parameters
     ----------

@@ -132,7 +132,7 @@ def chance_z(index: float, bins: int, rows: int, rows_ref: int, earlier: Sequenc
 
     ``(x - median) / scale`` of cube roots (Wilson & Hilferty 1931: there a chi-square is nearly normal). The scale is
     1.4826 x the median absolute deviation, or 1.2533 x the mean one where over half are equal, and never less than what
-    sampling alone gives two samples of these sizes, so that a calm past makes no alarm of nothing.
+    sampling alone gives two samples of these sizes, so that a stable past does not cause a false alarm.
     """
     if not earlier:
         return None

@@ -107,7 +107,7 @@ TARGET_HISTOGRAM = _table(
 )
 DRIFT = _table(
     "drift",
-    "One row per watched column: the scoring snapshot against the champion's reference and the last calm session.",
+    "One row per watched column: the scoring snapshot against the champion's reference and the last stable session.",
     Column("kind", "VARCHAR", "feature, prediction or target."),
     Column("column_name", "VARCHAR", "Column."),
     Column("n", "BIGINT", "Rows of the scoring snapshot."),
@@ -130,7 +130,7 @@ DRIFT = _table(
         "DOUBLE",
         "Gaussian divergence of sign(x) ln(1 + |x|), clipped to the reference's range: for skewed columns.",
     ),
-    Column("psi_previous", "DOUBLE", "PSI against the last calm session of this champion; NULL for its first."),
+    Column("psi_previous", "DOUBLE", "PSI against the last stable session of this champion; NULL for its first."),
     Column("null_share", "DOUBLE", "Share of rows without a value now."),
     Column("null_share_ref", "DOUBLE", "The same in the reference."),
     Column(
@@ -168,7 +168,7 @@ DATA_QUALITY = _table(
     Column("value", "DOUBLE", "What was found."),
     Column("expected", "DOUBLE", "What earlier data or the session before say."),
     Column("bound", "DOUBLE", "Where the alarm begins."),
-    Column("status", "VARCHAR", "ok, note (told in the summary), alarm, accepted by a person, or too_little."),
+    Column("status", "VARCHAR", "ok, note (shown in the summary), alarm, accepted by a person, or too_little."),
     Column("sentence", "VARCHAR", "The finding in words, with the remedy."),
 )
 TRIAGE = _table(
@@ -186,23 +186,23 @@ TRIAGE = _table(
 DRIFT_EPISODES = TableContract(
     "monitoring",
     "drift_episodes",
-    "One row per episode: from the first alarm to calm, or to the promotion of a model that knows the new world.",
+    "One row per episode: from the first alarm until it is stable again, or to the promotion of a model that knows the new world.",
     (
         *_KEY,
         Column("episode_id", "VARCHAR", "Workflow, day of the first alarm and kind.", False),
         Column("kind", "VARCHAR", "drift or data_quality."),
-        Column("status", "VARCHAR", "open, closed (calm again), or resolved (another champion was promoted)."),
+        Column("status", "VARCHAR", "open, closed (stable again), or resolved (another champion was promoted)."),
         Column("model_version", "VARCHAR", "Champion it began with."),
         Column("opened_as_of", "DATE", "Day of the first alarm."),
         Column("last_as_of", "DATE", "Latest day with an alarm."),
         Column("closed_as_of", "DATE", "Day on which it ended; NULL while open."),
         Column("alarms", "BIGINT", "Sessions with an alarm."),
-        Column("calm", "BIGINT", "Calm sessions in a row at its end."),
+        Column("calm", "BIGINT", "Stable sessions in a row at its end."),
         Column("retrain", "BOOLEAN", "Whether a retraining is called for."),
         Column("cause", "VARCHAR", "As in monitoring.triage, of the farthest session."),
         Column("severity", "DOUBLE", "Of the farthest session."),
         Column("sentence", "VARCHAR", "Of the farthest session."),
-        Column("told", "VARCHAR", "Alert channels that took it, with commas between."),
+        Column("told", "VARCHAR", "Alert channels that delivered it, separated by commas."),
         Column("alerted_at", "TIMESTAMP", "When the last of them took it, UTC; NULL before."),
     ),
     ("workflow",),

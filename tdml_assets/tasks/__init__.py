@@ -147,12 +147,12 @@ def task_of(spec: WorkflowSpec) -> Task:
     return found
 
 
-class Foresight(Protocol):
-    """What a task foretells, so that time tells whether it came true. Not every task has it."""
+class RealisedPerformance(Protocol):
+    """How the predictions of a task are kept and measured once their horizon has passed. Not every task has it."""
 
     @property
     def error(self) -> MainError:
-        """The error that tells whether a model still is what its test promised."""
+        """The error that is compared with the one of the model's own test."""
 
     def history(self, spec: WorkflowSpec) -> TableContract:
         """Contract of ``<workflow>.prediction_history``, one slice per as_of."""
@@ -169,9 +169,11 @@ class Foresight(Protocol):
         """
 
 
-def foresight_of(spec: WorkflowSpec) -> Foresight | None:
-    """What the task of a workflow foretells; None where it foretells nothing."""
-    found: Foresight | None = getattr(import_module(f"tdml_assets.tasks.{spec.task}"), "FORESIGHT", None)
+def realised_performance_of(spec: WorkflowSpec) -> RealisedPerformance | None:
+    """How the predictions of a workflow are measured later; None if its task predicts nothing of the future."""
+    found: RealisedPerformance | None = getattr(
+        import_module(f"tdml_assets.tasks.{spec.task}"), "REALISED_PERFORMANCE", None
+    )
     return found
 
 

@@ -22,7 +22,7 @@ from tdml_assets.stages.evaluation.paired import Loss, log_loss
 from tdml_assets.stages.predictions.contracts import contract_with
 from tdml_assets.stages.realised.performance import Floats, MainError, interval_metrics
 from tdml_assets.stages.training_table.table import check_sizes
-from tdml_assets.tasks import Foresight, Measured, Shown, sample_of
+from tdml_assets.tasks import Measured, RealisedPerformance, Shown, sample_of
 from tdml_assets.tasks.labelled import Labelled
 from tdml_assets.tasks.parts import figures_classification as figures
 from tdml_assets.tasks.parts.classification import (
@@ -35,8 +35,8 @@ from tdml_assets.tasks.parts.classification import (
     naive_direction,
     with_lift,
 )
-from tdml_assets.tasks.parts.next_orders import tell_next_orders
-from tdml_assets.tasks.telling import Measure, Telling
+from tdml_assets.tasks.parts.next_orders import next_order_highlights
+from tdml_assets.tasks.presentation import Measure, Presentation
 
 #: Scores nobody has to train for: column of the features, by the name its measures are kept under.
 _NAIVE = {"recency": "days_since_last_order", "orders": "total_orders"}
@@ -178,7 +178,7 @@ def _values(rows: pa.Table) -> dict[str, Floats]:
     return {name: rows[name].to_numpy().astype(np.float64) for name in names}
 
 
-def _tell(reader: Reader, table: Sequence[str], session_id: str) -> list[tuple[str, str]]:
+def _highlights(reader: Reader, table: Sequence[str], session_id: str) -> list[tuple[str, str]]:
     found = reader.row(render("summary/probability", table=table, session_id=session_id))
     grades = label_stats(reader, table, {"session_id": session_id}, "grade")
     if not found["customers"]:
@@ -187,7 +187,7 @@ def _tell(reader: Reader, table: Sequence[str], session_id: str) -> list[tuple[s
     return [
         ("expected", f"{found['expected']:,.0f} customers ({found['expected'] / found['customers']:.0%})"),
         ("grades", shares),
-        *tell_next_orders(reader, table, session_id),
+        *next_order_highlights(reader, table, session_id),
     ]
 
 
@@ -198,8 +198,8 @@ def _total_bias(metrics: Mapping[str, float]) -> float | None:
 
 
 TASK = Classification()
-FORESIGHT: Foresight = TASK
-TELLING = Telling(
+REALISED_PERFORMANCE: RealisedPerformance = TASK
+PRESENTATION = Presentation(
     measures=(
         Measure("roc_auc", "ranking customers (AUC)", "score", "higher", "baseline_recency_roc_auc"),
         Measure("log_loss", "error of the probability (log loss)", "score", "lower", "constant_log_loss"),
@@ -207,7 +207,7 @@ TELLING = Telling(
         Measure("lift_top_decile", "lift of the top tenth", "score", "higher", None),
     ),
     naive="ranked by the days since the last order; everybody gets the same probability",
-    tell=_tell,
+    highlights=_highlights,
     columns={"probability": "probability per customer"},
     category="grade",
     total_bias=_total_bias,

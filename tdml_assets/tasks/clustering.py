@@ -29,7 +29,7 @@ from tdml_assets.tasks import Measured, Previous, Shown
 from tdml_assets.tasks.parts import figures_clustering as figures
 from tdml_assets.tasks.parts.clustering import may_be_promoted_clustering
 from tdml_assets.tasks.parts.segment_names import name_segments, names_contract
-from tdml_assets.tasks.telling import Measure, Telling
+from tdml_assets.tasks.presentation import Measure, Presentation
 
 if TYPE_CHECKING:
     from tdml_assets.platform.warehouse import Database
@@ -43,7 +43,7 @@ _RFM = (
 )
 #: Figures of a group that are shown first, and how many in all.
 _USUAL, _PROFILED = ("total_spend", "total_orders", "days_since_last_order"), 6
-#: Largest RFM segments that are told.
+#: Largest RFM segments that are shown.
 _TOLD = 4
 
 
@@ -79,7 +79,7 @@ class Clustering:
     def learner_parameters(self, spec: WorkflowSpec, previous: Previous) -> dict[str, Any]:
         """The section ``clustering``, unless the estimator is a class that does not know it.
 
-        The champion's number of groups is told too: where several numbers hold about as well, it is kept.
+        The champion's number of groups is passed too: where several numbers hold about as well, it is kept.
         """
         if "." in spec.estimator:
             return dict(spec.model.parameters)
@@ -211,7 +211,7 @@ def _in_own_unit(model: KMeansModel, parameters: Parameters) -> list[dict[str, A
     ]
 
 
-def _tell(reader: Reader, table: Sequence[str], session_id: str) -> list[tuple[str, str]]:
+def _highlights(reader: Reader, table: Sequence[str], session_id: str) -> list[tuple[str, str]]:
     groups = _groups(reader, table, session_id)
     rfm = label_stats(reader, table, {"session_id": session_id}, "rfm_segment")
     total = sum(row["count"] for row in rfm)
@@ -262,13 +262,13 @@ def _profile(reader: Reader, spec: WorkflowSpec, session_id: str) -> list[dict[s
 
 
 TASK = Clustering()
-TELLING = Telling(
+PRESENTATION = Presentation(
     measures=(
         Measure("stability_ari", "same groups in resampled customers (1 = all)", "score", "higher", None),
         Measure("silhouette", "silhouette", "score", "higher", None),
     ),
     naive="",
-    tell=_tell,
+    highlights=_highlights,
     looks_ahead=False,
     columns={"cluster": "group"},
     category="RFM segment",

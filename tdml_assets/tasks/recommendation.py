@@ -14,16 +14,16 @@ from tdml_assets.recommendation.eligibility import why_off
 from tdml_assets.recommendation.product_names import product_label
 from tdml_assets.stages.evaluation.measures import Metrics
 from tdml_assets.stages.realised.performance import MISSED, list_history_contract
-from tdml_assets.tasks import Foresight
-from tdml_assets.tasks.telling import Measure, Telling
+from tdml_assets.tasks import RealisedPerformance
+from tdml_assets.tasks.presentation import Measure, Presentation
 
-__all__ = ["FORESIGHT", "TELLING", "why_off"]
+__all__ = ["PRESENTATION", "REALISED_PERFORMANCE", "why_off"]
 
 _TOLD_PRODUCTS = 3
 
 
-class Foretold:
-    """See :class:`~tdml_assets.tasks.Foresight`."""
+class RecommendationPerformance:
+    """See :class:`~tdml_assets.tasks.RealisedPerformance`."""
 
     error = MISSED
 
@@ -59,25 +59,25 @@ class Foretold:
         return {**found, MISSED.metric: 1.0 - (found["recall_at_10"] or 0.0)}
 
 
-FORESIGHT: Foresight = Foretold()
+REALISED_PERFORMANCE: RealisedPerformance = RecommendationPerformance()
 
 
-def _tell(reader: Reader, table: Sequence[str], session_id: str) -> list[tuple[str, str]]:
+def _highlights(reader: Reader, table: Sequence[str], session_id: str) -> list[tuple[str, str]]:
     found = reader.row(render("summary/recommended", table=table, session_id=session_id))
     if not found["customers"]:
         return []
-    told = [("recommended", f"{found['ranks']} products each, {found['products']:,} different ones in all")]
+    lines = [("recommended", f"{found['ranks']} products each, {found['products']:,} different ones in all")]
     if "product_name" not in reader.columns(table):
         # Written before products had names.
-        return told
+        return lines
     first = reader.rows(render("summary/first_choices", table=table, session_id=session_id, limit=_TOLD_PRODUCTS))
     # Ids alone say nothing to a marketer.
     if any(row["product_name"] is not None for row in first):
         shown = "; ".join(
             f"{product_label(row['product_id'], row['product_name'])} {row['share']:.0%}" for row in first
         )
-        told.append(("shown first", shown))
-    return told
+        lines.append(("shown first", shown))
+    return lines
 
 
 def _product_names(reader: Reader, table: Sequence[str], session_id: str) -> dict[str, str]:
@@ -87,7 +87,7 @@ def _product_names(reader: Reader, table: Sequence[str], session_id: str) -> dic
     return {row["product_id"]: product_label(row["product_id"], row["product_name"]) for row in rows}
 
 
-TELLING = Telling(
+PRESENTATION = Presentation(
     measures=(
         Measure("recall_at_10", "found of what was bought, in 10", "score", "higher", "baseline_popular_recall_at_10"),
         Measure("ndcg_at_10", "order of the 10 (NDCG)", "score", "higher", "baseline_popular_ndcg_at_10"),
@@ -95,14 +95,14 @@ TELLING = Telling(
         Measure("recall_at_10_new", "found of what was new to them", "score", "higher", None),
     ),
     naive="everybody is shown the popular products",
-    tell=_tell,
+    highlights=_highlights,
     level_names=_product_names,
     columns={
         "first_choice": "first product shown",
         "first_discovery": "first product shown that is new to the customer",
         "first_discovery_score": "score of the first product that is new to the customer",
     },
-    rivals={
+    alternatives={
         "recall_at_10": "this model",
         "baseline_personal_recall_at_10": "their own most frequent products",
         "baseline_popular_recall_at_10": "the most popular products",

@@ -30,10 +30,10 @@ from tdml_assets.stages.evaluation.paired import Loss, absolute_error
 from tdml_assets.stages.predictions.contracts import ABOVE, BELOW, predictions_contract
 from tdml_assets.stages.realised.performance import Floats, MainError, interval_metrics
 from tdml_assets.stages.training_table.table import check_sizes
-from tdml_assets.tasks import Foresight, Measured, Shown, sample_of
+from tdml_assets.tasks import Measured, RealisedPerformance, Shown, sample_of
 from tdml_assets.tasks.labelled import Labelled
-from tdml_assets.tasks.parts.next_orders import tell_next_orders
-from tdml_assets.tasks.telling import Measure, Telling
+from tdml_assets.tasks.parts.next_orders import next_order_highlights
+from tdml_assets.tasks.presentation import Measure, Presentation
 
 
 def _losses(target: Floats, predicted: Floats) -> tuple[Floats, Floats]:
@@ -128,8 +128,8 @@ class Regression(Labelled):
 
 
 TASK = Regression()
-FORESIGHT: Foresight = TASK
-TELLING = Telling(
+REALISED_PERFORMANCE: RealisedPerformance = TASK
+PRESENTATION = Presentation(
     measures=(
         Measure("mae", "error per customer", "money", "lower", "baseline_mae"),
         Measure("spearman", "ranking customers (1 = perfect)", "score", "higher", "baseline_spearman"),
@@ -138,8 +138,8 @@ TELLING = Telling(
     ),
     naive="total spend, scaled to that of the last horizon",
     total_bias=lambda metrics: metrics.get("total_bias"),
-    # The sum of all amounts is told by the summary itself.
-    tell=tell_next_orders,
+    # The summary shows the sum of all amounts itself.
+    highlights=next_order_highlights,
     columns={"predicted_target": "prediction per customer"},
     category="level of the prediction",
     levels={"Below AVG": "below the mean of all customers", "Above AVG": "above the mean of all customers"},

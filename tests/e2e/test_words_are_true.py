@@ -25,7 +25,7 @@ from tdml_assets.declaration.workflow import TaskName
 from tdml_assets.platform.resources import build_warehouse
 from tdml_assets.settings import Settings, load_settings
 from tdml_assets.simulation import simulate
-from tdml_assets.tasks.telling import telling_of
+from tdml_assets.tasks.presentation import presentation_of
 from tests.e2e.conftest import Home
 
 HORIZON = timedelta(days=90)
@@ -75,7 +75,7 @@ class Truth:
         """How far the total of the test was off, by the measures that the session keeps."""
         chosen = f"workflow = '{workflow}' and evaluation_table = 'test'"
         kept = self.read(f"select metric, value from monitoring.model_metrics where {chosen}")
-        total_bias = telling_of(task).total_bias
+        total_bias = presentation_of(task).total_bias
         return None if total_bias is None else total_bias(dict(zip(kept["metric"], kept["value"], strict=True)))
 
     def tested(self, workflow: str) -> pd.DataFrame:

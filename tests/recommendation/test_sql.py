@@ -13,7 +13,7 @@ from tdml_assets.platform.statements import render
 from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.recommendation.tables import predictions_contract, training_contract, with_names
 from tdml_assets.stages.raw.contracts import ORDERS
-from tdml_assets.tasks.recommendation import TELLING
+from tdml_assets.tasks.recommendation import PRESENTATION
 
 FEATURES = TableContract(
     "features",
@@ -246,9 +246,9 @@ def test_popular_products_carry_their_names_and_the_summary_tells_those_shown_fi
     )
     with warehouse.write() as database:
         database.replace(contract, statement)
-        told = dict(TELLING.tell(database, contract.path, "s"))
-        names = TELLING.level_names(database, contract.path, "s") if TELLING.level_names else {}
-    assert told["shown first"] == "Tea (x) 100%"
+        shown = dict(PRESENTATION.highlights(database, contract.path, "s"))
+        names = PRESENTATION.level_names(database, contract.path, "s") if PRESENTATION.level_names else {}
+    assert shown["shown first"] == "Tea (x) 100%"
     assert names == {"x": "Tea (x)", "y": "Cup (y)"}
 
 
@@ -268,6 +268,6 @@ def test_predictions_of_before_products_had_names_are_told_without_them(tmp_path
     }
     with opened(tmp_path).write() as database:
         database.replace(older, [row])
-        assert [label for label, _ in TELLING.tell(database, contract.path, "s")] == ["recommended"]
-        assert TELLING.level_names is not None
-        assert TELLING.level_names(database, contract.path, "s") == {}
+        assert [label for label, _ in PRESENTATION.highlights(database, contract.path, "s")] == ["recommended"]
+        assert PRESENTATION.level_names is not None
+        assert PRESENTATION.level_names(database, contract.path, "s") == {}

@@ -17,7 +17,7 @@ from tdml_assets.recommendation.tables import predictions_contract as recommenda
 from tdml_assets.stages.preparation.parameters import PREPARATION_FILE, NumericColumn, Parameters
 from tdml_assets.stages.training.fit import Candidate
 from tdml_assets.tasks import task_of, why_off
-from tdml_assets.tasks.telling import Telling, telling_of
+from tdml_assets.tasks.presentation import Presentation, presentation_of
 
 PACKAGE = tdml_assets.tasks
 #: Column and type of the predictions, behind session, day and customer: people query these tables.
@@ -51,19 +51,19 @@ def columns_of(contract: Any) -> list[tuple[str, str]]:
 
 
 def test_every_task_that_can_be_declared_has_a_module_and_every_module_a_task() -> None:
-    """But ``labelled``, which those with a target share, and ``telling``, the types of their words."""
+    """But ``labelled``, which those with a target share, and ``presentation``, the types of their words."""
     modules = {found.name for found in pkgutil.iter_modules(PACKAGE.__path__) if not found.ispkg}
-    assert modules - {"labelled", "telling"} == set(TARGET_KINDS)
+    assert modules - {"labelled", "presentation"} == set(TARGET_KINDS)
 
 
 @pytest.mark.parametrize("task", TARGET_KINDS)
 def test_every_task_tells_the_summary_what_to_say(task: str) -> None:
-    telling = telling_of(task)
-    assert isinstance(telling, Telling)
-    assert telling is import_module(f"tdml_assets.tasks.{task}").TELLING
-    assert telling.measures
-    assert {measure.better for measure in telling.measures} <= {"higher", "lower", "nearer 0"}
-    assert bool(telling.naive) == any(measure.naive for measure in telling.measures)
+    presentation = presentation_of(task)
+    assert isinstance(presentation, Presentation)
+    assert presentation is import_module(f"tdml_assets.tasks.{task}").PRESENTATION
+    assert presentation.measures
+    assert {measure.better for measure in presentation.measures} <= {"higher", "lower", "nearer 0"}
+    assert bool(presentation.naive) == any(measure.naive for measure in presentation.measures)
 
 
 @pytest.mark.parametrize("task", PROMISED)

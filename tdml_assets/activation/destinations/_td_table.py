@@ -160,7 +160,7 @@ class StagedTable:
         self._api, self._settings, self._columns, self._opening = api, settings, list(columns), opening
         self._monotonic, self._sleep = monotonic, sleep
         self._staging = f"{settings.table}__incoming"
-        #: A sync of its own: imports and rows of an earlier one are told from it.
+        #: Identifies this sync: imports and rows of an earlier one have another.
         self._sync_id = uuid.uuid4().hex
         self._loaded: dict[str, int] = {}
         self._is_prepared = self._is_verified = self._swap_was_asked = self._is_in_place = False

@@ -39,7 +39,7 @@ from tdml_assets.engines.hivemall.online_kernels import (
 from tdml_assets.engines.hivemall.options import Options, declare
 from tdml_assets.engines.hivemall.registry import FLOAT, Function, table_of
 
-_FIRST_ORDER = 10  # rules of the first order are told from those with covariance by this
+_FIRST_ORDER = 10  # separates rules of the first order from those with covariance
 
 
 @kernel

@@ -86,13 +86,13 @@ def fit_gamma_gamma(frequency: ArrayLike, mean_value: ArrayLike) -> GammaGamma:
         If fewer than two customers are left, one of them has no value, or no maximum is found.
     """
     x, m = _pair(frequency, mean_value)
-    told = (x > 0) & (m > 0)
-    if told.sum() < _LEAST_CUSTOMERS:
+    usable = (x > 0) & (m > 0)
+    if usable.sum() < _LEAST_CUSTOMERS:
         raise ValueError(
-            f"{int(told.sum())} of {x.size} customers bought again, at a positive value; Gamma-Gamma needs {_LEAST_CUSTOMERS}: "
+            f"{int(usable.sum())} of {x.size} customers bought again, at a positive value; Gamma-Gamma needs {_LEAST_CUSTOMERS}: "
             "give more customers or a longer history"
         )
-    x, m = x[told], m[told]
+    x, m = x[usable], m[usable]
     unit = float(m.mean())
     p, q, gamma = maximise(
         lambda parameters: _likelihood(parameters, x, m / unit),

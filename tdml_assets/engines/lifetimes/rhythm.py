@@ -20,7 +20,7 @@ from scipy.special import betaincinv
 from tdml_assets.engines.lifetimes.histories import Floats
 from tdml_assets.engines.lifetimes.pareto_nbd import ParetoNbd
 
-# Regularities beyond these bounds are not told apart by the few gaps that customers have.
+# The few gaps that customers have cannot separate regularities beyond these bounds.
 _REGULARITY = (0.3, 12.0)
 _HALVINGS = 50
 # Customers with two gaps and more that are needed to estimate the regularity; with fewer it is 1.

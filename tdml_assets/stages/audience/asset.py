@@ -31,7 +31,7 @@ from tdml_assets.stages.audience.permission_asset import build_permission_lists,
 from tdml_assets.stages.audience.publication import Published, publish
 from tdml_assets.stages.features.columns import FEATURES_TABLE, features_table
 from tdml_assets.stages.session_report.pages import OverviewPage
-from tdml_assets.stages.triage.alerting import tell_outcomes
+from tdml_assets.stages.triage.alerting import alert_outcomes
 
 _REVIEW = "look at the predictions of this session and at the session report"
 
@@ -131,7 +131,7 @@ def _build_publication(
             )
             _close_outcomes(database, context, outcomes, done)
         keep_house(context, warehouse, settings)
-        tell_outcomes(warehouse, settings, session_id_of(context), context.log)
+        alert_outcomes(warehouse, settings, session_id_of(context), context.log)
         overview.write(warehouse)
         without = f"; without new scores: {', '.join(done.withheld)}" if done.withheld else ""
         context.log.info(f"report: {done.rows} customers x {done.attributes} attributes{without}")

@@ -2,8 +2,8 @@
 
 Belongs here: the assets and what they report. Does not: the sync (``activation/``), the exports (``asset.py``).
 
-A destination that cannot be reached does not fail the session: attributes are published by then. Its check fails, people are
-told, and ``run`` ends with exit code 3.
+A destination that cannot be reached does not fail the session: attributes are published by then. Its check fails, an
+alert is sent, and ``run`` ends with exit code 3.
 """
 
 from collections.abc import Sequence

@@ -192,7 +192,7 @@ def volume(days: Days, as_of: date, policy: QualityPolicy) -> Iterator[Finding]:
 def lasting_volume(days: Days, as_of: date, policy: QualityPolicy) -> Iterator[Finding]:
     """Rows of the last two windows together against the level of those before them, where a year shows what the season does.
 
-    A loss that lasts is told from a quiet week by lasting: two windows in a row are rarely both low by themselves, so that less of
+    A lasting loss differs from a quiet week by its length: two windows in a row are rarely both low by themselves, so that less of
     a loss may count. Without a year of history the weeks behind a holiday would be taken for one.
     """
     ends = (as_of - timedelta(days=policy.window_days), as_of)

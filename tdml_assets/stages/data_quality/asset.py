@@ -17,7 +17,7 @@ from tdml_assets.settings import Settings
 from tdml_assets.stages.data_quality.measures import WORKFLOW, Earlier, read_earlier
 from tdml_assets.stages.raw.contracts import REJECTED_ROWS, TABLES
 from tdml_assets.stages.raw.fingerprint import fingerprint
-from tdml_assets.stages.triage.alerting import tell
+from tdml_assets.stages.triage.alerting import send_alerts
 from tdml_assets.stages.triage.asset import keep_finding
 from tdml_assets.stages.triage.decision import Finding, joined
 
@@ -100,7 +100,7 @@ def build_data_quality(settings: Settings) -> dg.AssetsDefinition:
                 "fingerprint": report.fingerprint,
                 "compared with the session of": str(earlier.as_of) if earlier else "none: this is the first",
                 "verdict": report.sentence,
-                "alerts": table_preview(tell(warehouse, "Raw data", settings, episodes, None, context.log)),
+                "alerts": table_preview(send_alerts(warehouse, "Raw data", settings, episodes, None, context.log)),
                 "findings": table_preview([vars(finding) for finding in report.findings]),
             },
             check_results=[_data_is_whole(report)],

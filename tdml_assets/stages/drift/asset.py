@@ -46,7 +46,7 @@ HAS_MOVED = {"watch", *DRIFTED, *BROKEN}
 def measure_drift(
     database: Database, spec: WorkflowSpec, live: GoneLive, earlier: Mapping[str, Earlier]
 ) -> tuple[DriftReport, ...]:
-    """Features, predictions and ripe targets against the references of ``live``, and the first two against calm sessions.
+    """Features, predictions and matured targets against the references of ``live``, and the first two against stable sessions.
 
     Where another model scored this session, its predictions are compared with nothing: they differ by the model too.
     """
@@ -71,7 +71,7 @@ def build_drift(spec: WorkflowSpec, settings: Settings) -> list[dg.AssetsDefinit
         lambda database, live, earlier: measure_drift(database, spec, live, earlier),
         deps=[[spec.name, "predictions"], ["features", "customer_features"]],
         description="Raw features and predictions of this session against those the champion went live with, and against the "
-        "last calm session: population stability index over frozen bins, Gaussian Kullback-Leibler divergence, Hivemall's "
+        "last stable session: population stability index over frozen bins, Gaussian Kullback-Leibler divergence, Hivemall's "
         "form of it, null shares and scale.",
     )
     return [drift, _build_report(spec, settings)] if spec.monitor.report else [drift]

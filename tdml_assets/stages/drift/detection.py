@@ -1,4 +1,4 @@
-"""Drift: whether columns of today differ from the champion's reference, or leapt since the last calm session.
+"""Drift: whether columns of today differ from the champion's reference, or jumped since the last stable session.
 
 Belongs here: the verdict per column and per kind of column. Does not: describing columns (``models/reference.py``), formulas
 (``platform/divergences.py``), what a session does about it (``stages/triage/decision.py``), figures.
@@ -50,7 +50,7 @@ _WORTH_SHOWING = 0.02
 
 @dataclass(frozen=True)
 class Earlier:
-    """What earlier calm sessions of one champion left.
+    """What earlier stable sessions of one champion left.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def judge(
     ----------
     measured : as :func:`~tdml_assets.models.reference.measure` returns them, in the reference's order.
     kind : what the columns are; it names them in the sentence.
-    earlier : calm sessions before this one, in the same bins; None for none.
+    earlier : stable sessions before this one, in the same bins; None for none.
     is_first : whether the reference was taken in this session. Columns are then described and compared with nothing.
     """
     earlier = earlier or Earlier()
@@ -150,7 +150,7 @@ def judge(
     enough = [min(ref.rows, now.rows) >= policy.min_rows for ref, now in pairs]
     alpha = policy.alpha / _COMPARISONS
     far = _beyond_chance([column.p_value if ok else None for column, ok in zip(compared, enough, strict=True)], alpha)
-    leapt = _beyond_chance(
+    jumped = _beyond_chance(
         [column.p_previous if ok else None for column, ok in zip(compared, enough, strict=True)], alpha
     )
     judged = []
@@ -158,13 +158,13 @@ def judge(
         column = compared[index]
         watched = any(fnmatchcase(column.column_name, pattern) for pattern in policy.watch_only)
         distance = (column.psi or 0.0) / policy.psi_limit if index in far and not watched else 0.0
-        leap = _leap(column, policy) if index in leapt and not watched else 0.0
+        jump = _jump(column, policy) if index in jumped and not watched else 0.0
         status: Status = "too_few"
         if enough[index]:
-            status = _status(ref, now, column, distance, leap)
+            status = _status(ref, now, column, distance, jump)
         if status == "ok" and index in far and (column.psi or 0.0) >= _WORTH_SHOWING:
             status = "watch"
-        judged.append(replace(column, status=status, severity=max(distance, leap)))
+        judged.append(replace(column, status=status, severity=max(distance, jump)))
     judged.sort(key=lambda column: (-column.severity, -(column.psi or 0.0), column.column_name))
     return report_of(judged, kind, policy)
 
@@ -208,7 +208,7 @@ def _described(now: ColumnMeasure, kind: Kind) -> ColumnDrift:
 def _compare(ref: ColumnReference, now: ColumnMeasure, kind: Kind, earlier: Earlier, min_history: int) -> ColumnDrift:
     has_rows = ref.rows > 0 and now.rows > 0
     index = psi(now.counts, ref.counts)[0] if has_rows else None
-    # A champion goes live in a session too: until another one was calm, that is the last.
+    # A champion goes live in a session too: until another one was stable, that is the last.
     before: Sequence[int] = earlier.counts.get(ref.name, ref.counts)
     step, z, p_previous = None, None, None
     if has_rows and len(before) == len(now.counts) and any(before):
@@ -264,16 +264,16 @@ def _scale_ratio(ref: ColumnReference, now: ColumnMeasure) -> float | None:
     return math.exp(max(-700.0, min(700.0, now.shape.log_scale - ref.shape.log_scale)))
 
 
-def _leap(column: ColumnDrift, policy: Monitor) -> float:
-    """How far a column leapt since the last calm session, against the nearer of its two limits."""
-    leap = (column.psi_previous or 0.0) / policy.step_limit
-    return leap if column.z is None else min(leap, max(0.0, column.z) / policy.z_limit)
+def _jump(column: ColumnDrift, policy: Monitor) -> float:
+    """How far a column jumped since the last stable session, against the nearer of its two limits."""
+    jump = (column.psi_previous or 0.0) / policy.step_limit
+    return jump if column.z is None else min(jump, max(0.0, column.z) / policy.z_limit)
 
 
-def _status(ref: ColumnReference, now: ColumnMeasure, column: ColumnDrift, distance: float, leap: float) -> Status:
+def _status(ref: ColumnReference, now: ColumnMeasure, column: ColumnDrift, distance: float, jump: float) -> Status:
     if now.n == 0 or column.psi is None:
         return "all_null" if ref.n else "degenerate"
-    if max(distance, leap) < 1:
+    if max(distance, jump) < 1:
         return "ok"
     if now.sd == 0 and not ref.is_constant:
         return "stuck"
@@ -355,5 +355,5 @@ def words_of(column: ColumnDrift) -> str:
         means = f"average {column.avg_ref:,.4g} -> {column.avg_val:,.4g}, "
     if column.status == "spike" and column.psi_previous is not None:
         z = "" if column.z is None else f", z {column.z:.1f}"
-        return f"{column.column_name} ({means}PSI {column.psi_previous:.2f} since the last calm session{z})"
+        return f"{column.column_name} ({means}PSI {column.psi_previous:.2f} since the last stable session{z})"
     return f"{column.column_name} ({means}PSI {column.psi or 0:.2f})"

@@ -20,17 +20,17 @@ _KINDS: tuple[Kind, ...] = ("feature", "prediction")
 
 
 def read_earlier(reader: Reader, workflow: str, model_version: str, day: date, most: int) -> dict[str, Earlier]:
-    """What the latest ``most`` calm sessions before ``day`` left, by kind of column.
+    """What the latest ``most`` stable sessions before ``day`` left, by kind of column.
 
     Bins belong to a champion, so counts are those of the last one that was measured against ``model_version``. A leap has no
     unit: those of all champions are of one history.
     """
     key = {"workflow": workflow}
-    calm = reader.rows(render("drift/calm_sessions", table=TRIAGE.path, **key, day=day, most=most))
-    if not calm:
+    stable = reader.rows(render("drift/stable_sessions", table=TRIAGE.path, **key, day=day, most=most))
+    if not stable:
         return {}
-    last = next((row["session_id"] for row in calm if row["model_version"] == model_version), None)
-    ids = [row["session_id"] for row in calm]
+    last = next((row["session_id"] for row in stable if row["model_version"] == model_version), None)
+    ids = [row["session_id"] for row in stable]
     counts = reader.rows(render("drift/counts", table=DRIFT_BINS.path, **key, session_id=last)) if last else []
     steps = reader.rows(render("drift/steps", table=DRIFT.path, **key, session_ids=ids))
     return {

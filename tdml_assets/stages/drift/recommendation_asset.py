@@ -42,5 +42,5 @@ def build_recommendation_drift(spec: WorkflowSpec) -> dg.AssetsDefinition:
         lambda database, live, earlier: measure_lists(database, spec, live, earlier),
         deps=[[spec.name, "predictions"]],
         description="First choices and first discoveries of this session against those the champion gave when it went live, "
-        "and against the last calm session.",
+        "and against the last stable session.",
     )

@@ -17,7 +17,7 @@ from tdml_assets.platform.warehouse import Database
 from tdml_assets.stages.drift.detection import DriftReport, judge
 from tdml_assets.stages.training_table.horizon import known_until
 from tdml_assets.stages.training_table.table import observation, target_key
-from tdml_assets.tasks import foresight_of
+from tdml_assets.tasks import realised_performance_of
 
 
 def measure_target(database: Database, spec: WorkflowSpec, live: GoneLive) -> DriftReport:
@@ -25,10 +25,10 @@ def measure_target(database: Database, spec: WorkflowSpec, live: GoneLive) -> Dr
     # Shown, and never an alarm.
     policy = spec.monitor.model_copy(update={"watch_only": ("*",)})
     nothing = judge(Reference(()), [], policy, kind="target")
-    foresight, until = foresight_of(spec), known_until(database)
-    if foresight is None or until is None or TARGET_FILE not in live.files:
+    performance, until = realised_performance_of(spec), known_until(database)
+    if performance is None or until is None or TARGET_FILE not in live.files:
         return nothing
-    history = foresight.history(spec).path
+    history = performance.history(spec).path
     asked = observation(spec)
     wanted: dict[str, Any] = {"target": target_key(spec), "horizon_days": asked["horizon_days"], "until": until}
     days = database.rows(render("realised/slices", history=history, **wanted)) if database.has_table(history) else []

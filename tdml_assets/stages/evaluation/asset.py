@@ -26,10 +26,10 @@ from tdml_assets.stages.evaluation.gate_asset import (
     GATE_METADATA,
     check_result,
     check_spec,
+    compare_with_champion,
     find_measurable,
     gate_metadata,
     keep_decision,
-    meet,
     read_candidate,
     settle,
 )
@@ -212,13 +212,18 @@ def build_evaluation(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinit
         session = {"session_id": session_id_of(context), "workflow": spec.name}
         with warehouse.read() as database:
             candidate = read_candidate(database, context, spec.name)
-        rival = find_measurable(models, spec, settings, candidate)
+        incumbent = find_measurable(models, spec, settings, candidate)
         with warehouse.write() as database:
             measured = read_measured(database, spec, read_chosen(database, spec, session["session_id"]))
             test, shown = _measure(context, database, recall, measured)
             judged, suspicious = task.judge(test, spec), task.suspicious(test, spec)
             decision = settle(
-                candidate, rival, judged, meet(database, spec, rival, measured), spec, suspicious=suspicious
+                candidate,
+                incumbent,
+                judged,
+                compare_with_champion(database, spec, incumbent, measured),
+                spec,
+                suspicious=suspicious,
             )
             keep_decision(database, context, spec.name, decision)
         context.log.info(f"report: {decision.reason}")

@@ -49,7 +49,7 @@ _BEHIND = ("total_spend", "total_orders", "days_since_last_order")
 
 Model = TypeVar("Model")
 #: Why a champion cannot be measured beside a candidate, or how both did.
-Meeting = tuple[str | None, list[Comparison]]
+PairedResult = tuple[str | None, list[Comparison]]
 
 #: Names of what :func:`gate_metadata` gives.
 GATE_METADATA = ("decision", "against the champion")
@@ -65,7 +65,7 @@ _SHOWN = (
 
 
 @dataclass(frozen=True)
-class Rival(Generic[Model]):
+class Incumbent(Generic[Model]):
     """The champion as a candidate meets it.
 
     Parameters
@@ -86,9 +86,9 @@ class Rival(Generic[Model]):
     scope: Scope | None = None
 
 
-def find_rival(
+def find_incumbent(
     store: BundleStore, workflow: str, candidate: str, load: Callable[[Bundle], Model | None]
-) -> Rival[Model]:
+) -> Incumbent[Model]:
     """Read the champion, verified, unless it is the candidate itself.
 
     Parameters
@@ -98,9 +98,9 @@ def find_rival(
     try:
         current = store.champion(workflow)
     except BundleDamagedError as error:
-        return Rival(damage=str(error))
+        return Incumbent(damage=str(error))
     if current is None:
-        return Rival()
+        return Incumbent()
     version = current.champion.version
     try:
         hold = store.held(workflow)
@@ -108,23 +108,25 @@ def find_rival(
     except BundleDamagedError as error:
         held = str(error)
     if version == candidate:
-        return Rival(version, held=held)
+        return Incumbent(version, held=held)
     try:
         bundle = store.read(workflow, version, current.champion.manifest_sha256)
     except (LookupError, BundleDamagedError) as error:
-        return Rival(version, damage=str(error), held=held)
+        return Incumbent(version, damage=str(error), held=held)
     try:
         model = load(bundle)
     except BundleDamagedError as error:
-        return Rival(version, damage=str(error), held=held)
+        return Incumbent(version, damage=str(error), held=held)
     stored = evaluated_of(bundle.files).get(SCOPE_FILE)
     scope = None if stored is None or model is None else Scope.from_json(stored)
-    return Rival(version, None, held, bundle.manifest, model, scope)
+    return Incumbent(version, None, held, bundle.manifest, model, scope)
 
 
-def find_measurable(models: ModelStore, spec: WorkflowSpec, settings: Settings, candidate: str) -> Rival[Measurable]:
+def find_measurable(
+    models: ModelStore, spec: WorkflowSpec, settings: Settings, candidate: str
+) -> Incumbent[Measurable]:
     """The champion of a task that learns from one row per snapshot and customer."""
-    return find_rival(models.open(), spec.name, candidate, partial(load_measurable, spec=spec, settings=settings))
+    return find_incumbent(models.open(), spec.name, candidate, partial(load_measurable, spec=spec, settings=settings))
 
 
 def read_candidate(database: Database, context: dg.AssetExecutionContext, workflow: str) -> str:
@@ -149,22 +151,24 @@ def scope_of(spec: WorkflowSpec, splits: Mapping[str, pa.Table]) -> Scope:
     return Scope(until, by_customers=latest == test, holdout_share=spec.split.holdout_share)
 
 
-def meet(database: Database, spec: WorkflowSpec, rival: Rival[Measurable], measured: Measured) -> Meeting:
+def compare_with_champion(
+    database: Database, spec: WorkflowSpec, incumbent: Incumbent[Measurable], measured: Measured
+) -> PairedResult:
     """Measure the champion's evaluated fit on the candidate's test rows, next to the candidate's."""
     import pyarrow.compute as pc
 
     loss = task_of(spec).loss
-    if loss is None or rival.manifest is None:
+    if loss is None or incumbent.manifest is None:
         return None, []
-    found = obstacle(rival.manifest, rival.scope, spec.model_dump(mode="json"), _window(database, spec))
-    if found is not None or rival.model is None:
+    found = obstacle(incumbent.manifest, incumbent.scope, spec.model_dump(mode="json"), _window(database, spec))
+    if found is not None or incumbent.model is None:
         return found, []
-    gone = rival.model.sources - set(database.columns(features_table(spec)))
+    gone = incumbent.model.sources - set(database.columns(features_table(spec)))
     if gone:
         return f"it learnt from columns that are gone: {', '.join(sorted(gone))}", []
     rows = measured.holdout.filter(pc.equal(measured.holdout["split"], "test"))
     columns = {name: rows[name].to_numpy().astype(np.float64) for name in ("target", _UNCORRECTED, *_BEHIND)}
-    champion = _score(database, spec, rival.model, rows["customer_id"])
+    champion = _score(database, spec, incumbent.model, rows["customer_id"])
     slices = guard_slices(*(columns[name] for name in _BEHIND))
     pair = pair_of(loss, columns["target"], columns[_UNCORRECTED], champion, slices)
     return None, compare(pair, spec.gate, spec.model.seed)
@@ -203,16 +207,16 @@ def _score(database: Database, spec: WorkflowSpec, champion: Measurable, custome
 
 def settle(
     candidate: str,
-    rival: Rival[Any],
+    incumbent: Incumbent[Any],
     judged: tuple[bool, str],
-    meeting: Meeting,
+    paired: PairedResult,
     spec: WorkflowSpec,
     *,
     suspicious: bool = False,
 ) -> GateDecision:
     """What becomes of the candidate. Parameters as of :class:`~tdml_assets.stages.evaluation.gate.Standing`."""
-    on_hold, damage = rival.held, rival.damage
-    standing = Standing(candidate, *judged, rival.version, damage, on_hold, meeting[0], meeting[1], suspicious)
+    on_hold, damage = incumbent.held, incumbent.damage
+    standing = Standing(candidate, *judged, incumbent.version, damage, on_hold, paired[0], paired[1], suspicious)
     return decide(standing, spec.gate)
 
 

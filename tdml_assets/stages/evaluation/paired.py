@@ -277,7 +277,7 @@ def _guarded(
 
 
 def _totals(pair: Pair, count: int, policy: Gate) -> list[Comparison]:
-    """How far each model's total is off, and how far its mean prediction moved, which is only told."""
+    """How far each model's total is off, and how far its mean prediction moved, for information only."""
     totals = pair.totals
     if totals is None:
         return []

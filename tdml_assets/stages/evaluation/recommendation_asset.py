@@ -30,11 +30,11 @@ from tdml_assets.recommendation.model import FILES, Recommender, score_golden
 from tdml_assets.recommendation.selection import MODEL, PERSONAL_LIST, POPULAR_LIST, window_metrics
 from tdml_assets.recommendation.tables import holdout_contract, outcome_from, training_contract
 from tdml_assets.stages.evaluation.gate_asset import (
-    Meeting,
-    Rival,
+    Incumbent,
+    PairedResult,
     check_result,
     check_spec,
-    find_rival,
+    find_incumbent,
     gate_metadata,
     keep_decision,
     read_candidate,
@@ -98,17 +98,17 @@ def load_measured(bundle: Bundle) -> Recommender | None:
     return Recommender.from_files({name: files[name] for name in FILES if name in files}) if files else None
 
 
-def _meet(database: Database, spec: WorkflowSpec, rival: Rival[Recommender]) -> Meeting:
+def _compare_with_champion(database: Database, spec: WorkflowSpec, incumbent: Incumbent[Recommender]) -> PairedResult:
     """Let the champion's measured model recommend to the candidate's test customers, from the same history."""
-    if rival.manifest is None:
+    if incumbent.manifest is None:
         return None, []
     _, day, _ = days_of(database, spec.name)
-    found = obstacle(rival.manifest, rival.scope, spec.model_dump(mode="json"), TestWindow(day))
-    if found is not None or rival.model is None:
+    found = obstacle(incumbent.manifest, incumbent.scope, spec.model_dump(mode="json"), TestWindow(day))
+    if found is not None or incumbent.model is None:
         return found, []
     history, truth = (read_interactions(database, spec.name, day, part) for part in PARTS)
     customers, outcome = _read_lists(database, spec, "test", MODEL, day)
-    theirs = missed_by(rival.model, history, truth, customers, outcome.truth)
+    theirs = missed_by(incumbent.model, history, truth, customers, outcome.truth)
     pair = pair_of_lists(missed(outcome), theirs, guard_slices(history, customers))
     return None, compare(pair, spec.gate, spec.model.seed)
 
@@ -155,12 +155,12 @@ def build_recommendation_evaluation(spec: WorkflowSpec) -> dg.AssetsDefinition:
     def evaluation(context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore) -> dg.MaterializeResult:
         with warehouse.read() as database:
             candidate = read_candidate(database, context, spec.name)
-        rival = find_rival(models.open(), spec.name, candidate, load_measured)
+        incumbent = find_incumbent(models.open(), spec.name, candidate, load_measured)
         with warehouse.write() as database:
             metrics = read_metrics(database, spec)
             count = _keep_metrics(database, spec, session_id_of(context), metrics)
             judged = may_be_promoted(metrics["test"])
-            decision = settle(candidate, rival, judged, _meet(database, spec, rival), spec)
+            decision = settle(candidate, incumbent, judged, _compare_with_champion(database, spec, incumbent), spec)
             keep_decision(database, context, spec.name, decision)
         context.log.info(f"report: {decision.reason}")
         metadata = {"dagster/row_count": count, "verdict": decision.reason, **_show_metrics(metrics)}

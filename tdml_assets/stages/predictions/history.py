@@ -9,7 +9,7 @@ from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.platform.sessions import as_of
 from tdml_assets.platform.warehouse import Database
 from tdml_assets.stages.training_table.table import target_key
-from tdml_assets.tasks import foresight_of
+from tdml_assets.tasks import realised_performance_of
 
 
 def keep_predictions(
@@ -28,10 +28,10 @@ def keep_predictions(
     -------
     Rows kept.
     """
-    day, foresight = as_of(database), foresight_of(spec)
-    if foresight is None or not spec.monitor.kept_customers or trained_on > day:
+    day, performance = as_of(database), realised_performance_of(spec)
+    if performance is None or not spec.monitor.kept_customers or trained_on > day:
         return 0
-    statement = foresight.kept(
+    statement = performance.kept(
         spec,
         predictions_table=(spec.name, "predictions"),
         session_id=session_id,
@@ -39,4 +39,4 @@ def keep_predictions(
         model_version=model_version,
         target=target_key(spec),
     )
-    return database.replace_slice(foresight.history(spec), {"as_of": day}, statement)
+    return database.replace_slice(performance.history(spec), {"as_of": day}, statement)

@@ -95,8 +95,8 @@ def without_next_orders(spec: WorkflowSpec, attributes: tuple[AttributeSpec, ...
     """The attributes a workflow can publish: those of next orders only where it foretells them."""
     if foretells_orders(spec):
         return attributes
-    foretold = spec.model_copy(update={"target": Target(kind="net_spend"), "horizons": spec.horizons or (1,)})
-    named = {column.name for column in next_order_columns(foretold)}
+    complete = spec.model_copy(update={"target": Target(kind="net_spend"), "horizons": spec.horizons or (1,)})
+    named = {column.name for column in next_order_columns(complete)}
     return tuple(one for one in attributes if one.column not in named)
 
 

@@ -7,7 +7,7 @@ A reason is ``raises: ordered 3 times in the last 90 days (typical: 1)`` or ``lo
 the customer's own raw value, the typical customer's. The way comes first as a word and not as a sign, because a cell that
 starts with + or - is a formula to a spreadsheet. Numbers have a point and no separators, in every country.
 
-Features of one theme are added up and give one reason, told by the feature that pushes most in the direction of the sum:
+Features of one theme are added up and give one reason, that of the feature that pushes most in the direction of the sum:
 the prepared columns of a text column, an outlier flag, and columns that say the same thing (total_orders and
 total_orders_365d), which would else share the reason between them. So the reasons are different things.
 """
@@ -159,8 +159,8 @@ def _choose(
     for rank in range(min(count, len(themes))):
         # Of equals the first theme in the order of the features, so that a row always gets the same reasons.
         best = strength.argmax(axis=1)
-        told = strength[every, best] > 0
-        chosen[:, rank] = np.where(told, speaker[every, best], -1)
+        explains = strength[every, best] > 0
+        chosen[:, rank] = np.where(explains, speaker[every, best], -1)
         raised[:, rank] = sums[every, best] > 0
         strength[every, best] = -1.0
     return chosen, raised

@@ -56,7 +56,7 @@ def is_status(texts: Collection[str]) -> bool:
 
 
 def meaning_of(status: str, declared: Mapping[str, Any] | None = None) -> tuple[Meaning, bool]:
-    """What a status counts as, and whether a run knows that without being told."""
+    """What a status counts as, and whether a run knows that without a declaration."""
     plain = _plain(status)
     keys = {key.lower(): value for key, value in (declared or {}).items()}
     patterns = sorted((key for key in keys if "*" in key), key=lambda key: -len(key))

@@ -188,11 +188,11 @@ def _date_remedy(
             f"timestamp_format: [{both}] under {where}: the first format that reads a time counts."
         )
     fitting = usual
-    told = f"Write timestamp_format: {fitting[0]!r} under {where}"
+    hint = f"Write timestamp_format: {fitting[0]!r} under {where}"
     other = swapped(fitting[0])
     if other in fitting:
-        told += f" if the day comes {'first' if _day_first(fitting[0]) else 'second'}, {other!r} if not: these cells do not show"
-    return f"{told}."
+        hint += f" if the day comes {'first' if _day_first(fitting[0]) else 'second'}, {other!r} if not: these cells do not show"
+    return f"{hint}."
 
 
 def _day_first(format_text: str) -> bool:

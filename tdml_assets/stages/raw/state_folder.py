@@ -156,13 +156,13 @@ class StateFolder:
     def refuse(self, database: Database | None, recorded: StateIdentity, why: str, can_be_same: bool) -> NoReturn:
         """Raise the refusal: the folder holds other data than those asked for."""
         last = self.last_session(database)
-        told = f"last session: {last['workflow']} at {last['as_of']}" if last.get("as_of") else "it has models"
+        last_seen = f"last session: {last['workflow']} at {last['as_of']}" if last.get("as_of") else "it has models"
         raise StateConflictError(
             other_data_message(
                 home=str(self.home),
                 recorded=recorded.declared,
                 asked=self.asked,
-                last_session=told,
+                last_session=last_seen,
                 why=why,
                 can_be_same=can_be_same,
             )

@@ -1,4 +1,4 @@
-"""<workflow>/realised: predictions of earlier sessions meet what happened.
+"""<workflow>/realised: predictions of earlier sessions against what happened.
 
 Belongs here: keeping predictions until their horizon has passed, reading what happened, keeping the measures under the session
 that predicted. Does not: the verdict (``performance.py``), the measures (``tasks/``).
@@ -25,7 +25,7 @@ from tdml_assets.stages.realised.lift import measure_lift
 from tdml_assets.stages.realised.performance import REALISED, Realised, forget_before, latest_verdict, realised_verdict
 from tdml_assets.stages.training_table.horizon import known_until
 from tdml_assets.stages.training_table.table import observation, target_key
-from tdml_assets.tasks import Foresight, foresight_of
+from tdml_assets.tasks import RealisedPerformance, realised_performance_of
 
 #: Sessions in the small picture.
 _DRAWN = 12
@@ -41,8 +41,8 @@ def meet_what_happened(database: Database, spec: WorkflowSpec) -> list[date]:
     -------
     Days measured, ascending.
     """
-    foresight, until = foresight_of(spec), known_until(database)
-    if foresight is None or until is None or not database.has_table(history := foresight.history(spec).path):
+    performance, until = realised_performance_of(spec), known_until(database)
+    if performance is None or until is None or not database.has_table(history := performance.history(spec).path):
         return []
     horizon = spec.target.horizon_days
     slices = database.rows(
@@ -50,19 +50,24 @@ def meet_what_happened(database: Database, spec: WorkflowSpec) -> list[date]:
     )
     database.ensure(MODEL_METRICS)
     for kept in slices:
-        _measure(database, spec, foresight, **kept)
+        _measure(database, spec, performance, **kept)
     database.execute(render("realised/prune", history=history, before=forget_before(until, horizon)))
     return [kept["as_of"] for kept in slices]
 
 
 def _measure(
-    database: Database, spec: WorkflowSpec, foresight: Foresight, as_of: date, session_id: str, model_version: str
+    database: Database,
+    spec: WorkflowSpec,
+    performance: RealisedPerformance,
+    as_of: date,
+    session_id: str,
+    model_version: str,
 ) -> None:
     session = {"session_id": session_id, "workflow": spec.name}
     known = database.rows(
         render("realised/training_session", workflow=spec.name, model_version=model_version, **_TABLES)
     )
-    found = foresight.measure(database, spec, as_of, {row["metric"]: row["value"] for row in known})
+    found = performance.measure(database, spec, as_of, {row["metric"]: row["value"] for row in known})
     database.execute(render("realised/forget", table=MODEL_METRICS.path, **session))
     kept = [{**session, "evaluation_table": REALISED, "metric": name, "value": found[name]} for name in found]
     database.insert(MODEL_METRICS, kept)
@@ -73,10 +78,10 @@ def read_ledger(database: Database, spec: WorkflowSpec) -> list[dict[str, Any]]:
 
     Empty where no horizon has passed, and for tasks that foretell nothing.
     """
-    foresight = foresight_of(spec)
-    if foresight is None or not all(map(database.has_table, _TABLES.values())):
+    performance = realised_performance_of(spec)
+    if performance is None or not all(map(database.has_table, _TABLES.values())):
         return []
-    error = foresight.error
+    error = performance.error
     names = {"error": error.metric, "naive": error.naive, "predicted": error.predicted, "actual": error.actual}
     rows = database.rows(render("realised/ledger", workflow=spec.name, **names, **_TABLES))
     policy = spec.monitor
@@ -91,17 +96,17 @@ def read_ledger(database: Database, spec: WorkflowSpec) -> list[dict[str, Any]]:
 def latest_realised(
     database: Database, spec: WorkflowSpec, model_version: str, *, tolerance: float | None = None
 ) -> Realised | None:
-    """Verdict on the newest ripe predictions of a model; None where none of its predictions is ripe.
+    """Verdict on the newest matured predictions of a model; None if none has matured.
 
     Parameters
     ----------
     tolerance : share of the test interval's upper bound by which the error may lie above it; the policy's unless given.
     """
-    foresight, ledger = foresight_of(spec), read_ledger(database, spec)
-    if foresight is None:
+    performance, ledger = realised_performance_of(spec), read_ledger(database, spec)
+    if performance is None:
         return None
     allowed = spec.monitor.realised_tolerance if tolerance is None else tolerance
-    return latest_verdict(foresight.error, ledger, model_version, tolerance=allowed, min_rows=spec.monitor.min_rows)
+    return latest_verdict(performance.error, ledger, model_version, tolerance=allowed, min_rows=spec.monitor.min_rows)
 
 
 def _means(ledger: Sequence[dict[str, Any]]) -> list[tuple[str, list[float]]]:
@@ -116,19 +121,19 @@ def _ends(ledger: Sequence[dict[str, Any]]) -> tuple[str, str]:
 
 
 def _show(spec: WorkflowSpec, ledger: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    foresight = foresight_of(spec)
-    if foresight is None or not ledger:
+    performance = realised_performance_of(spec)
+    if performance is None or not ledger:
         return {}
     what = words_of(spec.target_kind, spec.target)
-    hidden, told = ("session_id", "sentence"), [row for row in ledger if row["mean_predicted"] is not None]
+    hidden, shown = ("session_id", "sentence"), [row for row in ledger if row["mean_predicted"] is not None]
     shown = [{name: value for name, value in row.items() if name not in hidden} for row in ledger]
     return {
-        **glance("predicted and realised means", _means(told), *_ends(told)),
+        **glance("predicted and realised means", _means(shown), *_ends(shown)),
         "verdict": ledger[-1]["sentence"],
         "realised against test": table_preview(shown),
         **(
-            {"predicted against realised": plot("predicted against realised", realised_means(told, what=what))}
-            if told
+            {"predicted against realised": plot("predicted against realised", realised_means(shown, what=what))}
+            if shown
             else {}
         ),
     }

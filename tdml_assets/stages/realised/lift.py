@@ -23,7 +23,7 @@ from tdml_assets.stages.realised.lift_statistics import Comparison, Stratum, com
 from tdml_assets.stages.realised.performance import forget_before
 from tdml_assets.stages.training_table.horizon import known_until
 from tdml_assets.stages.training_table.table import observation, target_key
-from tdml_assets.tasks import foresight_of
+from tdml_assets.tasks import realised_performance_of
 
 if TYPE_CHECKING:
     from tdml_assets.platform.warehouse import Database
@@ -35,7 +35,7 @@ _SEED = 20_261
 
 def has_lift(spec: WorkflowSpec) -> bool:
     """Whether the workflow predicts a number per customer that comes true or not."""
-    return foresight_of(spec) is not None and spec.target_kind not in WITHOUT_ROWS
+    return realised_performance_of(spec) is not None and spec.target_kind not in WITHOUT_ROWS
 
 
 def lift_history_contract(workflow: str) -> TableContract:
@@ -65,7 +65,7 @@ def measure_lift(database: Database, spec: WorkflowSpec, detect: float) -> list[
 
     Parameters
     ----------
-    detect : relative difference that should be told from chance.
+    detect : relative difference that should be detected.
 
     Returns
     -------

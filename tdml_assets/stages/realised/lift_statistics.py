@@ -104,7 +104,7 @@ def compare_table(
 
     Parameters
     ----------
-    detect : relative difference that should be told from chance.
+    detect : relative difference that should be detected.
     seed : of the exchanges of groups.
     """
     of_whole = _SHARE_OF_WHOLE * FALSE_ALARMS
@@ -120,7 +120,7 @@ def compare(strata: Sequence[Stratum], alpha: float, detect: float, generator: n
     ----------
     strata : those in which a group has fewer than two customers are left out.
     alpha : chance that the interval misses the truth.
-    detect : relative difference that should be told from chance.
+    detect : relative difference that should be detected.
     """
     kept = [one for one in strata if min(len(one.treated), len(one.control)) >= 2]
     treated, control = (sum(len(getattr(one, name)) for one in kept) for name in ("treated", "control"))

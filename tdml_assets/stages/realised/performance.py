@@ -1,6 +1,6 @@
 """Realised performance: stored predictions meet what happened once their horizon has passed.
 
-Belongs here: what is kept of predictions, when it is ripe, the interval that the test promises, the verdict.
+Belongs here: what is kept of predictions, when it has matured, the interval that the test promises, the verdict.
 Does not: what happened (``sql/realised/``, with the target's own statement), the measures (``tasks/``), the decision of a
 session (``stages/triage/decision.py``).
 """
@@ -202,6 +202,6 @@ def latest_verdict(
     tolerance: float = 0.25,
     min_rows: int = 200,
 ) -> Realised | None:
-    """Verdict on the newest ripe predictions of one model; None where none of its predictions is ripe."""
+    """Verdict on the newest matured predictions of one model; None if none has matured."""
     own = [row for row in ledger if row["model_version"] == model_version]
     return realised_verdict(error, own[-1], tolerance=tolerance, min_rows=min_rows) if own else None

@@ -72,10 +72,10 @@ def shares(name: str, title: str, rows: Rows) -> Markup | None:
     for share in (0.0, 0.5, 1.0):
         y = floor - (floor - _TOP) * share
         parts.append(text(38, y + 4, f"{share:.0%}", "tick", "end"))
-    told = f"{len(bands)} bands over {len(days)} days; at {last}: " + ", ".join(
+    description = f"{len(bands)} bands over {len(days)} days; at {last}: " + ", ".join(
         f"{band} {counts.get((last, band), 0):,}" for band in bands
     )
-    return picture(name, _WIDTH, height, title, told, *parts)
+    return picture(name, _WIDTH, height, title, description, *parts)
 
 
 def movement(name: str, title: str, rows: Rows, days: str) -> Markup | None:
@@ -130,8 +130,8 @@ def movement(name: str, title: str, rows: Rows, days: str) -> Markup | None:
                 parts.append(text(x + wide / 2, y + 25, _short(customers), f"{style} fine", "middle"))
     parts.append(text(4, 14, days, "chart-title"))
     stayed = sum(count for (old, new), count in counts.items() if old == new and old)
-    told = f"from {days}: {stayed:,} of {sum(counts.values()):,} customers stayed in their band"
-    return picture(name, _WIDTH, top + tall * len(before) + 8, title, told, *parts)
+    description = f"from {days}: {stayed:,} of {sum(counts.values()):,} customers stayed in their band"
+    return picture(name, _WIDTH, top + tall * len(before) + 8, title, description, *parts)
 
 
 def deciles(name: str, title: str, rows: Rows) -> Markup | None:
@@ -141,10 +141,10 @@ def deciles(name: str, title: str, rows: Rows) -> Markup | None:
     total = sum(row["amount"] for row in rows) or 1.0
     words = [f"{_amount(row['amount'])} · {row['amount'] / total:.0%}" for row in rows]
     labels = [f"{row['decile']}: {_amount(row['mean_amount'])} each" for row in rows]
-    told = "; ".join(
+    description = "; ".join(
         f"decile {row['decile']}: {row['customers']:,} customers, {row['amount']:,.0f} in all" for row in rows
     )
-    return _bars(name, title, told, labels, [row["amount"] for row in rows], words, "value")
+    return _bars(name, title, description, labels, [row["amount"] for row in rows], words, "value")
 
 
 def grades(name: str, title: str, rows: Rows) -> Markup | None:
@@ -153,8 +153,8 @@ def grades(name: str, title: str, rows: Rows) -> Markup | None:
         return None
     words = [f"{row['customers']:,}" for row in rows]
     labels = [f"{row['grade']}: {row['mean_probability']:.0%} on average" for row in rows]
-    told = "; ".join(f"grade {row['grade']}: {row['customers']:,} customers" for row in rows)
-    return _bars(name, title, told, labels, [row["customers"] for row in rows], words, "grade")
+    description = "; ".join(f"grade {row['grade']}: {row['customers']:,} customers" for row in rows)
+    return _bars(name, title, description, labels, [row["customers"] for row in rows], words, "grade")
 
 
 def drift(name: str, title: str, rows: Rows) -> Markup | None:
@@ -184,8 +184,8 @@ def drift(name: str, title: str, rows: Rows) -> Markup | None:
     for number, (words, y) in enumerate(zip(lines, svg.spread(ends, 15.0, _TOP, floor), strict=True)):
         parts.append(text(_END + 6, y + 4, words, f"label t{number}"))
     alarms = sum(bool(row["alarms"]) for row in known)
-    told = f"{len(known)} days, {alarms} with an alarm; farthest feature now {known[-1]['feature_psi'] or 0:.3f}"
-    return picture(name, _WIDTH, height, title, told, *parts)
+    description = f"{len(known)} days, {alarms} with an alarm; farthest feature now {known[-1]['feature_psi'] or 0:.3f}"
+    return picture(name, _WIDTH, height, title, description, *parts)
 
 
 def lift(name: str, title: str, rows: Rows) -> Markup | None:
@@ -208,12 +208,12 @@ def lift(name: str, title: str, rows: Rows) -> Markup | None:
         parts.append(line(across(row["low"]), y, across(row["high"]), y, f"interval {style}"))
         parts.append(mark("circle", across(row["difference"]), y, 4.5, f"interval-mark {style}"))
         parts.append(text(_END + 6, y + 4, f"{row['difference']:+.3g}", "label"))
-    told = "; ".join(
+    description = "; ".join(
         f"{row['band']}: {row['difference']:+.3g} ({row['low']:.3g} to {row['high']:.3g}), "
         f"{row['treated']:,.0f} customers treated, {row['control']:,.0f} in the control group"
         for row in latest
     )
-    return picture(name, _WIDTH, height, title, told, *parts)
+    return picture(name, _WIDTH, height, title, description, *parts)
 
 
 def lift_over_time(name: str, title: str, rows: Rows) -> Markup | None:
@@ -245,7 +245,13 @@ def lift_over_time(name: str, title: str, rows: Rows) -> Markup | None:
 
 
 def _bars(
-    name: str, title: str, told: str, labels: Sequence[str], values: Sequence[float], words: Sequence[str], style: str
+    name: str,
+    title: str,
+    description: str,
+    labels: Sequence[str],
+    values: Sequence[float],
+    words: Sequence[str],
+    style: str,
 ) -> Markup:
     across = Scale(0.0, max(*values, 0.0) or 1.0, 0.0, _END - _LEFT)
     parts: list[str] = []
@@ -257,7 +263,7 @@ def _bars(
             "rect", element("title", f"{label}: {said}"), x=_LEFT, y=y + 3, width=wide, height=_ROW - 6, class_=style
         )
         parts += [bar, text(_LEFT + wide + 6, y + 15, said, "label")]
-    return picture(name, _WIDTH, _TOP + _ROW * len(labels) + 6, title, told, *parts)
+    return picture(name, _WIDTH, _TOP + _ROW * len(labels) + 6, title, description, *parts)
 
 
 def _bands(rows: Rows) -> list[str]:

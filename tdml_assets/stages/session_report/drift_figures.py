@@ -137,7 +137,7 @@ def _cell(cell: Cell | None, x: float, y: float, wide: float, limit: float, wher
 
 
 def spike_history(name: str, series: Sequence[Series], sessions: Sequence[SessionMark], *, limit: float) -> Markup:
-    """Draw the distance of each session from the calm one before it; the first series have names, the rest are context."""
+    """Draw the distance of each session from the stable one before it; the first series have names, the rest are context."""
     values = [value for one in series for value in one.values if value is not None]
     x = Scale(0, max(len(sessions) - 1, 1), _LEFT + 12, _END - 12)
     y = Scale(0, max([limit * 1.6, *values]) * 1.08, _FLOOR, _TOP, root=True)
@@ -147,7 +147,7 @@ def spike_history(name: str, series: Sequence[Series], sessions: Sequence[Sessio
         name,
         _WIDTH,
         _HEIGHT,
-        "Distance of every session from the calm one before it",
+        "Distance of every session from the stable one before it",
         f"The limit is {limit:g}. {said}.",
         _frame(x, y, sessions),
         *(polyline(run, "line context") for one in context for run in _runs(one, x, y)),

@@ -14,7 +14,7 @@ from typing import Any
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.platform import monitoring
 from tdml_assets.stages.session_report.reader import ReportReader
-from tdml_assets.tasks.telling import telling_of
+from tdml_assets.tasks.presentation import presentation_of
 
 #: Features that are shown, the most important first.
 SHOWN_FEATURES = 12
@@ -74,9 +74,9 @@ def read_model_facts(reader: ReportReader, spec: WorkflowSpec, trained_in: str) 
     reader : of the session reported on.
     trained_in : session that trained the champion.
     """
-    telling, context = telling_of(spec.task), {"session_id": trained_in}
+    presentation, context = presentation_of(spec.task), {"session_id": trained_in}
     tested = {row["metric"]: row["value"] for row in reader.rows("tested", monitoring.MODEL_METRICS, **context)}
-    profile = telling.profile
+    profile = presentation.profile
     return ModelFacts(
         deciles=tuple(Decile(**row) for row in reader.rows("calibration", monitoring.CALIBRATION, **context)),
         importances=tuple(
@@ -84,14 +84,16 @@ def read_model_facts(reader: ReportReader, spec: WorkflowSpec, trained_in: str) 
             for row in reader.rows("importances", monitoring.FEATURE_IMPORTANCES, limit=SHOWN_FEATURES, **context)
             if row["share"] is not None
         ),
-        lists=tuple((words, tested[name]) for name, words in telling.rivals.items() if tested.get(name) is not None),
+        lists=tuple(
+            (words, tested[name]) for name, words in presentation.alternatives.items() if tested.get(name) is not None
+        ),
         groups=tuple(profile(reader.database, spec, reader.session_id)) if profile else (),
         level_names=_level_names(reader, spec),
     )
 
 
 def _level_names(reader: ReportReader, spec: WorkflowSpec) -> Mapping[str, str]:
-    names, table = telling_of(spec.task).level_names, (spec.name, "predictions")
+    names, table = presentation_of(spec.task).level_names, (spec.name, "predictions")
     if names is None or not reader.database.has_table(table):
         return {}
     return names(reader.database, table, reader.session_id)

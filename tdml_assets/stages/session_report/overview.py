@@ -22,7 +22,7 @@ from tdml_assets.stages.session_report.page import page_templates
 from tdml_assets.stages.session_report.reader import ReportReader, monitoring_tables
 from tdml_assets.stages.session_report.reading import SessionReader
 from tdml_assets.stages.triage.words import DecisionWords, decision_words, plain_words
-from tdml_assets.tasks.telling import shown, telling_of
+from tdml_assets.tasks.presentation import presentation_of, shown
 
 if TYPE_CHECKING:
     from tdml_assets.platform.warehouse import Database
@@ -31,7 +31,7 @@ OVERVIEW_FILE = "index.html"
 _SHOWN_EPISODES = 5
 #: State of a workflow in words, and its tone; what is not listed is said as it is written.
 _STATES = {
-    "published": ("published", "calm"),
+    "published": ("published", "good"),
     "fallback": ("published by a simpler method", "look"),
     "kept": ("values of an earlier session kept", "look"),
     "off": ("off in this session", "look"),
@@ -138,7 +138,7 @@ def _read_state(
     if latest is None:
         return WorkflowState(spec, state or "none", reason=reason, remedy=remedy, needs_person=needs_person)
     reader = SessionReader(database, spec.name, latest["session_id"], latest["as_of"], tables)
-    measure = telling_of(spec.task).measures[0].metric
+    measure = presentation_of(spec.task).measures[0].metric
     return WorkflowState(
         spec,
         state or latest["status"] or "none",
@@ -221,7 +221,7 @@ def _why(state: WorkflowState) -> str:
 
 def _measure(state: WorkflowState) -> tuple[str, Markup | None]:
     """The main measure in words, and its line over the sessions where there are two."""
-    main = telling_of(state.spec.task).measures[0]
+    main = presentation_of(state.spec.task).measures[0]
     tested = [one.value for one in state.metrics if one.evaluation_table == "test"]
     realised = [one.value for one in state.metrics if one.evaluation_table == "realised"]
     if not tested:

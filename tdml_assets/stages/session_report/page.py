@@ -18,7 +18,7 @@ from tdml_assets.stages.session_report import predictions, sections
 from tdml_assets.stages.session_report.drift_figures import sign_picture
 from tdml_assets.stages.session_report.facts import SHOWN_COLUMNS, ReportFacts
 from tdml_assets.stages.triage.words import CAUSES, CHECKS, STATUSES, decision_words, plain_words
-from tdml_assets.tasks.telling import telling_of
+from tdml_assets.tasks.presentation import presentation_of
 
 if TYPE_CHECKING:
     import jinja2
@@ -51,7 +51,7 @@ def render_report(facts: ReportFacts) -> str:
             # That data are broken is what the decision about them is called, too.
             cause=None if cause in {"none", "source", "data"} else CAUSES.get(cause, plain_words(cause)),
             tiles=sections.tiles_of(facts),
-            telling=telling_of(facts.spec.task),
+            presentation=presentation_of(facts.spec.task),
             panels=sections.metric_panels(facts),
             measures=sections.measure_rows(facts),
             heat_map=sections.heat_map(facts),

@@ -17,7 +17,7 @@ from tdml_assets.stages.session_report import figures, model_figures
 from tdml_assets.stages.session_report.facts import PredictionFact, ReportFacts
 from tdml_assets.stages.session_report.model import cumulative_shares, feature_words
 from tdml_assets.stages.triage.words import plain_words
-from tdml_assets.tasks.telling import telling_of
+from tdml_assets.tasks.presentation import presentation_of
 
 _SHOWN_CATEGORIES = 10
 
@@ -57,7 +57,7 @@ def model_pictures(facts: ReportFacts) -> list[Markup]:
 
 def group_table(facts: ReportFacts) -> tuple[list[str], list[list[str]]] | None:
     """Heads and rows of the profile of groups; None where the task has no groups."""
-    groups, word = facts.model.groups, telling_of(facts.spec.task).group
+    groups, word = facts.model.groups, presentation_of(facts.spec.task).group
     if not groups or word is None:
         return None
     means = list(groups[0]["means"])
@@ -85,20 +85,20 @@ def distributions(facts: ReportFacts) -> list[Markup]:
 
 
 def _column_words(facts: ReportFacts, name: str) -> str:
-    words = telling_of(facts.spec.task).columns.get(name, plain_words(name))
+    words = presentation_of(facts.spec.task).columns.get(name, plain_words(name))
     return words[:1].upper() + words[1:]
 
 
 def _distribution(facts: ReportFacts, name: str, fact: PredictionFact) -> Markup:
-    rows, reference, telling = sum(fact.counts), fact.reference, telling_of(facts.spec.task)
+    rows, reference, presentation = sum(fact.counts), fact.reference, presentation_of(facts.spec.task)
     title = f"{_column_words(facts, fact.column_name)}, {rows:,} customers"
     compared = reference is not None and len(reference.counts) == len(fact.counts) and sum(reference.counts) > 0
-    if reference is not None and compared and facts.has_nothing_earlier and reference.edges and not telling.group:
+    if reference is not None and compared and facts.has_nothing_earlier and reference.edges and not presentation.group:
         # The bins were made of these very rows and hold as many each: where they end is what there is to see.
         return _tenths(name, title, reference)
     if reference is not None and compared:
         names = facts.model.level_names
-        labels = _group_labels(reference, telling.group) if telling.group else _bin_labels(reference, names)
+        labels = _group_labels(reference, presentation.group) if presentation.group else _bin_labels(reference, names)
         before = [count / sum(reference.counts) for count in reference.counts]
     else:
         labels = [*(f"bin {place}" for place in range(1, len(fact.counts))), "missing"]
@@ -149,7 +149,7 @@ def _bin_labels(reference: ColumnReference, names: Mapping[str, str]) -> list[st
 def categories(facts: ReportFacts) -> list[Category]:
     """Customers per category of the predictions, the largest first, the small ones together."""
     now, before = (sum(count for _, count in labels) for labels in (facts.labels, facts.labels_before))
-    earlier, words = dict(facts.labels_before), telling_of(facts.spec.task).levels
+    earlier, words = dict(facts.labels_before), presentation_of(facts.spec.task).levels
     rows = [
         Category(words.get(name, name), count, count / now, earlier.get(name, 0) / before if before else None)
         for name, count in facts.labels[:_SHOWN_CATEGORIES]

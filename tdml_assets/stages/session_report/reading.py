@@ -30,7 +30,7 @@ from tdml_assets.stages.session_report.facts import (
 from tdml_assets.stages.session_report.model import read_model_facts
 from tdml_assets.stages.session_report.reader import ReportReader
 from tdml_assets.stages.triage.words import STATUSES
-from tdml_assets.tasks.telling import telling_of
+from tdml_assets.tasks.presentation import presentation_of
 
 if TYPE_CHECKING:
     from tdml_assets.platform.warehouse import Database
@@ -111,7 +111,7 @@ class SessionReader(ReportReader):
 
     def metrics(self, spec: WorkflowSpec) -> tuple[MetricFact, ...]:
         """Main measures over the days of sessions."""
-        measures = telling_of(spec.task).measures
+        measures = presentation_of(spec.task).measures
         names = sorted({name for one in measures for name in (one.metric, one.naive) if name})
         if monitoring.SESSIONS.name not in self.tables:
             return ()
@@ -121,8 +121,8 @@ class SessionReader(ReportReader):
 
     def drift(self, sessions: tuple[SessionFacts, ...]) -> tuple[DriftFact, ...]:
         """The farthest columns in all of the sessions."""
-        calm = [name for name, words in STATUSES.items() if not words.alarm]
-        limits = {"farthest": SHOWN_COLUMNS, "moved": SHOWN_SPIKES, "calm": calm}
+        without_alarm = [name for name, words in STATUSES.items() if not words.alarm]
+        limits = {"farthest": SHOWN_COLUMNS, "moved": SHOWN_SPIKES, "without_alarm": without_alarm}
         ids = [session.session_id for session in sessions]
         return tuple(DriftFact(**row) for row in self.rows("drift", monitoring.DRIFT, session_ids=ids, **limits))
 

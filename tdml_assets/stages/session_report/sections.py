@@ -16,12 +16,12 @@ from tdml_assets.platform.svg import Markup
 from tdml_assets.stages.session_report import drift_figures, figures
 from tdml_assets.stages.session_report.facts import SHOWN_COLUMNS, DriftFact, ReportFacts, SessionFacts
 from tdml_assets.stages.triage.words import StatusWords, decision_words, status_words
-from tdml_assets.tasks.telling import Measure, compare, shown, telling_of
+from tdml_assets.tasks.presentation import Measure, compare, presentation_of, shown
 
 _FARTHEST = 8
 #: Sessions in the small picture of the main measure.
 _TREND = 16
-#: Status of a column that leapt, which is what the history of spikes is about.
+#: Status of a column that jumped between sessions, which is what the history of spikes is about.
 _SPIKE = "spike"
 
 
@@ -92,7 +92,7 @@ def _against_before(facts: ReportFacts) -> str:
 
 
 def _measure_tile(facts: ReportFacts) -> list[Tile]:
-    measure = telling_of(facts.spec.task).measures[0]
+    measure = presentation_of(facts.spec.task).measures[0]
     tested, realised = (_points(facts, kind, measure.metric) for kind in ("test", "realised"))
     if not tested and not realised:
         return []
@@ -106,7 +106,7 @@ def _measure_tile(facts: ReportFacts) -> list[Tile]:
 def measure_rows(facts: ReportFacts) -> list[MeasureRow]:
     """The main measures in words, the latest of each."""
     rows = []
-    for measure in telling_of(facts.spec.task).measures:
+    for measure in presentation_of(facts.spec.task).measures:
         tested, realised = (_points(facts, kind, measure.metric) for kind in ("test", "realised"))
         naive = _points(facts, "test", measure.naive)
         if not tested:
@@ -122,7 +122,7 @@ def measure_rows(facts: ReportFacts) -> list[MeasureRow]:
 
 def trend_of(facts: ReportFacts) -> tuple[str, list[tuple[str, list[float]]], str, str]:
     """The main measure of the test over the last sessions: title, values in words, and the first and the last day."""
-    measure = telling_of(facts.spec.task).measures[0]
+    measure = presentation_of(facts.spec.task).measures[0]
     points = _points(facts, "test", measure.metric)[-_TREND:]
     title = f"{measure.words} over the sessions, {measure.better} is better"
     series = [(measure.words, [max(value, 0.0) for _, value in points])] if points else []
@@ -133,11 +133,11 @@ def metric_panels(facts: ReportFacts) -> list[Markup]:
     """One picture per main measure; none before two days were measured, since a point alone is a number."""
     if len({metric.as_of for metric in facts.metrics}) < 2:
         return []
-    telling, as_of = telling_of(facts.spec.task), facts.session.as_of
-    unknown = as_of - timedelta(days=facts.spec.target.horizon_days) if telling.looks_ahead else None
+    presentation, as_of = presentation_of(facts.spec.task), facts.session.as_of
+    unknown = as_of - timedelta(days=facts.spec.target.horizon_days) if presentation.looks_ahead else None
     changes = tuple(session.as_of for before, session in pairwise(facts.sessions) if _is_new(session, before))
     panels = []
-    for index, measure in enumerate(telling.measures):
+    for index, measure in enumerate(presentation.measures):
         lines = _lines(facts, measure)
         title = f"{measure.words[:1].upper()}{measure.words[1:]}; {measure.better} is better"
         panel = figures.Panel(f"measure{index}", title, lines, as_of, unknown, changes, _writer(measure))
@@ -191,7 +191,7 @@ def _by_column(facts: ReportFacts) -> list[list[DriftFact]]:
 
 
 def spike_history(facts: ReportFacts) -> Markup | None:
-    """How far each session lies from the calm one before it; None while there is none before."""
+    """How far each session lies from the stable one before it; None while there is none before."""
     places = {session.session_id: place for place, session in enumerate(facts.sessions)}
     series = []
     for found in sorted(_by_column(facts), key=lambda one: one[0].moved):

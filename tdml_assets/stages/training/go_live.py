@@ -20,7 +20,7 @@ from tdml_assets.stages.features.columns import choose_features, features_table
 from tdml_assets.stages.predictions.in_sql import insert_scores
 from tdml_assets.stages.preparation.parameters import Parameters
 from tdml_assets.stages.training.fit import PREDICTION, holdout_contract
-from tdml_assets.tasks import foresight_of, task_of
+from tdml_assets.tasks import realised_performance_of, task_of
 
 
 def describe_today(
@@ -62,7 +62,7 @@ def _predictions(database: Database, spec: WorkflowSpec, model: FittedModel, par
 
 def describe_target(database: Database, spec: WorkflowSpec) -> dict[str, bytes]:
     """The tested target as a reference file; nothing for a task that foretells nothing."""
-    if foresight_of(spec) is None:
+    if realised_performance_of(spec) is None:
         return {}
     found = build_reference(database, holdout_contract(spec.name).path, {"split": "test"}, ["target"])
     return {TARGET_FILE: found.to_json().encode()}

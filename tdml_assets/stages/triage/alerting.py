@@ -1,7 +1,7 @@
-"""Telling people of an episode, once.
+"""Alerts about an episode, sent once per channel.
 
-Belongs here: which episodes wait to be told, and keeping that they were. Does not: words (``stages/triage/alerts/messages.py``),
-channels (``stages/triage/alerts/channels.py``).
+Belongs here: which episodes still need an alert, and recording what was sent. Does not: words
+(``alerts/messages.py``), channels (``alerts/channels.py``).
 """
 
 import os
@@ -22,7 +22,7 @@ from tdml_assets.stages.triage.alerts.messages import alert_of, pending
 from tdml_assets.stages.triage.episodes import Episode
 
 
-def tell(
+def send_alerts(
     warehouse: Warehouse,
     label: str,
     settings: Settings,
@@ -34,7 +34,7 @@ def tell(
 ) -> list[dict[str, str]]:
     """Send the alerts that wait, outside of any transaction, and keep which channels took them.
 
-    A kill between sending and keeping sends again in the next session: told twice is better than never.
+    A kill between sending and keeping sends again in the next session: an alert sent twice is better than none.
 
     Parameters
     ----------
@@ -51,18 +51,18 @@ def tell(
     rows: list[dict[str, str]] = []
     kept: list[Episode] = []
     for episode in episodes:
-        told = set(filter(None, episode.told.split(",")))
-        waiting = [channel for channel in channels if channel.name not in told] if _is_worth_it(episode) else []
+        reached = set(filter(None, episode.told.split(",")))
+        waiting = [channel for channel in channels if channel.name not in reached] if _is_worth_it(episode) else []
         deliveries = []
         if waiting:
             alert = alert_of(episode.row(), label, str(report) if report else None, retrains_itself=retrains_itself)
             deliveries = send_alert(waiting, alert)
             for sentence in warnings_of(deliveries, alert):
                 log.warning(sentence)
-        told |= {one.channel for one in deliveries if one.sent}
+        reached |= {one.channel for one in deliveries if one.sent}
         sent = any(one.sent for one in deliveries)
         when = datetime.now(UTC).replace(tzinfo=None) if sent else episode.alerted_at
-        kept.append(replace(episode, told=",".join(sorted(told)), alerted_at=when))
+        kept.append(replace(episode, told=",".join(sorted(reached)), alerted_at=when))
         rows += [
             {"episode": episode.episode_id, "channel": one.channel, "taken": "yes" if one.sent else f"no: {one.detail}"}
             for one in deliveries
@@ -73,7 +73,7 @@ def tell(
     return rows
 
 
-def tell_outcomes(warehouse: Warehouse, settings: Settings, session_id: str, log: Log) -> list[str]:
+def alert_outcomes(warehouse: Warehouse, settings: Settings, session_id: str, log: Log) -> list[str]:
     """Tell of the workflows of a session that published nothing new, each cause once until the workflow publishes again.
 
     Returns
@@ -88,7 +88,7 @@ def tell_outcomes(warehouse: Warehouse, settings: Settings, session_id: str, log
 
 
 def _is_worth_it(episode: Episode) -> bool:
-    """Whether people are told of it. Of broken raw data they are told once, and not again by every workflow that reads them."""
+    """Whether it is worth an alert. Broken raw data raise one alert, and not another for every workflow that reads them."""
     if episode.cause == "source" and episode.workflow != RAW_DATA:
         return False
     return bool(pending([{**episode.row(), "alerted_at": None}]))

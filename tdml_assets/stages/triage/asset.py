@@ -1,4 +1,4 @@
-"""<workflow>/triage: what the session's monitoring means, the episodes it adds up to, and whom it tells.
+"""<workflow>/triage: what the session's monitoring means, the episodes it adds up to, and who gets an alert.
 
 Belongs here: collecting the evidence, keeping the decision, sending the alert. Does not: deciding (``decision.py``), episodes
 (``episodes.py``), channels (``stages/triage/alerts/channels.py``).
@@ -23,11 +23,11 @@ from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.settings import Settings
 from tdml_assets.stages.drift.history import read_reports
 from tdml_assets.stages.realised.asset import latest_realised
-from tdml_assets.stages.triage.alerting import tell
+from tdml_assets.stages.triage.alerting import send_alerts
 from tdml_assets.stages.triage.decision import Evidence, Finding, decide
 from tdml_assets.stages.triage.episodes import Episode, fold, open_episode
-from tdml_assets.stages.triage.history import read_findings, read_importances, read_told
-from tdml_assets.tasks import foresight_of
+from tdml_assets.stages.triage.history import read_alerted, read_findings, read_importances
+from tdml_assets.tasks import realised_performance_of
 
 _SHOWN = 10
 #: What the UI shows of an episode: wider than this it cuts the table at its right.
@@ -71,9 +71,11 @@ def keep_finding(
 ) -> tuple[Episode, ...]:
     """Write a finding, and the episodes that it and those of all other days add up to."""
     others = read_findings(database, workflow, finding.as_of, finding.model_version)
-    told = read_told(database, workflow)
+    alerts = read_alerted(database, workflow)
     every = sorted([*others, (session_id, finding)], key=lambda one: (one[1].as_of, one[1].measured_at))
-    episodes = tuple(replace(episode, **told.get(episode.episode_id, {})) for episode in fold(workflow, every, policy))
+    episodes = tuple(
+        replace(episode, **alerts.get(episode.episode_id, {})) for episode in fold(workflow, every, policy)
+    )
     mine = [episode for episode in episodes if episode.opened_as_of <= finding.as_of <= episode.last_as_of]
     key = {"session_id": session_id, "workflow": workflow}
     database.replace_slice(TRIAGE, key, [finding.row(session_id, workflow, mine[-1].episode_id if mine else None)])
@@ -83,7 +85,7 @@ def keep_finding(
 
 def build_triage(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition:
     """The asset of one workflow."""
-    realised = [[spec.name, "realised"]] if foresight_of(spec) is not None else []
+    realised = [[spec.name, "realised"]] if realised_performance_of(spec) is not None else []
 
     @dg.asset(
         key=[spec.name, "triage"],
@@ -106,16 +108,16 @@ def build_triage(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition:
             finding, episodes = keep(database, spec, session_id_of(context), evidence)
         context.log.info(f"report: {finding.decision}: {finding.sentence}")
         report = report_path(settings, spec.name, evidence.as_of, session_id_of(context))
-        told = tell(
+        alerts = send_alerts(
             warehouse, spec.title, settings, episodes, report, context.log, retrains_itself=retrains_itself(context)
         )
-        return dg.MaterializeResult(metadata=_metadata(session_id_of(context), finding, episodes, told))
+        return dg.MaterializeResult(metadata=_metadata(session_id_of(context), finding, episodes, alerts))
 
     return triage
 
 
 def _metadata(
-    session_id: str, finding: Finding, episodes: tuple[Episode, ...], told: list[dict[str, str]]
+    session_id: str, finding: Finding, episodes: tuple[Episode, ...], alerts: list[dict[str, str]]
 ) -> dict[str, dg.MetadataValue | str | int | float | bool]:
     """What the sensor acts on, and what a person wants to see."""
     drifting = open_episode(episodes, "drift")
@@ -131,5 +133,5 @@ def _metadata(
         "retrain": drifting is not None and finding.decision != "data_quality",
         "episode": drifting.episode_id if drifting is not None else "none",
         "episodes": table_preview(shown[-_SHOWN:]),
-        "alerts": table_preview(told),
+        "alerts": table_preview(alerts),
     }

@@ -85,7 +85,7 @@ def decide(evidence: Evidence, earlier: Sequence[Finding], policy: Monitor) -> F
     """
     columns = [column for report in evidence.reports for column in report.columns]
     drifted = [column for column in columns if column.status in DRIFTED]
-    telling = [column for column in drifted if _matters(column, evidence.importances, policy)]
+    relevant = [column for column in drifted if _matters(column, evidence.importances, policy)]
     severity = max((column.severity for column in columns if _matters(column, evidence.importances, policy)), default=0)
 
     def found(decision: DecisionName, cause: Cause, sentence: str, at_least: float = 0.0) -> Finding:
@@ -104,16 +104,16 @@ def decide(evidence: Evidence, earlier: Sequence[Finding], policy: Monitor) -> F
         return found("data_quality", "source" if evidence.quality else "data", joined(problems), 1.0)
     if evidence.realised:
         return found("retrain", "realised", evidence.realised, 1.0)
-    if telling:
-        return _confirmed(telling, earlier, evidence.model_version, policy, found)
+    if relevant:
+        return _confirmed(relevant, earlier, evidence.model_version, policy, found)
     age = (evidence.as_of - evidence.trained_as_of).days
     if policy.max_age_days is not None and age > policy.max_age_days:
         return found("retrain", "age", f"The model is {age} days old, at most {policy.max_age_days} are allowed.", 1.0)
     if drifted:
         text = f"{_listed(drifted)} moved, and the model hardly looks at {'them' if len(drifted) > 1 else 'it'}."
         return found("report", "features", text)
-    calm = " ".join(dict.fromkeys(report.sentence for report in evidence.reports if report.sentence))
-    return found("nothing", "none", calm or "Nothing to compare with yet.")
+    sentences = " ".join(dict.fromkeys(report.sentence for report in evidence.reports if report.sentence))
+    return found("nothing", "none", sentences or "Nothing to compare with yet.")
 
 
 def joined(problems: Sequence[str]) -> str:
@@ -123,16 +123,16 @@ def joined(problems: Sequence[str]) -> str:
 
 
 def _confirmed(
-    telling: Sequence[ColumnDrift], earlier: Sequence[Finding], model_version: str, policy: Monitor, found: Any
+    relevant: Sequence[ColumnDrift], earlier: Sequence[Finding], model_version: str, policy: Monitor, found: Any
 ) -> Finding:
     """Ask for a retraining once enough sessions in a row of one champion have drifted, this one included."""
-    cause: Cause = "predictions" if any(column.kind == "prediction" for column in telling) else "features"
+    cause: Cause = "predictions" if any(column.kind == "prediction" for column in relevant) else "features"
     in_a_row = 1
     for finding in reversed(earlier):
         if finding.decision not in ALARMS or finding.model_version != model_version:
             break
         in_a_row += 1
-    what = f"{_listed(telling)} moved far"
+    what = f"{_listed(relevant)} moved far"
     if in_a_row >= policy.confirm:
         return found("retrain", cause, f"{what}, in {in_a_row} sessions in a row.")  # type: ignore[no-any-return]
     wanted = f"{policy.confirm - in_a_row} more session{'s' if policy.confirm - in_a_row > 1 else ''}"

@@ -1,4 +1,4 @@
-"""What earlier sessions left for the triage of the next one: findings, who was told of them, importances.
+"""What earlier sessions left for the triage of the next one: findings, who was alerted, importances.
 
 Belongs here: reading the ``monitoring`` tables into the values that ``decision.py`` and ``episodes.py`` take.
 Does not: deciding anything.
@@ -26,8 +26,8 @@ def read_findings(reader: Reader, workflow: str, day: date, model_version: str) 
     ]
 
 
-def read_told(reader: Reader, workflow: str) -> dict[str, dict[str, Any]]:
-    """Who was told of every episode, and when: fields of :class:`~tdml_assets.stages.triage.episodes.Episode`."""
+def read_alerted(reader: Reader, workflow: str) -> dict[str, dict[str, Any]]:
+    """Who was alerted of every episode, and when: fields of :class:`~tdml_assets.stages.triage.episodes.Episode`."""
     rows = reader.rows(render("triage/told", table=DRIFT_EPISODES.path, workflow=workflow))
     return {row["episode_id"]: {"told": row["told"], "alerted_at": row["alerted_at"]} for row in rows}
 

@@ -82,7 +82,7 @@ def decide_retrain(call: Call | None, attempts: Attempts, limits: Limits, now: d
 
     Parameters
     ----------
-    call : of the latest session; None where there is none since the last look. A calm session does not take back what one
+    call : of the latest session; None where there is none since the last look. A stable session does not cancel what one
         before it called for: the episode stays open, and so does the call.
     attempts : retrainings already started for its episode.
     now : UTC.

@@ -16,7 +16,7 @@ class DecisionWords:
     Parameters
     ----------
     headline : a few words.
-    tone : calm, look, act or stop: how a page marks it, beside its words.
+    tone : good, look, act or stop: how a page marks it, beside its words.
     sign : shape of its mark.
     next_step : what a person does now.
     """
@@ -28,7 +28,7 @@ class DecisionWords:
 
 
 DECISIONS = {
-    "nothing": DecisionWords("Nothing to do", "calm", "circle", "Nothing. The attributes may be used as they are."),
+    "nothing": DecisionWords("Nothing to do", "good", "circle", "Nothing. The attributes may be used as they are."),
     "report": DecisionWords(
         "Worth a look",
         "look",

@@ -20,7 +20,7 @@ Values = Sequence[float] | np.ndarray[Any, Any]
 
 @drawn_once
 def reliability(bins: Sequence[ReliabilityBin], *, what: str) -> bytes:
-    """Draw what happened against the probability that was told, with the rows of every point.
+    """Draw what happened against the predicted probability, with the rows of every point.
 
     Parameters
     ----------
@@ -30,15 +30,22 @@ def reliability(bins: Sequence[ReliabilityBin], *, what: str) -> bytes:
     figure, axes = _canvas("Reliability: does it happen as often as predicted?", height=4.4)
     axes.plot([0, 100], [0, 100], color=_GREY, linestyle="--", linewidth=1.2, label="perfectly reliable")
     if bins:
-        told = 100 * np.array([row.mean_predicted for row in bins])
+        predicted = 100 * np.array([row.mean_predicted for row in bins])
         actual = 100 * np.array([row.mean_actual for row in bins])
         # Rounding may put a bound a hair inside.
         below = np.maximum(actual - 100 * np.array([row.actual_low for row in bins]), 0)
         above = np.maximum(100 * np.array([row.actual_high for row in bins]) - actual, 0)
         axes.errorbar(
-            told, actual, yerr=[below, above], color=_BLUE, marker="o", linewidth=1.6, capsize=2, label="model, 95 %"
+            predicted,
+            actual,
+            yerr=[below, above],
+            color=_BLUE,
+            marker="o",
+            linewidth=1.6,
+            capsize=2,
+            label="model, 95 %",
         )
-        for row, x, y in zip(bins, told, actual, strict=True):
+        for row, x, y in zip(bins, predicted, actual, strict=True):
             axes.annotate(
                 f"{row.count:,}", (float(x), float(y)), (6, -5), textcoords="offset points", va="top", fontsize=8
             )

@@ -11,7 +11,7 @@ from tdml_assets.platform.statements import render
 from tdml_assets.platform.statistics import Reader
 
 
-def tell_next_orders(reader: Reader, table: Sequence[str], session_id: str) -> list[tuple[str, str]]:
+def next_order_highlights(reader: Reader, table: Sequence[str], session_id: str) -> list[tuple[str, str]]:
     """Label and text of orders expected and customers overdue; nothing where predictions do not say it."""
     if "expected_orders" not in reader.columns(table):
         return []

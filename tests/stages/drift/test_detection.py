@@ -315,7 +315,7 @@ def test_the_first_session_after_going_live_is_compared_with_that_day() -> None:
     rng = np.random.default_rng(5)
     status, column, sentence = _report(rng.normal(size=20_000), rng.normal(size=20_000) + 0.3)
     assert (status, column) == ("drift", "spike")
-    assert "since the last calm session" in sentence
+    assert "since the last stable session" in sentence
 
 
 def test_a_tiny_change_in_a_million_rows_is_not_worth_a_word() -> None:

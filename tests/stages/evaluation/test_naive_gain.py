@@ -7,8 +7,8 @@ import pytest
 from tdml_assets.platform.metrics import spearman
 from tdml_assets.stages.evaluation.measures import NAIVE_RATIO, evaluate
 from tdml_assets.stages.evaluation.naive_gain import gain_of_losses, gain_of_rankings
-from tdml_assets.tasks.regression import TELLING
-from tdml_assets.tasks.telling import compare
+from tdml_assets.tasks.presentation import compare
+from tdml_assets.tasks.regression import PRESENTATION
 
 RNG = np.random.default_rng(8)
 
@@ -37,7 +37,7 @@ def test_better_is_said_only_where_the_interval_leaves_zero_out(
     low: float | None, high: float | None, verdict: str
 ) -> None:
     bounds = {} if low is None or high is None else {"mae_gain_low": low, "mae_gain_high": high}
-    (found,) = compare({"mae": 9.0, "baseline_mae": 10.0, **bounds}, TELLING.measures)
+    (found,) = compare({"mae": 9.0, "baseline_mae": 10.0, **bounds}, PRESENTATION.measures)
     assert found.verdict == verdict
 
 

@@ -18,7 +18,7 @@ from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.stages.predictions.history import keep_predictions
 from tdml_assets.stages.realised.performance import history_contract
 from tdml_assets.stages.training_table.table import observation, target_key
-from tdml_assets.tasks import foresight_of
+from tdml_assets.tasks import realised_performance_of
 
 DAY = date(2026, 1, 31)
 HORIZON = 10
@@ -162,7 +162,7 @@ def test_only_predictions_of_the_same_target_whose_horizon_has_passed_are_ripe(t
     spec, other = spec_of("regression", {}), spec_of("regression", {"horizon_days": HORIZON + 1})
     end = DAY + timedelta(days=HORIZON)
 
-    def ripe(database: Database, wanted: WorkflowSpec, until: date) -> int:
+    def matured(database: Database, wanted: WorkflowSpec, until: date) -> int:
         history, horizon = history_contract("wf").path, wanted.target.horizon_days
         found = database.rows(
             render("realised/slices", history=history, target=target_key(wanted), horizon_days=horizon, until=until)
@@ -171,9 +171,9 @@ def test_only_predictions_of_the_same_target_whose_horizon_has_passed_are_ripe(t
 
     with warehouse(tmp_path).write() as database:
         predict(database, spec)
-        assert ripe(database, spec, end) == 1
-        assert ripe(database, spec, end - timedelta(days=1)) == 0
-        assert ripe(database, other, end + timedelta(days=99)) == 0
+        assert matured(database, spec, end) == 1
+        assert matured(database, spec, end - timedelta(days=1)) == 0
+        assert matured(database, other, end + timedelta(days=99)) == 0
 
 
 SHOP = TableContract(
@@ -231,14 +231,14 @@ def test_lists_are_measured_by_what_was_bought_of_what_was_known(tmp_path: Path)
         for name, shown in {"ann": "ab", "bob": "cb", "cy": "ba"}.items()
         for rank, (product, slot) in enumerate(zip(shown, ("repeat", "discover"), strict=True), 1)
     ]
-    foresight = foresight_of(spec)
-    assert foresight is not None
+    performance = realised_performance_of(spec)
+    assert performance is not None
     with warehouse(tmp_path).write() as database:
         database.replace(SHOP, sales)
         database.replace(SNAPSHOTS, [{"snapshot_date": DAY, "is_scoring": True}])
         database.replace(LISTS, lists)
         assert keep_predictions(database, spec, "s", "v1", DAY) == len(lists)
-        found = foresight.measure(database, spec, DAY, {})
+        found = performance.measure(database, spec, DAY, {})
     assert (found["rows"], found["catalogue"], found["truth_per_customer"]) == (1, 3, 2)
     assert (found["recall_at_10"], found["missed_at_10"], found["hit_rate_at_10"]) == (0.5, 0.5, 1.0)
     assert found["recall_at_10_new"] == 0.0
@@ -246,11 +246,11 @@ def test_lists_are_measured_by_what_was_bought_of_what_was_known(tmp_path: Path)
 
 def test_lists_of_days_after_which_nobody_bought_have_no_measure(tmp_path: Path) -> None:
     spec = spec_of("recommendation", {})
-    foresight = foresight_of(spec)
-    assert foresight is not None
+    performance = realised_performance_of(spec)
+    assert performance is not None
     with warehouse(tmp_path).write() as database:
         database.replace(SHOP, [sale("ann", -1, "a")])
         database.replace(SNAPSHOTS, [{"snapshot_date": DAY, "is_scoring": True}])
         database.replace(LISTS, [{"customer_id": "ann", "rank": 1, "product_id": "a", "slot": "repeat"}])
         keep_predictions(database, spec, "s", "v1", DAY)
-        assert foresight.measure(database, spec, DAY, {})["missed_at_10"] is None
+        assert performance.measure(database, spec, DAY, {})["missed_at_10"] is None

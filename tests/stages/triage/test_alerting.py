@@ -18,7 +18,7 @@ from tdml_assets.platform.monitoring import DRIFT_EPISODES, TRIAGE
 from tdml_assets.platform.statements import Statement
 from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.settings import Settings
-from tdml_assets.stages.triage.alerting import tell
+from tdml_assets.stages.triage.alerting import send_alerts
 from tdml_assets.stages.triage.asset import keep_finding
 from tdml_assets.stages.triage.decision import Finding
 from tdml_assets.stages.triage.episodes import Episode
@@ -104,7 +104,7 @@ class House:
     def told_of(self, alerts: Alerts, episodes: tuple[Episode, ...]) -> tuple[Log, list[dict[str, str]]]:
         log = Log()
         settings = Settings(home=self.folder, base_folder=self.folder, alerts=alerts)
-        return log, tell(self.warehouse, "Lifetime value", settings, episodes, self.folder / "report.html", log)
+        return log, send_alerts(self.warehouse, "Lifetime value", settings, episodes, self.folder / "report.html", log)
 
     def kept(self, column: str = "told") -> list[Any]:
         with self.warehouse.read() as database:

@@ -176,7 +176,7 @@ def test_alarms_of_a_champion_count_only_since_another_was_measured(version: str
 
 def test_a_spike_is_told_with_its_leap_and_its_z() -> None:
     found = decide(evidence(column("total_spend", "spike")), [], POLICY)
-    assert "PSI 0.12 since the last calm session, z 4.2" in found.sentence
+    assert "PSI 0.12 since the last stable session, z 4.2" in found.sentence
 
 
 def test_predictions_are_the_cause_where_features_drift_too() -> None:

@@ -142,7 +142,7 @@ def test_one_that_goes_on_for_longer_than_renew_days_ends_and_what_still_calls_o
     assert (first.status, first.closed_as_of, first.last_as_of) == ("closed", day(renew_days + 1), day(renew_days))
     assert (second.status, second.opened_as_of, second.alarms) == ("open", day(renew_days + 1), 1)
     assert first.episode_id != second.episode_id
-    assert second.told == "", "who was told of the first is told of the second"
+    assert second.told == "", "the alert of the first was kept for the second"
 
 
 @pytest.mark.parametrize("letter", ["c", "~", "."])

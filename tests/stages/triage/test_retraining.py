@@ -223,7 +223,7 @@ ALARMS = {
 }
 
 
-#: As shipped; and the worst that may be set: an alarm calls at once, an episode ends at the first calm session, no cool-down.
+#: As shipped; and the worst that may be set: an alarm calls at once, an episode ends at the first stable session, no cool-down.
 AS_SHIPPED = Monitor()
 WORST = Monitor(confirm=1, close_after=1, cool_down_days=0)
 HORIZON_DAYS = 90

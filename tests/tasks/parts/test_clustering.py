@@ -305,5 +305,5 @@ def test_a_figure_is_a_small_png_with_nothing_clipped_and_the_same_every_time(na
 
 def test_the_heat_map_shows_the_features_that_tell_segments_apart() -> None:
     flat = [{**row, "feature": f"flat {row['feature']}", "standardised": 0.0} for row in PROFILE]
-    telling = [row for row in PROFILE if row["feature"] in NAMES[-3:]]
-    assert figures.profile_heat_map(flat + telling, most=3) == figures.profile_heat_map(telling, most=3)
+    distinct = [row for row in PROFILE if row["feature"] in NAMES[-3:]]
+    assert figures.profile_heat_map(flat + distinct, most=3) == figures.profile_heat_map(distinct, most=3)

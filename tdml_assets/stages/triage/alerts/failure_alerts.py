@@ -1,4 +1,4 @@
-"""Telling people of failed sessions, once per cause.
+"""Alerts about failed sessions, once per cause.
 
 Belongs here: sending what waits and keeping who took it. Does not: what a cause is (``failures.py``), channels
 (``channels.py``).
@@ -51,9 +51,9 @@ def tell_failures(
     channels = alert_channels(alerts, environment, log)
     sent = []
     for alike in same_causes(failures):
-        # Who was told of it for every one of the workflows.
-        told = set.intersection(*(set(ledger.get(failure.key, ())) for failure in alike))
-        waiting = [channel for channel in channels if channel.name not in told]
+        # Channels that got it for every one of the workflows.
+        reached = set.intersection(*(set(ledger.get(failure.key, ())) for failure in alike))
+        waiting = [channel for channel in channels if channel.name not in reached]
         if not waiting or is_told_elsewhere(alike[0]):
             continue
         alert = alert_of_failures(alike)
@@ -68,5 +68,5 @@ def tell_failures(
         try:
             write_ledger(home, ledger)
         except OSError as error:
-            log.warning(f"who was told of the failure cannot be kept, the next session tells again: {error.strerror}")
+            log.warning(f"the alert cannot be recorded, the next session sends it again: {error.strerror}")
     return sent

@@ -1,7 +1,7 @@
-"""Failed sessions and workflows that are off: which causes people are told of, once each until they recover.
+"""Failed sessions and workflows that are off: which causes raise an alert, once each until they recover.
 
 Belongs here: what a cause is, which channels wait for it, its alert. Does not: finding failures (``automation/failure_alerts.py``,
-``commands/app.py``), keeping who was told (``failure_ledger.py``), sending (``channels.py``).
+``commands/app.py``), recording what was sent (``failure_ledger.py``), sending (``channels.py``).
 
 An alert names the workflow, the stage and the class of the error, never its text: that may quote a customer's value.
 """
@@ -19,7 +19,7 @@ from tdml_assets.stages.triage.alerts.messages import Alert
 Kind = Literal["session", "workflow", "sync"]
 #: Workflow of a stage that all of them need.
 EVERY_WORKFLOW = "all"
-#: Of these the episode of broken data tells people already.
+#: The episode of broken data raises an alert for these already.
 _TOLD_AS_BROKEN_DATA = ("BrokenDataError", "may_be_published", "data_is_whole")
 _STATES = {"failed": "failed", "off": "is off", "kept": "keeps the attributes of an earlier session"}
 
@@ -100,7 +100,7 @@ def failures_of_outcomes(outcomes: Iterable[Outcome]) -> list[Failure]:
 
 
 def is_told_elsewhere(failure: Failure) -> bool:
-    """Whether the alert about broken data has told people of it."""
+    """Whether the alert about broken data covers it."""
     return failure.error in _TOLD_AS_BROKEN_DATA
 
 
@@ -116,7 +116,7 @@ def recovered(
     """
     current = {failure.key for failure in failures}
     ended = {(kind, name) for name in workflows}
-    return {key: list(told) for key, told in ledger.items() if key in current or tuple(key.split(":")[:2]) not in ended}
+    return {key: list(sent) for key, sent in ledger.items() if key in current or tuple(key.split(":")[:2]) not in ended}
 
 
 def same_causes(failures: Iterable[Failure]) -> list[list[Failure]]:

@@ -32,9 +32,9 @@ class Alert:
 
 
 def pending(episodes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The episodes to tell of now: open, not told yet, and worth it.
+    """The episodes that need an alert now: open, not yet sent, and worth it.
 
-    Broken data is told at once; drift once it calls for a retraining: a column seen once beyond its limit is for the report.
+    Broken data raises an alert at once, drift when it calls for a retraining: a column that exceeds its limit once is reported only.
 
     Parameters
     ----------

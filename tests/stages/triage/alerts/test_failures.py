@@ -20,7 +20,7 @@ from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.platform.outcome import OUTCOMES, Outcome, State
 from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.settings import Settings
-from tdml_assets.stages.triage.alerting import tell_outcomes
+from tdml_assets.stages.triage.alerting import alert_outcomes
 from tdml_assets.stages.triage.alerts.failure_alerts import tell_failures
 from tdml_assets.stages.triage.alerts.failure_ledger import LEDGER_FILE, read_ledger
 from tdml_assets.stages.triage.alerts.failures import (
@@ -211,11 +211,11 @@ def test_a_workflow_that_published_nothing_new_is_told_of_by_the_publication(tmp
         stopped = {"stopped_at": "training_table", "error": "TooFewRowsError"} if state != "published" else {}
         with warehouse.write() as database:
             database.replace(OUTCOMES, [Outcome(f"s{number}", "churn", state=state, **stopped).row()])
-        return tell_outcomes(warehouse, settings(tmp_path), f"s{number}", Log())
+        return alert_outcomes(warehouse, settings(tmp_path), f"s{number}", Log())
 
     with warehouse.write():
         pass
-    assert tell_outcomes(warehouse, settings(tmp_path), "s0", Log()) == []
+    assert alert_outcomes(warehouse, settings(tmp_path), "s0", Log()) == []
     assert [len(session(number, "off")) for number in (1, 2)] == [1, 0]
     assert [len(session(number, state)) for number, state in ((3, "published"), (4, "off"))] == [0, 1]
     assert [body["subject"] for body in taken] == ["churn is off (TooFewRowsError at training_table)"] * 2

@@ -1,4 +1,4 @@
-"""How the figures of a task are told to a person: which measures, in which words, next to which naive forecast.
+"""How the figures of a task are shown to a person: which measures, in which words, next to which naive forecast.
 
 Belongs here: the words' types and the comparison. Does not: which words a task uses (its module in ``tasks/``), layout
 (``commands/summary.py``).
@@ -53,20 +53,20 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Telling:
-    """How a task is told.
+class Presentation:
+    """How a task is shown.
 
     Parameters
     ----------
-    measures : the most telling first.
+    measures : the most important first.
     naive : what the naive forecast is, for the footnote.
-    tell : label and text per line, read from a predictions table and for one session; aggregates only.
+    highlights : label and text per line, read from a predictions table and for one session; aggregates only.
     looks_ahead : whether it is about days to come.
     columns : words per watched column of the predictions; its name without underscores for the others.
     category : what the categories of the predictions are called.
     levels : words per category, for those that are not words themselves.
-    level_names : words per level of the predictions that is an id, read like ``tell``; None where levels are words.
-    rivals : words per measure of the test that stand side by side, the model's first.
+    level_names : words per level of the predictions that is an id, read like ``highlights``; None where levels are words.
+    alternatives : words per measure of the test of lists that are compared, the model's first.
     group : the word before a prediction that is the number of a group; None where predictions are amounts.
     profile : one row per group of a session: name, customers, share, means in real units; aggregates only.
     total_bias : how far the total of the test was off, as a share of what happened, from the measures; None where the task
@@ -75,21 +75,21 @@ class Telling:
 
     measures: tuple[Measure, ...]
     naive: str
-    tell: Callable[[Reader, Sequence[str], str], list[tuple[str, str]]]
+    highlights: Callable[[Reader, Sequence[str], str], list[tuple[str, str]]]
     looks_ahead: bool = True
     columns: Mapping[str, str] = field(default_factory=dict)
     category: str = "category"
     levels: Mapping[str, str] = field(default_factory=dict)
     level_names: Callable[[Reader, Sequence[str], str], Mapping[str, str]] | None = None
-    rivals: Mapping[str, str] = field(default_factory=dict)
+    alternatives: Mapping[str, str] = field(default_factory=dict)
     group: str | None = None
     profile: Callable[[Reader, WorkflowSpec, str], Sequence[Mapping[str, Any]]] | None = None
     total_bias: Callable[[Mapping[str, float]], float | None] | None = None
 
 
-def telling_of(task: str) -> Telling:
-    """How a task is told."""
-    found: Telling = import_module(f"tdml_assets.tasks.{task}").TELLING
+def presentation_of(task: str) -> Presentation:
+    """How a task is shown."""
+    found: Presentation = import_module(f"tdml_assets.tasks.{task}").PRESENTATION
     return found
 
 

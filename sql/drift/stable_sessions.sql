@@ -1,4 +1,4 @@
--- Calm sessions before a day, the latest of each day, newest first.
+-- Stable sessions before a day, the latest of each day, newest first.
 with findings as (
     select
         session_id,
