@@ -28,7 +28,7 @@ def heuristics(truth: Truth) -> dict[str, Floats]:
 
 
 def rankings(truth: Truth) -> dict[str, Floats]:
-    """Scores of who buys, which are no probabilities."""
+    """Scores of who buys, which are not probabilities."""
     return {RECENCY: -truth.recency, ORDERS: truth.orders}
 
 

@@ -41,7 +41,7 @@ _LONGEST_VALUE = 80
 
 
 class Declaration(RootModel[dict[Any, Any]]):
-    """What stands under ``attributes:``, unread, with the schema of what it must be.
+    """What is under ``attributes:``, unread, with the schema of what it must be.
 
     Dagster would report a fault by pydantic's words alone; read by :meth:`WorkflowComponent.load`, it is reported with
     everything that is allowed in its place.
@@ -253,7 +253,7 @@ def _components(tree: dg.ComponentTree | None) -> list[WorkflowComponent]:
             raise error.__cause__ from None
         raise
     except ValidationError as error:
-        # What stands beside ``attributes:``; Dagster has put its file and line where the key stands.
+        # What is next to ``attributes:``; Dagster has put its file and line where the key stands.
         allowed = {"extra_forbidden": f"unknown key; allowed here: {', '.join(ComponentFileModel.model_fields)}"}
         found = [(*str(fault["loc"][0]).partition(" at ")[::2], fault) for fault in error.errors()]
         lines = (f"{place}: {key}: {allowed.get(fault['type'], fault['msg'])}" for key, place, fault in found)

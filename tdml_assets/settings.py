@@ -39,7 +39,7 @@ _NOT_KEYS = {"TDML_HOME", "TDML_CONFIG"}
 DEFAULT_HOME = ".tdml"
 SAMPLE_HOME = "sample-state"
 _KEYS_REMEDY = "keys belong into the environment, as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
-#: Under ``workflows``: all that are declared and not named beside it.
+#: Under ``workflows``: all that are declared and not named next to it.
 EVERY_OTHER = "*"
 
 
@@ -363,14 +363,14 @@ def _place_of(model: type[BaseModel], location: tuple[Any, ...]) -> str:
                 if depth
                 else "at the top of the file"
             )
-            return f"write it {above}, beside {inner[depth]}, not in it"
+            return f"write it {above}, next to {inner[depth]}, not in it"
     below = (key for key in _known_keys(model, tuple(inner)) if name in _inner_keys(model, (*inner, key)))
     found = next(below, None)
     return f"write it under {found}: {{{name}: ...}}" if found is not None else ""
 
 
 def _inner_keys(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
-    """Keys of a section; none for a key that is no section."""
+    """Keys of a section; none for a key that is not a section."""
     keys = _known_keys(model, location)
     return keys if keys != _known_keys(model, location[:-1]) else []
 

@@ -1,6 +1,6 @@
 """YAML of the settings, read so that whatever is wrong with it is said in words that repeat no value.
 
-Belongs here: parsing, keys that are no words, and size: a few lines of aliases may stand for millions of values. Does not: what
+Belongs here: parsing, keys that are not words, and size: a few lines of aliases may stand for millions of values. Does not: what
 the keys mean (``settings.py``).
 """
 
@@ -24,7 +24,7 @@ def read_yaml(text: str) -> Any:
     Raises
     ------
     UnreadableYamlError
-        If it is not YAML, a key is given twice or is no word, or it is deeper or larger than settings can be.
+        If it is not YAML, a key is given twice or is not a word, or it is deeper or larger than settings can be.
     """
     try:
         content = yaml.load(text, _Words)  # noqa: S506 - a safe loader
@@ -43,7 +43,7 @@ def read_yaml(text: str) -> Any:
 
 
 class _Words(yaml.SafeLoader):
-    """Refuses a key that is given twice, of which YAML would silently keep the latter, and one that is no word or number."""
+    """Refuses a key that is given twice, of which YAML would silently keep the latter, and one that is not a word or number."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
@@ -54,7 +54,7 @@ class _Words(yaml.SafeLoader):
                 )
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} stands twice: keep one", key.start_mark
+                    None, None, f"the key {key.value!r} is given twice: keep one", key.start_mark
                 )
             seen.add(key.value)
         return super().construct_mapping(node, deep)

@@ -256,7 +256,7 @@ def test_a_case_compares_ours_with_every_baseline_on_the_same_resamples(simulate
     assert found["mae"].high < 0
     assert found["mae"].better == 1.0
     assert found["mae"].mean == pytest.approx(spend.ours.measured["mae"] - baseline.measured["mae"], rel=0.1)
-    assert set(buys.differences(buys.ours, buys.baselines[0])) == {"auc"}, "a score is no probability"
+    assert set(buys.differences(buys.ours, buys.baselines[0])) == {"auc"}, "a score is not a probability"
 
 
 def test_verdicts_hold_values_against_bounds_at_the_digits_of_the_bound() -> None:

@@ -163,7 +163,7 @@ def test_a_right_value_is_taken(folder: Path, key: Key) -> None:
     try:
         assert load(folder, text).spec.name == "some_value"
     except ComponentTreeException as error:
-        # Some keys demand others beside them: a rule in words of its own, which says nothing against this value.
+        # Some keys demand others next to them: a rule in words of its own, which says nothing against this value.
         if re.search("must be|unknown key|missing", str(error.__cause__)):
             raise
 
@@ -259,7 +259,7 @@ def test_all_faults_are_named_at_once(folder: Path) -> None:
         ),
         (
             "  name: abc\n  task: classification\n  target:\n    horizon_days: 30\n    kind: net_spend",
-            r":7: attributes\.target\.kind: 'net_spend' is no target of a classification; allowed: no_purchase",
+            r":7: attributes\.target\.kind: 'net_spend' is not a target of a classification; allowed: no_purchase",
         ),
         (
             "  name: abc\n  target:\n    kind: any\n    where:\n      colour: red",

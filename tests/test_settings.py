@@ -65,7 +65,7 @@ def test_a_whole_section_can_be_given_and_an_empty_one_filled(tmp_path: Path) ->
     assert load_settings(environment, working_folder=tmp_path).warehouse.threads == 1
 
 
-def test_a_variable_that_is_no_yaml_is_named_and_an_empty_home_is_none(tmp_path: Path) -> None:
+def test_a_variable_that_is_not_a_yaml_is_named_and_an_empty_home_is_none(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="TDML_TIER is not readable YAML"):
         load_settings({"TDML_TIER": "a: ["}, working_folder=tmp_path)
     assert load_settings({"TDML_HOME": ""}, working_folder=tmp_path).home == tmp_path / ".tdml" / "sample-state"
@@ -92,7 +92,7 @@ def test_urls_are_resolved_from_the_files_folder_and_s3_is_left_alone(tmp_path: 
         ("as_of: 7", r"as_of: write latest, or a day such as 2026-06-30 \(found 7\)"),
         ("models_url: gs://b/x", r"models_url: write a folder, or s3://bucket/prefix.*found 'gs://b/x'"),
         ("exports_url: s3:///x", r"exports_url: write a folder, or s3://bucket/prefix"),
-        ("tier: tier1\ntier: tier2", r"the key 'tier' stands twice"),
+        ("tier: tier1\ntier: tier2", r"the key 'tier' is given twice"),
         ("tier: huge", r"tier: .*'tier1', 'tier2' or 'machine'.*found 'huge'"),
         ("home: /x", r"home: not a key of the file; the state folder is set by TDML_HOME"),
         ("- a\n- b", r"must hold keys and values, not a list"),

@@ -1,4 +1,4 @@
-"""Settings files that are no settings: each is refused by line, without a traceback and without its values."""
+"""Settings files that are not settings: each is refused by line, without a traceback and without its values."""
 
 import time
 
@@ -20,7 +20,7 @@ MERGES = "a: &a {k: 1}\n" + "".join(
     ("text", "said"),
     [
         ("? [a, b]\n: c", "line 1, column 3: a key is a list or a mapping"),
-        ("a: 1\na: 2", "line 2, column 1: the key 'a' stands twice"),
+        ("a: 1\na: 2", "line 2, column 1: the key 'a' is given twice"),
         ("as_of: 2026-02-30", "line 1, column 8: the value is not what it looks like"),
         ("[" * 1_000, "levels deep"),
         ("a: &a [*a]", "levels deep"),

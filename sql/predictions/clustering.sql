@@ -1,4 +1,4 @@
--- The group a customer was put in, beside the RFM segment of the same day.
+-- The group a customer was put in, next to the RFM segment of the same day.
 with scored as (
     select
         customer_id,

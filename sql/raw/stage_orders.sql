@@ -1,4 +1,4 @@
-{# Judges the rows of all files at once, after every row was given what stands on another row of its order. #}
+{# Judges the rows of all files at once, after every row was given the values of other rows of its order. #}
 insert into staged_rows by name
 with
 {% include "raw/parts/carried.sql" %}

@@ -1,4 +1,4 @@
--- Kept predictions beside what happened, in a fixed order: sums of doubles depend on it.
+-- Kept predictions next to what happened, in a fixed order: sums of doubles depend on it.
 with roles as (select {{ as_of | bind }}::date as snapshot_date),
 
 {% include "training_table/parts/observed.sql" %}

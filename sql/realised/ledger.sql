@@ -1,4 +1,4 @@
--- What became of the predictions of every day, beside what the test of the same model had promised. Of several sessions of a
+-- What became of the predictions of every day, next to what the test of the same model had promised. Of several sessions of a
 -- day the latest; the session that trained a model is the first with its version.
 with realised as (
     select

@@ -1,4 +1,4 @@
--- The latest session of a workflow that stands at a day.
+-- The latest session of a workflow of a day.
 select
     session_id,
     model_version,

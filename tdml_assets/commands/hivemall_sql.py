@@ -90,8 +90,8 @@ def hivemall_sql(
     model = champion.model
     if not isinstance(model, LinearModel):
         fail(
-            f"{workflow} is scored by {champion.manifest.version} of the {champion.manifest.engine} engine, which is no table of "
-            "weights: set engine: hivemall and run",
+            f"{workflow} is scored by {champion.manifest.version} of the {champion.manifest.engine} engine, which is not a table "
+            "of weights: set engine: hivemall and run",
             USAGE,
         )
     day_scored = champion.manifest.as_of if day is None else day.date()

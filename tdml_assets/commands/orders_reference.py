@@ -35,7 +35,7 @@ EXPORTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ),
     (
         "Customer, date, status and total on an order's first line only",
-        "`carry` gives the other lines of an `order_id` what stands on the first one. The total is counted once, and every line "
+        "`carry` gives the other lines of an `order_id` the value of the first one. The total is counted once, and every line "
         "keeps its product. `refunded_amount` is taken off once: a refunded order with its amount there is a sale that nets to "
         "nothing. With none or 0 there, it is `void`.",
         {

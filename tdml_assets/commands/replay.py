@@ -16,7 +16,7 @@ _USAGE = 2
 
 def replay(
     first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="Day of the first session.")],
-    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="No session stands after it.")],
+    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day of a session.")],
     every: Annotated[str, typer.Option(help="month, week, or days such as 10d; month ends stay month ends.")] = "month",
     workflow: Annotated[list[str] | None, typer.Option(help="Workflow to replay; all that run unless given.")] = None,
     keep_going: Annotated[

@@ -67,7 +67,7 @@ def every_of(text: str) -> Every:
         return named[text]
     found = _EVERY.fullmatch(text)
     if found is None:
-        raise ValueError(f"{text!r} is no step: give month, week, or a number of days such as 10d")
+        raise ValueError(f"{text!r} is not a step: give month, week, or a number of days such as 10d")
     return Every(days=int(found["days"]))
 
 

@@ -126,7 +126,7 @@ def _check_order(settings: Settings, names: Sequence[str], first: date) -> None:
         later = database.rows(render("replay/latest", table=SESSIONS.path, workflows=list(names), after=first))
     if later:
         raise ReplayRefusedError(
-            f"a session of {later[0]['workflow']} already stands at {later[0]['as_of']}, after --from {first}, and its model has "
+            f"a session of {later[0]['workflow']} exists at {later[0]['as_of']}, after --from {first}, and its model has "
             f"learnt from days to come: begin at {later[0]['as_of']} or later, or set TDML_HOME to an empty folder"
         )
 
@@ -134,7 +134,7 @@ def _check_order(settings: Settings, names: Sequence[str], first: date) -> None:
 def session_environment(
     settings: Settings, names: Sequence[str], day: date, base: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """Variables of a session that stands at ``day`` and runs these workflows.
+    """Variables of a session of ``day`` and runs these workflows.
 
     The overrides of the settings file go along, whole: what the environment said about single keys is in them. Reports of
     Evidently are left out: each takes longer than the rest of a small session. So are alerts, but for the log.

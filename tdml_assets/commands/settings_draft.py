@@ -218,5 +218,5 @@ def _doubt(found: Guess, role: str, column: str) -> str:
         and not re.search(r"line|item", column, re.IGNORECASE)
         and re.search(r"tot|order", column, re.IGNORECASE)
     ):
-        return "    # of the line? an order's total that stands on each of its lines would be counted several times"
+        return "    # of the line? an order's total that is on each of its lines would be counted several times"
     return ""

@@ -53,7 +53,7 @@ def kind_lines(found: Guess) -> list[str]:
     kinds = kinds_of(found.texts("product_id"))
     if not kinds:
         return []
-    lines = ["line_kinds:    # guessed by their codes: lines that are no product, and no return"]
+    lines = ["line_kinds:    # guessed by their codes: lines that are not products, and no return"]
     for code, kind in kinds.items():
         why = "    # left out of spend; {kind: " + kind + ", spend: true} keeps it" if kind in _OUT_OF_SPEND else ""
         lines.append(f"  {text(code)}: {kind}{why}")

@@ -256,7 +256,7 @@ def sources_page() -> str:
     parts += _section("`consent.columns`, `suppression.columns`", "permission", columns.PermissionColumns)
     parts.append(PERMISSION_NOTE)
     parts += [
-        "\n## `quality`\n\nFrom where raw data count as broken: a block of its own in `tdml.yaml`, beside `sources`. What is done "
+        "\n## `quality`\n\nFrom where raw data count as broken: a block of its own in `tdml.yaml`, next to `sources`. What is done "
         "about it: [monitoring.md](monitoring.md).\n",
         "\n| key | type | default | meaning |\n|---|---|---|---|\n",
     ]

@@ -47,7 +47,7 @@ class DataFacts:
     Parameters
     ----------
     customers : with any line, a return among them.
-    orders : with at least one line that is no return.
+    orders : with at least one line that is not a return.
     order_lines, return_lines : all lines, and those of them that are returns.
     first_on, last_on : days of the first and the last line.
     later_lines : lines after ``as_of``, which nothing reads.

@@ -40,7 +40,7 @@ def redacted(value: Any) -> Any:
 
 
 def redacted_text(text: str) -> str:
-    """Hide the same in every address that stands in a message."""
+    """Hide the same in every address in a message."""
     return _ADDRESS_IN_TEXT.sub(lambda found: _redacted_address(found.group()), text)
 
 

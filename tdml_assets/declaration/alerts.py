@@ -59,7 +59,7 @@ class WebhookAlerts(NamedSecrets):
     url_env: VariableName = Field(description="Environment variable that holds the address.")
     token_env: VariableName | None = Field(
         default=None,
-        description="Environment variable that holds a bearer token, where the address alone is no secret.",
+        description="Environment variable that holds a bearer token, where the address alone is not a secret.",
     )
     timeout_seconds: float = Field(default=10.0, gt=0, le=60, description="How long one attempt may take.")
 
@@ -72,7 +72,7 @@ class EmailAlerts(NamedSecrets):
     sender: Address = Field(description="Address the mail comes from.")
     recipients: tuple[Address, ...] = Field(min_length=1, max_length=50, description="Addresses it goes to.")
     starttls: bool = Field(
-        default=True, description="Encrypt; false only for a server beside this machine, without login."
+        default=True, description="Encrypt; false only for a server on the same network, without login."
     )
     username_env: VariableName | None = Field(default=None, description="Environment variable that holds the login.")
     password_env: VariableName | None = Field(default=None, description="Environment variable that holds its password.")
@@ -90,7 +90,7 @@ class EmailAlerts(NamedSecrets):
     def _addresses(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
         for address in (value,) if isinstance(value, str) else value:
             if not _ADDRESS.fullmatch(address):
-                raise ValueError("holds what is no mail address: write name@example.org, one per entry")
+                raise ValueError("holds what is not a mail address: write name@example.org, one per entry")
         return value
 
     @model_validator(mode="after")

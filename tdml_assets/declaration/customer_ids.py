@@ -26,7 +26,7 @@ class CustomerId(Declaration):
     """Who a customer is. Nothing is folded unless ``normalise`` says so: ids of some systems differ only by case."""
 
     column: Annotated[tuple[ColumnName, ...], Field(min_length=1), BeforeValidator(_as_texts)] = Field(
-        description="Column of the id, or a list: the first that has one counts, such as [id, email] for guests beside members."
+        description="Column of the id, or a list: the first that has one counts, such as [id, email] for guests and members."
     )
     normalise: tuple[Normaliser, ...] = Field(
         default=(),

@@ -37,10 +37,10 @@ class FileSettings(Declaration):
         description='Key of the list that holds the rows of a JSON file, as in {"orders": [...]}; or a path such as data.orders.',
     )
     skip_rows: int = Field(
-        default=0, ge=0, description="Lines before the header, or before the first row, that are no data."
+        default=0, ge=0, description="Lines before the header, or before the first row, that are not data."
     )
     skip_footer_rows: int = Field(
-        default=0, ge=0, description="Rows at the end that are no data, such as a total: set aside as footer_row."
+        default=0, ge=0, description="Rows at the end that are not data, such as a total: set aside as footer_row."
     )
     member: str | None = Field(
         default=None, min_length=1, description="File to read of a zip archive; not needed where it holds one."

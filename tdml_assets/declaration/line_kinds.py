@@ -1,4 +1,4 @@
-"""Lines of an order that are no products: discounts, shipping, tax, gift cards, tips, samples.
+"""Lines of an order that are not products: discounts, shipping, tax, gift cards, tips, samples.
 
 Belongs here: the kinds, whether they are part of spend, and what makes a declaration invalid. Does not: judging rows
 (``sql/raw/parts/meanings.sql``).
@@ -66,7 +66,7 @@ def _as_kind(code: object, value: Any) -> LineKind:
     except ValidationError:
         kinds = ", ".join(get_args(Kind))
         raise ValueError(
-            f"{code}: {value!r} is no kind of line: write one of {kinds}, or {{kind: shipping, spend: false}}"
+            f"{code}: {value!r} is not a kind of line: write one of {kinds}, or {{kind: shipping, spend: false}}"
         ) from None
 
 

@@ -46,7 +46,7 @@ class OrderRules(Declaration):
     )
     line_kinds: DeclaredKinds = Field(
         default=LineKinds(),
-        description="Product codes, with * for any text, of lines that are no product: discount, shipping, fee, sample (part of "
+        description="Product codes, with * for any text, of lines that are not products: discount, shipping, fee, sample (part of "
         "spend), tax, gift_card, tip (not). With {column, values} by another column; with {kind, spend} otherwise part of spend.",
     )
 

@@ -70,11 +70,11 @@ class Recommendation(BaseModel):
     popularity_weights: tuple[float, ...] = Field(
         default=(0.5, 1.0),
         min_length=1,
-        description="Weights tried for a product's popularity (0..1) beside the times the customer bought it; "
+        description="Weights tried for a product's popularity (0..1) in addition to the times the customer bought it; "
         "below 1 it only breaks ties.",
     )
     learner_weights: tuple[float, ...] = Field(
-        default=(0.0, 1.0, 2.0), min_length=1, description="Weights tried for the learner's score beside them."
+        default=(0.0, 1.0, 2.0), min_length=1, description="Weights tried for the learner's score in addition to them."
     )
     choice_customers: int = Field(
         default=20_000, ge=100, description="Customers of the validation window that choices are made on, at most."

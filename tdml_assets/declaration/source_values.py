@@ -31,7 +31,7 @@ _SPECIFIERS = {
     *("f", "g", "n", "z", "j", "-j", "%"),
 }
 _CURRENCY = re.compile(r"[A-Z]{3}")
-#: A scheme of two letters or more, so that it is no drive, and a single slash.
+#: A scheme of two letters or more, so that it is not a drive, and a single slash.
 _ONE_SLASH = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+:/(?!/)")
 _WEB_CREDENTIALS = (
     "the address holds a user name or password, which would be stored and logged: take it out, and use an address that needs "
@@ -53,7 +53,7 @@ def _known_encoding(name: str) -> str:
         decoded = codecs.getincrementaldecoder(name)("strict").decode(letters.encode(name), final=True)
     except (LookupError, ValueError):
         width, rest, decoded = 0, 0, ""
-    # Some codecs that Python lists are no encodings of files: punycode, idna, undefined, unicode_escape.
+    # Some codecs that Python lists are not encodings of files: punycode, idna, undefined, unicode_escape.
     if not width or rest or decoded.removeprefix("\ufeff") != letters:
         raise ValueError(f"{name!r} is not a text encoding: name one such as utf-8, latin-1 or cp1252")
     return name.lower()
@@ -148,7 +148,7 @@ def _check_names_file(address: str) -> None:
 
 
 def _one_character(value: Any) -> Any:
-    """A delimiter; YAML reads a tab's escape as two characters unless it stands in double quotes."""
+    """A delimiter; YAML reads a tab's escape as two characters unless it is in double quotes."""
     if isinstance(value, str):
         value = {"\\t": "\t", "tab": "\t"}.get(value.lower(), value)
         if len(value) == 1:

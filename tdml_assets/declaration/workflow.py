@@ -235,8 +235,8 @@ class WorkflowSpec(_Frozen):
     horizons: tuple[Annotated[int, Field(ge=1, le=1830)], ...] = Field(
         default=_HORIZONS,
         max_length=8,
-        description="Days for which orders, the probability of one and spend are expected beside the target's horizon; for targets "
-        "of spend and purchases. Empty: nothing is said of the next order.",
+        description="Days for which orders, the probability of one and spend are also predicted, besides the target's horizon; "
+        "for targets of spend and purchases. Empty: nothing is said of the next order.",
     )
     snapshots: Snapshots = Snapshots()
     eligible: Eligible = Eligible()
@@ -312,7 +312,7 @@ class WorkflowSpec(_Frozen):
         allowed = TARGET_KINDS[self.task]
         if self.target.kind is not None and self.target.kind not in allowed:
             raise ValueError(
-                f"target.kind: {self.target.kind!r} is no target of a {self.task}; allowed: {', '.join(allowed)}"
+                f"target.kind: {self.target.kind!r} is not a target of a {self.task}; allowed: {', '.join(allowed)}"
             )
         if self.horizons not in ((), _HORIZONS) and self.target_kind not in ("net_spend", "purchase", "no_purchase"):
             raise ValueError(

@@ -40,11 +40,11 @@ def require_known(given: Iterable[str], known: Collection[str], estimator: str) 
 
 
 def require_bounds(parameters: object, bounds: Bounds, words: Mapping[str, str | None] | None = None) -> None:
-    """Refuse the first attribute of ``parameters`` that is no number, or outside its bounds.
+    """Refuse the first attribute of ``parameters`` that is not a number, or outside its bounds.
 
     Parameters
     ----------
-    bounds : True and False are no numbers.
+    bounds : True and False are not numbers.
     words : what an attribute may be instead of a number; None for one that need not be given.
 
     Raises

@@ -40,7 +40,7 @@ from tdml_assets.platform.refusals import RefusedError
 
 NAME = "minibatch_kmeans"
 _PASSES = 2
-# The sample as float64, in its order, resampled, and in scikit-learn; beside one batch and the distances of a silhouette.
+# The sample as float64, in its order, resampled, and in scikit-learn; next to one batch and the distances of a silhouette.
 _COPIES = 4
 _BATCH_BYTES = 500_000_000
 

@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 AUTO = "auto"
 # Of trees that only correct a lifetime model: small steps, each on half of the rows. Chosen on the windows of CDNOW, Online Retail
 # and Complete Journey that end at their cuts: there they lowered MAE by 0.0, 1.2 and 0.6 %, four seeds each. Small steps cost time,
-# which is why they are no default of the learner.
+# which is why they are not the learner's default.
 _TREES = {"learning_rate": 0.02, "rounds": 1_000, "patience": 75, "subsample": 0.5}
 # Share of the lifetime model in the blend.
 _HALF = 0.5
@@ -139,7 +139,9 @@ def option_named(target_kind: str, name: str) -> Option:
     for option in OPTIONS[target_kind]:
         if option.name == name:
             return option
-    raise LookupError(f"{name!r} is no option of auto for {target_kind}: {[one.name for one in OPTIONS[target_kind]]}")
+    raise LookupError(
+        f"{name!r} is not an option of auto for {target_kind}: {[one.name for one in OPTIONS[target_kind]]}"
+    )
 
 
 def choose(

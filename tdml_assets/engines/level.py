@@ -221,7 +221,7 @@ def expected_level(snapshots: Sequence[Snapshot], day: date, kind: Kind) -> Leve
     to_day = _covariance([day], days, day)[0]
     weights = np.linalg.solve(_covariance(days, days, day) + np.diag(noise), to_day)
     gaps = np.array([one.gap for one in snapshots])
-    # What all snapshots have in common is no season: it is taken as it is, and the rest is shrunk.
+    # What all snapshots have in common is not a season: it is taken as it is, and the rest is shrunk.
     usual = float(np.average(gaps, weights=[one.customers for one in snapshots]))
     left = float(_covariance([day], [day], day)[0, 0] + _WINDOW**2 - weights @ to_day)
     gap = _limited(usual + float(weights @ (gaps - usual)))

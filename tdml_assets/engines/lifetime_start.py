@@ -22,7 +22,7 @@ from tdml_assets.engines.protocol import BatchSource, FeatureSource, ModelSpec
 from tdml_assets.engines.spend import AMOUNT, BUYS
 from tdml_assets.engines.xgboost_rows import Floats, Matrix, StageRows, TargetFacts, quantile_matrix, split_batch
 
-#: What the trees may see of the lifetime model, beside the features.
+#: What the trees may see of the lifetime model, in addition to the features.
 OUTLOOK_FEATURES = ("lifetime_purchases", "lifetime_alive", "lifetime_active", "lifetime_value")
 STAGES = (BUYS, AMOUNT)
 #: Beyond it a probability is 0 or 1 in every digit that rows can show.

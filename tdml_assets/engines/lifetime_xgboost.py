@@ -13,7 +13,7 @@ Trees alone rank best and cannot follow customers who are older than any in trai
 ranks worse. Weight 0.5 and no further features were chosen on three windows of CDNOW and three of Online Retail that end
 before 1997-12-31 and 2011-09-09, trained one horizon earlier. There, carried, it lowered the MAE of plain trees by 6 and 4 %
 in the mean and raised their AUC of buying by .002 and .001; the normalised Gini rose by .002 on CDNOW and stayed on Online
-Retail. Weight 1 cost .003 of normalised Gini on both. The lifetime model's outputs as features, beside the start or without it,
+Retail. Weight 1 cost .003 of normalised Gini on both. The lifetime model's outputs as features, next to the start or without it,
 changed less than the choice of a seed.
 """
 
@@ -145,7 +145,7 @@ class LifetimeXgboostModel:
         """Attribute the log of expected spend to the features, (rows, features): phi_amount + (1 - p) phi_buys.
 
         A stage's phi is the exact TreeSHAP of its trees, and for the four columns of the history the Shapley values of the
-        start beside it. What trees owe to :data:`OUTLOOK_FEATURES` goes to the four, in proportion to the latter.
+        start next to it. What trees owe to :data:`OUTLOOK_FEATURES` goes to the four, in proportion to the latter.
 
         Raises
         ------

@@ -125,7 +125,7 @@ class LifetimeClassifierModel:
     def reasons(self, batch: pa.RecordBatch) -> Floats:
         """Give what each feature added to the log-odds of each row, (rows, features).
 
-        Exact TreeSHAP of the trees, and for the four columns of the history the Shapley values of the start beside it.
+        Exact TreeSHAP of the trees, and for the four columns of the history the Shapley values of the start in addition.
 
         Raises
         ------
@@ -210,7 +210,7 @@ class LifetimeClassifierLearner:
         Raises
         ------
         ValueError
-            If the target is no purchase, rows are too few, of one class, or hold scaled histories; with the counts.
+            If the target is not a purchase, rows are too few, of one class, or hold scaled histories; with the counts.
         """
         require_same_columns(
             (*train.features, train.target),

@@ -31,7 +31,7 @@ WEIGHTS_FILE = "linear_weights.parquet"
 BIAS = "0"
 FORMAT = 1
 STAGE = "model"
-#: Beyond it the exponential is no number any more.
+#: Beyond it the exponential is not a number any more.
 LARGEST_SCORE = 700.0
 
 

@@ -230,7 +230,7 @@ class FittedModel(Protocol):
 
 @runtime_checkable
 class ScoresInSql(Protocol):
-    """A fitted model whose scores are one expression over prepared features; implemented beside :class:`FittedModel`."""
+    """A fitted model whose scores are one expression over prepared features; implemented next to :class:`FittedModel`."""
 
     @property
     def weights(self) -> pa.Table:

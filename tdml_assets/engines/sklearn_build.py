@@ -146,7 +146,7 @@ def _construct(path: str, parameters: Mapping[str, Any], features: Sequence[str]
 
 def _imported(path: str) -> Any:
     if not _DOTTED.fullmatch(path):
-        raise ValueError(f"{path!r} is no import path: write package.module.Class")
+        raise ValueError(f"{path!r} is not an import path: write package.module.Class")
     module, _, name = path.rpartition(".")
     try:
         return getattr(import_module(module), name)

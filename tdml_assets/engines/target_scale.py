@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-# Beyond it the exponential is no amount of money any more.
+# Beyond it the exponential is not an amount of money any more.
 _LARGEST_LOG = 80.0
 
 

@@ -98,7 +98,7 @@ def allowed_types(extra_trusted: Iterable[str] = ()) -> tuple[str, ...]:
     extra = sorted(set(extra_trusted))
     for name in extra:
         if not _DOTTED.fullmatch(name):
-            raise ValueError(f"{SETTINGS_KEY}: {name!r} is no import path: write package.module.Class")
+            raise ValueError(f"{SETTINGS_KEY}: {name!r} is not an import path: write package.module.Class")
         if name.partition(".")[0] in sys.stdlib_module_names:
             raise ValueError(
                 f"{SETTINGS_KEY}: {name!r} is of the standard library: only types of your own can be added"
@@ -155,7 +155,7 @@ def load(data: bytes, allowed: Sequence[str], what: str) -> Any:
     Raises
     ------
     ModelRefusedError
-        If the bytes are no archive of that form (a pickle, a compressed or oversized archive, other names), hold types that
+        If the bytes are not an archive of that form (a pickle, a compressed or oversized archive, other names), hold types that
         are not allowed, or cannot be brought back with the installed libraries.
     """
     _require_plain(data, what)
@@ -236,12 +236,12 @@ def _require_plain(data: bytes, what: str) -> None:
             "shallower trees)"
         )
     if not data.startswith(b"PK\x03\x04"):
-        raise ModelRefusedError(f"{what} is no skops archive, and a pickle is never read: {remedy}")
+        raise ModelRefusedError(f"{what} is not a skops archive, and a pickle is never read: {remedy}")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             problem = _problem(archive, len(data))
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
-        raise ModelRefusedError(f"{what} is no readable skops archive ({error}): {remedy}") from error
+        raise ModelRefusedError(f"{what} is not a readable skops archive ({error}): {remedy}") from error
     if problem:
         raise ModelRefusedError(f"{what} {problem}: {remedy}")
 

@@ -45,7 +45,7 @@ _MODEL_FILE = "two_stage.json"
 _FORMAT = 1
 #: What each stage minimises, as XGBoost names it.
 OBJECTIVES = {BUYS: "binary:logistic", AMOUNT: "reg:tweedie"}
-# Both stages' attributions of this many rows are held beside the result.
+# Both stages' attributions of this many rows are held next to the result.
 _ROWS_EXPLAINED_AT_ONCE = 65_536
 
 

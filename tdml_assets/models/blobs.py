@@ -64,7 +64,7 @@ class BlobStore(Protocol):
         """
 
     def remove_set(self, folder: str, last: str) -> None:
-        """Remove a folder of files, ``last`` before the others: what a killed removal leaves is no set any more."""
+        """Remove a folder of files, ``last`` before the others: what a killed removal leaves is not a set any more."""
 
     def swap(self, key: str, data: bytes, expected_tag: str | None) -> str:
         """Replace the object whose tag is ``expected_tag`` (None: there is none). Returns the new tag.

@@ -2,7 +2,7 @@
 
 Belongs here: the shape of every table that Python writes. One contract feeds the writer (DDL), the column schema shown in
 Dagster and the documentation.
-Does not: tables that dbt builds (their contracts stand beside the models), SQL, connections.
+Does not: tables that dbt builds (their contracts are next to the models), SQL, connections.
 """
 
 from __future__ import annotations

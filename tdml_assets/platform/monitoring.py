@@ -23,7 +23,7 @@ def _table(
 SESSIONS = _table(
     "sessions",
     "One row per session and workflow.",
-    Column("as_of", "DATE", "Day at whose end the session stands."),
+    Column("as_of", "DATE", "Last day of data that the session reads."),
     Column("run_id", "VARCHAR", "The latest attempt."),
     Column("engine", "VARCHAR", "What trained or scored."),
     Column("model_version", "VARCHAR", "Model trained or, if none was, used."),
@@ -149,7 +149,7 @@ DRIFT = _table(
 DRIFT_BINS = _table(
     "drift_bins",
     "One row per watched column: how its rows fell into the bins frozen with the champion; what the next session compares with.",
-    Column("as_of", "DATE", "Day at whose end the session stands."),
+    Column("as_of", "DATE", "Last day of data that the session reads."),
     Column("model_version", "VARCHAR", "Champion whose bins these are."),
     Column("kind", "VARCHAR", "feature, prediction or target."),
     Column("column_name", "VARCHAR", "Column."),
@@ -174,7 +174,7 @@ DATA_QUALITY = _table(
 TRIAGE = _table(
     "triage",
     "One row per session and workflow: what its monitoring found, and what is to be done.",
-    Column("as_of", "DATE", "Day at whose end the session stands."),
+    Column("as_of", "DATE", "Last day of data that the session reads."),
     Column("model_version", "VARCHAR", "Champion that was measured."),
     Column("decision", "VARCHAR", "nothing, report, confirm (drift seen once), retrain or data_quality."),
     Column("cause", "VARCHAR", "source (raw data), data (features), features, predictions, realised, age or none."),

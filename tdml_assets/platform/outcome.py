@@ -38,7 +38,7 @@ OUTCOMES = TableContract(
     (
         Column("session_id", "VARCHAR", "Execution of the workflow: the root run's id, so a retry keeps it.", False),
         Column("workflow", "VARCHAR", "Name of the workflow.", False),
-        Column("as_of", "DATE", "Day at whose end the session stands."),
+        Column("as_of", "DATE", "Last day of data that the session reads."),
         Column("run_id", "VARCHAR", "The latest attempt."),
         Column(
             "state",

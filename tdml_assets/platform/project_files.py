@@ -1,4 +1,4 @@
-"""Where the files are that are no Python: ``sql/``, ``dbt_project/``, ``dagster.yaml``, ``workspace.yaml``, ``pyproject.toml``.
+"""Where the files are that are not Python: ``sql/``, ``dbt_project/``, ``dagster.yaml``, ``workspace.yaml``, ``pyproject.toml``.
 
 Belongs here: the one folder that holds them. Does not: what is in them.
 """

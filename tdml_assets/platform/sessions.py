@@ -27,7 +27,7 @@ def session_id_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionCont
 
 
 def as_of(database: Database) -> date:
-    """Day at whose end the session stands, as the snapshots stage decided it."""
+    """Last day of data that the session reads, as the snapshots stage decided it."""
     found: date | None = database.row(render("sessions/scoring_snapshot", table=SNAPSHOTS_TABLE))["as_of"]
     if found is None:
         raise LookupError("features.snapshots is empty: materialise features/snapshots first")

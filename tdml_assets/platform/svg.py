@@ -51,7 +51,7 @@ def number(value: float) -> str:
         If it is not finite: a picture would silently lose the shape.
     """
     if not math.isfinite(value):
-        raise ValueError(f"{value!r} is no coordinate: leave the point out")
+        raise ValueError(f"{value!r} is not a coordinate: leave the point out")
     return f"{value:.2f}".rstrip("0").rstrip(".") or "0"
 
 
@@ -139,7 +139,7 @@ def mark(shape: str, x: float, y: float, size: float, class_: str) -> Markup:
         "cross": ((-1, -1), (1, 1), (0, 0), (1, -1), (-1, 1), (0, 0)),
     }.get(shape)
     if corners is None:
-        raise ValueError(f"{shape!r} is no mark: circle, square, triangle, diamond or cross")
+        raise ValueError(f"{shape!r} is not a mark: circle, square, triangle, diamond or cross")
     points = " ".join(f"{number(x + dx * size)},{number(y + dy * size)}" for dx, dy in corners)
     return element("polygon", points=points, class_=class_)
 
@@ -152,7 +152,7 @@ class Scale:
     ----------
     low, high : values at the two ends; equal ones put everything in the middle.
     start, end : coordinates of the ends.
-    root : by the square root, which leaves room for the small beside the large; ``low`` is 0 then.
+    root : by the square root, which leaves room for the small next to the large; ``low`` is 0 then.
     """
 
     low: float

@@ -71,7 +71,7 @@ def set_log_aside(path: Path) -> Path:
 def damaged_log(path: Path) -> WarehouseDamagedError:
     """The error for a reader, which must not change anything."""
     return WarehouseDamagedError(
-        f"{path.name}.wal beside {path} is damaged: it holds the last transaction of a process that was killed. Run again: "
+        f"{path.name}.wal next to {path} is damaged: it holds the last transaction of a process that was killed. Run again: "
         "the run sets it aside and makes that transaction anew"
     )
 

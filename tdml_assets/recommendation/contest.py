@@ -35,7 +35,7 @@ def missed_by(
     Parameters
     ----------
     history, truth : as for :func:`~tdml_assets.recommendation.selection.observed_from`; products that the model does not
-        know are no part of its baskets, and what was bought of them is missed.
+        know are not part of its baskets, and what was bought of them is missed.
     customers : who is measured; all have a history.
     sizes : (customers,) different products that each bought in the window.
     """

@@ -48,8 +48,8 @@ class Blend:
     Parameters
     ----------
     half_life_days : age at which an own purchase counts half, against the customer's latest; 0: never less.
-    popularity_weight : of popularity, 0..1, beside the days on which the customer bought the product.
-    learner_weight : of the learner's score beside them.
+    popularity_weight : of popularity, 0..1, in addition to the days on which the customer bought the product.
+    learner_weight : of the learner's score in addition to them.
     """
 
     half_life_days: float = 0.0

@@ -42,7 +42,7 @@ def training_contract(workflow: str) -> TableContract:
         "training_table",
         "One row per snapshot, part, customer and product: what had been bought, and what was bought in the window behind.",
         (
-            Column("snapshot_date", "DATE", "Day at whose end the history stands.", False),
+            Column("snapshot_date", "DATE", "Last day of the history.", False),
             _CUSTOMER,
             Column("product_id", "VARCHAR", "Product.", False),
             Column("purchases", "BIGINT", "Days on which the customer bought it.", False),

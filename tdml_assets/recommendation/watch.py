@@ -47,7 +47,7 @@ def describe(
 
     Parameters
     ----------
-    where : value per column that the rows must have, beside their rank.
+    where : value per column that the rows must have, in addition to their rank.
     """
     first, later = watched_ranks(settings)
     habits = build_reference(reader, table, {**where, "rank": first}, list(_HABIT))

@@ -58,7 +58,7 @@ class SampleManifest(BaseModel):
 def write_sample(folder: Path, settings: SimulationSettings) -> SampleManifest:
     """Make sure `folder` holds the sample of `settings`, and say what it holds.
 
-    A complete sample of equal settings is left alone. Otherwise everything is written beside `folder` and renamed into
+    A complete sample of equal settings is left alone. Otherwise everything is written next to `folder` and renamed into
     place, so that a reader or a crash never meets half a sample.
 
     Parameters

@@ -47,7 +47,7 @@ def test_the_module_that_the_documents_show_is_a_destination(published: Publishe
     declared = declared.model_copy(update={"purpose": None, "batch_rows": 2, "failed_share": 0.5})
     published.publish({**people(3), "7": (0.5, "A")})
     refused = published.sync(declared, name="loyalty")
-    assert (refused.status, "is no folder: mount it" in (refused.reason or "")) == ("failed", True)
+    assert (refused.status, "is not a folder: mount it" in (refused.reason or "")) == ("failed", True)
     folder.mkdir()
     result = published.sync(declared, name="loyalty")
     assert (result.status, result.added, result.failed, result.details["files"]) == ("succeeded", 3, 1, 2)

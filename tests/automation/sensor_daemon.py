@@ -92,7 +92,7 @@ def start(order: Mapping[str, object]) -> int:
 
 
 def answer(order: Mapping[str, object]) -> dict[str, int | None]:
-    """Carry out one order, until the daemon has ended or stands still."""
+    """Carry out one order, until the daemon has ended or does not move."""
     if "code" in order:
         pid = start(order)
     else:

@@ -94,7 +94,7 @@ class Daemons:
         return done
 
     def close(self) -> None:
-        """End it, and whatever of it stands still."""
+        """End it, and whatever of it still runs."""
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.communicate(timeout=20)
 

@@ -201,7 +201,7 @@ def test_a_failure_whose_own_lines_were_lost_is_still_named_by_the_end_of_the_ru
     assert progress.unexplained_error().startswith("TooFewRowsError: the training split has 3 rows")
 
 
-def test_text_that_is_no_log_is_ignored() -> None:
+def test_text_that_is_not_a_log_is_ignored() -> None:
     assert shown("\x00\xff\n - STEP_START - x\n2026-01-02 - dagster\n\n" + HEAD + "\n") == []
 
 

@@ -39,7 +39,7 @@ def test_a_day_within_the_month_is_kept_and_comes_back_after_a_short_month() -> 
     assert found == (date(2011, 1, 30), date(2011, 2, 28), date(2011, 3, 30))
 
 
-def test_the_turn_of_the_year_is_no_special_month() -> None:
+def test_the_turn_of_the_year_is_not_a_special_month() -> None:
     found = replay_dates(date(2010, 11, 30), date(2011, 1, 31), MONTH)
     assert found == (date(2010, 11, 30), date(2010, 12, 31), date(2011, 1, 31))
 
@@ -67,7 +67,7 @@ def test_a_step_is_read(text: str, every: Every) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "d", "0d", "-1d", "months", "10", "10 d", "1.5d", "99999d"])
-def test_what_is_no_step_is_refused_with_what_is_one(text: str) -> None:
+def test_what_is_not_a_step_is_refused_with_what_is_one(text: str) -> None:
     with pytest.raises(ValueError, match="give month, week, or a number of days such as 10d"):
         every_of(text)
 

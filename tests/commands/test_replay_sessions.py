@@ -67,7 +67,7 @@ def test_a_replay_into_the_past_of_a_champion_is_refused_with_the_remedy(tmp_pat
     with build_warehouse(settings).write() as database:
         database.ensure(SESSIONS)
         database.insert(SESSIONS, [session(date(2011, 6, 30)), session(date(2011, 7, 31), status="abandoned")])
-    with pytest.raises(ReplayRefusedError, match="stands at 2011-06-30, after --from 2011-03-31.*TDML_HOME"):
+    with pytest.raises(ReplayRefusedError, match="exists at 2011-06-30, after --from 2011-03-31.*TDML_HOME"):
         next(run_replay(settings, ["cltv"], [DAY], keep_going=True))
     # Where it ended, it may go on.
     assert "as_of" in next(run_replay(settings, ["cltv"], [date(2011, 6, 30)], keep_going=True))

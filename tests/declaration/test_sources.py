@@ -223,7 +223,7 @@ def test_every_table_has_its_lineage_and_every_reason_a_meaning():
 @pytest.mark.parametrize(
     "name", ["punycode", "idna", "undefined", "unicode_escape", "base64", "rot13", "no\x00ne", "é", ""]
 )
-def test_a_codec_that_is_no_encoding_of_files_is_refused(name):
+def test_a_codec_that_is_not_an_encoding_of_files_is_refused(name):
     with pytest.raises(ValidationError, match="is not a text encoding"):
         orders(csv={"encoding": name})
 

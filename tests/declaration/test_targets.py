@@ -71,7 +71,7 @@ def test_every_kind_belongs_to_one_task_which_refuses_the_others() -> None:
             if kind in kinds:
                 assert WorkflowSpec.model_validate(content).target_kind == kind
                 continue
-            words = f"target.kind: {kind!r} is no target of a {task}; allowed: {', '.join(kinds)}"
+            words = f"target.kind: {kind!r} is not a target of a {task}; allowed: {', '.join(kinds)}"
             with pytest.raises(ValidationError, match=re.escape(words)):
                 WorkflowSpec.model_validate(content)
 

@@ -135,7 +135,7 @@ def test_the_message_names_the_thing_and_nothing_is_lost(
         assert words in said, said
     after = {name: rows for name, rows in home.tables().items() if name.split(".")[0] in ("cltv", "audience")}
     assert after == before
-    assert "Q-0007-Q" not in said, "a customer's id is no part of a message"
+    assert "Q-0007-Q" not in said, "a customer's id is not part of a message"
 
 
 @pytest.mark.parametrize("case", SMALL_CASES)
@@ -162,7 +162,7 @@ def test_a_shop_too_small_to_learn_from_is_scored_by_a_rule_which_says_why(
     for words in ("scored without a trained model", *expected):
         assert words in " ".join(said.split()), said
     assert len(home.tables()["audience.parent_segment_attributes"]) == customers
-    assert "Q-0007-Q" not in said, "a customer's id is no part of a message"
+    assert "Q-0007-Q" not in said, "a customer's id is not part of a message"
 
 
 def test_of_two_runs_at_once_the_second_says_who_is_first(

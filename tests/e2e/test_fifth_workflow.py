@@ -40,7 +40,7 @@ DOCUMENT = (project_root() / "docs" / "workflows.md").read_text(encoding="utf-8"
 BLOCKS = re.findall(r"^```yaml\n(.*?)^```", DOCUMENT, re.DOTALL | re.MULTILINE)
 ERRORS = re.findall(r"^```text\n(.*?)^```", DOCUMENT, re.DOTALL | re.MULTILINE)
 DECLARATION = BLOCKS[0]
-#: The declared one beside one that ships; all that ship together run in other tests.
+#: The declared one next to one that ships; all that ship together run in other tests.
 WORKFLOWS = {"cltv", "returns"}
 COPIED = ("tdml_assets", "sql", "dbt_project", "pyproject.toml", "dagster.yaml", "workspace.yaml")
 # One return in five lines, so that some hundred customers hold enough of them in every split.
@@ -113,7 +113,7 @@ def run_the_copy(folder: Path, give_manifest: Callable[[Path], None]) -> None:
         )
 
     dg_command = str(Path(sys.executable).with_name("dg"))
-    # The lists are drawn up beside the run, on a state folder of their own.
+    # The lists are drawn up next to the run, on a state folder of their own.
     checking = start(dg_command, "check", "yaml")
     running = start(sys.executable, "-m", "tdml_assets", "run")
     checked, _ = checking.communicate(timeout=120)

@@ -88,7 +88,7 @@ def page() -> Iterator[Any]:
     """A page of a browser that talks to nobody but this machine."""
     from playwright.sync_api import expect, sync_playwright
 
-    # Beside other tests on two cores a page of the UI takes longer than the usual five seconds.
+    # Next to other tests on two cores a page of the UI takes longer than the usual five seconds.
     expect.set_options(timeout=_LOAD_MS)
     arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
     with sync_playwright() as playwright:

@@ -92,6 +92,6 @@ def test_a_deformed_model_is_refused_with_its_file_and_the_remedy(record, what):
 @pytest.mark.parametrize(
     "data", [b"", b"{", b"[" * 100_000, b"null", b"\xff\xfe{\x00", b'{"learner": NaN, "version": [3, 2, 0]}']
 )
-def test_what_is_no_json_object_is_refused(data):
+def test_what_is_not_a_json_object_is_refused(data):
     with pytest.raises(BundleDamagedError, match=r"model\.json is not a model"):
         checked_booster(data, "model.json")

@@ -32,7 +32,7 @@ def test_the_first_value_that_cannot_be_is_refused_by_name(changed, message):
         require_bounds(SimpleNamespace(**GOOD | changed), BOUNDS, {"rate": "auto"})
 
 
-def test_a_name_that_is_no_parameter_is_refused_with_those_that_are():
+def test_a_name_that_is_not_a_parameter_is_refused_with_those_that_are():
     require_known({"rate": 1}, ["depth", "rate"], "trees")
     with pytest.raises(ValueError, match=r"^trees has no parameter \['a', 'b'\]: it has \['depth', 'rate'\]$"):
         require_known({"b": 1, "rate": 1, "a": 1}, ["depth", "rate"], "trees")

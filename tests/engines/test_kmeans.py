@@ -135,7 +135,7 @@ def test_a_fit_that_follows_itself_is_the_same_again_words_included() -> None:
     assert again.files() == first.files()
 
 
-def test_the_sentence_about_the_number_of_segments_is_no_part_of_the_stored_model(model: KMeansModel) -> None:
+def test_the_sentence_about_the_number_of_segments_is_not_a_part_of_the_stored_model(model: KMeansModel) -> None:
     assert model.recipe.chosen["reason"]
     assert "reason" not in json.loads(model.files()["kmeans.json"])["chosen"]
 

@@ -138,7 +138,7 @@ def test_a_damaged_manifest_is_an_error_of_ours_or_another_manifest_never_a_cras
 
 
 @pytest.mark.parametrize("data", [b"", b"null", b"[]", b"{}", b"\xff", b"[" * 100_000, b'{"format": 2}'])
-def test_what_is_no_manifest_or_pointer_is_refused(data):
+def test_what_is_not_a_manifest_or_pointer_is_refused(data):
     with pytest.raises(b.BundleDamagedError):
         b.parse_manifest(data)
     with pytest.raises(b.BundleDamagedError, match="none is chosen by its age"):

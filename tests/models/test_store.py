@@ -312,7 +312,7 @@ def test_the_later_of_two_promotions_loses_and_is_told_the_winner(place):
     assert store.champion("cltv").champion.version == SECOND.version
 
 
-def test_promoting_the_champion_again_is_no_conflict(place):
+def test_promoting_the_champion_again_is_not_a_conflict(place):
     store = with_versions(place, FIRST)
     first = promote(store, FIRST.version, None)
     assert promote(store, FIRST.version, first, session="retry") == first

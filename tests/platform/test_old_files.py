@@ -34,6 +34,6 @@ def test_a_protected_version_never_goes_and_no_more_than_needed_does(
     assert left == min(max(keep, len(protected & set(STORED))), len(STORED))
 
 
-def test_a_version_that_cannot_be_gone_back_to_is_no_setting() -> None:
+def test_a_version_that_cannot_be_gone_back_to_is_not_a_setting() -> None:
     with pytest.raises(ValueError, match="greater than or equal to 2"):
         Retention(models=1)

@@ -85,7 +85,7 @@ with Warehouse(database={warehouse.database!r}, temp_directory={str(warehouse.te
         assert not database.has_table(("s", "big"))
 
 
-def test_a_file_that_is_no_database_names_the_way_out(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_names_the_way_out(tmp_path: Path) -> None:
     (tmp_path / "w.duckdb").write_text("no database", encoding="utf-8")
     other = Warehouse(database=str(tmp_path / "w.duckdb"), temp_directory=str(tmp_path))
     with pytest.raises(WarehouseDamagedError, match="not a DuckDB file .* --fresh"), other.write():

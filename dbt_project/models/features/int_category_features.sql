@@ -1,4 +1,4 @@
--- Counts and last days only grow from snapshot to snapshot, so the highest key seen by a snapshot is the highest that stands at
+-- Counts and last days only grow from snapshot to snapshot, so the highest key seen by a snapshot is the highest at
 -- it: lines need not meet every snapshot. Only where returns emptied lines are a customer's categories counted again.
 with
 

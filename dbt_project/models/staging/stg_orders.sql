@@ -10,7 +10,7 @@ judged as (
 
     select
         *,
-        -- Shipping is no product, and what lowers the amount (a discount, a refund of money alone) sells none.
+        -- Shipping is not a product, and what lowers the amount (a discount, a refund of money alone) sells none.
         is_product and (is_return or amount >= 0) as has_product,
         -- A line that states no quantity is one unit.
         coalesce(abs(nullif(quantity, 0)), 1) as unit_count

@@ -58,7 +58,7 @@ linked as (
 grouped as (
     select
         *,
-        -- What is taken back is no part of its order's total; refunds of other moments or amounts are others.
+        -- What is taken back is not part of its order's total; refunds of other moments or amounts are others.
         case
             when order_key is null then cast(read_place as varchar)
             when is_refund or takes_back

@@ -1,5 +1,5 @@
 -- The newest name of every product that was sold by a day; of names that are equally new the first in the alphabet.
--- Lines that sell nothing are left out: what stands on a correction is often a remark.
+-- Lines that sell nothing are left out: a correction often holds a remark.
 named as (
     select
         product_id,

@@ -4,7 +4,7 @@ Belongs here: the connection, the statements of one batch, what the server's err
 (``delivery.py``), SQL (``sql/activation/postgres/``).
 
 A batch is one transaction: COPY into the table itself as long as its keys are all new there, else COPY into a temporary table
-and a merge from it. Mode ``replace`` fills a table beside the target and puts its rows into the target in one transaction, so
+and a merge from it. Mode ``replace`` fills a table next to the target and puts its rows into the target in one transaction, so
 that views and grants stay, and readers see the rows of before until then.
 """
 

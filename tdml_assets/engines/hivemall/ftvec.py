@@ -157,7 +157,7 @@ def to_sparse_features(values: Sequence[float | None] | None, prefix: str | None
 
 
 def to_libsvm_format(features: Sequence[str] | None, target: Any = None, *, options: Options) -> str | None:
-    """A line of LIBSVM, its features sorted; names that are no integers are hashed."""
+    """A line of LIBSVM, its features sorted; names that are not integers are hashed."""
     if features is None:
         return None
     count = options.integer("features", 2**24)

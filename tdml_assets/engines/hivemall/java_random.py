@@ -1,6 +1,6 @@
 """Random numbers of java.util.Random, so that a seed gives Hivemall's own start.
 
-Belongs here: the generator and its derived draws. Does not: who draws what, which stands at the learner.
+Belongs here: the generator and its derived draws. Does not: who draws what, which is in the learner.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Option strings such as ``-loss logloss -iters 5``, read as Hivemall reads them (the rules of commons-cli).
 
-Belongs here: the parser and typed access to what was given. Does not: which options a function knows, which stands at the function.
+Belongs here: the parser and typed access to what was given. Does not: the options of a function, which are defined with it.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Options:
         return self.values.get(name, default)
 
     def number(self, name: str, default: float) -> float:
-        """The value as a double; a value that is no number is refused."""
+        """The value as a double; a value that is not a number is refused."""
         return parse_float(self.values[name]) if name in self.values else default
 
     def integer(self, name: str, default: int) -> int:

@@ -148,7 +148,7 @@ def maximise(
             bounds=bounds,
             options={"maxiter": _ITERATIONS, "maxfun": 2 * _ITERATIONS, "ftol": 1e-15, "gtol": 1e-8},
         )
-        # A slope that leads out of the bounds is no reason to go on.
+        # A slope that leads out of the bounds is not a reason to go on.
         inside = np.clip(found.x - found.jac, -_LOG_BOUND, _LOG_BOUND) - found.x
         slope = float(np.abs(inside).max())
         if slope < _LEVEL_SLOPE and found.fun < best_loss:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tdml_assets.declaration.quality import QualityPolicy
     from tdml_assets.stages.raw.latest_day import LatestDay
 
-#: Latest windows that show where a source stands while it grows or shrinks.
+#: Latest windows that show the level of a source while it grows or shrinks.
 _RECENT = 3
 #: Whole weeks, so that weekends meet weekends; the same season a week off either way allows for moving holidays.
 _YEAR_DAYS = 364
@@ -44,7 +44,7 @@ _HASH_DIGITS = 8
 
 
 def freshness(days: Days, as_of: date, earlier: Earlier | None, policy: QualityPolicy) -> Iterator[Finding]:
-    """Days since the last row, against the longest pause the source ever made. A source that never had a row is no finding."""
+    """Days since the last row, against the longest pause the source ever made. A source that never had a row is not a finding."""
     if not days.days:
         if earlier is not None and earlier.value("freshness", days.table) is not None:
             text = f"no row up to {as_of}, where the session of {earlier.as_of} had some"

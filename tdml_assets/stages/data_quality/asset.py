@@ -54,7 +54,7 @@ def _judged(database: Database, day: date, earlier: Earlier | None, settings: Se
 def build_data_quality(settings: Settings) -> dg.AssetsDefinition:
     """The asset, with its check ``data_is_whole``.
 
-    The check does not block what stands behind it: drift, the decision and the report look at broken data too. Training
+    The check does not block the later stages: drift, the decision and the report look at broken data too. Training
     refuses them (``platform/guards.py``), and the session report's check keeps them from being published.
     """
     key = list(DATA_QUALITY.path)

@@ -72,7 +72,7 @@ def _remedy(found: SetAside) -> str:
     reason = max(found.reasons, key=found.reasons.__getitem__, default="")
     if reason == "missing_customer" and found.continue_orders > _MOSTLY:
         return (
-            "Most of these rows belong to an order whose customer stands on another of its lines: write carry: [customer_id, "
+            "Most of these rows belong to an order whose customer is on another of its lines: write carry: [customer_id, "
             "ordered_at] under sources.orders."
         )
     if reason == "missing_customer":

@@ -197,7 +197,7 @@ class Measured:
 
     Parameters
     ----------
-    as_of : day at whose end the session stands; no row after it is counted.
+    as_of : last day of data that the session reads; no row after it is counted.
     fingerprint : hash of the raw data as it is loaded.
     tables : orders first.
     unreadable : per declared source, rows that could not be read.

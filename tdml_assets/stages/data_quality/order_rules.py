@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _FEWEST_ORDERS = 20
 _FEWEST_AMOUNTS = 10
 _SHOWN = 8
-#: More values than these are no statuses: a column of something else, such as an address, is not shown.
+#: More values than these are not statuses: a column of something else, such as an address, is not shown.
 _MOST_STATUSES = 50
 
 

@@ -335,7 +335,7 @@ def _broken_words(columns: Sequence[ColumnDrift], most: int = 3) -> str:
         if column.status == "all_null":
             parts.append(f"no value at all any more in {column.column_name}")
         elif column.status == "stuck":
-            parts.append(f"{column.column_name} stands still at {column.avg_val:,.4g}")
+            parts.append(f"{column.column_name} stays at {column.avg_val:,.4g}")
         else:
             ratio = column.scale_ratio or 1.0
             times = f"{ratio:,.3g} times as large" if ratio > 1 else f"{1 / max(ratio, 1e-300):,.3g} times smaller"

@@ -225,7 +225,7 @@ def _give_title(path: Path, title: str) -> None:
     """Name the page, for the tab of a browser and for screen readers: Evidently leaves its title empty."""
     page = path.read_text(encoding="utf-8")
     named = f"<title>{html_text.escape(title)}</title>"
-    # Drawings inside the page have titles of their own: only what stands in the head counts.
+    # Drawings inside the page have titles of their own: only the titles in the head count.
     head, end, body = page.partition("</head>")
     head = re.sub(r"<title>.*?</title>", "", head, flags=re.DOTALL)
     page = f"{head.replace('<head>', f'<head>{named}', 1)}{end}{body}"

@@ -63,7 +63,7 @@ def drift_figure(rows: Sequence[Mapping[str, Any]], *, psi_limit: float, most: i
     known = [row for row in rows if row["psi"] is not None or _STATUS_COLOURS.get(row["status"]) == _RED]
     drawn = sorted(known, key=order)[:most]
     figure, axes = _canvas("How far the data moved since the model went live", height=_height_of(len(drawn)))
-    # Root scale: a column at the limit stays visible beside one far beyond it.
+    # Root scale: a column at the limit stays visible next to one far beyond it.
     axes.set_xscale("function", functions=(lambda x: np.sqrt(np.maximum(x, 0)), np.square))
     colours = [_STATUS_COLOURS.get(row["status"], _GREY) for row in drawn]
     _bars(axes, [row["column_name"] for row in drawn], [row["psi"] or 0.0 for row in drawn], colours, "{:.3f}")

@@ -1,4 +1,4 @@
-"""<workflow>/evaluation: the candidate on what it has not seen, beside the champion on the same, and which of them scores.
+"""<workflow>/evaluation: the candidate on what it has not seen, next to the champion on the same, and which of them scores.
 
 Belongs here: reading the holdout, keeping and showing. Does not: metrics and the judge (``tasks/``), the
 comparison (``gate_asset.py``).

@@ -48,7 +48,7 @@ _UNCORRECTED = "uncorrected_prediction"
 _BEHIND = ("total_spend", "total_orders", "days_since_last_order")
 
 Model = TypeVar("Model")
-#: Why a champion cannot be measured beside a candidate, or how both did.
+#: Why a champion cannot be measured next to a candidate, or how both did.
 PairedResult = tuple[str | None, list[Comparison]]
 
 #: Names of what :func:`gate_metadata` gives.
@@ -255,7 +255,7 @@ def check_result(decision: GateDecision) -> dg.AssetCheckResult:
 
 
 def check_spec(key: dg.AssetKey) -> dg.AssetCheckSpec:
-    """The check that stands between an evaluation and what follows it."""
+    """The check between an evaluation and the next stages."""
     return dg.AssetCheckSpec(
         "fit_to_score",
         asset=key,

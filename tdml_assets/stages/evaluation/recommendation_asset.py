@@ -1,4 +1,4 @@
-"""<workflow>/evaluation of a recommendation: its lists measured, beside the champion's for the same customers.
+"""<workflow>/evaluation of a recommendation: its lists measured, next to the champion's for the same customers.
 
 Belongs here: reading lists and baskets, keeping, showing. Does not: measuring (``recommendation/metrics.py``), comparing
 (``recommendation/contest.py``), what a decision is kept as (``gate_asset.py``).
@@ -146,7 +146,7 @@ def build_recommendation_evaluation(spec: WorkflowSpec) -> dg.AssetsDefinition:
         kinds={"duckdb", "python"},
         owners=[OWNER],
         pool="warehouse",
-        description="Recall, NDCG, hit rate and coverage of the lists, repeats and new products apart, beside popularity and "
+        description="Recall, NDCG, hit rate and coverage of the lists, repeats and new products apart, next to popularity and "
         "personal frequency; 'train' is the window that choices were made on.",
         metadata=table_metadata(MODEL_METRICS),
         check_specs=[check_spec(key)],

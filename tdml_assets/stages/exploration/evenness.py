@@ -130,5 +130,5 @@ def _variation(side: Floats, centre: float) -> Floats:
     offset = side[:, 1] / side[:, 0]
     variance = np.maximum(side[:, 2] / side[:, 0] - offset**2, 0.0)
     mean = np.abs(centre + offset)
-    # A mean that is rounding noise beside the largest value has no coefficient of variation.
+    # A mean that is rounding noise next to the largest value has no coefficient of variation.
     return np.asarray(100 * np.sqrt(variance) / np.where(mean > 1e-12, mean, np.nan))

@@ -129,7 +129,7 @@ def _check_contract(database: Database, model: Model, contract: TableContract) -
     ]
     raise ModelContractError(
         f"{model.schema}.{model.name} breaks its contract: {'; '.join(differences)}. Correct the model, or its columns in the "
-        "YAML file beside it"
+        "YAML file next to it"
     )
 
 

@@ -38,7 +38,7 @@ def dbt_executable() -> str:
     beside = Path(sys.executable).parent / "dbt"
     found = str(beside) if beside.exists() else shutil.which("dbt")
     if found is None:
-        raise FileNotFoundError(f"no dbt beside {sys.executable} or on PATH: install the package's requirements")
+        raise FileNotFoundError(f"no dbt next to {sys.executable} or on PATH: install the package's requirements")
     return found
 
 

@@ -46,7 +46,7 @@ class SnapshotPlan:
 
     Parameters
     ----------
-    as_of : day at whose end the session stands; customers are scored there.
+    as_of : last day of data that the session reads; customers are scored there.
     labelled : ascending days whose target window ends on or before ``as_of``.
     horizon_days : length of the target window.
     """
@@ -87,7 +87,7 @@ def plan_snapshots(as_of: date, first_order_on: date, horizon_days: int, spec: S
 
     Parameters
     ----------
-    as_of : day at whose end the session stands.
+    as_of : last day of data that the session reads.
     first_order_on : day of the earliest order known.
     horizon_days : length of the target window in days.
     spec : the workflow's ``snapshots``.

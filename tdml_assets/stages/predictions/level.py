@@ -165,7 +165,7 @@ def expectations_of(
 
 
 def uncorrected_contract(spec: WorkflowSpec) -> TableContract:
-    """Contract of ``<workflow>.uncorrected_predictions``, which drift is measured on: a season is no drift."""
+    """Contract of ``<workflow>.uncorrected_predictions``, which drift is measured on: a season is not drift."""
     return TableContract(
         spec.name,
         "uncorrected_predictions",

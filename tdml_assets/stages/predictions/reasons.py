@@ -53,7 +53,7 @@ def top_reasons(
     values : the raw columns of the same rows, in the same order; more columns than needed do no harm.
     names : of the prepared features, in the order of ``attributions``: ``column`` or ``column__level``.
     words : words per raw column that come before the usual ones.
-    references : value of a typical customer per raw column, for instance the median in training; said beside the
+    references : value of a typical customer per raw column, for instance the median in training; said next to the
         customer's own. Nothing is said for a column without one.
     count : most reasons per row.
     directions : the words for a positive and a negative attribution.

@@ -31,7 +31,7 @@ def json_sample(name: str, text: str, *, is_whole: bool) -> FileSample:
     if objects is None:
         whole = _loaded(text) if is_whole else _cut_list(text)
         if whole is None:
-            why = "is no JSON" if is_whole else "is one large object: write one object per line"
+            why = "is not JSON" if is_whole else "is one large object: write one object per line"
             raise SourceError(f"{name}: not one JSON object per line, and {why}")
         path, objects = ("", whole) if isinstance(whole, list) else _longest_list(whole)
         if path:

@@ -103,7 +103,7 @@ def sheet_samples(path: Path, name: str) -> list[FileSample]:
     Raises
     ------
     SourceError
-        If it is no workbook, or no sheet has rows.
+        If it is not a workbook, or no sheet has rows.
     """
     sheets = spreadsheets.sheets_of(name, path, ROWS)
     found = [

@@ -97,7 +97,7 @@ def _is_wide(row: Sequence[str], width: int) -> bool:
 
 
 def footer_rows(body: Sequence[Sequence[str]], width: int) -> int:
-    """Rows at the end that are no data: short ones that sum up or count the others."""
+    """Rows at the end that are not data: short ones that sum up or count the others."""
     count = 0
     for row in reversed(body[-_MOST_FOOTER:]):
         filled = [cell.strip() for cell in row if cell.strip()]

@@ -92,7 +92,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "kind": _words("linetype itemtype rowtype kind lineitemtype productkind"),
 }
 
-#: Names of columns of money that are no line's or order's amount.
+#: Names of columns of money that are not the amount of a line or an order.
 OTHER_MONEY = _words(
     "tax vat mwst ust tva iva shipping versand discount rabatt coupon fee gebuhr tip weight gewicht cost margin rate percent "
     "lat lon latitude longitude zip plz phone score rating balance stock"
@@ -136,7 +136,7 @@ FOREIGN_STATUSES: dict[Meaning, tuple[str, ...]] = {
     "ignore": ("testbestellung", "prueba", "テスト"),
 }
 
-#: Rows of payment systems: charges and what is given back, and rows that are no order at all.
+#: Rows of payment systems: charges and what is given back, and rows that are not orders at all.
 PAYMENT_TYPES: dict[Meaning, tuple[str, ...]] = {
     "sale": ("charge", "payment", "sale", "order", "purchase", "capture", "invoice", "shop_order", "settled"),
     "return": ("refund", "payment refund", "payment_refund", "partial refund", "return", "credit", "shop_order_refund"),
@@ -179,7 +179,7 @@ def probable_meaning(status: str) -> Meaning | None:
     return _GUESSED.get(status.strip().lower())
 
 
-#: Product codes of lines that are no product, as ``line_kinds`` names them.
+#: Product codes of lines that are not products, as ``line_kinds`` names them.
 KINDS: dict[str, tuple[str, ...]] = {
     "shipping": (
         "shipping",

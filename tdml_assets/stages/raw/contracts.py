@@ -163,7 +163,7 @@ REASONS = {
     "nested_value": "a mapped column holds an object or a list where a value is wanted",
     "void_status": "the status says that the order came to nothing: cancelled, refunded, failed, ...; see statuses",
     "ignored_status": "the status is one to ignore; see statuses",
-    "excluded_kind": "the line is of a kind that is no part of spend; see line_kinds",
+    "excluded_kind": "the line is of a kind that is not part of spend; see line_kinds",
     "unknown_parent_order": "a refund without a customer names an order that is in no file",
     "missing_customer": "customer_id is empty",
     "rounded_customer": "customer_id has lost digits, as 1.23457E+15 has, and would make several customers one",

@@ -24,7 +24,7 @@ from tdml_assets.stages.raw.text import LONGEST_LINE, open_bytes
 
 #: Lines that one record may take; a quote that is open for longer was never meant to be one.
 _LONGEST_RECORD = 1_000
-#: Fewer rows than these, and not most of a file, are no sign that the file is declared wrongly.
+#: Fewer rows than these, and not most of a file, are not a sign that the file is declared wrongly.
 _FEW_ROWS = 10
 _CAUSES = {
     "short_row": "the line has fewer fields than the header: correct csv.delimiter or skip_rows, or write csv: {short_rows: fill} "

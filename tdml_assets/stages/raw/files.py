@@ -186,7 +186,7 @@ def hashed(name: str, path: Path) -> SourceFile:
         If it cannot be read, or its name cannot be written.
     """
     if not is_printable(name):
-        raise SourceError(f"{name!a}: the name of the file is no text: rename the file")
+        raise SourceError(f"{name!a}: the name of the file is not text: rename the file")
     with source_faults(name):
         sha256, size = log_sha256(name, path) if path.is_dir() else (sha256_of(path), path.stat().st_size)
         return SourceFile(name, path, sha256, size, written_at=written_at(name, path))

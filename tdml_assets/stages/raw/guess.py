@@ -169,7 +169,7 @@ def _amount_level(
 ) -> str:
     """What says that the amount is an order's; empty where it is a line's."""
     if "amount" in partial:
-        return "the amount stands on the first line of an order alone"
+        return "only the first line of an order has the amount"
     if "order_id" not in found or "amount" not in found:
         return ""
     if "[]" in found.get("product_id", "") and "[]" not in found["amount"]:
@@ -183,7 +183,7 @@ def _refund_level(sample: FileSample, found: Mapping[str, str], partial: Sequenc
     if "refunded_amount" not in found or "order_id" not in found:
         return ""
     if "refunded_amount" in partial:
-        return "it stands on the first line of an order alone"
+        return "only the first line of an order has it"
     return "it is the same on all lines of an order" if is_same_on_lines(sample, found, "refunded_amount") else ""
 
 
@@ -194,7 +194,7 @@ def _currency(found: Mapping[str, str], values: Mapping[str, Sequence[str]]) -> 
         return (codes.pop(), f"the one code in column {found['currency']!r}") if is_one else None
     code = currency_in(values.get("amount", ()) or values.get("unit_price", ()))
     if code is not None:
-        return code, "its sign stands at every amount"
+        return code, "every amount has its sign"
     code = currency_of_name([found[role] for role in ("amount", "unit_price") if role in found])
     return (code, "guessed: its code is in the name of the column") if code is not None else None
 
@@ -227,7 +227,7 @@ def _open_currency(column: str | None, texts: Sequence[str]) -> dict[str, str]:
 def _why_unreadable(texts: Sequence[str]) -> str:
     unread = next((text for text in texts if not any(NumberMarks(mark).read(text) is not None for mark in ".,")), None)
     if unread is not None and not re.fullmatch(r"[-+]?[\d.,'\s]+", unread):
-        return f"{unread!r} is no number: map another column"
+        return f"{unread!r} is not a number: map another column"
     return "the numbers can be read in two ways: is 1,234 a thousand or a little more than one?"
 
 

@@ -55,7 +55,7 @@ def _mean(numbers: Sequence[float]) -> float:
 
 
 def on_first_lines(sample: FileSample, columns: Mapping[str, str]) -> tuple[str, ...]:
-    """Roles whose cell stands on an order's first line and is blank on its others."""
+    """Roles whose cell is on an order's first line and is blank on its others."""
     orders = sample.cells.get(columns.get("order_id", ""))
     if orders is None:
         return ()
@@ -76,7 +76,7 @@ def on_first_lines(sample: FileSample, columns: Mapping[str, str]) -> tuple[str,
 
 
 def is_same_on_lines(sample: FileSample, columns: Mapping[str, str], role: str) -> bool:
-    """Whether an order's lines all have the same cell of a role, and it is no zero everywhere."""
+    """Whether an order's lines all have the same cell of a role, and it is not zero everywhere."""
     orders, cells = (sample.cells.get(columns.get(name, ""), ()) for name in ("order_id", role))
     by_order: dict[str, list[str]] = defaultdict(list)
     for order, cell in zip(orders, cells, strict=False):

@@ -77,7 +77,7 @@ def _plain(status: str) -> str:
 
 
 def currency_in(texts: Collection[str]) -> str | None:
-    """The currency whose sign or code stands in every one of ``texts``."""
+    """The currency whose sign or code is in every one of ``texts``."""
     codes = {code for sign, code in _SIGNS.items() if texts and all(sign in text for text in texts)}
     return codes.pop() if len(codes) == 1 else None
 

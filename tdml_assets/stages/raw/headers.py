@@ -202,7 +202,7 @@ def _check_names(file: SourceFile, names: Collection[str]) -> None:
 
 @dataclass(frozen=True)
 class _CsvHead:
-    """How a CSV file begins: lines that are no data, then a first record of these fields; and whether that is all."""
+    """How a CSV file begins: lines that are not data, then a first record of these fields; and whether that is all."""
 
     skipped_lines: int
     fields: tuple[str, ...]
@@ -264,7 +264,7 @@ def _refuse_preamble(file: SourceFile, declaration: Source, head: _CsvHead, enco
             cells, _ = _next_record(csv.reader([line.removeprefix("\ufeff")], **csv_dialect(declaration.csv)))
             if len(wanted & {cell.strip() for cell in cells}) * 2 > len(wanted):
                 raise SourceError(
-                    f"{file.name}: the header is line {number + 1}: write skip_rows: {number} beside path"
+                    f"{file.name}: the header is line {number + 1}: write skip_rows: {number} next to path"
                 )
 
 
@@ -347,7 +347,7 @@ def _json_names(file: SourceFile, wanted: Collection[str]) -> list[str]:
                 break
             try:
                 found = json.loads(line)
-            except (ValueError, RecursionError):  # besides what is no JSON: digits or depth beyond Python's limits
+            except (ValueError, RecursionError):  # besides what is not JSON: digits or depth beyond Python's limits
                 found = None
             if not isinstance(found, dict):
                 raise SourceError(

@@ -117,7 +117,7 @@ def _hinted(name: str, folder: Path, hint: str) -> Path:
         found = next((path for path in named if hint and Path(hint).name == hint and path.is_file()), None)
         if found is None:
             raise SourceError(
-                f"{name}/metadata/{_HINT} names no file beside it: correct it, or write path: {name}/metadata/<the metadata file>"
+                f"{name}/metadata/{_HINT} names no file next to it: correct it, or write path: {name}/metadata/<the metadata file>"
             )
         return found
     # The hint is written behind the metadata file, so that it may be one or more behind.

@@ -74,7 +74,7 @@ def _objects(file: SourceFile, declaration: Source) -> Iterator[dict[str, Any]]:
     if not number and not _has_list(file, declaration.records or ""):
         keys = _keys(file)
         found = f"; found the keys {', '.join(map(repr, keys))}" if keys else ""
-        raise SourceError(f"{file.name} is no JSON with a list of rows{found}: correct records, or the file")
+        raise SourceError(f"{file.name} is not JSON with a list of rows{found}: correct records, or the file")
 
 
 def _short_lines(text: io.TextIOWrapper) -> Iterator[str]:
@@ -98,7 +98,7 @@ def _items_of(file: SourceFile, place: str) -> Iterator[Any]:
             fault = type(error).__name__
     if fault:
         raise SourceError(
-            f"{file.name} is no JSON with a list of rows ({fault}): correct the file, or deliver it again"
+            f"{file.name} is not JSON with a list of rows ({fault}): correct the file, or deliver it again"
         )
 
 
@@ -141,7 +141,7 @@ def _object(file: SourceFile, found: Any, place: str) -> dict[str, Any]:
 def _loaded(text: str) -> Any:
     try:
         return json.loads(text)
-    except (ValueError, RecursionError):  # besides what is no JSON: digits or depth beyond Python's limits
+    except (ValueError, RecursionError):  # besides what is not JSON: digits or depth beyond Python's limits
         return None
 
 

@@ -13,7 +13,7 @@ from tdml_assets.platform.statements import render
 if TYPE_CHECKING:
     from tdml_assets.platform.warehouse import Database
 
-#: Keys that several different lines of one file share, from where this is no slip of the source.
+#: Keys that several different lines of one file share, from where this is not a slip of the source.
 FEWEST_GROUPED_KEYS = 20
 
 

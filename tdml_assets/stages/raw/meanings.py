@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tdml_assets.platform.statistics import Reader
     from tdml_assets.platform.warehouse import Database
 
-#: Statuses that are kept, the most frequent ones: more than these are no statuses.
+#: Statuses that are kept, the most frequent ones: more than these are not statuses.
 MOST_STATUSES = 200
 
 

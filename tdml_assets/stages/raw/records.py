@@ -40,7 +40,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Written:
-    """Rows written, those set aside by reason, and the first of these that is no footer."""
+    """Rows written, those set aside by reason, and the first of these that is not a footer."""
 
     rows: int
     faults: Counter[str]

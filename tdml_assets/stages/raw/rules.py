@@ -224,7 +224,7 @@ def may_lack(declaration: Source, column: str, names: Collection[str]) -> bool:
 
 
 def refuse_empty(layouts: Sequence[FileLayout]) -> None:
-    """Refuse a source without any row. Among others a file without rows, such as a quiet day's, is no fault.
+    """Refuse a source without any row. Among others a file without rows, such as a quiet day's, is not a fault.
 
     Raises
     ------

@@ -45,7 +45,7 @@ def as_parquet(file: SourceFile, declaration: Source, wanted: Collection[str], s
     Raises
     ------
     SourceError
-        If the file is no readable workbook, has no such sheet, or the sheet has no row below its header.
+        If the file is not a readable workbook, has no such sheet, or the sheet has no row below its header.
     """
     sheet = _sheet(file, declaration)
     rows = _rows(sheet, declaration.skip_rows)
@@ -85,7 +85,7 @@ def sheets_of(name: str, path: Path, most_rows: int) -> dict[str, list[Sequence[
     Raises
     ------
     SourceError
-        If the file is no readable workbook.
+        If the file is not a readable workbook.
     """
     with _workbook(name, path) as workbook:
         titles = list(workbook.sheet_names)
@@ -115,7 +115,7 @@ def _workbook(name: str, path: Path) -> Iterator[Any]:
     try:
         yield calamine.CalamineWorkbook.from_path(str(path))
     except BaseException as error:
-        # What its compiled part gives up on is no Exception.
+        # What its compiled part gives up on is not an Exception.
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
         fault = type(error).__name__
@@ -140,7 +140,7 @@ def _refuse_preamble(file: SourceFile, sheet: Any, header: Sequence[str], wanted
         return
     for number, row in enumerate(islice(sheet.iter_rows(), _PREAMBLE_ROWS)):
         if len(set(wanted) & {_name(cell) for cell in row}) * 2 > len(set(wanted)):
-            raise SourceError(f"{file.name}: the header is row {number + 1}: write skip_rows: {number} beside path")
+            raise SourceError(f"{file.name}: the header is row {number + 1}: write skip_rows: {number} next to path")
 
 
 def _name(cell: Any) -> str:

@@ -32,7 +32,7 @@ _FEWEST_CUSTOMERS = 5
 #: where both number their customers from 1.
 _LEAST_FOUND = 0.5
 _LEAST_SAME_DAY = 0.5
-#: A corrected time zone moves a first order to the day beside it.
+#: A corrected time zone moves a first order to the day next to it.
 _DAY_TOLERANCE = 1
 
 Kind = Literal["sample", "declared"]

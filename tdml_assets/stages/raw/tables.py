@@ -127,7 +127,7 @@ def load_table(
 ) -> LoadReport:
     """Make ``raw.<table>``, its rejected rows and its rows of ``raw.loads`` mirror ``found``.
 
-    Runs inside the caller's transaction; if it raises, roll back and the previous table stands. If the contents of the
+    Runs inside the caller's transaction; if it raises, roll back and the previous table is kept. If the contents of the
     files and the declaration are those of the last load, nothing is written.
 
     Parameters

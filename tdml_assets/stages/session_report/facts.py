@@ -158,7 +158,7 @@ class ReportFacts:
     trained_here : whether this session trained the champion.
     labels, labels_before : customers per category of the predictions, now and in the session before.
     lift : the latest comparison with the control group, all bands together first.
-    is_latest : whether no session stands at a later day.
+    is_latest : whether there is no session of a later day.
     retrains_itself : whether the sensor that starts retrainings is on.
     level : what was done to the total of the predictions, and how far it may be off; None where nothing is known of it.
     """

@@ -3,8 +3,8 @@
 Belongs here: the page as a whole. Does not: reading the facts (``reading.py``), what sections show (``sections.py``),
 layout and wording (``templates/session_report.html.j2``), files (``asset.py``).
 
-The page has no script and loads nothing. Whatever stands in a table of the warehouse is printed escaped. Like SQL, the template
-is a file beside the code: it is all that is read here.
+The page has no script and loads nothing. Whatever is in a table of the warehouse is printed escaped. Like SQL, the template
+is a file next to the code: it is all that is read here.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _sentence(facts: ReportFacts) -> str:
 
 
 def _verdict(facts: ReportFacts) -> str:
-    """Why the latest candidate was promoted or held, without the word that stands before it."""
+    """Why the latest candidate was promoted or held, without the word before it."""
     reason = (facts.gate[0].reason if facts.gate else None) or "no reason is recorded"
     for word in ("promoted: ", "held: "):
         reason = reason.removeprefix(word)

@@ -64,7 +64,7 @@ def read_facts(
 
     Parameters
     ----------
-    as_of : day at whose end the session stands; nothing later is read.
+    as_of : last day of data that the session reads; nothing later is read.
     references : of the predictions, from :func:`prediction_references`.
     trained_in : session that trained the champion; this one unless given.
     retrains_itself : whether the sensor that starts retrainings is on.
@@ -148,7 +148,7 @@ class SessionReader(ReportReader):
         return tuple(GateFact(**row) for row in found)
 
     def is_latest(self) -> bool:
-        """Whether no session stands at a later day."""
+        """Whether there is no session of a later day."""
         found = self.rows("later_sessions", monitoring.SESSIONS)
         return not found or not found[0]["later"]
 

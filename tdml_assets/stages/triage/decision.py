@@ -30,7 +30,7 @@ class Finding:
 
     Parameters
     ----------
-    as_of : day at whose end the session stands.
+    as_of : last day of data that the session reads.
     model_version : champion that was measured.
     decision : what is to be done.
     cause : what it is about; ``source`` for raw data, which every workflow shares, ``data`` for its own features.

@@ -16,7 +16,7 @@ class DecisionWords:
     Parameters
     ----------
     headline : a few words.
-    tone : good, look, act or stop: how a page marks it, beside its words.
+    tone : good, look, act or stop: how a page marks it, in addition to its words.
     sign : shape of its mark.
     next_step : what a person does now.
     """

@@ -50,7 +50,7 @@ def reliability(bins: Sequence[ReliabilityBin], *, what: str) -> bytes:
                 f"{row.count:,}", (float(x), float(y)), (6, -5), textcoords="offset points", va="top", fontsize=8
             )
     axes.set(xlim=(0, 106), ylim=(-9, 104))
-    axes.set_xlabel(f"predicted probability that a customer {_plain(what)}, % (rows beside each point)")
+    axes.set_xlabel(f"predicted probability that a customer {_plain(what)}, % (rows next to each point)")
     axes.set_ylabel("of these, it happened to, %")
     _legend(axes, "upper left")
     return _png(figure)

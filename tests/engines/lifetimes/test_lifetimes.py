@@ -309,14 +309,14 @@ def test_the_population_mean_stands_in_for_a_customer_without_repeat_purchases()
         (([0.0, 0.0], [0.0, 0.0], [0.0, 0.0]), "all 2 customers have age 0"),
     ],
 )
-def test_what_is_no_history_is_refused_with_the_count(columns, message):
+def test_what_is_not_a_history_is_refused_with_the_count(columns, message):
     with pytest.raises(ValueError, match=message):
         fit_bg_nbd(*columns)
     with pytest.raises(ValueError, match=message):
         fit_pareto_nbd(*columns)
 
 
-def test_what_is_no_horizon_no_penalizer_or_no_value_is_refused():
+def test_what_is_not_a_horizon_penalizer_or_value_is_refused():
     for horizon in (0, -1, float("inf"), float("nan")):
         with pytest.raises(ValueError, match="must be a positive time"):
             PARETO.expected_purchases(horizon, *HISTORY)

@@ -220,7 +220,7 @@ def test_a_week_with_a_closing_is_judged_by_its_open_days_if_the_source_has_paus
     assert ("volume", "raw.orders") in alarms(judge(measured(table(rows)), None, POLICY))
 
 
-def test_every_second_day_missing_is_no_closing() -> None:
+def test_every_second_day_missing_is_not_a_closing() -> None:
     rows = WHOLE.copy()
     rows[::7] = 0
     assert judge(measured(table(rows)), None, POLICY).passed
@@ -380,7 +380,7 @@ def test_accepted_data_keeps_its_findings_and_passes() -> None:
 
 
 @pytest.mark.parametrize("accepted", ["3fa94c0b1d2", "3FA94C0B1D22", "latest-data-ok", ""])
-def test_what_is_no_fingerprint_cannot_be_accepted(accepted: str) -> None:
+def test_what_is_not_a_fingerprint_cannot_be_accepted(accepted: str) -> None:
     with pytest.raises(ValidationError, match="is not a fingerprint: give 12 to 64 of its hexadecimal digits"):
         QualityPolicy(accepted=(accepted,))
 
@@ -395,7 +395,7 @@ def test_every_threshold_says_what_it_is() -> None:
         QualityPolicy.model_validate({"volume_flor": 0.5})
 
 
-def test_a_finding_never_holds_what_is_no_number() -> None:
+def test_a_finding_never_holds_what_is_not_a_number() -> None:
     odd = measured(table(WHOLE, size=math.inf))
     rows = judge(odd, None, POLICY).rows("s", "all")
     assert all(row[name] is None or math.isfinite(row[name]) for row in rows for name in ("value", "expected", "bound"))

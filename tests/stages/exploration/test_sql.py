@@ -180,7 +180,7 @@ def test_a_yes_or_no_target_has_two_bars(tmp_path: Path) -> None:
     assert _histogram(tmp_path, [0.0] * 7 + [1.0] * 3) == [("0", 7), ("1", 3)]
 
 
-def test_a_target_of_zeros_or_of_nothing_is_no_error(tmp_path: Path) -> None:
+def test_a_target_of_zeros_or_of_nothing_is_not_an_error(tmp_path: Path) -> None:
     assert _histogram(tmp_path, [0.0, 0.0]) == [("0", 2)]
     assert _histogram(tmp_path, [float("nan")]) == []
 

@@ -37,5 +37,5 @@ def test_a_linear_champion_scores_in_sql_and_meets_a_candidate_of_the_python_eng
     later = one.train(SECOND)
     assert later.success
     compared = [found for found in one.gate() if found["difference"] is not None]
-    assert compared, "the candidate of the other engine was measured beside the champion"
+    assert compared, "the candidate of the other engine was measured next to the champion"
     assert "champion" in str(check(later).description)

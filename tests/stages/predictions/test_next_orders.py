@@ -183,7 +183,7 @@ def test_features_without_histories_are_named(shop):
     assert row["next_order_note"] == "not known: features.customer_features has no column tenure_days"
 
 
-def test_what_is_no_order_has_no_next_orders(shop):
+def test_what_is_not_an_order_has_no_next_orders(shop):
     database, _ = shop
     for spec in (churn(horizons=[]), churn(target={"kind": "any"}), WorkflowSpec(name="abc", task="clustering")):
         assert next_order_columns(spec) == ()

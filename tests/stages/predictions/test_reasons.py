@@ -217,7 +217,7 @@ def test_words_of_ones_own_come_before_the_usual_ones():
     assert words_of("total_orders").many == FEATURE_WORDS["total_orders"].many
 
 
-def test_what_moves_nothing_is_no_reason_and_equal_reasons_keep_the_order_of_the_features():
+def test_what_moves_nothing_is_not_a_reason_and_equal_reasons_keep_the_order_of_the_features():
     assert explain([{}, {"total_spend": 0.1}]) == [[], ["raises: spent 9.99 in all, after returns"]]
     assert explain([{"return_rate": 0.1, "total_spend": -0.1, "total_orders": 0.1}])[0] == [
         "raises: ordered 3 times in all",

@@ -164,7 +164,7 @@ def test_a_leak_of_a_yes_or_no_target_is_found(training, features, target):
         assert figure == "ranks the target with AUC 0.999"
 
 
-def test_a_text_column_with_a_level_per_row_is_no_leak():
+def test_a_text_column_with_a_level_per_row_is_not_a_leak():
     rng = np.random.default_rng(1)
     target = (rng.random(2000) < 0.3).astype(float)
     columns = pa.table({"id": [f"c{i}" for i in range(2000)], "pairs": [f"c{i // 2}" for i in range(2000)]})

@@ -138,7 +138,7 @@ def test_flagged_outliers_keep_their_value_and_get_a_column(warehouse: Warehouse
         prepared = apply(database, fit(database, Prepare(outliers=Outliers(rule="iqr", action="flag"))))
     assert np.nanmax(prepared["spend"]) == 1e6
     assert prepared["spend__outlier"][7] == 1
-    assert prepared["spend__outlier"][10] == 0, "a missing value is no outlier"
+    assert prepared["spend__outlier"][10] == 0, "a missing value is not an outlier"
 
 
 def test_dropped_outliers_leave_training_but_never_the_test_split(warehouse: Warehouse) -> None:

@@ -156,7 +156,7 @@ def test_of_a_real_log_every_row_is_kept_and_every_month_adds_up_to_the_cent(nam
     declared, (rows, rejected, day, money) = settings.sources.orders, REAL_LOGS[name]
     log = settings.base_folder / declared.path[0]
     if not log.is_file():
-        pytest.skip(f"needs the log {log.name} beside the project")
+        pytest.skip(f"needs the log {log.name} next to the project")
     found = collect_files(
         "orders", declared, base_folder=settings.base_folder, cache_folder=tmp_path, s3_client=lambda: None
     )

@@ -97,7 +97,7 @@ def test_escaped_quotes_are_read_where_the_escape_is_declared(shop):
 
 def test_lines_before_the_header_and_rows_after_the_last_are_declared(shop):
     preamble = "Orders of 2024\n\nprinted by, me\n"
-    with pytest.raises(SourceError, match=r"a\.csv: the header is line 4: write skip_rows: 3 beside path"):
+    with pytest.raises(SourceError, match=r"a\.csv: the header is line 4: write skip_rows: 3 next to path"):
         load(shop, preamble + HEADER + "".join(ROWS))
     report = load(shop, preamble + HEADER + "".join(ROWS) + "Total,,,12,15,\n", skip_rows=3, skip_footer_rows=1)
     assert (report.rows_accepted, report.reasons) == (12, {"footer_row": 1})
@@ -110,7 +110,7 @@ def test_lines_before_the_header_and_rows_after_the_last_are_declared(shop):
 NUMBERED = {"customer_id": "column_2", "ordered_at": "column_3", "amount": "column_5"}
 
 
-def test_a_line_that_names_the_delimiter_is_no_header(shop):
+def test_a_line_that_names_the_delimiter_is_not_a_header(shop):
     content = "sep=;\n" + (HEADER + "".join(ROWS)).replace(",", ";")
     assert load(shop, content, csv={"delimiter": ";"}).rows_accepted == 12
     with pytest.raises(SourceError, match="begins with 'sep=;': write csv: {delimiter: \";\"}"):

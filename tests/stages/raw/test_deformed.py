@@ -73,7 +73,7 @@ def test_a_json_object_beyond_what_the_warehouse_reads_is_refused_in_our_words(s
     ("blank", "line_end"),
     [("\n", "\n"), ("\n\n\n", "\r\n"), ("  \n", "\r"), ("\t \n\n", "\n"), ("\ufeff\n", "\r\n")],
 )
-def test_blank_lines_before_a_header_are_skipped_and_the_header_is_no_row(shop, blank, line_end):
+def test_blank_lines_before_a_header_are_skipped_and_the_header_is_not_a_row(shop, blank, line_end):
     shop.write("a.csv", (blank + GOOD).replace("\n", line_end))
     shop.write("people.csv", (blank + "id\n007\n8\n").replace("\n", line_end))
     assert (shop.load(path="a.csv").rows_read, shop.load(path="a.csv").rows_rejected) == (12, 0)

@@ -1,4 +1,4 @@
-"""What folders say: keys in their names, the order of their files, which files are copies, tables that are no files."""
+"""What folders say: keys in their names, the order of their files, which files are copies, tables that are not files."""
 
 import json
 from decimal import Decimal

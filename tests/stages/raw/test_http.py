@@ -98,7 +98,7 @@ def test_an_answer_that_drips_in_ends_at_the_deadline_with_the_key_to_raise(tmp_
 
 
 @pytest.mark.parametrize("length", ["abc", "-1", "1e3", "٣"])
-def test_a_length_that_is_no_number_is_said_to_be_none(tmp_path, length):
+def test_a_length_that_is_not_a_number_is_said_to_be_none(tmp_path, length):
     opening = f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n".encode()
     said = r"a\.csv: the server's Content-Length is not a number"
     with raw_server(opening=opening, drip=b"x") as url, pytest.raises(SourceError, match=said):

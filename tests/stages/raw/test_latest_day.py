@@ -93,7 +93,7 @@ def test_closings_seasons_and_decline_hold_no_day_back():
 )
 def test_no_day_of_a_real_log_is_held_back(name, day):
     if not (LOGS / name).is_file():
-        pytest.skip(f"needs the log {name} beside the project")
+        pytest.skip(f"needs the log {name} next to the project")
     reader = "read_csv" if ".csv" in name else "read_parquet"
     found = duckdb.sql(f"select {day} as day, count(*) from {reader}('{LOGS / name}') group by 1 order by 1").fetchall()
     assert not held_back([row[0] for row in found], [row[1] for row in found])

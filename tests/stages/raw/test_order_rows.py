@@ -1,4 +1,4 @@
-"""What an order is: statuses, columns that an order has once, refunds, and lines that are no products."""
+"""What an order is: statuses, columns that an order has once, refunds, and lines that are not products."""
 
 import json
 from decimal import Decimal
@@ -165,7 +165,7 @@ def test_a_refund_of_the_whole_order_is_taken_off_amounts_of_lines_once(shop):
             {"amount_level": "order", "columns": {"customer_id": "w", "ordered_at": "t", "amount": "a"}},
             "needs columns.order_id",
         ),
-        ({"line_kinds": {"SHIP": "freight"}}, "'freight' is no kind of line"),
+        ({"line_kinds": {"SHIP": "freight"}}, "'freight' is not a kind of line"),
     ],
 )
 def test_keys_that_do_not_go_together_are_refused_with_what_to_write(shop, keys, message):
@@ -224,7 +224,7 @@ LINES = (
 )
 
 
-def test_a_negative_price_lowers_spend_and_is_no_return(shop):
+def test_a_negative_price_lowers_spend_and_is_not_a_return(shop):
     shop.write("a.csv", LINES)
     shop.load(declared=KINDS)
     rows = shop.rows("select product_id, quantity, amount, is_return from raw.orders where product_id = 'DISC10'")

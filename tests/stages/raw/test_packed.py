@@ -141,12 +141,12 @@ def test_the_sheet_and_the_lines_before_its_header_are_declared(shop):
         load(shop)
     with pytest.raises(SourceError, match=r"no sheet 'Order'; found 'Orders', 'Notes'"):
         load(shop, sheet="Order")
-    with pytest.raises(SourceError, match=r"a\.xlsx: the header is row 3: write skip_rows: 2 beside path"):
+    with pytest.raises(SourceError, match=r"a\.xlsx: the header is row 3: write skip_rows: 2 next to path"):
         load(shop, sheet="Orders")
     assert load(shop, sheet="Orders", skip_rows=2).rows_accepted == 1
 
 
-def test_a_workbook_declared_as_csv_and_a_file_that_is_no_workbook_are_named(shop):
+def test_a_workbook_declared_as_csv_and_a_file_that_is_not_a_workbook_are_named(shop):
     book(shop, Orders=[HEAD, [7, datetime(2024, 3, 1), 2, None]])
     with pytest.raises(SourceError, match=r"a\.xlsx is a spreadsheet \(\.xlsx\): write format: xlsx, and sheet:"):
         shop.load(path="a.xlsx", columns=COLUMNS)
@@ -171,7 +171,7 @@ def test_a_sheet_without_rows_is_empty_input(shop):
             load(shop)
 
 
-def test_member_for_a_file_that_is_no_archive_is_refused(shop):
+def test_member_for_a_file_that_is_not_an_archive_is_refused(shop):
     shop.write("a.csv", "who,when,total\n7,2024-03-01,1\n")
     with pytest.raises(
         SourceError, match=r"a\.csv is not a zip archive, and member names a file in one: take member out"

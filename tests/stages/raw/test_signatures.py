@@ -46,7 +46,7 @@ ZSTD = b"\x28\xb5\x2f\xfd" + b"\x04\x00rest"
         (b"<!DOCTYPE html><html>", "o.csv", "is a web page or XML"),
     ],
 )
-def test_a_file_that_is_no_csv_is_named_with_its_remedy(first, name, said):
+def test_a_file_that_is_not_a_csv_is_named_with_its_remedy(first, name, said):
     found = what_is_wrong(first, name=name, file_format="csv", encoding="utf-8")
     assert found is not None
     assert said in found

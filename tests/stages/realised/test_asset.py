@@ -93,7 +93,7 @@ class House:
         return self.sessions[day]
 
     def realise(self, day: date, spec: WorkflowSpec = SPEC) -> dg.ExecuteInProcessResult:
-        """The asset, in a session that stands at ``day``."""
+        """The asset, in a session of ``day``."""
         with self.warehouse.write() as database:
             self._stand_at(database, day)
         return dg.materialize([build_realised(spec)], resources={"warehouse": self.warehouse})

@@ -66,7 +66,7 @@ def test_without_control_groups_and_without_sessions_the_page_says_what_there_is
     assert "<h3>Lift</h3>" not in render_dashboard(facts_of(warehouse, with_lift=False))
 
 
-def test_one_day_of_exports_is_no_movement_and_exports_elsewhere_are_not_read(
+def test_one_day_of_exports_is_not_a_movement_and_exports_elsewhere_are_not_read(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
     facts_of(warehouse)

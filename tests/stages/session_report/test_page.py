@@ -240,7 +240,7 @@ def test_every_decision_cause_and_status_has_words():
     assert set(STATUSES) == set(get_args(Status))
     assert {name for name, words in STATUSES.items() if words.alarm} == {*BROKEN, *DRIFTED}
     assert {name for name, words in STATUSES.items() if words.sign == "square"} == set(BROKEN)
-    assert max(len(words.words) for words in STATUSES.values()) <= 24, "there is room for no more beside the heat map"
+    assert max(len(words.words) for words in STATUSES.values()) <= 24, "there is room for no more next to the heat map"
 
 
 def test_a_session_whose_columns_are_compared_with_nothing_shows_no_comparison(database):
@@ -471,7 +471,7 @@ def test_distances_are_written_in_four_characters():
 
 
 def test_what_cannot_be_drawn_is_refused_by_name():
-    with pytest.raises(ValueError, match="'star' is no mark"):
+    with pytest.raises(ValueError, match="'star' is not a mark"):
         svg.mark("star", 0, 0, 1, "x")
     panel = Panel("empty", "Nothing", (Line("test", "test", None, ()),), LAST, None, (), str)
     with pytest.raises(ValueError, match="empty: no line has a point"):

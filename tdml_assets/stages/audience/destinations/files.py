@@ -77,7 +77,7 @@ class FilesDestination:
     Parameters
     ----------
     url : folder, ``file:///path`` or ``s3://bucket/prefix``.
-    scratch : folder for files on their way to S3; a folder export is written beside its place.
+    scratch : folder for files on their way to S3; a folder export is written next to its place.
     keep : how many exports stay; older ones are deleted, and nothing that another program put there.
     batch_rows : rows in memory at a time.
     s3_client : boto3 client for S3; only used, and then required, for an ``s3://`` URL.

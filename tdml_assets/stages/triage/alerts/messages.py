@@ -34,7 +34,8 @@ class Alert:
 def pending(episodes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The episodes that need an alert now: open, not yet sent, and worth it.
 
-    Broken data raises an alert at once, drift when it calls for a retraining: a column that exceeds its limit once is reported only.
+    Broken data raises an alert at once, drift when it calls for a retraining: a column that exceeds its limit once is
+    only reported.
 
     Parameters
     ----------

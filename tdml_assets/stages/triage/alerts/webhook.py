@@ -2,7 +2,7 @@
 
 Belongs here: the request, and which answers are tried again. Does not: what the alert says (``messages.py``).
 
-The address is a secret. No redirect is followed: what stands in the address or the header would go to another place.
+The address is a secret. No redirect is followed: a secret in the address or the header would go to another place.
 """
 
 from __future__ import annotations

@@ -225,7 +225,7 @@ def test_a_redirect_is_not_followed_and_takes_no_token_along(answering, status):
 @pytest.mark.parametrize(
     "address", ["hooks.example.org/x", "ftp://x/y", "http://", "https://a b/\x00", "http://[::1/x"]
 )
-def test_what_is_no_address_is_named_by_its_variable_only(address):
+def test_what_is_not_an_address_is_named_by_its_variable_only(address):
     delivery = tell({"webhook": {"url_env": "HOOK"}}, {"HOOK": address})
     assert not delivery.sent
     assert "HOOK" in delivery.detail
