@@ -243,10 +243,11 @@ class WorkflowSpec(_Frozen):
     features: Features = Features()
     prepare: Prepare = Prepare()
     split: Split = Split()
-    engine: Literal["auto", "python", "hivemall"] = Field(
+    engine: Literal["auto", "python", "hivemall"] | Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.\w+)+$")] = Field(
         default="auto",
         description="What trains: python, any estimator; hivemall, linear models with Hivemall's option strings, fed by batches "
-        "and scored in SQL; auto is python, or hivemall where the usual estimator does not fit the tier.",
+        "and scored in SQL; auto is python, or hivemall where the usual estimator does not fit the tier; or the import path of "
+        "an engine of your own.",
     )
     tier: Literal["tier1", "tier2", "machine"] | None = Field(
         default=None, description="The settings' tier unless given."

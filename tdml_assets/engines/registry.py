@@ -1,6 +1,7 @@
 """The engines by name, as ``engine`` of a workflow's YAML gives them.
 
-Belongs here: one line per engine. Does not: what an engine does (a module each, behind ``protocol.py``).
+Belongs here: one line per engine of this package; an engine of another package is named by the import path of its class.
+Does not: what an engine does (a module each, behind ``protocol.py``).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ def engine_named(name: str, trusted_types: Sequence[str] = ()) -> Engine:
 
     Parameters
     ----------
+    name : of :data:`ENGINES`, or the import path of a class that implements ``Engine``; it is called with ``trusted_types``.
     trusted_types : types of a user's own that a stored model may hold.
 
     Raises
@@ -29,10 +31,16 @@ def engine_named(name: str, trusted_types: Sequence[str] = ()) -> Engine:
     ValueError
         If there is none of that name.
     """
-    if name not in ENGINES:
-        raise ValueError(f"there is no engine {name!r}: use one of {', '.join(ENGINES)}")
-    module, attribute = ENGINES[name]
-    engine: Engine = getattr(import_module(module), attribute)(trusted_types)
+    if name not in ENGINES and "." not in name:
+        raise ValueError(
+            f"there is no engine {name!r}: use one of {', '.join(ENGINES)}, or the import path of a class of your own"
+        )
+    module, attribute = ENGINES[name] if name in ENGINES else name.rsplit(".", 1)
+    try:
+        make = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"engine: {name} cannot be imported ({error}): write package.module.Class") from error
+    engine: Engine = make(trusted_types)
     return engine
 
 

@@ -13,7 +13,7 @@ from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.engines.intervals import Intervals
 from tdml_assets.engines.learner_choice import AUTO
 from tdml_assets.engines.protocol import Engine, FittedModel, ModelSpec, Tier, require_same_columns, tier_named
-from tdml_assets.engines.registry import engine_named
+from tdml_assets.engines.registry import ENGINES, engine_named
 from tdml_assets.models.bundle_store import Bundle
 from tdml_assets.models.bundles import EVALUATED_PREFIX, Manifest, evaluated_of, other_libraries, refusing_damage
 from tdml_assets.models.golden import GOLDEN_FILE, check_golden
@@ -227,5 +227,9 @@ def _load(files: Mapping[str, bytes], bundle: Bundle, spec: WorkflowSpec, settin
     # By the engine and the estimator it was trained with: the workflow's may have changed since.
     stored = replace(model_spec_of(spec), estimator=bundle.manifest.spec.get("estimator", spec.estimator))
     with refusing_damage(f"the model {bundle.manifest.version} of {spec.name}"):
-        engine = engine_named(bundle.manifest.engine, settings.trusted_types)
+        name = bundle.manifest.engine
+        if name not in (*ENGINES, spec.engine_name):
+            # A manifest must not decide what is imported.
+            raise ValueError(f"its engine {name!r} is not the one that the workflow declares: write engine: {name}")
+        engine = engine_named(name, settings.trusted_types)
         return engine.load(files, stored, tier_of(spec, settings.tier))
