@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -55,11 +56,24 @@ _WITH_THE_KILLED = ("test_killed_runs.py", "test_properties.py")
 _ON_THE_FINISHED = ("test_bad_input.py", "test_ui.py")
 
 
+def _shuffle(items: list[pytest.Item], seed: str) -> None:
+    """Put modules, and the tests within each, in an order that the seed decides.
+
+    Modules stay whole: what one of them sets up for all of its tests is set up once.
+    """
+    draw = random.Random(seed)
+    places: dict[Path, float] = {}
+    items.sort(key=lambda item: (places.setdefault(item.path, draw.random()), draw.random()))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The long ones first, on both workers: each begins with one half of what is collected, and steals from the other later.
 
     The killed runs alone take as long as the other end-to-end tests together.
     """
+    if "TEST_ORDER" in os.environ:
+        _shuffle(items, os.environ["TEST_ORDER"])
+        return
     long = [item for item in items if "e2e" in item.path.parts]
     killed = [item for item in long if item.path.name in _WITH_THE_KILLED]
     others = [item for item in long if item.path.name not in _WITH_THE_KILLED]
