@@ -81,7 +81,7 @@ def test_nothing_is_chosen_where_no_option_could_be_fitted() -> None:
 def test_every_kind_of_target_has_options_of_its_own_name() -> None:
     for kind, options in OPTIONS.items():
         assert [option_named(kind, one.name) for one in options] == list(options)
-    with pytest.raises(LookupError, match="no option of auto for net_spend"):
+    with pytest.raises(LookupError, match="not an option of auto for net_spend"):
         option_named(SPEND, "forest")
 
 

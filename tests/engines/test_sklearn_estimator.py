@@ -238,7 +238,7 @@ def test_importances_of_clusters_are_the_share_of_rows_that_move():
 REFUSED = [
     ("sklearn.linear_model.Rigde", {}, "regression", "cannot be imported .*Rigde.*PYTHONPATH"),
     ("no_such_package.Model", {}, "regression", "cannot be imported .*no_such_package"),
-    ("Ridge.", {}, "regression", "no import path"),
+    ("Ridge.", {}, "regression", "is not an import path"),
     ("numpy.log1p", {}, "regression", "is a ufunc, no class"),
     ("decimal.Decimal", {}, "regression", "has no fit, get_params, set_params"),
     (RIDGE, {"alfa": 1, "alpha": 2}, "regression", "no parameter alfa: it has alpha, fit_intercept"),

@@ -54,8 +54,8 @@ class Runs:
 
 
 def test_a_pickle_named_skops_is_refused_and_not_run(stored):
-    refused(stored, pickle.dumps(Runs()), "no skops archive, and a pickle is never read")
-    refused(stored, b"", "no skops archive")
+    refused(stored, pickle.dumps(Runs()), "not a skops archive, and a pickle is never read")
+    refused(stored, b"", "not a skops archive")
 
 
 def test_a_compressed_archive_is_refused_before_anything_is_inflated(stored):
@@ -90,8 +90,8 @@ def test_damaged_bytes_and_an_endlessly_nested_description_are_refused(stored):
     data = bytearray(stored[ARCHIVE_FILE])
     place = data.index(b"\x93NUMPY") + 130
     data[place] ^= 1
-    refused(stored, bytes(data), "no readable skops archive|cannot be brought back")
-    refused(stored, stored[ARCHIVE_FILE][:-40], "no readable skops archive")
+    refused(stored, bytes(data), "not a readable skops archive|cannot be brought back")
+    refused(stored, stored[ARCHIVE_FILE][:-40], "not a readable skops archive")
     refused(stored, archive_of({"schema.json": b"[" * 200_000}), "cannot be brought back")
     refused(stored, archive_of({"schema.json": b"{}"}), "cannot be brought back")
 

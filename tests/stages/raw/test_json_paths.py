@@ -77,7 +77,7 @@ def test_an_object_where_a_value_is_wanted_is_refused_with_a_path(shop, changed,
 
 
 def test_a_list_that_is_not_there_is_refused_with_the_keys_that_are(shop):
-    with pytest.raises(SourceError, match="no JSON with a list of rows; found the keys 'orders': correct records"):
+    with pytest.raises(SourceError, match="not JSON with a list of rows; found the keys 'orders': correct records"):
         load(shop, json.dumps({"orders": ORDERS}), records="rows")
-    with pytest.raises(SourceError, match="no JSON with a list of rows"):
+    with pytest.raises(SourceError, match="not JSON with a list of rows"):
         load(shop, "[{", records=None)

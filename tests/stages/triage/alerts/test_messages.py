@@ -115,8 +115,8 @@ def test_a_secret_in_the_file_is_refused_and_not_repeated(content):
     ("section", "words"),
     [
         ({"email": {**MAIL, "recipients": []}}, "at least 1"),
-        ({"email": {**MAIL, "recipients": ["nobody"]}}, "no mail address"),
-        ({"email": {**MAIL, "sender": "a@b\nBcc: c@d"}}, "no mail address"),
+        ({"email": {**MAIL, "recipients": ["nobody"]}}, "not a mail address"),
+        ({"email": {**MAIL, "sender": "a@b\nBcc: c@d"}}, "not a mail address"),
         ({"email": {**MAIL, "username_env": "A"}}, "belong together"),
         ({"email": {**MAIL, "username_env": "A", "password_env": "B", "starttls": False}}, "readable"),
         ({"slack": {"channel": "#a", "token_env": "T", "base_url": "http://slack.example.org/api/"}}, "pattern"),
