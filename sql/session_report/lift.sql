@@ -10,6 +10,7 @@ select
     , low
     , high
     , is_shown
+    , needed
     , sentence
 from {{ table | identifier }}
 where workflow = {{ workflow | bind }} and as_of + horizon_days <= cast({{ as_of | bind }} as date)

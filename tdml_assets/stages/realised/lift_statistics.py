@@ -72,7 +72,8 @@ class Comparison:
     Parameters
     ----------
     treated, control : number of customers.
-    treated_mean, control_mean : of the outcome, strata weighted by their size, both groups brought to the same mean prediction.
+    treated_mean, control_mean : of the outcome, strata weighted by their size; both groups are brought to the same
+        mean prediction.
     difference : treated less control.
     low, high : interval of the difference; None where too few customers tell nothing.
     needed : customers, both groups together, with whom the wanted relative difference would be shown with a chance of 80 %; None
@@ -128,14 +129,20 @@ def compare(strata: Sequence[Stratum], alpha: float, detect: float, generator: n
         treated, control = (sum(len(getattr(one, name)) for one in strata) for name in ("treated", "control"))
         return Comparison(treated, control, None, None, None, None, None, _needed_of_few(strata, alpha, detect))
     groups = _on_one_level(kept)
-    m1, m0 = (sum(one.weight * float(getattr(one, name).mean()) for one in groups) for name in ("treated", "control"))
-    known = (treated, control, m1, m0, m1 - m0)
     events = [sum(int(getattr(one, name).sum()) for one in groups) for name in ("treated_events", "control_events")]
     if min(treated, control) < FEWEST_CUSTOMERS or min(events) < FEWEST_EVENTS:
-        return Comparison(*known, None, None, _needed_of_few(strata, alpha, detect))
+        # As they are: a slope of few customers would bring them to a level that nobody spends.
+        weighted = list(zip(groups, kept, strict=True))
+        m1, m0 = (
+            sum(one.weight * float(getattr(raw, name).mean()) for one, raw in weighted)
+            for name in ("treated", "control")
+        )
+        return Comparison(treated, control, m1, m0, m1 - m0, None, None, _needed_of_few(strata, alpha, detect))
+    m1, m0 = (sum(one.weight * float(getattr(one, name).mean()) for one in groups) for name in ("treated", "control"))
     low, high = interval_of(groups, alpha, FEWEST_EVENTS, generator)
     error = math.sqrt(sum(one.weight**2 * one.variance for one in groups))
-    return Comparison(*known, low, high, _needed(treated + control, error, detect * abs(m0), alpha))
+    needed = _needed(treated + control, error, detect * abs(m0), alpha)
+    return Comparison(treated, control, m1, m0, m1 - m0, low, high, needed)
 
 
 def _on_one_level(strata: Sequence[Stratum]) -> list[Groups]:

@@ -223,7 +223,7 @@ def _section(found: WorkflowFigures) -> Section:
     add(
         "Lift",
         "Difference between customers who were sent to campaigns and those kept out, with an interval (95 % for all bands "
-        "together). One that covers the line of 0 shows no effect yet.",
+        "together). One that covers the line of 0 shows no effect yet." + _left_out(found.lift),
         figures.lift(f"lift-{spec.name}", f"{spec.title}: treated against control", found.lift),
     )
     add(
@@ -232,3 +232,9 @@ def _section(found: WorkflowFigures) -> Section:
         figures.lift_over_time(f"lift-time-{spec.name}", f"{spec.title}: lift over time", found.lift),
     )
     return Section(spec.name, spec.title, spec.description, pictures)
+
+
+def _left_out(lift: Sequence[Mapping[str, Any]]) -> str:
+    """Bands without an interval, by name."""
+    names = [str(row["band"]) for row in lift if row["age"] == 1 and row["low"] is None]
+    return f" Too few customers to tell: {', '.join(names)}." if names else ""

@@ -217,7 +217,8 @@ def lift(name: str, title: str, rows: Rows) -> Markup | None:
 
 
 def lift_over_time(name: str, title: str, rows: Rows) -> Markup | None:
-    """Lines over days: the difference of each band."""
+    """Lines over days: the difference of each band that is large enough for an interval."""
+    rows = [row for row in rows if row["low"] is not None]
     days = sorted({row["as_of"] for row in rows})
     if len(days) < 2:
         return None

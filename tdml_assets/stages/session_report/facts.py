@@ -142,6 +142,7 @@ class LiftFact:
     low: float | None
     high: float | None
     is_shown: bool
+    needed: int | None
     sentence: str
 
 
