@@ -165,7 +165,8 @@ def summary_of(rows: Sequence[Row], tables: int) -> str:
         )
     for metric in ("coverage_of_whole_table", "false_alarm_rate"):
         known = [row.ours for row in rows if row.metric == metric and row.ours is not None]
-        lines.append(f"| {metric} | {min(known):.3f} | {np.mean(known):.3f} | {max(known):.3f} |")
+        if known:
+            lines.append(f"| {metric} | {min(known):.3f} | {np.mean(known):.3f} | {max(known):.3f} |")
     cells = sum(row.metric == "coverage_95" for row in rows)
     # Where the truth is 95 %, one cell of all of them falls below this with a chance of 5 %.
     least = stats.binom.ppf(0.05 / cells, tables, 0.95) / tables

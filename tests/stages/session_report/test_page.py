@@ -105,6 +105,46 @@ def test_a_history_is_shown_in_every_section(database):
     assert 'class="empty"' not in text
 
 
+def test_lift_says_which_bands_are_too_small_and_how_many_customers_it_takes(database):
+    write_history(database)
+    this, day = session_id(LAST), LAST - timedelta(days=HORIZON_DAYS)
+    common = {
+        "session_id": "earlier",
+        "workflow": spec().name,
+        "as_of": day,
+        "outcome": "spend",
+        "horizon_days": HORIZON_DAYS,
+    }
+    known = {
+        "treated": 900,
+        "control": 100,
+        "treated_mean": 12.0,
+        "control_mean": 10.0,
+        "difference": 2.0,
+        "low": 0.5,
+        "high": 3.5,
+    }
+    few = {**known, "treated": 90, "control": 10, "low": None, "high": None}
+    rows = [
+        {**common, "band": "all", **known, "is_shown": True, "needed": 800, "sentence": "spend 12 against 10"},
+        {
+            **common,
+            "band": "decile 01",
+            **few,
+            "is_shown": False,
+            "needed": 43_210,
+            "sentence": "too few customers to tell",
+        },
+    ]
+    database.ensure(monitoring.LIFT)
+    database.replace_slice(monitoring.LIFT, {"session_id": "earlier", "workflow": spec().name}, rows)
+    _, text = report(database, this)
+    section = text[text.index('<section id="lift">') :]
+    section = section[: section.index("</section>")]
+    assert "spend 12 against 10" in section
+    assert [word in section for word in ("shown", "too few to tell", "43,210", "decile 01")] == [True] * 4
+
+
 def test_pictures_say_in_words_what_they_show_and_ids_are_unique(database):
     page, text = report(database, write_history(database))
     assert len(page.ids) == len(set(page.ids))
