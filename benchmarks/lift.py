@@ -132,6 +132,8 @@ def measured(world: World, effect: Effect, customers: int, share: float, tables:
     if all_of_table:
         rows.append(Row(case, "coverage_of_whole_table", _share(all_of_table), None))
     name = "false_alarm_rate" if effect is EFFECTS[0] else "power"
+    if not all_of_table:
+        name += "_of_whole"
     return [*rows, Row(case, name, _share(shown), None)]
 
 
