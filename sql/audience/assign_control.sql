@@ -1,13 +1,7 @@
 -- Customers of the published predictions who are not assigned yet. The hash of seed and id is uniform between 0 and 1.
 with population as (
-{% for workflow in workflows %}
-    select customer_id
-    from {{ workflow.table | identifier }}
-    where session_id = {{ workflow.session_id | bind }}
-{% if not loop.last %}
-    union
-{% endif %}
-{% endfor %}
+{% include "audience/parts/scored_customers.sql" %}
+
 )
 
 select
