@@ -72,14 +72,24 @@ def figures_of(outcomes: Sequence[Outcome]) -> dict[str, float]:
     }
 
 
-def page(outcomes: Sequence[Outcome], machine: Machine) -> str:
-    """Write the page."""
+def page(outcomes: Sequence[Outcome], machine: Machine, *, waiting: int = 0) -> str:
+    """Write the page.
+
+    Parameters
+    ----------
+    waiting : shops that were asked for and are not run yet.
+    """
+    left = (
+        f"\n\n**{waiting} more shops, most of them the largest, were not run yet and are not counted.**"
+        if waiting
+        else ""
+    )
     return f"""# The level of predictions: a study on simulated shops
 
 Written by `make study-level`. {len({one.shop for one in outcomes})} shops were simulated with orders of one to three years:
 growing and declining ones, with and without a season, with prices or customers that change. Both workflows, each with one of the
 estimators that `auto` chooses among, were trained 90 days before the end and compared with what came. Features are a short form of
-the product's; learners, splits and correction are its own. The correction never sees a row after the cut.
+the product's; learners, splits and correction are its own. The correction never sees a row after the cut.{left}
 
 {CHOICES}
 
@@ -208,7 +218,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     shops = finished_shops(range(given.shops), folder) if given.finished else list(range(given.shops))
     outcomes = run_shops(shops, folder, given.processes, report)
-    text = page(outcomes, this_machine())
+    text = page(outcomes, this_machine(), waiting=given.shops - len(shops))
     write_results(NAME, text, rows_of(outcomes), given.docs)
 
 

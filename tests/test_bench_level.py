@@ -53,6 +53,8 @@ def test_the_page_has_a_table_for_each_workflow_and_the_rows_hold_the_same() -> 
     text = page(outcomes, Machine(2, 8.0, "Linux", "3.11"))
     assert "## cltv" in text
     assert "## churn" in text
+    assert "not run yet" not in text
+    assert "**3 more shops" in page(outcomes, Machine(2, 8.0, "Linux", "3.11"), waiting=3)
     assert "| same season seen a year earlier | 1 | 30.0% | 5.0% |" in text
     assert "| same season seen a year earlier | 1 | 1.0% | 100% | 20.0% | 0% | 5.0% | 100% |" in text
     assert {row.case for row in rows_of(outcomes)} >= {"cltv: all", "churn: growth"}
