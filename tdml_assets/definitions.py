@@ -6,6 +6,7 @@ every declared workflow, the audience, and what starts them by itself.
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -32,10 +33,10 @@ def _made() -> dg.Definitions:
     # Imported within functions, so that the collector rests while the settings and the modules of all stages load.
     from tdml_assets.component import declarations
     from tdml_assets.settings import load_settings
-    from tdml_assets.stages.features.dbt_manifest import ensure_manifest
+    from tdml_assets.stages.features.dbt_manifest import manifest_of
 
     settings = load_settings()
-    made_from = (settings, declarations(), ensure_manifest(settings.home, settings.warehouse_path.stem))
+    made_from = (settings, declarations(), manifest_of(settings))
     if not _latest or _latest[0][0] != made_from:
         _latest[:] = [(made_from, _build(settings))]
     return _latest[0][1]
@@ -62,7 +63,9 @@ def _build(settings: Settings) -> dg.Definitions:
     jobs = build_jobs(specs)
     resources = build_resources(settings)
     dbt_assets, shift_check, dbt = build_dbt_assets(
-        settings.home, dbt_environment(settings.home, resources["warehouse"]), settings.dbt_runner
+        settings.home,
+        dbt_environment(settings.home, resources["warehouse"], settings.effective_sources.recorded),
+        settings.dbt_runner,
     )
     platform = dg.Definitions(
         assets=[
@@ -72,6 +75,7 @@ def _build(settings: Settings) -> dg.Definitions:
                 cache_folder=settings.home / "cache",
                 state=state,
                 bad_row_limit=settings.quality.unreadable_limit,
+                as_of=settings.as_of if isinstance(settings.as_of, date) else None,
             ),
             build_snapshots(specs, settings.as_of, state, resources["models"].has_champion),
             dbt_assets,

@@ -1,6 +1,8 @@
 -- In a fixed order: sums of doubles depend on it.
 {% if orders_table is not none %}
-with recent as (
+with {% if replaced_orders is defined and replaced_orders %}{% include "features/parts/order_states.sql" %},
+{% endif %}
+recent as (
     select
         days.snapshot_date,
         orders.customer_id,
@@ -10,9 +12,13 @@ with recent as (
         from {{ holdout | identifier }}
         where split = 'test'
     ) as days
-    inner join {{ orders_table | identifier }} as orders
+    inner join {% if replaced_orders is defined and replaced_orders %}states{% else %}{{ orders_table | identifier }}{% endif %} as orders
         on orders.ordered_on > days.snapshot_date - {{ horizon_days | bind }}::integer
         and orders.ordered_on <= days.snapshot_date
+{% if replaced_orders is defined and replaced_orders %}
+        and orders.recorded_on <= days.snapshot_date
+        and coalesce(orders.replaced_on > days.snapshot_date, true)
+{% endif %}
     group by days.snapshot_date, orders.customer_id
 )
 

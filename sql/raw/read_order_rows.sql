@@ -1,4 +1,6 @@
-{# The rows of one file, not judged yet: what they lack may stand on other rows of their order, in any file. #}
+{# The rows of one file, not judged yet: what they lack may stand on other rows of their order, in any file. A row that was recorded
+   later than what is known gives nothing to others. #}
+{% set hides = recorded and recorded.known_on is not none %}
 {% if is_first %}
 create or replace temp table order_rows as
 {% else %}
@@ -7,15 +9,37 @@ insert into order_rows by name
 with
 {% include "raw/parts/read_rows.sql" %}
 
+{% if orders.carries_records %}
+,
+records as (
+    select
+        * replace (
+            coalesce(recorded_at, case when {{ orders.order_column | identifier }} is not null then first_value(recorded_at ignore nulls) over of_order end) as recorded_at,
+            coalesce(recorded_on, case when {{ orders.order_column | identifier }} is not null then first_value(recorded_on ignore nulls) over of_order end) as recorded_on
+        )
+    from dated
+    window of_order as (
+        partition by {{ orders.order_column | identifier }} order by line_number
+        rows between unbounded preceding and unbounded following
+    )
+)
+{% endif %}
 select
 {% for column in given_columns %}
-    cast({{ column | identifier }} as varchar) as {{ column | identifier }},
+    {% if hides and column != "recorded_given" %}case when recorded_on > {{ recorded.known_on | bind }} then null else cast({{ column | identifier }} as varchar) end{% else %}cast({{ column | identifier }} as varchar){% endif %} as {{ column | identifier }},
 {% endfor %}
-    * exclude ({% for column in left_out %}{{ column | identifier }}{% if not loop.last %}, {% endif %}{% endfor %}),
+    * exclude ({% for column in left_out %}{{ column | identifier }}{% if not loop.last %}, {% endif %}{% endfor %})
+{%- if hides %}
+
+    replace (
+        case when recorded_on <= {{ recorded.known_on | bind }} then {{ orders.order_column | identifier }} end as {{ orders.order_column | identifier }}
+    )
+{%- endif %},
 {% if not has_faults %}
     cast(null as varchar) as fault,
 {% endif %}
     {{ layout.position | bind }}::integer as file_position,
     {{ layout.name | bind }} as file_name,
     {{ layout.position | bind }}::bigint * 1000000000000 + line_number as read_place
-from dated
+from {% if orders.carries_records %}records{% else %}dated{% endif %}
+

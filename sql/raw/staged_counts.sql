@@ -3,7 +3,7 @@ select
     staged_file_position as file_position,
     count(*) as row_count,
 {% if moment %}
-    min({{ moment | identifier }}) filter (where staged_reason = 'future_timestamp') as waits_until
+    min({% if is_recorded %}greatest({{ moment | identifier }}, recorded_at){% else %}{{ moment | identifier }}{% endif %}) filter (where staged_reason = 'future_timestamp') as waits_until
 {% else %}
     cast(null as timestamp) as waits_until
 {% endif %}

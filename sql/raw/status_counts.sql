@@ -16,6 +16,9 @@ with counted as (
         and staged.row_number = dropped.row_number
         and dropped.reason in ('duplicate_line', 'superseded_line')
 {% endif %}
+{% if is_recorded %}
+    where staged.staged_reason is distinct from 'recorded_later'
+{% endif %}
 )
 
 select

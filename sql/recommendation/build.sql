@@ -27,6 +27,13 @@ counted as (
     from windows
     inner join kept
         on kept.ordered_on <= windows.until
+{% if replaced_orders is defined and replaced_orders %}
+        and if(
+            kept.ordered_on <= windows.snapshot_date,
+            kept.recorded_on <= windows.snapshot_date and coalesce(kept.replaced_on > windows.snapshot_date, true),
+            kept.replaced_on is null
+        )
+{% endif %}
     group by windows.snapshot_date, kept.customer_id, kept.product_id, is_later
 ),
 

@@ -113,14 +113,14 @@ def _require_workflows(settings: Settings) -> None:
 def _make_ready(settings: Settings) -> None:
     """State folder, sample data where no orders are declared, and the dbt manifest."""
     from tdml_assets.simulation.sample import write_sample
-    from tdml_assets.stages.features.dbt_manifest import DbtProjectError, ensure_manifest
+    from tdml_assets.stages.features.dbt_manifest import DbtProjectError, manifest_of
 
     restrict_new_files()
     with expected_errors():
         prepare_home(settings)
         # dbt is a process of its own, which takes some seconds where the project changed.
         with ThreadPoolExecutor(1) as beside:
-            manifest = beside.submit(ensure_manifest, settings.home, settings.warehouse_path.stem)
+            manifest = beside.submit(manifest_of, settings)
             if settings.uses_sample:
                 typer.echo(f"no orders declared: sample data in {settings.sample_folder}")
                 write_sample(settings.sample_folder, settings.sample)

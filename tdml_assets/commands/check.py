@@ -111,6 +111,13 @@ def _lines(trial: Trial, off: dict[str, str], notes: list[str]) -> list[str]:
         if source.files_without_rows:
             shown = ", ".join(source.files_without_rows[:3])
             lines.append(f"    ! {len(source.files_without_rows):,} files have a header and no row: {shown}")
+        lines += [
+            f"    {finding.sentence}"
+            for finding in trial.report.findings
+            if finding.check_name == "recorded_at"
+            and finding.source == f"raw.{source.table}"
+            and finding.status == "ok"
+        ]
         for code, count in source.reasons.items():
             lines.append(f"    {code} {count:,}: {REASONS[code]}")
             examples = trial.books.examples.get((source.table, code), ())

@@ -99,7 +99,7 @@ def read_books(reader: Reader, sources: Sources, own_currencies: tuple[OwnCurren
     for row in reader.rows(render("rejected/examples", rejected=REJECTED_ROWS.path, reason=None, limit=_EXAMPLES)):
         example = Example(row["file"], row["row_number"], _cut(row["content"]))
         examples.setdefault((row["source"], row["reason"]), []).append(example)
-    days = [row["day"] for row in reader.rows(render("raw/order_days", orders=ORDERS.path))]
+    days = [row["day"] for row in reader.rows(render("raw/order_days", orders=ORDERS.path, is_recorded=False))]
     pauses = pauses_of(days)
     declared = sources.orders
     return Books(

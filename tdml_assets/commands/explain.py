@@ -61,7 +61,7 @@ def read_explanation(settings: Settings, customer: str, names: tuple[str, ...] |
     from tdml_assets.commands.explanation import Explanation, read_figures, read_workflow, similar_ids
     from tdml_assets.component import declared_workflows
     from tdml_assets.platform.resources import build_warehouse
-    from tdml_assets.stages.features.dbt_manifest import ensure_manifest
+    from tdml_assets.stages.features.dbt_manifest import manifest_of
     from tdml_assets.stages.raw.contracts import ORDERS
 
     specs = {spec.name: spec for spec in declared_workflows(settings)}
@@ -69,9 +69,7 @@ def read_explanation(settings: Settings, customer: str, names: tuple[str, ...] |
     if unknown:
         raise UnknownNameError(f"--workflow {', '.join(unknown)} does not run; known: {', '.join(sorted(specs))}")
     chosen = [spec for name, spec in sorted(specs.items()) if not names or name in names]
-    manifest = (
-        ensure_manifest(settings.home, settings.warehouse_path.stem) if settings.warehouse_path.exists() else None
-    )
+    manifest = manifest_of(settings) if settings.warehouse_path.exists() else None
     with build_warehouse(settings).read() as database:
         if manifest is None or not database.has_table(ORDERS.path):
             raise EmptyStateError(f"no orders are loaded in {settings.home}: tdml-assets run")

@@ -149,11 +149,12 @@ def read_outlook(
 def _require_buyers(database: Database, spec: WorkflowSpec, as_of: date) -> None:
     """Refuse windows in which too few customers bought a known product, as the training table does."""
     from tdml_assets.recommendation.tables import check_sizes, training_contract
+    from tdml_assets.stages.features.past_rows import replaced_rows
     from tdml_assets.stages.training_table.recommendation_asset import plan_training, training_statement
 
     windows, _ = plan_training(database, spec, as_of)
     contract = replace(training_contract(spec.name), schema=_ROWS.schema)
-    database.replace(contract, training_statement(spec, windows, 1.0))
+    database.replace(contract, training_statement(spec, windows, 1.0, replaced_rows(database)))
     sizes = database.rows(render("recommendation/sizes", table=contract.path))
     check_sizes(sizes, {"validation": windows.validation.day, "test": windows.test.day}, spec.split.min_rows)
 

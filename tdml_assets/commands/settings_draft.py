@@ -61,7 +61,7 @@ def _source(found: Guess) -> list[str]:
     lines.append(f"format: {first.format}")
     lines += [*_file_keys(first), *_csv(first), *_numbers(found)]
     if found.table != "customers":
-        lines += _times(found)
+        lines += [*_times(found), *_records(found)]
     if found.table == "orders":
         lines += [*_money(found), *level_lines(found), *carry_lines(found)]
     lines += ["columns:    # our name: yours", *(line for item in _columns(found) for line in _column(found, *item))]
@@ -149,6 +149,14 @@ def _times(found: Guess) -> list[str]:
     if has_zone:
         return [*lines, "# days_in: Europe/Paris    # zone in which days are counted; UTC unless given"]
     return [*lines, "# timezone: Europe/Paris    # of timestamps without an offset; UTC unless given"]
+
+
+def _records(found: Guess) -> list[str]:
+    """A column that may tell when rows were recorded: a proposal, since nothing but a person knows whether it does."""
+    if found.recorded is None:
+        return []
+    why = "if it tells when rows were loaded or changed: past days then see only what was known"
+    return [f"# recorded_at: {text(found.recorded)}    # {why}"]
 
 
 def _money(found: Guess) -> list[str]:

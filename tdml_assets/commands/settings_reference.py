@@ -20,6 +20,7 @@ from tdml_assets.commands.sources_notes import (
     IDENTITIES_NOTE,
     NUMBERS_NOTE,
     PERMISSION_NOTE,
+    RECORDS_NOTE,
     TIMES_NOTE,
 )
 from tdml_assets.declaration import bounds, columns
@@ -51,6 +52,8 @@ EXAMPLES: dict[str, Any] = {
     "line_key": ["order_no", "line"],
     "updated_at": "last_modified",
     "updated_at_format": "%Y-%m-%d %H:%M:%S",
+    "recorded_at": "loaded_at",
+    "recorded_at_format": "iso8601",
     "timezone": "Europe/Paris",
     "days_in": "Europe/Paris",
     "timestamp_format": "%d/%m/%Y %H:%M",
@@ -171,7 +174,7 @@ _FILES = """
 
 - A folder gives the files in it; `recursive: true` those below it too. Hidden files, README and the like, and folders
   that begin with `_` are left out. Names are sorted with 2 before 10; of several states of one `line_key` the last
-  file's counts, unless `updated_at` says otherwise.
+  file's counts, unless `updated_at` or `recorded_at` says otherwise.
 - Of files with equal bytes in one folder the first is read. Equal files in different folders are all read: a folder
   may stand for a day or a shop.
 - The key of a folder such as `order_date=2024-01-31` can be mapped like a column. A column of the file itself always
@@ -248,6 +251,7 @@ def sources_page() -> str:
     parts += _section("`pageviews.columns`", "columns", columns.PageviewColumns)
     parts += _section("`email_events`", "email_events", declared.EmailEventsSource, declared.EventSource)
     parts += _section("`email_events.columns`", "columns", columns.EmailEventColumns)
+    parts.append(RECORDS_NOTE)
     parts += _section("`customers`", "customers", declared.CustomersSource, declared.Source)
     parts += _section("`identities`", "identities", declared.IdentitiesSource, declared.EventSource)
     parts += _section("`identities.columns`", "columns", columns.IdentityColumns)
@@ -339,7 +343,7 @@ def _cell(text: str | None) -> str:
 
 
 #: Keys that take one value in place of a list, which the models' own schema cannot say.
-_ONE_OR_MANY = ("path", "accepted", "timestamp_format", "updated_at_format", "column")
+_ONE_OR_MANY = ("path", "accepted", "timestamp_format", "updated_at_format", "recorded_at_format", "column")
 
 
 def _with_short_forms(schema: dict[str, Any]) -> dict[str, Any]:

@@ -34,8 +34,43 @@ How a time is read:
 
 `timezone` is for reading times without an offset, `days_in` for the calendar. A shop in Paris whose system writes UTC without a
 `Z` declares `timezone: UTC` and `days_in: Europe/Paris`; with `iso8601` and a `Z` in the file, `timezone: Europe/Paris` is enough.
-A day without a time stays that day. `updated_at_format` takes the same words. A literal `Z` in a format is refused where
-`timezone` is not UTC.
+A day without a time stays that day. `updated_at_format` and `recorded_at_format` take the same words. A literal `Z` in a format is
+refused where `timezone` is not UTC.
+"""
+
+RECORDS_NOTE = """
+## Late rows and corrections
+
+Rows that arrive late, returns that are booked back and statuses that change later make the past look better known than it was: a
+model that learns from it is measured too well. `recorded_at` names the column that tells when a row, as it is, reached your system:
+
+```yaml
+sources:
+  orders:
+    path: orders-*.csv              # line,who,at,amount,status,loaded_at
+    format: csv
+    timestamp_format: '%Y-%m-%d %H:%M:%S'
+    timezone: Europe/Paris          # of recorded_at, too
+    recorded_at: loaded_at
+    line_key: [line]                # a corrected line comes again under its key
+    currency: EUR
+    columns: {customer_id: who, ordered_at: at, amount: amount, order_status: status}
+```
+
+- A day sees a row if it was recorded before the day's end, in the zone in which days are counted. Features of every snapshot, the
+  histories that recommendations, levels and next orders are learnt from, and the naive forecast see what was recorded by their day.
+  What is predicted, such as spend of the horizon, counts what is known at `as_of`.
+- Of the rows of one `line_key` a day sees the one recorded last by then; a status that counts as nothing takes the line out from
+  that day on. Earlier states are in `raw.replaced_orders` (`raw.replaced_pageviews`, ...). `updated_at` is left out, and lines must
+  be read one by one: `line_key` goes with neither `carry` nor totals, refunds and parents of orders. Without `line_key` these may
+  be used.
+- A session with a date as `as_of`, and each session of `tdml-assets replay`, reads what was recorded by that day; other rows are
+  set aside as `recorded_later`. `as_of: latest` is the day of the last order, or the day on which its first order was recorded.
+- A row without a readable `recorded_at` is set aside as `bad_recorded_at`: nobody knows from which day it counts. A row recorded
+  before it happened counts from the day on which it happened; more than a day is noted.
+- `tdml-assets check` says how long after they happened rows were recorded. A table that was filled at once has no past: its
+  `recorded_at` is one day, and nothing can be learnt of days before it.
+- Sources without `recorded_at` are known from the day on which their rows happened.
 """
 
 CUSTOMERS_NOTE = """

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ from tdml_assets.stages.raw.contracts import LOADS, ORDERS, TABLES
 from tdml_assets.stages.raw.files import FoundFiles, SourceFile, collect_files, hashed, local_files, written_at
 from tdml_assets.stages.raw.fingerprint import fingerprint
 from tdml_assets.stages.raw.latest_day import read_latest_day
+from tdml_assets.stages.raw.load_report import LoadReport
 from tdml_assets.stages.raw.permission_lists import declared_lists, load_list
 from tdml_assets.stages.raw.rules import declaration_sha256
 from tdml_assets.stages.raw.tables import load_table
@@ -77,6 +79,7 @@ def try_sources(
     """
     now = datetime.now(UTC).replace(tzinfo=None)
     sources = settings.effective_sources
+    as_of = settings.as_of if isinstance(settings.as_of, date) else None
     with tempfile.TemporaryDirectory(prefix="tdml-trial-") as scratch:
         folder = Path(scratch)
         warehouse = Warehouse(
@@ -102,7 +105,7 @@ def try_sources(
                     )
                 elif declaration is not None:
                     found, is_whole = _first_look(table, declaration, settings.base_folder, folder / table)
-                load = load_table
+                load: Callable[..., LoadReport] = partial(load_table, as_of=as_of)
                 if isinstance(declaration, PermissionSource) and found.files:
                     load = load_list
                 report = load(

@@ -30,6 +30,7 @@ from tdml_assets.declaration.databases import DatabaseSettings
 from tdml_assets.declaration.numbers import AmountUnits, NumberFormat, refuse_old_place
 from tdml_assets.declaration.order_rules import OrderRules
 from tdml_assets.declaration.presets import Preset, with_preset
+from tdml_assets.declaration.records import RecordedRows
 from tdml_assets.declaration.source_values import (
     ColumnName,
     Currency,
@@ -201,7 +202,7 @@ class EventSource(Source):
         return self
 
 
-class OrdersSource(OrderRules, AmountUnits, EventSource):
+class OrdersSource(OrderRules, AmountUnits, RecordedRows, EventSource):
     """Order lines."""
 
     moment: ClassVar[str | None] = "ordered_at"
@@ -252,14 +253,14 @@ class OrdersSource(OrderRules, AmountUnits, EventSource):
         return self.reporting_currency or self.currency or ""
 
 
-class PageviewsSource(EventSource):
+class PageviewsSource(RecordedRows, EventSource):
     """Page views."""
 
     moment: ClassVar[str | None] = "viewed_at"
     columns: PageviewColumns = Field(description="Source column per contract column.")
 
 
-class EmailEventsSource(EventSource):
+class EmailEventsSource(RecordedRows, EventSource):
     """E-mail events."""
 
     moment: ClassVar[str | None] = "sent_at"
@@ -324,6 +325,11 @@ class PermissionSource(Source):
     )
 
 
+def is_recorded(source: Source | None) -> bool:
+    """Whether a source tells when its rows were recorded."""
+    return isinstance(source, RecordedRows) and source.recorded_at is not None
+
+
 class Sources(Declaration):
     """The raw tables' sources. One that is not declared is an empty table with its contract's columns."""
 
@@ -373,3 +379,8 @@ class Sources(Declaration):
         """Give the declaration of the raw table ``table``, if there is one."""
         declaration: Source | None = getattr(self, table)
         return declaration
+
+    @property
+    def recorded(self) -> tuple[str, ...]:
+        """Tables whose sources tell when their rows were recorded."""
+        return tuple(name for name in ("orders", "pageviews", "email_events") if is_recorded(self.declared(name)))

@@ -131,5 +131,22 @@ joined as (
         and orders.customer_id = emails.customer_id
 
 )
+{%- if recorded_sources() %},
 
-select * from joined
+as_known as (
+
+    select joined.* replace (coalesce(views.customer_id, joined.customer_id) as customer_id)
+
+    from joined
+    left join {{ ref('int_known_customers') }} as views
+        on joined.customer_id = views.view_id
+    left join {{ ref('int_known_customers') }} as known_otherwise
+        on joined.snapshot_date = known_otherwise.snapshot_date
+        and joined.customer_id = known_otherwise.customer_id
+    -- A view counts at its snapshot alone, and there in place of the customer.
+    where coalesce(views.snapshot_date = joined.snapshot_date, known_otherwise.view_id is null)
+
+)
+{%- endif %}
+
+select * from {{ 'as_known' if recorded_sources() else 'joined' }}

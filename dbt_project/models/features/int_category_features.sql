@@ -18,7 +18,7 @@ sales as not materialized (
         ordered_on,
         ordered_at
 
-    from {{ ref('stg_orders') }}
+    from {{ as_known('orders') }}
     where not is_return and product_category is not null
 
 ),

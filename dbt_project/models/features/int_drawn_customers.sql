@@ -9,7 +9,22 @@ shares as (
 
 customers as (
 
-    select distinct customer_id from {{ source('raw', 'orders') }}
+    select distinct
+        customer_id,
+        customer_id as drawn_by
+
+    from {{ source('raw', 'orders') }}
+    {%- if recorded_sources() %}
+
+    union all
+
+    -- A view is drawn as its customer is.
+    select
+        view_id,
+        customer_id
+
+    from {{ ref('int_known_customers') }}
+    {%- endif %}
 
 )
 
@@ -17,7 +32,7 @@ select
     customers.customer_id,
     case
         when shares.customer_share >= 1 then true
-        else cast(md5_number_lower('sample:' || customers.customer_id) % 1000000 as double) / 1000000 < shares.customer_share
+        else cast(md5_number_lower('sample:' || customers.drawn_by) % 1000000 as double) / 1000000 < shares.customer_share
     end as is_drawn
 
 from customers

@@ -16,7 +16,7 @@ snapshot_days as (
 
 email_events as not materialized (
 
-    select * from {{ ref('stg_email_events') }}
+    select * from {{ as_known('email_events') }}
 
 ),
 

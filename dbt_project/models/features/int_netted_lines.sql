@@ -27,7 +27,7 @@ lines as (
         is_coupon,
         channel
 
-    from {{ ref('stg_orders') }}
+    from {{ as_known('orders') }}
     where product_id is not null
 
 ),

@@ -25,7 +25,7 @@ lines as (
         coalesce(netted_lines.units_left, if(orders.is_return, 0, orders.units)) as units_left,
         coalesce(netted_lines.amount_left, if(orders.is_return, 0, orders.amount)) as amount_left
 
-    from {{ ref('stg_orders') }} as orders
+    from {{ as_known('orders') }} as orders
     inner join netted_days
         on orders.customer_id = netted_days.customer_id
         and orders.ordered_on = netted_days.ordered_on

@@ -8,7 +8,7 @@ lines as (
         if(is_return, 0, units) as units_left,
         if(is_return, 0, amount) as amount_left
 
-    from {{ ref('stg_orders') }}
+    from {{ as_known('orders') }}
 
 ),
 

@@ -15,7 +15,7 @@ snapshot_days as (
 
 pageviews as not materialized (
 
-    select * from {{ ref('stg_pageviews') }}
+    select * from {{ as_known('pageviews') }}
 
 ),
 

@@ -6,7 +6,7 @@ first_sales as (
         customer_id,
         min(ordered_on) as first_ordered_on
 
-    from {{ ref('stg_orders') }}
+    from {{ as_known('orders') }}
     where not is_return and product_id is not null
     group by customer_id, product_id
 

@@ -16,11 +16,11 @@ snapshots as (
 
 days as (
 
-    select ordered_on as day from {{ ref('stg_orders') }}
+    select ordered_on as day from {{ as_known('orders') }}
     union
-    select viewed_on from {{ ref('stg_pageviews') }}
+    select viewed_on from {{ as_known('pageviews') }}
     union
-    select sent_on from {{ ref('stg_email_events') }}
+    select sent_on from {{ as_known('email_events') }}
 
 )
 

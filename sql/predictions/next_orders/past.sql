@@ -7,19 +7,6 @@ with customers as (
     limit {{ most | bind }}
 ),
 
-order_days as (
-    select distinct
-        orders.customer_id,
-        orders.ordered_on
-    from {{ orders_table | identifier }} as orders
-    inner join customers on orders.customer_id = customers.customer_id
-    -- The lines of which staging counts units above 0.
-    where orders.is_product
-        and not orders.is_return
-        and orders.amount >= 0
-        and orders.ordered_on <= {{ day | bind }}::date
-),
-
 ages as (
     select unnest({{ days_ago | bind }}::integer[]) as days_ago
 ),
@@ -29,6 +16,37 @@ cuts as (
         days_ago,
         {{ day | bind }}::date - days_ago as cut
     from ages
+),
+
+{% if replaced_orders is defined and replaced_orders %}
+{% include "features/parts/order_states.sql" %}
+,
+
+{% endif %}
+order_days as (
+    select distinct
+{% if replaced_orders is defined and replaced_orders %}
+        cuts.cut,
+{% endif %}
+        orders.customer_id,
+        orders.ordered_on
+{% if replaced_orders is defined and replaced_orders %}
+    from states as orders
+    inner join cuts
+        on if(
+            orders.ordered_on <= cuts.cut,
+            orders.recorded_on <= cuts.cut and coalesce(orders.replaced_on > cuts.cut, true),
+            orders.replaced_on is null
+        )
+{% else %}
+    from {{ orders_table | identifier }} as orders
+{% endif %}
+    inner join customers on orders.customer_id = customers.customer_id
+    -- The lines of which staging counts units above 0.
+    where orders.is_product
+        and not orders.is_return
+        and orders.amount >= 0
+        and orders.ordered_on <= {{ day | bind }}::date
 )
 
 select
@@ -43,7 +61,8 @@ select
 {%- endfor %}
 
 from cuts
-inner join order_days on true
+inner join order_days on {% if replaced_orders is defined and replaced_orders %}cuts.cut = order_days.cut{% else %}true{% endif %}
+
 group by cuts.days_ago, cuts.cut, order_days.customer_id
 having min(order_days.ordered_on) <= cuts.cut
 order by cuts.days_ago, order_days.customer_id

@@ -6,6 +6,12 @@ judged as (
 {% if has_faults or (money and money.by_order) %}
             when fault is not null then fault
 {% endif %}
+{% if recorded %}
+{% if recorded.known_on is not none %}
+            when recorded_on > {{ recorded.known_on | bind }} then 'recorded_later'
+{% endif %}
+            when recorded_at is null then 'bad_recorded_at'
+{% endif %}
 {% if money %}
             when meaning = 'void' then 'void_status'
             when meaning = 'ignore' then 'ignored_status'
@@ -37,6 +43,9 @@ judged as (
             when twin is not null then 'ambiguous_local_time'
 {% endif %}
             when moment_utc > {{ latest_allowed | bind }} then 'future_timestamp'
+{% if recorded %}
+            when recorded_at > {{ latest_allowed | bind }} then 'future_timestamp'
+{% endif %}
             when moment_on < {{ earliest | bind }} then 'too_old'
 {% endif %}
 {% if money %}

@@ -52,7 +52,12 @@ totals as (
 dated as (
     select
         *,
-{% if updated is none %}
+{% if recorded %}
+{% include "raw/parts/recorded.sql" %}
+{% endif %}
+{% if updated is none and recorded %}
+        recorded_at as updated_at
+{% elif updated is none %}
         moment_utc as updated_at
 {% elif updated.times %}
 {% set times = updated.times %}

@@ -1,11 +1,21 @@
 -- Lines that name a product and sell it; the ones to recommend only.
+{% if replaced_orders is defined and replaced_orders %}
+{% include "features/parts/order_states.sql" %}
+,
+
+{% endif %}
 sales as (
     select
         customer_id,
         product_id,
         ordered_on,
+{% if replaced_orders is defined and replaced_orders %}
+        recorded_on,
+        replaced_on,
+{% endif %}
         coalesce(quantity, 1)::double as quantity
-    from {{ orders_table | identifier }}
+    from {% if replaced_orders is defined and replaced_orders %}states{% else %}{{ orders_table | identifier }}{% endif %}
+
     where
         ordered_on <= {{ as_of | bind }}::date
         and product_id is not null

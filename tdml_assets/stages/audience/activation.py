@@ -20,7 +20,7 @@ from tdml_assets.stages.triage.alerts.failures import Failure
 
 if TYPE_CHECKING:
     from tdml_assets.platform.warehouse import Warehouse
-    from tdml_assets.stages.raw.tables import LoadReport
+    from tdml_assets.stages.raw.load_report import LoadReport
     from tdml_assets.stages.triage.alerts.channels import Log
 
 _CAUSES = {FAILED: "SyncFailed", REFUSED: "SyncRefused", DEGRADED: "SyncDegraded"}

@@ -19,7 +19,7 @@ from tdml_assets.stages.raw.rules import SourceError
 if TYPE_CHECKING:
     from tdml_assets.platform.warehouse import Warehouse
     from tdml_assets.settings import Settings
-    from tdml_assets.stages.raw.tables import LoadReport
+    from tdml_assets.stages.raw.load_report import LoadReport
 
 
 @dataclass(frozen=True)

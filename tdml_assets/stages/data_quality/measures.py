@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tdml_assets.declaration.quality import QualityPolicy
     from tdml_assets.stages.data_quality.first_load_measures import FirstLoad
     from tdml_assets.stages.data_quality.order_rules import OrderTotals, PartialStatuses
+    from tdml_assets.stages.data_quality.recorded import RecordLag
     from tdml_assets.stages.data_quality.unreadable import Unreadable
     from tdml_assets.stages.raw.latest_day import LatestDay
     from tdml_assets.stages.raw.meanings import StatusCount
@@ -209,6 +210,7 @@ class Measured:
     statuses : of the orders, what each counts as.
     partial_statuses : lines without a status whose order has one; ``None`` where they are not looked for.
     first_load : what the absolute limits are judged on besides.
+    record_lags : of the tables whose sources tell when rows were recorded.
     """
 
     as_of: date
@@ -227,6 +229,7 @@ class Measured:
     statuses: tuple[StatusCount, ...] = ()
     partial_statuses: PartialStatuses | None = None
     first_load: FirstLoad | None = None
+    record_lags: tuple[RecordLag, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from tdml_assets.stages.data_quality.findings import Finding, Status
 from tdml_assets.stages.data_quality.first_load import first_load
 from tdml_assets.stages.data_quality.measures import Earlier, Measured
 from tdml_assets.stages.data_quality.order_rules import order_rules
+from tdml_assets.stages.data_quality.recorded import recorded
 from tdml_assets.stages.data_quality.unreadable import unreadable
 
 _SHOWN_DIGITS = 12
@@ -132,6 +133,7 @@ def _checked(measured: Measured, earlier: Earlier | None, policy: QualityPolicy)
     if (overlapping := content.overlap(orders, measured.overlaps, policy)) is not None:
         yield overlapping
     yield from order_rules(orders.table, measured.order_totals, measured.statuses, measured.partial_statuses, policy)
+    yield from map(recorded, measured.record_lags)
     if measured.first_load is not None:
         yield from first_load(measured.first_load, orders, policy)
     if measured.customers is not None and measured.customers.lines >= policy.min_rows:

@@ -15,6 +15,7 @@ from tdml_assets.platform.statistics import Reader
 from tdml_assets.stages.data_quality.first_load_measures import read_first_load
 from tdml_assets.stages.data_quality.measures import Measured, measure
 from tdml_assets.stages.data_quality.order_rules import read_order_statuses, read_order_totals, read_partial_statuses
+from tdml_assets.stages.data_quality.recorded import read_record_lags
 from tdml_assets.stages.data_quality.unreadable import read_unreadable
 from tdml_assets.stages.raw.latest_day import read_latest_day
 
@@ -47,6 +48,7 @@ def measure_session(
         found,
         order_totals=read_order_totals(reader, sources.orders, day),
         statuses=statuses,
+        record_lags=read_record_lags(reader),
         partial_statuses=read_partial_statuses(reader, sources.orders, statuses, day),
     )
     if not follows_latest:

@@ -35,6 +35,7 @@ from tdml_assets.stages.evaluation.gate_asset import (
 )
 from tdml_assets.stages.evaluation.measures import Evaluation, Metrics
 from tdml_assets.stages.features.columns import FEATURES_TABLE, features_table
+from tdml_assets.stages.features.past_rows import replaced_rows
 from tdml_assets.stages.features.snapshots import ORDERS_TABLE
 from tdml_assets.stages.preparation.asset import parameters_contract, read_parameters
 from tdml_assets.stages.preparation.parameters import Parameters
@@ -105,6 +106,7 @@ def read_measured(database: Database, spec: WorkflowSpec, chosen: Mapping[str, A
             holdout=holdout_contract(spec.name).path,
             features_table=FEATURES_TABLE,
             orders_table=ORDERS_TABLE if spec.target_kind == "net_spend" else None,
+            replaced_orders=replaced_rows(database),
             horizon_days=spec.target.horizon_days,
         )
     )

@@ -10,7 +10,7 @@ is run by dbt itself, and so is any project where the settings say ``dbt_runner:
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ from tdml_assets.platform.extras import require_extra
 from tdml_assets.platform.metadata import OWNER, column_schema
 from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.stages.features.dbt_build import Built, build_models
-from tdml_assets.stages.features.dbt_manifest import QUIET, ensure_manifest
+from tdml_assets.stages.features.dbt_manifest import QUIET, RECORDED_SOURCES, ensure_manifest
 from tdml_assets.stages.features.dbt_project import DataTest, data_tests, models_in_order, only_dbt_can_run, sources_of
 from tdml_assets.stages.features.shift_asset import build_shift_check
 
@@ -29,8 +29,11 @@ Runner = Literal["compiled", "dbt"]
 Event = dg.MaterializeResult[Any] | dg.AssetCheckResult
 
 
-def dbt_environment(home: Path, warehouse: Warehouse) -> dict[str, str]:
-    """Give dbt the warehouse resource's settings, so that both open the file alike, and places to write."""
+def dbt_environment(home: Path, warehouse: Warehouse, recorded: Sequence[str] = ()) -> dict[str, str]:
+    """Give dbt the warehouse resource's settings, so that both open the file alike, and places to write.
+
+    ``recorded`` names the tables whose sources tell when rows were recorded.
+    """
     return {
         "WAREHOUSE_DATABASE": str(Path(warehouse.database).resolve()),
         "WAREHOUSE_MEMORY_LIMIT": f"{warehouse.memory_limit_gb}GB",
@@ -39,6 +42,7 @@ def dbt_environment(home: Path, warehouse: Warehouse) -> dict[str, str]:
         "WAREHOUSE_MAX_TEMP": f"{warehouse.max_temp_gb}GB",
         "DBT_TARGET_PATH": str((home / "dbt" / "runs").resolve()),
         "DBT_LOG_PATH": str((home / "dbt" / "runs").resolve()),
+        RECORDED_SOURCES: ",".join(recorded),
         **QUIET,
     }
 
@@ -54,7 +58,11 @@ def build_dbt_assets(
     environment : from :func:`dbt_environment`.
     runner : ``compiled`` runs the compiled statements in this process where they allow it; ``dbt`` always starts dbt.
     """
-    manifest_path = ensure_manifest(home, Path(environment["WAREHOUSE_DATABASE"]).stem)
+    manifest_path = ensure_manifest(
+        home,
+        Path(environment["WAREHOUSE_DATABASE"]).stem,
+        tuple(filter(None, environment[RECORDED_SOURCES].split(","))),
+    )
     manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
     check = build_shift_check(manifest)
     beyond = only_dbt_can_run(manifest)
@@ -146,7 +154,10 @@ def _spec(manifest: Mapping[str, Any], node: Mapping[str, Any]) -> dg.AssetSpec:
 
 
 def _key(manifest: Mapping[str, Any], unique_id: str) -> dg.AssetKey:
-    found = manifest["nodes"].get(unique_id) or manifest["sources"][unique_id]
+    found = manifest["nodes"].get(unique_id)
+    if found is None:
+        # A source names its asset: that of its rows wrote their earlier states, too.
+        return dg.AssetKey(manifest["sources"][unique_id]["config"]["meta"]["dagster"]["asset_key"])
     return dg.AssetKey([found["schema"], found["name"]])
 
 

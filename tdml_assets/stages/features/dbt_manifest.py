@@ -13,13 +13,20 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tdml_assets.platform.project_files import project_file
+
+if TYPE_CHECKING:
+    from tdml_assets.settings import Settings
 
 #: What keeps dbt from reporting home.
 QUIET = {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DO_NOT_TRACK": "1"}
 _PACKAGES = ("dbt-core", "dbt-adapters", "dbt-duckdb")
+#: Environment variable that names the tables whose sources tell when rows were recorded, separated by commas.
+RECORDED_SOURCES = "RECORDED_SOURCES"
 #: Nodes whose statements a session runs.
 _COMPILED = ("resource_type:model", "resource_type:test")
 
@@ -42,8 +49,8 @@ def dbt_executable() -> str:
     return found
 
 
-def _fingerprint(project: Path, catalog: str) -> str:
-    digest = hashlib.sha256("\n".join([catalog, *_COMPILED, ""]).encode())
+def _fingerprint(project: Path, catalog: str, recorded: Sequence[str]) -> str:
+    digest = hashlib.sha256("\n".join([catalog, *recorded, *_COMPILED, ""]).encode())
     for package in _PACKAGES:
         digest.update(f"{package}=={importlib.metadata.version(package)}\n".encode())
     for path in sorted(project.rglob("*")):
@@ -53,7 +60,7 @@ def _fingerprint(project: Path, catalog: str) -> str:
     return digest.hexdigest()
 
 
-def ensure_manifest(home: Path, catalog: str) -> Path:
+def ensure_manifest(home: Path, catalog: str, recorded: Sequence[str] = ()) -> Path:
     """Keep a compiled manifest under ``<home>/dbt``, made anew when the project or dbt changed since.
 
     Compiled against an empty throw-away database of the same name: nothing is read, and the warehouse is not touched.
@@ -63,6 +70,7 @@ def ensure_manifest(home: Path, catalog: str) -> Path:
     ----------
     home : folder of all state.
     catalog : how DuckDB calls the warehouse, which compiled statements name: its file without the ending.
+    recorded : tables whose sources tell when rows were recorded; without them the statements know nothing of it.
 
     Raises
     ------
@@ -70,7 +78,7 @@ def ensure_manifest(home: Path, catalog: str) -> Path:
         If the project does not compile; says what dbt said.
     """
     project, folder = dbt_project_directory(), home / "dbt"
-    fingerprint = _fingerprint(project, catalog)
+    fingerprint = _fingerprint(project, catalog, recorded)
     manifest = folder / f"manifest-{fingerprint[:16]}.json"
     if manifest.exists():
         return manifest
@@ -78,13 +86,18 @@ def ensure_manifest(home: Path, catalog: str) -> Path:
     with (folder / "manifest.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not manifest.exists():
-            _compile(project, catalog, manifest)
+            _compile(project, catalog, manifest, recorded)
             for stale in set(folder.glob("manifest-*.json")) - {manifest}:
                 stale.unlink()
     return manifest
 
 
-def _compile(project: Path, catalog: str, manifest: Path) -> None:
+def manifest_of(settings: Settings) -> Path:
+    """The manifest of some settings: :func:`ensure_manifest`."""
+    return ensure_manifest(settings.home, settings.warehouse_path.stem, settings.effective_sources.recorded)
+
+
+def _compile(project: Path, catalog: str, manifest: Path, recorded: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="compile-", dir=manifest.parent) as scratch:
         command = [dbt_executable(), "--quiet", "--no-populate-cache", "compile", "--no-introspect"]
         command += ["--select", *_COMPILED, "--project-dir", str(project), "--profiles-dir", str(project)]
@@ -92,6 +105,7 @@ def _compile(project: Path, catalog: str, manifest: Path) -> None:
             **os.environ,
             **QUIET,
             "WAREHOUSE_DATABASE": f"{scratch}/{catalog}.duckdb",
+            RECORDED_SOURCES: ",".join(recorded),
             "DBT_TARGET_PATH": scratch,
             "DBT_LOG_PATH": scratch,
         }

@@ -13,17 +13,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.statements import Statement, render
 from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.stages.features.dbt_project import catalog_of, models_in_order
+from tdml_assets.stages.features.past_rows import rows_up_to
 from tdml_assets.stages.features.snapshots import SNAPSHOTS as SNAPSHOT_ROWS
 from tdml_assets.stages.features.snapshots import snapshot_rows
 
 FEATURES = ("features", "customer_features")
-SNAPSHOTS = SNAPSHOT_ROWS.path
-#: The tables that features are computed from, and the day each row counts on.
-_EVENTS = {("raw", "orders"): "ordered_on", ("raw", "pageviews"): "viewed_on", ("raw", "email_events"): "sent_on"}
 
 
 def features_of(database: Database, manifest_path: Path, customer_id: str, day: date) -> Mapping[str, Any] | None:
@@ -55,10 +52,9 @@ def recompute(database: Database, manifest_path: Path, customer_id: str, day: da
 
 
 def _copy(database: Database, other: Database, customers: Sequence[str], day: date) -> None:
-    for table, event_day in _EVENTS.items():
-        columns = tuple(Column(name, kind, "") for name, kind in database.columns(table).items())
-        cut = {"table": table, "day": event_day, "customers": list(customers), "last_day": day}
-        other.replace(TableContract(*table, "", columns), database.arrow(render("features/sampled_rows", **cut)))
+    tables, _ = rows_up_to(database, customers, day)
+    for contract, rows in tables.items():
+        other.replace(contract, rows)
     other.replace(SNAPSHOT_ROWS, snapshot_rows([day], day, 1.0))
 
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.contracts import TableContract
 from tdml_assets.platform.statements import Statement, render
 from tdml_assets.platform.warehouse import Database, Warehouse
-from tdml_assets.stages.features.dbt_project import Model, catalog_of, models_in_order
+from tdml_assets.stages.features.dbt_project import Model, catalog_of, models_in_order, sources_of
+from tdml_assets.stages.features.past_rows import contract_of, rows_up_to
 from tdml_assets.stages.features.shift import Comparison, judge, read_comparison, snapshots_to_check
 from tdml_assets.stages.features.snapshots import SNAPSHOTS as SNAPSHOT_ROWS
 from tdml_assets.stages.features.snapshots import snapshot_rows
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 FEATURES = ("features", "customer_features")
 SNAPSHOTS = SNAPSHOT_ROWS.path
-# The tables that features are computed from, and the day each row counts on.
-EVENTS = {("raw", "orders"): "ordered_on", ("raw", "pageviews"): "viewed_on", ("raw", "email_events"): "sent_on"}
 SAMPLED_CUSTOMERS = 2000
 
 
@@ -40,12 +39,12 @@ def build_shift_check(manifest: Mapping[str, Any]) -> dg.AssetChecksDefinition:
         blocking=True,
         pool="warehouse",
         description=(
-            f"Features of up to {SAMPLED_CUSTOMERS} customers, computed again by the same statements from the rows up "
-            "to the snapshot alone, are the stored ones, bit for bit."
+            f"Features of up to {SAMPLED_CUSTOMERS} customers, computed again by the same statements from the rows known "
+            "at the snapshot alone, are the stored ones, bit for bit."
         ),
     )
     @reused_check(
-        key, [*EVENTS, FEATURES, SNAPSHOTS], [(model.unique_id, model.sql) for model in models_in_order(manifest)]
+        key, [*sources_of(manifest), FEATURES], [(model.unique_id, model.sql) for model in models_in_order(manifest)]
     )
     def features_ignore_later_rows(
         context: dg.AssetCheckExecutionContext,  # noqa: ARG001 - what is taken over is found by it
@@ -107,21 +106,11 @@ def compare_without_later_rows(
 def _tables_up_to(
     database: Database, customers: Sequence[str], last_day: date
 ) -> "tuple[dict[TableContract, pa.Table], int]":
-    """Read what the models read, cut at ``last_day``, with the stored features; and how many rows were cut off."""
-    found: dict[TableContract, pa.Table] = {}
-    later_rows = 0
-    for path, day in EVENTS.items():
-        cut = {"table": path, "day": day, "customers": list(customers), "last_day": last_day}
-        found[_contract_of(database, path, path)] = database.arrow(render("features/sampled_rows", **cut))
-        later_rows += database.row(render("features/count_later_rows", **cut))["later_rows"]
+    """Read what the models read, as it was known at ``last_day``, with the stored features; and how many rows were cut off."""
+    found, later_rows = rows_up_to(database, customers, last_day)
     stored = render("features/stored_features", table=FEATURES, customers=list(customers), snapshot_date=last_day)
-    found[_contract_of(database, FEATURES, ("stored", FEATURES[1]))] = database.arrow(stored)
+    found[contract_of(database, FEATURES, ("stored", FEATURES[1]))] = database.arrow(stored)
     return found, later_rows
-
-
-def _contract_of(database: Database, source: tuple[str, str], target: tuple[str, str]) -> TableContract:
-    columns = tuple(Column(name, kind, "") for name, kind in database.columns(source).items())
-    return TableContract(*target, "A copy for the shift test.", columns)
 
 
 def _recompute_and_compare(

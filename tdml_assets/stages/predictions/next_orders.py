@@ -23,6 +23,7 @@ from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.refusals import RefusedError
 from tdml_assets.platform.statements import render
 from tdml_assets.stages.features.columns import FEATURES_TABLE
+from tdml_assets.stages.features.past_rows import replaced_rows
 from tdml_assets.stages.features.snapshots import ORDERS_TABLE
 from tdml_assets.stages.training.level import FITTED_CUSTOMERS
 
@@ -196,7 +197,8 @@ def _read_pasts(
     if not begins:
         return [], None
     every = {"days_ago": sorted({*ages, *begins}), "horizons": sorted({*ages, MONTH_DAYS})}
-    table = database.arrow(render("predictions/next_orders/past", **reads, orders_table=ORDERS_TABLE, **every))
+    orders = {"orders_table": ORDERS_TABLE, "replaced_orders": replaced_rows(database)}
+    table = database.arrow(render("predictions/next_orders/past", **reads, **orders, **every))
     ago, counted = _column(table, "days_ago"), {days: _column(table, f"orders_{days}") for days in every["horizons"]}
     history = np.column_stack([_column(table, name) for name in ("repeats", "recency", "age")])
     of_day = {days: ago == days for days in every["days_ago"]}

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tdml_assets.declaration.sources import CustomersSource, OrdersSource, Source
+from tdml_assets.declaration.sources import CustomersSource, OrdersSource, Source, is_recorded
 from tdml_assets.platform.statements import render
 from tdml_assets.stages.raw.contracts import ORDER_STATUSES, ORDERS, REJECTED_ROWS
 from tdml_assets.stages.raw.files import FoundFiles, SourceFile
@@ -81,7 +81,7 @@ def may_append(
     earlier : rows of ``raw.loads``, of a table that is still what that load made.
     declared : hash of the declaration.
     """
-    if isinstance(declaration, CustomersSource) or found.identities:
+    if isinstance(declaration, CustomersSource) or found.identities or is_recorded(declaration):
         return None
     if isinstance(declaration, OrdersSource) and (declaration.is_by_order or declaration.updated_at is not None):
         return None

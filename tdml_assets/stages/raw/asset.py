@@ -4,23 +4,23 @@ Belongs here: one asset per raw table and what it reports. Does not: finding fil
 loading them (``tables.py``), what a declaration means (``declaration/sources.py``).
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from tdml_assets.declaration.sources import Source, Sources
+from tdml_assets.declaration.sources import Source, Sources, is_recorded
 from tdml_assets.platform.metadata import OWNER, column_schema, table_metadata, table_preview
 from tdml_assets.platform.sessions import session_id_of
 from tdml_assets.platform.statements import render
 from tdml_assets.platform.warehouse import Warehouse
-from tdml_assets.stages.raw.contracts import ORDERS, REASONS, REJECTED_ROWS, TABLES
+from tdml_assets.stages.raw.contracts import ORDERS, REASONS, REJECTED_ROWS, TABLES, recorded_contract
 from tdml_assets.stages.raw.rules import BAD_ROW_LIMIT
 from tdml_assets.stages.raw.state_folder import StateFolder, load_recognised
 
 if TYPE_CHECKING:
-    from tdml_assets.stages.raw.tables import LoadReport
+    from tdml_assets.stages.raw.load_report import LoadReport
 
 _SHOWN_FILES = 50
 
@@ -32,6 +32,7 @@ def build_raw_assets(
     cache_folder: Path,
     state: StateFolder | None = None,
     bad_row_limit: float = BAD_ROW_LIMIT,
+    as_of: date | None = None,
 ) -> list[dg.AssetsDefinition]:
     """Assets ``raw/orders``, ``raw/pageviews``, ``raw/email_events``, ``raw/customers`` and ``raw/rejected_rows``.
 
@@ -41,7 +42,7 @@ def build_raw_assets(
     base_folder : folder that relative paths start from: the settings file's.
     cache_folder : where fetched and rewritten files are kept.
     state : refuses orders of other data than the state folder's; None compares nothing.
-    bad_row_limit : as of ``load_table``.
+    bad_row_limit, as_of : as of ``load_table``.
     """
     tables = [
         _raw_table(
@@ -51,6 +52,7 @@ def build_raw_assets(
             cache_folder=cache_folder,
             state=state,
             bad_row_limit=bad_row_limit,
+            as_of=as_of,
         )
         for table in TABLES
     ]
@@ -65,8 +67,9 @@ def _raw_table(
     cache_folder: Path,
     state: StateFolder | None,
     bad_row_limit: float,
+    as_of: date | None,
 ) -> dg.AssetsDefinition:
-    contract = TABLES[table]
+    contract = recorded_contract(TABLES[table]) if is_recorded(declaration) else TABLES[table]
     checks = [
         dg.AssetCheckSpec(
             "has_customers",
@@ -111,6 +114,7 @@ def _raw_table(
             now=now,
             scratch_folder=cache_folder,
             bad_row_limit=bad_row_limit,
+            as_of=as_of,
         )
         context.log.info(f"report: {_summary(report)}")
         results = [_has_customers(report)] if table == "orders" else None

@@ -86,6 +86,11 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "valid_from": _words("validfrom mergedat mergedon since validsince from date"),
     "updated_at": _words("updatedat lastmodified modifiedat dateupdated geandertam updated modified lastupdate"),
+    "recorded_at": _words(
+        "recordedat recordedon createdat loadedat loadedon insertedat updatedat importedat ingestedat extractedat dateloaded "
+        "recorddate loaddate loadts loadtimestamp etltime recorded loaded inserted imported ingested dwhloaded sdcextractedat "
+        "fivetransynced erfasstam geladenam lastmodified modifiedat dateupdated geandertam lastupdate"
+    ),
     "line_number": _words(
         "linenumber lineno lineid lineitemid orderlineid line itemno itemnumber position pos zeile ligne linea"
     ),

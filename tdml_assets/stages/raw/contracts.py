@@ -75,6 +75,28 @@ EMAIL_EVENTS = TableContract(
 CUSTOMERS = TableContract(
     "raw", "customers", "One row per customer: what the source has, as text.", (_CUSTOMER, *LINEAGE)
 )
+_RECORDED = (
+    Column("recorded_at", "TIMESTAMP", "When the source recorded the row as it is, in UTC.", False),
+    Column("recorded_on", "DATE", "Calendar day of recorded_at in the source's time zone.", False),
+)
+
+
+def recorded_contract(contract: TableContract) -> TableContract:
+    """Contract of a raw table whose source tells when its rows were recorded."""
+    return TableContract(contract.schema, contract.name, contract.description, (*contract.columns, *_RECORDED))
+
+
+def replaced_contract(contract: TableContract) -> TableContract:
+    """Contract of the earlier states of a raw table's rows."""
+    last_day = Column("replaced_on", "DATE", "Day on which the next state of the row was recorded.", False)
+    return TableContract(
+        contract.schema,
+        f"replaced_{contract.name}",
+        f"One row per earlier state of a row of {contract.schema}.{contract.name} that counted at the end of a day.",
+        (*contract.columns, *_RECORDED, last_day),
+    )
+
+
 TABLES = {contract.name: contract for contract in (ORDERS, PAGEVIEWS, EMAIL_EVENTS, CUSTOMERS)}
 """Contract per raw table that has a source, by the source's key in the settings."""
 
@@ -161,6 +183,8 @@ REASONS = {
     "long_row": "the row has more fields than the header",
     "broken_row": "the quotes of the row break the rules of CSV",
     "nested_value": "a mapped column holds an object or a list where a value is wanted",
+    "recorded_later": "the row was recorded after as_of: recorded_at",
+    "bad_recorded_at": "recorded_at is empty or not in the declared format, so that no day is known from which the row counts",
     "void_status": "the status says that the order came to nothing: cancelled, refunded, failed, ...; see statuses",
     "ignored_status": "the status is one to ignore; see statuses",
     "excluded_kind": "the line is of a kind that is not part of spend; see line_kinds",
@@ -171,7 +195,7 @@ REASONS = {
     "bad_timestamp": "the timestamp, or updated_at, is empty or not in the declared format",
     "nonexistent_local_time": "the local time was skipped when clocks went forward",
     "ambiguous_local_time": "the local time happened twice when clocks went back, and ambiguous_time is reject",
-    "future_timestamp": "the timestamp is more than a day after the load",
+    "future_timestamp": "the timestamp, or recorded_at, is more than a day after the load",
     "too_old": "the day is before the declared earliest one",
     "bad_number": "a quantity, price or amount is not a number",
     "not_finite": "a quantity, price or amount is NaN or infinite",
@@ -185,7 +209,7 @@ REASONS = {
 }
 """What each reason code means, in the order in which they are tried: a row has the first that applies."""
 
-DECLARED_OUT = ("forgotten_customer", "void_status", "ignored_status", "excluded_kind")
+DECLARED_OUT = ("forgotten_customer", "recorded_later", "void_status", "ignored_status", "excluded_kind")
 """Reasons of rows that are read and left out as declared: no fault of the rows."""
 
 

@@ -62,17 +62,22 @@ def salt_of(database: Database) -> str | None:
     return found
 
 
-def keep_out_forgotten(database: Database, table: str, session_id: str, files: Sequence[str]) -> None:
+def keep_out_forgotten(
+    database: Database, table: str, session_id: str, files: Sequence[str], replaced: TableContract | None = None
+) -> None:
     """Set aside the rows of forgotten customers that a load has just written, without their content.
 
     Parameters
     ----------
     files : names of the load's files, in the order of their positions.
+    replaced : table of earlier states of the rows, if there is one.
     """
     if not salted(database):
         return
     given = {"table": LOADED[table].path, "forgotten": FORGOTTEN.path}
     database.insert(REJECTED_ROWS, render("raw/forgotten_accepted", **given, session_id=session_id))
     database.execute(render("raw/delete_forgotten", **given))
+    if replaced is not None:
+        database.execute(render("raw/delete_forgotten", table=replaced.path, forgotten=FORGOTTEN.path))
     rejected = {"rejected": REJECTED_ROWS.path, "source": table, "files": list(files), "forgotten": FORGOTTEN.path}
     database.execute(render("raw/clear_forgotten", **rejected))

@@ -21,6 +21,7 @@ from tdml_assets.stages.raw.dates import formats_of_shapes, formats_that_read
 from tdml_assets.stages.raw.guess_columns import MOMENTS, NUMBERS, ROLES, Columns, Table, find, find_columns
 from tdml_assets.stages.raw.guess_lines import is_same_on_lines, is_total_of_order, line_key_of, on_first_lines
 from tdml_assets.stages.raw.guess_orders import currency_in, currency_of_name, known_export, statuses_of
+from tdml_assets.stages.raw.guess_recorded import recorded_column
 from tdml_assets.stages.raw.numbers import NumberMarks, marks_that_read
 from tdml_assets.stages.raw.odd_dates import remedy_of_odd_dates
 from tdml_assets.stages.raw.sample import FileSample
@@ -46,6 +47,7 @@ class Guess:
     carry : columns that stand on first lines only.
     line_key : columns that identify a line, and what says that there must be a key.
     is_minor : whether amounts are cents and the like.
+    recorded : column that may tell when rows were recorded.
     """
 
     table: Table
@@ -63,6 +65,7 @@ class Guess:
     line_key: tuple[tuple[str, ...], str] = ((), "")
     currency: tuple[str, str] | None = None
     is_minor: bool = False
+    recorded: str | None = None
 
     @property
     def is_refund_known(self) -> bool:
@@ -122,7 +125,10 @@ def guess(table: Table, samples: Sequence[FileSample]) -> Guess:
     if texts and marks is None:
         still_open["numbers.decimal"] = _why_unreadable(texts)
     if table != "orders":
-        return Guess(table, tuple(samples), found, columns.by_content, formats, marks, open=still_open)
+        recorded = recorded_column(first, found.get(moment), found.values()) if table in MOMENTS else None
+        return Guess(
+            table, tuple(samples), found, columns.by_content, formats, marks, open=still_open, recorded=recorded
+        )
     return _of_orders(samples, columns, formats, marks, still_open)
 
 
@@ -160,6 +166,7 @@ def _of_orders(
         carry=tuple(role for role in partial if role not in ("amount", "refunded_amount")),
         line_key=line_key_of(samples, found),
         currency=currency,
+        recorded=recorded_column(first, found.get("ordered_at"), found.values()),
         is_minor=_MINOR.search(found.get("amount", found.get("unit_price", ""))) is not None,
     )
 

@@ -146,7 +146,7 @@ def _is_dated(name: str, sample: FileSample) -> bool:
 
 def _values_fit(role: str, name: str, sample: FileSample) -> bool:
     texts = sample.columns[name][:_LOOKED_AT]
-    if role in ("moment", "valid_from", "updated_at"):
+    if role in ("moment", "valid_from", "updated_at", "recorded_at"):
         return name in sample.typed_moments or bool(texts and _is_mostly_dated(texts))
     if role in NUMBERS:
         return name in sample.typed_numbers or bool(texts and all(re.search(r"\d", text) for text in texts))

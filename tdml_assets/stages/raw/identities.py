@@ -163,5 +163,6 @@ def _plan(identities: IdentitiesSource, normalise: tuple[Any, ...], layout: File
         "moment": moment,
         "money": None,
         "updated": None,
+        "recorded": None,
         "key_columns": [],
     }

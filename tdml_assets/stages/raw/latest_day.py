@@ -7,9 +7,11 @@ Belongs here: which late days are set aside, and the words for it. Does not: wha
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import accumulate
+from typing import Any
 
 from tdml_assets.platform.statements import render
 from tdml_assets.platform.statistics import Reader
@@ -36,6 +38,7 @@ class LatestDay:
     day : the last supported day.
     set_aside : later days with orders, ascending; empty where the last day is supported.
     lines : order lines on them.
+    last_order_on : day of the last order, where it was recorded later than that: on ``day``.
     longest_pause_days : days from one day with orders to the next before them, at most.
     """
 
@@ -43,10 +46,13 @@ class LatestDay:
     set_aside: tuple[date, ...] = ()
     lines: int = 0
     longest_pause_days: int = 0
+    last_order_on: date | None = None
 
     @property
     def sentence(self) -> str:
         """The decision in words, with what to do where days were set aside."""
+        if not self.set_aside and self.last_order_on is not None:
+            return f"as_of latest is {self.day}, when the last orders, of {self.last_order_on}, were recorded"
         if not self.set_aside:
             return f"as_of latest is {self.day}, the day of the last order"
         first, last = self.set_aside[0], self.set_aside[-1]
@@ -61,8 +67,24 @@ class LatestDay:
 
 def read_latest_day(reader: Reader) -> LatestDay | None:
     """Ask ``raw.orders``. ``None`` without orders."""
-    rows = reader.rows(render("raw/order_days", orders=ORDERS.path))
-    return latest_day([row["day"] for row in rows], [row["line_count"] for row in rows]) if rows else None
+    is_recorded = "recorded_on" in reader.columns(ORDERS.path)
+    rows = reader.rows(render("raw/order_days", orders=ORDERS.path, is_recorded=is_recorded))
+    return known_day(rows) if rows else None
+
+
+def known_day(rows: Sequence[Mapping[str, Any]]) -> LatestDay:
+    """The last supported day, or the later one on which its first order was recorded: before it, the day was not known.
+
+    Parameters
+    ----------
+    rows : ``day``, ``line_count`` and ``known_on``, when the first of its orders was recorded; ascending, at least one.
+    """
+    found = latest_day([row["day"] for row in rows], [row["line_count"] for row in rows])
+    known_on = next((row["known_on"] for row in reversed(rows) if row["day"] == found.day), None)
+    if known_on is None or known_on <= found.day:
+        return found
+    later = tuple(day for day in found.set_aside if day > known_on)
+    return replace(found, day=known_on, set_aside=later, last_order_on=found.day)
 
 
 def latest_day(days: list[date], lines: list[int]) -> LatestDay:

@@ -22,10 +22,11 @@ def find_dropped(database: Database, declaration: Source, file_count: int) -> in
 
     Of the rows of a key the latest stays. But where one file has different lines under a key, such as a product twice in an order,
     the key does not tell lines apart: then nothing collapses within a file, and of several files the latest that holds the key
-    gives all its lines. Where updates are declared, rows of a key are states of one line.
+    gives all its lines. Where updates or records are declared, rows of a key are states of one line.
     """
     keys = 0
-    if isinstance(declaration, OrdersSource) and declaration.updated_at is None and file_count > 1:
+    has_states = isinstance(declaration, OrdersSource) and (declaration.updated_at or declaration.recorded_at)
+    if isinstance(declaration, OrdersSource) and not has_states and file_count > 1:
         keys = int(database.row(render("raw/grouped_keys"))["key_count"])
     if keys < FEWEST_GROUPED_KEYS:
         database.execute(render("raw/find_dropped"))

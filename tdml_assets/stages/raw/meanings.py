@@ -117,6 +117,7 @@ def write_statuses(database: Database, declaration: Source, *, has_dropped: bool
         "raw/status_counts",
         is_shared=declaration.amount_level == "order",
         has_dropped=has_dropped,
+        is_recorded=declaration.recorded_at is not None,
         most=MOST_STATUSES,
     )
     database.replace(ORDER_STATUSES, counts)

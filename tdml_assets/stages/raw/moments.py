@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zoneinfo
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 
 from tdml_assets.declaration.source_values import ISO_FORMAT, NUMERIC_FORMATS, UNIX_FORMATS
@@ -132,6 +132,25 @@ class Updated:
     times: Times | None = None
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """How ``recorded_at`` is read.
+
+    Parameters
+    ----------
+    kind : ``written`` with ``times``; else the type of the column: ``local``, ``instant`` or ``date``.
+    zone : zone of a time without offset.
+    days_in : zone that its days are counted in.
+    known_on : last day whose rows are known; ``None`` where all are.
+    """
+
+    kind: str
+    zone: str
+    days_in: str
+    times: Times | None
+    known_on: date | None
+
+
 def plan_moment(declaration: EventSource, family: str, now: datetime) -> Moment:
     """How the timestamps of a column of ``family`` are read. ``now`` is naive UTC."""
     formats = _formats_for(family, declaration.timestamp_format or ())
@@ -165,6 +184,21 @@ def plan_updated(declaration: Source, family: str) -> Updated:
             return Updated("text", kind, zone)
         return Updated("several", "", zone, times or Times("updated_given", tuple(_readings("updated_given", formats))))
     return Updated("number" if family in {"text", "json", "integer", "number"} else "time")
+
+
+def plan_recorded(declaration: EventSource, formats: tuple[str, ...], family: str, known_on: date | None) -> Recorded:
+    """How ``recorded_at`` of a column of ``family`` is read.
+
+    Parameters
+    ----------
+    formats : declared for the column.
+    known_on : rows recorded after this day are set aside; ``None`` sets none aside.
+    """
+    zone = declaration.timezone
+    readable = _formats_for(family, formats)
+    times = Times("recorded_given", tuple(_readings("recorded_given", readable))) if readable else None
+    kind = "written" if readable else {"timestamptz": "instant", "date": "date"}.get(family, "local")
+    return Recorded(kind, zone, declaration.days_in or zone, times, known_on)
 
 
 def _formats_for(family: str, declared: tuple[str, ...]) -> tuple[str, ...]:

@@ -41,12 +41,14 @@ class OrderPlan:
     carried : columns that an order's lines share.
     totals : the same for money that an order has once.
     has_parents : whether refunds name the order that they belong to.
+    carries_records : whether a line without ``recorded_at`` was recorded with the line of its order that has it.
     """
 
     order_column: str
     carried: tuple[Together, ...]
     totals: tuple[Together, ...]
     has_parents: bool
+    carries_records: bool
 
 
 def is_by_order(declaration: Source) -> bool:
@@ -81,6 +83,7 @@ def plan_orders(declaration: OrdersSource, texts: Sequence[str]) -> OrderPlan:
         carried=tuple(carried),
         totals=tuple(totals),
         has_parents=declaration.columns.parent_order_id is not None,
+        carries_records=declaration.recorded_at is not None and "ordered_at" in declaration.carry,
     )
 
 

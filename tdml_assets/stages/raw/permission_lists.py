@@ -19,7 +19,7 @@ from tdml_assets.stages.raw.rules import BAD_ROW_LIMIT, SourceError
 if TYPE_CHECKING:
     from tdml_assets.platform.warehouse import Database, Warehouse
     from tdml_assets.stages.raw.files import FoundFiles
-    from tdml_assets.stages.raw.tables import LoadReport
+    from tdml_assets.stages.raw.load_report import LoadReport
 
 #: Customers below which a share of them says little.
 _FEW = 20

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from tdml_assets.declaration.records import RecordedRows
 from tdml_assets.declaration.sources import CustomersSource, EventSource, OrdersSource, Source
 from tdml_assets.stages.raw.contracts import LOADED
 from tdml_assets.stages.raw.currencies import all_marks
 from tdml_assets.stages.raw.customer_ids import plan_customer
 from tdml_assets.stages.raw.figures import Figure, money_units, number_marks, own_marks, plan_figure
 from tdml_assets.stages.raw.meanings import Kinds, Meanings, plan_kinds, plan_meanings
-from tdml_assets.stages.raw.moments import plan_moment, plan_updated
+from tdml_assets.stages.raw.moments import plan_moment, plan_recorded, plan_updated
 from tdml_assets.stages.raw.numbers import FRAME, NumberMarks
 from tdml_assets.stages.raw.order_rows import plan_orders
 from tdml_assets.stages.raw.rules import NUMBERS, FileLayout, customer_columns, wanted_columns
@@ -94,7 +95,13 @@ def plan_money(declaration: OrdersSource, numbers: Sequence[Value]) -> Money:
 
 
 def plan_stage(
-    table: str, declaration: Source, layout: FileLayout, first: FileLayout, *, now: datetime
+    table: str,
+    declaration: Source,
+    layout: FileLayout,
+    first: FileLayout,
+    *,
+    now: datetime,
+    known_on: date | None = None,
 ) -> dict[str, Any]:
     """Context of ``raw/stage`` and ``raw/dropped_content`` for one file.
 
@@ -103,6 +110,7 @@ def plan_stage(
     layout : the file.
     first : the first file of the source, with the columns of all; it decides those of ``raw.customers``.
     now : naive UTC.
+    known_on : rows recorded after this day are set aside; ``None`` sets none aside.
     """
     source_format = layout.source_format or declaration.format
 
@@ -118,7 +126,7 @@ def plan_stage(
         ids = [value("customer_id", mapped["customer_id"])]
     values = [replace(one, is_trimmed=False) for one in ids]
     values += [value(f"text_{place}", source_column) for place, source_column in enumerate(texts.values())]
-    context: dict[str, Any] = {"moment": None, "money": None, "updated": None, "earliest": None}
+    context: dict[str, Any] = {"moment": None, "money": None, "updated": None, "recorded": None, "earliest": None}
     outputs = [(name, f"text_{place}") for place, name in enumerate(texts)]
     if isinstance(declaration, EventSource) and declaration.moment is not None:
         moment = value("moment_given", mapped[declaration.moment], plain=False)
@@ -148,6 +156,12 @@ def plan_stage(
         updated = value("updated_given", mapped.get(declaration.updated_at, declaration.updated_at), plain=False)
         values.append(updated)
         context["updated"] = plan_updated(declaration, updated.family)
+    if isinstance(declaration, RecordedRows) and declaration.recorded_at is not None:
+        recorded = value("recorded_given", mapped.get(declaration.recorded_at, declaration.recorded_at), plain=False)
+        values.append(recorded)
+        outputs += [("recorded_at", "recorded_at"), ("recorded_on", "recorded_on")]
+        formats = declaration.recorded_at_format or declaration.timestamp_format or ()
+        context["recorded"] = plan_recorded(declaration, formats, recorded.family, known_on)
     return (
         context
         | reading_of(declaration, layout)

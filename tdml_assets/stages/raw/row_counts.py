@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from tdml_assets.declaration.sources import Source, is_recorded
 from tdml_assets.platform.statements import render
 from tdml_assets.stages.raw.contracts import LOADED, REJECTED_ROWS
 from tdml_assets.stages.raw.files import SourceFile
@@ -23,10 +24,11 @@ class ConservationError(RuntimeError):
 
 
 def count_rows(
-    database: Database, table: str, files: Sequence[SourceFile], layouts: Sequence[FileLayout], *, moment: str | None
+    database: Database, table: str, files: Sequence[SourceFile], layouts: Sequence[FileLayout], declaration: Source
 ) -> list[dict[str, Any]]:
     """Rows read, accepted and rejected per file, counted in the tables themselves, and what their future rows wait for."""
-    staged = {row["file_position"]: row for row in database.rows(render("raw/staged_counts", moment=moment))}
+    times = {"moment": declaration.moment, "is_recorded": is_recorded(declaration)}
+    staged = {row["file_position"]: row for row in database.rows(render("raw/staged_counts", **times))}
     accepted, rejected = (
         {row["file"]: row["row_count"] for row in database.rows(render("raw/counts_by_file", table=path, source=table))}
         for path in (LOADED[table].path, REJECTED_ROWS.path)

@@ -17,10 +17,11 @@ from typing import Literal
 
 from tdml_assets.declaration.addresses import redacted_text
 from tdml_assets.declaration.quality import QualityPolicy
+from tdml_assets.declaration.records import RecordedRows
 from tdml_assets.declaration.source_values import NUMERIC_FORMATS
-from tdml_assets.declaration.sources import CustomersSource, EventSource, OrdersSource, Source
+from tdml_assets.declaration.sources import CustomersSource, EventSource, OrdersSource, Source, is_recorded
 from tdml_assets.platform.contracts import TableContract
-from tdml_assets.stages.raw.contracts import LOADED, customers_contract
+from tdml_assets.stages.raw.contracts import LOADED, customers_contract, recorded_contract
 from tdml_assets.stages.raw.names import missing_column_remedy
 
 #: How far after the load a row's time may be.
@@ -139,12 +140,16 @@ def family_of(type_name: str) -> Family:
 
 def declaration_sha256(table: str, declaration: Source) -> str:
     """Hash of everything but the files that decides the rows of a raw table."""
+    declared = declaration.model_dump(mode="json", exclude=_PLACES)
+    if not is_recorded(declaration):
+        # Sources without it are loaded as before it was known.
+        declared = {name: value for name, value in declared.items() if not name.startswith("recorded_at")}
     content = {
         "rules": RULES_VERSION,
         "table": table,
         "columns": [(column.name, column.type) for column in LOADED[table].columns],
         # Where the files are does not change what is in them.
-        "declaration": declaration.model_dump(mode="json", exclude=_PLACES),
+        "declaration": declared,
     }
     if declaration.identities is not None:
         content["identities"] = declaration.identities.model_dump(mode="json")
@@ -307,11 +312,12 @@ def _kind_of(declaration: Source, column: str) -> str:
 
 
 def _extra_columns(declaration: Source) -> list[str]:
-    """Source columns that line_key and updated_at name next to the mapped ones."""
+    """Source columns that line_key, updated_at and recorded_at name next to the mapped ones."""
     named = [
         *declaration.customer.column[1:],
         *declaration.line_key,
         *([declaration.updated_at] if declaration.updated_at else []),
+        *([declaration.recorded_at] if isinstance(declaration, RecordedRows) and declaration.recorded_at else []),
     ]
     if isinstance(declaration, OrdersSource) and declaration.line_kinds.values:
         named.append(declaration.line_kinds.column)
@@ -324,7 +330,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def table_contract(table: str, declaration: Source, layouts: Sequence[FileLayout]) -> TableContract:
-    """Contract of the raw table: fixed, except that ``raw.customers`` has the columns of its source.
+    """Contract of the raw table: fixed, but for the columns of ``raw.customers`` and those of ``recorded_at``.
 
     Raises
     ------
@@ -332,7 +338,7 @@ def table_contract(table: str, declaration: Source, layouts: Sequence[FileLayout
         If a column of the customers' files has the name of a lineage column, or of one that the load itself needs.
     """
     if not isinstance(declaration, CustomersSource):
-        return LOADED[table]
+        return recorded_contract(LOADED[table]) if is_recorded(declaration) else LOADED[table]
     contract = customers_contract(list(customer_columns(declaration, combined(layouts))))
     names = [*(name.lower() for name in contract.column_names), *STAGED_COLUMNS]
     twice = sorted({name for name in names if names.count(name) > 1})

@@ -41,7 +41,7 @@ from tdml_assets.stages.raw.state_record import asked_of, read_record, write_rec
 
 if TYPE_CHECKING:
     from tdml_assets.stages.raw.files import FoundFiles
-    from tdml_assets.stages.raw.tables import LoadReport
+    from tdml_assets.stages.raw.load_report import LoadReport
 
 
 @dataclass(frozen=True)
@@ -185,13 +185,14 @@ def load_recognised(
     now: datetime,
     scratch_folder: Path | None = None,
     bad_row_limit: float = BAD_ROW_LIMIT,
+    as_of: date | None = None,
 ) -> LoadReport:
     """Load a raw table in one transaction, and roll it back where the data are not those of the state folder.
 
     Parameters
     ----------
     state : None compares nothing.
-    table, declaration, found, session_id, now, scratch_folder, bad_row_limit : as of :func:`load_table`.
+    table, declaration, found, session_id, now, scratch_folder, bad_row_limit, as_of : as of :func:`load_table`.
 
     Raises
     ------
@@ -215,6 +216,7 @@ def load_recognised(
             now=now,
             scratch_folder=scratch_folder,
             bad_row_limit=bad_row_limit,
+            as_of=as_of,
         )
         if state is not None and table == ORDERS.name:
             identity = state.recognise(database, before, is_unchanged=report.is_unchanged)

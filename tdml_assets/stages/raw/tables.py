@@ -10,27 +10,37 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tdml_assets.declaration.sources import OrdersSource, Source
+from tdml_assets.declaration.sources import OrdersSource, Source, is_recorded
 from tdml_assets.platform.contracts import TableContract
 from tdml_assets.platform.statements import render
 from tdml_assets.stages.raw.appending import Appending, MustReadAllError, add_statuses, holds, may_append
-from tdml_assets.stages.raw.contracts import LOADED, LOADS, ORDER_STATUSES, ORDERS, REJECTED_ROWS, customers_contract
+from tdml_assets.stages.raw.contracts import (
+    LOADED,
+    LOADS,
+    ORDER_STATUSES,
+    ORDERS,
+    REJECTED_ROWS,
+    customers_contract,
+    recorded_contract,
+)
 from tdml_assets.stages.raw.csv_records import read_csv_records
 from tdml_assets.stages.raw.files import FoundFiles, SourceFile
 from tdml_assets.stages.raw.forgotten import keep_out_forgotten
 from tdml_assets.stages.raw.headers import read_layout
 from tdml_assets.stages.raw.identities import merge_identities
 from tdml_assets.stages.raw.line_keys import find_dropped
-from tdml_assets.stages.raw.meanings import StatusCount, read_statuses, write_statuses
+from tdml_assets.stages.raw.load_report import FileLoad, LoadReport
+from tdml_assets.stages.raw.meanings import read_statuses, write_statuses
 from tdml_assets.stages.raw.order_rows import is_by_order, reject_by_order, share_amounts, stage_by_order
 from tdml_assets.stages.raw.plan import plan_stage
 from tdml_assets.stages.raw.reading import FileReading, stage_rows
+from tdml_assets.stages.raw.recorded import date_states, keep_replaced, known_by, latest_staged_day
 from tdml_assets.stages.raw.row_counts import count_rows
 from tdml_assets.stages.raw.rules import (
     BAD_ROW_LIMIT,
@@ -48,72 +58,6 @@ if TYPE_CHECKING:
     from tdml_assets.platform.warehouse import Database
 
 
-@dataclass(frozen=True)
-class FileLoad:
-    """One file of a raw table."""
-
-    name: str
-    sha256: str
-    rows_read: int
-    rows_accepted: int
-    rows_rejected: int
-
-
-@dataclass(frozen=True)
-class LoadReport:
-    """What a raw table holds after a load.
-
-    Parameters
-    ----------
-    contract : the table as it was written.
-    files : its files.
-    reasons : rejected rows per reason code, the most frequent first.
-    first_day, last_day : days covered, in the source's zone; ``None`` for a table without days or rows.
-    months : calendar months with rows.
-    is_unchanged : whether nothing had to be done.
-    is_declared : whether the source is in the settings.
-    duplicate_files : files skipped because another one has the same content.
-    new_columns : columns that were in no file of the load before; recorded and ignored.
-    grouped_keys : line keys that several lines of a file share, where the key does not tell lines apart; 0 for an unchanged table.
-    lacking_columns : optional columns that files lack, as ``file: column``; they have no value there.
-    statuses : of the orders, what each counts as, with rows and money; empty for other tables and without the column.
-    """
-
-    contract: TableContract
-    files: tuple[FileLoad, ...]
-    reasons: dict[str, int]
-    first_day: date | None
-    last_day: date | None
-    months: int
-    is_unchanged: bool
-    is_declared: bool
-    duplicate_files: tuple[str, ...]
-    new_columns: tuple[str, ...]
-    lacking_columns: tuple[str, ...] = ()
-    statuses: tuple[StatusCount, ...] = ()
-    grouped_keys: int = 0
-
-    @property
-    def rows_read(self) -> int:
-        """Rows in the files."""
-        return sum(file.rows_read for file in self.files)
-
-    @property
-    def files_without_rows(self) -> tuple[str, ...]:
-        """Files that have a header and nothing below it."""
-        return tuple(file.name for file in self.files if not file.rows_read)
-
-    @property
-    def rows_accepted(self) -> int:
-        """Rows in the raw table."""
-        return sum(file.rows_accepted for file in self.files)
-
-    @property
-    def rows_rejected(self) -> int:
-        """Rows in ``raw.rejected_rows`` for this source."""
-        return sum(file.rows_rejected for file in self.files)
-
-
 def load_table(
     database: Database,
     table: str,
@@ -124,6 +68,7 @@ def load_table(
     now: datetime,
     scratch_folder: Path | None = None,
     bad_row_limit: float = BAD_ROW_LIMIT,
+    as_of: date | None = None,
 ) -> LoadReport:
     """Make ``raw.<table>``, its rejected rows and its rows of ``raw.loads`` mirror ``found``.
 
@@ -140,6 +85,7 @@ def load_table(
     now : naive UTC; rows more than a day after it are quarantined.
     scratch_folder : where text that is not UTF-8 is rewritten for the time of the load; the system's unless given.
     bad_row_limit : share of the rows of a file that may be set aside because they cannot be cut into fields.
+    as_of : of a source with ``recorded_at``, rows recorded after it are set aside; ``None`` for the latest day.
 
     Raises
     ------
@@ -156,11 +102,15 @@ def load_table(
         declared = hashlib.sha256(
             " ".join([declared, *(file.sha256 for file in found.identities)]).encode()
         ).hexdigest()
+    known_on = known_by(database, table, declaration, as_of)
+    if known_on is not None:
+        declared = hashlib.sha256(f"{declared} {known_on}".encode()).hexdigest()
     is_current = _is_current(database, table, earlier, now)
     if is_current and holds(earlier, found.files, declared):
         return _report(database, table, declaration, found, earlier, is_unchanged=True)
     if declaration is None:
         database.replace(LOADED[table], [])
+        keep_replaced(database, table, None, {}, ())
         database.replace_slice(REJECTED_ROWS, {"source": table}, [])
         database.replace_slice(LOADS, {"source": table}, [])
         if table == ORDERS.name:
@@ -174,6 +124,7 @@ def load_table(
         now=now,
         scratch_folder=scratch_folder,
         bad_row_limit=bad_row_limit,
+        known_on=known_on,
     )
     try:
         loads, grouped_keys = load(kept)
@@ -195,6 +146,7 @@ def _load_files(
     now: datetime,
     scratch_folder: Path | None,
     bad_row_limit: float,
+    known_on: date | None,
 ) -> tuple[list[dict[str, Any]], int]:
     """Load every file, or those that are not ``kept``. Returns the rows of ``raw.loads`` and the grouped keys.
 
@@ -218,7 +170,7 @@ def _load_files(
         check_headers(table, declaration, layouts)
         whole = combined(layouts)
         reading = FileReading(
-            plan=lambda layout: plan_stage(table, declaration, layout, whole, now=now),
+            plan=lambda layout: plan_stage(table, declaration, layout, whole, now=now, known_on=known_on),
             by_record=lambda layout: read_csv_records(
                 _unpacked(found.files[layout.position], layout),
                 declaration,
@@ -239,12 +191,28 @@ def _load_files(
                 bad_row_limit=bad_row_limit,
             )
 
+        def until(day: date) -> FileReading:
+            return replace(
+                reading, plan=lambda layout: plan_stage(table, declaration, layout, whole, now=now, known_on=day)
+            )
+
+        finds_day = known_on is None and is_recorded(declaration)
         names = [file.name for file in found.files]
         layouts, grouped_keys = _write_rows(
-            database, table, declaration, layouts, reading, names, kept, session_id=session_id, now=now, merge=merge
+            database,
+            table,
+            declaration,
+            layouts,
+            reading,
+            names,
+            kept,
+            session_id=session_id,
+            now=now,
+            merge=merge,
+            until=until if finds_day else None,
         )
     files = [found.files[layout.position] for layout in layouts]
-    loads = count_rows(database, table, files, layouts, moment=declaration.moment)
+    loads = count_rows(database, table, files, layouts, declaration)
     return [*(kept.files.values() if kept is not None else ()), *loads], grouped_keys
 
 
@@ -281,8 +249,11 @@ def _write_rows(
     session_id: str,
     now: datetime,
     merge: Callable[[], None],
+    until: Callable[[date], FileReading] | None,
 ) -> tuple[list[FileLayout], int]:
     """Fill the tables; ``merge`` puts persons in place of old ids. ``files`` are the names of all files, by their position.
+
+    ``until`` reads what was recorded by a day, where the rows themselves tell which day that is.
 
     Returns the files as they were read, and the line keys that name several lines.
     """
@@ -292,21 +263,24 @@ def _write_rows(
     constants = {"source": table, "file": None}
     if isinstance(declaration, OrdersSource):
         constants["currency"] = declaration.reporting
-    database.execute(
-        render(
-            "raw/create_staged",
-            contract=contract,
-            constants=constants,
-            has_key=bool(declaration.line_key),
-            has_currencies=isinstance(declaration, OrdersSource) and declaration.currency is None,
-            has_statuses=has_statuses,
-            by_order=by_order,
-        )
+    created = render(
+        "raw/create_staged",
+        contract=contract,
+        constants=constants,
+        has_key=bool(declaration.line_key),
+        has_currencies=isinstance(declaration, OrdersSource) and declaration.currency is None,
+        has_statuses=has_statuses,
+        by_order=by_order,
     )
+    database.execute(created)
     database.execute(render("raw/create_dropped"))
     stage_files = stage_by_order if by_order else stage_rows
     stages = stage_files(database, layouts, reading, now=now)
+    if until is not None and (latest := latest_staged_day(database, declaration)) is not None:
+        database.execute(created)
+        stages = stage_files(database, layouts, until(latest), now=now)
     merge()
+    date_states(database, declaration)
     grouped_keys = find_dropped(database, declaration, len(layouts)) if declaration.line_key else 0
     if kept is not None:
         kept.require_apart(database, declaration)
@@ -326,7 +300,8 @@ def _write_rows(
     for stage in stages:
         if stage["layout"].position in dropped:
             database.insert(REJECTED_ROWS, render("raw/dropped_content", **stage, session_id=session_id))
-    keep_out_forgotten(database, table, session_id, files)
+    replaced = keep_replaced(database, table, declaration, constants, files)
+    keep_out_forgotten(database, table, session_id, files, replaced)
     if table == ORDERS.name:
         before = kept.statuses(database) if kept is not None else []
         write_statuses(database, declaration, has_dropped=bool(dropped))
@@ -372,7 +347,7 @@ def _report(
 def _as_written(database: Database, contract: TableContract) -> TableContract:
     """Give the contract the columns the table has: ``raw.customers`` has those of its source."""
     if contract.name != "customers":
-        return contract
+        return recorded_contract(contract) if "recorded_on" in database.columns(contract.path) else contract
     fixed = set(contract.column_names)
     return customers_contract([name for name in database.columns(contract.path) if name not in fixed])
 

@@ -18,6 +18,7 @@ from tdml_assets.declaration.workflow import LevelSpec, WorkflowSpec
 from tdml_assets.engines.level import Level, Rehearsal
 from tdml_assets.platform.statements import render
 from tdml_assets.stages.features.columns import FEATURES_TABLE
+from tdml_assets.stages.features.past_rows import replaced_rows
 from tdml_assets.stages.features.snapshots import ORDERS_TABLE
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def read_level_history(database: Database, horizon_days: int, day: date) -> Leve
     reads = {"features_table": FEATURES_TABLE, "day": day, "most": FITTED_CUSTOMERS}
     histories = database.arrow(render("training/level_histories", columns=HISTORY, **reads))
     begins, lengths = [begin for begin, _ in windows], [days for _, days in windows]
-    past = render("training/level_windows", orders_table=ORDERS_TABLE, begins=begins, lengths=lengths, **reads)
+    reads |= {"orders_table": ORDERS_TABLE, "replaced_orders": replaced_rows(database)}
+    past = render("training/level_windows", begins=begins, lengths=lengths, **reads)
     return LevelHistory(day, first, histories, windows, database.arrow(past))
 
 

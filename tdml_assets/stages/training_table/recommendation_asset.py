@@ -19,6 +19,7 @@ from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.recommendation.eligibility import NoProductsError
 from tdml_assets.recommendation.tables import check_sizes, training_contract
 from tdml_assets.recommendation.windows import Windows, plan_windows
+from tdml_assets.stages.features.past_rows import replaced_rows
 from tdml_assets.stages.features.snapshots import ORDERS_TABLE
 from tdml_assets.stages.reuse import Recall, reused
 from tdml_assets.stages.training_table.table import sample_share
@@ -38,11 +39,14 @@ def plan_training(database: Database, spec: WorkflowSpec, day: date) -> tuple[Wi
     return plan_windows(day, found["first_ordered_on"], spec.target.horizon_days), found["line_count"]
 
 
-def training_statement(spec: WorkflowSpec, windows: Windows, share: float) -> Statement:
-    """The rows of the table, of a share of the customers."""
+def training_statement(
+    spec: WorkflowSpec, windows: Windows, share: float, replaced_orders: tuple[str, str] | None = None
+) -> Statement:
+    """The rows of the table, of a share of the customers; ``replaced_orders`` are earlier states of the orders' rows."""
     return render(
         "recommendation/build",
         orders_table=ORDERS_TABLE,
+        replaced_orders=replaced_orders,
         as_of=windows.as_of,
         days=[windows.validation.day, windows.test.day, windows.as_of],
         untils=[windows.validation.until, windows.test.until, windows.as_of],
@@ -83,7 +87,7 @@ def build_recommendation_training_table(spec: WorkflowSpec) -> dg.AssetsDefiniti
             require_whole_data(database, session_id_of(context))
             windows, lines = plan_training(database, spec, as_of(database))
             share = sample_share(lines, spec.split.max_rows)
-            count = database.replace(contract, training_statement(spec, windows, share))
+            count = database.replace(contract, training_statement(spec, windows, share, replaced_rows(database)))
             sizes = _checked_sizes(database, spec, windows)
             note = _note(windows)
             record_session(database, context, spec.name, status="started", note=note)

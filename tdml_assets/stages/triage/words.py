@@ -100,6 +100,7 @@ CHECKS = {
     "duplicates": "duplicated rows",
     "rejected": "rows set aside",
     "unreadable": "rows that could not be read",
+    "recorded_at": "when rows were recorded",
     "set_aside": "orders set aside for any reason",
     "empty_ids": "ids that mean nobody",
     "test_orders": "ids of tests",

@@ -132,7 +132,7 @@ def test_the_manifest_is_made_once_and_again_when_the_project_changes(tmp_path, 
     model = project / "models" / "staging" / "stg_pageviews.sql"
     model.write_text(model.read_text() + "\n-- changed\n")
     # What a compilation makes is shown above; here, that there is another one.
-    monkeypatch.setattr(dbt_manifest, "_compile", lambda project, catalog, manifest: manifest.write_text(catalog))
+    monkeypatch.setattr(dbt_manifest, "_compile", lambda project, catalog, manifest, _: manifest.write_text(catalog))
     second = ensure_manifest(tmp_path, "shop")
 
     assert (second != first, second.read_text()) == (True, "shop")
