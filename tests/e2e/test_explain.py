@@ -8,21 +8,26 @@ from typer.testing import CliRunner
 
 from tdml_assets.commands.app import app
 from tdml_assets.platform.resources import build_warehouse
+from tdml_assets.platform.sessions import SNAPSHOTS_TABLE
 from tdml_assets.platform.statements import render
 from tdml_assets.settings import load_settings
 from tdml_assets.stages.features.dbt_manifest import ensure_manifest
-from tdml_assets.stages.features.past_features import FEATURES, SNAPSHOTS, recompute
+from tdml_assets.stages.features.past_features import FEATURES, recompute
 from tests.e2e.conftest import Home
+
+OF_ORDERS = {"orders": ("raw", "orders"), "snapshots": SNAPSHOTS_TABLE}
 
 
 def test_features_of_a_past_day_are_those_that_were_stored_then(data_home: Home) -> None:
     settings = load_settings(data_home.environment)
     manifest = ensure_manifest(settings.home, "warehouse")
     with build_warehouse(settings).read() as database:
-        day = min(row["snapshot_date"] for row in database.rows(render("features/snapshot_dates", snapshots=SNAPSHOTS)))
+        day = min(
+            row["snapshot_date"] for row in database.rows(render("features/snapshot_dates", snapshots=SNAPSHOTS_TABLE))
+        )
         stored = next(
             row
-            for name in database.rows(render("features/sampled_customers", orders=("raw", "orders"), count=50))
+            for name in database.rows(render("features/sampled_customers", **OF_ORDERS, count=50))
             for row in database.rows(
                 render("explain/features", features=FEATURES, customer_id=name["customer_id"], snapshot_date=day)
             )
@@ -37,7 +42,7 @@ def test_a_customer_is_explained_and_the_state_is_told(finished_home: Home, monk
     for name, value in finished_home.environment.items():
         monkeypatch.setenv(name, value)
     with build_warehouse(load_settings()).read() as database:
-        (row,) = database.rows(render("features/sampled_customers", orders=("raw", "orders"), count=1))
+        (row,) = database.rows(render("features/sampled_customers", **OF_ORDERS, count=1))
     done = CliRunner().invoke(app, ["explain", row["customer_id"], "--json"])
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)

@@ -14,9 +14,10 @@ from tdml_assets.engines.recommender import fit_scorer
 from tdml_assets.platform.environment import child_environment, prepare_home, project_root
 from tdml_assets.platform.extras import MissingExtraError, load_extra
 from tdml_assets.platform.s3 import S3, S3Configuration
+from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.settings import load_settings
 from tdml_assets.stages.drift.evidently_report import draw_report
-from tdml_assets.stages.features.asset import build_dbt_assets
+from tdml_assets.stages.features.asset import build_dbt_assets, dbt_environment
 from tdml_assets.stages.features.dbt_manifest import ensure_manifest
 
 
@@ -57,7 +58,8 @@ def test_a_page_of_drift_without_evidently_says_so_and_fails_nothing(without, tm
 def test_dbt_itself_is_asked_for_only_where_it_runs(without, tmp_path, give_manifest):
     without("dagster_dbt")
     give_manifest(tmp_path)
-    environment = {"WAREHOUSE_DATABASE": str(tmp_path / "warehouse.duckdb")}
+    warehouse = Warehouse(database=str(tmp_path / "warehouse.duckdb"), temp_directory=str(tmp_path))
+    environment = dbt_environment(tmp_path, warehouse)
 
     assert ensure_manifest(tmp_path, "warehouse").exists()
     build_dbt_assets(tmp_path, environment)

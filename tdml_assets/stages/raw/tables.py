@@ -10,6 +10,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date, datetime
 from functools import partial
@@ -126,10 +127,11 @@ def load_table(
         bad_row_limit=bad_row_limit,
         known_on=known_on,
     )
-    try:
-        loads, grouped_keys = load(kept)
-    except MustReadAllError:
-        loads, grouped_keys = load(None)
+    loaded = None
+    if kept is not None:
+        with suppress(MustReadAllError):
+            loaded = load(kept)
+    loads, grouped_keys = loaded or load(None)
     of_load = {"declaration_sha256": declared, "source": table, "session_id": session_id, "committed_at": now}
     database.replace_slice(LOADS, {"source": table}, [{**load, **of_load} for load in loads])
     return replace(_report(database, table, declaration, found, earlier), grouped_keys=grouped_keys)

@@ -21,7 +21,7 @@ def build_features(connection):
     """Run the project's own feature models without dbt: this test needs their tables, not dbt's bookkeeping."""
     folder = dbt_project_directory()
     macros = "".join(path.read_text(encoding="utf-8") for path in sorted((folder / "macros").glob("*.sql")))
-    macros = re.sub(r"\{% macro window_days.*?endmacro %\}", "", macros, flags=re.DOTALL)
+    macros = re.sub(r"\{% macro (window_days|recorded_sources).*?endmacro %\}", "", macros, flags=re.DOTALL)
     models = {path.stem: path for path in (folder / "models").rglob("*.sql")}
     built = set()
 
@@ -32,7 +32,12 @@ def build_features(connection):
             query = (
                 jinja2.Environment(autoescape=False)
                 .from_string(text)
-                .render(ref=build, source=lambda schema, table: f"{schema}.{table}", window_days=lambda: [30, 90, 365])
+                .render(
+                    ref=build,
+                    source=lambda schema, table: f"{schema}.{table}",
+                    window_days=lambda: [30, 90, 365],
+                    recorded_sources=list,
+                )
             )
             connection.execute(f"create table features.{name} as {query}")
         return f"features.{name}"
