@@ -133,7 +133,7 @@ joined as (
 )
 {%- if recorded_sources() %},
 
-as_known as (
+as_known as ( -- noqa: ST03
 
     select joined.* replace (coalesce(views.customer_id, joined.customer_id) as customer_id)
 

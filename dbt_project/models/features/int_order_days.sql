@@ -15,7 +15,7 @@ lines as (
 {{ order_day_facts('lines') }}
 
 select
-    order_days.* exclude (snapshot_date),
+    order_days.* exclude (snapshot_date), -- noqa: RF02
     drawn_customers.is_drawn
 
 from order_days
