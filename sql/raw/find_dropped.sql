@@ -1,16 +1,7 @@
-{# Of the rows of one line key the latest stays. Keys that occur once, nearly all of them, never reach the window. #}
+{# Of the rows of one line key the latest stays. #}
 insert into dropped_rows
 with
-repeated_keys as (
-    select staged_line_key
-    from staged_rows
-    where
-        staged_line_key is not null
-        and {% include "raw/parts/is_state.sql" %}
-
-    group by staged_line_key
-    having count(*) > 1
-),
+{% include "raw/parts/repeated_keys.sql" %}
 ranked as (
     select
         staged_file_position,

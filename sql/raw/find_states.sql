@@ -1,16 +1,7 @@
 {# Every state of a line in turn: when it was recorded, and when the next one was. Equal rows in a row are one state. #}
 create or replace temp table line_states as
 with
-repeated_keys as (
-    select staged_line_key
-    from staged_rows
-    where
-        staged_line_key is not null
-        and {% include "raw/parts/is_state.sql" %}
-
-    group by staged_line_key
-    having count(*) > 1
-),
+{% include "raw/parts/repeated_keys.sql" %}
 in_turn as (
     select
         staged_file_position,
