@@ -79,8 +79,9 @@ def started_early(environment: Mapping[str, str], *, learners: bool) -> Iterator
 
 def main() -> None:
     """Import, wait for a line of arguments on standard input, and become ``dagster``; end without one."""
-    from tdml_assets.platform.collector import loading_what_stays
+    from tdml_assets.platform.collector import collect_rarely, loading_what_stays
 
+    collect_rarely()
     with loading_what_stays():
         for name in (*_ALWAYS, *(_LEARNERS if "--learners" in sys.argv else ())):
             import_module(name)

@@ -225,6 +225,7 @@ class _LifetimeLearner:
     tasks = frozenset({"regression"})
     # Needs no target, so the longest histories there are.
     wants_unlabelled = True
+    divides_threads = False
     _family: PurchaseModel
 
     def fit(self, train: FeatureSource, validation: FeatureSource, spec: ModelSpec, *, threads: int) -> LifetimeModel:  # noqa: ARG002

@@ -24,7 +24,7 @@ import xgboost as xgb
 from scipy.optimize import brentq
 from scipy.special import expit
 
-from tdml_assets.engines.boosters import grown
+from tdml_assets.engines.boosters import grown, train_rounds, train_until_best
 from tdml_assets.engines.lifetime_start import LARGEST_LEVEL, Start, StartedRows
 from tdml_assets.engines.xgboost_rows import Floats
 
@@ -105,8 +105,10 @@ def fit_stage(
     size = int(data.num_row())
     # The base score is overruled by the starts of the rows; XGBoost wants one that its objective allows.
     chosen = parameters.of_stage(name, base_score=0.5, seed=seed, threads=threads)
+    features = rows.source.features
     if isinstance(rounds, Found):
-        return Stage(xgb.train(chosen, data, grown(rounds.rounds, size / rounds.rows)), start, size, None)
+        booster = train_rounds(chosen, data, grown(rounds.rounds, size / rounds.rows), features)
+        return Stage(booster, start, size, None)
     held = rounds.matrix(
         name,
         start,
@@ -116,15 +118,8 @@ def fit_stage(
         threads=threads,
         reference=data,
     )
-    booster = xgb.train(
-        chosen,
-        data,
-        parameters.rounds,
-        evals=[(held, "validation")],
-        early_stopping_rounds=parameters.patience,
-        verbose_eval=False,
-    )
-    return Stage(booster[: booster.best_iteration + 1], start, size, float(booster.best_score))
+    booster, loss = train_until_best(chosen, data, held, parameters.rounds, parameters.patience, features)
+    return Stage(booster, start, size, loss)
 
 
 def expected_share(then: StartedRows, today: StartedRows) -> float:

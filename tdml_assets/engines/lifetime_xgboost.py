@@ -23,6 +23,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,10 +31,11 @@ import pyarrow as pa
 import xgboost as xgb
 from scipy.special import expit
 
+from tdml_assets.engines.at_once import at_once, threads_worth
 from tdml_assets.engines.bounds import require_bounds, require_known
 from tdml_assets.engines.lifetime import history_of, history_places
 from tdml_assets.engines.lifetime_outlook import Lifetime, Outlook, log_odds
-from tdml_assets.engines.lifetime_stages import Found, expected_share, expected_spend, fit_stage, level_for, said
+from tdml_assets.engines.lifetime_stages import Found, Stage, expected_share, expected_spend, fit_stage, level_for, said
 from tdml_assets.engines.lifetime_start import (
     OUTLOOK_FEATURES,
     STAGES,
@@ -54,6 +56,7 @@ from tdml_assets.engines.protocol import (
     require_same_columns,
 )
 from tdml_assets.engines.spend import AMOUNT, BUYS, calibration_factor, log_spend, scored, stage_importances
+from tdml_assets.engines.tree_shap import TreeShap
 from tdml_assets.engines.two_stage import OBJECTIVES, TwoStageParameters
 from tdml_assets.engines.xgboost_rows import Floats, Matrix, booster_name, bytes_of_matrix, evenly_spaced, split_batch
 
@@ -119,6 +122,7 @@ class LifetimeXgboostModel:
         self._places = history_places(features, "the model")
         self._names = list(self._boosters[BUYS].feature_names or ())
         self._threads = threads
+        self._shap: dict[str, TreeShap] = {}
         for booster in self._boosters.values():
             booster.set_param({"nthread": threads})
 
@@ -269,10 +273,12 @@ class LifetimeXgboostModel:
     def _attributions(self, matrix: Matrix) -> dict[str, Floats]:
         history = history_of(matrix, self._places, "rows to explain")
         seen, starts = self.lifetime.outlook(history), self.lifetime.attributions(history)
-        data = xgb.DMatrix(self._with_outlook(matrix, seen), feature_names=self._names)
+        shown = self._with_outlook(matrix, seen)
         found, count = {}, len(self.features)
         for stage, start in zip(STAGES, starts, strict=False):
-            trees = self._boosters[stage].predict(data, pred_contribs=True)[:, :-1].astype(np.float64)
+            if stage not in self._shap:
+                self._shap[stage] = TreeShap(self._boosters[stage])
+            trees = self._shap[stage](shown)
             size = np.abs(start) + 1e-12
             through = trees[:, count:].sum(axis=1, keepdims=True) * size / size.sum(axis=1, keepdims=True)
             found[stage] = trees[:, :count]
@@ -287,6 +293,7 @@ class LifetimeXgboostLearner:
     tasks = frozenset({"regression"})
     # The longest histories say most of a lifetime, and the levels are carried to their ages.
     wants_unlabelled = True
+    divides_threads = True
 
     def fit(
         self, train: FeatureSource, validation: FeatureSource, spec: ModelSpec, *, threads: int
@@ -356,8 +363,10 @@ def _fitted(
     if validation is not None:
         held = StartedRows.of(validation, lifetime, shown=shown, where="validation rows", estimator=_NAME)
         held.require("validation rows", 2, 1)
-    fitted = {
-        stage: fit_stage(
+    of_each = threads_worth(train.row_count, len(train.features), threads)
+
+    def fit(stage: str, scale: float) -> Stage:
+        return fit_stage(
             stage,
             rows,
             held or Found(recipe.rounds[stage], recipe.rows[stage]),
@@ -365,11 +374,12 @@ def _fitted(
             weight=parameters.lifetime_weight,
             scale=scale,
             seed=spec.seed,
-            threads=threads,
+            threads=of_each,
             where=where,
         )
-        for stage, scale in ((BUYS, 1.0), (AMOUNT, mean_amount))
-    }
+
+    calls = [partial(fit, BUYS, 1.0), partial(fit, AMOUNT, mean_amount)]
+    fitted = dict(zip(STAGES, at_once(calls, threads // of_each), strict=True))
     rounds, sizes, losses = said(fitted)
     found = Recipe(
         rounds,
@@ -380,7 +390,7 @@ def _fitted(
     )
     boosters = {stage: one.booster for stage, one in fitted.items()}
     starts = {stage: one.start for stage, one in fitted.items()}
-    model = LifetimeXgboostModel(train.features, lifetime, boosters, starts, mean_amount, found, threads)
+    model = LifetimeXgboostModel(train.features, lifetime, boosters, starts, mean_amount, found, of_each)
     if stages.calibrate and validation is not None:
         model = model.calibrated(validation)
     if spec.unlabelled is None:

@@ -201,6 +201,7 @@ class LifetimeClassifierLearner:
     tasks = frozenset({"classification"})
     # The longest histories say most of a lifetime, and the level is carried to their ages.
     wants_unlabelled = True
+    divides_threads = False
 
     def fit(
         self, train: FeatureSource, validation: FeatureSource, spec: ModelSpec, *, threads: int

@@ -255,6 +255,10 @@ class Learner(Protocol):
     def wants_unlabelled(self) -> bool:
         """Whether it learns from :attr:`ModelSpec.unlabelled` rows too."""
 
+    @property
+    def divides_threads(self) -> bool:
+        """Whether it is given every thread of the tier, to divide them among its parts; else those that one fit is worth."""
+
     def fit(self, train: FeatureSource, validation: FeatureSource, spec: ModelSpec, *, threads: int) -> FittedModel:
         """Train on ``train``; what ``validation`` decides is kept in the model's recipe."""
 

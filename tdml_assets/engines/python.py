@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 
+from tdml_assets.engines.at_once import threads_worth
 from tdml_assets.engines.learner_choice import AUTO, UNREHEARSED
 from tdml_assets.engines.protocol import Estimate, FeatureSource, FittedModel, Learner, ModelSpec, Recipe, Tier, chained
 
@@ -40,9 +41,6 @@ LEARNERS = {
 
 # Python, libraries, quantile sketches, histograms.
 _BASE_BYTES = 600_000_000
-# Below this the threads of a round wait for one another longer than they work: on a busy machine a fit of 1,000 rows took
-# ten times as long with two threads as with one.
-_CELLS_WORTH_THREADS = 2_000_000
 # Share of the tier's memory the fit may plan for; the warehouse that feeds it needs the rest.
 _PLANNED_SHARE = 0.8
 
@@ -107,14 +105,15 @@ class PythonEngine:
         learner = self.learner(spec)
         rows = train.row_count + validation.row_count
         _require_fits(learner, rows, len(train.features), tier)
-        return learner.fit(train, validation, spec, threads=_threads(rows, len(train.features), tier))
+        threads = _threads(learner, rows, len(train.features), tier)
+        return learner.fit(train, validation, spec, threads=threads)
 
     def refit(self, sources: Sequence[FeatureSource], recipe: Recipe, spec: ModelSpec, tier: Tier) -> FittedModel:
         """Train on all ``sources`` with what an earlier fit found. Raises as :meth:`fit`."""
         learner = self.learner(spec)
         everything = chained(sources)
         _require_fits(learner, everything.row_count, len(everything.features), tier)
-        threads = _threads(everything.row_count, len(everything.features), tier)
+        threads = _threads(learner, everything.row_count, len(everything.features), tier)
         return learner.refit(everything, recipe, spec, threads=threads)
 
     def estimate(self, spec: ModelSpec, rows: int, features: int, tier: Tier) -> Estimate:
@@ -161,8 +160,8 @@ class PythonEngine:
         return found
 
 
-def _threads(rows: int, features: int, tier: Tier) -> int:
-    return tier.cpus if rows * features >= _CELLS_WORTH_THREADS else 1
+def _threads(learner: Learner, rows: int, features: int, tier: Tier) -> int:
+    return tier.cpus if learner.divides_threads else threads_worth(rows, features, tier.cpus)
 
 
 def _require_fits(learner: Learner, rows: int, features: int, tier: Tier) -> None:

@@ -59,6 +59,7 @@ class SklearnLearner:
     name = "sklearn"
     tasks = frozenset(TASKS)
     wants_unlabelled = False
+    divides_threads = False
 
     def __init__(self, extra_trusted: Sequence[str] = ()) -> None:
         self._allowed = trusted_types.allowed_types(extra_trusted)

@@ -24,7 +24,7 @@ import numpy as np
 import pyarrow as pa
 import xgboost as xgb
 
-from tdml_assets.engines.boosters import grown
+from tdml_assets.engines.boosters import grown, train_rounds, train_until_best
 from tdml_assets.engines.bounds import TREE_BOUNDS, require_bounds, require_known
 from tdml_assets.engines.model_files import read_booster, read_facts
 from tdml_assets.engines.protocol import FeatureImportance, FeatureSource, Recipe, feature_matrix, require_same_columns
@@ -138,17 +138,11 @@ def fit_two_stage(
         held, _ = _stage_matrix(
             validation, stage, parameters, where="validation rows", scale=scale, threads=threads, reference=data
         )
-        booster = xgb.train(
-            parameters.of_stage(stage, base_score=_base_score(stage, facts), seed=seed, threads=threads),
-            data,
-            parameters.rounds,
-            evals=[(held, "validation")],
-            early_stopping_rounds=parameters.patience,
-            verbose_eval=False,
+        chosen = parameters.of_stage(stage, base_score=_base_score(stage, facts), seed=seed, threads=threads)
+        boosters[stage], losses[stage] = train_until_best(
+            chosen, data, held, parameters.rounds, parameters.patience, train.features
         )
-        rounds[stage] = booster.best_iteration + 1
-        boosters[stage] = booster[: rounds[stage]]
-        rows[stage], losses[stage] = data.num_row(), float(booster.best_score)
+        rounds[stage], rows[stage] = boosters[stage].num_boosted_rounds(), data.num_row()
         scale = facts.total / facts.buyers
     model = TwoStageModel(train.features, boosters, scale, Recipe(rounds, rows, 1.0, losses), threads)
     return model.calibrated(validation) if parameters.calibrate else model
@@ -177,7 +171,7 @@ def refit_two_stage(
         rows[stage] = data.num_row()
         rounds[stage] = grown(recipe.rounds[stage], rows[stage] / recipe.rows[stage])
         chosen = parameters.of_stage(stage, base_score=_base_score(stage, facts), seed=seed, threads=threads)
-        boosters[stage] = xgb.train(chosen, data, rounds[stage])
+        boosters[stage] = train_rounds(chosen, data, rounds[stage], source.features)
         scale = facts.total / facts.buyers
     found = Recipe(rounds, rows, recipe.calibration_factor, recipe.validation_loss)
     return TwoStageModel(source.features, boosters, scale, found, threads)

@@ -24,6 +24,7 @@ class TwoStageLearner:
     name = "two_stage_xgboost"
     tasks = frozenset({"regression"})
     wants_unlabelled = False
+    divides_threads = False
 
     def fit(self, train: FeatureSource, validation: FeatureSource, spec: ModelSpec, *, threads: int) -> TwoStageModel:
         """Train both stages, each stopped where ``validation`` is predicted best."""

@@ -26,7 +26,7 @@ import pyarrow as pa
 import xgboost as xgb
 from numpy.typing import NDArray
 
-from tdml_assets.engines.boosters import gain_shares, grown
+from tdml_assets.engines.boosters import gain_shares, grown, train_rounds, train_until_best
 from tdml_assets.engines.bounds import TREE_BOUNDS, require_bounds, require_known
 from tdml_assets.engines.model_files import read_booster, read_facts
 from tdml_assets.engines.probabilities import fit_sigmoid, log_loss_metric, logistic
@@ -132,6 +132,7 @@ class XgboostClassifierLearner:
     name = "xgboost_classifier"
     tasks = frozenset({"classification"})
     wants_unlabelled = False
+    divides_threads = False
 
     def fit(self, train: FeatureSource, validation: FeatureSource, spec: ModelSpec, *, threads: int) -> ClassifierModel:
         """Train, stopped at the round with the least log loss on ``validation``; calibrate there if asked to.
@@ -157,26 +158,19 @@ class XgboostClassifierLearner:
         weight = parameters.weight_for(positives, negatives)
         data = _matrix(train, "training rows", parameters, threads)
         held = _matrix(validation, "validation rows", parameters, threads, reference=data)
-        booster = xgb.train(
-            parameters.as_xgboost(
-                positives=positives, negatives=negatives, weight=weight, seed=spec.seed, threads=threads
-            ),
-            data,
-            parameters.rounds,
-            evals=[(held, "validation")],
-            custom_metric=log_loss_metric(weight),
-            maximize=False,
-            early_stopping_rounds=parameters.patience,
-            verbose_eval=False,
+        chosen = parameters.as_xgboost(
+            positives=positives, negatives=negatives, weight=weight, seed=spec.seed, threads=threads
         )
-        rounds = booster.best_iteration + 1
+        booster, loss = train_until_best(
+            chosen, data, held, parameters.rounds, parameters.patience, train.features, log_loss_metric(weight)
+        )
         recipe = Recipe(
-            rounds={PROBABILITY: rounds},
+            rounds={PROBABILITY: booster.num_boosted_rounds()},
             rows={PROBABILITY: positives + negatives},
-            validation_loss={PROBABILITY: float(booster.best_score)},
+            validation_loss={PROBABILITY: loss},
             chosen={"positive_weight": weight, "slope": 1.0, "intercept": 0.0},
         )
-        model = ClassifierModel(train.features, booster[:rounds], recipe, threads)
+        model = ClassifierModel(train.features, booster, recipe, threads)
         return model.calibrated(validation) if parameters.calibration == "sigmoid" else model
 
     def refit(self, source: FeatureSource, recipe: Recipe, spec: ModelSpec, *, threads: int) -> ClassifierModel:
@@ -198,7 +192,8 @@ class XgboostClassifierLearner:
             seed=spec.seed,
             threads=threads,
         )
-        booster = xgb.train(chosen, _matrix(source, "rows of the refit", parameters, threads), rounds)
+        data = _matrix(source, "rows of the refit", parameters, threads)
+        booster = train_rounds(chosen, data, rounds, source.features)
         found = dataclasses.replace(recipe, rounds={PROBABILITY: rounds}, rows={PROBABILITY: positives + negatives})
         return ClassifierModel(source.features, booster, found, threads)
 

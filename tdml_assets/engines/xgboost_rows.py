@@ -165,7 +165,6 @@ class _Reader(xgb.DataIter):
         super().__init__()
         self.facts = TargetFacts()
         self._source, self._rows = source, rows
-        self._names = [booster_name(name) for name in source.features]
         self._batches: Iterator[pa.RecordBatch] = iter(())
         self._examined = False
 
@@ -184,7 +183,7 @@ class _Reader(xgb.DataIter):
             else:
                 label = bought.astype(np.float64)
             if len(label):
-                input_data(data=features, label=label, feature_names=self._names)
+                input_data(data=features, label=label)
                 return True
         if not self._examined:
             self.facts.require(self._rows)

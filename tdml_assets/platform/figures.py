@@ -295,6 +295,7 @@ def _thousands(axis: Any) -> None:
 
 def _png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
-    # Without the version of the library, which would change the bytes.
-    figure.savefig(buffer, format="png", metadata={"Software": None})
+    # Drawn once: ``savefig`` draws twice, the first time to find the layout. And without the version of the library, which would
+    # change the bytes.
+    figure.canvas.print_png(buffer, metadata={"Software": None})  # type: ignore[attr-defined]
     return buffer.getvalue()

@@ -124,6 +124,8 @@ def test_weight_nought_is_the_plain_two_stages(model):
 
 def test_equal_rows_seed_and_threads_give_equal_bytes_and_another_seed_does_not(model):
     assert fit().files() == model.files()
+    at_once = LEARNER.fit(source(5000, 1), source(1200, 2), spec(), threads=2)
+    assert at_once.files() == model.files()
     assert fit(seed=4).files() != model.files()
 
 

@@ -15,7 +15,8 @@ left at some tau between the last purchase and T, with tau integrated by Gauss-L
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Lock
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -29,11 +30,9 @@ Nodes = tuple[Floats, Floats]
 # Positions and weights of an integral over tau. A search begins with few, and ends with as many as predictions take.
 _FEW_NODES: Nodes = np.polynomial.legendre.leggauss(16)
 _NODES: Nodes = np.polynomial.legendre.leggauss(40)
-# Fits of this process, by the histories: every workflow of a session asks for the same.
-_kept_fits: dict[str, ParetoNbd] = {}
-_FITS_KEPT = 8
 # Rows at a time: the nodes of so many stay in a processor's cache.
 _BLOCK = 4_096
+_FITS_KEPT = 8
 
 
 @dataclass(frozen=True)
@@ -104,6 +103,19 @@ class ParetoNbd:
         return probability
 
 
+@dataclass
+class _Kept:
+    """A fit of this process, and whose turn it is to make it."""
+
+    fit: ParetoNbd | None = None
+    lock: Lock = field(default_factory=Lock)
+
+
+# By the histories: every workflow of a session asks for the same.
+_kept_fits: dict[str, _Kept] = {}
+_keeping = Lock()
+
+
 def fit_pareto_nbd(frequency: ArrayLike, recency: ArrayLike, age: ArrayLike, *, penalizer: float = 0.0) -> ParetoNbd:
     """Fit by maximum likelihood.
 
@@ -120,14 +132,15 @@ def fit_pareto_nbd(frequency: ArrayLike, recency: ArrayLike, age: ArrayLike, *, 
     """
     histories = Histories.of(frequency, recency, age)
     key = histories.digest(penalizer)
-    found = _kept_fits.get(key)
-    if found is None:
-        found = _fit(histories, penalizer)
-        # Workflows may train in threads of one process.
-        for oldest in list(_kept_fits)[: max(0, len(_kept_fits) + 1 - _FITS_KEPT)]:
-            _kept_fits.pop(oldest, None)
-        _kept_fits[key] = found
-    return found
+    with _keeping:
+        kept = _kept_fits.setdefault(key, _Kept())
+        for oldest in list(_kept_fits)[:-_FITS_KEPT]:
+            del _kept_fits[oldest]
+    # A thread that asks for a fit that another has begun waits for it.
+    with kept.lock:
+        if kept.fit is None:
+            kept.fit = _fit(histories, penalizer)
+        return kept.fit
 
 
 def _fit(histories: Histories, penalizer: float) -> ParetoNbd:

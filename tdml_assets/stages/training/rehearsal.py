@@ -20,11 +20,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from tdml_assets.engines.at_once import at_once, threads_worth
 from tdml_assets.engines.learner_choice import OPTIONS, UNREHEARSED, LearnerChoice, Option, Tried, choose, option_named
 from tdml_assets.engines.protocol import Engine, FeatureSource, FittedModel, ModelSpec, Tier, table_source
 from tdml_assets.platform.refusals import RefusedError
@@ -161,23 +163,32 @@ def _fit_all(
     """Fits by option, and why others could not be."""
     train, validation, then = (_source(splits[name]) for name in ("train", "validation", "test"))
     fits: dict[str, FittedModel] = {}
-    refused: dict[str, str] = {}
-    last: RefusedError | None = None
-    for option in options:
+    refused: dict[str, RefusedError] = {}
+
+    def fit(option: Option) -> FittedModel | RefusedError:
         spec = _asked(model, option)
-        shared = next((fits[one.name] for one in options if one.name in fits and _differ_by_share(one, option)), None)
-        if shared is not None:
-            fits[option.name] = _mixed(shared, float(option.parameters[_SHARE]))
-            continue
         if engine.wants_unlabelled(spec):
             spec = replace(spec, unlabelled=then)
         try:
-            fits[option.name] = engine.fit(train, validation, spec, tier)
+            return engine.fit(train, validation, spec, tier)
         except RefusedError as error:
-            refused[option.name], last = str(error), error
-    if not fits and last is not None:
-        raise last
-    return fits, refused
+            return error
+
+    bases = {other.name: one.name for other in options for one in options if _differ_by_share(one, other)}
+    asked = [option for option in options if option.name not in bases]
+    # Fits that are worth every thread of the tier take turns.
+    is_small = threads_worth(train.row_count + validation.row_count, len(train.features), tier.cpus) == 1
+    results = at_once([partial(fit, option) for option in asked], tier.cpus if is_small else 1)
+    found = dict(zip((option.name for option in asked), results, strict=True))
+    for option in options:
+        one = found[bases.get(option.name, option.name)]
+        if isinstance(one, RefusedError):
+            refused[option.name] = one
+        else:
+            fits[option.name] = _mixed(one, float(option.parameters[_SHARE])) if option.name in bases else one
+    if not fits:
+        raise list(refused.values())[-1]
+    return fits, {name: str(error) for name, error in refused.items()}
 
 
 def _differ_by_share(one: Option, other: Option) -> bool:

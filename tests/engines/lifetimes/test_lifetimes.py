@@ -1,5 +1,6 @@
 """The lifetime models: published figures, definitions integrated by brute force, customers simulated with a known truth."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy.special import beta as beta_function
 from scipy.special import gammaln, hyp2f1
 from scipy.stats import gamma as gamma_law
 
+from tdml_assets.engines.at_once import at_once
 from tdml_assets.engines.lifetimes import (
     BgNbd,
     GammaGamma,
@@ -21,7 +23,7 @@ from tdml_assets.engines.lifetimes import (
     gamma_gamma,
     pareto_nbd,
 )
-from tdml_assets.engines.lifetimes.histories import Histories
+from tdml_assets.engines.lifetimes.histories import Histories, maximise
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 BG = BgNbd(0.243, 4.414, 0.793, 2.426)
@@ -328,3 +330,34 @@ def test_what_is_not_a_horizon_penalizer_or_value_is_refused():
         fit_gamma_gamma([1, 2], [3.0, np.nan])
     with pytest.raises(ValueError, match="a mean only above 1"):
         _ = GammaGamma(2.0, 0.9, 1.0).population_value
+
+
+def test_two_threads_that_ask_for_the_same_pareto_nbd_share_one_fit(monkeypatch):
+    fits = []
+    fit = pareto_nbd._fit
+
+    def counted(histories, penalizer):
+        fits.append(penalizer)
+        return fit(histories, penalizer)
+
+    monkeypatch.setattr(pareto_nbd, "_fit", counted)
+    # No other test has these rows: what was fitted before is kept.
+    frequency, recency, age = [0, 1, 3, 0, 2, 5] * 30, [0, 11, 34, 0, 26, 51] * 30, [61, 62, 63, 64, 65, 66] * 30
+    ask = partial(pareto_nbd.fit_pareto_nbd, frequency, recency, age, penalizer=0.01)
+    first, second = at_once([ask, ask], 2)
+    assert first is second
+    assert fits == [0.01]
+
+
+def test_a_search_goes_on_from_another_start_where_the_first_ends_on_a_slope():
+    def likelihood(parameters):
+        # A peak at 2 whose sides are straight, and a round one at 0.1.
+        log = float(np.log(parameters[0]))
+        if log > 0:
+            side = log - np.log(2)
+            return 40 - abs(side), np.array([-np.sign(side) / parameters[0]])
+        place = log - np.log(0.1)
+        return -place * place, np.array([-2 * place / parameters[0]])
+
+    (found,) = maximise(likelihood, ((3.0,), (0.2,)), rows=1.0, penalizer=0.0, name="test")
+    assert found == pytest.approx(0.1, rel=1e-6)
