@@ -31,7 +31,7 @@ compared as (
     full join state on source.customer_id = state.customer_id
 ),
 
-{% if consent_table is not none and purpose is not none %}
+{% if consent_table is not none %}
 consents as (
     {% include "activation/parts/consents.sql" %}
 
@@ -48,7 +48,7 @@ allowed as (
         as exclusion
     from compared
     left join dead on compared.customer_id = dead.customer_id
-    {% if consent_table is not none and purpose is not none %}
+    {% if consent_table is not none %}
     left join consents on compared.customer_id = consents.customer_id
     {% endif %}
 )

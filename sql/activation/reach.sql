@@ -4,28 +4,8 @@ with compared as (
     from {{ known_table | identifier }}
 ),
 
-{% if consent_table is not none and purpose is not none %}
-consents as (
-    {% include "activation/parts/consents.sql" %}
+{% include "activation/parts/judged.sql" %}
 
-),
-
-{% endif %}
-judged as (
-    select
-        {% include "activation/parts/exclusion.sql" %}
-
-        as exclusion,
-    {% if consent_table is not none and purpose is not none %}
-        consents.customer_id is not null as has_line
-    {% else %}
-        false as has_line
-    {% endif %}
-    from compared
-    {% if consent_table is not none and purpose is not none %}
-    left join consents on compared.customer_id = consents.customer_id
-    {% endif %}
-)
 
 select
     count(*) as known,

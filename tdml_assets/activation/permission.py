@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tdml_assets.declaration.destinations import DestinationSettings
+from tdml_assets.declaration.permission import AsksPermission
 from tdml_assets.platform.statements import render
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _HARMLESS = ("forgotten_customer", "footer_row", "duplicate_line", "superseded_l
 GRANTED = ("true", "t", "yes", "y", "1", "granted", "opt_in", "opt-in", "subscribed")
 
 
-def permission_context(database: Database, settings: DestinationSettings, lists: Mapping[str, Path]) -> dict[str, Any]:
+def permission_context(database: Database, settings: AsksPermission, lists: Mapping[str, Path]) -> dict[str, Any]:
     """What the statement of a plan asks.
 
     Parameters
@@ -46,7 +46,7 @@ def permission_context(database: Database, settings: DestinationSettings, lists:
     }
 
 
-def permission_faults(database: Database, settings: DestinationSettings, lists: Mapping[str, Path]) -> tuple[str, ...]:
+def permission_faults(database: Database, settings: AsksPermission, lists: Mapping[str, Path]) -> tuple[str, ...]:
     """Why the lists cannot be asked; empty where they can."""
     faults = [
         f"sources.{name} is declared, and {'.'.join(path)} is not loaded: tdml-assets run"
@@ -58,7 +58,7 @@ def permission_faults(database: Database, settings: DestinationSettings, lists: 
         faults.append("raw.forgotten_customers is of an older version: tdml-assets run")
     if settings.purpose is not None and "consent" not in lists:
         faults.append(f"purpose {settings.purpose} needs a list of consents: declare sources.consent")
-    if settings.purpose is None and "consent" in lists:
+    if settings.needs_purpose and settings.purpose is None and "consent" in lists:
         faults.append("sources.consent is declared, and the destination names no purpose: set purpose, such as email")
     return tuple(faults)
 

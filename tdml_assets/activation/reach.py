@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tdml_assets.activation.permission import GRANTED, permission_context, permission_faults, unreadable_lines
-from tdml_assets.declaration.destinations import DestinationSettings
+from tdml_assets.declaration.permission import AsksPermission
 from tdml_assets.platform.statements import render
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def read_lists(database: Database, lists: Mapping[str, Path], known: Path) -> tu
 
 
 def read_reach(
-    database: Database, destinations: Mapping[str, DestinationSettings], lists: Mapping[str, Path], known: Path
+    database: Database, destinations: Mapping[str, AsksPermission], lists: Mapping[str, Path], known: Path
 ) -> tuple[Reach, ...]:
     """What the lists leave every destination, by the rules of a plan.
 
@@ -123,7 +123,7 @@ def read_reach(
     return tuple(found)
 
 
-def odd_lists(lists: Sequence[ListFacts], destinations: Mapping[str, DestinationSettings]) -> list[str]:
+def odd_lists(lists: Sequence[ListFacts], destinations: Mapping[str, AsksPermission]) -> list[str]:
     """What is probably not meant, with what to do."""
     notes = []
     for one in lists:

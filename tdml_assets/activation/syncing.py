@@ -217,18 +217,23 @@ def run_sync(
     return keep(_judged(_with(result, tally), settings, clock.monotonic() - began))
 
 
-def keep_refusal(warehouse: Warehouse, name: str, settings: DestinationSettings, reason: str) -> SyncResult:
+def keep_refusal(warehouse: Warehouse, name: str, mode: str, reason: str) -> SyncResult:
     """Leave a trail of a sync that could not even be planned, such as for a list of consents that cannot be read."""
+    return keep_unplanned(warehouse, SyncResult(name, "", REFUSED, reason=reason), mode)
+
+
+def keep_unplanned(warehouse: Warehouse, result: SyncResult, mode: str) -> SyncResult:
+    """Leave a trail of what was sent, or refused, without a plan; the session is the one that published."""
     with warehouse.write() as database:
         ensure_tables(database)
         session = read_published(database, ())
-        result = SyncResult(name, session.session_id if session else "", REFUSED, reason=reason)
-        row = {column: getattr(result, column, None) for column in SYNC_RUNS.column_names}
-        now = Clock().now()
+        kept = replace(result, session_id=session.session_id if session else "")
+        row = {column: getattr(kept, column, None) for column in SYNC_RUNS.column_names}
+        excluded, now = sum(kept.excluded.values()), Clock().now()
         record_run(
-            database, {**row, "sync_id": uuid.uuid4().hex, "mode": settings.mode, "excluded": 0, "started_at": now}
+            database, {**row, "sync_id": uuid.uuid4().hex, "mode": mode, "excluded": excluded, "started_at": now}
         )
-    return result
+    return kept
 
 
 def _begun(plan: Plan) -> SyncResult:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tdml_assets.activation.permission import unreadable_fault
 from tdml_assets.activation.reach import ListFacts, Reach, odd_lists, read_lists, read_reach
 from tdml_assets.commands.common import table_lines
-from tdml_assets.declaration.destinations import DestinationSettings
+from tdml_assets.declaration.permission import AsksPermission
 from tdml_assets.stages.raw.contracts import ORDERS, PERMISSION_LISTS
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Permissions:
 
 
 def read_permissions(
-    database: Database, names: Sequence[str], destinations: Mapping[str, DestinationSettings]
+    database: Database, names: Sequence[str], destinations: Mapping[str, AsksPermission]
 ) -> Permissions:
     """Read them all.
 
@@ -77,7 +77,7 @@ def permission_lines(permissions: Permissions) -> list[str]:
             if names
         ]
     if not permissions.reach:
-        return [*lines, "  no destination is declared besides the exports"]
+        return [*lines, "  no destination is declared, and the exports are off"]
     titles = {"known": "customers", "refused": "consent refused", "unknown": "consent unknown", "left_to_send": "left"}
     rows = [{titles.get(name, name): value for name, value in one.row().items()} for one in permissions.reach]
     return [*lines, *table_lines(rows)]

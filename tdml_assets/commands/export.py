@@ -5,12 +5,25 @@ Belongs here: its options. Does not: columns, decimals and formats (``stages/aud
 
 from __future__ import annotations
 
-from typing import Annotated
+import os
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tdml_assets.commands.common import EmptyStateError, UnknownNameError, expected_errors, read_settings
+from tdml_assets.commands.common import (
+    FAILED,
+    EmptyStateError,
+    UnknownNameError,
+    expected_errors,
+    fail,
+    read_settings,
+)
 from tdml_assets.commands.output import STANDARD_OUTPUT, written
+
+if TYPE_CHECKING:
+    from tdml_assets.platform.warehouse import Warehouse
+    from tdml_assets.settings import Settings
+    from tdml_assets.stages.audience.permitted import Permission
 
 _BATCH_ROWS = 100_000
 _TABLE = ("audience", "parent_segment_attributes")
@@ -48,6 +61,7 @@ def export(
     tdml-assets export customers.csv --spreadsheet     leading zeros of ids and accents survive
 
     Text in CSV is safe to open in a spreadsheet. Without --spreadsheet it is for programs, and a spreadsheet drops leading zeros.
+    Where sources.consent or sources.suppression is declared, customers who may not be exported are left out and counted.
     """
     settings = read_settings()
     with expected_errors():
@@ -62,6 +76,7 @@ def export(
             write_batches,
         )
         from tdml_assets.stages.audience.attributes import RESERVED_NAMES
+        from tdml_assets.stages.audience.permitted import ExportRefusedError
 
         try:
             chosen_form = format_of(file, form)
@@ -69,7 +84,9 @@ def export(
                 raise UnknownNameError(
                     f"--spreadsheet writes CSV, and the file would be {chosen_form}: name a .csv file"
                 )
-            with build_warehouse(settings).read() as database:
+            warehouse = build_warehouse(settings)
+            permission = _permission(settings, warehouse)
+            with warehouse.read() as database:
                 types = database.columns(_TABLE)
                 if not types:
                     raise EmptyStateError(f"nothing is published in {settings.home} yet: tdml-assets run")
@@ -78,12 +95,35 @@ def export(
                 fractions = [] if raw else [name for name in names if types[name] in ("DOUBLE", "FLOAT")]
                 largest = database.row(render("export/largest", table=_TABLE, columns=fractions))
                 places = decimals_of({name: largest[name] for name in fractions}, decimals)
-                statement = render("export/attributes", table=_TABLE, columns=names)
+                if permission is None:
+                    found = database.batches(render("export/attributes", table=_TABLE, columns=names), _BATCH_ROWS)
+                    left_out = {}
+                else:
+                    permission.refuse_faults(database)
+                    found = permission.batches(database, _TABLE, names, _BATCH_ROWS)
+                    left_out = permission.left_out(database, table=_TABLE)
                 with written(file) as target:
-                    batches = (rounded(batch, places) for batch in database.batches(statement, _BATCH_ROWS))
+                    batches = (rounded(batch, places) for batch in found)
                     rows = write_batches(batches, target, chosen_form, for_spreadsheet=spreadsheet)
         except AttributeFileError as error:
             raise UnknownNameError(str(error)) from None
+        except ExportRefusedError as error:
+            fail(f"nothing is exported: {error}", FAILED)
     if file != STANDARD_OUTPUT:
         attributes = len([name for name in names if name not in RESERVED_NAMES])
         typer.echo(f"{file}: {rows:,} customers x {attributes} attributes ({chosen_form})")
+    if left_out:
+        words = ", ".join(f"{count:,} {reason}" for reason, count in left_out.items())
+        typer.echo(f"left out: {words}", err=file == STANDARD_OUTPUT)
+
+
+def _permission(settings: Settings, warehouse: Warehouse) -> Permission | None:
+    """The lists that say who may be exported, as they are now; None where none is declared."""
+    from tdml_assets.platform.run_lock import hold_state
+    from tdml_assets.stages.audience.permitted import read_permission
+    from tdml_assets.stages.raw.permission_lists import declared_lists
+
+    if not declared_lists(settings.sources) or not settings.warehouse_path.exists():
+        return None
+    with hold_state(settings.home / "run.lock", f"export-{os.getpid()}", settings.session_wait_seconds):
+        return read_permission(settings, warehouse)

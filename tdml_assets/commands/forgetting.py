@@ -247,8 +247,10 @@ def _erase_at_destinations(settings: Settings, warehouse: Warehouse, ids: Sequen
 
 def _erase_exports(settings: Settings, warehouse: Warehouse, ids: Sequence[str], erasure: Erasure) -> None:
     from tdml_assets.platform.resources import s3_client
-    from tdml_assets.stages.audience.destinations.files import ATTRIBUTES_TABLE, FilesDestination
+    from tdml_assets.stages.audience.destinations._export_content import ATTRIBUTES_TABLE
+    from tdml_assets.stages.audience.destinations.files import FilesDestination
     from tdml_assets.stages.audience.exports import KEEP_DEFAULT, ExportError
+    from tdml_assets.stages.audience.permitted import read_permission
 
     url = settings.effective_exports_url
     if "://" not in url and not Path(url).is_dir():
@@ -257,7 +259,13 @@ def _erase_exports(settings: Settings, warehouse: Warehouse, ids: Sequence[str],
         client = s3_client(settings) if url.startswith("s3://") else None
         files = settings.destinations.files
         keep = KEEP_DEFAULT if files is None else files.keep
-        exports = FilesDestination(url, scratch=settings.home / "scratch", s3_client=client, keep=keep)
+        exports = FilesDestination(
+            url,
+            scratch=settings.home / "scratch",
+            s3_client=client,
+            keep=keep,
+            permission=read_permission(settings, warehouse),
+        )
         held = exports.holding(lambda path: holds_row(path, ids))
         _keep(warehouse, erasure, [Entry("export", export.name, 1) for export in held])
         with warehouse.read() as database:

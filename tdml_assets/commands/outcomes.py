@@ -22,7 +22,7 @@ def exit_code_of_session(settings: Settings) -> int:
         if not database.has_table(OUTCOMES.path):
             return PUBLISHED
         rows = database.rows(render("sessions/outcomes", outcomes=OUTCOMES.path, sessions=SESSIONS.path))
-        if rows and settings.destinations.others and _has_unsent(database, rows[0]["session_id"]):
+        if rows and _has_unsent(database, rows[0]["session_id"]):
             return NEEDS_A_PERSON
     return exit_code(Outcome.from_row(row) for row in rows)
 

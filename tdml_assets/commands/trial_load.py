@@ -136,7 +136,7 @@ def try_sources(
                         )
                     )
             trial = _judged(database, settings, sources, tuple(facts), own_currencies)
-            permissions = read_permissions(database, list(lists), settings.destinations.others)
+            permissions = read_permissions(database, list(lists), settings.destinations.asking)
             trial = replace(trial, permissions=permissions)
             first_on = trial.orders.first_on
             if trial.as_of is None or first_on is None or trial.as_of < first_on:

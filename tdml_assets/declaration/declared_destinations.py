@@ -6,19 +6,34 @@ Belongs here: reading the section, and faults at their keys. Does not: the keys 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from tdml_assets.declaration.base import Declaration
-from tdml_assets.declaration.destinations import DestinationSettings, read_destination
+from tdml_assets.declaration.destinations import DestinationSettings, Mode, read_destination
+from tdml_assets.declaration.permission import AsksPermission, UnknownConsent
 
 
 class FilesDestination(Declaration):
     """Parquet and CSV under ``exports_url``."""
 
+    #: An export holds every customer who may be in it, and takes the place of the one before.
+    mode: ClassVar[Mode] = "replace"
+    needs_purpose: ClassVar[bool] = False
+
     keep: int = Field(default=12, ge=1, description="Exports kept, the latest among them.")
+    purpose: str | None = Field(
+        default=None,
+        min_length=1,
+        description="What customers must have consented to, as sources.consent names it; lines of every purpose count unless "
+        "given.",
+    )
+    unknown_consent: UnknownConsent = Field(
+        default="deny",
+        description="What a customer without a line for the purpose counts as, where sources.consent is declared.",
+    )
 
 
 def _below(name: str, fault: ErrorDetails) -> InitErrorDetails:
@@ -60,3 +75,9 @@ class Destinations(Declaration):
     def others(self) -> dict[str, DestinationSettings]:
         """All but the exports, by name."""
         return dict(self.model_extra or {})
+
+    @property
+    def asking(self) -> dict[str, AsksPermission]:
+        """All that ask the lists of consent and suppression, by name: the exports, unless they are off, and the others."""
+        files = {} if self.files is None else {"files": self.files}
+        return {**files, **self.others}

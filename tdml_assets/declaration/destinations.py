@@ -18,6 +18,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from tdml_assets.declaration.alerts import NamedSecrets
 from tdml_assets.declaration.base import Declaration
+from tdml_assets.declaration.permission import UnknownConsent
 
 Mode = Literal["upsert", "update_only", "create_only", "mirror", "replace"]
 Action = Literal["off", "warn", "refuse"]
@@ -132,6 +133,7 @@ class DestinationSettings(NamedSecrets):
     modes: ClassVar[tuple[Mode, ...]] = ("upsert", "update_only", "create_only", "mirror")
     removes: ClassVar[bool] = True
     erases: ClassVar[bool] = False
+    needs_purpose: ClassVar[bool] = True
 
     kind: str = Field(description="Module of activation/destinations/, or the import path of a module of your own.")
     mode: Mode = Field(
@@ -153,7 +155,7 @@ class DestinationSettings(NamedSecrets):
     purpose: str | None = Field(
         default=None, min_length=1, description="What customers must have consented to, as sources.consent names it."
     )
-    unknown_consent: Literal["deny", "allow"] = Field(
+    unknown_consent: UnknownConsent = Field(
         default="deny", description="What a customer without a line for the purpose counts as."
     )
     guards: Guards = Field(default_factory=Guards, description="When nothing is sent.")

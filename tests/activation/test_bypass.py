@@ -1,7 +1,7 @@
 """A suppressed customer leaves in no batch of any kind of destination, in no mode and by no command.
 
 Clients are replaced by one that keeps the batches: what a kind declares (modes, whether it removes) decides what the core hands to
-it. That the real clients send what they are handed is tested with each of them.
+it. That the real clients send what they are handed is tested with each of them. The exports, which have no client, are read.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from tdml_assets.activation.protocol import Batch, Receipt, Rejection
 from tdml_assets.activation.syncing import plan_sync
 from tdml_assets.declaration.destinations import DestinationSettings, destination_class, known_kinds, read_destination
 from tests.activation.conftest import NOW, Published, people
+from tests.activation.exported import Exporting
 
 SECTIONS: Mapping[str, Mapping[str, Any]] = {
     "azure": {"url": "abfs://lake/crm", "connection_string_env": "SECRET"},
@@ -133,6 +135,39 @@ def test_a_suppressed_customer_leaves_in_no_batch_and_is_removed_or_the_plan_say
     else:
         assert (result.removed, other.keys("remove")) == (0, set())
         assert any("1 customers were sent before and may be sent no more" in words for words in result.warnings)
+
+
+def test_a_suppressed_customer_is_in_no_export_and_leaves_those_of_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = Exporting(tmp_path, monkeypatch)
+    shop.publish(people(5))
+    shop.write("suppression", "99999,,,")
+    shop.declare("suppression")
+    shop.export()
+    assert shop.holding("00002")
+
+    # The attributes are the same, and the folder of before is not written again: who is suppressed leaves it all the same.
+    shop.write("suppression", "00002,,,")
+    done = shop.export()
+    assert shop.holding("00002") == []
+    customers, manifest = shop.latest()
+    assert (customers, manifest["left_out"]) == (["00001", "00003", "00004", "00005"], {"suppressed": 1})
+    (asset,) = done.asset_materializations_for_node("audience__files")
+    assert asset.metadata["excluded"].value == {"suppressed": 1}
+    assert [check.passed for check in done.get_asset_check_evaluations()] == [True]
+    runs = shop.published.rows("select destination, status, excluded from activation.sync_runs order by started_at")
+    assert [(run["destination"], run["status"], run["excluded"]) for run in runs] == [
+        ("files", "succeeded", 0),
+        ("files", "succeeded", 1),
+    ]
+
+    # Nor does a command bring them out, whatever the format.
+    for name in ("out.csv", "out.json", "out.parquet"):
+        done = shop.command(str(tmp_path / name))
+        assert (done.exit_code, "left out: 1 suppressed" in done.output) == (0, True), done.output
+        assert b"00002" not in (tmp_path / name).read_bytes()
+    assert "00002" not in shop.command("-", "--format", "csv").output
 
 
 def test_every_kind_is_covered() -> None:

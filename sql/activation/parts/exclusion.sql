@@ -19,7 +19,7 @@ case
             )
     ) then 'suppressed'
 {% endif %}
-{% if consent_table is not none and purpose is not none %}
+{% if consent_table is not none %}
     when not coalesce(consents.is_granted, {{ allow_unknown | bind }}) then 'no_consent'
 {% endif %}
 {% if control_column is not none %}

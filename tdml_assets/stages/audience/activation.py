@@ -73,7 +73,7 @@ def sync_destination(settings: Settings, warehouse: Warehouse, name: str) -> Syn
     try:
         return run_sync(warehouse, name, declared, surroundings(settings, warehouse))
     except (DestinationError, SourceError) as error:
-        return keep_refusal(warehouse, name, declared, str(error))
+        return keep_refusal(warehouse, name, declared.mode, str(error))
 
 
 def tell_sync(settings: Settings, result: SyncResult, log: Log) -> list[str]:

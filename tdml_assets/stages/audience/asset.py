@@ -13,20 +13,19 @@ import dagster as dg
 
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.models.blobs import BlobStoreError
-from tdml_assets.platform.contracts import Column
 from tdml_assets.platform.housekeeping import prune, read_needed
 from tdml_assets.platform.isolation import begin_outcome, keep_outcome
 from tdml_assets.platform.metadata import OWNER, column_schema, table_metadata, table_preview
 from tdml_assets.platform.outcome import Outcome, published_as
-from tdml_assets.platform.resources import build_model_store, s3_client
+from tdml_assets.platform.resources import build_model_store
 from tdml_assets.platform.sessions import as_of, record_session, session_id_of
 from tdml_assets.platform.statements import render
 from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.settings import Settings
 from tdml_assets.stages.audience.attributes import CATALOG, SanityLimits, WorkflowAttributes, parent_segment_contract
 from tdml_assets.stages.audience.control import CONTROL_ATTRIBUTE, keep_bands
-from tdml_assets.stages.audience.destinations.files import FilesDestination
 from tdml_assets.stages.audience.destinations_asset import build_destinations
+from tdml_assets.stages.audience.files_asset import build_files
 from tdml_assets.stages.audience.permission_asset import build_permission_lists, permission_keys
 from tdml_assets.stages.audience.publication import Published, publish
 from tdml_assets.stages.features.columns import FEATURES_TABLE, features_table
@@ -61,9 +60,9 @@ def build_audience(specs: Sequence[WorkflowSpec], settings: Settings) -> list[dg
         return done
 
     assets = [_build_publication(publishing, tables, settings, published)]
-    if settings.destinations.files is not None:
-        assets.append(_build_files(settings, settings.destinations.files.keep))
     upstream = [*_KEYS, *permission_keys(settings)]
+    if settings.destinations.files is not None:
+        assets.append(build_files(settings, upstream, settings.destinations.files.keep))
     return [*assets, *build_permission_lists(settings), *build_destinations(settings, upstream)]
 
 
@@ -183,35 +182,3 @@ def _close_outcomes(
         closed = published_as(outcome, fresh=fresh, carried=name in done.carried)
         keep_outcome(database, closed)
         record_session(database, context, name, status="published" if fresh else closed.state)
-
-
-def _build_files(settings: Settings, keep: int) -> dg.AssetsDefinition:
-    url = settings.effective_exports_url
-
-    @dg.asset(
-        key=["audience", "files"],
-        deps=_KEYS,
-        group_name="audience",
-        kinds={"parquet", "csv", *(["s3"] if url.startswith("s3://") else [])},
-        owners=[OWNER],
-        pool="warehouse",
-        description="Parquet and CSV under exports_url; what `latest` names is complete at every instant.",
-    )
-    def files(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
-        client = s3_client(settings) if url.startswith("s3://") else None
-        destination = FilesDestination(url, scratch=settings.home / "scratch", keep=keep, s3_client=client)
-        with warehouse.read() as database:
-            delivery = destination.deliver(database, session_id_of(context))
-            columns = [Column(name, kind, "") for name, kind in database.columns(tuple(_KEYS[0].path)).items()]
-        context.log.info(f"report: {delivery.rows} customers in {delivery.location}")
-        return dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": delivery.rows,
-                "dagster/column_schema": column_schema(columns),
-                "location": delivery.location,
-                "changed": delivery.changed,
-                "details": dg.MetadataValue.json(dict(delivery.details)),
-            }
-        )
-
-    return files

@@ -125,6 +125,7 @@ def manifest_of(
     rows: int,
     columns: Mapping[str, str],
     files: Mapping[str, tuple[int, str]],
+    left_out: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """Make the manifest, without clock times, so that the same attributes give the same manifest.
 
@@ -132,6 +133,7 @@ def manifest_of(
     ----------
     columns : type per column of the attributes.
     files : size in bytes and SHA-256 per data file.
+    left_out : customers who may not be exported, by reason; None where no list says so.
     """
     return {
         "format": FORMAT,
@@ -139,6 +141,7 @@ def manifest_of(
         "as_of": as_of.isoformat(),
         "session_id": session_id,
         "rows": rows,
+        **({} if left_out is None else {"left_out": dict(left_out)}),
         "columns": [{"name": name, "type": type_} for name, type_ in columns.items()],
         "files": {name: {"bytes": size, "sha256": digest} for name, (size, digest) in files.items()},
     }

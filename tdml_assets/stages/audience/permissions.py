@@ -60,7 +60,7 @@ def read_list_state(settings: Settings, warehouse: Warehouse, name: str) -> List
     def client() -> Any:
         return s3_client(settings)
 
-    destinations = settings.destinations.others
+    destinations = settings.destinations.asking
     try:
         reports = load_permissions(settings, warehouse, client)
     except SourceError as error:

@@ -58,12 +58,13 @@ def test_a_list_is_counted_with_what_it_leaves_and_a_changed_file_is_noticed(sho
     assert (state.faults, state.words) == ((), "2 lines of 2 customers, 2 of them with orders")
     assert state.loaded_at is not None
     assert state.written_at is not None
-    (reach,) = state.reach
+    reach, files = state.reach[1], state.reach[0]
     # c1 and c2 are suppressed, an empty cell is no consent of c5, of four nothing is known.
     assert (reach.known, reach.suppressed, reach.refused, reach.unknown, reach.left_to_send) == (10, 2, 1, 4, 3)
+    assert (reach.destination, files.destination, files.left_to_send) == ("crm", "files", 3)
     shop.suppress(4)
     again = read_list_state(shop.settings, shop.warehouse, "suppression")
-    assert (again.reach[0].suppressed, again.reach[0].left_to_send) == (4, 1)
+    assert (again.reach[1].suppressed, again.reach[1].left_to_send) == (4, 1)
     assert again.report is not None
     assert not again.report.is_unchanged
 

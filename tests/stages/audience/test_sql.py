@@ -43,6 +43,16 @@ def test_every_publishing_statement_is_one_statement_for_any_number_of_workflows
         "others": [],
         "control_table": None,
     }
+    asked = {
+        "forgotten_table": None,
+        "suppression_table": ["raw", "suppression"],
+        "consent_table": ["raw", "consent"],
+        "purpose": None,
+        "allow_unknown": False,
+        "granted": ["yes"],
+        "destination": "files",
+        "control_column": None,
+    }
     contexts: dict[str, dict[str, Any]] = {
         "assign_control": {**context, "groups": ["audience", "c"], "seed": 1, "share": 0.1},
         "keep_bands": {
@@ -61,6 +71,8 @@ def test_every_publishing_statement_is_one_statement_for_any_number_of_workflows
         "profile": {**context, "attributes": [SPEND]},
         "sessions": {"table": ["w", "predictions"], "session_id": "s", "as_of": "2011-12-09"},
         "lists": {"table": ["w", "predictions"], "session_id": "s", "never_bought": "discover"},
+        "export_permitted": {"table": ["audience", "x"], "columns": ["a"], **asked},
+        "left_out": {"table": None, "file": "export.parquet", **asked},
         "gone_customers": {"attributes": "export.parquet", "orders": ["raw", "orders"]},
         "carry": {"table": ["audience", "x"], "workflows": context["workflows"]},
     }

@@ -39,6 +39,7 @@ class Delivery:
     rows : customers delivered.
     changed : False where the same session had delivered the same rows before.
     details : further numbers, for metadata.
+    left_out : published customers who may not be sent, by reason.
     """
 
     destination: str
@@ -46,6 +47,7 @@ class Delivery:
     rows: int
     changed: bool
     details: Mapping[str, Any] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 class Destination(Protocol):

@@ -1,7 +1,8 @@
 """Destination ``files``: Parquet and CSV files in a folder or an S3 bucket.
 
-Belongs here: writing the files in batches, and placing them so that a reader never meets half an export.
-Does not: names, layout and manifest (``stages/audience/exports.py``), S3 calls (``bucket.py``).
+Belongs here: placing the files so that a reader never meets half an export, and which older exports go.
+Does not: what the files hold (``_export_content.py``), names, layout and manifest (``stages/audience/exports.py``), S3 calls
+(``bucket.py``).
 
 What a reader may rely on
 -------------------------
@@ -15,7 +16,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,19 +24,17 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tdml_assets.platform.statements import Statement, render
+from tdml_assets.platform.statements import render
 from tdml_assets.stages.audience import exports
-from tdml_assets.stages.audience.attribute_files import decimals_of, rounded
-from tdml_assets.stages.audience.attributes import CATALOG
 from tdml_assets.stages.audience.destinations import Delivery, Failpoint, no_failpoint
+from tdml_assets.stages.audience.destinations._export_content import ATTRIBUTES_TABLE, BATCH_ROWS, write_files
 from tdml_assets.stages.audience.exports import ExportError, StoredExport
 from tdml_assets.stages.raw.contracts import ORDERS
 
 if TYPE_CHECKING:
     from tdml_assets.platform.warehouse import Database
+    from tdml_assets.stages.audience.permitted import Permission
 
-ATTRIBUTES_TABLE = ("audience", exports.DATASET)
-BATCH_ROWS = 100_000
 _INCOMING = ".incoming-"
 
 
@@ -81,6 +79,7 @@ class FilesDestination:
     keep : how many exports stay; older ones are deleted, and nothing that another program put there.
     batch_rows : rows in memory at a time.
     s3_client : boto3 client for S3; only used, and then required, for an ``s3://`` URL.
+    permission : lists that say who may be exported; everybody without.
     failpoint : called with the name of every step that is done.
     """
 
@@ -94,11 +93,13 @@ class FilesDestination:
         keep: int = exports.KEEP_DEFAULT,
         batch_rows: int = BATCH_ROWS,
         s3_client: Any = None,
+        permission: Permission | None = None,
         failpoint: Failpoint = no_failpoint,
     ) -> None:
         location = exports.parse_location(url)
         exports.superseded([], "", keep)
         self._keep, self._batch_rows, self._failpoint = keep, batch_rows, failpoint
+        self._permission = permission
         self._store: ExportStore
         if isinstance(location, exports.FolderLocation):
             folder = location.path / exports.DATASET
@@ -116,8 +117,10 @@ class FilesDestination:
         Raises
         ------
         ExportError
-            If nothing is published, or the files cannot be placed. The latest export is untouched then.
+            If nothing is published, a list cannot be asked, or the files cannot be placed. The latest export is untouched then.
         """
+        if self._permission is not None:
+            self._permission.refuse_faults(database)
         state = database.row(render("audience/export_state", table=ATTRIBUTES_TABLE))
         if not state["row_count"] or state["first_as_of"] != state["last_as_of"]:
             raise ExportError(
@@ -127,7 +130,9 @@ class FilesDestination:
         as_of = state["last_as_of"]
         with _workspace(self._scratch, exports.export_name(as_of, session_id)) as workspace:
             files = workspace / "files"
-            manifest = write_files(database, files, as_of=as_of, session_id=session_id, batch_rows=self._batch_rows)
+            manifest = write_files(
+                database, files, as_of, session_id, batch_rows=self._batch_rows, permission=self._permission
+            )
             self._failpoint("files written")
             name, changed = self._choose_name(as_of, session_id, manifest)
             if changed:
@@ -136,13 +141,14 @@ class FilesDestination:
             pointer = exports.json_bytes(exports.pointer_of(name, manifest))
             self._store.point(name, pointer, workspace, self._failpoint)
             self._failpoint("latest moved")
-            removed = self._remove_superseded(name, database)
+            removed = self._remove_superseded(name, database, workspace)
         details = {
             "export": name,
             "bytes": {file: entry["bytes"] for file, entry in manifest["files"].items()},
             "exports_removed": removed,
         }
-        return Delivery(self.name, self._store.describe(name), manifest["rows"], changed, details)
+        left_out = manifest.get("left_out", {})
+        return Delivery(self.name, self._store.describe(name), manifest["rows"], changed, details, left_out)
 
     def holding(self, holds: Callable[[Path], bool]) -> list[StoredExport]:
         """Exports whose attributes ``holds`` finds somebody in."""
@@ -173,11 +179,14 @@ class FilesDestination:
                 return name, True
             attempt += 1
 
-    def _remove_superseded(self, current: str, database: Database) -> int:
+    def _remove_superseded(self, current: str, database: Database, workspace: Path) -> int:
         present = self._store.exports()
         old = exports.superseded(present, current, self._keep)
-        # Who was erased from the orders is not kept in older exports either.
-        old += [one for one in present if one not in old and one.name != current and self._holds_gone(one, database)]
+        # Who was erased from the orders, or may not be exported any more, is not kept in older exports either.
+        others = [one for one in present if one not in old and one.name != current]
+        old += [
+            one for one in others if self._holds_gone(one, database) or self._holds_left_out(one, database, workspace)
+        ]
         for export in old:
             self._store.remove(export)
             self._failpoint("old export removed")
@@ -189,6 +198,13 @@ class FilesDestination:
             return False
         found = database.row(render("audience/gone_customers", attributes=str(path), orders=ORDERS.path))
         return bool(found["gone"])
+
+    def _holds_left_out(self, export: StoredExport, database: Database, workspace: Path) -> bool:
+        if self._permission is None:
+            return False
+        if not self._store.is_whole(export):
+            return True  # nobody can tell who is in it
+        return bool(self._permission.left_out(database, file=self._store.fetched(export, workspace)))
 
 
 class FolderStore:
@@ -276,73 +292,6 @@ class FolderStore:
         return self._folder / export.name / exports.PARQUET
 
 
-def write_files(
-    database: Database, folder: Path, *, as_of: date, session_id: str, batch_rows: int = BATCH_ROWS
-) -> dict[str, Any]:
-    """Write all files of an export into a new folder, batch by batch. Returns the manifest."""
-    folder.mkdir()
-    attributes = render("audience/export_attributes", table=ATTRIBUTES_TABLE)
-    rows = _write_table(
-        database,
-        attributes,
-        batch_rows,
-        csv=folder / exports.CSV,
-        parquet=folder / exports.PARQUET,
-        decimals=_decimals(database),
-    )
-    catalog = render("audience/export_catalog", table=CATALOG.path)
-    _write_table(database, catalog, batch_rows, csv=folder / exports.CATALOG_CSV, parquet=None)
-    manifest = exports.manifest_of(
-        as_of=as_of,
-        session_id=session_id,
-        rows=rows,
-        columns=database.columns(ATTRIBUTES_TABLE),
-        files={name: (folder.joinpath(name).stat().st_size, _sha256(folder / name)) for name in exports.DATA_FILES},
-    )
-    (folder / exports.MANIFEST).write_bytes(exports.json_bytes(manifest))
-    return manifest
-
-
-def _decimals(database: Database) -> dict[str, int]:
-    """Decimals per fractional attribute in CSV, which people read; Parquet holds the raw values."""
-    types = database.columns(ATTRIBUTES_TABLE)
-    fractions = [name for name, type_ in types.items() if type_ in ("DOUBLE", "FLOAT")]
-    if not fractions:
-        return {}
-    return decimals_of(database.row(render("export/largest", table=ATTRIBUTES_TABLE, columns=fractions)), None)
-
-
-def _write_table(
-    database: Database,
-    statement: Statement,
-    batch_rows: int,
-    *,
-    csv: Path,
-    parquet: Path | None,
-    decimals: Mapping[str, int] | None = None,
-) -> int:
-    import pyarrow.csv
-    import pyarrow.parquet
-
-    options = pyarrow.csv.WriteOptions(eol="\r\n", quoting_style="needed")
-    rows = 0
-    with ExitStack() as stack:
-        text: pyarrow.csv.CSVWriter | None = None
-        columnar: pyarrow.parquet.ParquetWriter | None = None
-        for batch in database.batches(statement, batch_rows):
-            if text is None:
-                text = stack.enter_context(pyarrow.csv.CSVWriter(csv, batch.schema, write_options=options))
-                if parquet is not None:
-                    columnar = stack.enter_context(pyarrow.parquet.ParquetWriter(parquet, batch.schema))
-            text.write_batch(exports.spreadsheet_safe(rounded(batch, decimals or {})))
-            if columnar is not None:
-                columnar.write_batch(batch)
-            rows += batch.num_rows
-        if text is None:
-            raise ExportError(f"there are no rows for {csv.name}: publish the attributes first")
-    return rows
-
-
 @contextmanager
 def _workspace(parent: Path, name: str) -> Iterator[Path]:
     """Make a hidden folder for files on their way; removed at the end, as are those of processes that died.
@@ -387,8 +336,3 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

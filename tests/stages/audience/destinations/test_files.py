@@ -22,6 +22,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from tdml_assets.declaration.attributes import AttributeSpec
+from tdml_assets.declaration.declared_destinations import FilesDestination as FilesSettings
 from tdml_assets.platform.statements import Statement
 from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.platform.warehouse_errors import StorageError
@@ -29,6 +30,7 @@ from tdml_assets.stages.audience.attributes import CATALOG, WorkflowAttributes, 
 from tdml_assets.stages.audience.destinations import Delivery, no_failpoint
 from tdml_assets.stages.audience.destinations.files import FilesDestination, FolderStore
 from tdml_assets.stages.audience.exports import ExportError
+from tdml_assets.stages.audience.permitted import Permission
 
 WORKFLOWS = [
     WorkflowAttributes(
@@ -520,3 +522,22 @@ def test_an_export_with_a_customer_who_was_erased_from_the_orders_goes_with_the_
     assert export.deliver("third").details["exports_removed"] == 1
     names = {path.name for path in (tmp_path / "exports" / "parent_segment_attributes").iterdir() if path.is_dir()}
     assert names == {"2011-12-10-second", "2011-12-11-third", "latest"}
+
+
+def test_on_s3_an_export_with_a_customer_who_may_not_be_sent_any_more_goes_with_the_next(
+    remote: Export, s3: Any
+) -> None:
+    remote.publish(customers=["007", "00123"])
+    remote.deliver("first")
+    remote.publish(customers=["007", "-7"], day=10)
+    remote.deliver("second")
+    with remote.warehouse.write() as database:
+        database.execute(Statement("create schema raw"))
+        columns = "null::varchar as purpose, null::varchar as destination, null::varchar as allowed"
+        database.execute(Statement(f"create table raw.suppression as select '00123' as customer_id, {columns}"))
+    permission = Permission({"suppression": ("raw", "suppression")}, FilesSettings())
+    remote.publish(customers=["007", "00123", "-7"], day=11)
+    done = remote.deliver("third", permission=permission)
+    assert (done.rows, done.left_out, done.details["exports_removed"]) == (2, {"suppressed": 1}, 1)
+    assert keys(s3) == files_of("2011-12-10-second") | files_of("2011-12-11-third") | {"latest.json"}
+    assert not any(remote.scratch.iterdir())
