@@ -200,7 +200,7 @@ class Delivery:
 
     def _count(self, found: Mapping[str, Any], rejected: Mapping[str, Rejection], skipped: list[str]) -> None:
         tally, changes = self.tally, {}
-        if (rejected or skipped) and not self._plan.swaps:
+        if rejected or skipped:
             with self._warehouse.read() as database:
                 planned = database.rows(_planned(self._plan.destination, found["batch"]))
             changes = {row["customer_id"]: row["action"] for row in planned}

@@ -28,6 +28,12 @@ class FaultProxy:
             def log_message(self, *arguments: object) -> None:
                 """Say nothing."""
 
+            def handle_expect_100(self) -> bool:
+                # Answers are buffered, and a client waits a second for this one before it sends its body.
+                go_on = super().handle_expect_100()
+                self.wfile.flush()
+                return go_on
+
             def handle_any(self) -> None:
                 proxy._forward(self)
 

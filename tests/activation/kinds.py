@@ -18,6 +18,7 @@ from typing import Any
 import adlfs
 import boto3
 import psycopg
+import psycopg.sql
 import pyarrow.parquet as pq
 from moto.server import ThreadedMotoServer
 
@@ -30,7 +31,12 @@ Held = Callable[[], dict[str, str]]
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of destination, its settings, and what it holds: grade by customer."""
+    """A kind of destination, its settings, and what it holds: grade by customer.
+
+    Parameters
+    ----------
+    refuse : makes the server refuse rows of a customer; None where it takes whole files.
+    """
 
     name: str
     settings: dict[str, Any]
@@ -38,6 +44,7 @@ class Kind:
     held: Held
     endpoint: str = ""
     sent_again: Callable[[], int] | None = None
+    refuse: Callable[[str], None] | None = None
 
 
 def once(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -59,7 +66,11 @@ def _webhook(stack: ExitStack, _folder: Path) -> Kind:
         return len(keys) - len(set(keys))
 
     settings = {"url_env": "HOOK_URL", "secret_env": "HOOK_SECRET"}
-    return Kind("webhook", settings, environment, held, sent_again=sent_again)
+
+    def refuse(customer: str) -> None:
+        receiver.tell(refuses=[customer])
+
+    return Kind("webhook", settings, environment, held, sent_again=sent_again, refuse=refuse)
 
 
 def _postgres(stack: ExitStack, folder: Path) -> Kind:
@@ -75,7 +86,13 @@ def _postgres(stack: ExitStack, folder: Path) -> Kind:
         with psycopg.connect(server.url) as connection:
             return once(connection.execute("select customer_id, churn_grade from marketing.customers").fetchall())
 
-    return Kind("postgres", {"url_env": "PG_URL", "table": "marketing.customers"}, {"PG_URL": server.url}, held)
+    def refuse(customer: str) -> None:
+        with psycopg.connect(server.url) as connection:
+            check = psycopg.sql.SQL("alter table marketing.customers add check (customer_id <> {})").format(customer)
+            connection.execute(check)
+
+    settings = {"url_env": "PG_URL", "table": "marketing.customers"}
+    return Kind("postgres", settings, {"PG_URL": server.url}, held, refuse=refuse)
 
 
 def _s3(stack: ExitStack, _folder: Path) -> Kind:
@@ -128,7 +145,12 @@ def _sfmc(stack: ExitStack, _folder: Path) -> Kind:
         "auth_url_env": "SFMC_URL", "client_id_env": "SFMC_ID", "client_secret_env": "SFMC_SECRET", "data_extension": "Customers",
         "poll_seconds": 0.005,
     }  # fmt: skip
-    return Kind("sfmc", settings, {"SFMC_URL": stub.url, "SFMC_ID": "id-canary", "SFMC_SECRET": "secret-canary"}, held)
+
+    def refuse(customer: str) -> None:
+        stub.tell(refuses=[customer])
+
+    environment = {"SFMC_URL": stub.url, "SFMC_ID": "id-canary", "SFMC_SECRET": "secret-canary"}
+    return Kind("sfmc", settings, environment, held, refuse=refuse)
 
 
 def _sfmc_sftp(stack: ExitStack, folder: Path) -> Kind:
@@ -176,7 +198,9 @@ def _treasure_data(stack: ExitStack, _folder: Path) -> Kind:
         "api_key_env": "TD_KEY", "endpoint": stub.url, "audience_endpoint": stub.url, "database": "marketing",
         "table": "predictions", "parent_segment": 42, "poll_seconds": 0.005,
     }  # fmt: skip
-    return Kind("treasure_data", settings, {"TD_KEY": treasure_data_stub.KEY}, held)
+    return Kind(
+        "treasure_data", settings, {"TD_KEY": treasure_data_stub.KEY}, held, refuse=stub.service.refused_keys.add
+    )
 
 
 #: What starts a kind's server, by kind.

@@ -101,6 +101,6 @@ def _check(result: Any) -> dg.AssetCheckResult:
         check_name=CHECK,
         passed=passed,
         severity=dg.AssetCheckSeverity.WARN if result.status == "degraded" else dg.AssetCheckSeverity.ERROR,
-        description=result.reason or f"{result.taken:,} rows were taken, none was refused.",
+        description=result.reason or f"{result.taken:,} rows were taken, {result.failed or 'none'} refused.",
         metadata={"failed": result.failed, "waiting": result.waiting},
     )

@@ -1,6 +1,7 @@
 """Every kind of destination is an asset that reports alike: rows, duration, a link, a check, its own policy and pool.
 
-A session of all kinds on their small servers is run three times: a first sync, a changed customer, and a sync that a guard refuses.
+A session of all kinds on their small servers is run four times: a first sync; a changed customer; one who is gone and one whom the
+server refuses; and a sync that a guard refuses.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import pytest
 
 from tdml_assets.settings import load_settings
 from tdml_assets.stages.audience.destinations_asset import CHECK, build_destinations
-from tests.activation.conftest import Published, people
+from tests.activation.conftest import Published
 from tests.activation.kinds import KINDS, missing
 
 #: Where a person finds what was sent: metadata, and what it begins with.
@@ -31,7 +32,12 @@ _LINKS = {
     "treasure_data": ("parent_segment", "http"),
 }
 _FIRST_PAUSES = {"sfmc": 60, "sfmc_sftp": 30, "treasure_data": 60}
-_OFF = {name: {"action": "off"} for name in ("score_age", "updates")}
+_OFF = {name: {"action": "off"} for name in ("score_age", "updates", "deletes")}
+_MODES = {"webhook": "mirror", "postgres": "mirror", "sfmc_sftp": "replace"}
+#: Marketing Cloud takes no key with a colon from a file; the other servers are told whom to refuse.
+_REFUSED = "canary:new"
+#: Files are taken or refused as a whole, and Marketing Cloud removes nobody.
+_TAKES_EVERY_ROW, _REMOVES_NOBODY = ("s3", "azure"), ("sfmc",)
 
 Session = dict[str, dg.ExecuteInProcessResult]
 
@@ -54,16 +60,27 @@ def sessions() -> Iterator[Session]:
         published = Published(folder / "home")
 
         def run(guards: dict[str, Any]) -> dg.ExecuteInProcessResult:
-            declared = {kind.name: {**kind.settings, "guards": guards, "sync_retries": {"most": 0}} for kind in started}
+            shared = {"guards": guards, "sync_retries": {"most": 0}, "failed_share": 1}
+            declared = {
+                kind.name: {**kind.settings, **shared, **({"mode": mode} if (mode := _MODES.get(kind.name)) else {})}
+                for kind in started
+            }
             content = {"destinations": declared, "s3": {"endpoint_url": endpoint, "region_name": "us-east-1"}}
             (folder / "tdml.yaml").write_text(json.dumps(content), encoding="utf-8")
             settings = load_settings({"TDML_CONFIG": str(folder / "tdml.yaml"), "TDML_HOME": str(folder / "home")})
             return dg.materialize(build_destinations(settings, []), resources={"warehouse": published.warehouse})
 
-        published.publish(people(4))
+        customers = {f"canary-{number}": (0.5, "A") for number in range(4)}
+        published.publish(customers)
         found = {"first": run(_OFF)}
-        published.publish({**people(4), "00002": (0.5, "canary-grade")})
+        customers["canary-2"] = (0.5, "canary-grade")
+        published.publish(customers)
         found["changed"] = run(_OFF)
+        for refuse in filter(None, (kind.refuse for kind in started)):
+            refuse(_REFUSED)
+        del customers["canary-3"]
+        published.publish({**customers, _REFUSED: (0.5, "A")})
+        found["gone and refused"] = run(_OFF)
         found["refused"] = run({**_OFF, "score_age": {"most_days": 0, "action": "refuse"}})
         yield found
 
@@ -72,10 +89,12 @@ def sessions() -> Iterator[Session]:
 def test_rows_duration_link_and_check_are_reported(sessions: Session, kind: str) -> None:
     if (words := missing(kind)) is not None:
         pytest.skip(words)
+    refused, gone = int(kind not in _TAKES_EVERY_ROW), int(kind not in _REMOVES_NOBODY)
     wanted = {
         "first": ("succeeded", 4, 0, 0, 0, 0, True),
         "changed": ("succeeded", 0, 1, 3, 0, 0, True),
-        "refused": ("refused", 0, 0, 4, 0, 0, False),
+        "gone and refused": ("succeeded", 1 - refused, 0, 3, gone, refused, not refused),
+        "refused": ("refused", 0, 0, 4 - refused, 0, 0, False),
     }
     for session, figures in wanted.items():
         done = sessions[session]
@@ -85,6 +104,11 @@ def test_rows_duration_link_and_check_are_reported(sessions: Session, kind: str)
         assert (*(metadata[name].value for name in names), check.passed) == figures, session
         assert check.check_name == CHECK
         assert isinstance(metadata["seconds"].value, float)
+        if session == "gone and refused":
+            assert (check.metadata["failed"].value, f"{refused or 'none'} refused" in str(check.description)) == (
+                refused,
+                True,
+            )
         if session != "refused":
             name, begin = _LINKS[kind]
             assert str(metadata[name].value).startswith(begin)
@@ -92,7 +116,7 @@ def test_rows_duration_link_and_check_are_reported(sessions: Session, kind: str)
         else:
             assert "score_age" in str(check.description)
         events = " ".join(str(event) for event in done.all_events)
-        assert not [word for word in ("canary", "00002", "postgresql://") if word in events]
+        assert not [word for word in ("canary", "postgresql://") if word in events], session
 
 
 @pytest.mark.parametrize("kind", KINDS)
