@@ -23,6 +23,7 @@ from tdml_assets.activation.protocol import (
     Opening,
     Opens,
     RejectedBatchError,
+    TransientError,
 )
 from tdml_assets.activation.syncing import Surroundings
 from tdml_assets.declaration.destinations import DestinationSettings
@@ -93,7 +94,7 @@ def _erase_at(name: str, settings: DestinationSettings | None, customer: str, ar
         with cast("Opens", settings).open(opening) as client:
             call = (lambda: _removed(client, batch)) if settings.removes else (lambda: _erased(client, customer))
             receipt = attempted(call, settings.retries, around.clock)
-    except DestinationError as error:
+    except (DestinationError, TransientError) as error:
         return Erasure(name, False, f"{error}; then tdml-assets sync {name}, which deletes them")
     except RejectedBatchError as error:
         return Erasure(name, False, f"{error.reason}: delete the customer there by hand")

@@ -210,6 +210,9 @@ def run_sync(
             delivery.run()
     except DestinationError as error:
         return keep(replace(_with(result, tally), status=FAILED, reason=str(error)))
+    except TransientError as error:
+        # Of the opening: a batch that is not answered is tried again, and then gives up.
+        return keep(replace(_with(result, tally), status=FAILED, reason=f"{error.reason}: sync again later"))
     except BaseException as error:
         # The class alone: what an unforeseen error says may hold a value.
         keep(replace(_with(result, tally), status=FAILED, reason=f"{type(error).__name__}: see the log of the sync"))

@@ -137,6 +137,25 @@ def test_storms_errors_and_lost_answers_end_with_each_row_once(container: Contai
     assert grades(container.latest()) == dict.fromkeys(people(5), "A")
 
 
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(400, "cannot write to"), (403, "may not do this: correct AZURE_CONNECTION")],
+)
+def test_a_request_that_is_refused_ends_the_sync_at_once_and_the_next_goes_on(
+    container: Container, server: Server, status: int, words: str
+) -> None:
+    container.published.publish(people(5))
+    refused = b"<?xml version='1.0'?><Error><Code>InvalidInput</Code><Message>canary</Message></Error>"
+    server.script += [None, (status, refused)]
+    ended = container.sync(mode="upsert")
+    # Waiting mends none of these: the second part is asked for once.
+    assert (ended.status, ended.added, ended.attempts, server.script) == ("failed", 2, 2, [])
+    assert (words in (ended.reason or ""), "canary" in (ended.reason or "")) == (True, False)
+    again = container.sync(mode="upsert")
+    assert (again.status, again.added, again.unchanged) == ("succeeded", 3, 2)
+    assert grades(container.latest()) == dict.fromkeys(people(5), "A")
+
+
 def test_a_dry_run_and_what_is_wrong_are_named(container: Container) -> None:
     container.published.publish(people(1))
     location = f"abfs://{container.name}/crm/customers"
