@@ -29,6 +29,7 @@ from tdml_assets.engines.registry import require_declared
 from tdml_assets.models.champions import model_spec_of
 from tdml_assets.platform.environment import project_root
 from tdml_assets.platform.extras import MissingExtraError
+from tdml_assets.platform.monitoring import drift_table
 from tdml_assets.settings import EVERY_OTHER, Settings, SettingsError, explain, load_settings
 from tdml_assets.stages.audience.attributes import AttributeDeclarationError, WorkflowAttributes, check_declarations
 from tdml_assets.stages.predictions.next_orders import without_next_orders
@@ -126,13 +127,14 @@ def effective_spec(declared: WorkflowSpec, settings: Settings) -> WorkflowSpec |
 def _publishable(spec: WorkflowSpec, settings: Settings) -> WorkflowSpec:
     """The workflow with one attribute per horizon, without those that need a column which the orders or predictions do not have.
 
-    Raises ``SettingsError`` where its engine does not know what is declared.
+    Raises ``SettingsError`` where its engine does not know what is declared, or a statistic of its own is not there.
     """
-    if spec.engine != "auto":
-        try:
+    try:
+        drift_table(spec.monitor.statistics)
+        if spec.engine != "auto":
             require_declared(spec.engine_name, model_spec_of(spec))
-        except (ValueError, MissingExtraError) as error:
-            raise SettingsError(f"workflows.{spec.name}: {error}") from None
+    except (ValueError, MissingExtraError) as error:
+        raise SettingsError(f"workflows.{spec.name}: {error}") from None
     orders = settings.effective_sources.orders
     there = set(orders.mapped) if orders is not None else set()
     wanted = without_next_orders(spec, tuple(for_horizons(spec.attributes, spec.horizons)))

@@ -1,7 +1,7 @@
 {# The rows that a later or equal one of the same key replaces: read again, so that content is not kept for every row. #}
 with
 lines as (
-{% include "raw/parts/lines.sql" %}
+{% include "raw/lines/" ~ source_format ~ ".sql" %}
 )
 select
     {{ table | bind }} as source,

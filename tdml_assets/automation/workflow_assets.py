@@ -93,6 +93,6 @@ _STAGES: dict[str, Callable[[WorkflowSpec, Settings], Sequence[dg.AssetsDefiniti
 
 def build_workflow_definitions(spec: WorkflowSpec, settings: Settings) -> dg.Definitions:
     """Assets and checks of a workflow."""
-    stages = _STAGES.get(spec.task, build_one_row_per_customer)
+    stages = _STAGES.get(spec.learns, build_one_row_per_customer)
     assets = [*stages(spec, settings), *build_watch(spec, settings)]
     return dg.Definitions(assets=[one.map_asset_specs(lambda found: _described(found, settings)) for one in assets])

@@ -44,6 +44,7 @@ EXAMPLES: dict[str, Any] = {
     "skip_rows": 3,
     "member": "export/orders.csv",
     "sheet": "Orders",
+    "options": {"starts": {"order_no": 0, "amount": 12}},
     "skip_footer_rows": 1,
     "escape": "\\",
     "short_rows": "fill",

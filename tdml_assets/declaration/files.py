@@ -6,19 +6,16 @@ Belongs here: which files below a folder belong to the source, and how a file is
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from tdml_assets.declaration.base import Declaration
+from tdml_assets.declaration.formats import format_named, known_formats
 from tdml_assets.declaration.source_values import ColumnName
 
-_READ_IN = {
-    "skip_rows": ("csv", "xlsx"),
-    "skip_footer_rows": ("csv", "xlsx"),
-    "records": ("json",),
-    "sheet": ("xlsx",),
-}
+#: Keys that only some formats read.
+_OF_SOME = ("skip_rows", "skip_footer_rows", "records", "sheet")
 
 
 class FileSettings(Declaration):
@@ -45,17 +42,36 @@ class FileSettings(Declaration):
     member: str | None = Field(
         default=None, min_length=1, description="File to read of a zip archive; not needed where it holds one."
     )
+    options: dict[str, Any] = Field(
+        default={}, description="Keys of a format of your own, as its module declares them."
+    )
     sheet: str | None = Field(
         default=None, min_length=1, description="Sheet to read of a .xlsx file; not needed where it has one."
     )
 
     @model_validator(mode="after")
     def _are_of_the_format(self) -> Self:
-        found = getattr(self, "format", None)
-        wrong = next((key for key, formats in _READ_IN.items() if getattr(self, key) and found not in formats), None)
+        found = format_named(getattr(self, "format", ""))
+        wrong = next((key for key in _OF_SOME if getattr(self, key) and key not in found.keys), None)
         if wrong is not None:
-            formats = " and ".join(_READ_IN[wrong])
+            formats = " and ".join(name for name, known in known_formats().items() if wrong in known.keys)
             raise ValueError(
-                f"{wrong} has no effect with format {found}, only with {formats}: take it out, or correct format"
+                f"{wrong} has no effect with format {found.name}, only with {formats}: take it out, or correct format"
             )
+        if found.options is not None:
+            _require_options(found.options, self.options)
+        elif self.options:
+            raise ValueError(f"options are keys of a format of your own, and format {found.name} has none: take it out")
         return self
+
+
+def _require_options(model: type[BaseModel], options: dict[str, Any]) -> None:
+    try:
+        model.model_validate(options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, ("options", *first["loc"])))
+        words = f"{place}: {first['msg']}"
+    else:
+        return
+    raise ValueError(words)

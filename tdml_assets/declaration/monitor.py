@@ -90,6 +90,10 @@ class Monitor(BaseModel):
         ge=0,
         description="Customers whose predictions are kept until their horizon has passed, to be met by what happened; 0 for none.",
     )
+    statistics: tuple[str, ...] = Field(
+        default=(),
+        description="Import paths of modules with a STATISTIC of your own: a column of monitoring.drift, which decides nothing.",
+    )
     report: bool = Field(
         default=True,
         description="Draw the columns that moved farthest with Evidently, in some seconds, in a session in which one moved.",

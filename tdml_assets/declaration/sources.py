@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from tdml_assets.declaration.base import Declaration
 from tdml_assets.declaration.bounds import OrderBounds
@@ -27,6 +27,7 @@ from tdml_assets.declaration.columns import (
 )
 from tdml_assets.declaration.customer_ids import CustomerId, CustomerIdColumn, customer_rule
 from tdml_assets.declaration.databases import DatabaseSettings
+from tdml_assets.declaration.formats import format_named, require_format
 from tdml_assets.declaration.numbers import AmountUnits, NumberFormat, refuse_old_place
 from tdml_assets.declaration.order_rules import OrderRules
 from tdml_assets.declaration.presets import Preset, with_preset
@@ -99,8 +100,9 @@ class Source(DatabaseSettings):
         description="File, folder, pattern, file://, https:// or s3:// address, or a list; from the settings' folder. Required, "
         "except for format: database.",
     )
-    format: Literal["csv", "parquet", "json", "xlsx", "delta", "iceberg", "database"] = Field(
-        description="File format; json means one object per line. Packed files (gzip, zip, bzip2, xz, zstd) are known by content."
+    format: Annotated[str, AfterValidator(require_format)] = Field(
+        description="csv, parquet, json (one object per line), xlsx, delta, iceberg, database, or the import path of a module "
+        "with a format of your own. Packed files (gzip, zip, bzip2, xz, zstd) are known by content."
     )
     csv: CsvOptions = Field(default=CsvOptions(), description="How CSV files are written.")
     max_file_gb: float = Field(default=20.0, gt=0, description="Largest file fetched from a remote address, in GB.")
@@ -188,7 +190,7 @@ class EventSource(Source):
     @property
     def has_written_times(self) -> bool:
         """Whether times are texts or numbers, which a format must explain."""
-        return self.format in ("csv", "json")
+        return format_named(self.format).is_text
 
     @model_validator(mode="after")
     def _timestamps_are_declared(self) -> EventSource:
@@ -286,7 +288,7 @@ class CustomersSource(Source):
         taken = sorted({"source", "file", "row_number"} & {name.lower() for name in self.columns})
         if taken:
             raise ValueError(f"columns.{taken[0]} is the name of a lineage column: choose another name")
-        if self.updated_at is not None and self.updated_at_format is None and self.format in ("csv", "json"):
+        if self.updated_at is not None and self.updated_at_format is None and format_named(self.format).is_text:
             raise ValueError(f"updated_at_format is missing: {self.format} timestamps are text and are never guessed")
         return self
 
@@ -300,7 +302,7 @@ class IdentitiesSource(EventSource):
     @property
     def has_written_times(self) -> bool:
         """Whether times are texts or numbers, which a format must explain."""
-        return self.format in ("csv", "json") and self.columns.valid_from is not None
+        return format_named(self.format).is_text and self.columns.valid_from is not None
 
     @property
     def mapped(self) -> dict[str, str]:

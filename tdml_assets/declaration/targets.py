@@ -7,9 +7,11 @@ Does not: the statement that observes it (``sql/training_table/build.sql``).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from tdml_assets.declaration.target_kinds import KINDS, kind_named, require_kind
 
 Value = str | bool | int | float
 
@@ -45,11 +47,11 @@ EVENTS = {
     ),
 }
 #: Targets that are a number of something.
-AMOUNTS = ("net_spend", "count", "sum")
+AMOUNTS = tuple(kind.name for kind in KINDS.values() if kind.learned_by == "regression")
 #: Targets that are not observed row by row after a snapshot.
-WITHOUT_ROWS = ("unlabelled", "products")
+WITHOUT_ROWS = tuple(kind.name for kind in KINDS.values() if kind.observed is None)
 #: Targets that are 1 or 0; they describe the event whose probability is predicted.
-YES_NO = ("purchase", "no_purchase", "any", "none")
+YES_NO = tuple(kind.name for kind in KINDS.values() if kind.is_yes_no)
 
 
 class Target(BaseModel):
@@ -57,13 +59,12 @@ class Target(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: (
-        Literal["net_spend", "count", "sum", "purchase", "no_purchase", "any", "none", "unlabelled", "products"] | None
-    ) = Field(
+    kind: Annotated[str | None, AfterValidator(require_kind)] = Field(
         default=None,
         description="net_spend: spend net of cancellations, never below 0. purchase, no_purchase: whether anything is bought. "
         "any, none: whether there is an event of source that meets where. count, sum: of such events. unlabelled: of "
-        "clustering. products: of recommendation. The task's usual one unless given.",
+        "clustering. products: of recommendation. The task's usual one unless given. Or the import path of a module with a "
+        "TARGET_KIND of your own.",
     )
     horizon_days: int = Field(
         default=90, ge=1, le=1830, description="Length of the predicted window, in days after a snapshot."
@@ -80,16 +81,17 @@ class Target(BaseModel):
     @model_validator(mode="after")
     def _columns_are_there(self) -> Self:
         source = EVENTS[self.source]
-        counted = self.kind in ("any", "none", "count", "sum")
-        if not counted and (self.where or self.column or self.source != "orders"):
+        kind = None if self.kind is None else kind_named(self.kind)
+        takes_column = kind is not None and kind.takes_column
+        if not (kind is not None and kind.of_events) and (self.where or self.column or self.source != "orders"):
             raise ValueError("source, where and column belong to the kinds any, none, count and sum: leave them out")
         for name in self.where:
             if name not in source.columns:
                 raise ValueError(f"where: {self.source} has no column {name!r}; allowed: {', '.join(source.columns)}")
-        if self.kind == "sum" and self.column not in source.sums:
+        if takes_column and self.column not in source.sums:
             allowed = ", ".join(source.sums) or "none of this source"
             raise ValueError(f"column: {self.column!r} cannot be added up; allowed: {allowed}")
-        if self.kind != "sum" and self.column is not None:
+        if not takes_column and self.column is not None:
             raise ValueError("column belongs to the kind sum: leave it out")
         return self
 
@@ -108,24 +110,13 @@ def words_of(kind: str, target: Target) -> str:
     """What the target is called in tables, plots and sentences, without its horizon."""
     if target.label:
         return target.label
-    usual: dict[str, str] = {
-        "net_spend": "spend",
-        "purchase": "buys",
-        "no_purchase": "buys nothing",
-        "any": f"has such {target.source.replace('_', ' ')}",
-        "none": f"has no such {target.source.replace('_', ' ')}",
-        "count": f"{target.source.replace('_', ' ')}",
-        "sum": f"{target.column} of {target.source.replace('_', ' ')}",
-        "unlabelled": "group",
-        "products": "products bought",
-    }
-    return usual[kind]
+    return kind_named(kind).words(target)
 
 
 def describe(kind: str, target: Target) -> str:
     """The contract's sentence about the target column."""
-    what: Any = words_of(kind, target)
-    if kind in YES_NO:
+    what = words_of(kind, target)
+    if kind_named(kind).is_yes_no:
         return f"1 if the customer {what} in the {target.horizon_days} days after the snapshot, else 0."
     if kind == "unlabelled":
         return "0: groups are found without a target."

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from tdml_assets.declaration.attributes import AttributeSpec
 from tdml_assets.declaration.classification import Classification
@@ -17,15 +17,14 @@ from tdml_assets.declaration.clustering import Clustering
 from tdml_assets.declaration.gate import Gate
 from tdml_assets.declaration.monitor import Monitor
 from tdml_assets.declaration.recommendation import Recommendation
-from tdml_assets.declaration.targets import AMOUNTS, Target
+from tdml_assets.declaration.target_kinds import KINDS, kind_named
+from tdml_assets.declaration.targets import Target
+from tdml_assets.declaration.task_names import TASKS, learned_by, require_task
 
-TaskName = Literal["regression", "classification", "clustering", "recommendation"]
+TaskName = Annotated[str, AfterValidator(require_task)]
 #: Kinds of target a task can learn, its usual one first.
 TARGET_KINDS: dict[str, tuple[str, ...]] = {
-    "regression": AMOUNTS,
-    "classification": ("no_purchase", "purchase", "any", "none"),
-    "clustering": ("unlabelled",),
-    "recommendation": ("products",),
+    task: tuple(kind.name for kind in KINDS.values() if kind.learned_by == task) for task in TASKS
 }
 #: What learns unless the workflow says otherwise, by task; and where ``engine: hivemall`` is asked for.
 ESTIMATORS: dict[str, str] = {
@@ -227,7 +226,8 @@ class WorkflowSpec(_Frozen):
     ]
     task: TaskName = Field(
         default="regression",
-        description="regression: an amount; classification: whether; clustering: which group; recommendation: which products.",
+        description="regression: an amount; classification: whether; clustering: which group; recommendation: which products. "
+        "Or the import path of a module with a TASK of your own.",
     )
     label: str | None = Field(default=None, description="Name that people read; the name unless given.")
     description: str = ""
@@ -294,7 +294,7 @@ class WorkflowSpec(_Frozen):
             if self.model.options:
                 raise ValueError("model.options: only engine: hivemall takes an option string: write model.parameters")
             return self
-        if self.task not in HIVEMALL_ESTIMATORS:
+        if self.learns not in HIVEMALL_ESTIMATORS:
             raise ValueError(
                 f"engine: hivemall serves regression and classification, the task is {self.task}: leave it out"
             )
@@ -307,11 +307,11 @@ class WorkflowSpec(_Frozen):
 
     @model_validator(mode="after")
     def _fits_its_task(self) -> Self:
-        for section in sorted({"classification", "clustering", "recommendation"} - {self.task}):
+        for section in sorted({"classification", "clustering", "recommendation"} - {self.learns}):
             if section in self.model_fields_set and getattr(self, section) != type(getattr(self, section))():
                 raise ValueError(f"{section}: the task is {self.task}, which does not read this section: leave it out")
-        allowed = TARGET_KINDS[self.task]
-        if self.target.kind is not None and self.target.kind not in allowed:
+        allowed = TARGET_KINDS[self.learns]
+        if kind_named(self.target_kind).learned_by != self.learns:
             raise ValueError(
                 f"target.kind: {self.target.kind!r} is not a target of a {self.task}; allowed: {', '.join(allowed)}"
             )
@@ -323,7 +323,7 @@ class WorkflowSpec(_Frozen):
         if self.model.steps and "." not in self.estimator:
             raise ValueError(f"model.steps: {self.estimator} takes none; give model.estimator as an import path")
         scaled = self.prepare.target_transform != "none"
-        if scaled and (self.target_kind not in AMOUNTS or "." not in self.estimator):
+        if scaled and (self.learns != "regression" or "." not in self.estimator):
             raise ValueError(
                 f"prepare.target_transform: {self.estimator} learns {self.target_kind} as it is; leave it out, or give an amount's "
                 "model.estimator as an import path"
@@ -331,9 +331,14 @@ class WorkflowSpec(_Frozen):
         return self
 
     @property
+    def learns(self) -> str:
+        """The task of this package that the task is, or that a task of a user's own says it is: what engines learn."""
+        return learned_by(self.task)
+
+    @property
     def target_kind(self) -> str:
         """The target's kind, or the task's usual one."""
-        return self.target.kind or TARGET_KINDS[self.task][0]
+        return self.target.kind or TARGET_KINDS[self.learns][0]
 
     @property
     def reasons(self) -> int:
@@ -345,8 +350,8 @@ class WorkflowSpec(_Frozen):
         """What learns: as declared, or the usual one of the task and the engine. ``auto`` where a learner can be chosen."""
         usual = HIVEMALL_ESTIMATORS if self.engine_name == "hivemall" else ESTIMATORS
         if self.model.estimator == "auto" and not self._can_be_chosen:
-            return usual[self.task]
-        return self.model.estimator or usual[self.task]
+            return usual[self.learns]
+        return self.model.estimator or usual[self.learns]
 
     @property
     def _can_be_chosen(self) -> bool:

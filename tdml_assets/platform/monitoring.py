@@ -5,7 +5,11 @@ Belongs here: the shape of what is kept about every session. Does not: how a fig
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.drift_statistics import STATISTICS, statistics_of
 from tdml_assets.platform.outcome import OUTCOMES
 
 _KEY = (
@@ -115,8 +119,7 @@ DRIFT = _table(
     Column("avg_ref", "DOUBLE", "Mean in the reference."),
     Column("stdev_val", "DOUBLE", "Population standard deviation now."),
     Column("stdev_ref", "DOUBLE", "Population standard deviation in the reference."),
-    Column("kld", "DOUBLE", "Gaussian Kullback-Leibler divergence of now from the reference; NULL where degenerate."),
-    Column("kld_hivemall", "DOUBLE", "Hivemall's kld on means and standard deviations, for comparison only."),
+    *(statistic.column for statistic in STATISTICS),
     Column("psi", "DOUBLE", "Population stability index over the reference's bins."),
     Column("z", "DOUBLE", "Robust z of psi_previous among earlier sessions; NULL until there are min_history of them."),
     Column(
@@ -125,19 +128,7 @@ DRIFT = _table(
         "first (the champion's first session: nothing to compare with), ok, watch, far, spike, changed, stuck, scale, all_null, "
         "degenerate or too_few.",
     ),
-    Column(
-        "kld_log",
-        "DOUBLE",
-        "Gaussian divergence of sign(x) ln(1 + |x|), clipped to the reference's range: for skewed columns.",
-    ),
     Column("psi_previous", "DOUBLE", "PSI against the last stable session of this champion; NULL for its first."),
-    Column("null_share", "DOUBLE", "Share of rows without a value now."),
-    Column("null_share_ref", "DOUBLE", "The same in the reference."),
-    Column(
-        "outside_share",
-        "DOUBLE",
-        "Share of rows outside the outer 0.1 % quantiles of the reference, or with a level it does not name.",
-    ),
     Column(
         "scale_ratio", "DOUBLE", "Ratio of geometric means of the absolute values that are not 0, now to reference."
     ),
@@ -146,6 +137,26 @@ DRIFT = _table(
     ),
     Column("severity", "DOUBLE", "Farther of its two distances against its limit, where beyond chance; 1 is an alarm."),
 )
+
+
+def drift_table(statistics: Sequence[str]) -> TableContract:
+    """:data:`DRIFT` with the columns of statistics of a user's own, by import path.
+
+    Raises
+    ------
+    ValueError
+        If there is no such statistic, or it has the name of another column.
+    """
+    columns = [*DRIFT.columns, *(found.column for found in statistics_of(statistics)[len(STATISTICS) :])]
+    names = [column.name for column in columns]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(
+            f"monitor.statistics: monitoring.drift has a column {twice} already: give the statistic another name"
+        )
+    return replace(DRIFT, columns=tuple(columns))
+
+
 DRIFT_BINS = _table(
     "drift_bins",
     "One row per watched column: how its rows fell into the bins frozen with the champion; what the next session compares with.",

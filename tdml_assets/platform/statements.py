@@ -86,13 +86,19 @@ def sql_directory() -> Path:
     return project_file("sql")
 
 
+def _own_template(name: str) -> str | None:
+    """A part that a module of a user's own brings along, included by the path of its file."""
+    path = Path(name)
+    return path.read_text(encoding="utf-8") if path.is_absolute() and path.suffix == ".sql" else None
+
+
 def template_environment() -> jinja2.Environment:
     """The templates, without the filters that print; only what one of them made safe is printed."""
     # Imported by what renders: definitions load without a statement.
     import jinja2
 
     return jinja2.Environment(  # noqa: S701 - SQL, not HTML: finalize is stricter than any escaping
-        loader=jinja2.FileSystemLoader(sql_directory()),
+        loader=jinja2.ChoiceLoader([jinja2.FileSystemLoader(sql_directory()), jinja2.FunctionLoader(_own_template)]),
         undefined=jinja2.StrictUndefined,
         finalize=_finalize,
         trim_blocks=True,

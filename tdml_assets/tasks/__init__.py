@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
+from tdml_assets.declaration.task_names import task_module
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.engines.level import Kind
 from tdml_assets.platform.contracts import TableContract
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 #: Reads the champion's files; empty where there is none.
 Previous = Callable[[], Mapping[str, bytes]]
-_MODULES = {name: f"tdml_assets.tasks.{name}" for name in ("regression", "classification", "clustering")}
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ class Task(Protocol):
 
 def task_of(spec: WorkflowSpec) -> Task:
     """The task of a workflow that learns from one row per snapshot and customer."""
-    found: Task = import_module(_MODULES[spec.task]).TASK
+    found: Task = import_module(task_module(spec.task)).TASK
     return found
 
 
@@ -171,9 +171,7 @@ class RealisedPerformance(Protocol):
 
 def realised_performance_of(spec: WorkflowSpec) -> RealisedPerformance | None:
     """How the predictions of a workflow are measured later; None if its task predicts nothing of the future."""
-    found: RealisedPerformance | None = getattr(
-        import_module(f"tdml_assets.tasks.{spec.task}"), "REALISED_PERFORMANCE", None
-    )
+    found: RealisedPerformance | None = getattr(import_module(task_module(spec.task)), "REALISED_PERFORMANCE", None)
     return found
 
 
@@ -185,7 +183,7 @@ def why_off(spec: WorkflowSpec, mapped: Collection[str]) -> str | None:
     mapped : columns of ``raw.orders`` that the source is mapped onto.
     """
     judge: Callable[[Collection[str]], str | None] | None
-    judge = getattr(import_module(f"tdml_assets.tasks.{spec.task}"), "why_off", None)
+    judge = getattr(import_module(task_module(spec.task)), "why_off", None)
     return None if judge is None else judge(mapped)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Literal
 
+from tdml_assets.declaration.task_names import task_module
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.platform.statistics import Reader
 
@@ -89,7 +90,7 @@ class Presentation:
 
 def presentation_of(task: str) -> Presentation:
     """How a task is shown."""
-    found: Presentation = import_module(f"tdml_assets.tasks.{task}").PRESENTATION
+    found: Presentation = import_module(task_module(task)).PRESENTATION
     return found
 
 

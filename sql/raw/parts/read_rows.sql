@@ -1,6 +1,6 @@
 {# The rows of one file as they are read: every value found, placed in time, and its numbers. #}
 lines as (
-{% include "raw/parts/lines.sql" %}
+{% include "raw/lines/" ~ source_format ~ ".sql" %}
 ),
 given as (
     select

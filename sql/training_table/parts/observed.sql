@@ -3,17 +3,7 @@ observed as (
     select
         roles.snapshot_date,
         events.customer_id,
-        {% if kind in ("purchase", "no_purchase") %}
-        max((events.units > 0)::integer)
-        {% elif kind == "net_spend" %}
-        sum(events.amount)
-        {% elif kind == "sum" %}
-        sum(events.{{ column | identifier }})
-        {% elif kind == "count" %}
-        count(*)
-        {% else %}
-        max(1)
-        {% endif %} as amount
+        {% include kind.observed or "training_table/observed/happened.sql" %} as amount
     from roles
     inner join {{ events_table | identifier }} as events
         on events.{{ day | identifier }} > roles.snapshot_date

@@ -1,6 +1,6 @@
-{% if kind == "unlabelled" %}
+{% if kind.observed is none %}
     0::double
-    {% elif kind in ("no_purchase", "none") %}
+    {% elif kind.is_absence %}
     (1 - coalesce(observed.amount, 0))::double
     {% else %}
     greatest(coalesce(observed.amount, 0), 0)::double

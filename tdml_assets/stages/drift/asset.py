@@ -11,14 +11,16 @@ from typing import Any
 
 import dagster as dg
 
+from tdml_assets.declaration.monitor import Monitor
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.models.champions import FEATURES_FILE, PREDICTIONS_FILE, SAMPLE_FILE, read_reference
 from tdml_assets.models.reference import Reference, measure, report_sample
 from tdml_assets.models.references import GoneLive, scored_until_now
 from tdml_assets.models.store import ModelStore
+from tdml_assets.platform.drift_statistics import statistics_of
 from tdml_assets.platform.isolation import isolated
 from tdml_assets.platform.metadata import OWNER, glance, plot, table_metadata, table_preview
-from tdml_assets.platform.monitoring import DRIFT, DRIFT_BINS, TRIAGE
+from tdml_assets.platform.monitoring import DRIFT, DRIFT_BINS, TRIAGE, drift_table
 from tdml_assets.platform.sessions import as_of, session_id_of
 from tdml_assets.platform.statements import render
 from tdml_assets.platform.warehouse import Database, Warehouse
@@ -93,6 +95,7 @@ def build_measurement(
     find : measures; called inside the transaction that keeps what it found.
     """
     key = dg.AssetKey([spec.name, "drift"])
+    table = drift_table(spec.monitor.statistics)
 
     @dg.asset(
         key=key,
@@ -102,7 +105,7 @@ def build_measurement(
         owners=[OWNER],
         pool="warehouse",
         description=description,
-        metadata=table_metadata(DRIFT),
+        metadata=table_metadata(table),
         check_specs=[
             dg.AssetCheckSpec("no_drift", asset=key, description="The data look like what the champion went live with.")
         ],
@@ -113,13 +116,13 @@ def build_measurement(
         live = scored_until_now(models, spec.name, session["session_id"])
         version = live.manifest.version
         with warehouse.write() as database:
-            for contract in (TRIAGE, DRIFT, DRIFT_BINS):
+            for contract in (TRIAGE, table, DRIFT_BINS):
                 database.ensure(contract)
             day = as_of(database)
             earlier = read_earlier(database, spec.name, version, day, spec.monitor.history)
             reports = find(database, live, earlier)
             rows = [row for report in reports for row in report.rows(**session)]
-            count = database.replace_slice(DRIFT, session, rows)
+            count = database.replace_slice(table, session, rows)
             database.replace_slice(DRIFT_BINS, session, bin_rows(reports, **session, day=day, model_version=version))
         sentence = " ".join(dict.fromkeys(report.sentence for report in reports[:_DECIDING] if report.sentence))
         context.log.info(f"report: {sentence}")
@@ -129,7 +132,7 @@ def build_measurement(
                 "model_version": version,
                 "verdict": sentence,
                 "columns": table_preview([{name: row.get(name) for name in _SHOWN_FIGURES} for row in rows[:_SHOWN]]),
-                **_picture(rows, spec.monitor.psi_limit),
+                **_picture(rows, spec.monitor),
             },
             check_results=[_check(spec, reports, sentence)],
         )
@@ -153,17 +156,19 @@ def _check(spec: WorkflowSpec, reports: Sequence[DriftReport], sentence: str) ->
     )
 
 
-def _picture(rows: Sequence[Mapping[str, Any]], limit: float) -> dict[str, dg.MetadataValue]:
+def _picture(rows: Sequence[Mapping[str, Any]], policy: Monitor) -> dict[str, dg.MetadataValue]:
     """How far the columns moved, drawn; nothing where none was compared."""
     known = sorted((row for row in rows if row["psi"] is not None), key=lambda row: -row["psi"])
     if not known:
         return {}
+    limit = policy.psi_limit
+    points = {one.name: one.colour for one in statistics_of(policy.statistics) if one.colour is not None}
     # Without the session's id, which would be another picture's input in every session.
-    drawn = [{name: row[name] for name in figures_monitoring.DRAWN} for row in rows]
+    drawn = [{name: row[name] for name in (*figures_monitoring.DRAWN, *points)} for row in rows]
     series = [("distance (PSI)", [row["psi"] for row in known[:_GLANCED]]), ("limit", [limit] * len(known[:_GLANCED]))]
     return {
         **glance("distance of the farthest columns", series, known[0]["column_name"], ""),
-        "distance": plot("distance from training", figures_monitoring.drift(drawn, psi_limit=limit)),
+        "distance": plot("distance from training", figures_monitoring.drift(drawn, psi_limit=limit, points=points)),
     }
 
 

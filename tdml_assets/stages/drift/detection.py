@@ -21,12 +21,11 @@ from tdml_assets.models.reference import ColumnMeasure, ColumnReference, Referen
 from tdml_assets.platform import statistics
 from tdml_assets.platform.divergences import (
     chance_z,
-    gaussian_kld,
-    hivemall_kld,
     homogeneity_p_value,
     psi,
     rank_p_value,
 )
+from tdml_assets.platform.drift_statistics import statistics_of
 
 Kind = Literal["feature", "prediction", "target"]
 Status = Literal[
@@ -70,6 +69,7 @@ class ColumnDrift:
     ----------
     severity : against the limits; 1 and more is an alarm. 0 where nothing is beyond chance.
     counts : rows per frozen bin.
+    information : what decides nothing, by statistic.
     """
 
     kind: Kind
@@ -79,21 +79,16 @@ class ColumnDrift:
     avg_ref: float | None
     stdev_val: float | None
     stdev_ref: float | None
-    kld: float | None
-    kld_hivemall: float | None
     psi: float | None
     z: float | None
     status: Status
-    kld_log: float | None
     psi_previous: float | None
-    null_share: float | None
-    null_share_ref: float | None
-    outside_share: float | None
     scale_ratio: float | None
     p_value: float | None
     severity: float
     p_previous: float | None = None
     counts: tuple[int, ...] = ()
+    information: Mapping[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -121,6 +116,7 @@ class DriftReport:
         found = [{"session_id": session_id, "workflow": workflow, **asdict(column)} for column in self.columns]
         for row in found:
             del row["p_previous"], row["counts"]
+            row.update(row.pop("information"))
         return found
 
 
@@ -145,8 +141,8 @@ def judge(
     earlier = earlier or Earlier()
     pairs = list(zip(reference.columns, measured, strict=True))
     if is_first:
-        return report_of([_described(now, kind) for _, now in pairs], kind, policy)
-    compared = [_compare(ref, now, kind, earlier, policy.min_history) for ref, now in pairs]
+        return report_of([_described(now, kind, policy) for _, now in pairs], kind, policy)
+    compared = [_compare(ref, now, kind, earlier, policy) for ref, now in pairs]
     enough = [min(ref.rows, now.rows) >= policy.min_rows for ref, now in pairs]
     alpha = policy.alpha / _COMPARISONS
     far = _beyond_chance([column.p_value if ok else None for column, ok in zip(compared, enough, strict=True)], alpha)
@@ -183,11 +179,10 @@ def _p_value(counts: Sequence[int], counts_ref: Sequence[int], *, ordered: bool)
     return min(1.0, 2 * min(overall, rank_p_value(counts[:-1], counts_ref[:-1])))
 
 
-def _described(now: ColumnMeasure, kind: Kind) -> ColumnDrift:
+def _described(now: ColumnMeasure, kind: Kind, policy: Monitor) -> ColumnDrift:
     """A column as it is, without a comparison."""
-    nothing = dict.fromkeys(
-        ("avg_ref", "stdev_ref", "kld", "kld_hivemall", "psi", "z", "kld_log", "psi_previous", "null_share_ref")
-    )
+    nothing = dict.fromkeys(("avg_ref", "stdev_ref", "psi", "z", "psi_previous"))
+    alone = {one.name: None if one.compares else one.compute(now, None) for one in statistics_of(policy.statistics)}
     return ColumnDrift(
         kind=kind,
         column_name=now.name,
@@ -195,17 +190,16 @@ def _described(now: ColumnMeasure, kind: Kind) -> ColumnDrift:
         avg_val=now.mean,
         stdev_val=now.sd,
         status=FIRST,
-        null_share=statistics.significant(now.counts[-1] / now.rows) if now.rows else None,
-        outside_share=None,
         scale_ratio=None,
         p_value=None,
         severity=0.0,
         counts=now.counts,
+        information={name: statistics.significant(value) for name, value in alone.items()},
         **nothing,
     )
 
 
-def _compare(ref: ColumnReference, now: ColumnMeasure, kind: Kind, earlier: Earlier, min_history: int) -> ColumnDrift:
+def _compare(ref: ColumnReference, now: ColumnMeasure, kind: Kind, earlier: Earlier, policy: Monitor) -> ColumnDrift:
     has_rows = ref.rows > 0 and now.rows > 0
     index = psi(now.counts, ref.counts)[0] if has_rows else None
     # A champion goes live in a session too: until another one was stable, that is the last.
@@ -215,7 +209,7 @@ def _compare(ref: ColumnReference, now: ColumnMeasure, kind: Kind, earlier: Earl
         step, bins = psi(now.counts, before)
         steps = earlier.steps.get(ref.name, ())
         # A spread of a few sessions says little: below the minimum the other floors decide alone.
-        z = chance_z(step, bins, now.rows, sum(before), steps) if len(steps) >= min_history else None
+        z = chance_z(step, bins, now.rows, sum(before), steps) if len(steps) >= policy.min_history else None
         p_previous = _p_value(now.counts, before, ordered=ref.numeric)
     significant = statistics.significant
     return ColumnDrift(
@@ -226,36 +220,17 @@ def _compare(ref: ColumnReference, now: ColumnMeasure, kind: Kind, earlier: Earl
         avg_ref=ref.mean,
         stdev_val=now.sd,
         stdev_ref=ref.sd,
-        kld=significant(gaussian_kld(now.mean, now.sd, ref.mean, ref.sd)),
-        kld_hivemall=significant(hivemall_kld(now.mean, now.sd, ref.mean, ref.sd)),
         psi=significant(index),
         z=significant(z),
         status="degenerate",
-        kld_log=significant(_kld_log(ref, now)),
         psi_previous=significant(step),
-        null_share=significant(now.counts[-1] / now.rows) if now.rows else None,
-        null_share_ref=significant(ref.counts[-1] / ref.rows) if ref.rows else None,
-        outside_share=significant(_outside(ref, now)),
         scale_ratio=significant(_scale_ratio(ref, now)),
         p_value=_p_value(now.counts, ref.counts, ordered=ref.numeric) if has_rows else None,
         p_previous=p_previous,
         severity=0.0,
         counts=now.counts,
+        information={one.name: significant(one.compute(now, ref)) for one in statistics_of(policy.statistics)},
     )
-
-
-def _kld_log(ref: ColumnReference, now: ColumnMeasure) -> float | None:
-    if ref.shape is None or now.shape is None:
-        return None
-    return gaussian_kld(now.shape.log_mean, now.shape.log_sd, ref.shape.log_mean, ref.shape.log_sd)
-
-
-def _outside(ref: ColumnReference, now: ColumnMeasure) -> float | None:
-    if not now.rows:
-        return None
-    if ref.numeric:
-        return now.shape.outside / now.rows if now.shape else None
-    return now.counts[-2] / now.rows
 
 
 def _scale_ratio(ref: ColumnReference, now: ColumnMeasure) -> float | None:

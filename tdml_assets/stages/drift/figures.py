@@ -42,18 +42,23 @@ _MOST = 24
 
 
 @drawn_once
-def drift(rows: Sequence[Mapping[str, Any]], *, psi_limit: float, most: int = 20) -> bytes:
+def drift(
+    rows: Sequence[Mapping[str, Any]], *, psi_limit: float, most: int = 20, points: Mapping[str, str] | None = None
+) -> bytes:
     """Draw how far every watched column moved, as :func:`drift_figure` does."""
-    return _png(drift_figure(rows, psi_limit=psi_limit, most=most))
+    return _png(drift_figure(rows, psi_limit=psi_limit, most=most, points=points))
 
 
-def drift_figure(rows: Sequence[Mapping[str, Any]], *, psi_limit: float, most: int = 20) -> Figure:
+def drift_figure(
+    rows: Sequence[Mapping[str, Any]], *, psi_limit: float, most: int = 20, points: Mapping[str, str] | None = None
+) -> Figure:
     """Draw how far every watched column moved: the alarms first, then the farthest columns, if there are many.
 
     Parameters
     ----------
     rows : of ``monitoring.drift``: column_name, psi (None where there is nothing to measure), status.
     psi_limit : of the policy, drawn as a line.
+    points : colour by further statistic of the rows, drawn as points on the same scale.
     """
 
     def order(row: Mapping[str, Any]) -> tuple[bool, float, str]:
@@ -68,7 +73,12 @@ def drift_figure(rows: Sequence[Mapping[str, Any]], *, psi_limit: float, most: i
     colours = [_STATUS_COLOURS.get(row["status"], _GREY) for row in drawn]
     _bars(axes, [row["column_name"] for row in drawn], [row["psi"] or 0.0 for row in drawn], colours, "{:.3f}")
     axes.axvline(psi_limit, color=_RED, linestyle="--", linewidth=1.2, label=f"limit: {psi_limit:g}")
-    axes.set_xlim(0, max([psi_limit, *(row["psi"] or 0.0 for row in drawn)]) * 1.35)
+    largest = max([psi_limit, *(row["psi"] or 0.0 for row in drawn)])
+    for name, colour in (points or {}).items():
+        found = [(row[name], place) for place, row in enumerate(drawn) if row[name] is not None]
+        axes.plot(*zip(*found, strict=True) if found else ([], []), "o", color=colour, markersize=5, label=name)
+        largest = max([largest, *(value for value, _ in found)])
+    axes.set_xlim(0, largest * 1.35)
     axes.set_xlabel("PSI (root scale); red: alarm, orange: changed a little, grey: not judged")
     _legend_above(axes)
     return figure

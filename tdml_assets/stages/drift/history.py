@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import date
 from typing import Any
 
@@ -17,6 +18,8 @@ from tdml_assets.platform.statistics import Reader
 from tdml_assets.stages.drift.detection import ColumnDrift, DriftReport, Earlier, Kind, report_of
 
 _KINDS: tuple[Kind, ...] = ("feature", "prediction")
+#: Columns of ``monitoring.drift`` that a field of the column is kept in; the others hold what informs.
+_JUDGED = {field.name for field in fields(ColumnDrift)}
 
 
 def read_earlier(reader: Reader, workflow: str, model_version: str, day: date, most: int) -> dict[str, Earlier]:
@@ -77,7 +80,10 @@ def read_reports(
             f"session {session_id} has measured no drift of {workflow}: materialise {workflow}/drift first"
         )
     columns = [
-        ColumnDrift(**{name: value for name, value in row.items() if name not in ("session_id", "workflow")})
+        ColumnDrift(
+            **{name: value for name, value in row.items() if name in _JUDGED},
+            information={name: value for name, value in row.items() if name not in (*_JUDGED, *DRIFT.slice_key)},
+        )
         for row in rows
     ]
     return [report_of([column for column in columns if column.kind == kind], kind, policy) for kind in _KINDS]

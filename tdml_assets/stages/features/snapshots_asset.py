@@ -9,7 +9,7 @@ from typing import Literal
 
 import dagster as dg
 
-from tdml_assets.declaration.targets import WITHOUT_ROWS
+from tdml_assets.declaration.target_kinds import kind_named
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.platform.metadata import OWNER, table_metadata
 from tdml_assets.platform.sessions import ONLY_AS_OF
@@ -34,7 +34,7 @@ class NoOrdersError(ValueError):
 
 def plan_of(database: Database, spec: WorkflowSpec, as_of: date) -> SnapshotPlan:
     """The workflow's snapshots, from the orders known by ``as_of``; none to learn from where nothing is predicted."""
-    if spec.target_kind in WITHOUT_ROWS:
+    if kind_named(spec.target_kind).observed is None:
         return SnapshotPlan(as_of, (), spec.target.horizon_days)
     span = database.row(render("features/orders_span", table=ORDERS_TABLE, as_of=as_of))
     if span["first_order_on"] is None:

@@ -79,7 +79,7 @@ def score_by_fallback(database: Database, context: dg.AssetExecutionContext, spe
     if outcome.reason is None:
         outcome = replace(outcome, reason=NO_CHAMPION, remedy=TRAIN, stopped_at="champion_model")
     make_features_view(database, spec)
-    found = _SCORERS.get(spec.task, _score_customers)(database, spec, session_id)
+    found = _SCORERS.get(spec.learns, _score_customers)(database, spec, session_id)
     # It learnt from nothing later than the day it scores.
     keep_predictions(database, spec, session_id, found.version, as_of(database))
     keep_outcome(database, replace(outcome, method=found.method))

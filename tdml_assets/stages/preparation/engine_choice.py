@@ -32,7 +32,7 @@ def with_engine(database: Database, spec: WorkflowSpec, settings: Settings) -> t
     features = len(columns.numeric) + len(columns.text) * (spec.features.one_hot_limit + 1)
     rows = database.count((spec.name, "training_table"))
     possible = {spec.engine_name: spec}
-    if spec.engine == "auto" and spec.model.estimator in (None, "auto") and spec.task in HIVEMALL_ESTIMATORS:
+    if spec.engine == "auto" and spec.model.estimator in (None, "auto") and spec.learns in HIVEMALL_ESTIMATORS:
         possible["hivemall"] = as_linear(spec)
     asked = {name: model_spec_of(one) for name, one in possible.items()}
     choice = choose_engine(spec.engine, asked, rows, features, tier_of(spec, settings.tier))

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from tdml_assets.declaration.formats import known_formats
 from tdml_assets.stages.raw.beginning import read_samples
 from tdml_assets.stages.raw.beginning_tables import table_sample
-from tdml_assets.stages.raw.files import ENDINGS, data_files
+from tdml_assets.stages.raw.files import data_files, endings_of
 from tdml_assets.stages.raw.folders import natural_order, table_format
 from tdml_assets.stages.raw.lake import LAKE_FORMATS
 from tdml_assets.stages.raw.rules import SourceError
@@ -125,7 +126,7 @@ def _table(folder: Path, name: str, kind: str) -> FileSample:
 
 
 def _format_of(path: Path) -> str | None:
-    return next((kind for kind, endings in ENDINGS.items() if path.name.lower().endswith(endings)), None)
+    return next((kind for kind in known_formats() if path.name.lower().endswith(endings_of(kind))), None)
 
 
 def _is_day(text: str) -> bool:

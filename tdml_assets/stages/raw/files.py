@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
 from tdml_assets.declaration.addresses import is_printable, redacted, without_query
+from tdml_assets.declaration.formats import format_named
 from tdml_assets.declaration.sources import Source, Sources
 from tdml_assets.stages.raw.databases import fetch_rows, require_database
 from tdml_assets.stages.raw.faults import source_faults
@@ -41,15 +42,6 @@ _PATTERN = set("*?[")
 _ABOUT = re.compile(r"(readme|licen[cs]e|copying|notice|changelog)\b", re.IGNORECASE)
 _SHOWN_ENDINGS = 5
 _PACKED = ("", ".gz", ".zip", ".zst", ".bz2", ".xz")
-_PLAIN = {
-    "csv": (".csv", ".tsv", ".txt"),
-    "parquet": (".parquet", ".pq"),
-    "json": (".json", ".jsonl", ".ndjson"),
-    "xlsx": (".xlsx", ".xlsm"),
-}
-ENDINGS = {
-    name: tuple(f"{ending}{packed}" for packed in _PACKED for ending in endings) for name, endings in _PLAIN.items()
-}
 
 
 @dataclass(frozen=True)
@@ -148,12 +140,19 @@ def _here(
             client = client or s3_client()
             from tdml_assets.stages.raw.transport import fetch_s3, list_s3
 
-            for bucket, key in list_s3(client, location, ENDINGS[declaration.format], recursive=declaration.recursive):
+            for bucket, key in list_s3(
+                client, location, endings_of(declaration.format), recursive=declaration.recursive
+            ):
                 yield f"s3://{bucket}/{key}", fetch_s3(client, bucket, key, cache_folder, max_bytes=max_bytes)
         else:
             text = url2pathname(unquote(urlsplit(location).path)) if scheme == "file" else location
             for path in _local(table, declaration, text, base_folder):
                 yield _relative(path, base_folder), path
+
+
+def endings_of(file_format: str) -> tuple[str, ...]:
+    """Endings of the names of files of a format, packed or not."""
+    return tuple(f"{ending}{packed}" for packed in _PACKED for ending in format_named(file_format).endings)
 
 
 def with_folder_keys(file: SourceFile, declaration: Source) -> SourceFile:
@@ -170,7 +169,7 @@ def with_folder_keys(file: SourceFile, declaration: Source) -> SourceFile:
 
 
 def _local(table: str, declaration: Source, text: str, base_folder: Path) -> list[Path]:
-    endings = ENDINGS.get(declaration.format, ())
+    endings = endings_of(declaration.format)
     if declaration.format in LAKE_FORMATS:
         where = f"sources.{table}.path: {redacted(text)!r}"
         return table_folder(declaration.format, where, Path(base_folder, Path(text).expanduser()))

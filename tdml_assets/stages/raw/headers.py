@@ -21,17 +21,16 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from tdml_assets.declaration.formats import format_named
 from tdml_assets.declaration.sources import CsvOptions, Source
 from tdml_assets.platform.statements import render
 from tdml_assets.stages.raw.csv_records import csv_dialect, read_csv_records
 from tdml_assets.stages.raw.faults import source_faults
 from tdml_assets.stages.raw.files import SourceFile
 from tdml_assets.stages.raw.json_paths import as_rows, is_nested
-from tdml_assets.stages.raw.lake import LAKE_FORMATS
 from tdml_assets.stages.raw.names import delimiter_remedy
 from tdml_assets.stages.raw.rules import BAD_ROW_LIMIT, Field, FileLayout, SourceError, wanted_columns
 from tdml_assets.stages.raw.signatures import FIRST_BYTES, what_is_wrong
-from tdml_assets.stages.raw.spreadsheets import as_parquet
 from tdml_assets.stages.raw.text import LONGEST_LINE, as_utf8, check_text, is_gzip, open_bytes
 from tdml_assets.stages.raw.unpacking import unpacked
 
@@ -42,6 +41,26 @@ _JSON_LINES = 1_000
 _PREAMBLE_LINES = 100
 _SEPARATOR = re.compile(r"sep=(.)", re.IGNORECASE)
 _UTF8 = {"utf-8", "utf8", "utf_8", "utf-8-sig", "ascii"}
+
+
+@dataclass(frozen=True)
+class FileToRead:
+    """What a format is given of one file.
+
+    Parameters
+    ----------
+    database : reads the columns of Parquet files.
+    position : place of the file among those of the source.
+    scratch_folder : where a file is rewritten that the warehouse cannot read as it is.
+    bad_row_limit : share of the rows of a CSV file that may be set aside because they cannot be cut into fields.
+    """
+
+    database: Database
+    declaration: Source
+    file: SourceFile
+    position: int
+    scratch_folder: Path
+    bad_row_limit: float = BAD_ROW_LIMIT
 
 
 def read_layout(
@@ -57,17 +76,17 @@ def read_layout(
 
     Parameters
     ----------
-    database : reads the columns of Parquet files.
-    position : place of the file among those of the source.
-    scratch_folder : where a file is rewritten that the warehouse cannot read as it is.
-    bad_row_limit : share of the rows of a CSV file that may be set aside because they cannot be cut into fields.
+    database, position, scratch_folder, bad_row_limit : of :class:`FileToRead`.
 
     Raises
     ------
     SourceError
         If the file is empty, or is not what it is declared to be.
     """
-    layout = _file_layout(database, declaration, file, position, scratch_folder, bad_row_limit)
+    if file.size_bytes == 0:
+        raise SourceError(f"{file.name}: empty input: the file has 0 bytes. Deliver it again, or take it out of path")
+    given = FileToRead(database, declaration, file, position, scratch_folder, bad_row_limit)
+    layout: FileLayout = format_named(declaration.format).layout(given)
     of_folders = _folder_fields(declaration, file, layout)
     if not of_folders:
         return layout
@@ -99,34 +118,45 @@ def _is_day(text: str) -> bool:
         return False
 
 
-def _file_layout(
-    database: Database, declaration: Source, file: SourceFile, position: int, scratch_folder: Path, bad_row_limit: float
-) -> FileLayout:
-    if file.size_bytes == 0:
-        raise SourceError(f"{file.name}: empty input: the file has 0 bytes. Deliver it again, or take it out of path")
-    if declaration.format in LAKE_FORMATS:
-        rows = LAKE_FORMATS[declaration.format].as_parquet(file.name, file.path, file.sha256, scratch_folder)
-        return replace(_parquet_layout(database, replace(file, path=rows), position), source_format="parquet")
-    if declaration.format == "database":
-        return replace(_parquet_layout(database, file, position), source_format="parquet")
-    with source_faults(file.name), file.path.open("rb") as stream:
-        first = stream.read(FIRST_BYTES)
-    file = unpacked(file, first, declaration, scratch_folder)
-    if declaration.format == "xlsx":
-        sheet = as_parquet(file, declaration, wanted_columns(declaration), scratch_folder)
-        layout = _parquet_layout(database, replace(file, path=sheet), position)
-        return replace(layout, source_format="parquet", footer_rows=declaration.skip_footer_rows)
-    with source_faults(file.name), file.path.open("rb") as stream:
-        first = stream.read(FIRST_BYTES)
-    fault = what_is_wrong(first, name=file.path.name, file_format=declaration.format, encoding=declaration.csv.encoding)
+def unpacked_file(given: FileToRead) -> FileToRead:
+    """The file without what it is packed with.
+
+    Raises
+    ------
+    SourceError
+        If it is damaged, larger than ``max_file_gb``, or holds several files and none is declared.
+    """
+    return replace(given, file=unpacked(given.file, first_bytes(given.file), given.declaration, given.scratch_folder))
+
+
+def unpacked_text(given: FileToRead) -> FileToRead:
+    """The file without what it is packed with, after a look at its first bytes.
+
+    Raises
+    ------
+    SourceError
+        If it is no file of its format, with the remedy.
+    """
+    given = unpacked_file(given)
+    file, declaration = given.file, given.declaration
+    encoding = declaration.csv.encoding
+    fault = what_is_wrong(first_bytes(file), name=file.path.name, file_format=declaration.format, encoding=encoding)
     if fault:
         raise SourceError(f"{file.name} {fault}")
-    if declaration.format == "parquet":
-        return _parquet_layout(database, file, position)
-    if declaration.format == "csv":
-        return _csv_layout(database, declaration, file, position, scratch_folder, bad_row_limit)
+    return given
+
+
+def first_bytes(file: SourceFile) -> bytes:
+    """The first ``FIRST_BYTES`` of a file as it lies on disk."""
+    with source_faults(file.name), file.path.open("rb") as stream:
+        return stream.read(FIRST_BYTES)
+
+
+def json_layout(given: FileToRead) -> FileLayout:
+    """Columns of a file of JSON objects; a list of objects is written anew, one a line."""
+    declaration, file, scratch_folder = given.declaration, given.file, given.scratch_folder
     with source_faults(file.name):
-        if is_nested(declaration, first):
+        if is_nested(declaration, first_bytes(file)):
             # A list may be one line, however long.
             check_text(file, "utf-8", sys.maxsize)
             file = as_rows(file, declaration, scratch_folder)
@@ -136,12 +166,13 @@ def _file_layout(
         path = as_utf8(file, "utf-8", scratch_folder) if has_mark else file.path
         compression = "gzip" if is_gzip(file) and not has_mark else "none"
     _check_names(file, names)
-    return FileLayout(file.name, escaped(path), compression, tuple(Field(name) for name in names), position)
+    fields = tuple(Field(name) for name in names)
+    return FileLayout(file.name, escaped(path), compression, fields, given.position, source_format="json")
 
 
-def _csv_layout(
-    database: Database, declaration: Source, file: SourceFile, position: int, scratch_folder: Path, bad_row_limit: float
-) -> FileLayout:
+def csv_layout(given: FileToRead) -> FileLayout:
+    """Columns of a CSV file, and whether the warehouse reads it or it is cut into records outside of it."""
+    database, declaration, file, scratch_folder = given.database, given.declaration, given.file, given.scratch_folder
     options, encoding = declaration.csv, declaration.csv.encoding
     with source_faults(file.name):
         facts = check_text(file, encoding, LONGEST_LINE["csv"])
@@ -159,7 +190,8 @@ def _csv_layout(
             read_path,
             compression,
             fields,
-            position,
+            given.position,
+            source_format="csv",
             row_count=0 if head.is_all else None,
             skipped_lines=head.skipped_lines,
             text_path=file.path,
@@ -169,7 +201,9 @@ def _csv_layout(
         # Line ends of several kinds are usual inside of quotes, and elsewhere end the whole transaction.
         is_mixed = facts.line_ends > 1 and not _is_read_on_trial(database, options, head, layout)
         if declaration.skip_footer_rows or is_mixed or not _reads_alike(database, options, head, layout):
-            layout = read_csv_records(file, declaration, layout, limit=bad_row_limit, scratch_folder=scratch_folder)
+            layout = read_csv_records(
+                file, declaration, layout, limit=given.bad_row_limit, scratch_folder=scratch_folder
+            )
     return layout
 
 
@@ -178,8 +212,10 @@ def escaped(path: Path) -> str:
     return "".join(f"[{character}]" if character in "*?[" else character for character in str(path))
 
 
-def _parquet_layout(database: Database, file: SourceFile, position: int) -> FileLayout:
-    read_path = escaped(file.path)
+def parquet_layout(given: FileToRead, path: Path) -> FileLayout:
+    """Columns of rows that lie in a Parquet file: the source's own, or one that its format wrote."""
+    database, file = given.database, given.file
+    read_path = escaped(path)
     fault = ""
     try:
         found = database.rows(render("raw/parquet_columns", read_path=read_path))
@@ -190,7 +226,7 @@ def _parquet_layout(database: Database, file: SourceFile, position: int) -> File
         raise SourceError(f"{file.name} is not a readable Parquet file ({fault}): correct format, or deliver it again")
     fields = tuple(Field(row["column_name"], row["column_type"]) for row in found)
     _check_names(file, [item.name for item in fields])
-    return FileLayout(file.name, read_path, "none", fields, position, rows)
+    return FileLayout(file.name, read_path, "none", fields, given.position, rows, source_format="parquet")
 
 
 def _check_names(file: SourceFile, names: Collection[str]) -> None:

@@ -19,6 +19,7 @@ from typing import IO, Any
 
 import pyarrow as pa
 
+from tdml_assets.declaration.formats import format_named
 from tdml_assets.declaration.sources import Source
 from tdml_assets.stages.raw.files import SourceFile
 from tdml_assets.stages.raw.rules import SourceError
@@ -60,7 +61,7 @@ def unpacked(file: SourceFile, first: bytes, declaration: Source, scratch_folder
         return _from_zip(file, declaration, scratch_folder)
     kind, opener = opener_of(first)
     is_read_as_it_is = (
-        kind == "gzip" and declaration.format in ("csv", "json") and file.path.name.lower().endswith(".gz")
+        kind == "gzip" and format_named(declaration.format).reads_gzip and file.path.name.lower().endswith(".gz")
     )
     if declaration.format == "xlsx" and opener is None:
         raise SourceError(f"{file.name} is not a readable .xlsx file: {not_a_workbook(first)}")

@@ -11,7 +11,8 @@ from typing import Any
 import dagster as dg
 
 from tdml_assets.declaration.audience import ControlGroup
-from tdml_assets.declaration.targets import WITHOUT_ROWS, words_of
+from tdml_assets.declaration.target_kinds import kind_named
+from tdml_assets.declaration.targets import words_of
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.platform.isolation import isolated
 from tdml_assets.platform.metadata import OWNER, glance, plot, table_metadata, table_preview
@@ -141,7 +142,7 @@ def _show(spec: WorkflowSpec, ledger: Sequence[dict[str, Any]]) -> dict[str, Any
 
 def build_realised(spec: WorkflowSpec, control: ControlGroup | None = None) -> dg.AssetsDefinition:
     """The asset of one workflow whose task foretells something."""
-    events = [] if spec.target_kind in WITHOUT_ROWS else [observation(spec)["events_table"]]
+    events = [] if kind_named(spec.target_kind).observed is None else [observation(spec)["events_table"]]
 
     @dg.asset(
         key=[spec.name, "realised"],

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tdml_assets.declaration.targets import WITHOUT_ROWS, words_of
+from tdml_assets.declaration.target_kinds import kind_named
+from tdml_assets.declaration.targets import words_of
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.monitoring import LIFT
@@ -35,7 +36,7 @@ _SEED = 20_261
 
 def has_lift(spec: WorkflowSpec) -> bool:
     """Whether the workflow predicts a number per customer that comes true or not."""
-    return realised_performance_of(spec) is not None and spec.target_kind not in WITHOUT_ROWS
+    return realised_performance_of(spec) is not None and kind_named(spec.target_kind).observed is not None
 
 
 def lift_history_contract(workflow: str) -> TableContract:

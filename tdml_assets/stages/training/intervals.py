@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from tdml_assets.declaration.targets import AMOUNTS
+from tdml_assets.declaration.target_kinds import kind_named
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.engines.intervals import fit_intervals
 from tdml_assets.models.champions import INTERVALS_FILE
@@ -19,7 +19,7 @@ def interval_files(spec: WorkflowSpec, holdout: pa.Table) -> dict[str, bytes]:
     """The file of intervals by the test rows of a candidate; nothing where no amount is predicted, or rows are too few."""
     import pyarrow.compute as pc
 
-    if spec.target_kind not in AMOUNTS:
+    if kind_named(spec.target_kind).learned_by != "regression":
         return {}
     test = holdout.filter(pc.equal(holdout["split"], "test"))
     predicted, target = (test[name].to_numpy().astype(np.float64) for name in ("predicted_target", "target"))

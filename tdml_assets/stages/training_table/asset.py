@@ -5,6 +5,7 @@ from datetime import date
 
 import dagster as dg
 
+from tdml_assets.declaration.target_kinds import kind_named
 from tdml_assets.declaration.targets import describe, words_of
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.models.store import ModelStore
@@ -27,8 +28,6 @@ from tdml_assets.stages.features.snapshots_asset import plan_of
 from tdml_assets.stages.reuse import Recall, reused
 from tdml_assets.stages.training_table.table import contract_of, note_of, observation, sample_share
 from tdml_assets.tasks import task_of
-
-_COUNTED = ("any", "none", "count", "sum")
 
 
 def make_features_view(database: Database, spec: WorkflowSpec) -> None:
@@ -79,7 +78,7 @@ def _recall(spec: WorkflowSpec) -> Recall:
     read = [FEATURES_TABLE, SNAPSHOTS_TABLE, ORDERS_TABLE]
     if spec.features.customers:
         read.append(CUSTOMERS_TABLE)
-    if spec.target_kind in _COUNTED:
+    if kind_named(spec.target_kind).of_events:
         read.append(spec.target.events.table)
     made = [(spec.name, "training_table")]
     return Recall(spec, "training_table", read, tables=made, recorded=["status", "note"], again=again)
@@ -88,7 +87,7 @@ def _recall(spec: WorkflowSpec) -> Recall:
 def build_training_table(spec: WorkflowSpec) -> dg.AssetsDefinition:
     """The asset of one workflow."""
     task = task_of(spec)
-    events = [spec.target.events.table] if spec.target_kind in _COUNTED else []
+    events = [spec.target.events.table] if kind_named(spec.target_kind).of_events else []
 
     @dg.asset(
         key=[spec.name, "training_table"],

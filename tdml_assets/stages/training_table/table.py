@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from tdml_assets.declaration.target_kinds import kind_named
 from tdml_assets.declaration.workflow import Split, WorkflowSpec
 from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.refusals import RefusedError
@@ -76,7 +77,7 @@ def observation(spec: WorkflowSpec) -> dict[str, Any]:
     return {
         "events_table": table,
         "day": day,
-        "kind": spec.target_kind,
+        "kind": kind_named(spec.target_kind),
         "column": target.column,
         "conditions": target.conditions,
         "horizon_days": target.horizon_days,

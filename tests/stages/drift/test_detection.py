@@ -368,7 +368,7 @@ def test_rows_hold_exactly_the_contract() -> None:
 
     reference = Reference((_reference(np.arange(300.0)),))
     rows = judge(reference, [_measure(np.arange(300.0), reference.columns[0])], Monitor()).rows("s1", "cltv")
-    assert list(rows[0]) == list(DRIFT.column_names)
+    assert set(rows[0]) == set(DRIFT.column_names)
 
 
 def test_a_reference_survives_its_text_form_exactly() -> None:

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from tdml_assets.declaration.monitor import Monitor
 from tdml_assets.platform.drawn_once import keeping
 from tdml_assets.platform.picture_folder import PictureFolder
 from tdml_assets.stages.drift.asset import _picture
@@ -41,8 +42,10 @@ def test_before_any_horizon_has_passed_the_figure_says_so() -> None:
 def test_the_same_distances_are_drawn_once_for_all_sessions(tmp_path: Path) -> None:
     found = [{"column_name": "total_spend", "kind": "feature", "status": "ok", "psi": 0.01, "avg_val": 3.0}]
     with keeping(PictureFolder(tmp_path, "this code")):
-        first, second = (_picture([{**row, "session_id": name} for row in found], 0.2) for name in "ab")
+        first, second = (
+            _picture([{**row, "session_id": name} for row in found], Monitor(psi_limit=0.2)) for name in "ab"
+        )
         assert first == second
         assert len(list(tmp_path.iterdir())) == 1
-        _picture([{**row, "psi": 0.02} for row in found], 0.2)
+        _picture([{**row, "psi": 0.02} for row in found], Monitor(psi_limit=0.2))
     assert len(list(tmp_path.iterdir())) == 2

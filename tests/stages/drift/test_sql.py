@@ -133,7 +133,7 @@ def test_reference_and_measurement_of_the_same_rows_are_equal(database: Database
     report = judge(reference, measured, Monitor())
     assert report.status == "ok"
     assert {column.psi for column in report.columns} == {0.0}
-    assert {column.kld for column in report.columns} <= {0.0, None}
+    assert {column.information["kld"] for column in report.columns} <= {0.0, None}
 
 
 def test_only_the_snapshot_asked_for_is_measured_and_its_drift_is_found(
@@ -146,7 +146,7 @@ def test_only_the_snapshot_asked_for_is_measured_and_its_drift_is_found(
     now, then = finite(frame(1500, 2, SECOND, factor=3.0)["spend"]), finite(frame(4000, 1, FIRST)["spend"])
     ratio = now.std() / then.std()
     expected = -np.log(ratio) + (ratio**2 + ((now.mean() - then.mean()) / then.std()) ** 2 - 1) / 2
-    assert report.columns[0].kld == pytest.approx(expected, abs=1e-9)
+    assert report.columns[0].information["kld"] == pytest.approx(expected, abs=1e-9)
 
 
 def test_drift_rows_fit_their_table_and_a_second_attempt_replaces_them(database: Database, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tdml_assets.declaration.target_kinds import kind_named
 from tdml_assets.declaration.targets import Target
 from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.statements import render
@@ -99,7 +100,7 @@ def observed(
             features_table=FEATURES.path,
             events_table=target.events.table,
             day=target.events.day,
-            kind=kind,
+            kind=kind_named(kind),
             column=target.column,
             conditions=target.conditions,
             dates=list(dates),

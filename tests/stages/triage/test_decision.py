@@ -24,13 +24,7 @@ IMPORTANCES = {"total_spend": 0.6, "orders": 0.35, "email_opens": 0.05, "page_vi
 def column(name: str, status: Status = "far", severity: float = 2.0, kind: Kind = "feature") -> ColumnDrift:
     """One judged column; what no decision reads is left out."""
     nothing = {
-        "kld": None,
-        "kld_hivemall": None,
         "z": 4.25 if status == "spike" else None,
-        "kld_log": None,
-        "null_share": 0.0,
-        "null_share_ref": 0.0,
-        "outside_share": None,
         "p_value": None,
     }
     return ColumnDrift(

@@ -1,0 +1,1 @@
+max((events.units > 0)::integer)

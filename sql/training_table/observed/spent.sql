@@ -1,0 +1,1 @@
+sum(events.amount)
