@@ -6,7 +6,6 @@ import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import get_args
 
 import yaml
 
@@ -15,7 +14,8 @@ import tdml_assets.engines
 import tdml_assets.recommendation
 import tdml_assets.simulation
 import tdml_assets.tasks
-from tdml_assets.declaration.workflow import ESTIMATORS, TaskName
+from tdml_assets.declaration.task_names import TASKS
+from tdml_assets.declaration.workflow import ESTIMATORS
 from tdml_assets.engines.python import LEARNERS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -121,7 +121,7 @@ def asks_for_the_task(node: ast.AST) -> bool:
         return False
     names = {ast.unparse(side).rsplit(".", 1)[-1] for side in sides}
     values = {inner.value for side in sides for inner in ast.walk(side) if isinstance(inner, ast.Constant)}
-    return "task" in names or bool(values & set(get_args(TaskName)))
+    return "task" in names or bool(values & set(TASKS))
 
 
 def test_what_differs_between_tasks_is_asked_of_the_task() -> None:
@@ -148,7 +148,7 @@ def test_every_named_learner_is_there_under_its_name() -> None:
     for name, (module, attribute) in LEARNERS.items():
         learner = getattr(import_module(module), attribute)()
         assert learner.name == name
-        assert learner.tasks <= set(get_args(TaskName))
+        assert learner.tasks <= set(TASKS)
     for task, name in ESTIMATORS.items():
         if name in LEARNERS:
             module, attribute = LEARNERS[name]

@@ -23,10 +23,10 @@ dead as (
 compared as (
     select
         coalesce(source.customer_id, state.customer_id) as customer_id,
-        source.row_hash as row_hash,
+        source.row_hash,
         source.customer_id is not null as is_in_source,
         state.customer_id is not null as is_there,
-        source.row_hash is distinct from state.row_hash as is_different
+        (source.row_hash is distinct from state.row_hash) as is_different
     from source
     full join state on source.customer_id = state.customer_id
 ),
@@ -42,7 +42,7 @@ allowed as (
     select
         compared.*,
         dead.customer_id is not null as is_dead,
-        dead.row_hash is not distinct from compared.row_hash as is_as_refused,
+        (dead.row_hash is not distinct from compared.row_hash) as is_as_refused,
         {% include "activation/parts/exclusion.sql" %}
 
         as exclusion

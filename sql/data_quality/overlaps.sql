@@ -40,7 +40,7 @@ select
     min(case when contents.file = shared.first_file then shared.last_file else shared.first_file end) as other_file,
     sum(contents.line_count)::bigint as lines,
     sum(contents.line_count) filter (where shared.content is not null)::bigint as found,
-    cast(sum(contents.money) filter (where shared.content is not null) as double) as money,
+    (sum(contents.money) filter (where shared.content is not null))::double as money,
     any_value(surplus.surplus_lines) as surplus_lines,
     any_value(surplus.surplus_money) as surplus_money,
     any_value(surplus.surplus_order_lines) as surplus_order_lines

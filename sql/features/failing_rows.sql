@@ -1,3 +1,3 @@
 select count(*) as failures from (
 __test__
-) as failing
+) as failing -- noqa: AL05

@@ -18,8 +18,8 @@ create or replace temp table staged_rows (
 {% endif %}
 {% if has_statuses %}
     ,
-    staged_meaning enum ('sale', 'return', 'void', 'ignore'),
-    staged_meaning_from enum ('declared', 'common', 'none')
+    staged_meaning enum('sale', 'return', 'void', 'ignore'),
+    staged_meaning_from enum('declared', 'common', 'none')
 {% endif %}
 {% if by_order %}
     ,

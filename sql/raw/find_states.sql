@@ -11,7 +11,7 @@ in_turn as (
         recorded_at,
         recorded_on,
         staged_updated_at,
-        lag(staged_content_hash) over states is distinct from staged_content_hash as begins
+        (lag(staged_content_hash) over states is distinct from staged_content_hash) as begins
     from staged_rows
     where
         staged_line_key in (select staged_line_key from repeated_keys)

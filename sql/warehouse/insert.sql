@@ -4,4 +4,4 @@ select
     {{ column.name | identifier }}{% if not loop.last %},{% endif %}
 
 {% endfor %}
-from __source__ as incoming
+from __source__ as incoming -- noqa: AL05

@@ -39,6 +39,11 @@ class TargetKind:
     of_events: bool = False
     takes_column: bool = False
 
+    @property
+    def is_amount(self) -> bool:
+        """Whether it is a number of something."""
+        return self.observed is not None and not self.is_yes_no
+
 
 def _source(target: Any) -> str:
     return str(target.source).replace("_", " ")

@@ -47,7 +47,7 @@ EVENTS = {
     ),
 }
 #: Targets that are a number of something.
-AMOUNTS = tuple(kind.name for kind in KINDS.values() if kind.learned_by == "regression")
+AMOUNTS = tuple(kind.name for kind in KINDS.values() if kind.is_amount)
 #: Targets that are not observed row by row after a snapshot.
 WITHOUT_ROWS = tuple(kind.name for kind in KINDS.values() if kind.observed is None)
 #: Targets that are 1 or 0; they describe the event whose probability is predicted.

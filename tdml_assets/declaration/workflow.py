@@ -22,9 +22,9 @@ from tdml_assets.declaration.targets import Target
 from tdml_assets.declaration.task_names import TASKS, learned_by, require_task
 
 TaskName = Annotated[str, AfterValidator(require_task)]
-#: Kinds of target a task can learn, its usual one first.
+#: Kinds of target a name can learn, its usual one first.
 TARGET_KINDS: dict[str, tuple[str, ...]] = {
-    task: tuple(kind.name for kind in KINDS.values() if kind.learned_by == task) for task in TASKS
+    name: tuple(kind.name for kind in KINDS.values() if kind.learned_by == name) for name in TASKS
 }
 #: What learns unless the workflow says otherwise, by task; and where ``engine: hivemall`` is asked for.
 ESTIMATORS: dict[str, str] = {
@@ -323,7 +323,7 @@ class WorkflowSpec(_Frozen):
         if self.model.steps and "." not in self.estimator:
             raise ValueError(f"model.steps: {self.estimator} takes none; give model.estimator as an import path")
         scaled = self.prepare.target_transform != "none"
-        if scaled and (self.learns != "regression" or "." not in self.estimator):
+        if scaled and (not kind_named(self.target_kind).is_amount or "." not in self.estimator):
             raise ValueError(
                 f"prepare.target_transform: {self.estimator} learns {self.target_kind} as it is; leave it out, or give an amount's "
                 "model.estimator as an import path"

@@ -19,7 +19,7 @@ def interval_files(spec: WorkflowSpec, holdout: pa.Table) -> dict[str, bytes]:
     """The file of intervals by the test rows of a candidate; nothing where no amount is predicted, or rows are too few."""
     import pyarrow.compute as pc
 
-    if kind_named(spec.target_kind).learned_by != "regression":
+    if not kind_named(spec.target_kind).is_amount:
         return {}
     test = holdout.filter(pc.equal(holdout["split"], "test"))
     predicted, target = (test[name].to_numpy().astype(np.float64) for name in ("predicted_target", "target"))
