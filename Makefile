@@ -1,5 +1,6 @@
 # make run    everything, from raw orders to scored attributes, and a summary (the first time installs some 0.8 GB into .venv)
 # make test   the tests
+# make coverage  branches of the stages that their own tests run; fails below the floor
 # make ui     the Dagster UI on the same state; PORT=3000
 # make full   all optional parts: Evidently, S3, Slack, the UI, dagster-dbt
 # make dev    what tests, lint and `dg` need
@@ -18,7 +19,7 @@ export DO_NOT_TRACK := 1
 export DAGSTER_DISABLE_TELEMETRY := true
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: run test ui full dev check layout site docs pictures lock clean help
+.PHONY: run test coverage ui full dev check layout site docs pictures lock clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -44,6 +45,12 @@ dev: $(VENV)/.installed-dev
 
 test: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest
+
+coverage: $(VENV)/.installed-dev
+	@$(BIN)/python -m coverage erase
+	@$(BIN)/python -m coverage run -m pytest tests/stages
+	@$(BIN)/python -m coverage combine --quiet
+	@$(BIN)/python tools/coverage_floor.py
 
 check: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .

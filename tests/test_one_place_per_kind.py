@@ -412,3 +412,37 @@ def test_a_task_that_lacks_a_part_is_refused_with_its_name(shop: Path, change: d
     written(shop, "points", f"{TASK}\n{change['shop']}\n")
     with pytest.raises(ValueError, match=re.escape(words)):
         WorkflowSpec.model_validate({"name": "points", "task": "shop.points"})
+
+
+#: Files to touch, and where the test of it writes them or is.
+PROMISED = {
+    "an engine": ("1", "test_an_engine_is_one_module"),
+    "a destination": ("1", "test_the_module_that_the_documents_show_is_a_destination"),
+    "a source format": ("1", "test_a_source_format_is_one_module"),
+    "a kind of target": ("2", "test_a_kind_of_target_is_one_module_and_its_expression"),
+    "a task": ("1 to 3", "test_a_task_is_one_module"),
+    "a feature": ("2", "test_a_feature_is_a_column_of_the_statement_and_its_line_in_the_yml"),
+    "a monitoring statistic": ("1", "test_a_monitoring_statistic_is_one_module"),
+}
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.parametrize("kind", PROMISED)
+def test_contributing_says_how_many_files_a_kind_takes_and_a_test_adds_one(kind: str) -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    ((files, where),) = re.findall(rf"^\| {kind} \| ([^|]+) \| (.+) \|$", text, flags=re.MULTILINE)
+    count, name = PROMISED[kind]
+    assert files == count
+    for path in re.findall(r"`((?:stages|declaration|platform|engines|tasks)/[\w/]+\.py)`", where):
+        assert (ROOT / "tdml_assets" / path).is_file(), path
+    for named in re.findall(r"an? `(\w+)` of `", where):
+        assert re.search(rf"class {named}\b", "".join(path.read_text() for path in declaring(where))), named
+    (proof,) = [path for path in TESTS if f"def {name}(" in (ROOT / path).read_text(encoding="utf-8")]
+    assert f"`{proof}`" in text
+
+
+TESTS = ("tests/test_one_place_per_kind.py", "tests/activation/test_registry.py", "tests/stages/features/test_dbt.py")
+
+
+def declaring(where: str) -> list[Path]:
+    return [ROOT / "tdml_assets" / path for path in re.findall(r"`([\w/]+\.py)`", where)]

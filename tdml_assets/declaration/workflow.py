@@ -22,7 +22,7 @@ from tdml_assets.declaration.targets import Target
 from tdml_assets.declaration.task_names import TASKS, learned_by, require_task
 
 TaskName = Annotated[str, AfterValidator(require_task)]
-#: Kinds of target a name can learn, its usual one first.
+#: Kinds of target a task can learn, its usual one first.
 TARGET_KINDS: dict[str, tuple[str, ...]] = {
     name: tuple(kind.name for kind in KINDS.values() if kind.learned_by == name) for name in TASKS
 }

@@ -10,8 +10,15 @@ from datetime import date
 import dagster as dg
 import pytest
 
+from tdml_assets.declaration.workflow import Features
+from tdml_assets.platform.statements import Statement
+from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.stages.features import dbt_manifest
+from tdml_assets.stages.features.columns import FEATURES_TABLE, choose_features
+from tdml_assets.stages.features.dbt_build import build_models
 from tdml_assets.stages.features.dbt_manifest import DbtProjectError, dbt_project_directory, ensure_manifest
+from tdml_assets.stages.features.dbt_project import data_tests, models_in_order, sources_of
+from tdml_assets.stages.features.words import words_of
 from tests.stages.features.conftest import NOON, Log, write_log
 
 
@@ -117,11 +124,59 @@ def test_the_warehouse_is_free_when_dbt_has_ended(built):
         assert database.has_table(("features", "customer_features"))
 
 
-def test_the_manifest_is_made_once_and_again_when_the_project_changes(tmp_path, monkeypatch):
-    project = tmp_path / "project"
+@pytest.fixture(scope="module")
+def own_project(tmp_path_factory):
+    """A copy of the project with a feature more, and the home it was compiled into for a warehouse called shop."""
+    folder = tmp_path_factory.mktemp("own")
+    project = folder / "project"
     shutil.copytree(dbt_project_directory(), project)
+    features = project / "models" / "features"
+    for name, line in {
+        "customer_features.sql": "        coalesce(pageviews.views, 0) as total_pageviews,\n",
+        "customer_features.yml": "      - name: total_pageviews\n",
+    }.items():
+        text = (features / name).read_text()
+        assert text.count(line) == 1
+        (features / name).write_text(text.replace(line, OWN_FEATURE[name] + line))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dbt_manifest, "dbt_project_directory", lambda: project)
+        ensure_manifest(folder, "shop")
+    return folder
+
+
+OWN_FEATURE = {
+    "customer_features.sql": "        coalesce(pageviews.views, 0) / 2.0::double as pairs_of_pageviews,\n",
+    "customer_features.yml": "      - name: pairs_of_pageviews\n"
+    "        data_type: double\n"
+    "        description: Half the page views.\n",
+}
+
+
+def test_a_feature_is_a_column_of_the_statement_and_its_line_in_the_yml(own_project, built, make_platform, tmp_path):
+    shop = tmp_path / "shop.duckdb"
+    shutil.copy(built[0].warehouse.database, shop)
+    (path,) = (own_project / "dbt").glob("manifest-*.json")
+    manifest = json.loads(path.read_text())
+    with Warehouse(database=str(shop), temp_directory=str(tmp_path / "spill")).write() as database:
+        models, tests, sources = models_in_order(manifest), data_tests(manifest), sources_of(manifest)
+        build_models(database, models, tests, sources, version="own", is_whole=True)
+        types = database.columns(FEATURES_TABLE)
+        found = database.rows(
+            Statement(
+                "select pairs_of_pageviews * 2 as twice, total_pageviews as views from features.customer_features"
+            )
+        )
+    assert choose_features(types, Features(include=("pairs_*",))).numeric == ("pairs_of_pageviews",)
+    assert words_of("pairs_of_pageviews").phrase("2") == "pairs of pageviews: 2"
+    assert [row["twice"] for row in found] == [row["views"] for row in found]
+    assert sum(row["views"] for row in found) > 0
+
+
+def test_the_manifest_is_made_once_and_again_when_the_project_changes(own_project, tmp_path, monkeypatch):
+    shutil.copytree(own_project, tmp_path, dirs_exist_ok=True)
+    project = tmp_path / "project"
     monkeypatch.setattr(dbt_manifest, "dbt_project_directory", lambda: project)
-    first = ensure_manifest(tmp_path, "shop")
+    (first,) = (tmp_path / "dbt").glob("manifest-*.json")
     made_at = first.stat().st_mtime_ns
 
     assert ensure_manifest(tmp_path, "shop") == first
