@@ -16,5 +16,7 @@ select
 from parts
 where place = 1
 group by split_part(feature, '__', 1)
+-- What is shown as 0.0 % says nothing.
+having share is null or share >= 0.0005
 order by share desc nulls last, feature
 limit {{ limit | bind }}

@@ -97,7 +97,8 @@ def presentation_of(task: str) -> Presentation:
 def compare(metrics: Mapping[str, float], measures: Sequence[Measure]) -> list[Comparison]:
     """Put the model's measures next to the naive forecast's, leaving out what was not measured.
 
-    Where the paired interval of the difference is known, ``better`` and ``worse`` are said only where it leaves 0 out.
+    Where the paired interval of the difference is known, ``better`` and ``worse`` are said only where it leaves 0 out; and only
+    where the two are not written alike.
     """
     found = []
     for measure in measures:
@@ -108,13 +109,19 @@ def compare(metrics: Mapping[str, float], measures: Sequence[Measure]) -> list[C
         verdict = "unknown"
         if naive is not None:
             ours, theirs = _ORDER[measure.better](model), _ORDER[measure.better](naive)
-            same = math.isclose(ours, theirs, rel_tol=1e-3, abs_tol=1e-4)
+            alike = shown(model, measure.form) == shown(naive, measure.form)
+            same = alike or math.isclose(ours, theirs, rel_tol=1e-3, abs_tol=1e-4)
             verdict = "equal" if same else "better" if ours < theirs else "worse"
-            low, high = (_finite(metrics.get(f"{measure.metric}_gain_{end}")) for end in ("low", "high"))
+            low, high = (_finite(metrics.get(name)) for name in gain_ends(measure.metric))
             if low is not None and high is not None and low <= 0 <= high:
                 verdict = "equal"
         found.append(Comparison(measure.metric, model, naive, verdict))
     return found
+
+
+def gain_ends(metric: str) -> tuple[str, str]:
+    """Names of the measures that hold the paired interval of a measure's difference to the naive forecast's."""
+    return f"{metric}_gain_low", f"{metric}_gain_high"
 
 
 def shown(value: float, form: Form) -> str:

@@ -30,7 +30,7 @@ from tdml_assets.stages.session_report.facts import (
 from tdml_assets.stages.session_report.model import read_model_facts
 from tdml_assets.stages.session_report.reader import ReportReader
 from tdml_assets.stages.triage.words import STATUSES
-from tdml_assets.tasks.presentation import presentation_of
+from tdml_assets.tasks.presentation import gain_ends, presentation_of
 
 if TYPE_CHECKING:
     from tdml_assets.platform.warehouse import Database
@@ -112,7 +112,7 @@ class SessionReader(ReportReader):
     def metrics(self, spec: WorkflowSpec) -> tuple[MetricFact, ...]:
         """Main measures over the days of sessions."""
         measures = presentation_of(spec.task).measures
-        names = sorted({name for one in measures for name in (one.metric, one.naive) if name})
+        names = sorted({name for one in measures for name in (one.metric, one.naive, *gain_ends(one.metric)) if name})
         if monitoring.SESSIONS.name not in self.tables:
             return ()
         context = {"metrics": names, "days": _DAYS_OF_METRICS, "horizon_days": spec.target.horizon_days}

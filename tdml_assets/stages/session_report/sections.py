@@ -16,7 +16,7 @@ from tdml_assets.platform.svg import Markup
 from tdml_assets.stages.session_report import drift_figures, figures
 from tdml_assets.stages.session_report.facts import SHOWN_COLUMNS, DriftFact, ReportFacts, SessionFacts
 from tdml_assets.stages.triage.words import StatusWords, decision_words, status_words
-from tdml_assets.tasks.presentation import Measure, compare, presentation_of, shown
+from tdml_assets.tasks.presentation import Measure, compare, gain_ends, presentation_of, shown
 
 _FARTHEST = 8
 #: Sessions in the small picture of the main measure.
@@ -112,6 +112,8 @@ def measure_rows(facts: ReportFacts) -> list[MeasureRow]:
         if not tested:
             continue
         values = {measure.metric: tested[-1][1], **({measure.naive: naive[-1][1]} if naive and measure.naive else {})}
+        ends = {name: _points(facts, "test", name) for name in gain_ends(measure.metric)}
+        values |= {name: points[-1][1] for name, points in ends.items() if points}
         (compared,) = compare(values, [measure])
         test, other, true = (
             shown(points[-1][1], measure.form) if points else "-" for points in (tested, naive, realised)

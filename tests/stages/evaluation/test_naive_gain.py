@@ -41,6 +41,14 @@ def test_better_is_said_only_where_the_interval_leaves_zero_out(
     assert found.verdict == verdict
 
 
+def test_figures_that_are_written_alike_are_equal() -> None:
+    measures = [one for one in PRESENTATION.measures if one.metric == "total_bias"]
+    (written_alike,) = compare({"total_bias": -0.181, "baseline_total_bias": -0.178}, measures)
+    assert written_alike.verdict == "equal"
+    (apart,) = compare({"total_bias": -0.19, "baseline_total_bias": -0.178}, measures)
+    assert apart.verdict == "worse"
+
+
 def test_the_naive_forecast_is_total_spend_scaled_to_the_last_horizon_of_the_same_customers() -> None:
     rows = 40
     holdout = pa.table(

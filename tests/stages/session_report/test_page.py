@@ -21,6 +21,7 @@ from tdml_assets.stages.session_report.drift_figures import short
 from tdml_assets.stages.session_report.figures import Line, Panel, metric_panel
 from tdml_assets.stages.session_report.page import render_report
 from tdml_assets.stages.session_report.reading import prediction_references, read_facts
+from tdml_assets.stages.session_report.sections import measure_rows
 from tdml_assets.stages.triage.decision import Cause, DecisionName
 from tdml_assets.stages.triage.words import CAUSES, DECISIONS, STATUSES, decision_words
 from tests.report_history import COLUMNS, HORIZON_DAYS, LAST, REFERENCE, session_id, spec, write_history
@@ -217,6 +218,29 @@ def test_realised_measures_stand_at_the_day_of_the_session_that_predicted(databa
     ]
     assert max(realised) <= LAST - timedelta(days=HORIZON_DAYS)
     assert realised == sorted(realised)
+
+
+def test_a_measure_is_better_only_where_its_paired_interval_says_so(database):
+    this = write_history(database, sessions=2)
+    facts = read_facts(database, spec(), this, LAST, ())
+    (mae,) = [row for row in measure_rows(facts) if row.verdict == "better" and "error" in row.words]
+    key = {"session_id": this, "workflow": "cltv", "evaluation_table": "test"}
+    ends = [{**key, "metric": name, "value": value} for name, value in (("mae_gain_low", -1.0), ("mae_gain_high", 9.0))]
+    database.insert(monitoring.MODEL_METRICS, ends)
+    again = measure_rows(read_facts(database, spec(), this, LAST, ()))
+    assert [row.verdict for row in again if row.words == mae.words] == ["equal"]
+
+
+def test_features_of_no_weight_are_not_listed(database):
+    this = write_history(database, sessions=2)
+    key = {"session_id": this, "workflow": "cltv"}
+    weights = {"recency_days": 0.7, "tenure_days": 0.3, "category__books": 0.0001, "days_overdue": 0.0}
+    rows = [
+        {**key, "stage": "expected", "feature": one, "weight": 0.0, "shap": value} for one, value in weights.items()
+    ]
+    database.replace_slice(monitoring.FEATURE_IMPORTANCES, key, rows)
+    shown = [one.feature for one in read_facts(database, spec(), this, LAST, ()).model.importances]
+    assert shown == ["recency_days", "tenure_days"]
 
 
 def test_a_report_on_an_earlier_session_knows_nothing_later(database):
