@@ -40,15 +40,8 @@ class _FormError(ValueError):
 def checked_booster(data: bytes, name: str) -> bytearray:
     """Give the file as XGBoost may parse it.
 
-    Parameters
-    ----------
-    data : a booster as JSON.
-    name : of its file, for messages.
-
-    Raises
-    ------
-    BundleDamagedError
-        If it is not of the form that XGBoost writes: names the part and the remedy.
+    Raises ``BundleDamagedError`` if it is not of the form that XGBoost writes: names the part and the remedy. ``data``: a booster
+    as JSON. ``name``: of its file, for messages.
     """
     try:
         record = json.loads(data.decode("utf-8"))
@@ -159,15 +152,9 @@ def _tree(tree: Any, place: int, features: int) -> dict[str, Any]:
 def require_tree(left: NDArray[Any], right: NDArray[Any], removed: int, what: str) -> None:
     """Refuse child positions that are not those of one binary tree with its root at 0.
 
-    Parameters
-    ----------
-    left, right : position of each node's children; negative for a leaf.
-    removed : nodes that no other may point to, as pruning leaves them.
-
-    Raises
-    ------
-    ValueError
-        If a position is out of range, a node has one child, two parents, or is never reached.
+    Raises ``ValueError`` if a position is out of range, a node has one child, two parents, or is never reached. ``left``,
+    ``right``: position of each node's children; negative for a leaf. ``removed``: nodes that no other may point to, as pruning
+    leaves them.
     """
     inner = left >= 0
     if (inner != (right >= 0)).any() or max(left.max(), right.max()) >= len(left):

@@ -6,7 +6,7 @@ Belongs here: small functions of a booster. Does not: rows (``xgboost_rows.py``)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import xgboost as xgb
@@ -22,53 +22,37 @@ def grown(rounds: int, growth_of_rows: float) -> int:
     return round(rounds * min(max(growth_of_rows, 1.0), _LARGEST_ROUND_GROWTH))
 
 
-def train_rounds(
-    chosen: dict[str, Any], data: xgb.QuantileDMatrix, rounds: int, features: Sequence[str]
-) -> xgb.Booster:
-    """Train a booster for that many rounds, on rows without names."""
-    return _named(xgb.train(chosen, data, rounds), features)
-
-
-def train_until_best(
-    chosen: dict[str, Any],
+def trained(
+    chosen: Mapping[str, Any],
     data: xgb.QuantileDMatrix,
-    held: xgb.QuantileDMatrix,
+    held: xgb.QuantileDMatrix | None,
     rounds: int,
     patience: int,
     features: Sequence[str],
-    metric: Callable[[Any, xgb.DMatrix], tuple[str, float]] | None = None,
-) -> tuple[xgb.Booster, float]:
-    """Train a booster, on rows without names, to the round that predicts validation rows best.
+    metric: Callable[..., Any] | None = None,
+) -> tuple[xgb.Booster, float | None]:
+    """Train a booster on rows without names: stopped where ``held`` is predicted best, or for exactly ``rounds`` without it.
 
-    Parameters
-    ----------
-    held : validation rows, in the bins of the training rows.
-    rounds : at most.
-    patience : rounds without improvement that end the fit.
-    metric : loss of predictions and rows, less is better; the objective's own unless given.
-
-    Returns
-    -------
-    The booster, cut at its best round, and its loss there.
+    ``features``: what the columns are. ``metric``: judged instead of the objective's own, the lower the better. Returns the booster
+    and its best loss on ``held``.
     """
-    booster = xgb.train(
-        chosen,
-        data,
-        rounds,
-        evals=[(held, "validation")],
-        custom_metric=metric,
-        maximize=None if metric is None else False,
-        early_stopping_rounds=patience,
-        verbose_eval=False,
-    )
-    loss = float(booster.best_score)
-    return _named(booster[: booster.best_iteration + 1], features), loss
-
-
-def _named(booster: xgb.Booster, features: Sequence[str]) -> xgb.Booster:
+    if held is None:
+        booster, loss = xgb.train(dict(chosen), data, rounds), None
+    else:
+        booster = xgb.train(
+            dict(chosen),
+            data,
+            rounds,
+            evals=[(held, "validation")],
+            custom_metric=metric,
+            maximize=False,
+            early_stopping_rounds=patience,
+            verbose_eval=False,
+        )
+        booster, loss = booster[: booster.best_iteration + 1], float(booster.best_score)
     # Only now: XGBoost compares the names of rows with those of the booster at every round, a tenth of the time of a small fit.
     booster.feature_names = [booster_name(feature) for feature in features]
-    return booster
+    return booster, loss
 
 
 def gain_shares(booster: xgb.Booster, features: Sequence[str]) -> list[float]:

@@ -27,13 +27,7 @@ TREE_BOUNDS: Bounds = {
 
 
 def require_known(given: Iterable[str], known: Collection[str], estimator: str) -> None:
-    """Refuse names that are not parameters.
-
-    Raises
-    ------
-    ValueError
-        Naming them, and those that are.
-    """
+    """Refuse names that are not parameters. Raises ``ValueError`` naming them, and those that are."""
     unknown = sorted(set(given) - set(known))
     if unknown:
         raise ValueError(f"{estimator} has no parameter {unknown}: it has {list(known)}")
@@ -42,15 +36,8 @@ def require_known(given: Iterable[str], known: Collection[str], estimator: str) 
 def require_bounds(parameters: object, bounds: Bounds, words: Mapping[str, str | None] | None = None) -> None:
     """Refuse the first attribute of ``parameters`` that is not a number, or outside its bounds.
 
-    Parameters
-    ----------
-    bounds : True and False are not numbers.
-    words : what an attribute may be instead of a number; None for one that need not be given.
-
-    Raises
-    ------
-    ValueError
-        Naming the parameter, its value and what it may be.
+    Raises ``ValueError`` naming the parameter, its value and what it may be. ``bounds``: True and False are not numbers. ``words``:
+    what an attribute may be instead of a number; None for one that need not be given.
     """
     words = words or {}
     for name, (lowest, highest) in bounds.items():

@@ -14,13 +14,7 @@ from tdml_assets.engines.registry import engine_named
 
 @dataclass(frozen=True)
 class Choice:
-    """An engine and why.
-
-    Parameters
-    ----------
-    engine : its name.
-    why : a sentence with the arithmetic, for metadata and messages.
-    """
+    """An engine and why. ``engine``: its name. ``why``: a sentence with the arithmetic, for metadata and messages."""
 
     engine: str
     why: str
@@ -31,15 +25,8 @@ def choose_engine(
 ) -> Choice:
     """Choose the engine that trains ``rows`` x ``features``.
 
-    Parameters
-    ----------
-    declared : ``engine`` of the workflow.
-    specs : what each possible engine would train, by its name; one is taken as it is.
-
-    Raises
-    ------
-    MemoryError
-        If ``auto`` finds none that fits, with the arithmetic of all.
+    Raises ``MemoryError`` if ``auto`` finds none that fits, with the arithmetic of all. ``declared``: ``engine`` of the workflow.
+    ``specs``: what each possible engine would train, by its name; one is taken as it is.
     """
     found: dict[str, Estimate] = {
         name: engine_named(name).estimate(spec, rows, features, tier) for name, spec in specs.items()

@@ -175,7 +175,8 @@ def match_labels(
 
     The pairs are those with the least total distance (Hungarian method) over the features both sides have; a pair
     farther apart than ``farthest`` is none. Other new segments get numbers that were never given before, in the order of
-    ``current``: a number that is gone is not used again, because an audience built on it would silently get other people.
+    ``current``: a number that is gone is not used again, because an audience built on it would silently get other people. Raises
+    ``ValueError`` if labels are repeated, or both sides have segments and no feature in common.
 
     Parameters
     ----------
@@ -184,11 +185,6 @@ def match_labels(
     spread : standard deviation per feature over all customers, in that unit; features without one, or with 0, are left out.
     highest : the highest number ever given; never below those of ``previous``.
     farthest : largest distance of a pair, root mean square over the features, in standard deviations.
-
-    Raises
-    ------
-    ValueError
-        If labels are repeated, or both sides have segments and no feature in common.
     """
     from scipy.optimize import linear_sum_assignment
 

@@ -72,19 +72,8 @@ class Candidate:
 def fit_centroids(values: Floats, k: int, *, seed: int, starts: int = STARTS, initial: Floats | None = None) -> Floats:
     """Fit k-means (Lloyd's algorithm from k-means++ starts).
 
-    Parameters
-    ----------
-    values : (rows, features), finite.
-    initial : (k, features), a start instead of ``starts`` random ones.
-
-    Returns
-    -------
-    (k, features) centroids, in no order that means anything.
-
-    Raises
-    ------
-    ValueError
-        If fewer than ``k`` rows differ.
+    Returns (k, features) centroids, in no order that means anything. Raises ``ValueError`` if fewer than ``k`` rows differ.
+    ``values``: (rows, features), finite. ``initial``: (k, features), a start instead of ``starts`` random ones.
     """
     from sklearn.cluster import KMeans
 
@@ -186,17 +175,10 @@ def choose_k(candidates: Sequence[Candidate], limits: Limits, before: int | None
     """Choose the most segments that are stable and within the limits of size, and say why.
 
     More segments tell customers further apart; what bounds them is that other customers would give them too. If none
-    passes: the most stable one within the limits of size; if there is none of those either, the most stable one.
-
-    Parameters
-    ----------
-    before : segments of the model in use, kept as long as they pass: near the limit the measured agreement moves by some
-        .05 from sample to sample, and a number that comes and goes takes the audiences built on its segments with it.
-
-    Raises
-    ------
-    ValueError
-        If there are no candidates.
+    passes: the most stable one within the limits of size; if there is none of those either, the most stable one. ``before``:
+    segments of the model in use, kept as long as they pass: near the limit the measured agreement moves by some .05 from sample to
+    sample, and a number that comes and goes takes the audiences built on its segments with it. Raises ``ValueError`` if there are
+    no candidates.
     """
     if not candidates:
         raise ValueError("there is no number of segments to choose from: lower k_min, or raise k_max")
@@ -235,16 +217,14 @@ def evaluate_clusters(
 ) -> dict[str, dict[str, float | None]]:
     """Measure a clustering on the rows it was fitted to, and on rows it has not seen.
 
+    Returns ``train`` and ``test``, each with rows, clusters, silhouette, stability_ari, smallest_share, largest_share. Agreement is
+    that of refits to resampled training rows, on the rows of the split; values are None where undefined.
+
     Parameters
     ----------
     train, test : prepared rows (rows, features) and the label of each (rows,); at most :data:`STABILITY_ROWS` of each are
         used for the agreement.
     known : all labels of the clustering, so that one which nobody of a split has counts with a share of 0.
-
-    Returns
-    -------
-    ``train`` and ``test``, each with rows, clusters, silhouette, stability_ari, smallest_share, largest_share. Agreement is
-    that of refits to resampled training rows, on the rows of the split; values are None where undefined.
     """
     splits = {
         name: (np.asarray(values, dtype=np.float64), np.asarray(labels))

@@ -52,12 +52,7 @@ class CustomerScorer(Protocol):
 
 @dataclass(frozen=True)
 class SpendRule:
-    """Everybody goes on as before.
-
-    Parameters
-    ----------
-    factor : spend expected per unit of total spend so far.
-    """
+    """Everybody goes on as before. ``factor``: spend expected per unit of total spend so far."""
 
     factor: float
     version: str = "rule:total_spend"
@@ -71,10 +66,7 @@ class SpendRule:
 class RecencyRule:
     """The share of customers of about the same recency to whom the event happened.
 
-    Parameters
-    ----------
-    edges : (groups - 1,) upper bounds of days since the last order, ascending.
-    shares : (groups,) probability per group.
+    ``edges``: (groups - 1,) upper bounds of days since the last order, ascending. ``shares``: (groups,) probability per group.
     """
 
     edges: tuple[float, ...]
@@ -91,9 +83,7 @@ class RecencyRule:
 class LifetimeScorer:
     """Pareto/NBD with Gamma-Gamma, fitted to the histories of the customers it scores.
 
-    Parameters
-    ----------
-    kind : what is predicted: ``net_spend``, ``purchase`` or ``no_purchase``.
+    ``kind``: what is predicted: ``net_spend``, ``purchase`` or ``no_purchase``.
     """
 
     lifetime: Lifetime
@@ -113,10 +103,7 @@ class LifetimeScorer:
 class Labelled:
     """Customers of an earlier day with what they did in the horizon after it.
 
-    Parameters
-    ----------
-    customers : rows with :data:`COLUMNS` as of that day.
-    target : (rows,) the target of the workflow.
+    ``customers``: rows with :data:`COLUMNS` as of that day. ``target``: (rows,) the target of the workflow.
     """
 
     customers: pa.Table
@@ -145,17 +132,14 @@ def choose_fallback(
 ) -> Fallback:
     """Fit the lifetime model and the rule, and take the first unless it errs more on the last horizon.
 
+    Raises ``RefusedError`` if neither can be fitted.
+
     Parameters
     ----------
     today : customers to score, with :data:`COLUMNS`.
     labelled : the customers one horizon ago and, if known, two horizons ago, in this order; may be empty.
     kind : one of :data:`KINDS`.
     horizon_days, history_days : length of the predicted window and of the log, in days.
-
-    Raises
-    ------
-    RefusedError
-        If neither can be fitted.
     """
     if kind not in KINDS:
         raise RefusedError(

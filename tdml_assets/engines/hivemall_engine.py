@@ -27,10 +27,10 @@ from tdml_assets.engines.protocol import (
     Recipe,
     Tier,
     chained,
-    feature_matrix,
     require_same_columns,
+    split_batch,
 )
-from tdml_assets.engines.score_map import ScoreMap
+from tdml_assets.engines.score_map import ScoreMap, kept_digits
 from tdml_assets.platform.extras import require_extra
 from tdml_assets.platform.refusals import RefusedError
 
@@ -112,12 +112,7 @@ class HivemallEngine:
     def require_declared(self, spec: ModelSpec) -> None:
         """Refuse an estimator, an option or a value before anything runs.
 
-        Raises
-        ------
-        ValueError
-            Naming what is wrong and what there is.
-        MissingExtraError
-            If numba is not installed.
+        Raises ``ValueError`` naming what is wrong and what there is. Raises ``MissingExtraError`` if numba is not installed.
         """
         from tdml_assets.engines.hivemall.stream import CLASSIFIERS, REGRESSORS, read_options
 
@@ -143,14 +138,8 @@ class HivemallEngine:
     ) -> LinearModel:
         """Train on ``train`` and measure on ``validation``, which decides nothing.
 
-        Raises
-        ------
-        ValueError
-            If the declaration is wrong, or the rows cannot be learnt from.
-        MissingExtraError
-            If numba is not installed.
-        MemoryError
-            If the rows do not fit the tier: raised before anything is read.
+        Raises ``ValueError`` if the declaration is wrong, or the rows cannot be learnt from. Raises ``MissingExtraError`` if numba
+        is not installed. Raises ``MemoryError`` if the rows do not fit the tier: raised before anything is read.
         """
         require_same_columns(
             (*train.features, train.target),
@@ -200,7 +189,11 @@ class HivemallEngine:
             raise ValueError(f"a feature is named {BIAS}, which is the constant of the model: exclude it")
         facts = _look(source, spec, where)
         is_probability = _IS_PROBABILITY[spec.task]
-        label = (0.0, 1.0) if is_probability else (_digits(facts.target_mean), _digits(facts.target_deviation) or 1.0)
+        label = (
+            (0.0, 1.0)
+            if is_probability
+            else (kept_digits(facts.target_mean), kept_digits(facts.target_deviation) or 1.0)
+        )
         options = option_string(spec)
         names = [*source.features, BIAS]
         weights = train_batches(spec.estimator, lambda: _labelled(source, label), names, _LABEL, options)
@@ -210,7 +203,7 @@ class HivemallEngine:
                 f"{where}: {spec.estimator} {options} gave weights that are not finite: lower -eta0, or scale the features "
                 "(prepare.scaling: zscore)"
             )
-        centre = tuple(_digits(value) for value in facts.mean)
+        centre = tuple(kept_digits(value) for value in facts.mean)
         recipe = Recipe({}, {"model": facts.rows}, validation_loss=dict(validation_loss))
         model = LinearModel(source.features, recipe, spec.estimator, options, weights, centre, None, label)
         if is_probability and _is_logistic(spec.estimator, options):
@@ -234,7 +227,7 @@ def _look(source: FeatureSource, spec: ModelSpec, where: str) -> _Facts:
     rows, total = 0, np.zeros(len(source.features))
     target_total = target_squares = 0.0
     for batch in source.batches():
-        matrix, target = _split(batch, source, where)
+        matrix, target = split_batch(batch, source, where)
         missing = [name for place, name in enumerate(source.features) if np.isnan(matrix[:, place]).any()]
         if missing:
             raise ValueError(
@@ -258,12 +251,6 @@ def _look(source: FeatureSource, spec: ModelSpec, where: str) -> _Facts:
     return _Facts(rows, total / rows, mean, deviation)
 
 
-def _split(batch: pa.RecordBatch, source: FeatureSource, where: str) -> tuple[NDArray[np.float32], Floats]:
-    require_same_columns((*source.features, source.target), batch.schema.names, where)
-    target = batch.column(len(source.features)).cast(pa.float64()).to_numpy(zero_copy_only=False)
-    return feature_matrix(batch.select(list(source.features)), source.features, where), target
-
-
 def _labelled(source: FeatureSource, label: tuple[float, float]) -> Iterator[pa.RecordBatch]:
     """Batches with the constant, and the label in the place of the target."""
     shift, unit = label
@@ -279,12 +266,8 @@ def _sums_and_targets(model: LinearModel, source: FeatureSource, most: int | Non
     step = 1 if most is None else max(1, -(-source.row_count // most))
     sums, targets, first = [], [], 0
     for batch in source.batches():
-        matrix, target = _split(batch, source, "rows")
+        matrix, target = split_batch(batch, source, "rows")
         sums.append(model.sums(matrix[first::step]))
         targets.append(target[first::step])
         first = (first - len(target)) % step
     return np.concatenate(sums), np.concatenate(targets)
-
-
-def _digits(value: float) -> float:
-    return float(f"{value:.12g}")

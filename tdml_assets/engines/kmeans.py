@@ -118,15 +118,9 @@ class MinibatchKmeansLearner:
     def fit(self, train: FeatureSource, validation: FeatureSource, spec: ModelSpec, *, threads: int) -> KMeansModel:  # noqa: ARG002
         """Fit every number of segments asked for, and take the one :func:`~tdml_assets.engines.cluster_quality.choose_k` takes.
 
-        Parameters
-        ----------
-        validation : only their mean squared distance to a centroid is reported; nothing is decided on them, there may be none.
-        threads : not used: fits run on one, so that the same rows give the same segments.
-
-        Raises
-        ------
-        ValueError
-            If rows are too few or too alike, have missing values, or lack the feature ``order_by``.
+        Raises ``ValueError`` if rows are too few or too alike, have missing values, or lack the feature ``order_by``.
+        ``validation``: only their mean squared distance to a centroid is reported; nothing is decided on them, there may be none.
+        ``threads``: not used: fits run on one, so that the same rows give the same segments.
         """
         parameters = KMeansParameters.from_mapping(spec.parameters)
         require_same_columns(train.features, validation.features, "validation against training rows")
@@ -153,10 +147,7 @@ class MinibatchKmeansLearner:
     def refit(self, source: FeatureSource, recipe: Recipe, spec: ModelSpec, *, threads: int) -> KMeansModel:  # noqa: ARG002
         """Move the segments of an earlier fit to where all rows want them. Their number and their labels stay.
 
-        Raises
-        ------
-        ValueError
-            As :meth:`fit`, or if the features are not those of the earlier fit.
+        Raises ``ValueError`` as :meth:`fit`, or if the features are not those of the earlier fit.
         """
         parameters = KMeansParameters.from_mapping(spec.parameters)
         chosen = recipe.chosen
@@ -180,10 +171,7 @@ class MinibatchKmeansLearner:
     def load(self, files: Mapping[str, bytes], *, threads: int) -> KMeansModel:  # noqa: ARG002
         """Bring back a model from the bytes of its file, which the caller has verified.
 
-        Raises
-        ------
-        ValueError
-            If the file is missing, of another format, or its parts do not fit together.
+        Raises ``ValueError`` if the file is missing, of another format, or its parts do not fit together.
         """
         return load_model(files)
 

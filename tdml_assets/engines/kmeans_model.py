@@ -27,10 +27,8 @@ FORMAT = 1
 class KMeansModel:
     """Fitted segments; implements :class:`~tdml_assets.engines.protocol.FittedModel`.
 
-    Parameters
-    ----------
-    recipe : ``chosen`` holds all of the model: features, centroids (k, features), labels, highest_label; and how they came
-        about: k, candidates and, until it is stored, reason.
+    ``recipe``: ``chosen`` holds all of the model: features, centroids (k, features), labels, highest_label; and how they came
+    about: k, candidates and, until it is stored, reason.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -55,15 +53,9 @@ class KMeansModel:
     def score(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Find the segment of each row of ``batch``, in its order.
 
-        Returns
-        -------
-        DOUBLE columns ``predicted_target``, the segment's number, and ``distance`` to its centroid, in units of the
-        prepared features.
-
-        Raises
-        ------
-        ValueError
-            If features are missing, extra, reordered, of another type, infinite, or have missing values.
+        Returns DOUBLE columns ``predicted_target``, the segment's number, and ``distance`` to its centroid, in units of the
+        prepared features. Raises ``ValueError`` if features are missing, extra, reordered, of another type, infinite, or have
+        missing values.
         """
         places, distance = nearest(complete_matrix(batch, self.features, "rows to score"), self.centroids)
         numbers = np.array(self.labels, dtype=np.float64)[places]
@@ -102,10 +94,7 @@ class KMeansModel:
     def relabelled(self, labels: Mapping[int, int], highest: int) -> KMeansModel:
         """The same segments under other numbers, as :func:`~tdml_assets.engines.cluster_profile.match_labels` gives them.
 
-        Parameters
-        ----------
-        labels : new number per number.
-        highest : the highest number ever given.
+        ``labels``: new number per number. ``highest``: the highest number ever given.
         """
         missing = sorted(set(self.labels) - set(labels))
         if missing:
@@ -117,10 +106,7 @@ class KMeansModel:
 def load_model(files: Mapping[str, bytes]) -> KMeansModel:
     """Bring back a model from the bytes of its file, which the caller has verified.
 
-    Raises
-    ------
-    ValueError
-        If the file is missing, of another format, or its parts do not fit together.
+    Raises ``ValueError`` if the file is missing, of another format, or its parts do not fit together.
     """
     facts = read_facts(files, MODEL_FILE, version=FORMAT)
     recipe = Recipe(
@@ -157,10 +143,7 @@ def matrices(source: FeatureSource, where: str) -> Iterator[Floats]:
 def complete_matrix(batch: pa.RecordBatch, features: tuple[str, ...], where: str) -> Floats:
     """Give the features of a batch as (rows, features) without missing values.
 
-    Raises
-    ------
-    ValueError
-        If columns are missing, extra, reordered or of another type, or values are infinite or missing; named.
+    Raises ``ValueError`` if columns are missing, extra, reordered or of another type, or values are infinite or missing; named.
     """
     values: Floats = feature_matrix(batch, features, where).astype(np.float64)
     missing = [name for place, name in enumerate(features) if np.isnan(values[:, place]).any()]

@@ -147,18 +147,13 @@ def option_named(target_kind: str, name: str) -> Option:
 def choose(
     target_kind: str, target: Floats, predicted: Mapping[str, Floats], previous: str | None
 ) -> tuple[str, Why, tuple[Tried, ...]]:
-    """Choose by the predictions of a rehearsal.
+    """Choose by the predictions of a rehearsal. Raises ``ValueError`` if there is no option.
 
     Parameters
     ----------
     target : (customers,) what happened.
     predicted : (customers,) by option, in the same order.
     previous : what the session before chose; None for nothing.
-
-    Raises
-    ------
-    ValueError
-        If there is no option.
     """
     if not predicted:
         raise ValueError("no option could be fitted: nothing can be chosen")

@@ -80,9 +80,7 @@ class Snapshot:
 def snapshot_of(day: date, kind: Kind, target: Floats, predicted: Floats) -> Snapshot | None:
     """Compare predictions with what happened.
 
-    Parameters
-    ----------
-    target, predicted : (customers,) in the same order; probabilities lie in [0, 1].
+    ``target``, ``predicted``: (customers,) in the same order; probabilities lie in [0, 1].
 
     Returns
     -------
@@ -178,17 +176,10 @@ class Level:
         """Move predictions; unchanged to the last bit where the gap is 0."""
         return _moved(predicted, self.kind, self.gap)
 
-    def undo(self, predicted: Floats) -> Floats:
-        """Give the predictions before they were moved."""
-        return _moved(predicted, self.kind, -self.gap)
-
     def bounds(self, total: float, customers: int, variance: float = 0.0) -> tuple[float, float]:
         """Lowest and highest total to expect, in :data:`COVERAGE` of cases.
 
-        Parameters
-        ----------
-        total : of the moved predictions of ``customers`` customers.
-        variance : of the gap, from the customers' own luck.
+        ``total``: of the moved predictions of ``customers`` customers. ``variance``: of the gap, from the customers' own luck.
         """
         reach = NormalDist().inv_cdf((1.0 + COVERAGE) / 2.0) * float(np.sqrt(self.deviation**2 + variance))
         if self.kind == "amount":
@@ -210,9 +201,7 @@ def _moved(predicted: Floats, kind: Kind, gap: float) -> Floats:
 def expected_level(snapshots: Sequence[Snapshot], day: date, kind: Kind) -> Level:
     """What the gaps of earlier snapshots say of another day, where there is no lifetime model.
 
-    Parameters
-    ----------
-    snapshots : any number of them, in any order, whose outcome was known on ``day``.
+    ``snapshots``: any number of them, in any order, whose outcome was known on ``day``.
     """
     if not snapshots:
         return Level(day, kind, 0.0, float(np.sqrt(_covariance([day], [day], day)[0, 0] + _WINDOW**2)), "none")
@@ -239,9 +228,7 @@ def _limited(gap: float) -> float:
 def level_by_lifetime(expected: Expectation, given: Snapshot, kind: Kind) -> Level | None:
     """The level at which predictions have the total that a lifetime model, corrected by past windows, expects.
 
-    Parameters
-    ----------
-    given : the predictions; what happened is not looked at.
+    ``given``: the predictions; what happened is not looked at.
 
     Returns
     -------
@@ -291,10 +278,7 @@ def _covariance(some: Iterable[date], others: Iterable[date], day: date) -> Floa
 class Rehearsal:
     """What the correction would have said of an earlier snapshot from what was known on its day, and what was right.
 
-    Parameters
-    ----------
-    level : as of the snapshot's day.
-    surprise : how far the gap lay from the expected one, in standard deviations of both.
+    ``level``: as of the snapshot's day. ``surprise``: how far the gap lay from the expected one, in standard deviations of both.
     """
 
     snapshot: Snapshot
@@ -310,9 +294,7 @@ def rehearse(
 ) -> list[Rehearsal]:
     """Correct every snapshot from what was known on its day; those of which nothing was are left out.
 
-    Parameters
-    ----------
-    expectations : of the same customers, by day; without one, other snapshots are the base.
+    ``expectations``: of the same customers, by day; without one, other snapshots are the base.
     """
     found = []
     for one in sorted(snapshots, key=lambda one: one.day):
@@ -342,10 +324,8 @@ def find_level(
 ) -> Level:
     """The level to expect of predictions, with the doubt that rehearsals support.
 
-    Parameters
-    ----------
-    given : the predictions; what happened is not looked at.
-    snapshots : earlier ones, whose outcome was known on the day of the predictions.
+    ``given``: the predictions; what happened is not looked at. ``snapshots``: earlier ones, whose outcome was known on the day of
+    the predictions.
     """
     level = None if expected is None else level_by_lifetime(expected, given, kind)
     level = expected_level(snapshots, given.day, kind) if level is None else level

@@ -64,9 +64,7 @@ class LevelHistory:
 class Expectation:
     """What is expected of the customers of a day, in all.
 
-    Parameters
-    ----------
-    residual : how much more or less than the lifetime model expects; None where past windows do not say it.
+    ``residual``: how much more or less than the lifetime model expects; None where past windows do not say it.
     """
 
     base: LifetimeBase
@@ -75,12 +73,7 @@ class Expectation:
     residual: Residual | None
 
     def total(self, *, rate: float = 0.0) -> float:
-        """Money, or customers to whom it happens, with the residual.
-
-        Parameters
-        ----------
-        rate : added to the logarithm of the number of orders.
-        """
+        """Money, or customers to whom it happens, with the residual. ``rate``: added to the logarithm of the number of orders."""
         found = self.residual or Residual()
         return self._total(found.orders + rate, found.value)
 
@@ -142,9 +135,7 @@ class LifetimeBase:
 def fit_base(known: LevelHistory, *, target_kind: str, horizon_days: int) -> LifetimeBase | None:
     """Fit Pareto/NBD with Gamma-Gamma to the histories of a day, and measure past windows.
 
-    Parameters
-    ----------
-    target_kind : as in ``target.kind`` of the workflow.
+    ``target_kind``: as in ``target.kind`` of the workflow.
 
     Returns
     -------

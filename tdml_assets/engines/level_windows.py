@@ -178,9 +178,7 @@ def forecast_residual(
 ) -> Residual | None:
     """What windows that have ended by ``day`` say of the one that begins after it; None where too few have.
 
-    Parameters
-    ----------
-    ahead_days : days from ``day`` to the middle of the window that is forecast; half the horizon unless given.
+    ``ahead_days``: days from ``day`` to the middle of the window that is forecast; half the horizon unless given.
     """
     known = [one for one in windows if one.end <= day]
     if len(known) < _LEAST_WINDOWS:

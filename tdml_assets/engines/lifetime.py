@@ -92,10 +92,7 @@ def history_places(features: tuple[str, ...], estimator: str) -> list[int]:
 def history_of(matrix: Matrix, places: list[int], where: str) -> Floats:
     """Take the columns of :data:`HISTORY` out of a matrix of features.
 
-    Raises
-    ------
-    ValueError
-        If they hold what no unscaled history can; with the remedy.
+    Raises ``ValueError`` if they hold what no unscaled history can; with the remedy.
     """
     history: Floats = matrix[:, places].astype(np.float64)
     remedy = "these columns must reach it as they are: set prepare.scaling and prepare.transform to none, and clip no outliers"
@@ -120,10 +117,7 @@ def fit_lifetime(
 ) -> tuple[Lifetime, int]:
     """Fit both models to the histories of a source. The target is not looked at. Gives how many histories were, too.
 
-    Raises
-    ------
-    ValueError
-        If columns are missing or scaled, or too few customers bought again; with the counts.
+    Raises ``ValueError`` if columns are missing or scaled, or too few customers bought again; with the counts.
     """
     places = history_places(source.features, estimator)
     history = history_of(evenly_spaced(source, parameters.fit_rows), places, where)
@@ -155,19 +149,9 @@ class LifetimeModel:
     def score(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Predict for the rows of ``batch``, in its order.
 
-        Parameters
-        ----------
-        batch : exactly the model's features, in its order, as FLOAT.
-
-        Returns
-        -------
-        DOUBLE columns ``predicted_target`` = ``p_buy`` x ``amount``; ``p_buy`` = 1 - P(X(H) = 0); ``amount``, the spend expected if
-        there is any.
-
-        Raises
-        ------
-        ValueError
-            If features are missing, extra, reordered, of another type, infinite or scaled.
+        ``batch``: exactly the model's features, in its order, as FLOAT. Returns DOUBLE columns ``predicted_target`` = ``p_buy`` x
+        ``amount``; ``p_buy`` = 1 - P(X(H) = 0); ``amount``, the spend expected if there is any. Raises ``ValueError`` if features
+        are missing, extra, reordered, of another type, infinite or scaled.
         """
         seen = self.lifetime.outlook(self._history(batch, "rows to score"))
         return scored(seen.active, seen.spend_if_active * self.recipe.calibration_factor)
@@ -175,10 +159,7 @@ class LifetimeModel:
     def reasons(self, batch: pa.RecordBatch) -> Floats:
         """Attribute log expected spend to the features, (rows, features), against the mean customer who bought again.
 
-        Raises
-        ------
-        ValueError
-            As :meth:`score`.
+        Raises ``ValueError`` as :meth:`score`.
         """
         return self._attributed(self._history(batch, "rows to explain"))
 
@@ -244,10 +225,7 @@ class _LifetimeLearner:
     def load(self, files: Mapping[str, bytes], *, threads: int) -> LifetimeModel:  # noqa: ARG002
         """Bring back a model from the verified bytes of its file.
 
-        Raises
-        ------
-        ValueError
-            If the file is missing, of another format or another family.
+        Raises ``ValueError`` if the file is missing, of another format or another family.
         """
         facts = read_facts(files, _MODEL_FILE, version=_FORMAT)
         if facts["lifetime"]["family"] != self._family:

@@ -61,10 +61,8 @@ class Outlook:
 class Lifetime:
     """A purchase model, a value model, and the mean customer they are compared with.
 
-    Parameters
-    ----------
-    horizon_days : length of the predicted window.
-    reference : of the mean customer who bought again: repeat days, recency / age, age in days.
+    ``horizon_days``: length of the predicted window. ``reference``: of the mean customer who bought again: repeat days, recency /
+    age, age in days.
     """
 
     purchases: ParetoNbd | BgNbd
@@ -73,13 +71,7 @@ class Lifetime:
     reference: tuple[float, float, float]
 
     def outlook(self, history: Floats) -> Outlook:
-        """Expect for rows of :data:`HISTORY` columns.
-
-        Raises
-        ------
-        ValueError
-            If rows are not histories.
-        """
+        """Expect for rows of :data:`HISTORY` columns. Raises ``ValueError`` if rows are not histories."""
         x, recency, age, mean = history.T
         different = Histories.of(x, recency, age)
         rows = (different.frequency, different.recency, different.age)
@@ -96,11 +88,8 @@ class Lifetime:
         """Shapley values of each :data:`HISTORY` column against the mean customer, exact over the 16 coalitions.
 
         Recency enters as a share of age, so that no coalition is an impossible history; a one-time buyer has none and
-        owes it nothing.
-
-        Returns
-        -------
-        Three arrays (rows, 4): of the log-odds to be active, of log spend if active, and of log expected spend.
+        owes it nothing. Returns three arrays (rows, 4): of the log-odds to be active, of log spend if active, and of log expected
+        spend.
         """
         found = np.empty((3, len(history), len(HISTORY)))
         for first in range(0, len(history), _ROWS_EXPLAINED_AT_ONCE):
@@ -143,10 +132,7 @@ class Lifetime:
     def from_facts(facts: Mapping[str, Any]) -> Lifetime:
         """Read back what :meth:`to_facts` gave.
 
-        Raises
-        ------
-        ValueError
-            If the mean customer is not a history: reasons compare everybody with it.
+        Raises ``ValueError`` if the mean customer is not a history: reasons compare everybody with it.
         """
         family: type[BgNbd] | type[ParetoNbd] = BgNbd if facts["family"] == "bg_nbd" else ParetoNbd
         purchases = family(**facts["purchases"])

@@ -1,6 +1,6 @@
 """Trees of a stage that start from a lifetime model, and the level at which they meet customers of other ages.
 
-Belongs here: fitting one stage, early-stopped or with rounds found before; what is expected of the rows of today.
+Belongs here: fitting stages, early-stopped or with rounds found before; what is expected of the rows of today.
 Does not: where a stage starts (``lifetime_start.py``), models made of stages (``lifetime_xgboost.py``,
 ``lifetime_xgboost_classifier.py``).
 
@@ -16,110 +16,118 @@ MAE in five of the six, by 2 % in the mean, and left the ranking as it was; log 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 import xgboost as xgb
 from scipy.optimize import brentq
 from scipy.special import expit
 
-from tdml_assets.engines.boosters import grown, train_rounds, train_until_best
-from tdml_assets.engines.lifetime_start import LARGEST_LEVEL, Start, StartedRows
+from tdml_assets.engines.at_once import at_once, threads_worth
+from tdml_assets.engines.boosters import grown, trained
+from tdml_assets.engines.lifetime_outlook import Lifetime
+from tdml_assets.engines.lifetime_start import LARGEST_LEVEL, Start, StartedRows, StartParameters
+from tdml_assets.engines.protocol import FeatureSource, ModelSpec, Recipe, chained
+from tdml_assets.engines.spend import AMOUNT
 from tdml_assets.engines.xgboost_rows import Floats
 
 # A probability of today's rows that no level could reach would leave nothing of the ranking.
 _LEAST_SHARE = 1e-4
 
 
-class StageParameters(Protocol):
-    """What both kinds of stages need of their parameters."""
-
-    @property
-    def rounds(self) -> int:
-        """Boosting rounds, at most."""
-
-    @property
-    def patience(self) -> int:
-        """Rounds without improvement that end a fit."""
-
-    @property
-    def max_bin(self) -> int:
-        """Bins of the quantile matrix."""
-
-    def of_stage(self, stage: str, *, base_score: float, seed: int, threads: int) -> dict[str, Any]:
-        """Give the parameters as XGBoost takes them."""
-
-
 @dataclass(frozen=True)
-class Found:
-    """How an earlier fit of a stage went: its rounds and its training rows."""
-
-    rounds: int
-    rows: int
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A fitted stage.
+class Stages:
+    """Fitted stages by name.
 
     Parameters
     ----------
-    rows : it learnt from.
-    loss : best loss on the validation rows; None where there were none.
+    recipe : rounds, rows and losses of the fit, with what an earlier one chose.
+    rows : they learnt from.
+    scale : unit of the amount.
+    threads : that each stage was given.
     """
 
-    booster: xgb.Booster
-    start: Start
-    rows: int
-    loss: float | None
-
-    @property
-    def rounds(self) -> int:
-        """Boosting rounds."""
-        return int(self.booster.num_boosted_rounds())
+    lifetime: Lifetime
+    boosters: Mapping[str, xgb.Booster]
+    starts: Mapping[str, Start]
+    recipe: Recipe
+    rows: StartedRows
+    scale: float
+    threads: int
 
 
-def fit_stage(
-    name: str,
-    rows: StartedRows,
-    rounds: StartedRows | Found,
-    parameters: StageParameters,
+def fit_stages(
+    names: Sequence[str],
+    train: FeatureSource,
+    validation: FeatureSource | None,
+    parameters: StartParameters,
+    recipe: Recipe,
+    spec: ModelSpec,
     *,
-    weight: float,
-    scale: float,
-    seed: int,
     threads: int,
-    where: str,
-) -> Stage:
-    """Fit the trees of a stage, each row at its start.
+    shown: bool = False,
+    as_learnt: Callable[[FeatureSource, str], FeatureSource] = lambda source, _: source,
+) -> Stages:
+    """Fit the lifetime model to all histories, and the trees of each stage to ``train``, each row at its start.
 
     Parameters
     ----------
-    rounds : validation rows that say how many; or what an earlier fit found, whose rounds grow with the rows.
-    weight : share of the lifetime model's margin that rows start from.
-    scale : unit of the label.
+    validation : says how many rounds; without it those of ``recipe`` are taken, which grow with the rows.
+    shown : the trees see :data:`~tdml_assets.engines.lifetime_start.OUTLOOK_FEATURES` too.
+    as_learnt : gives a source its target as the trees learn it.
     """
-    start = rows.start(name, weight, scale)
-    data = rows.matrix(name, start, max_bin=parameters.max_bin, where=where, scale=scale, threads=threads)
-    size = int(data.num_row())
-    # The base score is overruled by the starts of the rows; XGBoost wants one that its objective allows.
-    chosen = parameters.of_stage(name, base_score=0.5, seed=seed, threads=threads)
-    features = rows.source.features
-    if isinstance(rounds, Found):
-        booster = train_rounds(chosen, data, grown(rounds.rounds, size / rounds.rows), features)
-        return Stage(booster, start, size, None)
-    held = rounds.matrix(
-        name,
-        start,
-        max_bin=parameters.max_bin,
-        where="validation rows",
-        scale=scale,
-        threads=threads,
-        reference=data,
+    where = "rows of the refit" if validation is None else "training rows"
+    everything = train if validation is None else chained([train, validation])
+    lifetime, histories = parameters.fit(everything, spec, where)
+
+    def started(source: FeatureSource, where: str, least_rows: int, least_buyers: int) -> tuple[StartedRows, float]:
+        read = as_learnt(source, where)
+        rows = StartedRows.of(read, lifetime, shown=shown, where=where, estimator=parameters.estimator)
+        return rows, rows.require(where, least_rows, least_buyers)
+
+    trees = parameters.trees
+    rows, mean_amount = started(train, where, trees.min_rows, trees.min_buyers)
+    held_rows = None if validation is None else started(validation, "validation rows", 2, 1)[0]
+    # Of several stages each takes the threads that it is worth, and they are fitted at the same time.
+    of_each = threads if len(names) == 1 else threads_worth(train.row_count, len(train.features), threads)
+
+    def fit(name: str) -> tuple[Start, int, xgb.Booster, float | None]:
+        scale = mean_amount if name == AMOUNT else 1.0
+        start = rows.start(name, parameters.lifetime_weight, scale)
+        matrix_of = partial(
+            StartedRows.matrix, stage=name, start=start, max_bin=trees.max_bin, scale=scale, threads=of_each
+        )
+        data = matrix_of(rows, where=where)
+        size, rounds, held = int(data.num_row()), trees.rounds, None
+        if held_rows is None:
+            rounds = grown(recipe.rounds[name], size / recipe.rows[name])
+        else:
+            held = matrix_of(held_rows, where="validation rows", reference=data)
+        # The base score is overruled by the starts of the rows; XGBoost wants one that its objective allows.
+        chosen = trees.of_stage(name, base_score=0.5, seed=spec.seed, threads=of_each)
+        return start, size, *trained(chosen, data, held, rounds, trees.patience, rows.source.features)
+
+    fitted = dict(zip(names, at_once([partial(fit, name) for name in names], threads // of_each), strict=True))
+    found = replace(
+        recipe,
+        rounds={name: int(booster.num_boosted_rounds()) for name, (_, _, booster, _) in fitted.items()},
+        rows={"histories": histories, **{name: size for name, (_, size, _, _) in fitted.items()}},
+        validation_loss={
+            **recipe.validation_loss,
+            **{name: loss for name, (*_, loss) in fitted.items() if loss is not None},
+        },
     )
-    booster, loss = train_until_best(chosen, data, held, parameters.rounds, parameters.patience, features)
-    return Stage(booster, start, size, loss)
+    boosters = {name: booster for name, (_, _, booster, _) in fitted.items()}
+    starts = {name: start for name, (start, *_) in fitted.items()}
+    return Stages(lifetime, boosters, starts, found, rows, mean_amount, of_each)
+
+
+def rows_of_today(spec: ModelSpec, lifetime: Lifetime) -> StartedRows | None:
+    """Rows to score, whose target is not looked at; None where the fit was not given them."""
+    if spec.unlabelled is None:
+        return None
+    return StartedRows.of(spec.unlabelled, lifetime, shown=False, where="rows to score", estimator=spec.estimator)
 
 
 def expected_share(then: StartedRows, today: StartedRows) -> float:
@@ -137,9 +145,3 @@ def expected_spend(then: StartedRows, today: StartedRows) -> float:
 def level_for(log_odds: Floats, share: float) -> float:
     """Find what must be added to the log-odds of rows for their mean probability to be ``share``."""
     return float(brentq(lambda level: float(expit(log_odds + level).mean()) - share, -LARGEST_LEVEL, LARGEST_LEVEL))
-
-
-def said(stages: Mapping[str, Stage]) -> tuple[dict[str, int], dict[str, int], dict[str, float]]:
-    """Rounds, rows and losses per stage, as a recipe keeps them."""
-    losses = {name: one.loss for name, one in stages.items() if one.loss is not None}
-    return {name: one.rounds for name, one in stages.items()}, {name: one.rows for name, one in stages.items()}, losses

@@ -6,9 +6,11 @@ Does not: the lifetime model (``lifetime_outlook.py``), trees (``lifetime_stages
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
@@ -16,11 +18,14 @@ import xgboost as xgb
 from scipy.optimize import brentq
 from scipy.special import expit
 
+from tdml_assets.engines.boosted import BoostedModel
+from tdml_assets.engines.bounds import require_known
 from tdml_assets.engines.lifetime import LifetimeParameters, fit_lifetime, history_of, history_places
 from tdml_assets.engines.lifetime_outlook import Lifetime, Outlook, PurchaseModel, log_odds
-from tdml_assets.engines.protocol import BatchSource, FeatureSource, ModelSpec
+from tdml_assets.engines.protocol import BatchSource, FeatureSource, ModelSpec, split_batch
 from tdml_assets.engines.spend import AMOUNT, BUYS
-from tdml_assets.engines.xgboost_rows import Floats, Matrix, StageRows, TargetFacts, quantile_matrix, split_batch
+from tdml_assets.engines.two_stage import TwoStageParameters
+from tdml_assets.engines.xgboost_rows import Floats, Matrix, StageRows, TargetFacts, quantile_matrix
 
 #: What the trees may see of the lifetime model, in addition to the features.
 OUTLOOK_FEATURES = ("lifetime_purchases", "lifetime_alive", "lifetime_active", "lifetime_value")
@@ -42,15 +47,21 @@ def outlook_matrix(seen: Outlook) -> Matrix:
 
 @dataclass(frozen=True)
 class StartParameters:
-    """How rows start.
+    """How rows start, and the trees that correct it.
 
     Parameters
     ----------
+    trees : named as in :class:`~tdml_assets.engines.two_stage.TwoStageParameters`.
     lifetime_weight : share of the lifetime model's margin that the trees start from, 0 (a constant) to 1 (all of it).
     purchases : ``pareto_nbd`` or ``bg_nbd``.
     penalizer : of the purchase model, as in :class:`~tdml_assets.engines.lifetime.LifetimeParameters`.
     """
 
+    estimator: ClassVar[str]
+    #: Parameters of the trees that the learner does not have.
+    absent: ClassVar[frozenset[str]] = frozenset()
+
+    trees: TwoStageParameters = field(default_factory=TwoStageParameters)
     lifetime_weight: float = 0.5
     purchases: PurchaseModel = "pareto_nbd"
     penalizer: float = 0.0
@@ -63,13 +74,19 @@ class StartParameters:
             raise ValueError(f"parameter purchases is {self.purchases!r}: it must be pareto_nbd or bg_nbd")
         LifetimeParameters(penalizer=self.penalizer)
 
+    @classmethod
+    def from_mapping(cls, parameters: Mapping[str, Any]) -> Self:
+        """Defaults overridden by ``parameters``. Raises ``ValueError`` naming a key that is not a parameter."""
+        own = {one.name for one in dataclasses.fields(cls)} - {"trees"}
+        of_trees = {one.name for one in dataclasses.fields(TwoStageParameters)} - cls.absent
+        require_known(parameters, sorted(own | of_trees), cls.estimator)
+        trees = TwoStageParameters(**{name: value for name, value in parameters.items() if name in of_trees})
+        return cls(trees=trees, **{name: value for name, value in parameters.items() if name in own})
+
     def fit(self, source: FeatureSource, spec: ModelSpec, where: str) -> tuple[Lifetime, int]:
         """Fit the lifetime model: to the rows to score where they are given, whose histories are the longest.
 
-        Raises
-        ------
-        ValueError
-            As :func:`~tdml_assets.engines.lifetime.fit_lifetime`.
+        Raises ``ValueError`` as :func:`~tdml_assets.engines.lifetime.fit_lifetime`.
         """
         return fit_lifetime(
             spec.unlabelled or source,
@@ -91,6 +108,25 @@ class Start:
     def at(self, margin: Floats) -> Floats:
         """Give where rows of these margins start."""
         return self.weight * margin + self.level
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StartedModel(BoostedModel):
+    """Boosters whose rows start from a lifetime model. ``starts``: by stage."""
+
+    lifetime: Lifetime
+    starts: Mapping[str, Start]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        history_places(self.features, "the model")
+
+    @cached_property
+    def _places(self) -> list[int]:
+        return history_places(self.features, "the model")
+
+    def _history(self, matrix: Matrix, where: str) -> Floats:
+        return history_of(matrix, self._places, where)
 
 
 @dataclass(frozen=True)

@@ -80,10 +80,7 @@ class LinearModel:
     def score(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Predict for the rows of ``batch``: DOUBLE ``predicted_target``, an amount or the probability of 1.
 
-        Raises
-        ------
-        ValueError
-            If the columns are not the model's, or a value is missing.
+        Raises ``ValueError`` if the columns are not the model's, or a value is missing.
         """
         rows = feature_matrix(batch, self.features, "rows to score")
         missing = [name for place, name in enumerate(self.features) if np.isnan(rows[:, place]).any()]
@@ -161,10 +158,7 @@ class LinearModel:
     def from_files(files: Mapping[str, bytes]) -> LinearModel:
         """Bring back a model from the verified bytes of its files.
 
-        Raises
-        ------
-        ValueError
-            If a file is missing or of another format, or holds what cannot be a model.
+        Raises ``ValueError`` if a file is missing or of another format, or holds what cannot be a model.
         """
         import pyarrow.parquet as pq
 

@@ -17,17 +17,9 @@ from tdml_assets.engines.booster_check import checked_booster
 
 
 def read_facts(files: Mapping[str, bytes], model_file: str, others: tuple[str, ...] = (), *, version: int) -> Any:
-    """Parse the JSON file that binds the files of a model.
+    """Parse the JSON file that binds the files of a model. Raises ``ValueError`` if a file is missing, or the format is another.
 
-    Parameters
-    ----------
-    others : files that must be there too.
-    version : its ``format``.
-
-    Raises
-    ------
-    ValueError
-        If a file is missing, or the format is another.
+    ``others``: files that must be there too. ``version``: its ``format``.
     """
     missing = sorted({model_file, *others} - set(files))
     if missing:
@@ -39,17 +31,7 @@ def read_facts(files: Mapping[str, bytes], model_file: str, others: tuple[str, .
 
 
 def read_booster(files: Mapping[str, bytes], name: str, *, objective: str, rounds: int, model_file: str) -> xgb.Booster:
-    """Parse a booster.
-
-    Parameters
-    ----------
-    objective, rounds : what ``model_file`` says of it.
-
-    Raises
-    ------
-    ValueError
-        If it is another.
-    """
+    """Parse a booster. ``objective``, ``rounds``: what ``model_file`` says of it. Raises ``ValueError`` if it is another."""
     import xgboost as xgb
 
     booster = xgb.Booster()

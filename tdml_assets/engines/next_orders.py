@@ -65,10 +65,7 @@ class Customers:
 class Past:
     """What followed an earlier day.
 
-    Parameters
-    ----------
-    history : (rows, 3) as of that day.
-    orders : per horizon that has ended by today, (rows,) days with an order in it.
+    ``history``: (rows, 3) as of that day. ``orders``: per horizon that has ended by today, (rows,) days with an order in it.
     """
 
     history: Floats
@@ -95,10 +92,7 @@ class Months:
 class Level:
     """How predictions for one horizon are corrected.
 
-    Parameters
-    ----------
-    rate : added to the logarithm of the rate of orders.
-    intercept, slope : of the log-odds of a purchase at that rate.
+    ``rate``: added to the logarithm of the rate of orders. ``intercept``, ``slope``: of the log-odds of a purchase at that rate.
     """
 
     rate: float = 0.0
@@ -214,15 +208,9 @@ def fit_next_orders(
 ) -> NextOrders:
     """Fit to the histories of today, and calibrate against what followed earlier days.
 
-    Parameters
-    ----------
-    months : what the season and the trend are taken from; None for neither.
-    horizons : in days, to expect for besides those of ``pasts``.
-
-    Raises
-    ------
-    RefusedError
-        If there are too few customers, too few who bought again, or no fit is found; with the counts.
+    Raises ``RefusedError`` if there are too few customers, too few who bought again, or no fit is found; with the counts.
+    ``months``: what the season and the trend are taken from; None for neither. ``horizons``: in days, to expect for besides those
+    of ``pasts``.
     """
     repeats, recency, age = today.history.T
     again = int((repeats > 0).sum())

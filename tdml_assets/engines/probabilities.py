@@ -37,11 +37,7 @@ def fit_sigmoid(log_odds: Floats, happened: NDArray[np.bool_]) -> tuple[float, f
     Maximum likelihood against the smoothed targets (n1 + 1) / (n1 + 2) and 1 / (n0 + 2) of Platt (1999, Probabilistic
     outputs for support vector machines), by Newton's method with halved steps (Lin, Lin and Weng 2007). A slope outside
     [0.1, 10] is set to the nearer end and the intercept fitted again: rows on which the model ranks nobody decide no slope,
-    and none may turn the ranking round.
-
-    Parameters
-    ----------
-    log_odds, happened : (rows,); both classes present.
+    and none may turn the ranking round. ``log_odds``, ``happened``: (rows,); both classes present.
     """
     positives = int(happened.sum())
     negatives = len(happened) - positives

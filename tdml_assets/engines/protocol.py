@@ -114,10 +114,7 @@ def table_source(table: pa.Table, target: str, batch_rows: int = 65_536) -> Batc
 def chained(sources: Sequence[FeatureSource]) -> BatchSource:
     """Join sources that are read one after the other, for instance all splits of a training table.
 
-    Raises
-    ------
-    ValueError
-        If there is none, or their features or targets differ.
+    Raises ``ValueError`` if there is none, or their features or targets differ.
     """
     if not sources:
         raise ValueError("there is no source to learn from: give at least one")
@@ -302,10 +299,7 @@ class Engine(Protocol):
 def require_same_columns(expected: Sequence[str], found: Sequence[str], where: str) -> None:
     """Refuse columns that are not exactly ``expected``, in that order.
 
-    Raises
-    ------
-    ValueError
-        Naming the missing, the extra, or the first column out of place.
+    Raises ``ValueError`` naming the missing, the extra, or the first column out of place.
     """
     if tuple(expected) == tuple(found):
         return
@@ -327,17 +321,8 @@ def feature_matrix(batch: pa.RecordBatch, features: Sequence[str], where: str) -
     """Copy the features of a batch into a row-major matrix, missing values as NaN.
 
     XGBoost reads Arrow columns too, but by the address of their buffers; copying one batch keeps slices and NULLs out
-    of that risk.
-
-    Parameters
-    ----------
-    batch : exactly the columns ``features``, in that order, as FLOAT.
-    where : what the batch is, for messages.
-
-    Raises
-    ------
-    ValueError
-        If columns are missing, extra, reordered or of another type, or hold infinities; named with the remedy.
+    of that risk. Raises ``ValueError`` if columns are missing, extra, reordered or of another type, or hold infinities; named with
+    the remedy. ``batch``: exactly the columns ``features``, in that order, as FLOAT. ``where``: what the batch is, for messages.
     """
     require_same_columns(features, batch.schema.names, where)
     retyped = [f"{column.name} {column.type}" for column in batch.schema if column.type != pa.float32()]
@@ -350,3 +335,15 @@ def feature_matrix(batch: pa.RecordBatch, features: Sequence[str], where: str) -
     if infinite:
         raise ValueError(f"{where}: infinite values in {infinite}; clip or null them when the table is prepared")
     return matrix
+
+
+def split_batch(
+    batch: pa.RecordBatch, source: FeatureSource, where: str
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Split a batch of a source into its features, missing values as NaN, and its target.
+
+    Raises ``ValueError`` if the columns are not those of the source, or hold infinities.
+    """
+    require_same_columns((*source.features, source.target), batch.schema.names, where)
+    target = batch.column(len(source.features)).cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return feature_matrix(batch.select(list(source.features)), source.features, where), target

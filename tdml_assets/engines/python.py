@@ -27,7 +27,7 @@ READ_HISTORIES = frozenset(
 TWO_STAGE_XGBOOST = "two_stage_xgboost"
 #: Learners by name. Imported when asked for: each brings a library along.
 LEARNERS = {
-    TWO_STAGE_XGBOOST: ("tdml_assets.engines.two_stage_learner", "TwoStageLearner"),
+    TWO_STAGE_XGBOOST: ("tdml_assets.engines.two_stage", "TwoStageLearner"),
     "lifetime_xgboost": ("tdml_assets.engines.lifetime_xgboost", "LifetimeXgboostLearner"),
     "pareto_nbd_gamma_gamma": ("tdml_assets.engines.lifetime", "ParetoNbdLearner"),
     "bg_nbd_gamma_gamma": ("tdml_assets.engines.lifetime", "BgNbdLearner"),
@@ -49,10 +49,8 @@ _PLANNED_SHARE = 0.8
 class MemoryEstimate:
     """Memory a fit will need, with its arithmetic.
 
-    Parameters
-    ----------
-    bytes_needed, bytes_allowed : estimate, and what the tier allows a fit to plan for.
-    arithmetic : the sum in words, for messages and metadata.
+    ``bytes_needed``, ``bytes_allowed``: estimate, and what the tier allows a fit to plan for. ``arithmetic``: the sum in words, for
+    messages and metadata.
     """
 
     bytes_needed: int
@@ -81,9 +79,7 @@ def estimate_memory(learner: Learner, rows: int, features: int, tier: Tier) -> M
 class PythonEngine:
     """Learners in this process, fed with Arrow batches; implements :class:`~tdml_assets.engines.protocol.Engine`.
 
-    Parameters
-    ----------
-    trusted_types : types of a user's own that a stored scikit-learn model may hold.
+    ``trusted_types``: types of a user's own that a stored scikit-learn model may hold.
     """
 
     name = "python"
@@ -95,12 +91,8 @@ class PythonEngine:
     def fit(self, train: FeatureSource, validation: FeatureSource, spec: ModelSpec, tier: Tier) -> FittedModel:
         """Train on ``train`` and let ``validation`` decide what must be decided.
 
-        Raises
-        ------
-        ValueError
-            If the estimator is unknown, serves another task, or the rows cannot be learnt from.
-        MemoryError
-            If the rows do not fit the tier: raised before anything is read.
+        Raises ``ValueError`` if the estimator is unknown, serves another task, or the rows cannot be learnt from. Raises
+        ``MemoryError`` if the rows do not fit the tier: raised before anything is read.
         """
         learner = self.learner(spec)
         rows = train.row_count + validation.row_count
@@ -134,10 +126,7 @@ class PythonEngine:
     def learner(self, spec: ModelSpec) -> Learner:
         """Find the learner of ``spec.estimator``: a name of :data:`LEARNERS`, or any class by its import path.
 
-        Raises
-        ------
-        ValueError
-            If there is none of that name, or it does not serve the task.
+        Raises ``ValueError`` if there is none of that name, or it does not serve the task.
         """
         if spec.estimator in LEARNERS:
             module, attribute = LEARNERS[spec.estimator]

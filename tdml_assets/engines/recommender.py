@@ -48,9 +48,7 @@ class Scorer(Protocol):
 class ItemWeights:
     """A score is the sum over the basket of what each product says for another.
 
-    Parameters
-    ----------
-    weights : (columns, columns) float32; row: bought, column: scored.
+    ``weights``: (columns, columns) float32; row: bought, column: scored.
     """
 
     weights: sparse.csr_matrix
@@ -80,10 +78,7 @@ class ItemWeights:
 class ItemFactors:
     """A score is the product of an item's factors with those of the customer, found from the basket.
 
-    Parameters
-    ----------
-    factors : (columns, length) float32.
-    regularization, alpha : of the least squares, as in the fit.
+    ``factors``: (columns, length) float32. ``regularization``, ``alpha``: of the least squares, as in the fit.
     """
 
     factors: NDArray[np.float32]
@@ -114,7 +109,7 @@ class ItemFactors:
 
 
 def fit_scorer(name: str, baskets: sparse.csr_matrix, parameters: Mapping[str, Any], seed: int) -> Scorer:
-    """Learn a scorer.
+    """Learn a scorer. Raises ``ValueError`` if there is no learner of that name, or nothing was bought.
 
     Parameters
     ----------
@@ -123,11 +118,6 @@ def fit_scorer(name: str, baskets: sparse.csr_matrix, parameters: Mapping[str, A
     parameters : ``neighbours`` (item_knn, ease), ``penalty`` (ease), ``factors``, ``iterations``, ``regularization``,
         ``alpha`` (als).
     seed : of als.
-
-    Raises
-    ------
-    ValueError
-        If there is no learner of that name, or nothing was bought.
     """
     from threadpoolctl import threadpool_limits
 

@@ -19,17 +19,10 @@ ENGINES = {
 
 
 def engine_named(name: str, trusted_types: Sequence[str] = ()) -> Engine:
-    """Give an engine.
+    """Give an engine. Raises ``ValueError`` if there is none of that name.
 
-    Parameters
-    ----------
-    name : of :data:`ENGINES`, or the import path of a class that implements ``Engine``; it is called with ``trusted_types``.
-    trusted_types : types of a user's own that a stored model may hold.
-
-    Raises
-    ------
-    ValueError
-        If there is none of that name.
+    ``name``: of :data:`ENGINES`, or the import path of a class that implements ``Engine``; it is called with ``trusted_types``.
+    ``trusted_types``: types of a user's own that a stored model may hold.
     """
     if name not in ENGINES and "." not in name:
         raise ValueError(
@@ -47,12 +40,8 @@ def engine_named(name: str, trusted_types: Sequence[str] = ()) -> Engine:
 def require_declared(name: str, spec: ModelSpec) -> None:
     """Refuse what an engine can refuse by the declaration alone, before anything runs.
 
-    Raises
-    ------
-    ValueError
-        An estimator, option or value that the engine does not know; an engine without such a check refuses nothing here.
-    MissingExtraError
-        If the engine needs a library that is not installed.
+    Raises ``ValueError``: an estimator, option or value that the engine does not know; an engine without such a check refuses
+    nothing here. Raises ``MissingExtraError`` if the engine needs a library that is not installed.
     """
     check = getattr(engine_named(name), "require_declared", None)
     if check is not None:

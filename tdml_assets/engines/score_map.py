@@ -37,10 +37,7 @@ class Piece:
 class ScoreMap:
     """Straight lines between knots; constant beyond the first and the last.
 
-    Parameters
-    ----------
-    knots : sums, ascending.
-    values : the prediction at each, not descending.
+    ``knots``: sums, ascending. ``values``: the prediction at each, not descending.
     """
 
     knots: tuple[float, ...]
@@ -84,10 +81,8 @@ class ScoreMap:
     def fit(sums: Floats, target: Floats, *, is_probability: bool) -> ScoreMap:
         """Fit to what happened.
 
-        Parameters
-        ----------
-        sums, target : one per training row.
-        is_probability : groups are drawn to the base rate by one row, so that none is 0 or 1.
+        ``sums``, ``target``: one per training row. ``is_probability``: groups are drawn to the base rate by one row, so that none
+        is 0 or 1.
         """
         order = np.argsort(sums, kind="stable")
         groups = max(1, min(_GROUPS, len(sums) // _GROUP_ROWS))
@@ -107,10 +102,11 @@ class ScoreMap:
             pooled.append(one)
         points: dict[float, float] = {}
         for count, score, happened in pooled:
-            points[_digits(score / count)] = _digits(happened / count)
+            points[kept_digits(score / count)] = kept_digits(happened / count)
         knots = sorted(points)
         return ScoreMap(tuple(knots), tuple(np.maximum.accumulate([points[knot] for knot in knots]).tolist()))
 
 
-def _digits(value: float) -> float:
+def kept_digits(value: float) -> float:
+    """Twelve digits of a sum: sums may be added up in parallel, and the last digits depend on it."""
     return float(f"{value:.12g}")

@@ -45,10 +45,8 @@ Point = Mapping[str, Any]
 class Fold:
     """Rows of one trial.
 
-    Parameters
-    ----------
-    train : snapshot dates to learn from, ascending.
-    validation : the snapshot to score; None for the split called validation, with the split called train to learn from.
+    ``train``: snapshot dates to learn from, ascending. ``validation``: the snapshot to score; None for the split called validation,
+    with the split called train to learn from.
     """
 
     train: tuple[datetime.date, ...]
@@ -68,10 +66,7 @@ VALIDATION_SPLIT = Fold((), None)
 class SearchRow:
     """What one point of the grid gave.
 
-    Parameters
-    ----------
-    number : place in the declared order, from 1.
-    losses : loss per fold, by the fold's name.
+    ``number``: place in the declared order, from 1. ``losses``: loss per fold, by the fold's name.
     """
 
     number: int
@@ -113,20 +108,14 @@ class SearchResult:
 def time_folds(dates: Iterable[datetime.date], horizon_days: int, max_folds: int) -> tuple[Fold, ...]:
     """Make folds that validate on a later snapshot than any target they learn from.
 
+    Returns folds by ascending validation date; none where no snapshot's horizon had passed at a later one. Raises ``ValueError`` if
+    horizon_days or max_folds is below 1.
+
     Parameters
     ----------
     dates : snapshot dates of labelled rows, in any order, repeated or not.
     horizon_days : length of the target's window: the target of S is known at the end of day S + horizon_days.
     max_folds : the latest so many are kept.
-
-    Returns
-    -------
-    Folds by ascending validation date; none where no snapshot's horizon had passed at a later one.
-
-    Raises
-    ------
-    ValueError
-        If horizon_days or max_folds is below 1.
     """
     if horizon_days < 1 or max_folds < 1:
         raise ValueError(f"horizon_days is {horizon_days}, max_folds {max_folds}: both must be at least 1")
@@ -139,11 +128,8 @@ def time_folds(dates: Iterable[datetime.date], horizon_days: int, max_folds: int
 def grid_points(grid: Mapping[str, Sequence[Any]], most: int = MOST_POINTS) -> tuple[dict[str, Any], ...]:
     """Give every combination of the grid's values, in the declared order, the last key changing fastest.
 
-    Raises
-    ------
-    ValueError
-        If a key has no list of values, an empty one or a value twice, or the points are more than ``most``; names the key
-        to shorten.
+    Raises ``ValueError`` if a key has no list of values, an empty one or a value twice, or the points are more than ``most``; names
+    the key to shorten.
     """
     for key, values in grid.items():
         if isinstance(values, str | bytes) or not isinstance(values, Sequence) or not values:
@@ -185,18 +171,14 @@ def search(
     """Measure every point on every fold and take the one with the smallest mean loss.
 
     The folds weigh the same: each stands for one moment, and the next is not like the one with the most customers. Of
-    points that tie, the one declared first is taken, so declare the simpler value first.
+    points that tie, the one declared first is taken, so declare the simpler value first. Raises ``ValueError`` if there are no
+    points, or a loss is not finite; names the point and the fold.
 
     Parameters
     ----------
     fit_and_score : fits the point's parameters on the fold's training rows; returns the loss on its validation rows.
     points : from :func:`grid_points`.
     folds : from :func:`time_folds`; if there are none, :data:`VALIDATION_SPLIT` is used and the note says so.
-
-    Raises
-    ------
-    ValueError
-        If there are no points, or a loss is not finite; names the point and the fold.
     """
     if not points:
         raise ValueError("there is no point to try: give search.grid at least one key")
@@ -221,16 +203,8 @@ def loss_name(task: str, targets: ArrayLike) -> str:
     Regression predicts an expected value, so the loss must be smallest at the mean. The absolute error is not: it is
     smallest at the median, which is 0 as soon as half of the customers buy nothing. Squared error is, but the few largest
     customers decide it. The Tweedie deviance with power 1.5 is, and its variance grows as spend with many zeros does; it
-    needs targets of at least 0. With negative targets the squared error is taken.
-
-    Parameters
-    ----------
-    targets : of all rows that take part, so that every fold is measured alike.
-
-    Raises
-    ------
-    ValueError
-        If the task has none.
+    needs targets of at least 0. With negative targets the squared error is taken. ``targets``: of all rows that take part, so that
+    every fold is measured alike. Raises ``ValueError`` if the task has none.
     """
     if task not in _LOSSES:
         raise ValueError(f"task {task} has no target to search by: leave search.grid empty")
@@ -242,10 +216,7 @@ def loss_name(task: str, targets: ArrayLike) -> str:
 def loss(name: str, target: ArrayLike, predicted: ArrayLike) -> float:
     """Measure predictions by a loss of :func:`loss_name`; smaller is better.
 
-    Raises
-    ------
-    ValueError
-        If the name is unknown, or values are missing, not finite or outside the loss's range.
+    Raises ``ValueError`` if the name is unknown, or values are missing, not finite or outside the loss's range.
     """
     if name == LOG_LOSS:
         return metrics.log_loss(target, np.clip(np.asarray(predicted, dtype=np.float64), _SURE, 1.0 - _SURE))
@@ -260,12 +231,8 @@ def tweedie_deviance(target: ArrayLike, predicted: ArrayLike) -> float:
     """Mean Tweedie deviance with power 1.5: the mean of 4 (sqrt y - sqrt m)² / sqrt m.
 
     That is 2 (y^(2-p) / ((1-p)(2-p)) - y m^(1-p) / (1-p) + m^(2-p) / (2-p)) (Jørgensen 1987) at p = 1.5. Predictions
-    below a hundredth of the mean target count as that. In the square root of the target's unit.
-
-    Raises
-    ------
-    ValueError
-        If a target is negative, or values are missing or not finite.
+    below a hundredth of the mean target count as that. In the square root of the target's unit. Raises ``ValueError`` if a target
+    is negative, or values are missing or not finite.
     """
     mean_error = metrics.mae(target, predicted)  # refuses shapes and values that cannot be measured
     y, m = (np.asarray(values, dtype=np.float64) for values in (target, predicted))

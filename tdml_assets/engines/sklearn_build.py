@@ -37,15 +37,8 @@ def build(spec: ModelSpec, features: Sequence[str], *, threads: int) -> Any:
 
     Every ``random_state`` that is None becomes the seed. An ``n_jobs`` that is None is left to the fit, which gives all of
     scikit-learn its threads at once; only estimators of other libraries, which would take every processor, are limited here.
-
-    Parameters
-    ----------
-    features : names of the columns, for the steps that name some.
-
-    Raises
-    ------
-    ValueError
-        If a path, a parameter or a step is wrong, or the estimator is none for the task; with the remedy.
+    ``features``: names of the columns, for the steps that name some. Raises ``ValueError`` if a path, a parameter or a step is
+    wrong, or the estimator is none for the task; with the remedy.
     """
     model = _construct(spec.estimator, spec.parameters, features)
     _require_task(model, spec)
@@ -73,10 +66,7 @@ def last_step(model: Any) -> Any:
 def require_method(model: Any, spec: ModelSpec) -> None:
     """Refuse an estimator, fitted or not, without the method that predicts for the task.
 
-    Raises
-    ------
-    ValueError
-        Naming the method and an estimator that has it.
+    Raises ``ValueError`` naming the method and an estimator that has it.
     """
     task = TASKS[spec.task]
     if not hasattr(model, task.method):

@@ -45,17 +45,9 @@ def parts_of(estimator: Any) -> Iterator[Any]:
 
 
 def require_sound(estimator: Any, features: int, what: str) -> None:
-    """Refuse an estimator whose arrays do not fit together.
+    """Refuse an estimator whose arrays do not fit together. Raises ``BundleDamagedError`` naming the kind of part and the remedy.
 
-    Parameters
-    ----------
-    features : columns of the rows it will be asked about.
-    what : the model's name, for messages.
-
-    Raises
-    ------
-    BundleDamagedError
-        Naming the kind of part and the remedy.
+    ``features``: columns of the rows it will be asked about. ``what``: the model's name, for messages.
     """
     for part in parts_of(estimator):
         kind = type(part).__name__

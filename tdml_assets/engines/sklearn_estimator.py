@@ -20,13 +20,12 @@ import xgboost as xgb
 from tdml_assets.engines import search, trusted_types
 from tdml_assets.engines.booster_check import checked_booster
 from tdml_assets.engines.model_files import read_facts
-from tdml_assets.engines.protocol import FeatureSource, ModelSpec, Recipe, require_same_columns
+from tdml_assets.engines.protocol import FeatureSource, ModelSpec, Recipe, require_same_columns, split_batch
 from tdml_assets.engines.sklearn_build import build, require_method
 from tdml_assets.engines.sklearn_check import parts_of, require_sound
 from tdml_assets.engines.sklearn_model import FORMAT, MODEL_FILE, STAGE, SklearnModel, named_missing, within
 from tdml_assets.engines.sklearn_tasks import TASKS, Floats, SklearnTask
 from tdml_assets.engines.target_scale import TargetScale
-from tdml_assets.engines.xgboost_rows import split_batch
 from tdml_assets.platform.refusals import RefusedError
 
 ARCHIVE_FILE = "estimator.skops"
@@ -44,16 +43,9 @@ class SklearnLearner:
     """Implements :class:`~tdml_assets.engines.protocol.Learner`.
 
     Validation rows decide nothing, as the protocol of scikit-learn has no place for them: the estimator is fitted on the
-    training rows alone and the loss on the validation rows is kept in the recipe. A refit takes all rows.
-
-    Parameters
-    ----------
-    extra_trusted : types of a user's own that their models may hold, from their settings, never from an artefact.
-
-    Raises
-    ------
-    ValueError
-        If a name in ``extra_trusted`` cannot be one.
+    training rows alone and the loss on the validation rows is kept in the recipe. A refit takes all rows. ``extra_trusted``: types
+    of a user's own that their models may hold, from their settings, never from an artefact. Raises ``ValueError`` if a name in
+    ``extra_trusted`` cannot be one.
     """
 
     name = "sklearn"
@@ -67,11 +59,8 @@ class SklearnLearner:
     def fit(self, train: FeatureSource, validation: FeatureSource, spec: ModelSpec, *, threads: int) -> SklearnModel:
         """Train on ``train`` and measure on ``validation``.
 
-        Raises
-        ------
-        ValueError
-            If the declaration is wrong, the rows cannot be learnt from, or the estimator holds types that may not be stored
-            (:class:`~tdml_assets.engines.trusted_types.ModelRefusedError`, as far as possible before it is trained).
+        Raises ``ValueError`` if the declaration is wrong, the rows cannot be learnt from, or the estimator holds types that may not
+        be stored (:class:`~tdml_assets.engines.trusted_types.ModelRefusedError`, as far as possible before it is trained).
         """
         require_same_columns(
             (*train.features, train.target),
@@ -95,10 +84,7 @@ class SklearnLearner:
     def load(self, files: Mapping[str, bytes], *, threads: int) -> SklearnModel:
         """Bring back a model from the verified bytes of its files.
 
-        Raises
-        ------
-        ValueError
-            If a file is missing, of another format, not allowed, or the files do not belong together.
+        Raises ``ValueError`` if a file is missing, of another format, not allowed, or the files do not belong together.
         """
         facts = read_facts(files, MODEL_FILE, (ARCHIVE_FILE,), version=FORMAT)
         estimator = trusted_types.load(files[ARCHIVE_FILE], self._allowed, f"{ARCHIVE_FILE} of {facts['estimator']}")

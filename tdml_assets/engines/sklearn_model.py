@@ -68,14 +68,9 @@ class SklearnModel:
     def score(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Predict for the rows of ``batch``, in its order.
 
-        Returns
-        -------
-        DOUBLE ``predicted_target``: the prediction, the probability of 1, or the number of the cluster from 1.
-
-        Raises
-        ------
-        ValueError
-            If the columns are not the model's, a value is missing and the estimator takes none, or a prediction is not finite.
+        Returns DOUBLE ``predicted_target``: the prediction, the probability of 1, or the number of the cluster from 1. Raises
+        ``ValueError`` if the columns are not the model's, a value is missing and the estimator takes none, or a prediction is not
+        finite.
         """
         rows = feature_matrix(batch, self.features, "rows to score")
         return pa.RecordBatch.from_arrays([pa.array(self.predict(rows))], names=["predicted_target"])
@@ -119,11 +114,8 @@ class SklearnModel:
         """Give what each feature added to the prediction of each row, before any link function and on the target's scale.
 
         Exact for a linear model: coefficient x (value - mean of the training rows); and for XGBoost's classes: TreeSHAP.
-        None for all others, and where a step before the estimator mixes features.
-
-        Returns
-        -------
-        Shape (rows, features), in the order of ``features``.
+        None for all others, and where a step before the estimator mixes features. Returns shape (rows, features), in the order of
+        ``features``.
         """
         rows = feature_matrix(batch, self.features, "rows to explain")
         return self._attributions(np.asarray(rows, dtype=np.float64))

@@ -33,10 +33,7 @@ class SklearnTask(Protocol):
     def require_target(self, target: Floats, where: str, *, varied: bool = True) -> None:
         """Refuse targets, shape (rows,), that cannot be learnt, or measured if they need not be ``varied``.
 
-        Raises
-        ------
-        ValueError
-            If values are missing, infinite, outside the task's range, or all equal; with their count.
+        Raises ``ValueError`` if values are missing, infinite, outside the task's range, or all equal; with their count.
         """
 
     def fit(self, estimator: Any, rows: Floats, target: Floats) -> None:

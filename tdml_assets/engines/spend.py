@@ -13,8 +13,8 @@ import pyarrow as pa
 import xgboost as xgb
 
 from tdml_assets.engines.boosters import gain_shares
-from tdml_assets.engines.protocol import FeatureImportance, FeatureSource
-from tdml_assets.engines.xgboost_rows import Floats, Matrix, split_batch
+from tdml_assets.engines.protocol import FeatureImportance, FeatureSource, split_batch
+from tdml_assets.engines.xgboost_rows import Floats, Matrix
 
 BUYS, AMOUNT, EXPECTED_SPEND = "buys", "amount", "expected_spend"
 _CALIBRATION_RANGE = (0.5, 2.0)
@@ -29,9 +29,7 @@ def scored(p_buy: Floats, amount: Floats) -> pa.RecordBatch:
 def calibration_factor(validation: FeatureSource, total_of: Callable[[Matrix], float], before: float = 1.0) -> float:
     """Find the factor in [0.5, 2] of the amount that makes total predicted equal total actual on ``validation``.
 
-    Parameters
-    ----------
-    total_of : predicts the total spend of the rows of a matrix, calibrated by the factor ``before``.
+    ``total_of``: predicts the total spend of the rows of a matrix, calibrated by the factor ``before``.
     """
     actual = predicted = 0.0
     for batch in validation.batches():
@@ -44,12 +42,8 @@ def log_spend(buys: Floats, amount: Floats, p_buy: Floats) -> Floats:
     """Attribute log expected spend = log p + log amount, to the first order.
 
     Since d log p / d logit = 1 - p, that is phi_amount + (1 - p) phi_buys: a purchase that is certain anyway owes nothing to
-    the first part.
-
-    Parameters
-    ----------
-    buys, amount : attributions of the log-odds of buying and of the log of the amount, shape (rows, features).
-    p_buy : shape (rows,).
+    the first part. ``buys``, ``amount``: attributions of the log-odds of buying and of the log of the amount, shape (rows,
+    features). ``p_buy``: shape (rows,).
     """
     combined: Floats = amount + (1.0 - p_buy)[:, None] * buys
     return combined
@@ -60,10 +54,8 @@ def stage_importances(
 ) -> list[FeatureImportance]:
     """Give importances per booster, and of log expected spend.
 
-    Parameters
-    ----------
-    boosters, shap : of the stages :data:`BUYS` and :data:`AMOUNT`; attributions have the shape (rows, features).
-    p_buy : shape (rows,).
+    ``boosters``, ``shap``: of the stages :data:`BUYS` and :data:`AMOUNT`; attributions have the shape (rows, features). ``p_buy``:
+    shape (rows,).
     """
     found = []
     for stage, booster in boosters.items():

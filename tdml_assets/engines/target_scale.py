@@ -38,10 +38,7 @@ class TargetScale:
     def fit(cls, kind: str, target: Floats) -> TargetScale:
         """Fit to training targets, shape (rows,).
 
-        Raises
-        ------
-        ValueError
-            If there is no such scale, or ``log1p`` meets negative targets.
+        Raises ``ValueError`` if there is no such scale, or ``log1p`` meets negative targets.
         """
         if kind == "log1p" and target.min() < 0:
             raise ValueError(

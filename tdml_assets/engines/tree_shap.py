@@ -64,13 +64,8 @@ class TreeShap:
     def __call__(self, matrix: NDArray[np.float32]) -> Floats:
         """Attribute the margin of every row.
 
-        Parameters
-        ----------
-        matrix : shape (rows, features), missing values as NaN.
-
-        Returns
-        -------
-        shape (rows, features): with the booster's expected margin they add up to the row's margin.
+        ``matrix``: shape (rows, features), missing values as NaN. Returns shape (rows, features): with the booster's expected
+        margin they add up to the row's margin.
         """
         if self._trees is None:
             data = xgb.DMatrix(matrix, feature_names=self._booster.feature_names)

@@ -70,11 +70,6 @@ ALLOWED_TYPES = frozenset(
     }
 )
 
-#: What skops raises on an archive that holds something else than it should.
-_NOT_BROUGHT_BACK = (
-    *(ValueError, TypeError, KeyError, IndexError, AttributeError, ImportError, RecursionError, OSError),
-    zipfile.BadZipFile,
-)
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 _SCHEMA = "schema.json"
 _ENTRY = re.compile(r"schema\.json|[1-9][0-9]{0,8}\.(npy|bin)")
@@ -89,11 +84,8 @@ class ModelRefusedError(ValueError):
 def allowed_types(extra_trusted: Iterable[str] = ()) -> tuple[str, ...]:
     """Give the allow-list with a user's own types, as their settings name them.
 
-    Raises
-    ------
-    ValueError
-        If a name is not the import path of a class, or lies in Python's standard library, which holds no estimators but
-        functions that run commands.
+    Raises ``ValueError`` if a name is not the import path of a class, or lies in Python's standard library, which holds no
+    estimators but functions that run commands.
     """
     extra = sorted(set(extra_trusted))
     for name in extra:
@@ -109,10 +101,7 @@ def allowed_types(extra_trusted: Iterable[str] = ()) -> tuple[str, ...]:
 def require_allowed(data: bytes, allowed: Sequence[str], what: str) -> None:
     """Refuse an archive that holds other types than ``allowed``.
 
-    Raises
-    ------
-    ModelRefusedError
-        Naming the types and the key of the settings.
+    Raises ``ModelRefusedError`` naming the types and the key of the settings.
     """
     found = sorted(set(skops.io.get_untrusted_types(data=data)) - set(allowed))
     if found:
@@ -125,16 +114,13 @@ def require_allowed(data: bytes, allowed: Sequence[str], what: str) -> None:
 def dump(model: Any, allowed: Sequence[str], what: str) -> bytes:
     """Write a model as an archive of the form described above.
 
+    Raises ``ModelRefusedError`` if it holds a type that is not allowed, or something that no archive can hold.
+
     Parameters
     ----------
     model : an estimator, fitted or not.
     allowed : from :func:`allowed_types`.
     what : the model's name, for messages.
-
-    Raises
-    ------
-    ModelRefusedError
-        If it holds a type that is not allowed, or something that no archive can hold.
     """
     try:
         data = skops.io.dumps(model)
@@ -152,11 +138,8 @@ def dump(model: Any, allowed: Sequence[str], what: str) -> bytes:
 def load(data: bytes, allowed: Sequence[str], what: str) -> Any:
     """Bring back what :func:`dump` wrote. The caller has verified the hash of ``data``.
 
-    Raises
-    ------
-    ModelRefusedError
-        If the bytes are not an archive of that form (a pickle, a compressed or oversized archive, other names), hold types that
-        are not allowed, or cannot be brought back with the installed libraries.
+    Raises ``ModelRefusedError`` if the bytes are not an archive of that form (a pickle, a compressed or oversized archive, other
+    names), hold types that are not allowed, or cannot be brought back with the installed libraries.
     """
     _require_plain(data, what)
     try:

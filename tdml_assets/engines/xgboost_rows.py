@@ -1,7 +1,7 @@
 """Rows for XGBoost: from Arrow batches of a source to a quantile matrix, without a copy of the whole table.
 
 Belongs here: the iterator XGBoost pulls batches from, and the examination of the target on its first pass.
-Does not: parameters and training (``two_stage.py``).
+Does not: parameters and training (``boosted.py``).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pyarrow as pa
 import xgboost as xgb
 from numpy.typing import NDArray
 
-from tdml_assets.engines.protocol import FeatureSource, feature_matrix, require_same_columns
+from tdml_assets.engines.protocol import FeatureSource, split_batch
 from tdml_assets.platform.refusals import RefusedError
 
 # Measured with xgboost 3.2 on QuantileDMatrix: 2 bytes per cell without missing values (bin index by row and by
@@ -56,13 +56,7 @@ class TargetFacts:
     total: float = 0.0
 
     def add(self, target: Floats, where: str) -> None:
-        """Count a batch.
-
-        Raises
-        ------
-        ValueError
-            If targets are missing, infinite or negative; with how many.
-        """
+        """Count a batch. Raises ``ValueError`` if targets are missing, infinite or negative; with how many."""
         bad = int(target.size - np.isfinite(target).sum())
         if bad:
             raise ValueError(f"{where}: {bad} of {target.size} targets of a batch are NULL, NaN or infinite: drop them")
@@ -74,13 +68,7 @@ class TargetFacts:
         self.total += float(target.sum())
 
     def require(self, rows: StageRows) -> None:
-        """Refuse what is too little to learn from.
-
-        Raises
-        ------
-        ValueError
-            With the counts and the remedy.
-        """
+        """Refuse what is too little to learn from. Raises ``ValueError`` with the counts and the remedy."""
         counts = f"{rows.where}: {self.rows} rows, {self.buyers} of them with a positive target"
         if self.rows < rows.min_rows:
             raise RefusedError(f"{counts}; {rows.min_rows} rows are needed", "take more snapshots or more customers")
@@ -97,14 +85,8 @@ def quantile_matrix(
 ) -> tuple[xgb.QuantileDMatrix, TargetFacts]:
     """Build the matrix of one stage, and tell what its source holds.
 
-    Parameters
-    ----------
-    reference : for validation rows, the matrix of the training rows, whose bins they share.
-
-    Raises
-    ------
-    ValueError
-        If the source cannot be learnt from.
+    ``reference``: for validation rows, the matrix of the training rows, whose bins they share. Raises ``ValueError`` if the source
+    cannot be learnt from.
     """
     reader = _Reader(source, rows)
     try:
@@ -114,27 +96,8 @@ def quantile_matrix(
     return matrix, reader.facts
 
 
-def split_batch(batch: pa.RecordBatch, source: FeatureSource, where: str) -> tuple[Matrix, Floats]:
-    """Split a batch of a source into its features, missing values as NaN, and its target.
-
-    Raises
-    ------
-    ValueError
-        If the columns are not those of the source, or hold infinities.
-    """
-    require_same_columns((*source.features, source.target), batch.schema.names, where)
-    target = batch.column(len(source.features)).cast(pa.float64()).to_numpy(zero_copy_only=False)
-    return feature_matrix(batch.select(list(source.features)), source.features, where), target
-
-
 def evenly_spaced(source: FeatureSource, rows: int) -> Matrix:
-    """Take the features of at most ``rows`` evenly spaced rows.
-
-    Raises
-    ------
-    ValueError
-        If the source is empty.
-    """
+    """Take the features of at most ``rows`` evenly spaced rows. Raises ``ValueError`` if the source is empty."""
     step = max(1, -(-source.row_count // rows))
     parts, first = [], 0
     for batch in source.batches():

@@ -13,7 +13,7 @@ from tdml_assets.engines.lifetime_outlook import HISTORY
 from tdml_assets.engines.lifetime_xgboost import LifetimeXgboostLearner
 from tdml_assets.engines.protocol import ModelSpec, chained, table_source
 from tdml_assets.engines.spend import AMOUNT, BUYS, EXPECTED_SPEND
-from tdml_assets.engines.two_stage_learner import TwoStageLearner
+from tdml_assets.engines.two_stage import TwoStageLearner
 from tdml_assets.platform import metrics
 
 FEATURES = ("clicks[<7d]", *HISTORY)

@@ -7,18 +7,14 @@ import pyarrow as pa
 import pytest
 import xgboost as xgb
 
-from tdml_assets.engines.protocol import BatchSource, Recipe, chained, table_source
+from tdml_assets.engines.protocol import BatchSource, ModelSpec, Recipe, chained, table_source
 from tdml_assets.engines.spend import AMOUNT, BUYS, EXPECTED_SPEND
-from tdml_assets.engines.two_stage import (
-    TwoStageParameters,
-    fit_two_stage,
-    load_two_stage,
-    refit_two_stage,
-)
+from tdml_assets.engines.two_stage import TwoStageLearner, TwoStageParameters
 from tdml_assets.platform import metrics
 
 FEATURES = ("orders", "basket", "noise", "type[<a>]")
-PARAMETERS = TwoStageParameters(rounds=80, patience=10)
+PARAMETERS = {"rounds": 80, "patience": 10}
+LEARNER = TwoStageLearner()
 
 
 def customers(rows, seed, unit=1.0):
@@ -42,7 +38,8 @@ def features_of(table):
 
 
 def fit(train=None, validation=None, parameters=PARAMETERS, seed=3):
-    return fit_two_stage(train or source(4000, 1), validation or source(1000, 2), parameters, seed=seed, threads=2)
+    spec = ModelSpec(LEARNER.name, parameters, seed)
+    return LEARNER.fit(train or source(4000, 1), validation or source(1000, 2), spec, threads=2)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +98,7 @@ def test_another_currency_changes_nothing_but_the_unit(model):
 
 def test_predictions_are_identical_after_a_round_trip_through_files(model):
     assert sorted(model.files()) == ["amount.json", "buys.json", "two_stage.json"]
-    loaded = load_two_stage(model.files(), threads=1)
+    loaded = LEARNER.load(model.files(), threads=1)
     table = features_of(customers(2000, 6))
     assert loaded.score(table).equals(model.score(table))
     assert loaded.recipe == model.recipe
@@ -111,15 +108,15 @@ def test_predictions_are_identical_after_a_round_trip_through_files(model):
 def test_files_of_two_models_are_not_mixed(model):
     files, other = model.files(), fit(seed=4).files()
     with pytest.raises(ValueError, match=r"lacks buys.json"):
-        load_two_stage({name: data for name, data in files.items() if name != "buys.json"}, threads=1)
+        LEARNER.load({name: data for name, data in files.items() if name != "buys.json"}, threads=1)
     with pytest.raises(ValueError, match="files of two models are mixed"):
-        load_two_stage({**files, "buys.json": files["amount.json"]}, threads=1)
+        LEARNER.load({**files, "buys.json": files["amount.json"]}, threads=1)
     with pytest.raises(ValueError, match="format 99"):
-        load_two_stage({**files, "two_stage.json": b'{"format": 99}'}, threads=1)
+        LEARNER.load({**files, "two_stage.json": b'{"format": 99}'}, threads=1)
     renamed = json.loads(other["two_stage.json"])
     renamed["features"] = ["basket", "orders", "noise", "type[<a>]"]
     with pytest.raises(ValueError, match="columns in another order"):
-        load_two_stage({**other, "two_stage.json": json.dumps(renamed).encode()}, threads=1)
+        LEARNER.load({**other, "two_stage.json": json.dumps(renamed).encode()}, threads=1)
 
 
 def test_features_that_are_missing_extra_reordered_or_retyped_are_refused_by_name(model):
@@ -196,17 +193,19 @@ def test_rounds_are_recorded_and_a_refit_scales_them_with_its_rows(model):
     assert model.recipe.rows[BUYS] == 4000
     assert 0.3 < model.recipe.validation_loss[BUYS] < 0.7
     recipe = Recipe({BUYS: 20, AMOUNT: 40}, {BUYS: 4000, AMOUNT: 2000}, 1.0)
-    same = refit_two_stage(source(4000, 1), recipe, PARAMETERS, seed=3, threads=2)
+    same = LEARNER.refit(source(4000, 1), recipe, ModelSpec(LEARNER.name, PARAMETERS, 3), threads=2)
     assert same.recipe.rounds[BUYS] == 20
-    larger = refit_two_stage(chained([source(4000, 1), source(1000, 2)]), recipe, PARAMETERS, seed=3, threads=2)
+    larger = LEARNER.refit(
+        chained([source(4000, 1), source(1000, 2)]), recipe, ModelSpec(LEARNER.name, PARAMETERS, 3), threads=2
+    )
     assert larger.recipe.rounds[BUYS] == 25
     assert larger.recipe.rows[BUYS] == 5000
-    much_larger = refit_two_stage(source(20000, 1), recipe, PARAMETERS, seed=3, threads=2)
+    much_larger = LEARNER.refit(source(20000, 1), recipe, ModelSpec(LEARNER.name, PARAMETERS, 3), threads=2)
     assert much_larger.recipe.rounds == {BUYS: 30, AMOUNT: 60}
 
 
 def test_calibration_closes_the_total_on_the_validation_rows_and_is_clipped():
-    parameters = TwoStageParameters(rounds=60, patience=10, calibrate=True)
+    parameters = {"rounds": 60, "patience": 10, "calibrate": True}
     half = fit(validation=source(1000, 2, unit=1.3), parameters=parameters)
     table = customers(1000, 2, unit=1.3)
     predicted = half.score(features_of(table)).column(0).to_numpy()
@@ -214,7 +213,7 @@ def test_calibration_closes_the_total_on_the_validation_rows_and_is_clipped():
     assert metrics.total_bias(table["target"].to_numpy(), predicted) == pytest.approx(0.0, abs=1e-9)
     far = fit(validation=source(1000, 2, unit=50.0), parameters=parameters)
     assert far.recipe.calibration_factor == 2.0
-    assert load_two_stage(far.files(), threads=2).recipe.calibration_factor == 2.0
+    assert LEARNER.load(far.files(), threads=2).recipe.calibration_factor == 2.0
 
 
 def test_importances_find_what_drives_purchases_and_amounts(model):
@@ -298,9 +297,9 @@ def test_reasons_name_what_drives_a_customer_and_follow_its_direction(model):
 def test_reasons_do_not_depend_on_the_batch_they_are_asked_in(model, monkeypatch):
     table = features_of(customers(500, 5))
     whole = model.reasons(table)
-    monkeypatch.setattr("tdml_assets.engines.two_stage._ROWS_EXPLAINED_AT_ONCE", 37)
+    monkeypatch.setattr("tdml_assets.engines.boosted._ROWS_EXPLAINED_AT_ONCE", 37)
     np.testing.assert_array_equal(model.reasons(table), whole)
-    np.testing.assert_array_equal(load_two_stage(model.files(), threads=1).reasons(table.slice(100, 3)), whole[100:103])
+    np.testing.assert_array_equal(LEARNER.load(model.files(), threads=1).reasons(table.slice(100, 3)), whole[100:103])
     assert model.reasons(table.slice(0, 0)).shape == (0, 4)
 
 

@@ -17,7 +17,7 @@ from tdml_assets.engines.hivemall.registry import Function
 
 
 def run(function: str, rows: pa.Table, options: str = "") -> pa.Table:
-    """Call a Hivemall function.
+    """Call a Hivemall function. Raises ``HivemallError``: unknown function or option, and whatever the function refuses.
 
     Parameters
     ----------
@@ -35,11 +35,6 @@ def run(function: str, rows: pa.Table, options: str = "") -> pa.Table:
     pyarrow.Table
         Learners and table functions: Hivemall's columns and types. Functions of a row and aggregates: a column ``value``, or the
         fields of the struct that Hivemall returns.
-
-    Raises
-    ------
-    HivemallError
-        Unknown function or option, and whatever the function refuses.
     """
     name = function.lower()
     known = functions()

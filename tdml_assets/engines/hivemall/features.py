@@ -45,10 +45,8 @@ def split_item(item: str) -> tuple[str, float]:
 def read_features(column: pa.ChunkedArray, *, dense: bool = False) -> SparseRows:
     """Read a column of feature lists (text, int or bigint items).
 
-    Raises
-    ------
-    HivemallError
-        A null list, an item that cannot be read, another item type, and with ``dense`` a name that is not an integer.
+    Raises ``HivemallError``: a null list, an item that cannot be read, another item type, and with ``dense`` a name that is not an
+    integer.
     """
     kind = column.type.value_type if pa.types.is_list(column.type) or pa.types.is_large_list(column.type) else None
     text = kind is not None and (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind))

@@ -30,10 +30,7 @@ REGRESSORS = ("train_regressor", *STREAMED_REGRESSORS)
 def read_options(function: str, options: str) -> Options:
     """Read the option string of a learner that takes batches.
 
-    Raises
-    ------
-    HivemallError
-        Another function, an unknown option, a value that the learner refuses, or ``-mini_batch`` above 1.
+    Raises ``HivemallError``: another function, an unknown option, a value that the learner refuses, or ``-mini_batch`` above 1.
     """
     if function not in (*CLASSIFIERS, *REGRESSORS):
         offered = f"Offered: {', '.join((*CLASSIFIERS, *REGRESSORS))}."
@@ -56,12 +53,8 @@ def train_batches(function: str, batches: Batches, features: Sequence[str], labe
     """Train a linear learner from batches; ``batches`` is called once per pass and gives the same rows each time.
 
     Every feature is a numeric column without nulls and an item of every row, also where its value is 0. The model equals that of
-    ``run`` on the same rows as text, up to the float32 rounding of the values.
-
-    Raises
-    ------
-    HivemallError
-        A learner whose rule needs all rows at once, ``-mini_batch`` above 1, or what the learner refuses.
+    ``run`` on the same rows as text, up to the float32 rounding of the values. Raises ``HivemallError``: a learner whose rule needs
+    all rows at once, ``-mini_batch`` above 1, or what the learner refuses.
     """
     parsed = read_options(function, options)
     if function in ("train_classifier", "train_regressor"):

@@ -42,10 +42,7 @@ class GammaGamma:
     def population_value(self) -> float:
         """Mean value of a purchase over customers, p gamma / (q - 1).
 
-        Raises
-        ------
-        ValueError
-            If q is at most 1: values spread so far that they have no mean.
+        Raises ``ValueError`` if q is at most 1: values spread so far that they have no mean.
         """
         if self.q <= 1:
             raise ValueError(
@@ -56,15 +53,9 @@ class GammaGamma:
     def expected_value(self, frequency: ArrayLike, mean_value: ArrayLike) -> Floats:
         """Value of a purchase to come: p (gamma + x m) / (p x + q - 1), and the population's where frequency is 0.
 
-        Parameters
-        ----------
-        frequency : purchases ``mean_value`` is the mean of, one row a customer.
-        mean_value : anything where frequency is 0. Below 0 (more was returned than bought) it counts as 0.
-
-        Raises
-        ------
-        ValueError
-            If a customer with purchases has no value, or the population has no mean.
+        Raises ``ValueError`` if a customer with purchases has no value, or the population has no mean. ``frequency``: purchases
+        ``mean_value`` is the mean of, one row a customer. ``mean_value``: anything where frequency is 0. Below 0 (more was returned
+        than bought) it counts as 0.
         """
         x, m = _pair(frequency, mean_value)
         _ = self.population_value
@@ -75,15 +66,8 @@ class GammaGamma:
 def fit_gamma_gamma(frequency: ArrayLike, mean_value: ArrayLike) -> GammaGamma:
     """Fit by maximum likelihood, to the customers with a frequency and a mean value above 0: the others show no spread.
 
-    Parameters
-    ----------
-    frequency : purchases ``mean_value`` is the mean of, one row a customer.
-    mean_value : anything where frequency is 0.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two customers are left, one of them has no value, or no maximum is found.
+    Raises ``ValueError`` if fewer than two customers are left, one of them has no value, or no maximum is found. ``frequency``:
+    purchases ``mean_value`` is the mean of, one row a customer. ``mean_value``: anything where frequency is 0.
     """
     x, m = _pair(frequency, mean_value)
     usable = (x > 0) & (m > 0)

@@ -52,10 +52,7 @@ class Histories:
     def of(cls, frequency: ArrayLike, recency: ArrayLike, age: ArrayLike) -> Histories:
         """Check arrays with one row a customer, and keep each different row once.
 
-        Raises
-        ------
-        ValueError
-            If the arrays differ in length, or a row is not a history; with how many and the remedy.
+        Raises ``ValueError`` if the arrays differ in length, or a row is not a history; with how many and the remedy.
         """
         columns = [np.asarray(values, dtype=np.float64) for values in (frequency, recency, age)]
         x, t_x, t = columns
@@ -80,10 +77,7 @@ class Histories:
     def scaled(self) -> tuple[Histories, float]:
         """Give the histories with the largest age brought to 1, and the time that is 1 then.
 
-        Raises
-        ------
-        ValueError
-            If no customer was observed for any time.
+        Raises ``ValueError`` if no customer was observed for any time.
         """
         oldest = float(self.age.max())
         if oldest <= 0:
@@ -122,17 +116,14 @@ def maximise(
     Every start is followed for a few iterations. The one that has come furthest goes on to its end; the next one does only where
     that end is not on level ground.
 
+    Raises ``ValueError`` if the penalizer is negative, or no search ends on level ground.
+
     Parameters
     ----------
     likelihood : total over ``rows`` customers, and its gradient.
     starts : of the search; at least one.
     penalizer : subtracted from the mean log-likelihood, times the sum of the squared parameters. 0 for none.
     name : of the model, for messages.
-
-    Raises
-    ------
-    ValueError
-        If the penalizer is negative, or no search ends on level ground.
     """
     if not (np.isfinite(penalizer) and penalizer >= 0):
         raise ValueError(f"penalizer is {penalizer!r}: it must be a number from 0")

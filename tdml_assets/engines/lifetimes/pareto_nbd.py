@@ -119,16 +119,13 @@ _keeping = Lock()
 def fit_pareto_nbd(frequency: ArrayLike, recency: ArrayLike, age: ArrayLike, *, penalizer: float = 0.0) -> ParetoNbd:
     """Fit by maximum likelihood.
 
+    Raises ``ValueError`` if rows are not histories, nobody was observed for any time, or no maximum is found.
+
     Parameters
     ----------
     frequency : days with a purchase after the first, one row a customer.
     recency, age : time from the first purchase to the last, and to the end of the observation, in one unit.
     penalizer : of the squared parameters in a time where the largest age is 1; 0 for the likelihood alone.
-
-    Raises
-    ------
-    ValueError
-        If rows are not histories, nobody was observed for any time, or no maximum is found.
     """
     histories = Histories.of(frequency, recency, age)
     key = histories.digest(penalizer)

@@ -35,11 +35,8 @@ def estimate_regularity(repeats: Floats, mean_gap: Floats, stddev_gap: Floats) -
     """Estimate k from the variation of gaps within customers.
 
     For gamma gaps the squared coefficient of variation of a sample of n has the expectation n / (n k + 1), whatever the rate.
-
-    Parameters
-    ----------
-    repeats : gaps of each customer; those with fewer than two say nothing.
-    mean_gap, stddev_gap : their mean and sample standard deviation, in days.
+    ``repeats``: gaps of each customer; those with fewer than two say nothing. ``mean_gap``, ``stddev_gap``: their mean and sample
+    standard deviation, in days.
     """
     known = (repeats >= 2) & (mean_gap > 0) & np.isfinite(stddev_gap)
     if known.sum() < _LEAST_CUSTOMERS:
@@ -71,16 +68,8 @@ def next_order_days(
     """Quantiles of the days until the next order, given that it comes within ``within_days``.
 
     The gap is longer than the days that have passed since the last order, and the customer has not left before its end:
-    Pareto/NBD's survival ((beta + T) / (beta + T + u))^s.
-
-    Parameters
-    ----------
-    history : (customers, 3): repeat purchase days, recency and age in days.
-    quantiles : ascending, in (0, 1).
-
-    Returns
-    -------
-    (customers, quantiles) days, above 0 and at most ``within_days``.
+    Pareto/NBD's survival ((beta + T) / (beta + T + u))^s. Returns (customers, quantiles) days, above 0 and at most ``within_days``.
+    ``history``: (customers, 3): repeat purchase days, recency and age in days. ``quantiles``: ascending, in (0, 1).
     """
     bounds = np.expm1(np.linspace(0.0, np.log1p(within_days), _STEPS + 1))
     blocks = [
