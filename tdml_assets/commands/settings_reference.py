@@ -1,274 +1,50 @@
 """The settings file's keys as a page for people and as a JSON schema for editors, both from the pydantic models.
 
-Belongs here: words for types and defaults, one example per key of ``sources``, the order of the page. Does not: the keys
-themselves (``declaration/sources.py``, ``settings.py``), writing files (``commands/reference.py``).
+Belongs here: words for types and defaults. Does not: prose and examples (``pages/``), the keys themselves
+(``declaration/sources.py``, ``settings.py``), writing files (``commands/reference.py``).
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from tdml_assets.commands.orders_reference import orders_section
-from tdml_assets.commands.sources_notes import (
-    CUSTOMERS_NOTE,
-    IDENTITIES_NOTE,
-    NUMBERS_NOTE,
-    PERMISSION_NOTE,
-    RECORDS_NOTE,
-    TIMES_NOTE,
-)
-from tdml_assets.declaration import bounds, columns
-from tdml_assets.declaration import sources as declared
-from tdml_assets.declaration.customer_ids import CustomerId
+from tdml_assets.declaration import bounds, columns, customer_ids, numbers, sources
 from tdml_assets.declaration.destinations import destination_class, known_kinds
-from tdml_assets.declaration.numbers import NumberFormat
 from tdml_assets.declaration.quality import QualityPolicy
+from tdml_assets.declaration.statuses import COMMON_PHRASES
 
-EXAMPLES: dict[str, Any] = {
-    "path": ["data/2025/*.csv", "data/2026/*.csv"],
-    "format": "csv",
-    "url_env": "SHOP_DATABASE_URL",
-    "table": "shop.order_lines",
-    "query": "WITH paid AS (SELECT * FROM order_lines WHERE is_paid) SELECT * FROM paid",
-    "query_file": "orders.sql",
-    "csv": {"delimiter": ";", "encoding": "cp1252"},
-    "recursive": True,
-    "hive_keys": ["order_date"],
-    "records": "orders",
-    "skip_rows": 3,
-    "member": "export/orders.csv",
-    "sheet": "Orders",
-    "options": {"starts": {"order_no": 0, "amount": 12}},
-    "skip_footer_rows": 1,
-    "escape": "\\",
-    "short_rows": "fill",
-    "max_file_gb": 5,
-    "max_fetch_seconds": 600,
-    "line_key": ["order_no", "line"],
-    "updated_at": "last_modified",
-    "updated_at_format": "%Y-%m-%d %H:%M:%S",
-    "recorded_at": "loaded_at",
-    "recorded_at_format": "iso8601",
-    "timezone": "Europe/Paris",
-    "days_in": "Europe/Paris",
-    "timestamp_format": "%d/%m/%Y %H:%M",
-    "ambiguous_time": "later",
-    "earliest": "2015-01-01",
-    "currency": "EUR",
-    "reporting_currency": "EUR",
-    "rates": {"USD": 0.92, "GBP": 1.17},
-    "numbers": {"decimal": ",", "thousands": "."},
-    "amount_unit": "minor",
-    "preset": "shopify",
-    "minor_digits": {"ISK": 2, "MGA": 0},
-    "bounds": {"unit_price": {"above": 0}, "quantity": {"min": -500, "max": 500}},
-    "statuses": {"wc-completed": "sale", "wc-*": "void", "return line": "return"},
-    "amount_level": "order",
-    "refund_level": "order",
-    "carry": ["customer_id", "ordered_at", "order_status"],
-    "line_kinds": {"SHIPPING": "shipping", "DISC*": "discount", "VAT": "tax"},
-    "delimiter": ";",
-    "quote": "'",
-    "encoding": "cp1252",
-    "header": False,
-    "decimal": ",",
-    "thousands": ".",
-    "null_values": ["", "NULL", "n/a"],
-    "min": -100,
-    "max": 10_000,
-    "above": 0,
-    "below": 100_000,
-    "quantity": "Qty",
-    "unit_price": "Price",
-    "amount": "Line Total",
-    "customer_id": "Customer E-mail",
-    "ordered_at": "Order Date",
-    "order_id": "Order Number",
-    "product_id": "SKU",
-    "product_category": "Category",
-    "product_name": "Description",
-    "order_status": "Status",
-    "order_type": "Channel",
-    "coupon_used": "Coupon",
-    "refunded_amount": "Refunded",
-    "parent_order_id": "Parent Order",
-    "viewed_at": "Time",
-    "sent_at": "Time",
-    "event_type": "Event",
-    "email_name": "Subject",
-    "campaign_name": "Campaign",
-}
-"""Value per key of ``sources``; where a key means something else in another place, the place is named before it."""
-PLACED_EXAMPLES: dict[str, Any] = {
-    "columns.currency": "Currency",
-    "identities.columns": {"old_id": "old", "person": "person", "valid_from": "since"},
-    "columns.old_id": "old",
-    "columns.person": "person",
-    "columns.valid_from": "since",
-    "customer_id.column": "Email",
-    "customer_id.normalise": ["trim", "casefold"],
-    "customer_id.empty": ["0", "guest", "nan"],
-    "columns.path": "URL",
-    "permission.customer_id": "Customer",
-    "permission.purpose": "Purpose",
-    "permission.destination": "System",
-    "permission.allowed": "Given",
-    "consent.columns": {"customer_id": "Customer", "purpose": "Purpose", "allowed": "Given"},
-    "consent.most_drop": 0.2,
-    "bounds.quantity": {"min": -500, "max": 500},
-    "bounds.unit_price": {"above": 0},
-    "bounds.amount": {"max": 100_000},
-    "customers.columns": {"customer_id": "Customer Number", "joined": "Since"},
-    "orders.columns": {"customer_id": "Customer E-mail", "ordered_at": "Order Date", "amount": "Line Total"},
-    "pageviews.columns": {"customer_id": "user", "viewed_at": "time", "path": "url"},
-    "email_events.columns": {"customer_id": "user", "sent_at": "time", "event_type": "event"},
-}
-_HEAD = """# Sources, key by key
-
-Made from the code by `make docs`; a test compares. The keys stand under `sources` in `tdml.yaml`, one block per table:
-`orders`, `pageviews`, `email_events`, `customers`, `identities`. `tdml-assets init FILE...` drafts them: it looks at the first
-rows of text files, .xlsx sheets, archives, nested JSON, Parquet, folders, Delta and Iceberg tables, or of a database
-(`--database`), and marks in comments what it guessed. `tdml-assets check` reads the files as they are declared and says
-what they come to, without storing anything. Files with a header and no row are days without orders where other files have
-rows. An editor with YAML support completes and checks the keys with this first line:
-
-```yaml
-# yaml-language-server: $schema=docs/tdml.schema.json
-```
-
-A whole declaration, of a file with semicolons, days first, decimal commas and thousands points:
-
-```yaml
-"""
-_SHOP: dict[str, Any] = {
-    "sources": {
-        "orders": {
-            "path": "data/orders-*.csv",
-            "format": "csv",
-            "csv": {"delimiter": ";", "encoding": "cp1252"},
-            "numbers": {"decimal": ",", "thousands": "."},
-            "timestamp_format": "%d/%m/%Y %H:%M",
-            "timezone": "Europe/Paris",
-            "currency": "EUR",
-            "columns": {
-                "customer_id": "Customer E-mail",
-                "ordered_at": "Order Date",
-                "amount": "Line Total",
-                "order_id": "Order Number",
-                "product_id": "SKU",
-                "order_status": "Status",
-            },
-            "statuses": {"awaiting pickup": "sale", "return line": "return", "test*": "ignore"},
-        }
-    }
-}
-
-
-_FILES = """
-## Files, folders and bad rows
-
-- A folder gives the files in it; `recursive: true` those below it too. Hidden files, README and the like, and folders
-  that begin with `_` are left out. Names are sorted with 2 before 10; of several states of one `line_key` the last
-  file's counts, unless `updated_at` or `recorded_at` says otherwise.
-- Of files with equal bytes in one folder the first is read. Equal files in different folders are all read: a folder
-  may stand for a day or a shop.
-- The key of a folder such as `order_date=2024-01-31` can be mapped like a column. A column of the file itself always
-  comes first; with `hive_keys` every file must have the key, and a column of the same name is refused.
-- An optional column may be missing in some files, or hold no value in one; it must be in at least one file. The
-  asset's metadata lists where.
-- Rows that cannot be cut into fields are in `raw.rejected_rows`, with the row as it is written: `short_row`,
-  `long_row`, `broken_row`, `footer_row`; so are rows with an object or a list in a mapped column, `nested_value`. A row
-  whose last cells are left out is read if no mapped column is among them. More than `quality.unreadable_limit` of such
-  rows, ten or more of them or most of the file, refuse the load. Rows of `identities` that cannot be used are set aside
-  the same way, and counted under `identities`.
-- A column of a JSON file may be a path: `customer.id`, or `items[].sku` for one row per item. A file may hold
-  one list of objects, and `records` names the key of such a list.
-- gzip, zip, bzip2, xz and zstd files are known by their first bytes. A sheet of a .xlsx file (extra `xlsx`) needs no
-  `timestamp_format` where its cells are dates; one of more than 500 MB unpacked is refused,
-  since it is held in memory. A Delta table (extra `delta`) is read by `format: delta` with its folder
-  as `path`, an Iceberg table (extra `iceberg`) by `format: iceberg`: the rows of the current version, without deleted
-  rows and removed files. Their files are refused as Parquet.
-- The latest metadata file of an Iceberg table is the one of the highest number, or what `version-hint.text` names; no catalog is
-  asked. Where a catalog says otherwise, name the metadata file: `path: orders/metadata/00007-....metadata.json`. A copied table is
-  read from its new folder. Rows deleted by equality, and files in other places than the folder and this machine, are refused.
-"""
-_DATABASES = """
-## Rows of a database
-
-`format: database` reads a table or a query in place of files; `path` is left out:
-
-```yaml
-sources:
-  orders:
-    format: database
-    url_env: SHOP_DATABASE_URL      # the variable's name; the URL itself is never in the settings
-    query_file: orders.sql          # or table: shop.order_lines, or query: SELECT ...
-    currency: EUR
-    columns: {customer_id: email, ordered_at: created_at, amount: total}
-```
-
-- The variable holds a SQLAlchemy URL, such as `postgresql+psycopg://user:password@host/database`. PostgreSQL needs
-  `pip install 'psycopg[binary]'`, another database the driver of its dialect; a missing one is named. Neither the URL
-  nor a message of the driver is stored or shown.
-- An ADBC URL is read as Arrow batches: `adbc+postgresql://user:password@host/database` (extra `adbc-postgresql`) or
-  `adbc+sqlite:////folder/shop.db` (extra `adbc-sqlite`); any other driver as `adbc:<driver>:<address as the driver takes it>`, for
-  instance `adbc:snowflake:user:password@account/database`, with its package `adbc-driver-<driver>`. Columns of PostgreSQL's `money`
-  are refused: their driver gives whole cents; cast them to `numeric`.
-- Rows come in batches of 50,000 through a cursor of the server, and are written to a Parquet file in the state folder's
-  cache. Nothing is committed to the database.
-- Decimals stay exact, times with a zone are instants, times without one are read in `timezone`, and text needs
-  `timestamp_format`. A column that mixes kinds becomes text; one of bytes, lists or objects is refused by name: name
-  the other columns in a query, or cast it to text.
-- In lineage the rows are `database:SHOP_DATABASE_URL/orders.sql` (the table, the query's file, or a hash of the query).
-  Equal rows are not loaded again, in whatever order the database gives them. Rows of one `line_key` need `updated_at`:
-  without it and at one time, the order in which they come decides.
-"""
+#: The page as a template, and the values it shows.
+_PAGES = Path(__file__).with_name("pages")
 
 
 def sources_page() -> str:
     """``docs/sources.md``."""
-    parts = [_HEAD, yaml.safe_dump(_SHOP, sort_keys=False, allow_unicode=True), "```\n"]
-    parts.append(orders_section())
-    parts += [_FILES, _DATABASES]
-    parts += _section("Every source", "", declared.Source)
-    parts += _section("Sources with a time: orders, pageviews, email_events", "", declared.EventSource, declared.Source)
-    parts.append(TIMES_NOTE)
-    parts += _section("`orders`", "orders", declared.OrdersSource, declared.EventSource)
-    parts += _section("`orders.columns`", "columns", columns.OrderColumns)
-    parts += _section("`columns.customer_id` in its long form", "customer_id", CustomerId)
-    parts.append(CUSTOMERS_NOTE)
-    parts += _section("`orders.bounds`", "bounds", bounds.OrderBounds)
-    parts += _section("`orders.numbers`", "numbers", NumberFormat)
-    parts.append(NUMBERS_NOTE)
-    parts += _section("Keys of one bound", "", bounds.Bounds)
-    parts += _section("`csv`", "csv", declared.CsvOptions)
-    parts += _section("`pageviews`", "pageviews", declared.PageviewsSource, declared.EventSource)
-    parts += _section("`pageviews.columns`", "columns", columns.PageviewColumns)
-    parts += _section("`email_events`", "email_events", declared.EmailEventsSource, declared.EventSource)
-    parts += _section("`email_events.columns`", "columns", columns.EmailEventColumns)
-    parts.append(RECORDS_NOTE)
-    parts += _section("`customers`", "customers", declared.CustomersSource, declared.Source)
-    parts += _section("`identities`", "identities", declared.IdentitiesSource, declared.EventSource)
-    parts += _section("`identities.columns`", "columns", columns.IdentityColumns)
-    parts.append(IDENTITIES_NOTE)
-    parts += _section("`consent` and `suppression`", "consent", declared.PermissionSource, declared.Source)
-    parts += _section("`consent.columns`, `suppression.columns`", "permission", columns.PermissionColumns)
-    parts.append(PERMISSION_NOTE)
-    parts += [
-        "\n## `quality`\n\nFrom where raw data count as broken: a block of its own in `tdml.yaml`, next to `sources`. What is done "
-        "about it: [monitoring.md](monitoring.md).\n",
-        "\n| key | type | default | meaning |\n|---|---|---|---|\n",
-    ]
-    for name, item in QualityPolicy.model_fields.items():
-        kind = type_words(QualityPolicy, name)
-        parts.append(f"| `{name}` | {kind} | {_default(item)} | {_cell(item.description)} |\n")
-    return "".join(parts)
+    import jinja2
+
+    template = jinja2.Template(
+        (_PAGES / "sources.md.j2").read_text(encoding="utf-8"),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    modules = {
+        "bounds": bounds,
+        "columns": columns,
+        "customer_ids": customer_ids,
+        "numbers": numbers,
+        "sources": sources,
+    }
+    quality = _table(
+        ["key", "type", "default", "meaning"], (_row(QualityPolicy, name) for name in QualityPolicy.model_fields)
+    )
+    return template.render(keys=_keys, quality=quality, statuses=COMMON_PHRASES, **modules)
 
 
 def documented_keys(place: str, model: type[BaseModel], without: type[BaseModel] | None = None) -> Iterator[str]:
@@ -280,19 +56,36 @@ def documented_keys(place: str, model: type[BaseModel], without: type[BaseModel]
             yield f"{place}.{name}" if place else name
 
 
+@cache
+def _examples() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = yaml.safe_load((_PAGES / "examples.yaml").read_text(encoding="utf-8"))
+    return found
+
+
 def example_of(key: str) -> Any:
     """The example of a documented key."""
-    return PLACED_EXAMPLES.get(key, EXAMPLES.get(key.rpartition(".")[2]))
+    return _examples()["placed"].get(key, _examples()["anywhere"].get(key.rpartition(".")[2]))
 
 
-def _section(title: str, place: str, model: type[BaseModel], without: type[BaseModel] | None = None) -> Iterator[str]:
-    yield f"\n## {title}\n\n{(model.__doc__ or '').strip()}\n\n"
-    yield "| key | type | default | meaning | example |\n|---|---|---|---|---|\n"
+def _keys(place: str, model: type[BaseModel], without: type[BaseModel] | None = None) -> str:
+    """What a section says of a model: its sentence, and a table of its keys."""
+    rows = []
     for key in documented_keys(place, model, without):
         name = key.rpartition(".")[2]
-        item = model.model_fields[name]
-        example = _code(f"{name}: {_flow(example_of(key))}")
-        yield f"| `{name}` | {type_words(model, name)} | {_default(item)} | {_cell(item.description)} | {example} |\n"
+        rows.append([*_row(model, name), _code(f"{name}: {_flow(example_of(key))}")])
+    table = _table(["key", "type", "default", "meaning", "example"], rows)
+    return f"{(model.__doc__ or '').strip()}\n\n{table}"
+
+
+def _row(model: type[BaseModel], name: str) -> list[str]:
+    item = model.model_fields[name]
+    return [f"`{name}`", type_words(model, name), _default(item), _cell(item.description)]
+
+
+def _table(names: list[str], rows: Iterable[list[str]]) -> str:
+    lines = [f"| {' | '.join(row)} |" for row in [names, *rows]]
+    lines.insert(1, f"|{'---|' * len(names)}")
+    return "\n".join(lines)
 
 
 def type_words(model: type[BaseModel], name: str) -> str:
@@ -362,12 +155,7 @@ def _with_short_forms(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def settings_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """JSON schema of ``tdml.yaml``.
-
-    Parameters
-    ----------
-    model : ``Settings``; its folders are set by the environment and left out.
-    """
+    """JSON schema of ``tdml.yaml``. ``model``: ``Settings``; its folders are set by the environment and left out."""
     schema = _with_short_forms(model.model_json_schema())
     for name in ("home", "base_folder"):
         schema["properties"].pop(name)
