@@ -68,13 +68,7 @@ class WorkflowComponent(dg.Component):
 
     @classmethod
     def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> WorkflowComponent:
-        """Made from the YAML.
-
-        Raises
-        ------
-        SettingsError
-            Naming file, line, key, value and what is allowed, for every fault.
-        """
+        """Made from the YAML. Raises ``SettingsError`` naming file, line, key, value and what is allowed, for every fault."""
         content = attributes.root if isinstance(attributes, Declaration) else {}
         positions = context.resolution_context.source_position_tree
 
@@ -103,10 +97,7 @@ class WorkflowComponent(dg.Component):
 def effective_spec(declared: WorkflowSpec, settings: Settings) -> WorkflowSpec | None:
     """The workflow with the settings' overrides applied; None where the settings leave it out.
 
-    Raises
-    ------
-    SettingsError
-        If an override names an unknown key or a wrong value.
+    Raises ``SettingsError`` if an override names an unknown key or a wrong value.
     """
     if settings.workflows is None:
         return _publishable(declared, settings)
@@ -219,14 +210,8 @@ def _declared_project(root: Path) -> dict[str, str]:
 def declared_workflows(settings: Settings, tree: dg.ComponentTree | None = None) -> list[WorkflowSpec]:
     """Every workflow that the settings run, in the order of their names.
 
-    Parameters
-    ----------
-    tree : the declarations, where they were read already.
-
-    Raises
-    ------
-    SettingsError
-        If a declaration is wrong, or two have one name.
+    ``tree``: the declarations, where they were read already. Raises ``SettingsError`` if a declaration is wrong, or two have one
+    name.
     """
     declared: dict[str, WorkflowSpec] = {}
     places: dict[str, str] = {}

@@ -21,10 +21,8 @@ class UnreadableYamlError(ValueError):
 def read_yaml(text: str) -> Any:
     """Parse one document.
 
-    Raises
-    ------
-    UnreadableYamlError
-        If it is not YAML, a key is given twice or is not a word, or it is deeper or larger than settings can be.
+    Raises ``UnreadableYamlError`` if it is not YAML, a key is given twice or is not a word, or it is deeper or larger than settings
+    can be.
     """
     try:
         content = yaml.load(text, _Words)  # noqa: S506 - a safe loader

@@ -85,13 +85,7 @@ class GaveUpError(DestinationError):
 
 
 def attempted(call: Callable[[], _Answer], retries: Retries, clock: Clock) -> _Answer:
-    """Call until it is answered, or the settings say to give up.
-
-    Raises
-    ------
-    GaveUpError
-        If waiting did not mend it.
-    """
+    """Call until it is answered, or the settings say to give up. Raises ``GaveUpError`` if waiting did not mend it."""
     began, attempt = clock.monotonic(), 0
     while True:
         attempt += 1
@@ -110,10 +104,7 @@ def attempted(call: Callable[[], _Answer], retries: Retries, clock: Clock) -> _A
 class Delivery:
     """One sync on its way.
 
-    Parameters
-    ----------
-    client : open connection to the destination.
-    failpoint : called with the name of every step that is done.
+    ``client``: open connection to the destination. ``failpoint``: called with the name of every step that is done.
     """
 
     def __init__(
@@ -129,10 +120,8 @@ class Delivery:
     def run(self) -> Tally:
         """Send every batch of ``activation.planned_changes``.
 
-        Raises
-        ------
-        DestinationError
-            If the destination cannot be used, or gave no answer in time. What was acknowledged until then is marked.
+        Raises ``DestinationError`` if the destination cannot be used, or gave no answer in time. What was acknowledged until then
+        is marked.
         """
         statement = render("activation/batches", planned=PLANNED.path, destination=self._plan.destination)
         with self._warehouse.read() as database:
@@ -166,12 +155,7 @@ class Delivery:
         return Batch(operation, plan.settings.key, rows, plan.session_id, plan.as_of, key)
 
     def _one(self, found: Mapping[str, Any], batch: Batch, settle: Callable[[], None]) -> None:
-        """Send and mark a batch.
-
-        Parameters
-        ----------
-        settle : waits until the warehouse is read no more, so that it can be written.
-        """
+        """Send and mark a batch. ``settle``: waits until the warehouse is read no more, so that it can be written."""
         plan, number = self._plan, found["batch"]
         self._failpoint(f"read {number}")
         receipt = self._sent(batch)

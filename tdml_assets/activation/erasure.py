@@ -37,10 +37,7 @@ if TYPE_CHECKING:
 class Erasure:
     """What became of a customer at one destination.
 
-    Parameters
-    ----------
-    is_done : whether the destination acknowledged the deletion.
-    words : what is left to do; empty where it is done.
+    ``is_done``: whether the destination acknowledged the deletion. ``words``: what is left to do; empty where it is done.
     """
 
     destination: str
@@ -57,9 +54,7 @@ def erase(
 ) -> list[Erasure]:
     """Delete a customer at every destination that was sent them.
 
-    Parameters
-    ----------
-    note : keeps what became of it, in the transaction that lets go of the destination's row.
+    ``note``: keeps what became of it, in the transaction that lets go of the destination's row.
     """
     with warehouse.read() as database:
         if not database.has_table(SYNC_STATE.path):

@@ -71,9 +71,7 @@ class Verdict:
 def judge(figures: Figures, guards: Guards, *, full: bool = False) -> list[Verdict]:
     """Verdicts of all guards that are on, in a fixed order.
 
-    Parameters
-    ----------
-    full : whether all rows are sent on purpose: a changed mapping and the number of updates are expected then.
+    ``full``: whether all rows are sent on purpose: a changed mapping and the number of updates are expected then.
     """
     return list(_verdicts(figures, guards, full=full))
 

@@ -20,12 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PublishedSession:
-    """The session whose attributes are in the warehouse.
-
-    Parameters
-    ----------
-    sick : why it must not be sent; empty where it may.
-    """
+    """The session whose attributes are in the warehouse. ``sick``: why it must not be sent; empty where it may."""
 
     session_id: str
     as_of: date | None
@@ -35,17 +30,9 @@ class PublishedSession:
 def read_published(database: Database, workflows: Collection[str]) -> PublishedSession | None:
     """The session that published last, and what is wrong with it or was found wrong after it.
 
-    Parameters
-    ----------
-    workflows : whose attributes are sent.
-
-    Returns
-    -------
-    None where no session is known.
+    ``workflows``: whose attributes are sent. None where no session is known.
     """
-    if not database.has_table(SESSIONS.path):
-        return None
-    found = database.rows(render("activation/published_session", sessions=SESSIONS.path))
+    found = database.rows_if(SESSIONS.path, render("activation/published_session", sessions=SESSIONS.path))
     if not found:
         return None
     session_id, day = found[0]["session_id"], found[0]["as_of"]
@@ -55,19 +42,16 @@ def read_published(database: Database, workflows: Collection[str]) -> PublishedS
             # The words of an error may quote a value; a hold's own do not.
             why = outcome.reason if outcome.error is None else f"{outcome.error} at {outcome.stopped_at}"
             sick.append(f"{outcome.workflow} needs a person ({why}): see tdml-assets status")
-    if database.has_table(TRIAGE.path):
-        broken = database.rows(
-            render(
-                "activation/broken_sessions",
-                triage=TRIAGE.path,
-                sessions=SESSIONS.path,
-                session_id=session_id,
-                updated_at=found[0]["updated_at"],
-                workflows=sorted({*workflows, "all"}),
-            )
-        )
-        sick += [
-            f"the data of session {row['session_id'][:8]} ({row['as_of']}) are broken: see tdml-assets status"
-            for row in broken
-        ]
+    statement = render(
+        "activation/broken_sessions",
+        triage=TRIAGE.path,
+        sessions=SESSIONS.path,
+        session_id=session_id,
+        updated_at=found[0]["updated_at"],
+        workflows=sorted({*workflows, "all"}),
+    )
+    sick += [
+        f"the data of session {row['session_id'][:8]} ({row['as_of']}) are broken: see tdml-assets status"
+        for row in database.rows_if(TRIAGE.path, statement)
+    ]
     return PublishedSession(session_id, day, tuple(dict.fromkeys(sick)))

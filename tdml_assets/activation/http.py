@@ -21,13 +21,7 @@ _HERE = {"localhost", "127.0.0.1", "::1"}
 
 
 def secret(environment: Mapping[str, str], variable: str) -> str:
-    """What an environment variable holds.
-
-    Raises
-    ------
-    DestinationError
-        If it is not set.
-    """
+    """What an environment variable holds. Raises ``DestinationError`` if it is not set."""
     value = environment.get(variable, "").strip()
     if not value:
         raise DestinationError(f"set {variable} in the environment")
@@ -35,13 +29,7 @@ def secret(environment: Mapping[str, str], variable: str) -> str:
 
 
 def checked_address(url: str, variable: str) -> str:
-    """An address that may be sent customers' data: https, or this machine.
-
-    Raises
-    ------
-    DestinationError
-        If it is none.
-    """
+    """An address that may be sent customers' data: https, or this machine. Raises ``DestinationError`` if it is none."""
     try:
         parts = urlsplit(url)
         host = parts.hostname
@@ -57,10 +45,8 @@ def checked_address(url: str, variable: str) -> str:
 class Http:
     """A connection to one server.
 
-    Parameters
-    ----------
-    timeout_seconds : for connecting, and for every wait for bytes.
-    variable : name of the environment variable that the address came from.
+    ``timeout_seconds``: for connecting, and for every wait for bytes. ``variable``: name of the environment variable that the
+    address came from.
     """
 
     def __init__(self, variable: str, timeout_seconds: float) -> None:
@@ -91,19 +77,9 @@ class Http:
     ) -> tuple[int, dict[str, str], bytes]:
         """Ask, and read the whole answer.
 
-        Parameters
-        ----------
-        rejects : whether another 4xx means that the rows are refused, as opposed to the request.
-        allowed : statuses that the caller reads itself.
-
-        Returns
-        -------
-        Status, headers with names in small letters, body.
-
-        Raises
-        ------
-        TransientError, RejectedBatchError, DestinationError
-            See ``protocol.py``.
+        Returns status, headers with names in small letters, body. Raises ``TransientError``,
+        ``RejectedBatchError`` or ``DestinationError`` as in ``protocol.py``. ``rejects``: whether another 4xx means that the rows
+        are refused, as opposed to the request. ``allowed``: statuses that the caller reads itself.
         """
         import requests
 

@@ -59,13 +59,7 @@ def plan_content(plan: Plan, *, now: datetime) -> dict[str, Any]:
 
 
 def read_plan(path: Path) -> dict[str, Any]:
-    """Read a plan.
-
-    Raises
-    ------
-    PlanFileError
-        If it is none, or was edited.
-    """
+    """Read a plan. Raises ``PlanFileError`` if it is none, or was edited."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

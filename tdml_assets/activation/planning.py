@@ -98,6 +98,8 @@ def make_plan(
 ) -> Plan:
     """Compare the published attributes with what a destination last acknowledged. Changes no table.
 
+    Raises ``DestinationError`` if nothing is published, or the settings name a column that is not there.
+
     Parameters
     ----------
     today : in UTC.
@@ -105,20 +107,11 @@ def make_plan(
     only_dead : whether only rows that were refused before are sent.
     consent : tables of the declared lists ``consent`` and ``suppression``.
     holds_out : whether a control group is declared, which the published attributes then must name.
-
-    Raises
-    ------
-    DestinationError
-        If nothing is published, or the settings name a column that is not there.
     """
     published = database.columns(ATTRIBUTES_TABLE)
     if not published:
         raise DestinationError("nothing is published yet: tdml-assets run")
-    catalogue = (
-        database.rows(render("activation/catalogue", catalogue=CATALOG_TABLE))
-        if database.has_table(CATALOG_TABLE)
-        else []
-    )
+    catalogue = database.rows_if(CATALOG_TABLE, render("activation/catalogue", catalogue=CATALOG_TABLE))
     rules = {row["column"]: row["changed_by"] for row in catalogue if row.get("changed_by")}
     selection = select_columns(settings, published, database.columns(CUSTOMERS_TABLE), rules)
     known = database.rows(render("activation/mapping", mappings=SYNC_MAPPINGS.path, destination=name))

@@ -29,10 +29,7 @@ Failpoint = Callable[[str], None]
 class TransientError(Exception):
     """No answer, or one that waiting may mend: 429, 5xx, a reset connection, a timeout.
 
-    Parameters
-    ----------
-    reason : why, in words.
-    wait_seconds : what the other end asked to wait; None if it said nothing.
+    ``reason``: why, in words. ``wait_seconds``: what the other end asked to wait; None if it said nothing.
     """
 
     def __init__(self, reason: str, wait_seconds: float | None = None) -> None:
@@ -43,10 +40,7 @@ class TransientError(Exception):
 class RejectedBatchError(Exception):
     """The batch is refused as it is: it is cut in halves until the rows that are refused are found.
 
-    Parameters
-    ----------
-    code : short and stable, such as ``400``.
-    reason : why, in words.
+    ``code``: short and stable, such as ``400``. ``reason``: why, in words.
     """
 
     def __init__(self, code: str, reason: str) -> None:
@@ -95,10 +89,8 @@ class Batch:
 class Receipt:
     """What became of the rows of a batch; those not named were taken.
 
-    Parameters
-    ----------
-    rejected : refused rows by their place in the batch.
-    skipped : places of rows that the mode leaves alone: not there for an update, there already for a create.
+    ``rejected``: refused rows by their place in the batch. ``skipped``: places of rows that the mode leaves alone: not there for an
+    update, there already for a create.
     """
 
     rejected: Mapping[int, Rejection] = field(default_factory=dict)

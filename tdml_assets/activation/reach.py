@@ -48,10 +48,8 @@ class ListFacts:
 class Reach:
     """Customers of the orders whom a destination may be sent, and why not the others: the first reason that applies.
 
-    Parameters
-    ----------
-    refused, unknown : without consent to the purpose: some line refuses it; there is no line.
-    faults : why the lists cannot be asked, so that nobody is sent; empty where they can.
+    ``refused``, ``unknown``: without consent to the purpose: some line refuses it; there is no line. ``faults``: why the lists
+    cannot be asked, so that nobody is sent; empty where they can.
     """
 
     destination: str
@@ -74,10 +72,7 @@ class Reach:
 def read_lists(database: Database, lists: Mapping[str, Path], known: Path) -> tuple[ListFacts, ...]:
     """Figures of every loaded list.
 
-    Parameters
-    ----------
-    lists : table per list.
-    known : table of the customers who are known, such as the orders.
+    ``lists``: table per list. ``known``: table of the customers who are known, such as the orders.
     """
     found = []
     for name, path in lists.items():
@@ -106,12 +101,7 @@ def read_lists(database: Database, lists: Mapping[str, Path], known: Path) -> tu
 def read_reach(
     database: Database, destinations: Mapping[str, AsksPermission], lists: Mapping[str, Path], known: Path
 ) -> tuple[Reach, ...]:
-    """What the lists leave every destination, by the rules of a plan.
-
-    Parameters
-    ----------
-    destinations : settings by name.
-    """
+    """What the lists leave every destination, by the rules of a plan. ``destinations``: settings by name."""
     found = []
     for name, settings in destinations.items():
         context = permission_context(database, settings, lists)

@@ -46,9 +46,7 @@ class SentColumn:
 class Selection:
     """The columns of one destination, without the key.
 
-    Parameters
-    ----------
-    compared_with : further attributes that make a row changed and are not sent themselves.
+    ``compared_with``: further attributes that make a row changed and are not sent themselves.
     """
 
     key: str
@@ -81,16 +79,13 @@ def select_columns(
 ) -> Selection:
     """Resolve what a destination is sent.
 
+    Raises ``DestinationError`` if an attribute or a column is not there: names those that are.
+
     Parameters
     ----------
     published : type per column of ``audience.parent_segment_attributes``.
     customers : type per column of ``raw.customers``.
     changed_by : what the attributes' own declarations say; the destination's settings go before.
-
-    Raises
-    ------
-    DestinationError
-        If an attribute or a column is not there: names those that are.
     """
     known = {name: kind for name, kind in published.items() if name not in _NOT_ATTRIBUTES}
     wanted = settings.attributes or {name: name for name in known}

@@ -23,7 +23,6 @@ from tdml_assets.activation.protocol import (
     Failpoint,
     Opening,
     Opens,
-    SyncRefusedError,
     TransientError,
 )
 from tdml_assets.activation.trail import close_interrupted, ensure_tables, purge_changelog, record_run
@@ -59,13 +58,7 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class SyncResult:
-    """How a sync ended.
-
-    Parameters
-    ----------
-    details : figures and a link of the destination's own.
-    codes : refused rows by code.
-    """
+    """How a sync ended. ``details``: figures and a link of the destination's own. ``codes``: refused rows by code."""
 
     destination: str
     session_id: str
@@ -107,14 +100,8 @@ def plan_sync(
 ) -> Plan:
     """Plan a sync; nothing is sent.
 
-    Parameters
-    ----------
-    then : called with the plan in the transaction that made it, where its rows are still known.
-
-    Raises
-    ------
-    DestinationError
-        If nothing is published, or the settings name a column that is not there.
+    ``then``: called with the plan in the transaction that made it, where its rows are still known. Raises ``DestinationError`` if
+    nothing is published, or the settings name a column that is not there.
     """
     with warehouse.write() as database:
         ensure_tables(database)
@@ -137,14 +124,8 @@ def plan_sync(
 def check_destination(plan: Plan, around: Surroundings) -> Mapping[str, Any] | None:
     """Ask a destination whether the sync could write there; nothing is written.
 
-    Returns
-    -------
-    What is there; None where the kind cannot be asked.
-
-    Raises
-    ------
-    DestinationError
-        If the sync could not write: says what to do.
+    Returns what is there; None where the kind cannot be asked. Raises ``DestinationError`` if the sync could not write: says what
+    to do.
     """
     if not isinstance(plan.settings, Checks):
         return None
@@ -166,13 +147,8 @@ def run_sync(
 ) -> SyncResult:
     """Plan, judge and send.
 
-    Parameters
-    ----------
-    check : looks at the plan before anything is sent; gives why it must not be, if so.
-
-    Returns
-    -------
-    How it ended; ``refused`` and ``failed`` are results too, with the reason.
+    ``check``: looks at the plan before anything is sent; gives why it must not be, if so. Returns how it ended; ``refused`` and
+    ``failed`` are results too, with the reason.
     """
     clock = around.clock
     started, began = clock.now(), clock.monotonic()
@@ -304,20 +280,3 @@ def _row(result: SyncResult, plan: Plan, sync_id: str, started: Any) -> dict[str
         "excluded": sum(result.excluded.values()),
         "started_at": started,
     }
-
-
-def demand(result: SyncResult) -> SyncResult:
-    """Give a result that sent what it could; raise for one that sent nothing or ended early.
-
-    Raises
-    ------
-    SyncRefusedError
-        If a guard forbade it.
-    DestinationError
-        If the destination could not be used.
-    """
-    if result.status == REFUSED:
-        raise SyncRefusedError(result.reason or "refused")
-    if result.status == FAILED:
-        raise DestinationError(result.reason or "failed")
-    return result

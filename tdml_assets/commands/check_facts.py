@@ -91,9 +91,7 @@ class Books:
 def read_books(reader: Reader, sources: Sources, own_currencies: tuple[OwnCurrency, ...] = ()) -> Books:
     """Read them all.
 
-    Parameters
-    ----------
-    own_currencies : known only while the orders are loaded, as no table keeps the amounts of before the conversion.
+    ``own_currencies``: known only while the orders are loaded, as no table keeps the amounts of before the conversion.
     """
     examples: dict[tuple[str, str], list[Example]] = {}
     for row in reader.rows(render("rejected/examples", rejected=REJECTED_ROWS.path, reason=None, limit=_EXAMPLES)):

@@ -41,13 +41,7 @@ class Permissions:
 def read_permissions(
     database: Database, names: Sequence[str], destinations: Mapping[str, AsksPermission]
 ) -> Permissions:
-    """Read them all.
-
-    Parameters
-    ----------
-    names : lists that are declared and loaded.
-    destinations : settings by name.
-    """
+    """Read them all. ``names``: lists that are declared and loaded. ``destinations``: settings by name."""
     lists = {name: PERMISSION_LISTS[name].path for name in names}
     found = read_lists(database, lists, ORDERS.path)
     wants_consent = any(settings.purpose is not None for settings in destinations.values())

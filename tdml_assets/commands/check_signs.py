@@ -77,9 +77,7 @@ class OddMonth:
 def read_own_currencies(reader: Reader, declared: OrdersSource, files: Sequence[str]) -> tuple[OwnCurrency, ...]:
     """Currencies of the rows that were staged last, the most frequent first; empty without a column of currencies.
 
-    Parameters
-    ----------
-    files : names of the files of the load, in their order.
+    ``files``: names of the files of the load, in their order.
     """
     if declared.columns.currency is None:
         return ()
@@ -111,10 +109,8 @@ def read_test_signs(reader: Reader) -> tuple[TestSign, ...]:
 def odd_months(months: Sequence[tuple[str, Decimal]], order_lines: int) -> tuple[OddMonth, ...]:
     """Months that fall out: without orders, or with a small share of the revenue around them.
 
-    Parameters
-    ----------
-    months : YYYY-MM and its revenue, ascending. The first and the last may be cut, and are not judged.
-    order_lines : in all of them; with few a month none is judged.
+    ``months``: YYYY-MM and its revenue, ascending. The first and the last may be cut, and are not judged. ``order_lines``: in all
+    of them; with few a month none is judged.
     """
     known = dict(months)
     names = _all_months(months[0][0], months[-1][0]) if months else []

@@ -34,12 +34,7 @@ class Entry:
 def superfluous(entries: Iterable[Entry], keep: int, protected: Collection[Path] = ()) -> list[Entry]:
     """Entries that go: in each group all but the newest ``keep``, and never one that is protected.
 
-    A protected entry does not count among those kept.
-
-    Raises
-    ------
-    ValueError
-        If ``keep`` is negative.
+    A protected entry does not count among those kept. Raises ``ValueError`` if ``keep`` is negative.
     """
     if keep < 0:
         raise ValueError(f"keep is {keep}: give 0 or more")

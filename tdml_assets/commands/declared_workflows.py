@@ -21,10 +21,7 @@ _FOUND_RIGHT = "workflows.sha256"
 def check_workflows(settings: Settings) -> None:
     """Refuse workflows that are declared wrongly, or that the settings name or change wrongly.
 
-    Raises
-    ------
-    SettingsError
-        Naming file, line, key, value and what is allowed.
+    Raises ``SettingsError`` naming file, line, key, value and what is allowed.
     """
     found, kept = _content(), _kept(settings)
     # What the settings change of a workflow is part of no file.

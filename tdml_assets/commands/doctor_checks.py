@@ -55,10 +55,7 @@ def judge_python(version: tuple[int, int], text: str) -> Finding:
 def judge_libraries(requirements: Sequence[str], installed: Mapping[str, str | None]) -> Finding:
     """Installed versions against those the package asks for.
 
-    Parameters
-    ----------
-    requirements : as the package's metadata lists them.
-    installed : version per name; None for one that is missing.
+    ``requirements``: as the package's metadata lists them. ``installed``: version per name; None for one that is missing.
     """
     faults, checked = [], 0
     for text in requirements:

@@ -64,10 +64,7 @@ class EarlyRun:
 def started_early(environment: Mapping[str, str], *, learners: bool) -> Iterator[EarlyRun]:
     """Start the process; it ends with the block unless it was begun.
 
-    Parameters
-    ----------
-    environment : of the run.
-    learners : whether the run will train and draw, so that it imports these libraries too.
+    ``environment``: of the run. ``learners``: whether the run will train and draw, so that it imports these libraries too.
     """
     command = [sys.executable, "-m", "tdml_assets.commands.early_start", *(["--learners"] if learners else [])]
     early = EarlyRun(launch(command, environment, stdin=subprocess.PIPE))

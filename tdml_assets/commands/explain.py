@@ -51,12 +51,8 @@ def explain(
 def read_explanation(settings: Settings, customer: str, names: tuple[str, ...] | list[str]) -> Explanation:
     """Everything that the tables tell of a customer.
 
-    Raises
-    ------
-    UnknownNameError
-        If nobody of that id has ordered, or a workflow is unknown.
-    EmptyStateError
-        If no orders are loaded.
+    Raises ``UnknownNameError`` if nobody of that id has ordered, or a workflow is unknown. Raises ``EmptyStateError`` if no orders
+    are loaded.
     """
     from tdml_assets.commands.explanation import Explanation, read_figures, read_workflow, similar_ids
     from tdml_assets.component import declared_workflows

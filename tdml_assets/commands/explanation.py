@@ -7,12 +7,12 @@ Does not: features of a day that is not stored (``stages/features/past_features.
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from tdml_assets.commands.printer import wrapped
 from tdml_assets.platform.monitoring import FEATURE_IMPORTANCES, SESSIONS
 from tdml_assets.platform.statements import render
 from tdml_assets.recommendation.product_names import product_label
@@ -37,16 +37,13 @@ _HISTORY_ROWS = 400
 _SHOWN_DAYS = 8
 _SHOWN_MOVES = 8
 _SHOWN_PRODUCTS = 10
-_WIDTH = 100
 
 
 @dataclass(frozen=True)
 class Move:
     """A feature that differs between two days.
 
-    Parameters
-    ----------
-    importance : share of the model's importance that its prepared forms hold; 0 where the model does not use it.
+    ``importance``: share of the model's importance that its prepared forms hold; 0 where the model does not use it.
     """
 
     feature: str
@@ -98,10 +95,7 @@ class WorkflowExplanation:
 class Explanation:
     """Everything about one customer.
 
-    Parameters
-    ----------
-    figures : orders, net spend, returns, first and last order up to as_of.
-    recent : the latest orders.
+    ``figures``: orders, net spend, returns, first and last order up to as_of. ``recent``: the latest orders.
     """
 
     customer_id: str
@@ -142,12 +136,8 @@ def read_workflow(database: Database, workflow: str, title: str, customer_id: st
     if not database.has_table(table):
         return WorkflowExplanation(workflow, title)
     rows = database.rows(render("explain/rows_of_customer", table=table, customer_id=customer_id, limit=_HISTORY_ROWS))
-    history = (
-        database.rows(render("explain/rows_of_customer", table=kept, customer_id=customer_id, limit=_HISTORY_ROWS))
-        if database.has_table(kept)
-        else []
-    )
-    points = points_of(history)
+    history = render("explain/rows_of_customer", table=kept, customer_id=customer_id, limit=_HISTORY_ROWS)
+    points = points_of(database.rows_if(kept, history))
     if not rows:
         return WorkflowExplanation(workflow, title, history=points)
     as_of, session_id = rows[0]["as_of"], rows[0]["session_id"]
@@ -272,8 +262,8 @@ def _workflow_lines(found: WorkflowExplanation) -> list[str]:
         shown = found.products[:_SHOWN_PRODUCTS]
         named = any(row.get("product_name") is not None for row in shown)
         labels = [product_label(str(row["product_id"]), row.get("product_name")) for row in shown]
-        lines += _wrapped(f"  {'products':<22}{('; ' if named else ', ').join(labels)}", 24)
-    lines += [line for reason in found.reasons for line in _wrapped(f"  - {reason}", 4)]
+        lines += wrapped(f"  {'products':<22}{('; ' if named else ', ').join(labels)}", 24)
+    lines += [line for reason in found.reasons for line in wrapped(f"  - {reason}", 4)]
     if found.history:
         lines.append("  predicted before" if found.before else "  predicted before: nothing is kept of an earlier day")
     for point in found.history[:_SHOWN_DAYS] if found.before else ():
@@ -291,7 +281,7 @@ def _change_lines(found: WorkflowExplanation) -> list[str]:
         lines.append(f"    the model: {versions[0]} then, {found.model_version} now")
     for move in found.moves[:_SHOWN_MOVES]:
         share = f" ({move.importance:.0%} of the model)" if move.importance >= 0.005 else ""
-        lines += _wrapped(f"    {move.words()}{share}", 6)
+        lines += wrapped(f"    {move.words()}{share}", 6)
     more = len(found.moves) - _SHOWN_MOVES
     if more > 0:
         lines.append(f"    and {more} more (--json lists all)")
@@ -304,7 +294,3 @@ def _shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.2f}" if abs(value) >= 1 else f"{value:.3f}"
     return str(value)
-
-
-def _wrapped(text: str, indent: int) -> list[str]:
-    return textwrap.wrap(text, _WIDTH, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)

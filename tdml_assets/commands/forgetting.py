@@ -61,14 +61,8 @@ def forget_everywhere(
 ) -> Forgotten:
     """Remove a customer from everything that the settings name. The caller holds the state folder.
 
-    Parameters
-    ----------
-    failpoint : called with the name of every step that is done.
-
-    Raises
-    ------
-    UnknownNameError
-        If nothing holds the customer, who is not listed either.
+    ``failpoint``: called with the name of every step that is done. Raises ``UnknownNameError`` if nothing holds the customer, who
+    is not listed either.
     """
     from tdml_assets.platform.compaction import compact
 
@@ -108,30 +102,23 @@ def forget_everywhere(
 def ids_of(database: Database, customer: str) -> list[str]:
     """Every id of the person that an id leads to, the person's own first.
 
-    Raises
-    ------
-    UnknownNameError
-        If the id belonged to several persons in turn.
+    Raises ``UnknownNameError`` if the id belonged to several persons in turn.
     """
     from tdml_assets.stages.raw.contracts import IDENTITY_LINKS
 
-    if not database.has_table(IDENTITY_LINKS.path):
-        return [customer]
-    persons = database.rows(render("forget/persons", links=IDENTITY_LINKS.path, customer=customer))
+    links = IDENTITY_LINKS.path
+    persons = database.rows_if(links, render("forget/persons", links=links, customer=customer))
     if len(persons) > 1:
         raise UnknownNameError(f"this id belonged to {len(persons)} persons in turn: give the id of one of them")
     person = persons[0]["customer_id"] if persons else customer
-    found = database.rows(render("forget/ids", links=IDENTITY_LINKS.path, customer=person))
+    found = database.rows_if(links, render("forget/ids", links=links, customer=person))
     return [person, *(row["customer_id"] for row in found if row["customer_id"] != person)]
 
 
 def list_as_forgotten(database: Database, ids: Sequence[str], *, now: datetime) -> Erasure:
     """List the ids, so that no load takes them in and no plan sends them.
 
-    Raises
-    ------
-    UnknownNameError
-        If no table holds them and they are not listed.
+    Raises ``UnknownNameError`` if no table holds them and they are not listed.
     """
     from tdml_assets.stages.raw.forgotten import remember, salt_of
 

@@ -105,9 +105,7 @@ def statements(
 ) -> Iterator[Printed]:
     """Every statement in its order: training where the engine has Hivemall's functions, then scoring.
 
-    Parameters
-    ----------
-    form : ``wide``, ``joined`` or ``auto``.
+    ``form``: ``wide``, ``joined`` or ``auto``.
     """
     from tdml_assets.platform.dialects import render_for
     from tdml_assets.stages.predictions.in_sql import form_of, scoring_context, weights_contract

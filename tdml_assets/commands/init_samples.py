@@ -35,16 +35,13 @@ def read_guesses(
 ) -> tuple[list[Guess], list[str]]:
     """What the files are, those of one table together, orders first; and files that no table is for, with the reason.
 
+    Raises ``SourceError`` if a file cannot be read, or two files of one table are not written alike.
+
     Parameters
     ----------
     folder : of the settings.
     database : variable that holds the URL of a database.
     rows : its table or query, by key of the settings.
-
-    Raises
-    ------
-    SourceError
-        If a file cannot be read, or two files of one table are not written alike.
     """
     samples = [sample for path in _without_inner(files) for sample in _samples(path, folder)]
     if database is not None:
@@ -119,10 +116,7 @@ def _of_database(variable: str, rows: Mapping[str, str | None], folder: Path) ->
 def _of_one_form(table: Table, samples: Sequence[FileSample]) -> tuple[list[FileSample], list[str]]:
     """The samples that one source can read together, the one with most columns first, and what is left of the others.
 
-    Raises
-    ------
-    SourceError
-        If files with the same columns are written in several ways.
+    Raises ``SourceError`` if files with the same columns are written in several ways.
     """
     first = samples[0]
     for sample in samples[1:]:

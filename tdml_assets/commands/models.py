@@ -10,11 +10,11 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from tdml_assets.commands.common import expected_errors
+from tdml_assets.commands.common import expected_errors, fail
 from tdml_assets.models.blobs import BlobConflictError, BlobStoreError
 from tdml_assets.models.bundle_store import BundleStore, CurrentChampion, PromotionConflictError
 from tdml_assets.models.bundles import BundleDamagedError, Champion, Manifest
@@ -92,12 +92,12 @@ def promote(
         current = _champion_or_damage(store, workflow)
         if isinstance(current, str):
             if not repair:
-                _fail(f"{current}; add --repair to replace it", _USAGE)
+                fail(f"{current}; add --repair to replace it", _USAGE)
             sha256 = store.read(workflow, version, recorded=_recorded(workflow, version)).manifest_sha256
             store.restore_pointer(Champion(workflow, version, sha256, None, reason, _BY_HAND, _now()))
         else:
             if repair:
-                _fail(f"the champion pointer of {workflow} can be read: leave --repair out", _USAGE)
+                fail(f"the champion pointer of {workflow} can be read: leave --repair out", _USAGE)
             _move(store, workflow, version, current, reason)
         typer.echo(f"{workflow}: {version} scores from the next run on")
         held = store.held(workflow)
@@ -124,15 +124,15 @@ def rollback(
     with _store_of(workflow) as store:
         current = _champion_or_damage(store, workflow)
         if isinstance(current, str):
-            _fail(f"{current}; use promote {workflow} VERSION --repair. {_list(store, workflow)}", _USAGE)
+            fail(f"{current}; use promote {workflow} VERSION --repair. {_list(store, workflow)}", _USAGE)
         if current is None:
-            _fail(f"{workflow} has no champion to go back from. {_list(store, workflow)}", _USAGE)
+            fail(f"{workflow} has no champion to go back from. {_list(store, workflow)}", _USAGE)
         left, target = current.champion.version, version or current.champion.previous
         if target is None:
-            _fail(f"{left} replaced no other version: name one. {_list(store, workflow)}", _USAGE)
+            fail(f"{left} replaced no other version: name one. {_list(store, workflow)}", _USAGE)
         _require_version(store, workflow, target)
         if target == left:
-            _fail(f"{left} is the champion already. {_list(store, workflow)}", _USAGE)
+            fail(f"{left} is the champion already. {_list(store, workflow)}", _USAGE)
         _move(store, workflow, target, current, reason)
         typer.echo(f"{workflow}: {target} scores from the next run on, instead of {left}")
         if no_hold:
@@ -179,8 +179,8 @@ def _store_of(workflow: str) -> Iterator[BundleStore]:
         known = store.workflows()
         if workflow not in known:
             if not known:
-                _fail("no model is stored, none was trained yet: tdml-assets run trains the first", _FAILED)
-            _fail(f"no model of a workflow {workflow!r} is stored: there are {', '.join(known)}", _USAGE)
+                fail("no model is stored, none was trained yet: tdml-assets run trains the first", _FAILED)
+            fail(f"no model of a workflow {workflow!r} is stored: there are {', '.join(known)}", _USAGE)
         yield store
 
 
@@ -195,9 +195,9 @@ def _opened() -> Iterator[BundleStore]:
             yield build_model_store(load_settings()).open()
     except (SettingsError, LookupError, ValueError) as error:
         # A damaged bundle is a ValueError too, and no fault of the command line.
-        _fail(str(error), _FAILED if isinstance(error, BundleDamagedError) else _USAGE)
+        fail(str(error), _FAILED if isinstance(error, BundleDamagedError) else _USAGE)
     except (PromotionConflictError, BlobConflictError, BlobStoreError) as error:
-        _fail(str(error), _FAILED)
+        fail(str(error), _FAILED)
 
 
 def _move(store: BundleStore, workflow: str, version: str, current: CurrentChampion | None, reason: str) -> None:
@@ -240,7 +240,7 @@ def _champion_or_damage(store: BundleStore, workflow: str) -> CurrentChampion | 
 
 def _require_version(store: BundleStore, workflow: str, version: str) -> None:
     if version not in store.versions(workflow):
-        _fail(f"{workflow} has no version {version!r}. {_list(store, workflow)}", _USAGE)
+        fail(f"{workflow} has no version {version!r}. {_list(store, workflow)}", _USAGE)
 
 
 def _list(store: BundleStore, workflow: str) -> str:
@@ -270,8 +270,3 @@ def _measures(manifest: Manifest) -> Sequence[str]:
 
 def _now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    typer.echo(f"error: {message}", err=True)
-    raise typer.Exit(code)

@@ -76,9 +76,7 @@ class WorkflowOutlook:
 def outlook_of(spec: WorkflowSpec, facts: OrderFacts, as_of: date, *, is_named: bool = False) -> WorkflowOutlook:
     """Whether the history is long enough for a workflow's horizon.
 
-    Parameters
-    ----------
-    is_named : whether the settings name the workflows that run. Where they do not, naming one would turn off the others.
+    ``is_named``: whether the settings name the workflows that run. Where they do not, naming one would turn off the others.
     """
     if facts.first_on is None or not presentation_of(spec.task).looks_ahead:
         return WorkflowOutlook(spec.name, "on")
@@ -185,12 +183,7 @@ def _of_windows(spec: WorkflowSpec, first_on: date, as_of: date) -> WorkflowOutl
 def _by_fallback(
     spec: WorkflowSpec, why: str, *, is_short: bool, has_rule: bool = True, returning_customers: int = 0
 ) -> WorkflowOutlook:
-    """What scores instead.
-
-    Parameters
-    ----------
-    has_rule : whether a horizon lies behind some customers, from which a rate can be learnt.
-    """
+    """What scores instead. ``has_rule``: whether a horizon lies behind some customers, from which a rate can be learnt."""
     how = _FALLBACKS.get(spec.target_kind)
     if how is None:
         return WorkflowOutlook(spec.name, "off", f"{why}; no fallback predicts {spec.target_kind}", is_short)

@@ -18,7 +18,6 @@ from tdml_assets.commands.check_signs import odd_months, sign_notes
 from tdml_assets.commands.outlooks import WorkflowOutlook
 from tdml_assets.declaration.quality import FIRST_LOAD_CHECKS
 from tdml_assets.stages.data_quality.quality_report import QualityReport, accept_by_name
-from tdml_assets.stages.raw.rules import SourceError
 
 #: Checks of the raw data that mean a wrong declaration; the others are judged inside a session, which also tells owners.
 _DECLARED_WRONG = FIRST_LOAD_CHECKS
@@ -26,10 +25,6 @@ _DECLARED_WRONG = FIRST_LOAD_CHECKS
 _FEW_CUSTOMERS = 100
 #: Horizon of the workflows that ship.
 _USUAL_HORIZON_DAYS = 90
-
-
-class PreflightError(SourceError):
-    """The sources can be read, and what they hold cannot be what was meant. Nothing was stored."""
 
 
 @dataclass(frozen=True)
@@ -105,10 +100,8 @@ class Trial:
 def problems_of(trial: Trial, *, as_of: date | Literal["latest"], accepted: Sequence[str] = ()) -> list[str]:
     """What a run must not start with, each with its remedy.
 
-    Parameters
-    ----------
-    as_of : as the settings say it.
-    accepted : ``quality.accepted``: fingerprints can be compared only where every row was looked at.
+    ``as_of``: as the settings say it. ``accepted``: ``quality.accepted``: fingerprints can be compared only where every row was
+    looked at.
     """
     orders = next((source for source in trial.sources if source.table == "orders"), None)
     found = trial.report.with_status("alarm")
@@ -181,9 +174,7 @@ def notes_of(trial: Trial) -> list[str]:
 def may_be_too_short(facts: OrderFacts, as_of: date, overrides: Mapping[str, Mapping[str, Any]] | None) -> bool:
     """Whether a horizon could be too long for the history, before the workflows' own files are read, which takes seconds.
 
-    Parameters
-    ----------
-    overrides : ``workflows`` of the settings.
+    ``overrides``: ``workflows`` of the settings.
     """
     horizons = [_USUAL_HORIZON_DAYS]
     for keys in (overrides or {}).values():

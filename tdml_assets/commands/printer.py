@@ -1,12 +1,21 @@
-"""Printing to a reader that may go away.
+"""Printing to a terminal, whose reader may go away.
 
-Belongs here: writing lines to a stream. Does not: what is printed (``progress.py``).
+Belongs here: wrapping text, writing lines to a stream. Does not: what is printed (``progress.py``).
 """
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from typing import TextIO
+
+#: Columns of a report for a terminal.
+WIDTH = 100
+
+
+def wrapped(text: str, indent: int) -> list[str]:
+    """Lines of a text; those after the first are indented."""
+    return textwrap.wrap(text, WIDTH, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
 
 
 class Printer:

@@ -72,11 +72,8 @@ _EXCEPTION = re.compile(r"(?:[A-Za-z_]\w*\.)*(?P<name>[A-Z]\w*)(?P<rest>: .*|$)"
 def error_text(body: str) -> str:
     """Find the words of the exception that an asset's code raised, without Dagster's wrapping and stack traces.
 
-    Of a chain it is the one raised last (``raise Ours(...) from theirs``): it is the one that names the remedy.
-
-    Parameters
-    ----------
-    body : what Dagster prints behind ``STEP_FAILURE``.
+    Of a chain it is the one raised last (``raise Ours(...) from theirs``): it is the one that names the remedy. ``body``: what
+    Dagster prints behind ``STEP_FAILURE``.
     """
     links = [link.split("Stack Trace:", 1)[0].strip() for link in _COLOUR.sub("", body).split(_CAUSE)]
     for link in links:
@@ -240,9 +237,7 @@ def launch(
 ) -> subprocess.Popen[bytes]:
     """Start a command whose output :func:`run_with_progress` reads.
 
-    Parameters
-    ----------
-    environment : of the command; this process's own unless given.
+    ``environment``: of the command; this process's own unless given.
     """
     return subprocess.Popen(  # noqa: S603 - the command is the caller's own
         command,
@@ -268,7 +263,7 @@ def run_with_progress(
     """Run a command that writes Dagster's console log; print its progress and keep its whole output.
 
     SIGINT and SIGTERM are passed on to the command, which then ends in order; a second one ends it and all it started
-    at once.
+    at once. Returns the command's exit code; 128 + n if signal n ended it, as a shell would say.
 
     Parameters
     ----------
@@ -278,10 +273,6 @@ def run_with_progress(
     out : where progress is printed; standard output unless given. If its reader goes away, the command runs on.
     silence_seconds : after how long without a line the running steps are named.
     progress : takes what the run warned of and what failed.
-
-    Returns
-    -------
-    The command's exit code; 128 + n if signal n ended it, as a shell would say.
     """
     started = time.monotonic()
     printer = Printer(sys.stdout if out is None else out)

@@ -44,12 +44,7 @@ REMOVED, HELD, LEARNT = "removed", "held", "learnt"
 
 @dataclass(frozen=True)
 class Entry:
-    """One place of a receipt.
-
-    Parameters
-    ----------
-    kind, place, removed, status, words : see :data:`ERASURES`.
-    """
+    """One place of a receipt. ``kind``, ``place``, ``removed``, ``status``, ``words``: see :data:`ERASURES`."""
 
     kind: str
     place: str
@@ -62,10 +57,7 @@ class Entry:
 class Erasure:
     """An erasure that was begun.
 
-    Parameters
-    ----------
-    customer_sha256 : the customer, salted and hashed.
-    resumed : whether an earlier process began it and did not end it.
+    ``customer_sha256``: the customer, salted and hashed. ``resumed``: whether an earlier process began it and did not end it.
     """
 
     erasure_id: str

@@ -18,12 +18,7 @@ _REASON = "replaces a version that learnt from a customer who was forgotten"
 
 @dataclass(frozen=True)
 class Replacement:
-    """What became of one champion.
-
-    Parameters
-    ----------
-    words : which version scores now, or why the old one stays.
-    """
+    """What became of one champion. ``words``: which version scores now, or why the old one stays."""
 
     workflow: str
     is_done: bool

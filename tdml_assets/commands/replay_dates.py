@@ -32,10 +32,8 @@ class Every:
 class Stopped:
     """Why a session did not come to its end.
 
-    Parameters
-    ----------
-    by_check : whether blocking checks alone stopped it: an outcome, not a fault of the replay.
-    words : what was said, in one line.
+    ``by_check``: whether blocking checks alone stopped it: an outcome, not a fault of the replay. ``words``: what was said, in one
+    line.
     """
 
     by_check: bool
@@ -55,13 +53,7 @@ class Step:
 
 
 def every_of(text: str) -> Every:
-    """Read a step: ``month``, ``week`` or days such as ``10d``.
-
-    Raises
-    ------
-    ValueError
-        If it is none of these.
-    """
+    """Read a step: ``month``, ``week`` or days such as ``10d``. Raises ``ValueError`` if it is none of these."""
     named = {"month": Every(months=1), "week": Every(days=7)}
     if text in named:
         return named[text]
@@ -75,12 +67,7 @@ def replay_dates(first: date, last: date, every: Every) -> tuple[date, ...]:
     """Days of the sessions, ``first`` among them, none after ``last``.
 
     Months that begin on a month's last day go from month end to month end; others keep their day, or end with the month where
-    it is too short.
-
-    Raises
-    ------
-    ValueError
-        If there is no day, or there are more than 1,000.
+    it is too short. Raises ``ValueError`` if there is no day, or there are more than 1,000.
     """
     if last < first:
         raise ValueError(f"the replay would end at {last}, before it begins at {first}: swap them")
@@ -105,9 +92,7 @@ def _after(first: date, every: Every, steps: int) -> date:
 def why_stopped(printed: Sequence[str]) -> Stopped:
     """Read out of a run's progress why it failed.
 
-    Parameters
-    ----------
-    printed : lines of :func:`~tdml_assets.commands.progress.run_with_progress`: ``  x  <asset>: failed``, and its words below.
+    ``printed``: lines of :func:`~tdml_assets.commands.progress.run_with_progress`: ``  x  <asset>: failed``, and its words below.
     """
     causes = []
     for line, after in zip_longest(printed, printed[1:], fillvalue=""):
@@ -141,10 +126,7 @@ def realised_words(row: Mapping[str, Any]) -> str:
 def ledger_lines(workflow: str, words: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """What became of the predictions of every day, as a table of text.
 
-    Parameters
-    ----------
-    words : what the error is called.
-    rows : of ``sql/realised/ledger.sql``, with ``status``.
+    ``words``: what the error is called. ``rows``: of ``sql/realised/ledger.sql``, with ``status``.
     """
     if not rows:
         return [f"{workflow}: no horizon has passed within the replay, so nothing is realised yet"]

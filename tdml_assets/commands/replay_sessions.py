@@ -44,17 +44,9 @@ class ReplayRefusedError(ValueError):
 def run_replay(settings: Settings, names: Sequence[str], dates: Sequence[date], *, keep_going: bool) -> Iterator[str]:
     """Run a session at each day, in order; gives the lines to print.
 
-    Parameters
-    ----------
-    names : workflows; all that the settings run if there are none.
-    keep_going : whether the next day follows where blocking checks stopped a session.
-
-    Raises
-    ------
-    ReplayRefusedError
-        If a workflow is unknown, or has a session after the first day.
-    ReplayStoppedError
-        If a session failed; names its day.
+    Raises ``ReplayRefusedError`` if a workflow is unknown, or has a session after the first day. Raises ``ReplayStoppedError`` if a
+    session failed; names its day. ``names``: workflows; all that the settings run if there are none. ``keep_going``: whether the
+    next day follows where blocking checks stopped a session.
     """
     specs = _chosen(declared_workflows(settings), names)
     _check_order(settings, [spec.name for spec in specs], dates[0])
@@ -183,9 +175,7 @@ def _read(settings: Settings, specs: Sequence[WorkflowSpec], day: date, since: d
 def read_step(database: Database, spec: WorkflowSpec, day: date, since: datetime) -> Step:
     """What the session of ``day`` found, from the tables it wrote.
 
-    Parameters
-    ----------
-    since : naive UTC; sessions that were last heard of before it are of an earlier run.
+    ``since``: naive UTC; sessions that were last heard of before it are of an earlier run.
     """
     found: list[dict[str, Any]] = []
     if database.has_table(SESSIONS.path):

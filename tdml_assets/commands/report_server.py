@@ -67,12 +67,7 @@ class _Pages(SimpleHTTPRequestHandler):
 def make_server(folder: Path, host: str, port: int) -> ThreadingHTTPServer:
     """A server of the pages in ``folder``; the caller starts and closes it. Port 0 takes a free one.
 
-    Raises
-    ------
-    OSError
-        If the port is taken.
-    ValueError
-        If ``host`` is not this machine's own address.
+    Raises ``OSError`` if the port is taken. Raises ``ValueError`` if ``host`` is not this machine's own address.
     """
     if host not in LOOPBACK:
         raise ValueError(f"{host} is not this machine's own address: reports are served on 127.0.0.1 alone")

@@ -31,16 +31,9 @@ class _RunLog:
 def tell_of_run(
     settings: Settings, failed: Sequence[tuple[str, str]], log_path: Path, *, ran: Collection[str] | None
 ) -> list[str]:
-    """Tell of the steps that failed, each cause once until it has recovered.
+    """Tell of the steps that failed, each cause once until it has recovered. Returns keys of the causes that some channel took.
 
-    Parameters
-    ----------
-    failed : name and error of each.
-    ran : workflows that ran to the end, empty for all of them; None where the run failed.
-
-    Returns
-    -------
-    Keys of the causes that some channel took.
+    ``failed``: name and error of each. ``ran``: workflows that ran to the end, empty for all of them; None where the run failed.
     """
     workflows = {spec.name for spec in declared_workflows(settings)}
     failures = [failure_of_step(step, text, workflows, "", str(log_path)) for step, text in failed]

@@ -9,8 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from tdml_assets.commands.settings_draft_orders import carry_lines, key_lines, kind_lines, level_lines, status_lines
-from tdml_assets.commands.settings_text import key_line, text
+from tdml_assets.commands.settings_draft_orders import (
+    carry_lines,
+    key_line,
+    key_lines,
+    kind_lines,
+    level_lines,
+    status_lines,
+    text,
+)
 from tdml_assets.declaration.presets import preset_keys
 from tdml_assets.stages.raw.guess import Guess
 from tdml_assets.stages.raw.guess_lines import folded_ids, nobodies
@@ -41,12 +48,7 @@ _PLACES = {"database": ("url_env", "table", "query", "query_file")}
 
 
 def draft(guesses: Sequence[Guess], unused: Sequence[str] = ()) -> str:
-    """The text of a settings file for these sources.
-
-    Parameters
-    ----------
-    unused : files that no source reads, and why.
-    """
+    """The text of a settings file for these sources. ``unused``: files that no source reads, and why."""
     lines = [_HEAD, "as_of: latest    # or a date: nothing later is read", "sources:"]
     for found in guesses:
         lines += [f"  {found.table}:", *(f"    {line}" for line in _source(found))]

@@ -6,7 +6,9 @@ Belongs here: these lines of the draft. Does not: files, numbers, times and colu
 
 from __future__ import annotations
 
-from tdml_assets.commands.settings_text import text
+import json
+from typing import Any
+
 from tdml_assets.declaration.presets import preset_keys
 from tdml_assets.declaration.statuses import REFUNDED_STATUSES
 from tdml_assets.stages.raw.guess import Guess
@@ -73,3 +75,18 @@ def status_lines(found: Guess) -> list[str]:
         doubt = "guessed by the word" if is_guessed_word(status) else "guessed: no common status"
         lines.append(f"  {text(status)}: {meaning}" + ("" if is_known else f"    # {doubt}"))
     return lines
+
+
+def text(value: str) -> str:
+    """A text as YAML writes it: JSON's quoting is YAML's too, and is used where a bare word would not do."""
+    is_word = value.replace("_", "").replace("-", "").replace("/", "").replace(".", "").isalnum()
+    is_other = not value or value[0].isdigit() or value[0] in ".-"
+    if is_word and not is_other and value.lower() not in ("yes", "no", "on", "off", "true", "false", "null", "y", "n"):
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def key_line(name: str, value: Any, why: str) -> str:
+    """A key with its value, and behind it what says so."""
+    shown = text(value) if isinstance(value, str) else str(value).lower()
+    return f"{name}: {shown}" + (f"    # {why}" if why else "")

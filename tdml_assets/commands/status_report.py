@@ -6,12 +6,12 @@ Does not: the model store, the lock and the schedules (``commands/status.py`` as
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
+from tdml_assets.commands.printer import wrapped
 from tdml_assets.platform.monitoring import DRIFT_EPISODES, GATE, SESSIONS, TRIAGE
 from tdml_assets.platform.outcome import outcomes_of
 from tdml_assets.platform.statements import render
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from tdml_assets.platform.warehouse import Database
 
 _STALE_DAYS = 35
-_WIDTH = 100
 
 
 @dataclass(frozen=True)
@@ -132,20 +131,13 @@ def read_recorded(database: Database, workflows: Sequence[str]) -> Recorded:
     found = database.rows(render("status/sessions", sessions=SESSIONS.path))
     sessions = {row["workflow"]: row for row in found if row["workflow"] in set(workflows)}
     decisions: dict[str, Mapping[str, Any]] = {}
-    for name, session in sessions.items() if database.has_table(TRIAGE.path) else ():
-        key = {"session_id": session["session_id"], "workflow": name}
-        decisions.update((name, row) for row in database.rows(render("summary/triage", table=TRIAGE.path, **key)))
-    gates = (
-        database.rows(render("status/latest_gate", gate=GATE.path, sessions=SESSIONS.path))
-        if database.has_table(GATE.path)
-        else []
-    )
+    for name, session in sessions.items():
+        statement = render("summary/triage", table=TRIAGE.path, session_id=session["session_id"], workflow=name)
+        decisions.update((name, row) for row in database.rows_if(TRIAGE.path, statement))
+    gates = database.rows_if(GATE.path, render("status/latest_gate", gate=GATE.path, sessions=SESSIONS.path))
     outcomes = outcomes_of(database, latest[0]["session_id"]) if latest else []
-    episodes = (
-        database.rows(render("status/open_episodes", episodes=DRIFT_EPISODES.path))
-        if database.has_table(DRIFT_EPISODES.path)
-        else []
-    )
+    open_episodes = render("status/open_episodes", episodes=DRIFT_EPISODES.path)
+    episodes = database.rows_if(DRIFT_EPISODES.path, open_episodes)
     return Recorded(
         session=latest[0] if latest else {},
         sessions=sessions,
@@ -160,12 +152,7 @@ def read_recorded(database: Database, workflows: Sequence[str]) -> Recorded:
 
 
 def workflow_status(name: str, title: str, off: str | None, recorded: Recorded, model: ModelStatus) -> WorkflowStatus:
-    """Put together what is known of one workflow.
-
-    Parameters
-    ----------
-    off : why the orders do not allow it; None where they do.
-    """
+    """Put together what is known of one workflow. ``off``: why the orders do not allow it; None where they do."""
     if off is not None:
         return WorkflowStatus(name, title, "off", reason=off, model=model)
     session, outcome = recorded.sessions.get(name, {}), recorded.outcomes.get(name, {})
@@ -246,9 +233,9 @@ def render_status(status: Status, now: datetime) -> str:
         lines += ["", *_workflow_lines(found, now)]
     if status.schedules:
         said = ", ".join(f"{name} {'on' if on else 'off'}" for name, on in sorted(status.schedules.items()))
-        lines += ["", *_wrapped(f"Schedules  {said}", 11)]
+        lines += ["", *wrapped(f"Schedules  {said}", 11)]
     lines += ["", "What needs you"]
-    lines += [line for need in status.needs for line in _wrapped(f"  - {need}", 4)] or ["  nothing"]
+    lines += [line for need in status.needs for line in wrapped(f"  - {need}", 4)] or ["  nothing"]
     return "\n".join(lines)
 
 
@@ -271,13 +258,9 @@ def _workflow_lines(found: WorkflowStatus, now: datetime) -> list[str]:
         ("held", model.held),
         ("damage", model.damage),
     )
-    return lines + [line for label, text in decided if text for line in _wrapped(f"  {label:<11}{text}", 13)]
+    return lines + [line for label, text in decided if text for line in wrapped(f"  {label:<11}{text}", 13)]
 
 
 def _age(then: datetime, now: datetime) -> str:
     days = (now.date() - then.date()).days
     return "today" if days == 0 else "1 day ago" if days == 1 else f"{days} days ago"
-
-
-def _wrapped(text: str, indent: int) -> list[str]:
-    return textwrap.wrap(text, _WIDTH, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)

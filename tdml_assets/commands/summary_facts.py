@@ -132,11 +132,10 @@ def read_data(database: Database) -> DataFacts | None:
         counted = render("training_table/labelled_rows", features_table=FEATURES_TABLE, dates=[day])
         known = database.row(counted)["row_count"]
     loads: dict[str, Any] = {"rows_read": 0, "rows_rejected": 0}
-    reasons: list[dict[str, Any]] = []
     if database.has_table(("raw", "loads")):
         loads = database.row(render("summary/loads", table=("raw", "loads")))
-    if database.has_table(("raw", "rejected_rows")):
-        reasons = database.rows(render("summary/rejections", table=("raw", "rejected_rows"), most=_TOP_REASONS))
+    rejected = ("raw", "rejected_rows")
+    reasons = database.rows_if(rejected, render("summary/rejections", table=rejected, most=_TOP_REASONS))
     return DataFacts(
         **database.row(render("summary/orders", table=("raw", "orders"), as_of=day)),
         as_of=day,
@@ -149,15 +148,13 @@ def read_data(database: Database) -> DataFacts | None:
 
 def read_workflow(database: Database, info: WorkflowInfo) -> WorkflowFacts:
     """Read what the latest session of a workflow found."""
-    sessions = []
-    if database.has_table(SESSIONS):
-        sessions = database.rows(render("summary/session", table=SESSIONS, workflow=info.name))
+    sessions = database.rows_if(SESSIONS, render("summary/session", table=SESSIONS, workflow=info.name))
     if not sessions:
         return WorkflowFacts(info)
     key = {"session_id": sessions[0]["session_id"], "workflow": info.name}
-    drift = database.rows(render("summary/drift", table=DRIFT, **key)) if database.has_table(DRIFT) else []
+    drift = database.rows_if(DRIFT, render("summary/drift", table=DRIFT, **key))
     moved = [row for row in drift if row["status"] in (*DRIFTED, *BROKEN)]
-    triage = database.rows(render("summary/triage", table=TRIAGE, **key)) if database.has_table(TRIAGE) else []
+    triage = database.rows_if(TRIAGE, render("summary/triage", table=TRIAGE, **key))
     watched = moved or [row for row in drift if row["status"] == "watch"]
     return WorkflowFacts(
         info,
@@ -175,11 +172,10 @@ def read_workflow(database: Database, info: WorkflowInfo) -> WorkflowFacts:
 
 def _read_test(database: Database, info: WorkflowInfo, model_version: str | None) -> dict[str, Any]:
     workflow = info.name
-    if model_version is None or not database.has_table(METRICS):
-        return {}
     tables = {"metrics": METRICS, "sessions": SESSIONS}
-    found = database.rows(render("summary/training_session", workflow=workflow, model_version=model_version, **tables))
-    if not found:
+    statement = render("summary/training_session", workflow=workflow, model_version=model_version, **tables)
+    found = database.rows_if(METRICS, statement)
+    if model_version is None or not found:
         return {}
     key = {"session_id": found[0]["session_id"], "workflow": workflow}
     metrics = database.rows(render("summary/metrics", table=METRICS, **key))
@@ -193,12 +189,12 @@ def _read_test(database: Database, info: WorkflowInfo, model_version: str | None
 
 
 def _read_learner(database: Database, key: Mapping[str, str]) -> str | None:
-    rows = database.rows(render("summary/choices", table=CHOICES, **key)) if database.has_table(CHOICES) else []
+    rows = database.rows_if(CHOICES, render("summary/choices", table=CHOICES, **key))
     return choice_sentence(rows) if rows else None
 
 
 def _read_level(database: Database, key: Mapping[str, str]) -> dict[str, Any] | None:
-    rows = database.rows(render("predictions/level", table=LEVEL, **key)) if database.has_table(LEVEL) else []
+    rows = database.rows_if(LEVEL, render("predictions/level", table=LEVEL, **key))
     return rows[0] if rows else None
 
 

@@ -173,10 +173,7 @@ class FolderStore:
 class StoreAddress:
     """Where a store is: a folder, or a bucket with a prefix.
 
-    Parameters
-    ----------
-    folder : set for a folder.
-    bucket, prefix : set for S3; the prefix has no slash at either end.
+    ``folder``: set for a folder. ``bucket``, ``prefix``: set for S3; the prefix has no slash at either end.
     """
 
     folder: Path | None = None
@@ -187,10 +184,7 @@ class StoreAddress:
 def parse_url(url: str) -> StoreAddress:
     """Read a folder path, ``file://`` or ``s3://bucket/prefix``.
 
-    Raises
-    ------
-    ValueError
-        If the URL is of another kind or carries credentials; these belong into the environment.
+    Raises ``ValueError`` if the URL is of another kind or carries credentials; these belong into the environment.
     """
     if "://" not in url:
         if not url.strip():

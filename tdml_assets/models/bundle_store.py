@@ -66,10 +66,7 @@ _LOG = logging.getLogger(__name__)
 class BundleStore:
     """Model versions in a blob store.
 
-    Parameters
-    ----------
-    blobs : where the bytes are.
-    cache : folder that keeps verified copies of remote versions; None for a local store.
+    ``blobs``: where the bytes are. ``cache``: folder that keeps verified copies of remote versions; None for a local store.
     """
 
     def __init__(self, blobs: BlobStore, cache: Path | None = None) -> None:
@@ -79,19 +76,10 @@ class BundleStore:
     def write(self, manifest: Manifest, files: Mapping[str, bytes], warn: Callable[[str], None] = _LOG.warning) -> bool:
         """Store a version. Returns whether it is new; storing the same model again only writes anew what was damaged.
 
-        Parameters
-        ----------
-        manifest : its ``files`` are ``describe_files(files)``.
-        warn : takes a sentence for each file that was damaged.
-
-        Raises
-        ------
-        ValueError
-            If the manifest does not describe exactly ``files``.
-        VersionConflictError
-            If another content is stored under the version's name.
-        BundleDamagedError
-            If the stored manifest cannot be read, so that nothing says what the version was.
+        Raises ``ValueError`` if the manifest does not describe exactly ``files``. Raises ``VersionConflictError`` if another
+        content is stored under the version's name. Raises ``BundleDamagedError`` if the stored manifest cannot be read, so that
+        nothing says what the version was. ``manifest``: its ``files`` are ``describe_files(files)``. ``warn``: takes a sentence for
+        each file that was damaged.
         """
         if manifest.files != describe_files(files):
             raise ValueError(f"the manifest of {manifest.version} does not describe its files: use describe_files")
@@ -118,17 +106,9 @@ class BundleStore:
     ) -> Bundle:
         """Read a version, every byte verified before it is handed over.
 
-        Parameters
-        ----------
-        manifest_sha256 : hash the manifest must have, as the champion pointer holds it.
-        recorded : hash of its content, as it was kept outside of the store when it was trained.
-
-        Raises
-        ------
-        LookupError
-            If there is no such version.
-        BundleDamagedError
-            If a file is missing or differs from the manifest, or the manifest from ``manifest_sha256``.
+        Raises ``LookupError`` if there is no such version. Raises ``BundleDamagedError`` if a file is missing or differs from the
+        manifest, or the manifest from ``manifest_sha256``. ``manifest_sha256``: hash the manifest must have, as the champion
+        pointer holds it. ``recorded``: hash of its content, as it was kept outside of the store when it was trained.
         """
         manifest, found = self._manifest(workflow, version)
         if manifest_sha256 is not None and found != manifest_sha256:
@@ -144,13 +124,7 @@ class BundleStore:
         return Bundle(manifest, found, files)
 
     def remove(self, workflow: str, version: str) -> None:
-        """Remove a version for good.
-
-        Raises
-        ------
-        ValueError
-            If it scores, or the champion's pointer names it as the one before.
-        """
+        """Remove a version for good. Raises ``ValueError`` if it scores, or the champion's pointer names it as the one before."""
         current = self.champion(workflow)
         if current is not None and version in (current.champion.version, current.champion.previous):
             raise ValueError(f"{workflow}/{version} is the champion or the version before it: promote another first")
@@ -167,17 +141,10 @@ class BundleStore:
         """Names of the complete versions, oldest as_of date first."""
         return [name for name in self._folders(workflow) if self._is_complete(workflow, name)]
 
-    def orphans(self, workflow: str) -> list[str]:
-        """Names of versions whose writer never finished; nothing reads them."""
-        return [name for name in self._folders(workflow) if not self._is_complete(workflow, name)]
-
     def champion(self, workflow: str) -> CurrentChampion | None:
         """Read the champion pointer; None if nothing was promoted yet.
 
-        Raises
-        ------
-        BundleDamagedError
-            If the pointer cannot be read. It is never rebuilt from the age of versions.
+        Raises ``BundleDamagedError`` if the pointer cannot be read. It is never rebuilt from the age of versions.
         """
         try:
             blob = self._blobs.read(f"{require_workflow(workflow)}/{CHAMPION_FILE}", POINTER_LIMIT_BYTES)
@@ -193,16 +160,8 @@ class BundleStore:
     def read_champion(self, workflow: str, recorded: Mapping[str, str] | None = None) -> Bundle:
         """Read the version the pointer names, verified against the hash the pointer holds.
 
-        Parameters
-        ----------
-        recorded : hash per version, as :meth:`read` takes it.
-
-        Raises
-        ------
-        LookupError
-            If nothing was promoted yet, or the version is gone.
-        BundleDamagedError
-            If pointer, manifest or a file was damaged.
+        ``recorded``: hash per version, as :meth:`read` takes it. Raises ``LookupError`` if nothing was promoted yet, or the version
+        is gone. Raises ``BundleDamagedError`` if pointer, manifest or a file was damaged.
         """
         current = self.champion(workflow)
         if current is None:
@@ -234,17 +193,10 @@ class BundleStore:
     ) -> CurrentChampion:
         """Move the champion pointer to a version whose every byte is verified first. A rollback is a promotion too.
 
-        Parameters
-        ----------
-        replacing : the champion the decision was made against; None if there was none.
-        recorded : hash of the version's content, as :meth:`read` takes it.
-
-        Raises
-        ------
-        PromotionConflictError
-            If the pointer moved since; names the winner. If the winner is this very version, there is no conflict.
-        LookupError, BundleDamagedError
-            If the version is not there or not whole.
+        Raises ``PromotionConflictError`` if the pointer moved since; names the winner. If the winner is this very version, there is
+        no conflict. Raises ``LookupError`` or ``BundleDamagedError`` if the version is not there or not whole. ``replacing``: the
+        champion the decision was made against; None if there was none. ``recorded``: hash of the version's content, as :meth:`read`
+        takes it.
         """
         bundle = self.read(workflow, version, recorded=recorded)
         previous = before(version, replacing)
@@ -264,12 +216,8 @@ class BundleStore:
     def restore_pointer(self, champion: Champion) -> CurrentChampion:
         """Replace a champion pointer that cannot be read, for instance by what a registry table recorded.
 
-        Raises
-        ------
-        ValueError
-            If the pointer can be read: then :meth:`promote` is the way.
-        LookupError, BundleDamagedError
-            If the version is not there or not whole.
+        Raises ``ValueError`` if the pointer can be read: then :meth:`promote` is the way. Raises ``LookupError`` or
+        ``BundleDamagedError`` if the version is not there or not whole.
         """
         key = f"{champion.workflow}/{CHAMPION_FILE}"
         blob = self._blobs.read(key, POINTER_LIMIT_BYTES)
@@ -283,10 +231,7 @@ class BundleStore:
     def held(self, workflow: str) -> Hold | None:
         """The operator's hold in force; None for none.
 
-        Raises
-        ------
-        BundleDamagedError
-            If it cannot be read: then nobody knows whether it is in force.
+        Raises ``BundleDamagedError`` if it cannot be read: then nobody knows whether it is in force.
         """
         blob = self._hold_blob(workflow)
         found = None if blob is None else parse_hold(blob.data)
@@ -295,12 +240,7 @@ class BundleStore:
     def hold(self, workflow: str, reason: str, at: datetime.datetime) -> Hold:
         """Keep the champion until :meth:`release`; a hold in force is replaced.
 
-        Raises
-        ------
-        LookupError
-            If there is no champion to keep.
-        ValueError
-            If there is no reason.
+        Raises ``LookupError`` if there is no champion to keep. Raises ``ValueError`` if there is no reason.
         """
         hold = Hold(workflow, reason, at)
         if self.champion(workflow) is None:

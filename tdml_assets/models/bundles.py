@@ -103,7 +103,7 @@ class Manifest:
     Parameters
     ----------
     workflow, version : where the version lives.
-    as_of : date the training session stood at.
+    as_of : as_of day of the training session.
     features : in the model's order.
     target : column predicted.
     engine, spec : what trained it, with its parameters.
@@ -200,13 +200,7 @@ class Champion:
 
 
 def parse_manifest(data: bytes) -> Manifest:
-    """Read a manifest.
-
-    Raises
-    ------
-    BundleDamagedError
-        If the bytes are not a manifest of a format this code knows.
-    """
+    """Read a manifest. Raises ``BundleDamagedError`` if the bytes are not a manifest of a format this code knows."""
     try:
         record = _record(data, Manifest)
         record["as_of"] = datetime.date.fromisoformat(record["as_of"])
@@ -232,13 +226,7 @@ def _require_kinds(record: Mapping[str, Any]) -> None:
 
 
 def parse_champion(data: bytes) -> Champion:
-    """Read a champion pointer.
-
-    Raises
-    ------
-    BundleDamagedError
-        If the bytes are not a pointer of a format this code knows.
-    """
+    """Read a champion pointer. Raises ``BundleDamagedError`` if the bytes are not a pointer of a format this code knows."""
     try:
         record = _record(data, Champion)
         record["promoted_at"] = datetime.datetime.fromisoformat(record["promoted_at"])
@@ -257,14 +245,8 @@ def sha256(data: bytes) -> str:
 def require_recorded(manifest: Manifest, recorded: str | None) -> None:
     """Refuse a version that is not the one whose hash was recorded when it was trained.
 
-    Parameters
-    ----------
-    recorded : its :attr:`Manifest.content_sha256` as a place outside of the store keeps it; None where none was kept.
-
-    Raises
-    ------
-    BundleDamagedError
-        If it is another.
+    ``recorded``: its :attr:`Manifest.content_sha256` as a place outside of the store keeps it; None where none was kept. Raises
+    ``BundleDamagedError`` if it is another.
     """
     if recorded is not None and manifest.content_sha256 != recorded:
         raise BundleDamagedError(
@@ -294,11 +276,8 @@ def version_name(
 ) -> str:
     """Name a version: its as_of date and twelve digits of the hash of all that determines the model.
 
-    Equal data, specification, code and library versions give an equal name on every machine.
-
-    Parameters
-    ----------
-    carried : what the fit took over from the champion before it, such as the numbers of segments; left out where empty.
+    Equal data, specification, code and library versions give an equal name on every machine. ``carried``: what the fit took over
+    from the champion before it, such as the numbers of segments; left out where empty.
     """
     identity: dict[str, Any] = {
         "workflow": workflow,
@@ -332,13 +311,7 @@ def evaluated_of(files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def verify_file(expected: StoredFile, data: bytes) -> bytes:
-    """Return ``data`` if it is what the manifest says.
-
-    Raises
-    ------
-    BundleDamagedError
-        Naming the file and what differs.
-    """
+    """Return ``data`` if it is what the manifest says. Raises ``BundleDamagedError`` naming the file and what differs."""
     if len(data) != expected.size:
         raise BundleDamagedError(f"{expected.name} has {len(data)} bytes instead of {expected.size}: {REMEDY}")
     if sha256(data) != expected.sha256:

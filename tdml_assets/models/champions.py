@@ -125,16 +125,9 @@ def load_champion(
 ) -> LoadedChampion:
     """Read the champion; every byte is verified before it is parsed.
 
-    Parameters
-    ----------
-    recorded : what each version was when it was trained, as the warehouse keeps it.
-
-    Raises
-    ------
-    LookupError
-        If nothing was promoted yet.
-    BundleDamagedError
-        If a file is not what was stored, or the model no longer gives its golden predictions.
+    ``recorded``: what each version was when it was trained, as the warehouse keeps it. Raises ``LookupError`` if nothing was
+    promoted yet. Raises ``BundleDamagedError`` if a file is not what was stored, or the model no longer gives its golden
+    predictions.
     """
     bundle = models.open().read_champion(spec.name, recorded)
     files = bundle.files
@@ -193,10 +186,7 @@ class Measurable:
 def load_measurable(bundle: Bundle, spec: WorkflowSpec, settings: Settings) -> Measurable | None:
     """The fit that was measured; None where the version keeps none.
 
-    Raises
-    ------
-    BundleDamagedError
-        If the model that scores no longer gives its golden predictions.
+    Raises ``BundleDamagedError`` if the model that scores no longer gives its golden predictions.
     """
     _load_final(bundle, spec, settings)
     files = {name: data for name, data in evaluated_of(bundle.files).items() if name != SCOPE_FILE}

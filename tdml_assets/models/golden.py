@@ -27,15 +27,8 @@ class GoldenMismatchError(BundleDamagedError):
 def golden_predictions(batch: pa.RecordBatch, predictions: pa.RecordBatch) -> bytes:
     """Keep a few rows of prepared features with their predictions, as the file ``golden.json``.
 
-    Parameters
-    ----------
-    batch : FLOAT features; NULL and NaN are missing values. No customer ids: take the features only.
-    predictions : what the model gave for them, as numbers.
-
-    Raises
-    ------
-    ValueError
-        If there are no rows, the counts differ or a prediction is not finite.
+    Raises ``ValueError`` if there are no rows, the counts differ or a prediction is not finite. ``batch``: FLOAT features; NULL and
+    NaN are missing values. No customer ids: take the features only. ``predictions``: what the model gave for them, as numbers.
     """
     if batch.num_rows == 0 or batch.num_rows != predictions.num_rows:
         raise ValueError(f"{batch.num_rows} rows with {predictions.num_rows} predictions: give one each, at least one")
@@ -54,18 +47,14 @@ def golden_predictions(batch: pa.RecordBatch, predictions: pa.RecordBatch) -> by
 def check_golden(data: bytes, score: Callable[[pa.RecordBatch], pa.RecordBatch], *, tolerance: float = 1e-6) -> None:
     """Let the model predict its golden rows again.
 
+    Raises ``GoldenMismatchError`` if a prediction differs by more, or is not there; names the column and how many, no values.
+    Raises ``BundleDamagedError`` if the file holds no rows or no predictions, or the model fails on them.
+
     Parameters
     ----------
     data : verified bytes of ``golden.json``.
     score : the loaded model.
     tolerance : allowed difference, relative to the stored value and absolute below 1.
-
-    Raises
-    ------
-    GoldenMismatchError
-        If a prediction differs by more, or is not there; names the column and how many, no values.
-    BundleDamagedError
-        If the file holds no rows or no predictions, or the model fails on them.
     """
     with refusing_damage(GOLDEN_FILE):
         batch, predictions = _golden_rows(json.loads(data))

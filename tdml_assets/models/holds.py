@@ -47,13 +47,7 @@ class Hold:
 
 
 def parse_hold(data: bytes) -> Hold:
-    """Read a hold.
-
-    Raises
-    ------
-    BundleDamagedError
-        If the bytes are not a hold of a format this code knows.
-    """
+    """Read a hold. Raises ``BundleDamagedError`` if the bytes are not a hold of a format this code knows."""
     try:
         record = _known(json.loads(data))
         return Hold(**{**record, "held_at": datetime.fromisoformat(record["held_at"])})

@@ -21,7 +21,6 @@ def record_version(database: Database, session_id: str, manifest: Manifest) -> N
 
 def recorded_versions(database: Database, workflow: str) -> dict[str, str]:
     """Hash of the content per version of a workflow; without those that were trained elsewhere."""
-    if not database.has_table(MODEL_VERSIONS.path):
-        return {}
-    rows = database.rows(render("sessions/recorded_versions", table=MODEL_VERSIONS.path, workflow=workflow))
+    statement = render("sessions/recorded_versions", table=MODEL_VERSIONS.path, workflow=workflow)
+    rows = database.rows_if(MODEL_VERSIONS.path, statement)
     return {row["model_version"]: row["content_sha256"] for row in rows}

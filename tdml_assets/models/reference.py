@@ -129,17 +129,14 @@ def build_reference(
 ) -> Reference:
     """Describe columns as they are now: what later sessions are compared with.
 
+    Raises ``ValueError`` if a column is missing, or neither number nor text.
+
     Parameters
     ----------
     where : value per column that rows must have, for instance ``{"snapshot_date": date(2024, 3, 1)}``; empty for all
         rows.
     columns : numeric and text columns; ids and free text do not belong here.
     top_levels, min_level_rows : levels of a text column that are named, and the rows a named level must have.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, or neither number nor text.
     """
     numeric, texts = statistics.split_by_kind(reader.columns(table), columns, table)
     moments = statistics.moments(reader, table, where, numeric)
@@ -187,10 +184,7 @@ def measure(
 ) -> tuple[ColumnMeasure, ...]:
     """Measure the reference's columns in a table, in the reference's bins; four passes whatever the number of columns.
 
-    Raises
-    ------
-    ValueError
-        If a column is missing, or changed between number and text.
+    Raises ``ValueError`` if a column is missing, or changed between number and text.
     """
     names = [column.name for column in reference.columns]
     numeric, _ = statistics.split_by_kind(reader.columns(table), names, table)

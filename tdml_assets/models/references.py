@@ -30,12 +30,8 @@ class GoneLive:
 def scored_until_now(models: ModelStore, workflow: str, session_id: str) -> GoneLive:
     """The champion before this session, or this session's where there was none.
 
-    A session that trains and promotes, measured against its own champion, would compare its data with themselves.
-
-    Raises
-    ------
-    LookupError
-        If nothing was promoted yet.
+    A session that trains and promotes, measured against its own champion, would compare its data with themselves. Raises
+    ``LookupError`` if nothing was promoted yet.
     """
     store = models.open()
     current = store.champion(workflow)

@@ -26,14 +26,8 @@ def compact(path: Path) -> tuple[int, int]:
     """Write the file anew and put it in the place of the old one, in one step. Returns its bytes before and after.
 
     The caller holds the state folder. The old file stays locked until the new one is in its place, so that no other process can
-    write to it in between; a process that reads it keeps what it reads.
-
-    Raises
-    ------
-    WarehouseBusyError
-        If another process has the file open.
-    StorageError
-        If the disk has no room for a copy.
+    write to it in between; a process that reads it keeps what it reads. Raises ``WarehouseBusyError`` if another process has the
+    file open. Raises ``StorageError`` if the disk has no room for a copy.
     """
     before, free = path.stat(), shutil.disk_usage(path.parent).free
     if before.st_size > free:

@@ -27,14 +27,8 @@ _TYPES: Mapping[str, Mapping[str, str]] = {
 def render_for(dialect: str, template: str, /, **context: Any) -> str:
     """Print the template ``sql/<template>.sql`` as a statement of an engine.
 
-    Parameters
-    ----------
-    dialect : one of :data:`DIALECTS`; the template sees it as ``dialect``.
-
-    Raises
-    ------
-    ValueError
-        For another dialect, or a name, type or value that it cannot write.
+    ``dialect``: one of :data:`DIALECTS`; the template sees it as ``dialect``. Raises ``ValueError`` for another dialect, or a name,
+    type or value that it cannot write.
     """
     if dialect not in DIALECTS:
         raise ValueError(f"{dialect!r} is not a dialect: use one of {', '.join(DIALECTS)}")

@@ -110,11 +110,8 @@ def rank_p_value(counts: Sequence[int], counts_ref: Sequence[int]) -> float:
     """Chance of at least this shift between two samples in ordered bins: Wilcoxon's rank sum, corrected for ties.
 
     One degree of freedom where chi-square spreads over all: it sees a shift of a quarter of a standard deviation in a third
-    of the rows. Source: Lehmann, Nonparametrics (1975), section 1.4.
-
-    Parameters
-    ----------
-    counts, counts_ref : rows per bin, lowest first, without missing values.
+    of the rows. Source: Lehmann, Nonparametrics (1975), section 1.4. ``counts``, ``counts_ref``: rows per bin, lowest first,
+    without missing values.
     """
     now, both = np.asarray(counts, dtype=float), np.asarray(counts, dtype=float) + np.asarray(counts_ref, dtype=float)
     n, total = now.sum(), both.sum()

@@ -70,10 +70,8 @@ def drawn_once(draw: Callable[P, bytes]) -> Callable[P, bytes]:
 def picture_key(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
     """A hash that is equal for equal input alone; None where an argument is of a kind not known here.
 
-    Parameters
-    ----------
-    name : of the drawing function.
-    args, kwargs : numbers, text, days, arrays, dataclasses, and lists and mappings of them.
+    ``name``: of the drawing function. ``args``, ``kwargs``: numbers, text, days, arrays, dataclasses, and lists and mappings of
+    them.
     """
     try:
         text = json.dumps([name, args, kwargs], default=_plain)

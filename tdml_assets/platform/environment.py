@@ -79,10 +79,7 @@ def dagster_instance(home: Path) -> Iterator[dg.DagsterInstance]:
 def prepare_home(settings: Settings) -> None:
     """Make the state folder, readable by its owner alone, and put the instance's configuration where Dagster looks for it.
 
-    Raises
-    ------
-    SettingsError
-        If the home, or a folder above it, is a file.
+    Raises ``SettingsError`` if the home, or a folder above it, is a file.
     """
     dagster_home = settings.home / "dagster"
     try:

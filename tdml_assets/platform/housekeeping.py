@@ -53,13 +53,11 @@ def read_needed(database: Database) -> Needed:
     models: dict[str, set[str]] = {}
     scored: dict[str, list[str]] = {}
     episodes: set[str] = set()
-    if database.has_table(DRIFT_EPISODES.path):
-        for row in database.rows(render("retention/open_episodes", table=DRIFT_EPISODES.path)):
-            episodes.add(row["episode_id"])
-            models.setdefault(row["workflow"], set()).add(row["model_version"])
-    if database.has_table(SESSIONS.path):
-        for row in database.rows(render("retention/scored_versions", table=SESSIONS.path)):
-            scored.setdefault(row["workflow"], []).append(row["model_version"])
+    for row in database.rows_if(DRIFT_EPISODES.path, render("retention/open_episodes", table=DRIFT_EPISODES.path)):
+        episodes.add(row["episode_id"])
+        models.setdefault(row["workflow"], set()).add(row["model_version"])
+    for row in database.rows_if(SESSIONS.path, render("retention/scored_versions", table=SESSIONS.path)):
+        scored.setdefault(row["workflow"], []).append(row["model_version"])
     return Needed(frozenset(episodes), models, scored)
 
 

@@ -109,10 +109,8 @@ def read_outcome(warehouse: Warehouse, context: dg.AssetExecutionContext, workfl
 
 def find_outcome(database: Database, session_id: str, workflow: str) -> Outcome | None:
     """The same, in an open database."""
-    if not database.has_table(OUTCOMES.path):
-        return None
     key = {"session_id": session_id, "workflow": workflow}
-    rows = database.rows(render("sessions/find", table=OUTCOMES.path, **key))
+    rows = database.rows_if(OUTCOMES.path, render("sessions/find", table=OUTCOMES.path, **key))
     return Outcome.from_row(rows[0]) if rows else None
 
 

@@ -20,9 +20,7 @@ _GROUPS = Path("/sys/fs/cgroup")
 def machine(groups: Path = _GROUPS) -> tuple[int, float]:
     """Cores and memory in GB (10**9 bytes) that this process may use.
 
-    Parameters
-    ----------
-    groups : where control groups are shown; inside a container, its own.
+    ``groups``: where control groups are shown; inside a container, its own.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -67,9 +67,7 @@ def table_preview(rows: Sequence[Mapping[str, Any]], *, digits: int = 4) -> dg.M
 def transposed(rows: Sequence[Mapping[str, Any]], key: str) -> list[dict[str, Any]]:
     """One row per column and one column per row: the UI cuts a wide table at its right.
 
-    Parameters
-    ----------
-    key : column whose values name the new columns.
+    ``key``: column whose values name the new columns.
     """
     names = [name for name in rows[0] if name != key] if rows else []
     return [{"statistic": name, **{str(row[key]): row[name] for row in rows}} for name in names]
@@ -84,9 +82,7 @@ def _cell(value: Any, digits: int) -> Any:
 def glance(title: str, series: Sequence[tuple[str, Sequence[float]]], first: str, last: str) -> dict[str, Any]:
     """A picture small enough that the UI shows it in place, first of all metadata; nothing where there are no values.
 
-    Parameters
-    ----------
-    series, first, last : as :func:`tdml_assets.platform.glance.bars` takes them.
+    ``series``, ``first``, ``last``: as :func:`tdml_assets.platform.glance.bars` takes them.
     """
     if not series or not series[0][1]:
         return {}

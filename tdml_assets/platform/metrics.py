@@ -107,14 +107,6 @@ def decile_table(actual: ArrayLike, predicted: ArrayLike, bins: int = 10) -> lis
     return _decile_table(ties.means(y), ties.ordered(), bins)
 
 
-def decile_mape(actual: ArrayLike, predicted: ArrayLike, bins: int = 10) -> float | None:
-    """Mean over score deciles of the absolute relative error of the decile's mean prediction (Wang, Liu, Miao 2019).
-
-    A decile whose mean actual value is zero has no relative error and is left out; None if all of them are.
-    """
-    return _decile_mape(decile_table(actual, predicted, bins))
-
-
 def auc(happened: ArrayLike, score: ArrayLike) -> float | None:
     """Probability that a random event outscores a random non-event, ties counted half; None with one class only."""
     label, p = _labels(happened, score)
@@ -129,10 +121,7 @@ def auc(happened: ArrayLike, score: ArrayLike) -> float | None:
 def log_loss(happened: ArrayLike, probability: ArrayLike) -> float:
     """Mean negative log-likelihood in nats, probabilities clipped to [1e-15, 1 - 1e-15].
 
-    Raises
-    ------
-    ValueError
-        If a probability lies outside [0, 1].
+    Raises ``ValueError`` if a probability lies outside [0, 1].
     """
     label, p = _labels(happened, probability)
     if p.min() < 0.0 or p.max() > 1.0:

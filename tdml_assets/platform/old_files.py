@@ -23,12 +23,7 @@ def remove_files(folder: Path, pattern: str, keep: int) -> int:
 
 
 def removable_files(written_at: Mapping[str, float], keep: int) -> list[str]:
-    """Names of all but the ``keep`` files written last, the oldest first.
-
-    Parameters
-    ----------
-    written_at : seconds since the epoch per name.
-    """
+    """Names of all but the ``keep`` files written last, the oldest first. ``written_at``: seconds since the epoch per name."""
     order = sorted(written_at, key=lambda name: (written_at[name], name))
     return order[: max(len(order) - keep, 0)]
 

@@ -67,8 +67,6 @@ NEEDED_FOR_CHAMPION = (
 )
 #: The stages without which nothing of the session is published.
 NEEDED_FOR_PUBLICATION = ("predictions", "realised", "drift", "triage", "session_report")
-#: Pictures and tables to look at, on which nothing depends.
-LOOKED_AT = ("exploration", "drift_report")
 
 _IN_WORDS: Mapping[State, str] = {
     "published": "scored by the champion of an earlier session",
@@ -138,18 +136,14 @@ class Outcome:
 
 def outcomes_of(database: Database, session_id: str) -> list[Outcome]:
     """What became of every workflow in a session, by name; empty where nothing was kept."""
-    if not database.has_table(OUTCOMES.path):
-        return []
     statement = render("sessions/outcomes_of_session", outcomes=OUTCOMES.path, session_id=session_id)
-    return [Outcome.from_row(row) for row in database.rows(statement)]
+    return [Outcome.from_row(row) for row in database.rows_if(OUTCOMES.path, statement)]
 
 
 def read_latest(database: Database, sessions: Sequence[str], workflow: str) -> Outcome | None:
     """What became of a workflow in the session that was written last; None where it kept nothing."""
-    if not database.has_table(OUTCOMES.path):
-        return None
     tables = {"outcomes": OUTCOMES.path, "sessions": sessions}
-    rows = database.rows(render("summary/outcome", workflow=workflow, **tables))
+    rows = database.rows_if(OUTCOMES.path, render("summary/outcome", workflow=workflow, **tables))
     return Outcome.from_row(rows[0]) if rows else None
 
 
@@ -185,10 +179,7 @@ def ended_early(outcome: Outcome | None, run_id: str, stages: Collection[str]) -
 def published_as(outcome: Outcome, *, fresh: bool, carried: bool) -> Outcome:
     """State after publication.
 
-    Parameters
-    ----------
-    fresh : whether this session's predictions were published.
-    carried : whether the attributes of an earlier session were.
+    ``fresh``: whether this session's predictions were published. ``carried``: whether the attributes of an earlier session were.
     """
     if fresh:
         return replace(outcome, state="fallback" if outcome.by_fallback else "published")

@@ -20,10 +20,7 @@ _START, _END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 class PictureFolder:
     """PNG files by key.
 
-    Parameters
-    ----------
-    folder : made when the first picture is kept.
-    made_by : versions of what draws; pictures of another are not found.
+    ``folder``: made when the first picture is kept. ``made_by``: versions of what draws; pictures of another are not found.
     """
 
     def __init__(self, folder: Path, made_by: str) -> None:

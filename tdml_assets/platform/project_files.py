@@ -19,13 +19,7 @@ def project_root() -> Path:
 
 
 def project_file(name: str) -> Path:
-    """A file or folder of the project.
-
-    Raises
-    ------
-    FileNotFoundError
-        If it is not there: the installation is incomplete.
-    """
+    """A file or folder of the project. Raises ``FileNotFoundError`` if it is not there: the installation is incomplete."""
     path = project_root() / name
     if not path.exists():
         raise FileNotFoundError(f"{path} is missing: install tdml-assets again")

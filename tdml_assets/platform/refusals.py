@@ -10,10 +10,7 @@ from __future__ import annotations
 class RefusedError(ValueError):
     """The orders do not allow what a workflow asks for: nothing is wrong with the code or the machine.
 
-    Parameters
-    ----------
-    reason : the thing, the value found and the bound.
-    remedy : what a person can change.
+    ``reason``: the thing, the value found and the bound. ``remedy``: what a person can change.
     """
 
     def __init__(self, reason: str, remedy: str) -> None:

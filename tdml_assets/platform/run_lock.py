@@ -32,10 +32,7 @@ class StateBusyError(RuntimeError):
 def hold_state(path: Path, run_id: str, wait_seconds: float, log: object = None) -> Iterator[None]:
     """Hold the lock file ``path`` for the block.
 
-    Raises
-    ------
-    StateBusyError
-        If another process still holds it after ``wait_seconds``: names that run and its process.
+    Raises ``StateBusyError`` if another process still holds it after ``wait_seconds``: names that run and its process.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + wait_seconds

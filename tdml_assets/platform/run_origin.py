@@ -24,9 +24,7 @@ _REPOSITORY = "__repository__"
 def record_origin(instance: dg.DagsterInstance, run_id: str, workspace: Path | None = None) -> bool:
     """Record the code location of a run that has none; returns whether it did.
 
-    Parameters
-    ----------
-    workspace : file that names the code location; the project's own unless given.
+    ``workspace``: file that names the code location; the project's own unless given.
     """
     path = workspace or project_root() / "workspace.yaml"
     run = instance.get_run_by_id(run_id)

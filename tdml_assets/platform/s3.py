@@ -36,12 +36,6 @@ class S3(S3Configuration):
     """A boto3 client for S3, made when it is asked for."""
 
     def get_client(self) -> Any:
-        """Make the client.
-
-        Raises
-        ------
-        MissingExtraError
-            If the extra ``s3`` is not installed.
-        """
+        """Make the client. Raises ``MissingExtraError`` if the extra ``s3`` is not installed."""
         resource = load_extra("dagster_aws.s3", "s3", "An s3:// address").S3Resource
         return resource(**{name: getattr(self, name) for name in S3Configuration.model_fields}).get_client()

@@ -19,9 +19,7 @@ import pyarrow as pa
 def spooled(batches: Iterable[pa.RecordBatch], folder: str | Path) -> pa.Table | None:
     """Keep batches in a file and give them as one table; None where there are none.
 
-    Parameters
-    ----------
-    folder : of the file; on a disk, not in memory.
+    ``folder``: of the file; on a disk, not in memory.
     """
     Path(folder).mkdir(parents=True, exist_ok=True)
     writer: pa.ipc.RecordBatchFileWriter | None = None

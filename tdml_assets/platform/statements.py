@@ -44,10 +44,7 @@ class SafeSql(str):
 class Statement:
     """One SQL statement and the values bound to its placeholders.
 
-    Parameters
-    ----------
-    text : the statement, in DuckDB's dialect.
-    parameters : value per placeholder name.
+    ``text``: the statement, in DuckDB's dialect. ``parameters``: value per placeholder name.
     """
 
     text: str
@@ -57,10 +54,7 @@ class Statement:
 def quote_identifier(name: str | Sequence[str]) -> str:
     """Quote one identifier, or a qualified one given as a sequence of parts.
 
-    Raises
-    ------
-    ValueError
-        If a part is empty or contains a NUL, which no quoting makes safe.
+    Raises ``ValueError`` if a part is empty or contains a NUL, which no quoting makes safe.
     """
     parts = [name] if isinstance(name, str) else list(name)
     for part in parts:
@@ -131,17 +125,9 @@ def _bind(context: jinja2.runtime.Context, value: Any) -> str:
 
 
 def render(name: str, /, **context: Any) -> Statement:
-    """Render the template ``sql/<name>.sql``.
+    """Render the template ``sql/<name>.sql``. Raises ``ValueError`` if the template prints something that no filter made safe.
 
-    Parameters
-    ----------
-    name : path below ``sql/`` without the ending, for instance ``"drift/moments"``.
-    context : what the template uses.
-
-    Raises
-    ------
-    ValueError
-        If the template prints something that no filter made safe.
+    ``name``: path below ``sql/`` without the ending, for instance ``"drift/moments"``. ``context``: what the template uses.
     """
     bound: dict[str, Any] = {}
     text = _environment().get_template(f"{name}.sql").render(**{"dialect": DUCKDB, **context}, __bound__=bound)

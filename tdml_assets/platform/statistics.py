@@ -116,10 +116,7 @@ def split_by_kind(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Separate ``columns`` into numeric and text ones, each in their order.
 
-    Raises
-    ------
-    ValueError
-        If a column is missing from the table, or is neither (a date, a list).
+    Raises ``ValueError`` if a column is missing from the table, or is neither (a date, a list).
     """
     missing = [column for column in columns if column not in types]
     if missing:
@@ -194,9 +191,7 @@ def quantiles(
 ) -> dict[str, tuple[float, ...]]:
     """Exact quantiles, each an observed value, of numeric columns; empty for a column without values.
 
-    Parameters
-    ----------
-    counts : values per column, which bound how many columns are looked at together.
+    ``counts``: values per column, which bound how many columns are looked at together.
     """
     found: dict[str, tuple[float, ...]] = {}
     columns = list(counts)
@@ -217,10 +212,7 @@ def bin_counts(
 ) -> dict[str, tuple[int, ...]]:
     """Rows per bin of numeric columns, one pass: up to the first edge, ..., over the last edge, missing.
 
-    Parameters
-    ----------
-    edges : increasing edges per column, k of them; there are k + 2 counts. A bin is open on the left, closed on the
-        right.
+    ``edges``: increasing edges per column, k of them; there are k + 2 counts. A bin is open on the left, closed on the right.
     """
     if not edges:
         return {}

@@ -45,10 +45,7 @@ def breakable(name: str) -> Markup:
 def number(value: float) -> str:
     """A coordinate with at most two decimals.
 
-    Raises
-    ------
-    ValueError
-        If it is not finite: a picture would silently lose the shape.
+    Raises ``ValueError`` if it is not finite: a picture would silently lose the shape.
     """
     if not math.isfinite(value):
         raise ValueError(f"{value!r} is not a coordinate: leave the point out")
@@ -58,10 +55,8 @@ def number(value: float) -> str:
 def element(tag: str, *inner: str, **attributes: object) -> Markup:
     """One element.
 
-    Parameters
-    ----------
-    inner : content: :class:`Markup` as it is, any other text escaped.
-    attributes : ``_`` stands for ``-``; a trailing one is dropped (``class_``); None leaves the attribute out.
+    ``inner``: content: :class:`Markup` as it is, any other text escaped. ``attributes``: ``_`` stands for ``-``; a trailing one is
+    dropped (``class_``); None leaves the attribute out.
     """
     said = []
     for name, value in attributes.items():
@@ -123,13 +118,7 @@ def polyline(points: Sequence[tuple[float, float]], class_: str) -> Markup:
 
 
 def mark(shape: str, x: float, y: float, size: float, class_: str) -> Markup:
-    """A sign around a point: circle, square, triangle, diamond or cross.
-
-    Raises
-    ------
-    ValueError
-        If the shape has another name.
-    """
+    """A sign around a point: circle, square, triangle, diamond or cross. Raises ``ValueError`` if the shape has another name."""
     if shape == "circle":
         return element("circle", cx=x, cy=y, r=size, class_=class_)
     corners = {

@@ -72,6 +72,10 @@ class Database:
         names = [column[0] for column in result.description or []]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
+    def rows_if(self, table: Sequence[str], statement: Statement) -> list[dict[str, Any]]:
+        """Rows of a statement over ``table``; none where that table is not there yet."""
+        return self.rows(statement) if self.has_table(table) else []
+
     def row(self, statement: Statement) -> dict[str, Any]:
         """The only row. Raises ``LookupError`` if there is not exactly one."""
         rows = self.rows(statement)
@@ -151,10 +155,7 @@ class Database:
     ) -> int:
         """Replace the rows whose ``contract.slice_key`` columns equal ``key``. Returns the rows inserted.
 
-        Raises
-        ------
-        ValueError
-            If ``key`` does not name exactly the contract's slice columns.
+        Raises ``ValueError`` if ``key`` does not name exactly the contract's slice columns.
         """
         if set(key) != set(contract.slice_key) or not key:
             raise ValueError(

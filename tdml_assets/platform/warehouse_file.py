@@ -30,10 +30,8 @@ class FileInUseError(RuntimeError):
 class _Instance:
     """A DuckDB instance without a file of its own.
 
-    Parameters
-    ----------
-    connection : attaches and detaches, and is used for nothing else.
-    blocks : number of blocks that use a file, by path, and whether it is attached for reading only.
+    ``connection``: attaches and detaches, and is used for nothing else. ``blocks``: number of blocks that use a file, by path, and
+    whether it is attached for reading only.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -60,18 +58,9 @@ os.register_at_fork(after_in_child=_leave)
 def attached(path: Path, config: Mapping[str, Any], *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection whose default database is the file at ``path``.
 
-    Blocks of one process share the file, each with a connection of its own; the last one lets go of it.
-
-    Parameters
-    ----------
-    config : settings of the instance, as ``duckdb.connect`` takes them.
-
-    Raises
-    ------
-    FileInUseError
-        If another block of this process reads the file and this one is to write.
-    duckdb.Error
-        What DuckDB says of a file that it cannot open.
+    Blocks of one process share the file, each with a connection of its own; the last one lets go of it. ``config``: settings of the
+    instance, as ``duckdb.connect`` takes them. Raises ``FileInUseError`` if another block of this process reads the file and this
+    one is to write. Raises ``duckdb.Error``: what DuckDB says of a file that it cannot open.
     """
     with _lock:
         instance = _instance(config)

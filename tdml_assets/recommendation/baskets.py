@@ -95,10 +95,8 @@ class Baskets:
     def weights(self, half_life_days: float, columns: int, *, relative: bool) -> sparse.csr_matrix:
         """(customers, columns) weights 0..1 by age, of the first ``columns`` products of the catalogue.
 
-        Parameters
-        ----------
-        half_life_days : age at which a purchase counts half; 0: all count 1.
-        relative : age against the customer's latest purchase (for scoring) or against the snapshot (for learning).
+        ``half_life_days``: age at which a purchase counts half; 0: all count 1. ``relative``: age against the customer's latest
+        purchase (for scoring) or against the snapshot (for learning).
         """
         values = aged(self.relative_ages() if relative else self.ages, half_life_days)
         shape = (len(self), self.products)
@@ -113,17 +111,13 @@ def aged(ages: NDArray[np.float64], half_life_days: float) -> NDArray[np.float64
 
 
 def to_baskets(table: pa.Table, products: pa.Array) -> tuple[pa.Array, Baskets]:
-    """Turn rows into baskets.
+    """Turn rows into baskets. Returns the customers, in the order of the rows, and their baskets.
 
     Parameters
     ----------
     table : customer_id, product_id (NULL for a customer without any), purchases, age_days; all rows of a customer follow one
         another. Products that are not in the catalogue are left out, their customers are not.
     products : the catalogue, in the order of the codes.
-
-    Returns
-    -------
-    The customers, in the order of the rows, and their baskets.
     """
     import pyarrow.compute as pc
 

@@ -17,9 +17,7 @@ class NoProductsError(RefusedError):
 def why_off(mapped: Collection[str]) -> str | None:
     """Why recommendations cannot be made of these orders; None where they can.
 
-    Parameters
-    ----------
-    mapped : columns of ``raw.orders`` that the source is mapped onto.
+    ``mapped``: columns of ``raw.orders`` that the source is mapped onto.
     """
     if "product_id" in mapped:
         return None

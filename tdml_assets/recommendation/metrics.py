@@ -69,10 +69,8 @@ def list_metrics(outcome: Outcome, measured_at: Sequence[int] = MEASURED_AT) -> 
 def ndcg(hits: NDArray[np.bool_], truth: NDArray[np.int64]) -> NDArray[np.float64]:
     """(customers,) discounted gain of the hits, over that of a list that held the whole truth first.
 
-    Parameters
-    ----------
-    hits : (customers, ranks).
-    truth : (customers,) relevant products, at least 1. The ideal is not cut at the length of the list.
+    ``hits``: (customers, ranks). ``truth``: (customers,) relevant products, at least 1. The ideal is not cut at the length of the
+    list.
     """
     discount = 1.0 / np.log2(np.arange(2, hits.shape[1] + 2))
     ideal = np.cumsum(1.0 / np.log2(np.arange(2, int(truth.max(initial=1)) + 2)))

@@ -202,9 +202,7 @@ class Recommender:
 def history_from(rows: pa.Table) -> History:
     """What is known at the end of a day.
 
-    Parameters
-    ----------
-    rows : customer_id, product_id, purchases, age_days; all rows of a customer follow one another.
+    ``rows``: customer_id, product_id, purchases, age_days; all rows of a customer follow one another.
     """
     totals = rows.group_by("product_id").aggregate([("purchases", "sum")])
     totals = totals.sort_by([("purchases_sum", "descending"), ("product_id", "ascending")])

@@ -65,10 +65,8 @@ class Blend:
 class Discoveries:
     """What a learner makes of a batch: the best products never bought, and its scores of those bought.
 
-    Parameters
-    ----------
-    codes, scores : (customers, width) best first; code -1 and score -inf where there are no more.
-    of_bought : (entries of the baskets,) scores of what was bought, 0 for a product the learner does not know.
+    ``codes``, ``scores``: (customers, width) best first; code -1 and score -inf where there are no more. ``of_bought``: (entries of
+    the baskets,) scores of what was bought, 0 for a product the learner does not know.
     """
 
     codes: NDArray[np.int32]
@@ -164,10 +162,7 @@ def repeat_scores(
 ) -> NDArray[np.float64]:
     """(entries,) scores of what was bought: own purchases, popularity, learner.
 
-    Parameters
-    ----------
-    popularity : (products,) 0..1.
-    of_bought : as :class:`Discoveries` has it.
+    ``popularity``: (products,) 0..1. ``of_bought``: as :class:`Discoveries` has it.
     """
     own = baskets.purchases * aged(baskets.relative_ages(), blend.half_life_days)
     return own + blend.popularity_weight * popularity[baskets.codes] + blend.learner_weight * of_bought
@@ -178,10 +173,7 @@ def compose(
 ) -> Lists:
     """Put lists together.
 
-    Parameters
-    ----------
-    repeats : (entries,) score of every product bought.
-    found : at least ``count + discover_count`` wide.
+    ``repeats``: (entries,) score of every product bought. ``found``: at least ``count + discover_count`` wide.
     """
     length = count + discover_count
     customers = len(baskets)
@@ -222,9 +214,7 @@ def _put(
 def popular_lists(baskets: Baskets, popularity: NDArray[np.float64], *, count: int, discover_count: int) -> Lists:
     """The baseline that knows nobody: the popular products, bought before or not, then popular ones never bought.
 
-    Parameters
-    ----------
-    popularity : (products,) descending, as the catalogue is ordered.
+    ``popularity``: (products,) descending, as the catalogue is ordered.
     """
     main = np.tile(np.arange(min(count, baskets.products), dtype=np.int32), (len(baskets), 1))
     main = np.pad(main, ((0, 0), (0, count - main.shape[1])), constant_values=-1)

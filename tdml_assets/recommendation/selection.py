@@ -46,10 +46,7 @@ MODEL, POPULAR_LIST, PERSONAL_LIST = "model", "baseline_popular", "baseline_pers
 class Observed:
     """A history and what its customers bought afterwards.
 
-    Parameters
-    ----------
-    history : up to the window.
-    truth : products of the catalogue bought in the window, row by row as in ``history.baskets``.
+    ``history``: up to the window. ``truth``: products of the catalogue bought in the window, row by row as in ``history.baskets``.
     """
 
     history: History
@@ -65,11 +62,8 @@ class Observed:
 def observed_from(history: pa.Table, truth: pa.Table) -> Observed:
     """What is known at the end of a day, and what its customers bought of it afterwards.
 
-    Parameters
-    ----------
-    history : as for :func:`~tdml_assets.recommendation.model.history_from`.
-    truth : customer_id, product_id, one row per pair, all rows of a customer one after another; what is not in ``history``
-        is left out.
+    ``history``: as for :func:`~tdml_assets.recommendation.model.history_from`. ``truth``: customer_id, product_id, one row per
+    pair, all rows of a customer one after another; what is not in ``history`` is left out.
     """
     import pyarrow.compute as pc
 
@@ -117,17 +111,10 @@ class Trained:
 def train(
     observed: Mapping[str, Observed], everything: History, settings: Recommendation, seed: int, tier: Tier
 ) -> Trained:
-    """Choose, measure, fit again.
+    """Choose, measure, fit again. Raises ``MemoryError`` if a fit would not fit the tier: raised before any begins.
 
-    Parameters
-    ----------
-    observed : ``train``, the validation window, which choices are made on, and ``test``, which is only measured.
-    everything : what is known at as_of.
-
-    Raises
-    ------
-    MemoryError
-        If a fit would not fit the tier: raised before any begins.
+    ``observed``: ``train``, the validation window, which choices are made on, and ``test``, which is only measured. ``everything``:
+    what is known at as_of.
     """
     for history in (*(one.history for one in observed.values()), everything):
         require_fits(history, settings, tier)
@@ -152,12 +139,7 @@ def require_fits(history: History, settings: Recommendation, tier: Tier) -> None
 
 
 def choose(observed: Observed, settings: Recommendation, seed: int) -> tuple[Choice, list[dict[str, Any]]]:
-    """Choose on the window after ``observed.history``.
-
-    Returns
-    -------
-    The choice, and what was tried for it.
-    """
+    """Choose on the window after ``observed.history``. Returns the choice, and what was tried for it."""
     rows = spread(observed.buyers, settings.choice_customers)
     baskets, truth = observed.history.baskets.taken(rows), observed.truth.taken(rows)
     trials: list[dict[str, Any]] = []

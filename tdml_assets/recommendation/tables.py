@@ -83,7 +83,7 @@ def holdout_contract(workflow: str) -> TableContract:
         "holdout_recommendations",
         "One row per window, list, customer and rank: what would have been shown, and whether it was bought.",
         (
-            Column("snapshot_date", "DATE", "Day at whose end the history stood.", False),
+            Column("snapshot_date", "DATE", "Last day of the history.", False),
             Column(
                 "split",
                 "VARCHAR",
@@ -107,7 +107,7 @@ def predictions_contract(workflow: str) -> TableContract:
         "One row per customer known at as_of and rank: what to show each customer next.",
         (
             Column("session_id", "VARCHAR", "Session that scored.", False),
-            Column("as_of", "DATE", "Day at whose end the history stood.", False),
+            Column("as_of", "DATE", "Last day of the history.", False),
             _CUSTOMER,
             *_RANKED,
             Column("product_name", "VARCHAR", "Newest name of the product in the orders; NULL where they hold none."),
@@ -119,10 +119,7 @@ def predictions_contract(workflow: str) -> TableContract:
 def list_rows(lists: Lists, customers: pa.Array, products: pa.Array) -> pa.Table:
     """Rows of ranked products: customer_id, rank, product_id, score, is_new, slot; ranks without a product are left out.
 
-    Parameters
-    ----------
-    customers : one per row of ``lists``.
-    products : by code.
+    ``customers``: one per row of ``lists``. ``products``: by code.
     """
     row, rank = np.nonzero(lists.codes >= 0)
     new = lists.is_new[row, rank]
@@ -141,10 +138,7 @@ def list_rows(lists: Lists, customers: pa.Array, products: pa.Array) -> pa.Table
 def with_names(rows: pa.Table, names: pa.Table) -> pa.Table:
     """Rows of products with a column product_name; missing for a product without one.
 
-    Parameters
-    ----------
-    rows : with product_id.
-    names : product_id, product_name; one row per product.
+    ``rows``: with product_id. ``names``: product_id, product_name; one row per product.
     """
     place = pa.compute.index_in(rows["product_id"], value_set=names["product_id"].combine_chunks())
     return rows.append_column("product_name", names["product_name"].combine_chunks().take(place))
@@ -201,15 +195,8 @@ def outcome_from(rows: pa.Table, sizes: pa.Table, *, length: int, catalogue: int
 def check_sizes(sizes: Sequence[Mapping[str, Any]], days: Mapping[str, date], min_rows: int) -> None:
     """Refuse windows in which too few customers bought.
 
-    Parameters
-    ----------
-    sizes : rows of snapshot_date, split, customers.
-    days : snapshot per window: ``validation``, ``test``.
-
-    Raises
-    ------
-    TooFewRowsError
-        Naming the window, its customers, the bound and the remedy.
+    Raises ``TooFewRowsError`` naming the window, its customers, the bound and the remedy. ``sizes``: rows of snapshot_date, split,
+    customers. ``days``: snapshot per window: ``validation``, ``test``.
     """
     for name, day in days.items():
         found = sum(int(row["customers"]) for row in sizes if row["snapshot_date"] == day and row["split"] == "truth")

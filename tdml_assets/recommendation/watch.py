@@ -25,10 +25,7 @@ _DISCOVERY = {"product_id": "first_discovery", "score": "first_discovery_score"}
 class Watched:
     """References of the two kinds.
 
-    Parameters
-    ----------
-    habits : of the first rank.
-    discoveries : of the first rank behind the main list, which holds something never bought.
+    ``habits``: of the first rank. ``discoveries``: of the first rank behind the main list, which holds something never bought.
     """
 
     habits: Reference
@@ -43,12 +40,7 @@ def watched_ranks(settings: Recommendation) -> tuple[int, int]:
 def describe(
     reader: statistics.Reader, table: Sequence[str], where: Mapping[str, Any], settings: Recommendation
 ) -> Watched:
-    """Describe lists as they are now.
-
-    Parameters
-    ----------
-    where : value per column that the rows must have, in addition to their rank.
-    """
+    """Describe lists as they are now. ``where``: value per column that the rows must have, in addition to their rank."""
     first, later = watched_ranks(settings)
     habits = build_reference(reader, table, {**where, "rank": first}, list(_HABIT))
     discoveries = build_reference(reader, table, {**where, "rank": later}, list(_DISCOVERY))

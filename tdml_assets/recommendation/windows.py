@@ -44,12 +44,8 @@ def plan_windows(as_of: date, first_order_on: date, horizon_days: int) -> Window
     """Place the windows.
 
     The test is the last ``horizon_days`` before ``as_of``. The validation lies right before it and is as long, or half of
-    the history before the test where that is shorter.
-
-    Raises
-    ------
-    HistoryTooShortError
-        If fewer than two days of orders lie before the test window.
+    the history before the test where that is shorter. Raises ``HistoryTooShortError`` if fewer than two days of orders lie before
+    the test window.
     """
     test = as_of - timedelta(days=horizon_days)
     before = (test - first_order_on).days

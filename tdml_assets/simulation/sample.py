@@ -59,24 +59,14 @@ def write_sample(folder: Path, settings: SimulationSettings) -> SampleManifest:
     """Make sure `folder` holds the sample of `settings`, and say what it holds.
 
     A complete sample of equal settings is left alone. Otherwise everything is written next to `folder` and renamed into
-    place, so that a reader or a crash never meets half a sample.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Created if missing; an earlier sample in it is replaced; with any other content it is refused.
-    settings : SimulationSettings
-        What to simulate, and how dirty the orders are.
+    place, so that a reader or a crash never meets half a sample. Raises ``FileExistsError``: `folder` holds something that is not a
+    sample of ours. ``folder``: pathlib.Path Created if missing; an earlier sample in it is replaced; with any other content it is
+    refused. ``settings``: SimulationSettings What to simulate, and how dirty the orders are.
 
     Returns
     -------
     SampleManifest
         Files, rows and rows to reject; the same as in the folder's manifest.json.
-
-    Raises
-    ------
-    FileExistsError
-        `folder` holds something that is not a sample of ours.
     """
     folder = folder.absolute()
     found = _read_manifest(folder)

@@ -218,9 +218,7 @@ Check = Callable[[CheckContext, Warehouse], CheckResult]
 def reused_check(key: CheckKey, reads: Sequence[tuple[str, str]], owes: Any) -> Callable[[Check], Check]:
     """Decorate the function of a check of shared tables: it runs unless it passed on the same.
 
-    Parameters
-    ----------
-    reads, owes : as :class:`Recall` takes them, the latter as a value.
+    ``reads``, ``owes``: as :class:`Recall` takes them, the latter as a value.
     """
     results = results_contract(key.asset_key.path[0])
 
@@ -276,9 +274,7 @@ def _row(
 
 
 def _find(database: Database, results: TableContract, stage: str) -> dict[str, Any] | None:
-    if not database.has_table(results.path):
-        return None
-    rows = database.rows(render("reuse/find", results=results.path, stage=stage))
+    rows = database.rows_if(results.path, render("reuse/find", results=results.path, stage=stage))
     return rows[0] if rows else None
 
 

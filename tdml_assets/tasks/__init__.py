@@ -163,9 +163,7 @@ class RealisedPerformance(Protocol):
     def measure(self, reader: Reader, spec: WorkflowSpec, day: date, train: Metrics) -> Metrics:
         """Measure the predictions kept of a day against what happened.
 
-        Parameters
-        ----------
-        train : what was measured on the train split when the model was trained; may be empty.
+        ``train``: what was measured on the train split when the model was trained; may be empty.
         """
 
 
@@ -178,9 +176,7 @@ def realised_performance_of(spec: WorkflowSpec) -> RealisedPerformance | None:
 def why_off(spec: WorkflowSpec, mapped: Collection[str]) -> str | None:
     """Why a workflow cannot run on these orders; None where it can.
 
-    Parameters
-    ----------
-    mapped : columns of ``raw.orders`` that the source is mapped onto.
+    ``mapped``: columns of ``raw.orders`` that the source is mapped onto.
     """
     judge: Callable[[Collection[str]], str | None] | None
     judge = getattr(import_module(task_module(spec.task)), "why_off", None)

@@ -23,7 +23,7 @@ from tdml_assets.stages.predictions.contracts import contract_with
 from tdml_assets.stages.realised.performance import Floats, MainError, interval_metrics
 from tdml_assets.stages.training_table.table import check_sizes
 from tdml_assets.tasks import Measured, RealisedPerformance, Shown, sample_of
-from tdml_assets.tasks.labelled import Labelled
+from tdml_assets.tasks.labelled import Labelled, next_order_highlights
 from tdml_assets.tasks.parts import figures_classification as figures
 from tdml_assets.tasks.parts.classification import (
     ClassCounts,
@@ -35,7 +35,6 @@ from tdml_assets.tasks.parts.classification import (
     naive_direction,
     with_lift,
 )
-from tdml_assets.tasks.parts.next_orders import next_order_highlights
 from tdml_assets.tasks.presentation import Measure, Presentation
 
 #: Scores nobody has to train for: column of the features, by the name its measures are kept under.

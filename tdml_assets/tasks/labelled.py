@@ -1,4 +1,4 @@
-"""What tasks with a target share: their snapshots, and that a new model owes nothing to the one before."""
+"""What tasks with a target share: their snapshots, that a new model owes nothing to the one before, next orders in a line."""
 
 from __future__ import annotations
 
@@ -79,3 +79,22 @@ class Labelled:
         """Kept predictions of a day next to what happened."""
         history = history_contract(spec.name).path
         return reader.arrow(render("realised/happened", history=history, as_of=day, **observation(spec)))
+
+
+def next_order_highlights(reader: Reader, table: Sequence[str], session_id: str) -> list[tuple[str, str]]:
+    """Label and text of orders expected and customers overdue; nothing where predictions do not say it."""
+    if "expected_orders" not in reader.columns(table):
+        return []
+    found = reader.row(render("summary/next_orders", table=table, session_id=session_id))
+    if not found["customers"]:
+        return [("next orders", found["note"])] if found["note"] else []
+    orders = f"{found['orders']:,.0f} expected, from {found['active']:,.0f} customers"
+    if not found["with_rhythm"]:
+        return [("next orders", orders)]
+    return [
+        (
+            "next orders",
+            f"{orders}; {found['overdue']:,} of {found['with_rhythm']:,} who ordered more than once are late by more than their "
+            "usual gap",
+        )
+    ]

@@ -31,8 +31,7 @@ from tdml_assets.stages.predictions.contracts import ABOVE, BELOW, predictions_c
 from tdml_assets.stages.realised.performance import Floats, MainError, interval_metrics
 from tdml_assets.stages.training_table.table import check_sizes
 from tdml_assets.tasks import Measured, RealisedPerformance, Shown, sample_of
-from tdml_assets.tasks.labelled import Labelled
-from tdml_assets.tasks.parts.next_orders import next_order_highlights
+from tdml_assets.tasks.labelled import Labelled, next_order_highlights
 from tdml_assets.tasks.presentation import Measure, Presentation
 
 

@@ -93,8 +93,8 @@ def test_decile_table_counts_every_customer_and_all_spend_once():
 
 def test_decile_mape_by_hand_leaves_out_groups_without_spend():
     # Groups of two by score: {0, 0} has no spend; {10, 30} is predicted 17.5 for 20.
-    assert m.decile_mape(ACTUAL, PREDICTED, bins=2) == pytest.approx(2.5 / 20)
-    assert m.decile_mape([0.0, 0.0], [1.0, 2.0]) is None
+    assert m._decile_mape(m.decile_table(ACTUAL, PREDICTED, bins=2)) == pytest.approx(2.5 / 20)
+    assert m._decile_mape(m.decile_table([0.0, 0.0], [1.0, 2.0])) is None
 
 
 def test_measures_without_meaning_are_none_and_never_nan():

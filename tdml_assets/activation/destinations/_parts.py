@@ -40,10 +40,7 @@ class PartsSettings(Protocol):
 class PartsClient(ABC):
     """Writes parts, a manifest and a pointer.
 
-    Parameters
-    ----------
-    prefix : of every name.
-    root : address that the names follow, with a slash at its end.
+    ``prefix``: of every name. ``root``: address that the names follow, with a slash at its end.
     """
 
     def __init__(self, settings: PartsSettings, opening: Opening, prefix: str, root: str) -> None:

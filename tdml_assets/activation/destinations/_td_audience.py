@@ -57,16 +57,9 @@ class OwnAttributes:
 def merge(audience: Mapping[str, Any], own: OwnAttributes, audience_id: str) -> tuple[dict[str, Any], list[str]]:
     """Body of a complete PUT, and the names of the attributes that it adds.
 
-    Attributes of our table that are there keep their name and folder, which people may have changed.
-
-    Parameters
-    ----------
-    audience : what a GET gave.
-
-    Raises
-    ------
-    DestinationError
-        If a name is taken by an attribute of another table, or attributes read a column that is no longer sent.
+    Attributes of our table that are there keep their name and folder, which people may have changed. ``audience``: what a GET gave.
+    Raises ``DestinationError`` if a name is taken by an attribute of another table, or attributes read a column that is no longer
+    sent.
     """
     attributes = [dict(attribute) for attribute in audience.get("attributes") or ()]
     gone = [a["name"] for a in attributes if own.is_own(a) and a.get("parentColumn") not in own.types]
@@ -126,13 +119,7 @@ def _identity(item: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 class Audience:
-    """One parent segment.
-
-    Parameters
-    ----------
-    address : of the segment in the Audience API.
-    api_key : a secret.
-    """
+    """One parent segment. ``address``: of the segment in the Audience API. ``api_key``: a secret."""
 
     def __init__(self, http: Http, address: str, api_key: str, own: OwnAttributes) -> None:
         self.address = address
@@ -153,10 +140,7 @@ class Audience:
     def complete(self) -> list[str]:
         """Put our attributes into the segment where they are missing; gives their names. Called again, it goes on.
 
-        Raises
-        ------
-        DestinationError
-            If somebody writes the segment at the same time, again and again.
+        Raises ``DestinationError`` if somebody writes the segment at the same time, again and again.
         """
         for _ in range(_ROUNDS if not self._is_complete else 0):
             found = self._read()
@@ -187,12 +171,8 @@ class Audience:
     ) -> str:
         """Run the segment and wait for its end; gives its status.
 
-        A run that goes on already may have read the table of before: its end is waited for, and another is started.
-
-        Raises
-        ------
-        DestinationError
-            If the run fails, or takes too long.
+        A run that goes on already may have read the table of before: its end is waited for, and another is started. Raises
+        ``DestinationError`` if the run fails, or takes too long.
         """
         ends = monotonic() + most_seconds
         while True:

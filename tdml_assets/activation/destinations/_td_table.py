@@ -58,13 +58,7 @@ class TableSettings(Protocol):
 
 
 def checked_columns(key: str, columns: Sequence[Column]) -> list[Column]:
-    """The columns, if Treasure Data takes their names.
-
-    Raises
-    ------
-    DestinationError
-        If not: names those to rename.
-    """
+    """The columns, if Treasure Data takes their names. Raises ``DestinationError`` if not: names those to rename."""
     names = [key, *(column.name for column in columns)]
     wrong = [name for name in names if name in _TAKEN or not _COLUMN.fullmatch(name)]
     if wrong:
@@ -77,12 +71,7 @@ def checked_columns(key: str, columns: Sequence[Column]) -> list[Column]:
 
 @contextmanager
 def connected(endpoint: str, api_key: str, database: str, timeout_seconds: float) -> Iterator[tdclient.Client]:
-    """Client of the REST API, which asks once: trying again is the sync's part.
-
-    Parameters
-    ----------
-    api_key : a secret.
-    """
+    """Client of the REST API, which asks once: trying again is the sync's part. ``api_key``: a secret."""
     import pytd
 
     client = pytd.Client(
@@ -141,12 +130,7 @@ def explained() -> Iterator[None]:
 
 
 class StagedTable:
-    """A table, and the staging table that is swapped with it.
-
-    Parameters
-    ----------
-    columns : of the rows, without the key.
-    """
+    """A table, and the staging table that is swapped with it. ``columns``: of the rows, without the key."""
 
     def __init__(
         self,
@@ -184,10 +168,7 @@ class StagedTable:
     def load(self, batch: Batch) -> None:
         """Load a batch by one bulk import, whose name is the same when it is tried again.
 
-        Raises
-        ------
-        RejectedBatchError
-            If records were refused; then none of the batch is in the table.
+        Raises ``RejectedBatchError`` if records were refused; then none of the batch is in the table.
         """
         import tdclient
 

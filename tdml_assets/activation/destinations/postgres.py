@@ -100,13 +100,7 @@ class Postgres(DestinationSettings):
 
 
 class PostgresClient:
-    """Writes batches.
-
-    Parameters
-    ----------
-    url : a secret.
-    columns : of the rows, without the key.
-    """
+    """Writes batches. ``url``: a secret. ``columns``: of the rows, without the key."""
 
     def __init__(self, settings: Postgres, url: str, columns: Sequence[Column]) -> None:
         self._settings, self._url, self._columns = settings, url, list(columns)

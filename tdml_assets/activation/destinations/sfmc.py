@@ -99,12 +99,7 @@ class _Token:
 
 
 class SfmcClient:
-    """Upserts batches.
-
-    Parameters
-    ----------
-    login : a secret.
-    """
+    """Upserts batches. ``login``: a secret."""
 
     def __init__(
         self,
@@ -183,9 +178,7 @@ class SfmcClient:
     def _asked(self, method: str, place: str, body: bytes | None = None, *, absent: bool = False) -> Any:
         """Ask with a token; one that ended on the way is fetched anew once.
 
-        Parameters
-        ----------
-        absent : whether 404 only means that there is nothing yet.
+        ``absent``: whether 404 only means that there is nothing yet.
         """
         for is_last in (False, True):
             token = self._valid_token()

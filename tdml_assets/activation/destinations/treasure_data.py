@@ -128,12 +128,7 @@ class TreasureData(DestinationSettings):
 
 
 class TreasureDataClient:
-    """Loads batches, swaps, and runs the parent segment.
-
-    Parameters
-    ----------
-    audience : the parent segment; None where none is declared.
-    """
+    """Loads batches, swaps, and runs the parent segment. ``audience``: the parent segment; None where none is declared."""
 
     def __init__(
         self,
@@ -150,10 +145,7 @@ class TreasureDataClient:
     def look(self) -> Mapping[str, Any]:
         """Whether what the sync needs is there, before anything is written.
 
-        Raises
-        ------
-        DestinationError
-            If not, or if the parent segment reads columns of the table that would be gone.
+        Raises ``DestinationError`` if not, or if the parent segment reads columns of the table that would be gone.
         """
         found = self._table.look()
         if self._audience is None:

@@ -56,13 +56,7 @@ class Webhook(DestinationSettings):
 
 
 class WebhookClient:
-    """Posts batches.
-
-    Parameters
-    ----------
-    key, token : secrets; None for none.
-    now : seconds since the epoch.
-    """
+    """Posts batches. ``key``, ``token``: secrets; None for none. ``now``: seconds since the epoch."""
 
     def __init__(
         self,

@@ -63,12 +63,7 @@ class AfterFile:
 
 
 def read_after_file(reader: Reader, declaration: OrdersSource, min_rows: int) -> AfterFile | None:
-    """Find the file; ``None`` where there is none.
-
-    Parameters
-    ----------
-    min_rows : order lines that a file must have to be judged.
-    """
+    """Find the file; ``None`` where there is none. ``min_rows``: order lines that a file must have to be judged."""
     loads = reader.rows(render("raw/loads_of_source", loads=LOADS.path, source=ORDERS.name))
     # A table of an older version has no such column.
     known = {load["file"]: load for load in loads if load.get("written_at") and load["rows_accepted"] >= min_rows}

@@ -202,7 +202,7 @@ def lasting_volume(days: Days, as_of: date, policy: QualityPolicy) -> Iterator[F
     if len(seasons) < len(ends) or 0 in counts[:2] or level(counts[2:]) < policy.min_rows:
         return
     last, usual, falls = sum(counts[:2]), level(counts[2:]), trend(counts[2:])
-    # A median of the latest three stands at the second of them: two windows before the first of these, three before the last.
+    # A median of the latest three is that of the second of them: two windows before the first of these, three before the last.
     expected = sum(
         usual * falls**since * factor * opening(days, end, policy)
         for end, factor, since in zip(ends, seasons, (2, 3), strict=True)

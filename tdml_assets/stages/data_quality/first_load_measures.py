@@ -143,10 +143,8 @@ class FirstLoad:
 def read_first_load(reader: Reader, day: date, sources: Sources, judged_rows: int, min_rows: int) -> FirstLoad | None:
     """Read it; ``None`` without declared orders.
 
-    Parameters
-    ----------
-    judged_rows : rows of the orders' files, but for those that another row of the same key replaced.
-    min_rows : order lines that a file must have to be held against its time.
+    ``judged_rows``: rows of the orders' files, but for those that another row of the same key replaced. ``min_rows``: order lines
+    that a file must have to be held against its time.
     """
     if sources.orders is None:
         return None

@@ -27,10 +27,7 @@ _SHOWN_DIGITS = 12
 class QualityReport:
     """Verdict over the raw data of one session.
 
-    Parameters
-    ----------
-    findings : one per check and thing checked.
-    fingerprint : hash of the raw data.
+    ``findings``: one per check and thing checked. ``fingerprint``: hash of the raw data.
     """
 
     findings: tuple[Finding, ...]
@@ -91,10 +88,7 @@ def remedy(fingerprint: str) -> str:
 def judge(measured: Measured, earlier: Earlier | None, policy: QualityPolicy) -> QualityReport:
     """Make every check.
 
-    Parameters
-    ----------
-    measured : the raw data up to as_of.
-    earlier : what the session before found; ``None`` for the first.
+    ``measured``: the raw data up to as_of. ``earlier``: what the session before found; ``None`` for the first.
     """
     findings = tuple(
         replace(finding, status="accepted")

@@ -127,12 +127,7 @@ def currency_rate(declaration: OrdersSource, content: Mapping[str, object]) -> f
 
 
 def read_unreadable(reader: Reader, sources: Sources, judged_rows: Mapping[str, int]) -> Iterator[Unreadable]:
-    """Read what could not be read of every declared source.
-
-    Parameters
-    ----------
-    judged_rows : rows judged per raw table.
-    """
+    """Read what could not be read of every declared source. ``judged_rows``: rows judged per raw table."""
     for table in Sources.model_fields:
         declaration = sources.declared(table)
         if declaration is None or not judged_rows.get(f"raw.{table}"):

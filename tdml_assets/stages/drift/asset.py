@@ -90,9 +90,7 @@ def build_measurement(
 ) -> dg.AssetsDefinition:
     """``<workflow>/drift``, whatever the task watches.
 
-    Parameters
-    ----------
-    find : measures; called inside the transaction that keeps what it found.
+    ``find``: measures; called inside the transaction that keeps what it found.
     """
     key = dg.AssetKey([spec.name, "drift"])
     table = drift_table(spec.monitor.statistics)

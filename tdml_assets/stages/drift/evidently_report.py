@@ -167,9 +167,7 @@ def choose_columns(
 ) -> tuple[list[str], list[str], dict[str, str]]:
     """Separate what Evidently can draw from what makes the whole report fail.
 
-    Returns
-    -------
-    Numeric columns, text columns, reason per column left out.
+    Returns numeric columns, text columns, reason per column left out.
     """
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 

@@ -69,10 +69,8 @@ def read_reports(
 ) -> list[DriftReport]:
     """What a session measured, features first.
 
-    Parameters
-    ----------
-    may_be_none : whether there may have been nothing to measure: a recommendation, of which predictions alone are watched, in
-        the session of another champion's promotion.
+    ``may_be_none``: whether there may have been nothing to measure: a recommendation, of which predictions alone are watched, in
+    the session of another champion's promotion.
     """
     rows = reader.rows(render("drift/of_session", table=DRIFT.path, workflow=workflow, session_id=session_id))
     if not rows and not may_be_none:

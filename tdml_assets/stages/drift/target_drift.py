@@ -31,7 +31,7 @@ def measure_target(database: Database, spec: WorkflowSpec, live: GoneLive) -> Dr
     history = performance.history(spec).path
     asked = observation(spec)
     wanted: dict[str, Any] = {"target": target_key(spec), "horizon_days": asked["horizon_days"], "until": until}
-    days = database.rows(render("realised/slices", history=history, **wanted)) if database.has_table(history) else []
+    days = database.rows_if(history, render("realised/slices", history=history, **wanted))
     if not days:
         return nothing
     reference = read_reference(live.files, TARGET_FILE)

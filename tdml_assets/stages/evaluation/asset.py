@@ -55,9 +55,7 @@ def read_splits(
 ) -> dict[str, pa.Table]:
     """Prepared rows per split, in a fixed order.
 
-    Parameters
-    ----------
-    folder : where rows are kept in a file instead of in memory, shuffled, for an engine that streams.
+    ``folder``: where rows are kept in a file instead of in memory, shuffled, for an engine that streams.
     """
     found = {}
     for split in _SPLITS:

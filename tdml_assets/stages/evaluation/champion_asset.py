@@ -28,12 +28,7 @@ from tdml_assets.platform.warehouse import Database, Warehouse
 
 @dataclass(frozen=True)
 class Outcome:
-    """Who scores now.
-
-    Parameters
-    ----------
-    moved : whether the candidate scores, from now or from before.
-    """
+    """Who scores now. ``moved``: whether the candidate scores, from now or from before."""
 
     champion: CurrentChampion
     moved: bool
@@ -43,11 +38,7 @@ class Outcome:
 def read_decision(database: Database, context: dg.AssetExecutionContext, workflow: str) -> dict[str, Any]:
     """What this session's evaluation decided. Raises ``LookupError`` where there was none."""
     key = {"session_id": session_id_of(context), "workflow": workflow}
-    rows = (
-        database.rows(render("evaluation/gate/decision", table=GATE.path, **key))
-        if database.has_table(GATE.path)
-        else []
-    )
+    rows = database.rows_if(GATE.path, render("evaluation/gate/decision", table=GATE.path, **key))
     if not rows:
         raise LookupError(f"this session evaluated no candidate of {workflow}: materialise {workflow}/evaluation too")
     return rows[0]
@@ -58,14 +49,8 @@ def act(
 ) -> Outcome:
     """Move the pointer as decided, unless an operator or another session moved or held it since.
 
-    Parameters
-    ----------
-    recorded : what the candidate was when it was trained, as the warehouse keeps it.
-
-    Raises
-    ------
-    LookupError
-        If there is no champion and none is to be promoted.
+    ``recorded``: what the candidate was when it was trained, as the warehouse keeps it. Raises ``LookupError`` if there is no
+    champion and none is to be promoted.
     """
     candidate, current = decision["candidate"], store.champion(workflow)
     if current is None and (decision["decision"] != "promote" or decision["champion"] is not None):

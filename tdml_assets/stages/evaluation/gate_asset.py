@@ -91,9 +91,7 @@ def find_incumbent(
 ) -> Incumbent[Model]:
     """Read the champion, verified, unless it is the candidate itself.
 
-    Parameters
-    ----------
-    load : the fit that was measured, from a version that can score; raises ``BundleDamagedError`` where it cannot.
+    ``load``: the fit that was measured, from a version that can score; raises ``BundleDamagedError`` where it cannot.
     """
     try:
         current = store.champion(workflow)

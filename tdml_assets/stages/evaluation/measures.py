@@ -66,9 +66,7 @@ class Evaluation:
 def honest_ratio(spend: Floats, recent: Floats, train_spend: Floats, train_target: Floats) -> float:
     """What scales the spend so far to that of the last horizon, of the same customers; as in training where they spent nothing.
 
-    Parameters
-    ----------
-    spend, recent : (customers,) net spend up to the day that is forecast from, and in the last horizon of it.
+    ``spend``, ``recent``: (customers,) net spend up to the day that is forecast from, and in the last horizon of it.
     """
     past, last = float(np.maximum(spend, 0).sum()), float(np.nan_to_num(recent).sum())
     return last / past if past > 0 and last > 0 else naive_ratio(train_spend, train_target)
@@ -86,10 +84,8 @@ def naive_ratio(train_spend: Floats, train_target: Floats) -> float:
 def evaluate(holdout: pa.Table) -> Evaluation:
     """Measure the predictions of a candidate.
 
-    Parameters
-    ----------
-    holdout : rows with ``split`` (train, test), ``target``, ``predicted_target``, ``probability`` (may be missing) and
-        ``total_spend``, the spend up to the snapshot; ``recent_spend``, that of the last horizon before it, where it is known.
+    ``holdout``: rows with ``split`` (train, test), ``target``, ``predicted_target``, ``probability`` (may be missing) and
+    ``total_spend``, the spend up to the snapshot; ``recent_spend``, that of the last horizon before it, where it is known.
     """
     split = np.asarray(holdout["split"].to_pylist()) if holdout.num_rows else np.array([], dtype=str)
     columns = {
@@ -133,10 +129,8 @@ def _ratio(holdout: pa.Table, split: NDArray[np.str_], of: Mapping[str, Mapping[
 def beside_naive(target: Floats, predicted: Floats, total_spend: Floats, train: Mapping[str, float | None]) -> Metrics:
     """Measures of predicted amounts, and those of the naive forecasts as far as the training split is known.
 
-    Parameters
-    ----------
-    target, predicted, total_spend : (customers,) what happened, what was predicted, and the spend before.
-    train : measures of the training split: ``naive_ratio`` and ``mean_actual``.
+    ``target``, ``predicted``, ``total_spend``: (customers,) what happened, what was predicted, and the spend before. ``train``:
+    measures of the training split: ``naive_ratio`` and ``mean_actual``.
     """
     metrics: Metrics = {"rows": float(len(target)), **regression_metrics(target, predicted)}
     ratio, constant = train.get(NAIVE_RATIO), train.get("mean_actual")

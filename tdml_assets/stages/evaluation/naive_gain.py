@@ -22,13 +22,8 @@ _LEAST_ROWS = 20
 def gain_of_losses(ours: Mapping[str, Floats], naive: Mapping[str, Floats]) -> dict[str, float]:
     """Bounds of the mean of the naive loss less ours, 95 %, by the normal approximation.
 
-    Parameters
-    ----------
-    ours, naive : (customers,) losses by measure.
-
-    Returns
-    -------
-    ``<measure>_gain_low`` and ``<measure>_gain_high``: both above 0 where the model is better. Nothing for few customers.
+    ``ours``, ``naive``: (customers,) losses by measure. Returns ``<measure>_gain_low`` and ``<measure>_gain_high``: both above 0
+    where the model is better. Nothing for few customers.
     """
     found: dict[str, float] = {}
     for name, losses in ours.items():
@@ -45,10 +40,7 @@ def gain_of_rankings(
 ) -> dict[str, float]:
     """Bounds of our measure less the naive one's, higher being better, over resamples of the customers.
 
-    Parameters
-    ----------
-    measures : by name.
-    target, ours, naive : (customers,). More than 5,000 are represented by as many drawn.
+    ``measures``: by name. ``target``, ``ours``, ``naive``: (customers,). More than 5,000 are represented by as many drawn.
     """
     size = min(len(target), _DRAWN_ROWS)
     if size < _LEAST_ROWS:

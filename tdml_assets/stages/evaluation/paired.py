@@ -64,10 +64,7 @@ class Loss:
 class Ranked:
     """Distance of both rankings from a perfect one, and what each customer adds to their difference.
 
-    Parameters
-    ----------
-    name : of the measure.
-    influence : (customers,) with mean 0.
+    ``name``: of the measure. ``influence``: (customers,) with mean 0.
     """
 
     name: str
@@ -137,10 +134,8 @@ def guard_slices(total_spend: Floats, total_orders: Floats, days_since_last_orde
 def pair_of(loss: Loss, target: Floats, candidate: Floats, champion: Floats, slices: Masks) -> Pair:
     """Predictions of two models, ready to be compared.
 
-    Parameters
-    ----------
-    target, candidate, champion : (customers,) what happened and what each model said, in the same order.
-    slices : of :func:`guard_slices`.
+    ``target``, ``candidate``, ``champion``: (customers,) what happened and what each model said, in the same order. ``slices``: of
+    :func:`guard_slices`.
     """
     return Pair(
         loss.name,
@@ -182,16 +177,10 @@ def compare(pair: Pair, policy: Gate, seed: int) -> list[Comparison]:
 
 
 def bootstrap_means(values: Floats, weights: Floats, resamples: int, seed: int) -> Floats:
-    """(resamples, columns) weighted means of resampled customers.
+    """(resamples, columns) weighted means of resampled customers. Returns NaN where none of a column's customers was drawn.
 
-    Parameters
-    ----------
-    values : (customers, columns), 0 where the weight is.
-    weights : (customers, columns) 1 for customers who count in a column, else 0.
-
-    Returns
-    -------
-    NaN where none of a column's customers was drawn.
+    ``values``: (customers, columns), 0 where the weight is. ``weights``: (customers, columns) 1 for customers who count in a
+    column, else 0.
     """
     rng = np.random.default_rng(seed)
     count, columns = values.shape

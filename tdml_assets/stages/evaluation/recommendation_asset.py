@@ -86,10 +86,7 @@ def read_metrics(database: Database, spec: WorkflowSpec) -> dict[str, Metrics]:
 def load_measured(bundle: Bundle) -> Recommender | None:
     """The model that was measured; None where the version keeps none.
 
-    Raises
-    ------
-    BundleDamagedError
-        If the model that recommends no longer gives its golden scores.
+    Raises ``BundleDamagedError`` if the model that recommends no longer gives its golden scores.
     """
     final = Recommender.from_files({name: data for name, data in bundle.files.items() if name in FILES})
     with refusing_damage(GOLDEN_FILE):

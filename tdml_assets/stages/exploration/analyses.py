@@ -22,9 +22,7 @@ def correlations(
 ) -> list[dict[str, Any]]:
     """Pearson's correlation of numeric columns with the target, strongest first; one pass.
 
-    Returns
-    -------
-    Rows of column_name, n (rows with both values), correlation (None where undefined) and status: ``ok``, ``constant``,
+    Returns rows of column_name, n (rows with both values), correlation (None where undefined) and status: ``ok``, ``constant``,
     ``all_null``, ``constant_target``, ``too_few`` (fewer than 3 rows) or ``undefined`` (values too large to square).
     """
     if not columns:
@@ -128,10 +126,7 @@ def product_overlap(
 ) -> ProductOverlap:
     """Compare the products ordered most in ``(after, until]`` with those recommended most, both by customers.
 
-    Parameters
-    ----------
-    where : value per column that predictions must have.
-    top : length of both lists.
+    ``where``: value per column that predictions must have. ``top``: length of both lists.
     """
     lists: dict[str, list[dict[str, Any]]] = {"ordered": [], "recommended": []}
     statement = render(

@@ -52,7 +52,8 @@ def resplit(
 
     Every statistic is divided by the 95 % point of its own distribution over the splits, the observed one among them,
     and the largest of a split counts (Westfall & Young, Resampling-Based Multiple Testing, 1993). So the rate holds
-    exactly for any number of columns, dependent or not, of any distribution, as long as the rows are independent.
+    exactly for any number of columns, dependent or not, of any distribution, as long as the rows are independent. Raises
+    ``ValueError`` if there are too few re-splits for the rate.
 
     Parameters
     ----------
@@ -60,11 +61,6 @@ def resplit(
     is_test : (rows,), True for the rows of the test split.
     resplits : at least ``1 / family_wise_rate``.
     family_wise_rate : chance that a fair split passes any limit.
-
-    Raises
-    ------
-    ValueError
-        If there are too few re-splits for the rate.
     """
     allowed = math.floor(family_wise_rate * (resplits + 1) + 1e-9)
     if allowed < 1:

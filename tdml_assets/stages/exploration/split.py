@@ -119,12 +119,8 @@ def split_check(
     The coefficients of variation are those of the whole table. Whether a difference is more than chance is tested on at
     most ``rows`` customers, one row each (rows of one customer at several snapshots are not independent). Where the
     test rows are of a later day, columns differ by season and age; then only a change of unit, or values on one side alone,
-    is left unexplained.
-
-    Parameters
-    ----------
-    columns : numeric columns, the target among them; text columns are refused.
-    resplits, family_wise_rate, seed : as for :func:`resplit`.
+    is left unexplained. ``columns``: numeric columns, the target among them; text columns are refused. ``resplits``,
+    ``family_wise_rate``, ``seed``: as for :func:`resplit`.
     """
     _, texts = statistics.split_by_kind(reader.columns(table), columns, table)
     if texts:

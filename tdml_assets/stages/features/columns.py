@@ -23,10 +23,7 @@ _TEXT = ("VARCHAR",)
 class FeatureColumns:
     """Columns a workflow learns from, in the order of the feature table.
 
-    Parameters
-    ----------
-    numeric : numbers.
-    text : categories, encoded before a model sees them.
+    ``numeric``: numbers. ``text``: categories, encoded before a model sees them.
     """
 
     numeric: tuple[str, ...]
@@ -39,17 +36,9 @@ class FeatureColumns:
 
 
 def choose_features(columns: Mapping[str, str], spec: Features) -> FeatureColumns:
-    """Choose by the workflow's patterns.
+    """Choose by the workflow's patterns. Raises ``ValueError`` if a pattern matches no column, or nothing is left.
 
-    Parameters
-    ----------
-    columns : type per column of ``features.customer_features``.
-    spec : the workflow's ``features``.
-
-    Raises
-    ------
-    ValueError
-        If a pattern matches no column, or nothing is left.
+    ``columns``: type per column of ``features.customer_features``. ``spec``: the workflow's ``features``.
     """
     candidates = [name for name in columns if name not in KEYS]
     for pattern in (*spec.include, *spec.exclude):
@@ -92,10 +81,7 @@ def eligibility_contract(workflow: str) -> TableContract:
 def customer_columns(spec: Features, columns: Mapping[str, str]) -> dict[str, str]:
     """Type per column of ``raw.customers`` that a workflow takes.
 
-    Raises
-    ------
-    ValueError
-        If the customers source has no such column.
+    Raises ``ValueError`` if the customers source has no such column.
     """
     missing = sorted(set(spec.customers) - set(columns))
     if missing:

@@ -63,6 +63,8 @@ def build_models(
 ) -> list[Built]:
     """Build the models and run their tests; what reads a model that fails a test is left as it was, as dbt leaves it.
 
+    Raises ``ModelContractError`` naming the columns that differ. Nothing is changed.
+
     Parameters
     ----------
     database : open for writing.
@@ -72,11 +74,6 @@ def build_models(
     version : names the statements; another one builds again.
     is_whole : whether these are all models and tests of the project. Nothing is built where a whole build of the same version from
         the same rows is still in place, row by row; the tests are run in either case.
-
-    Raises
-    ------
-    ModelContractError
-        Naming the columns that differ. Nothing is changed.
     """
     last = _last_build(database) if is_whole else None
     is_unchanged = last is not None and last == _fingerprint(database, models, sources, version)
@@ -144,9 +141,7 @@ def _failures(database: Database, test: DataTest) -> int:
 
 
 def _last_build(database: Database) -> str | None:
-    if not database.has_table(BUILDS.path):
-        return None
-    rows = database.rows(render("features/last_build", builds=BUILDS.path))
+    rows = database.rows_if(BUILDS.path, render("features/last_build", builds=BUILDS.path))
     return str(rows[0]["fingerprint"]) if rows else None
 
 

@@ -64,18 +64,14 @@ def ensure_manifest(home: Path, catalog: str, recorded: Sequence[str] = ()) -> P
     """Keep a compiled manifest under ``<home>/dbt``, made anew when the project or dbt changed since.
 
     Compiled against an empty throw-away database of the same name: nothing is read, and the warehouse is not touched.
-    Safe to call from several processes at once; costs milliseconds when fresh.
+    Safe to call from several processes at once; costs milliseconds when fresh. Raises ``DbtProjectError`` if the project does not
+    compile; says what dbt said.
 
     Parameters
     ----------
     home : folder of all state.
     catalog : how DuckDB calls the warehouse, which compiled statements name: its file without the ending.
     recorded : tables whose sources tell when rows were recorded; without them the statements know nothing of it.
-
-    Raises
-    ------
-    DbtProjectError
-        If the project does not compile; says what dbt said.
     """
     project, folder = dbt_project_directory(), home / "dbt"
     fingerprint = _fingerprint(project, catalog, recorded)

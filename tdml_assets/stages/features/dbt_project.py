@@ -68,10 +68,7 @@ class DataTest:
 def models_in_order(manifest: Manifest) -> tuple[Model, ...]:
     """List the models of a compiled manifest, each after those it reads.
 
-    Raises
-    ------
-    ValueError
-        If a model carries no compiled statement: the manifest was parsed, not compiled.
+    Raises ``ValueError`` if a model carries no compiled statement: the manifest was parsed, not compiled.
     """
     nodes = dict(_nodes(manifest, "model"))
     graph = {key: [parent for parent in nodes[key]["depends_on"]["nodes"] if parent in nodes] for key in sorted(nodes)}

@@ -21,11 +21,8 @@ _MARGIN = 1.05
 def share_to_draw(database: Database, specs: Sequence[WorkflowSpec], days: Mapping[str, Sequence[date]]) -> float:
     """Share of the customers that the most demanding workflow learns from: 1 where any learns from everybody.
 
-    Customers are counted from sales, before returns are taken off them: slightly more than have features.
-
-    Parameters
-    ----------
-    days : earlier snapshots per workflow, by name.
+    Customers are counted from sales, before returns are taken off them: slightly more than have features. ``days``: earlier
+    snapshots per workflow, by name.
     """
     learning = [(spec, days[spec.name]) for spec in specs if days[spec.name]]
     if not learning:

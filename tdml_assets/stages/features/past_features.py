@@ -26,10 +26,7 @@ FEATURES = ("features", "customer_features")
 def features_of(database: Database, manifest_path: Path, customer_id: str, day: date) -> Mapping[str, Any] | None:
     """Features of a customer at the end of a day, from the rows up to it; None where the customer was not known yet.
 
-    Parameters
-    ----------
-    database : the open warehouse; only read.
-    manifest_path : the compiled dbt manifest.
+    ``database``: the open warehouse; only read. ``manifest_path``: the compiled dbt manifest.
     """
     stored = _row(database, customer_id, day) if database.has_table(FEATURES) else None
     return stored if stored is not None else recompute(database, manifest_path, customer_id, day)

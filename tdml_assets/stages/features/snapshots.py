@@ -85,17 +85,15 @@ def years_before(day: date, years: int) -> date:
 def plan_snapshots(as_of: date, first_order_on: date, horizon_days: int, spec: Snapshots) -> SnapshotPlan:
     """Choose the snapshots of a session.
 
+    Raises ``HistoryTooShortError`` if no snapshot has both a whole target window before ``as_of`` and at least a day of orders
+    behind it.
+
     Parameters
     ----------
     as_of : last day of data that the session reads.
     first_order_on : day of the earliest order known.
     horizon_days : length of the target window in days.
     spec : the workflow's ``snapshots``.
-
-    Raises
-    ------
-    HistoryTooShortError
-        If no snapshot has both a whole target window before ``as_of`` and at least a day of orders behind it.
     """
     horizon = timedelta(days=horizon_days)
     step = timedelta(days=spec.step_days or horizon_days)

@@ -42,10 +42,8 @@ class Words:
     def phrase(self, shown: str | None, typical: str | None = None) -> str:
         """Say one value.
 
-        Parameters
-        ----------
-        shown : the value as it is written; None for missing.
-        typical : the value of a typical customer as it is written, added unless it is the same or there is no value.
+        ``shown``: the value as it is written; None for missing. ``typical``: the value of a typical customer as it is written,
+        added unless it is the same or there is no value.
         """
         if shown is None:
             return self.missing or self.many.format("not known")

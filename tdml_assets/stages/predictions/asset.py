@@ -112,9 +112,7 @@ def scored_again(
 ) -> Recall:
     """Predictions are a function of the champion and of the features of today; where a fallback scores they are made anew.
 
-    Parameters
-    ----------
-    has_level : whether scoring writes to ``monitoring.level``.
+    ``has_level``: whether scoring writes to ``monitoring.level``.
     """
 
     def owes(_: dg.AssetExecutionContext, __: Database, models: ModelStore | None) -> tuple[str, str]:
@@ -183,9 +181,7 @@ def keep_scored(
 ) -> None:
     """Keep that this session's champion scored, and its predictions until they can be compared with what happened.
 
-    Parameters
-    ----------
-    labels : rows of ``monitoring.label_stats`` without their key.
+    ``labels``: rows of ``monitoring.label_stats`` without their key.
     """
     session = {"session_id": session_id_of(context), "workflow": spec.name}
     keep_predictions(database, spec, session["session_id"], manifest.version, manifest.as_of)

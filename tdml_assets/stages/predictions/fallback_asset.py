@@ -51,10 +51,7 @@ TRAIN = "materialise the training stages too, or run the workflow's training job
 class FallbackScores:
     """What a fallback wrote.
 
-    Parameters
-    ----------
-    rows, customers : written to ``<workflow>.predictions``.
-    sentence : how the customers were scored and why, for people.
+    ``rows``, ``customers``: written to ``<workflow>.predictions``. ``sentence``: how the customers were scored and why, for people.
     """
 
     rows: int
@@ -66,12 +63,7 @@ class FallbackScores:
 def score_by_fallback(database: Database, context: dg.AssetExecutionContext, spec: WorkflowSpec) -> FallbackScores:
     """Score every customer known at as_of without a trained model, inside the caller's transaction.
 
-    Raises
-    ------
-    RefusedError
-        If no fallback can score them.
-    BrokenDataError
-        If this session's data are broken.
+    Raises ``RefusedError`` if no fallback can score them. Raises ``BrokenDataError`` if this session's data are broken.
     """
     session_id = session_id_of(context)
     require_whole_data(database, session_id)

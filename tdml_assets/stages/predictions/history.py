@@ -18,15 +18,8 @@ def keep_predictions(
     """Keep the predictions of some customers until what happened is known, inside the caller's transaction.
 
     A session at the same as_of takes the place of the one before. Predictions of a model that learnt from later days are not
-    kept: what became of them would flatter it.
-
-    Parameters
-    ----------
-    model_version, trained_on : of the model or the rule that scored: its version, and the last day it learnt from.
-
-    Returns
-    -------
-    Rows kept.
+    kept: what became of them would flatter it. ``model_version``, ``trained_on``: of the model or the rule that scored: its
+    version, and the last day it learnt from. Returns rows kept.
     """
     day, performance = as_of(database), realised_performance_of(spec)
     if performance is None or not spec.monitor.kept_customers or trained_on > day:

@@ -108,10 +108,7 @@ def insert_scores(
 ) -> None:
     """Score what ``prepared`` says into the table, inside the caller's transaction.
 
-    Parameters
-    ----------
-    contract : of the scores.
-    rows : of a batch, where one is read.
+    ``contract``: of the scores. ``rows``: of a batch, where one is read.
     """
     in_sql = isinstance(model, ScoresInSql)
     if isinstance(model, ScoresInSql) and explainer is None and not reasons:

@@ -100,9 +100,7 @@ def find_workflow_level(
 ) -> FoundLevel | None:
     """Compare a model with what happened after the snapshots of the training table; None where it cannot be compared.
 
-    Parameters
-    ----------
-    given : today's predictions as the model gives them.
+    ``given``: today's predictions as the model gives them.
     """
     from tdml_assets.engines.level_lifetime import fit_base
     from tdml_assets.engines.lifetime_outlook import HISTORY
@@ -208,9 +206,7 @@ def move_fallback(
 ) -> Floats:
     """Add the level to what a lifetime model predicts, where past windows say it; keep what was done in ``monitoring.level``.
 
-    Parameters
-    ----------
-    customers : their histories as of ``day``, one a prediction.
+    ``customers``: their histories as of ``day``, one a prediction.
     """
     from tdml_assets.engines.level_lifetime import fit_base
 
@@ -237,7 +233,6 @@ def move_fallback(
 
 def read_level_sentence(database: Database, session_id: str, workflow: str) -> str | None:
     """What was done to the level of a session's predictions; None where nothing is known of it."""
-    if not database.has_table(LEVEL.path):
-        return None
-    rows = database.rows(render("predictions/level", table=LEVEL.path, session_id=session_id, workflow=workflow))
+    key = {"session_id": session_id, "workflow": workflow}
+    rows = database.rows_if(LEVEL.path, render("predictions/level", table=LEVEL.path, **key))
     return level_sentence(rows[0]) if rows else None

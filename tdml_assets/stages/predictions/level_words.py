@@ -13,12 +13,7 @@ from tdml_assets.engines.level import COVERAGE
 
 
 def level_sentence(row: Mapping[str, Any]) -> str:
-    """What was done to the level, why, and how far the total may be off, for people.
-
-    Parameters
-    ----------
-    row : of ``monitoring.level``.
-    """
+    """What was done to the level, why, and how far the total may be off, for people. ``row``: of ``monitoring.level``."""
     why = _why(row)
     if row["corrected"]:
         moved = row["total"] / row["uncorrected_total"] - 1.0 if row["uncorrected_total"] else 0.0

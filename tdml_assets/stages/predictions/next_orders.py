@@ -116,10 +116,8 @@ def write_next_orders(
 ) -> str | None:
     """Write :func:`next_orders_contract` for the customers in the scores table. Returns why there is nothing to say.
 
-    Parameters
-    ----------
-    scores : schema and name of the table with customer_id and predicted_target as they are published.
-    follow_total : whether orders follow the total of the predicted spend.
+    ``scores``: schema and name of the table with customer_id and predicted_target as they are published. ``follow_total``: whether
+    orders follow the total of the predicted spend.
     """
     contract = next_orders_contract(spec)
     database.replace(contract, [])

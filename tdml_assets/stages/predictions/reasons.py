@@ -47,6 +47,9 @@ def top_reasons(
 ) -> pa.Table:
     """Say what moves each row's prediction most, strongest first.
 
+    Returns text columns ``reason_1`` to ``reason_<count>``, one row per row; NULL where nothing else moves the prediction. Raises
+    ``ValueError`` if shapes do not agree, an attribution is not finite, or a feature comes from none of the raw columns.
+
     Parameters
     ----------
     attributions : shape (rows, features): what each prepared feature adds to the row's prediction.
@@ -57,15 +60,6 @@ def top_reasons(
         customer's own. Nothing is said for a column without one.
     count : most reasons per row.
     directions : the words for a positive and a negative attribution.
-
-    Returns
-    -------
-    Text columns ``reason_1`` to ``reason_<count>``, one row per row; NULL where nothing else moves the prediction.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not agree, an attribution is not finite, or a feature comes from none of the raw columns.
     """
     import pyarrow.compute as pc
 
@@ -111,13 +105,7 @@ def phrase_of(column: str, value: Any) -> str:
 
 
 def source_column(name: str, columns: Sequence[str]) -> str:
-    """Raw column that a prepared feature was made of.
-
-    Raises
-    ------
-    ValueError
-        If it comes from none of these columns.
-    """
+    """Raw column that a prepared feature was made of. Raises ``ValueError`` if it comes from none of these columns."""
     return _source_of(name, columns)
 
 

@@ -52,16 +52,8 @@ class LoadedRecommender:
 def load_recommender(models: ModelStore, workflow: str, recorded: Mapping[str, str] | None = None) -> LoadedRecommender:
     """Read the champion; every byte is verified before it is parsed.
 
-    Parameters
-    ----------
-    recorded : what each version was when it was trained, as the warehouse keeps it.
-
-    Raises
-    ------
-    LookupError
-        If nothing was promoted yet.
-    BundleDamagedError
-        If a file is not what was stored, or the model no longer gives its golden scores.
+    ``recorded``: what each version was when it was trained, as the warehouse keeps it. Raises ``LookupError`` if nothing was
+    promoted yet. Raises ``BundleDamagedError`` if a file is not what was stored, or the model no longer gives its golden scores.
     """
     bundle = models.open().read_champion(workflow, recorded)
     model = Recommender.from_files({name: data for name, data in bundle.files.items() if name in FILES})

@@ -81,17 +81,13 @@ def score_batch(
     *,
     scored: bool = False,
 ) -> pa.Table:
-    """Score prepared rows.
+    """Score prepared rows. Returns rows of the scores table: customer_id, predicted_target, and the reasons where there are any.
 
     Parameters
     ----------
     batch : customer_id, the model's features in its order, and the columns the explainer carries.
     reasons : columns of the reasons; empty of text where there is no explainer.
     scored : whether the batch holds the predictions, made in SQL.
-
-    Returns
-    -------
-    Rows of the scores table: customer_id, predicted_target, and the reasons where there are any.
     """
     table = pa.Table.from_batches([batch])
     schema = pa.schema([(name, pa.float32()) for name in model.features])

@@ -22,10 +22,7 @@ if TYPE_CHECKING:
 def with_engine(database: Database, spec: WorkflowSpec, settings: Settings) -> tuple[WorkflowSpec, Choice]:
     """The specification with its engine, and why it is that one.
 
-    Raises
-    ------
-    MemoryError
-        If the rows fit no engine that the workflow allows.
+    Raises ``MemoryError`` if the rows fit no engine that the workflow allows.
     """
     columns = choose_features(database.columns(features_table(spec)), spec.features)
     # Levels are not counted yet: as many as there may be.

@@ -151,6 +151,8 @@ def decide_parameters(
 ) -> Parameters:
     """Turn statistics of the training split into parameters.
 
+    Raises ``ValueError`` if every column is constant or missing, so nothing is left to learn from.
+
     Parameters
     ----------
     measured : per numeric column ``n``, ``min``, ``max``, ``mean``, ``stdev``, ``q1``, ``median``, ``q3``, ``q_low``, ``q_high``
@@ -160,11 +162,6 @@ def decide_parameters(
     one_hot_limit : levels that get a column of their own.
     leaks : reason per column that tells the target too well to be honest; left out and listed.
     reads_histories : whether the learner reads histories of purchases: their columns are then left as they are.
-
-    Raises
-    ------
-    ValueError
-        If every column is constant or missing, so nothing is left to learn from.
     """
     dropped: dict[str, str] = dict(leaks or {})
     numeric = []

@@ -34,10 +34,8 @@ class MustReadAllError(Exception):
 class Appending:
     """Files of the load before that stay as they are.
 
-    Parameters
-    ----------
-    files : their rows of ``raw.loads``, by name.
-    are_first : whether new files come behind all of them, so that a new row is the later one of its key.
+    ``files``: their rows of ``raw.loads``, by name. ``are_first``: whether new files come behind all of them, so that a new row is
+    the later one of its key.
     """
 
     files: Mapping[str, dict[str, Any]]
@@ -76,10 +74,7 @@ def may_append(
 ) -> Appending | None:
     """The files that may stay, where there are new ones beside them; None where everything must be read.
 
-    Parameters
-    ----------
-    earlier : rows of ``raw.loads``, of a table that is still what that load made.
-    declared : hash of the declaration.
+    ``earlier``: rows of ``raw.loads``, of a table that is still what that load made. ``declared``: hash of the declaration.
     """
     if isinstance(declaration, CustomersSource) or found.identities or is_recorded(declaration):
         return None

@@ -65,10 +65,7 @@ def adbc_url(url: str) -> AdbcUrl | None:
 def connected(url: AdbcUrl) -> Iterator[Any]:
     """A connection that is rolled back behind the block.
 
-    Raises
-    ------
-    AdbcUrlError
-        If the driver is not installed, or names a file that is not there.
+    Raises ``AdbcUrlError`` if the driver is not installed, or names a file that is not there.
     """
     module = f"adbc_driver_{url.driver}"
     if importlib.util.find_spec(module) is None:
@@ -121,14 +118,8 @@ def first_batches(reader: pa.RecordBatchReader, most_rows: int) -> pa.RecordBatc
 def write_batches(path: Path, reader: pa.RecordBatchReader, decimal_mark: str = ".") -> WrittenRows:
     """Write the batches of a reader; memory holds one.
 
-    Parameters
-    ----------
-    decimal_mark : of numbers in text, which PostgreSQL's numeric becomes.
-
-    Raises
-    ------
-    UnreadableColumnsError
-        If a column holds bytes, lists, objects or times without a day, or money whose unit is not known.
+    ``decimal_mark``: of numbers in text, which PostgreSQL's numeric becomes. Raises ``UnreadableColumnsError`` if a column holds
+    bytes, lists, objects or times without a day, or money whose unit is not known.
     """
     import pyarrow.parquet as pq
 

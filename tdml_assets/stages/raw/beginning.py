@@ -43,14 +43,7 @@ _FAULTS = (zlib.error, lzma.LZMAError, zipfile.BadZipFile, EOFError, pa.ArrowExc
 def read_samples(path: Path, name: str) -> list[FileSample]:
     """The first rows of a file; one sample per sheet of a workbook and per file of an archive.
 
-    Parameters
-    ----------
-    name : how the settings will call it.
-
-    Raises
-    ------
-    SourceError
-        If the file is empty, or is nothing that can be declared.
+    ``name``: how the settings will call it. Raises ``SourceError`` if the file is empty, or is nothing that can be declared.
     """
     if not path.is_file():
         raise SourceError(f"{name}: no such file")

@@ -26,10 +26,7 @@ _FIRST_FILES, _LAST_FILES = 6, 3
 def folder_samples(folder: Path, name: str) -> list[FileSample]:
     """Samples of what a folder holds.
 
-    Raises
-    ------
-    SourceError
-        If it holds no data, data of several formats, or a table that cannot be read.
+    Raises ``SourceError`` if it holds no data, data of several formats, or a table that cannot be read.
     """
     kind = table_format(folder)
     if kind is not None:
@@ -80,10 +77,7 @@ def with_folder_columns(sample: FileSample) -> FileSample:
 def joined(samples: Sequence[FileSample], path: str, *, is_deep: bool = False) -> FileSample:
     """The samples of files of one kind as one, under the path that names them all.
 
-    Raises
-    ------
-    SourceError
-        If they are not written alike.
+    Raises ``SourceError`` if they are not written alike.
     """
     first = samples[0]
     for sample in samples[1:]:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from tdml_assets.stages.raw.json_paths import loaded
 from tdml_assets.stages.raw.rules import SourceError
 from tdml_assets.stages.raw.sample import ROWS, FileSample, Key
 
@@ -21,15 +22,12 @@ _ITEMS = ("item", "line", "product", "position", "article", "artikel")
 def json_sample(name: str, text: str, *, is_whole: bool) -> FileSample:
     """A sample of one object per line, of one list of objects, or of an object that holds such a list.
 
-    Raises
-    ------
-    SourceError
-        If it is none of these.
+    Raises ``SourceError`` if it is none of these.
     """
     keys: dict[str, Key] = {}
     objects = _lines(text, is_whole=is_whole)
     if objects is None:
-        whole = _loaded(text) if is_whole else _cut_list(text)
+        whole = loaded(text) if is_whole else _cut_list(text)
         if whole is None:
             why = "is not JSON" if is_whole else "is one large object: write one object per line"
             raise SourceError(f"{name}: not one JSON object per line, and {why}")
@@ -55,18 +53,11 @@ def json_sample(name: str, text: str, *, is_whole: bool) -> FileSample:
     return FileSample(name, "json", cells, keys, notes, typed_numbers=frozenset(numbers))
 
 
-def _loaded(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-
-
 def _lines(text: str, *, is_whole: bool) -> list[dict[str, Any]] | None:
     """The objects of a file with one per line; ``None`` if it is none. The last line may be cut."""
     lines = [line for line in text.splitlines() if line.strip()]
     lines = lines if is_whole or len(lines) < 2 else lines[:-1]
-    found = [_loaded(line) for line in lines[:ROWS]]
+    found = [loaded(line) for line in lines[:ROWS]]
     return found if found and all(isinstance(one, dict) for one in found) else None
 
 

@@ -25,13 +25,7 @@ _PREAMBLE_ROWS = 40
 
 
 def parquet_sample(path: Path, name: str) -> FileSample:
-    """A sample of a Parquet file.
-
-    Raises
-    ------
-    SourceError
-        If it cannot be read or has no row.
-    """
+    """A sample of a Parquet file. Raises ``SourceError`` if it cannot be read or has no row."""
     import pyarrow.parquet as pq
 
     try:
@@ -47,23 +41,14 @@ def parquet_sample(path: Path, name: str) -> FileSample:
 def table_sample(folder: Path, name: str, kind: str) -> FileSample:
     """A sample of a table whose folder is its path, such as a Delta table.
 
-    Raises
-    ------
-    SourceError
-        If it cannot be read or has no row.
+    Raises ``SourceError`` if it cannot be read or has no row.
     """
     form: SampleFormat = "iceberg" if kind == "iceberg" else "delta"
     return of_table(LAKE_FORMATS[kind].first_rows(name, folder, ROWS), name, form)
 
 
 def database_sample(declaration: Source, base_folder: Path) -> FileSample:
-    """A sample of a table or a query.
-
-    Raises
-    ------
-    SourceError
-        If there is no connection, no such table or no row.
-    """
+    """A sample of a table or a query. Raises ``SourceError`` if there is no connection, no such table or no row."""
     import pyarrow.parquet as pq
 
     with tempfile.TemporaryDirectory(prefix="tdml-look-") as scratch:
@@ -73,13 +58,7 @@ def database_sample(declaration: Source, base_folder: Path) -> FileSample:
 
 
 def of_table(table: pa.Table, name: str, form: SampleFormat) -> FileSample:
-    """A sample of rows that have types.
-
-    Raises
-    ------
-    SourceError
-        If there is no row.
-    """
+    """A sample of rows that have types. Raises ``SourceError`` if there is no row."""
     if not table.num_rows:
         raise SourceError(f"{name}: the file has no row" if form == "parquet" else f"{name}: there is no row")
     kinds = {item.name: item.type for item in table.schema}
@@ -98,13 +77,7 @@ def of_table(table: pa.Table, name: str, form: SampleFormat) -> FileSample:
 
 
 def sheet_samples(path: Path, name: str) -> list[FileSample]:
-    """One sample per sheet of a workbook that has rows.
-
-    Raises
-    ------
-    SourceError
-        If it is not a workbook, or no sheet has rows.
-    """
+    """One sample per sheet of a workbook that has rows. Raises ``SourceError`` if it is not a workbook, or no sheet has rows."""
     sheets = spreadsheets.sheets_of(name, path, ROWS)
     found = [
         _sheet(name, title, rows, is_only=len(sheets) == 1)

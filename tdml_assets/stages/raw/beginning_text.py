@@ -27,17 +27,10 @@ _NUMBER = re.compile(r"[-+]?[\d.,\s]*\d[\d.,\s]*")
 
 
 def csv_sample(name: str, lines: Sequence[str], encoding: str, *, is_whole: bool) -> FileSample:
-    """A sample of delimited text.
+    """A sample of delimited text. Raises ``SourceError`` if there are fewer than two rows.
 
-    Parameters
-    ----------
-    lines : the first lines, without their ends.
-    is_whole : whether they are all of the file, so that its last rows can be looked at.
-
-    Raises
-    ------
-    SourceError
-        If there are fewer than two rows.
+    ``lines``: the first lines, without their ends. ``is_whole``: whether they are all of the file, so that its last rows can be
+    looked at.
     """
     said = _SEPARATOR.fullmatch(lines[0].strip()) if lines else None
     delimiter = said.group(1) if said else _delimiter(lines)

@@ -39,20 +39,14 @@ def read_csv_records(
 ) -> FileLayout:
     """Cut a file into records, and write them where the warehouse can read them.
 
-    Parameters
-    ----------
-    layout : names of the columns, and how many lines come before them.
-    limit : share of the rows that may be set aside here; only a file of many rows, or one that is mostly set aside, is refused.
+    Raises ``SourceError`` if too many rows are set aside, or if the quotes of the file can be read in two ways. ``layout``: names
+    of the columns, and how many lines come before them. ``limit``: share of the rows that may be set aside here; only a file of
+    many rows, or one that is mostly set aside, is refused.
 
     Returns
     -------
     FileLayout
         Whose rows carry the reason for which they are set aside.
-
-    Raises
-    ------
-    SourceError
-        If too many rows are set aside, or if the quotes of the file can be read in two ways.
     """
     width = sum(not item.is_of_folder for item in layout.fields)
     names = layout.names[:width]

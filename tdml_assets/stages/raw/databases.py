@@ -92,10 +92,7 @@ class FetchedRows:
 def require_database(table: str, declaration: Source, base_folder: Path) -> tuple[str, str]:
     """URL and query of a source, without connecting; the query is empty where a table is declared.
 
-    Raises
-    ------
-    SourceError
-        If the variable is not set, or the file of the query cannot be read.
+    Raises ``SourceError`` if the variable is not set, or the file of the query cannot be read.
     """
     where, variable = f"sources.{table}", declaration.url_env or ""
     url = os.environ.get(variable, "").strip()
@@ -129,16 +126,8 @@ def fetch_rows(
     """Read the rows of a source from its database into a Parquet file.
 
     Nothing is ever committed to the database. Rows come through a cursor of the server where its driver has one, so that memory
-    holds one batch.
-
-    Parameters
-    ----------
-    most_rows : rows after which reading ends; all unless given.
-
-    Raises
-    ------
-    SourceError
-        If there is no connection, no driver, no such table or no row, or if a column holds no single value.
+    holds one batch. ``most_rows``: rows after which reading ends; all unless given. Raises ``SourceError`` if there is no
+    connection, no driver, no such table or no row, or if a column holds no single value.
     """
     url, query = require_database(table, declaration, base_folder)
     where, variable = f"sources.{table}: {declaration.database_name}", declaration.url_env or ""

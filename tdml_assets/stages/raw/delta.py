@@ -26,13 +26,7 @@ def is_table(folder: Path) -> bool:
 
 
 def table_folder(where: str, folder: Path) -> list[Path]:
-    """The folder of a Delta table, as what a path names.
-
-    Raises
-    ------
-    SourceError
-        If it is none.
-    """
+    """The folder of a Delta table, as what a path names. Raises ``SourceError`` if it is none."""
     if is_table(folder):
         return [folder]
     raise SourceError(
@@ -67,10 +61,7 @@ def log_sha256(_: str, folder: Path) -> tuple[str, int]:
 def as_parquet(name: str, folder: Path, sha256: str, scratch_folder: Path) -> Path:
     """Write the rows of the latest version as a Parquet file.
 
-    Raises
-    ------
-    SourceError
-        If Delta's library is not installed, or cannot read the table.
+    Raises ``SourceError`` if Delta's library is not installed, or cannot read the table.
     """
     path = scratch_folder / f"{sha256[:32]}.delta.parquet"
     scratch_folder.mkdir(parents=True, exist_ok=True)
@@ -85,10 +76,7 @@ def as_parquet(name: str, folder: Path, sha256: str, scratch_folder: Path) -> Pa
 def first_rows(name: str, folder: Path, count: int) -> pa.Table:
     """The first ``count`` rows of the latest version.
 
-    Raises
-    ------
-    SourceError
-        If Delta's library is not installed, or cannot read the table.
+    Raises ``SourceError`` if Delta's library is not installed, or cannot read the table.
     """
     with _opened(name, folder) as dataset:
         return dataset.head(count)

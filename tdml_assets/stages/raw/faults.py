@@ -33,10 +33,7 @@ _CAUSES = {
 def source_faults(name: str) -> Iterator[None]:
     """Name the file and the cause of what is raised inside.
 
-    Raises
-    ------
-    SourceError
-        In place of an error of the warehouse, of gzip or of the disk.
+    Raises ``SourceError``: in place of an error of the warehouse, of gzip or of the disk.
     """
     fault = ""
     try:

@@ -78,7 +78,7 @@ class FoundFiles:
 def collect_files(
     table: str, declaration: Source, *, base_folder: Path, cache_folder: Path, s3_client: Callable[[], Any]
 ) -> FoundFiles:
-    """Find, fetch and hash every file of a source.
+    """Find, fetch and hash every file of a source. Raises ``SourceError`` if a path names no file, or a file cannot be had.
 
     Parameters
     ----------
@@ -93,11 +93,6 @@ def collect_files(
         Files in the order of the declaration, those of one pattern or folder by name, 2 before 10. Of files of one folder
         with equal content only the first is kept: loading both would count every row twice. Equal files of different
         folders are all kept: a folder may stand for a day or a shop that the rows do not name.
-
-    Raises
-    ------
-    SourceError
-        If a path names no file, or a file cannot be had.
     """
     seen: dict[tuple[str, str], SourceFile] = {}
     duplicates, names = [], set()
@@ -158,10 +153,7 @@ def endings_of(file_format: str) -> tuple[str, ...]:
 def with_folder_keys(file: SourceFile, declaration: Source) -> SourceFile:
     """The file with the values that the names of its folders give to wanted columns.
 
-    Raises
-    ------
-    SourceError
-        If it is in no folder of a declared key.
+    Raises ``SourceError`` if it is in no folder of a declared key.
     """
     keys = folder_keys(file.name, {*wanted_columns(declaration), *declaration.hive_keys})
     require_keys(file.name, keys, declaration.hive_keys)
@@ -177,13 +169,7 @@ def _local(table: str, declaration: Source, text: str, base_folder: Path) -> lis
 
 
 def hashed(name: str, path: Path) -> SourceFile:
-    """Read a file that is here.
-
-    Raises
-    ------
-    SourceError
-        If it cannot be read, or its name cannot be written.
-    """
+    """Read a file that is here. Raises ``SourceError`` if it cannot be read, or its name cannot be written."""
     if not is_printable(name):
         raise SourceError(f"{name!a}: the name of the file is not text: rename the file")
     with source_faults(name):
@@ -202,10 +188,7 @@ def written_at(name: str, path: Path) -> datetime | None:
 def require_local(sources: Sources, base_folder: Path) -> None:
     """Look for every declared file that should be on this machine, and for what a database needs; read none of them.
 
-    Raises
-    ------
-    SourceError
-        Naming the first that is not there.
+    Raises ``SourceError`` naming the first that is not there.
     """
     for table in Sources.model_fields:
         declaration = getattr(sources, table)
@@ -219,10 +202,7 @@ def require_local(sources: Sources, base_folder: Path) -> None:
 def local_files(table: str, declaration: Source, base_folder: Path) -> list[tuple[str, Path]]:
     """Name in lineage and path of every file of a source that is on this machine; remote addresses are left out.
 
-    Raises
-    ------
-    SourceError
-        If a path names no file.
+    Raises ``SourceError`` if a path names no file.
     """
     found: dict[str, Path] = {}
     for location in declaration.path:
@@ -239,15 +219,8 @@ def find_local(
 ) -> list[Path]:
     """Files that a path, a folder or a pattern names, by name. ``**`` in a pattern means any depth.
 
-    Parameters
-    ----------
-    endings : of the names of files that count in a folder.
-    recursive : whether the folders of a folder are searched too.
-
-    Raises
-    ------
-    SourceError
-        If there is none, or if they are files of a table that is more than its files.
+    Raises ``SourceError`` if there is none, or if they are files of a table that is more than its files. ``endings``: of the names
+    of files that count in a folder. ``recursive``: whether the folders of a folder are searched too.
     """
     where = f"sources.{table}.path: {redacted(text)!r}"
     try:

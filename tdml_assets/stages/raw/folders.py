@@ -43,13 +43,7 @@ def folder_keys(name: str, wanted: Iterable[str]) -> FolderKeys:
 
 
 def require_keys(name: str, found: FolderKeys, declared: Sequence[str]) -> None:
-    """Refuse a file that is in no folder of a declared key.
-
-    Raises
-    ------
-    SourceError
-        Naming the file and the key.
-    """
+    """Refuse a file that is in no folder of a declared key. Raises ``SourceError`` naming the file and the key."""
     missing = next((key for key in declared if key not in dict(found)), None)
     if missing is not None:
         raise SourceError(
@@ -65,15 +59,8 @@ def content_sha256(sha256: str, keys: FolderKeys) -> str:
 def refuse_table_files(table: str, paths: Iterable[Path], top: Path) -> None:
     """Refuse files that belong to a Delta, Iceberg or Hudi table: such a folder holds removed and replaced files too.
 
-    Parameters
-    ----------
-    table : the source's key in the settings.
-    top : folder up to which the folders above a file are looked at, if it is above the file.
-
-    Raises
-    ------
-    SourceError
-        Naming the folder and the lines to write.
+    Raises ``SourceError`` naming the folder and the lines to write. ``table``: the source's key in the settings. ``top``: folder up
+    to which the folders above a file are looked at, if it is above the file.
     """
     seen: set[Path] = set()
     for path in paths:
@@ -103,13 +90,7 @@ def _refuse(table: str, folder: Path, kind: str, top: Path) -> None:
 
 
 def refuse_table_keys(bucket: str, chosen: Iterable[str], keys: Sequence[str]) -> None:
-    """As :func:`refuse_table_files`, for objects: ``keys`` are all that were listed.
-
-    Raises
-    ------
-    SourceError
-        Naming the table.
-    """
+    """As :func:`refuse_table_files`, for objects: ``keys`` are all that were listed. Raises ``SourceError`` naming the table."""
     tables = {key.partition(f"{_DELTA_LOG}/")[0]: "a Delta" for key in keys if f"/{_DELTA_LOG}/" in f"/{key}"}
     tables |= {
         key.rpartition(f"{_ICEBERG_METADATA}/")[0]: "an Iceberg" for key in keys if key.endswith(".metadata.json")

@@ -67,10 +67,8 @@ def keep_out_forgotten(
 ) -> None:
     """Set aside the rows of forgotten customers that a load has just written, without their content.
 
-    Parameters
-    ----------
-    files : names of the load's files, in the order of their positions.
-    replaced : table of earlier states of the rows, if there is one.
+    ``files``: names of the load's files, in the order of their positions. ``replaced``: table of earlier states of the rows, if
+    there is one.
     """
     if not salted(database):
         return

@@ -11,8 +11,9 @@ A guess is written into a file that a person reads, and never used by itself. Wh
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 from tdml_assets.declaration.presets import preset_keys
 from tdml_assets.declaration.source_values import ISO_FORMAT
@@ -21,7 +22,6 @@ from tdml_assets.stages.raw.dates import formats_of_shapes, formats_that_read
 from tdml_assets.stages.raw.guess_columns import MOMENTS, NUMBERS, ROLES, Columns, Table, find, find_columns
 from tdml_assets.stages.raw.guess_lines import is_same_on_lines, is_total_of_order, line_key_of, on_first_lines
 from tdml_assets.stages.raw.guess_orders import currency_in, currency_of_name, known_export, statuses_of
-from tdml_assets.stages.raw.guess_recorded import recorded_column
 from tdml_assets.stages.raw.numbers import NumberMarks, marks_that_read
 from tdml_assets.stages.raw.odd_dates import remedy_of_odd_dates
 from tdml_assets.stages.raw.sample import FileSample
@@ -262,3 +262,35 @@ def _order_of_parts(format_text: str) -> str:
     if format_text == ISO_FORMAT:
         return "ymd"
     return re.sub(r"[^dmbBYy]", "", format_text).lower().replace("b", "m")
+
+
+#: Clocks differ, and a day without a time is written as its midnight.
+_SLACK = timedelta(days=1)
+
+
+def recorded_column(sample: FileSample, moment: str | None, taken: Collection[str]) -> str | None:
+    """The column; ``None`` without one whose values are all there and never before those of ``moment``.
+
+    ``moment``: column of the time at which rows happen. ``taken``: columns that have a role already.
+    """
+    if moment is None:
+        return None
+    column = find("recorded_at", sample, taken)
+    if column is None:
+        return None
+    happened, recorded = _moments(sample.cells[moment]), _moments(sample.cells[column])
+    if len(happened) != len(recorded) or not recorded or happened == recorded:
+        return None
+    is_later = all(before - _SLACK <= after for before, after in zip(happened, recorded, strict=True))
+    return column if is_later else None
+
+
+def _moments(texts: Sequence[str]) -> list[datetime]:
+    """Times without their offset; empty where not every cell can be read."""
+    formats = [one for one in formats_that_read(texts) if "%" in one]
+    try:
+        if formats:
+            return [datetime.strptime(text.strip(), formats[0]).replace(tzinfo=UTC) for text in texts]
+        return [datetime.fromisoformat(text.strip()).replace(tzinfo=UTC) for text in texts]
+    except ValueError:
+        return []

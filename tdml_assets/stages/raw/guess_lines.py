@@ -32,10 +32,7 @@ _NOBODY_SHARE = 0.02
 def is_total_of_order(orders: Sequence[str], amounts: Sequence[str], read: Callable[[str], float | None]) -> bool:
     """Whether an amount is the order's total, on each of its lines.
 
-    Parameters
-    ----------
-    orders, amounts : texts by row; a gap says nothing.
-    read : reads a number.
+    ``orders``, ``amounts``: texts by row; a gap says nothing. ``read``: reads a number.
     """
     if len(orders) != len(amounts) or not all(orders) or not all(amounts):
         return False

@@ -90,10 +90,7 @@ def masked(cell: str) -> str:
 def offending_cell(declaration: Source, reason: str, content: Mapping[str, object]) -> tuple[str, str] | None:
     """Source column and text of the cell for which a row was refused; ``None`` where a cell is missing or unknown.
 
-    Parameters
-    ----------
-    reason : a code of ``REASONS``.
-    content : the row, by the source's column names.
+    ``reason``: a code of ``REASONS``. ``content``: the row, by the source's column names.
     """
     mapped = declaration.mapped
     if reason in _MOMENTS and isinstance(declaration, EventSource):
@@ -127,10 +124,8 @@ def _cell(content: Mapping[str, object], column: str | None) -> tuple[str, str] 
 def remedy_for(table: str, declaration: Source, reason: str, cells: Sequence[str], accepted: Sequence[str] = ()) -> str:
     """What to write into the settings, or to ask of the source, so that such rows are read.
 
-    Parameters
-    ----------
-    cells : texts that could not be read; the more there are, the surer the proposal.
-    accepted : of dates, texts that could: another format must read them too.
+    ``cells``: texts that could not be read; the more there are, the surer the proposal. ``accepted``: of dates, texts that could:
+    another format must read them too.
     """
     where = f"sources.{table}"
     if reason in _MOMENTS:

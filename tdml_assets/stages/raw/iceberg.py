@@ -47,10 +47,7 @@ def is_table(folder: Path) -> bool:
 def table_folder(where: str, place: Path) -> list[Path]:
     """The folder of an Iceberg table or one of its metadata files, as what a path names.
 
-    Raises
-    ------
-    SourceError
-        If it is neither.
+    Raises ``SourceError`` if it is neither.
     """
     is_metadata = place.is_file() and place.name.endswith(".json") and place.parent.name == _METADATA
     if is_metadata or is_table(place):
@@ -83,12 +80,8 @@ def log_sha256(name: str, place: Path) -> tuple[str, int]:
 def latest_metadata(name: str, place: Path) -> Path:
     """The metadata file that is the table's latest version.
 
-    Without the catalog that keeps the table this is the one of the highest number; a Hadoop table names it in a file.
-
-    Raises
-    ------
-    SourceError
-        If there is none, or if two have the highest number.
+    Without the catalog that keeps the table this is the one of the highest number; a Hadoop table names it in a file. Raises
+    ``SourceError`` if there is none, or if two have the highest number.
     """
     if place.is_file():
         return place
@@ -140,12 +133,7 @@ def _numbered(folder: Path, number: int) -> Path | None:
 def as_parquet(name: str, place: Path, sha256: str, scratch_folder: Path) -> Path:
     """Write the rows of the current snapshot, with the columns of the current schema, as a Parquet file.
 
-    Memory holds the rows of one data file.
-
-    Raises
-    ------
-    SourceError
-        If Iceberg's library is not installed, or cannot read the table.
+    Memory holds the rows of one data file. Raises ``SourceError`` if Iceberg's library is not installed, or cannot read the table.
     """
     import pyarrow.parquet as pq
 
@@ -160,10 +148,7 @@ def as_parquet(name: str, place: Path, sha256: str, scratch_folder: Path) -> Pat
 def first_rows(name: str, place: Path, count: int) -> pa.Table:
     """The first rows of the current snapshot, ``count`` of them or a few more.
 
-    Raises
-    ------
-    SourceError
-        If Iceberg's library is not installed, or cannot read the table.
+    Raises ``SourceError`` if Iceberg's library is not installed, or cannot read the table.
     """
     found: list[pa.RecordBatch] = []
     with _rows(name, place) as (schema, batches):

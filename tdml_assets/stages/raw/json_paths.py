@@ -36,12 +36,8 @@ def _paths(declaration: Source) -> list[str]:
 def as_rows(file: SourceFile, declaration: Source, scratch_folder: Path) -> SourceFile:
     """A copy with one object per row, which holds the values of the paths under their own names. Returns the copy.
 
-    An object without an item in its list gives one row, so that nothing is lost.
-
-    Raises
-    ------
-    SourceError
-        If the file is not JSON, has no such list, or two paths go through different lists.
+    An object without an item in its list gives one row, so that nothing is lost. Raises ``SourceError`` if the file is not JSON,
+    has no such list, or two paths go through different lists.
     """
     paths, wanted = _paths(declaration), wanted_columns(declaration)
     through = sorted({path.rpartition("[]")[0] for path in paths if "[]" in path}, key=len)
@@ -60,12 +56,12 @@ def _objects(file: SourceFile, declaration: Source) -> Iterator[dict[str, Any]]:
     """The objects of a file one by one: memory holds one of them, or one line."""
     with io.TextIOWrapper(open_bytes(file), encoding="utf-8-sig") as text:
         first = next((line for line in _short_lines(text) if line.strip()), "")
-        whole = None if first.lstrip().startswith("[") else _loaded(first)
+        whole = None if first.lstrip().startswith("[") else loaded(first)
         if isinstance(whole, dict) and declaration.records is None:
             yield whole
             for number, line in enumerate(text, start=2):
                 if line.strip():
-                    yield _object(file, _loaded(line), f"line {number} behind the first")
+                    yield _object(file, loaded(line), f"line {number} behind the first")
             return
     prefix = f"{declaration.records}." if declaration.records is not None else ""
     number = 0
@@ -138,7 +134,8 @@ def _object(file: SourceFile, found: Any, place: str) -> dict[str, Any]:
     return found
 
 
-def _loaded(text: str) -> Any:
+def loaded(text: str) -> Any:
+    """Read JSON; None for what is none."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):  # besides what is not JSON: digits or depth beyond Python's limits

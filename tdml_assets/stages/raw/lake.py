@@ -57,10 +57,7 @@ LAKE_FORMATS = {
 def table_folder(file_format: str, where: str, place: Path) -> list[Path]:
     """What a path names, as a table of the declared format.
 
-    Raises
-    ------
-    SourceError
-        If it is none, with the line to write where it is a table of another format.
+    Raises ``SourceError`` if it is none, with the line to write where it is a table of another format.
     """
     other = next((name for name, known in LAKE_FORMATS.items() if name != file_format and known.is_table(place)), None)
     if other is not None and not LAKE_FORMATS[file_format].is_table(place):

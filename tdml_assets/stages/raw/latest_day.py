@@ -75,9 +75,7 @@ def read_latest_day(reader: Reader) -> LatestDay | None:
 def known_day(rows: Sequence[Mapping[str, Any]]) -> LatestDay:
     """The last supported day, or the later one on which its first order was recorded: before it, the day was not known.
 
-    Parameters
-    ----------
-    rows : ``day``, ``line_count`` and ``known_on``, when the first of its orders was recorded; ascending, at least one.
+    ``rows``: ``day``, ``line_count`` and ``known_on``, when the first of its orders was recorded; ascending, at least one.
     """
     found = latest_day([row["day"] for row in rows], [row["line_count"] for row in rows])
     known_on = next((row["known_on"] for row in reversed(rows) if row["day"] == found.day), None)
@@ -88,12 +86,7 @@ def known_day(rows: Sequence[Mapping[str, Any]]) -> LatestDay:
 
 
 def latest_day(days: list[date], lines: list[int]) -> LatestDay:
-    """Find the last supported day.
-
-    Parameters
-    ----------
-    days : days with orders, ascending, at least one.
-    lines : order lines per day.
+    """Find the last supported day. ``days``: days with orders, ascending, at least one. ``lines``: order lines per day.
 
     Returns
     -------

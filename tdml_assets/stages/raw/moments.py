@@ -189,10 +189,7 @@ def plan_updated(declaration: Source, family: str) -> Updated:
 def plan_recorded(declaration: EventSource, formats: tuple[str, ...], family: str, known_on: date | None) -> Recorded:
     """How ``recorded_at`` of a column of ``family`` is read.
 
-    Parameters
-    ----------
-    formats : declared for the column.
-    known_on : rows recorded after this day are set aside; ``None`` sets none aside.
+    ``formats``: declared for the column. ``known_on``: rows recorded after this day are set aside; ``None`` sets none aside.
     """
     zone = declaration.timezone
     readable = _formats_for(family, formats)

@@ -37,13 +37,7 @@ _CURRENCY = _currency()
 
 @dataclass(frozen=True)
 class NumberMarks:
-    """Marks of a written number.
-
-    Parameters
-    ----------
-    decimal : ``.`` or ``,``.
-    thousands : ``.``, ``,``, a blank, ``'``, or empty for none.
-    """
+    """Marks of a written number. ``decimal``: ``.`` or ``,``. ``thousands``: ``.``, ``,``, a blank, ``'``, or empty for none."""
 
     decimal: str = "."
     thousands: str = ""
@@ -98,9 +92,7 @@ class NumberMarks:
     def read(self, text: str, currency_marks: Collection[str] | None = None) -> float | None:
         """The number that ``text`` means, as the loader reads it; ``None`` if it is none. NaN and infinities are none.
 
-        Parameters
-        ----------
-        currency_marks : what may stand around the figure, in capitals (``marks_of``); any known mark unless given.
+        ``currency_marks``: what may stand around the figure, in capitals (``marks_of``); any known mark unless given.
         """
         cleaned = text.strip()
         mark = currency_mark(cleaned)

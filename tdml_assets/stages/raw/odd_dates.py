@@ -37,12 +37,7 @@ _MONTHS = {
 
 
 def remedy_of_odd_dates(where: str, cells: Sequence[str]) -> str | None:
-    """What to do about ``cells``; ``None`` where they are odd in no known way.
-
-    Parameters
-    ----------
-    where : the source's place in the settings.
-    """
+    """What to do about ``cells``; ``None`` where they are odd in no known way. ``where``: the source's place in the settings."""
     if not cells:
         return None
     if all(_WEEK.match(cell.strip()) for cell in cells):

@@ -35,15 +35,8 @@ def load_lists(
 ) -> dict[str, LoadReport]:
     """Load every declared list; unchanged files are not read again.
 
-    Parameters
-    ----------
-    base_folder : folder that relative paths start from.
-    cache_folder : where fetched files are kept.
-
-    Raises
-    ------
-    SourceError
-        If one cannot be read, or lost most of its customers. The table before stays.
+    Raises ``SourceError`` if one cannot be read, or lost most of its customers. The table before stays. ``base_folder``: folder
+    that relative paths start from. ``cache_folder``: where fetched files are kept.
     """
     lists = declared_lists(sources)
     if not lists:
@@ -75,14 +68,8 @@ def load_list(
 ) -> LoadReport:
     """Load one list inside the caller's transaction; roll it back where this raises.
 
-    Parameters
-    ----------
-    table, declaration, found, session_id, now, scratch_folder, bad_row_limit : as of ``load_table``.
-
-    Raises
-    ------
-    SourceError
-        See :func:`load_lists`.
+    ``table``, ``declaration``, ``found``, ``session_id``, ``now``, ``scratch_folder``, ``bad_row_limit``: as of ``load_table``.
+    Raises ``SourceError``: see :func:`load_lists`.
     """
     from tdml_assets.stages.raw.tables import load_table
 

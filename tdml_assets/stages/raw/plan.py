@@ -65,12 +65,7 @@ class Money:
 
 
 def plan_money(declaration: OrdersSource, numbers: Sequence[Value]) -> Money:
-    """Rules for numbers and currencies of a declaration.
-
-    Parameters
-    ----------
-    numbers : the values ``<name>_given`` of the line's numbers.
-    """
+    """Rules for numbers and currencies of a declaration. ``numbers``: the values ``<name>_given`` of the line's numbers."""
     bounds = []
     for name in NUMBERS:
         bound = getattr(declaration.bounds, name)

@@ -24,10 +24,7 @@ Stage = dict[str, Any]
 class FileReading:
     """How files become statements.
 
-    Parameters
-    ----------
-    plan : context of the statements of one file.
-    by_record : the file as rows that were cut apart outside of the warehouse.
+    ``plan``: context of the statements of one file. ``by_record``: the file as rows that were cut apart outside of the warehouse.
     """
 
     plan: Callable[[FileLayout], Stage]
@@ -36,14 +33,8 @@ class FileReading:
     def read(self, database: Database, layout: FileLayout, run: Callable[[Stage, bool], None]) -> Stage:
         """Run a statement over one file. Returns the context of the statement that read it.
 
-        Parameters
-        ----------
-        run : executes the statement with a context; the second argument says that rows of a first attempt must go.
-
-        Raises
-        ------
-        SourceError
-            If the file cannot be read.
+        ``run``: executes the statement with a context; the second argument says that rows of a first attempt must go. Raises
+        ``SourceError`` if the file cannot be read.
         """
         with source_faults(layout.name):
             stage = self.plan(layout)

@@ -29,9 +29,7 @@ RECORDED_TABLES = ("orders", "pageviews", "email_events")
 def known_by(database: Database, table: str, declaration: Source | None, as_of: date | None) -> date | None:
     """Last day whose records a load may read; ``None`` where that follows from its own rows, or all are read.
 
-    Parameters
-    ----------
-    as_of : the settings' day; ``None`` for the latest, which the orders decide: they are loaded first.
+    ``as_of``: the settings' day; ``None`` for the latest, which the orders decide: they are loaded first.
     """
     if not is_recorded(declaration):
         return None

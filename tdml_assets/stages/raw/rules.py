@@ -75,10 +75,8 @@ class SourceError(ValueError):
 class Field:
     """One column of a file.
 
-    Parameters
-    ----------
-    is_of_folder : whether the name of the file's folder holds its value, and not the file.
-    value : that value; ``None`` is no value.
+    ``is_of_folder``: whether the name of the file's folder holds its value, and not the file. ``value``: that value; ``None`` is no
+    value.
     """
 
     name: str
@@ -169,10 +167,7 @@ def wanted_columns(declaration: Source) -> set[str]:
 def check_headers(table: str, declaration: Source, layouts: Sequence[FileLayout]) -> None:
     """Refuse files that lack a column they must have, or whose columns cannot be what they are mapped to.
 
-    Raises
-    ------
-    SourceError
-        Naming the file, the column, the columns found and the remedy.
+    Raises ``SourceError`` naming the file, the column, the columns found and the remedy.
     """
     wanted = {**declaration.mapped, **{name: name for name in _extra_columns(declaration)}}
     if isinstance(declaration, CustomersSource):
@@ -209,10 +204,7 @@ def check_headers(table: str, declaration: Source, layouts: Sequence[FileLayout]
 def may_lack(declaration: Source, column: str, names: Collection[str]) -> bool:
     """Whether a file may lack a column that other files of its source have: the contract must not need it.
 
-    Parameters
-    ----------
-    column : of the contract, or the source's own where ``line_key`` or ``updated_at`` names it.
-    names : columns of the file.
+    ``column``: of the contract, or the source's own where ``line_key`` or ``updated_at`` names it. ``names``: columns of the file.
     """
     mapped = declaration.mapped
     identifying = {*declaration.line_key, declaration.updated_at, *_extra_columns(declaration)}
@@ -231,10 +223,7 @@ def may_lack(declaration: Source, column: str, names: Collection[str]) -> bool:
 def refuse_empty(layouts: Sequence[FileLayout]) -> None:
     """Refuse a source without any row. Among others a file without rows, such as a quiet day's, is not a fault.
 
-    Raises
-    ------
-    SourceError
-        If every file has a header and nothing below it.
+    Raises ``SourceError`` if every file has a header and nothing below it.
     """
     if layouts and all(layout.row_count == 0 for layout in layouts):
         what = "only a header" if layouts[0].text_path is not None else "no row"
@@ -332,10 +321,8 @@ def _listed(names: Sequence[str]) -> str:
 def table_contract(table: str, declaration: Source, layouts: Sequence[FileLayout]) -> TableContract:
     """Contract of the raw table: fixed, but for the columns of ``raw.customers`` and those of ``recorded_at``.
 
-    Raises
-    ------
-    SourceError
-        If a column of the customers' files has the name of a lineage column, or of one that the load itself needs.
+    Raises ``SourceError`` if a column of the customers' files has the name of a lineage column, or of one that the load itself
+    needs.
     """
     if not isinstance(declaration, CustomersSource):
         return recorded_contract(LOADED[table]) if is_recorded(declaration) else LOADED[table]

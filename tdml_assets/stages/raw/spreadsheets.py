@@ -38,14 +38,8 @@ _TYPES = {
 def as_parquet(file: SourceFile, declaration: Source, wanted: Collection[str], scratch_folder: Path) -> Path:
     """Write the declared sheet as a Parquet file.
 
-    Parameters
-    ----------
-    wanted : columns that the source reads, to find a header that is not in the first row.
-
-    Raises
-    ------
-    SourceError
-        If the file is not a readable workbook, has no such sheet, or the sheet has no row below its header.
+    ``wanted``: columns that the source reads, to find a header that is not in the first row. Raises ``SourceError`` if the file is
+    not a readable workbook, has no such sheet, or the sheet has no row below its header.
     """
     sheet = _sheet(file, declaration)
     rows = _rows(sheet, declaration.skip_rows)
@@ -82,10 +76,7 @@ def as_parquet(file: SourceFile, declaration: Source, wanted: Collection[str], s
 def sheets_of(name: str, path: Path, most_rows: int) -> dict[str, list[Sequence[Any]]]:
     """The first rows of every sheet of a workbook, by the sheet's name.
 
-    Raises
-    ------
-    SourceError
-        If the file is not a readable workbook.
+    Raises ``SourceError`` if the file is not a readable workbook.
     """
     with _workbook(name, path) as workbook:
         titles = list(workbook.sheet_names)

@@ -48,10 +48,7 @@ if TYPE_CHECKING:
 class StateFolder:
     """A state folder and the orders that the settings want in it.
 
-    Parameters
-    ----------
-    home : the folder.
-    asked : identity of the orders in the settings.
+    ``home``: the folder. ``asked``: identity of the orders in the settings.
     """
 
     home: Path
@@ -68,9 +65,7 @@ class StateFolder:
     def remembered(self, database: Database | None) -> StateIdentity | None:
         """The recorded identity; of a folder without a record, what its tables tell.
 
-        Parameters
-        ----------
-        database : the open warehouse; None where there is no warehouse.
+        ``database``: the open warehouse; None where there is no warehouse.
         """
         recorded = self.read()
         if recorded is not None or database is None or not database.has_table(ORDERS.path):
@@ -83,10 +78,7 @@ class StateFolder:
     def require_declared(self, database: Database) -> None:
         """Refuse to load a table that belongs to other orders than those loaded last.
 
-        Raises
-        ------
-        StateConflictError
-            If the orders in the settings are not the recorded ones and there are models or sessions.
+        Raises ``StateConflictError`` if the orders in the settings are not the recorded ones and there are models or sessions.
         """
         recorded = self.read()
         if recorded is None or recorded.declared is None or recorded.declared == self.asked:
@@ -101,19 +93,13 @@ class StateFolder:
     ) -> StateIdentity | None:
         """Compare the orders just loaded with those remembered; inside the transaction of the load.
 
-        Parameters
-        ----------
-        is_unchanged : whether the load found the table as its files are.
+        ``is_unchanged``: whether the load found the table as its files are. Raises ``StateConflictError`` if they are other orders,
+        and the folder holds models or sessions of the remembered ones.
 
         Returns
         -------
         StateIdentity or None
             To be recorded once the transaction is committed; None where the record is up to date.
-
-        Raises
-        ------
-        StateConflictError
-            If they are other orders, and the folder holds models or sessions of the remembered ones.
         """
         if is_unchanged and before is not None and before.declared == self.asked and before.sketch.is_telling:
             return None
@@ -140,10 +126,7 @@ class StateFolder:
     def require_order(self, database: Database, as_of: date, workflows: Sequence[str] | None) -> None:
         """Refuse a session whose as_of is before that of the last session of these workflows; None for all.
 
-        Raises
-        ------
-        StateConflictError
-            Naming both days and the commands.
+        Raises ``StateConflictError`` naming both days and the commands.
         """
         last = self.last_session(database, workflows)
         if last and isinstance(last["as_of"], date) and as_of < last["as_of"]:
@@ -189,15 +172,8 @@ def load_recognised(
 ) -> LoadReport:
     """Load a raw table in one transaction, and roll it back where the data are not those of the state folder.
 
-    Parameters
-    ----------
-    state : None compares nothing.
-    table, declaration, found, session_id, now, scratch_folder, bad_row_limit, as_of : as of :func:`load_table`.
-
-    Raises
-    ------
-    StateConflictError
-        If these are other data; the previous tables stay.
+    Raises ``StateConflictError`` if these are other data; the previous tables stay. ``state``: None compares nothing. ``table``,
+    ``declaration``, ``found``, ``session_id``, ``now``, ``scratch_folder``, ``bad_row_limit``, ``as_of``: as of :func:`load_table`.
     """
     # Readers of files are not needed to load the definitions.
     from tdml_assets.stages.raw.tables import load_table
@@ -229,14 +205,8 @@ def check_state(settings: Settings) -> None:
     """Refuse a run on a state folder of other data, before anything is written.
 
     Reads the declared orders only where they are declared differently from last time. Where another process writes to the
-    warehouse, the check is left to the run's own first stage.
-
-    Raises
-    ------
-    StateConflictError
-        Naming what the folder holds, what is asked and the commands.
-    SourceError
-        If the orders had to be read and cannot be.
+    warehouse, the check is left to the run's own first stage. Raises ``StateConflictError`` naming what the folder holds, what is
+    asked and the commands. Raises ``SourceError`` if the orders had to be read and cannot be.
     """
     from tdml_assets.platform.resources import build_warehouse
 
@@ -305,10 +275,8 @@ def _compare_declared(settings: Settings, remembered: Sketch) -> Comparison | No
 def accept_same_customers(settings: Settings) -> str:
     """Record that the orders in the settings are those of the same customers; says what was recorded.
 
-    Raises
-    ------
-    StateConflictError
-        If one of the two is the sample, whose customers are simulated, or if as_of is before that of the last session.
+    Raises ``StateConflictError`` if one of the two is the sample, whose customers are simulated, or if as_of is before that of the
+    last session.
     """
     from tdml_assets.platform.resources import build_warehouse
 
@@ -331,12 +299,8 @@ def accept_same_customers(settings: Settings) -> str:
 def set_aside(settings: Settings) -> Path | None:
     """Move the state folder to ``<home>.old-<time>``; nothing is deleted. None where there is no state.
 
-    Raises
-    ------
-    StateConflictError
-        If models are kept outside the folder: they would meet the new data.
-    StateBusyError
-        If a run uses the folder.
+    Raises ``StateConflictError`` if models are kept outside the folder: they would meet the new data. Raises ``StateBusyError`` if
+    a run uses the folder.
     """
     home = settings.home
     outside = settings.models_url is not None and not Path(settings.effective_models_url).is_relative_to(home)

@@ -68,9 +68,7 @@ class Declared(_Frozen):
 class Sketch(_Frozen):
     """Some customers of the orders: those whose hashed ids come first.
 
-    Parameters
-    ----------
-    first_days : day of the first order per hashed customer id.
+    ``first_days``: day of the first order per hashed customer id.
     """
 
     first_days: dict[str, date] = {}
@@ -145,9 +143,7 @@ class Comparison(_Frozen):
 def compare_sketch(remembered: Sketch, first_days: Mapping[str, date]) -> Comparison | None:
     """Look for the remembered customers in other orders; None where too few are remembered to judge.
 
-    Parameters
-    ----------
-    first_days : day of the first order per hashed customer id, of those remembered that have one.
+    ``first_days``: day of the first order per hashed customer id, of those remembered that have one.
     """
     if not remembered.is_telling:
         return None
@@ -210,13 +206,7 @@ def _remedies(home: str, *, can_be_same: bool) -> list[str]:
 
 
 def parse_identity(text: str) -> StateIdentity:
-    """Read the content of ``state.json``.
-
-    Raises
-    ------
-    ValueError
-        If it is not what this version writes.
-    """
+    """Read the content of ``state.json``. Raises ``ValueError`` if it is not what this version writes."""
     found = StateIdentity.model_validate(json.loads(text))
     if found.format_version != FORMAT_VERSION:
         raise ValueError(

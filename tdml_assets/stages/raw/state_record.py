@@ -26,13 +26,7 @@ def asked_of(settings: Settings) -> Declared:
 
 
 def read_record(home: Path) -> StateIdentity | None:
-    """The recorded identity; None where none is.
-
-    Raises
-    ------
-    StateConflictError
-        If the file cannot be read.
-    """
+    """The recorded identity; None where none is. Raises ``StateConflictError`` if the file cannot be read."""
     path = home / IDENTITY_FILE
     if not path.is_file():
         return None

@@ -74,7 +74,8 @@ def load_table(
     """Make ``raw.<table>``, its rejected rows and its rows of ``raw.loads`` mirror ``found``.
 
     Runs inside the caller's transaction; if it raises, roll back and the previous table is kept. If the contents of the
-    files and the declaration are those of the last load, nothing is written.
+    files and the declaration are those of the last load, nothing is written. Raises ``SourceError`` if the files cannot be loaded
+    as declared. Raises ``ConservationError`` if accepted and rejected rows do not add up to the rows read.
 
     Parameters
     ----------
@@ -87,13 +88,6 @@ def load_table(
     scratch_folder : where text that is not UTF-8 is rewritten for the time of the load; the system's unless given.
     bad_row_limit : share of the rows of a file that may be set aside because they cannot be cut into fields.
     as_of : of a source with ``recorded_at``, rows recorded after it are set aside; ``None`` for the latest day.
-
-    Raises
-    ------
-    SourceError
-        If the files cannot be loaded as declared.
-    ConservationError
-        If accepted and rejected rows do not add up to the rows read.
     """
     database.ensure(REJECTED_ROWS)
     database.ensure(LOADS)
@@ -152,10 +146,7 @@ def _load_files(
 ) -> tuple[list[dict[str, Any]], int]:
     """Load every file, or those that are not ``kept``. Returns the rows of ``raw.loads`` and the grouped keys.
 
-    Raises
-    ------
-    MustReadAllError
-        If rows cannot be added to those that are kept. Nothing was written.
+    Raises ``MustReadAllError`` if rows cannot be added to those that are kept. Nothing was written.
     """
     with tempfile.TemporaryDirectory(prefix="tdml-", dir=scratch_folder) as scratch:
         layouts = [
@@ -364,9 +355,3 @@ def _lacking_columns(declaration: Source, loads: Sequence[dict[str, Any]]) -> tu
     return tuple(
         f"{load['file']}: {name}" for load in loads for name in lacking_columns(declaration, json.loads(load["header"]))
     )
-
-
-def last_order_day(database: Database) -> date | None:
-    """Day of the last order, in its source's zone: what ``as_of: latest`` means. ``None`` without orders."""
-    day: date | None = database.row(render("raw/last_order_day", orders=ORDERS.path))["last_order_day"]
-    return day

@@ -52,10 +52,7 @@ class TextFacts:
 def check_text(file: SourceFile, encoding: str, longest_line: int) -> TextFacts:
     """Read the whole file.
 
-    Raises
-    ------
-    SourceError
-        If it is not in ``encoding``, or a line has more than ``longest_line`` characters.
+    Raises ``SourceError`` if it is not in ``encoding``, or a line has more than ``longest_line`` characters.
     """
     line_number, length, has_mark, is_first = 1, 0, False, True
     has_nul = has_no_break_blanks = False

@@ -60,14 +60,8 @@ class _BrokenTransferError(RuntimeError):
 def list_s3(client: Any, location: str, endings: tuple[str, ...], *, recursive: bool = False) -> list[tuple[str, str]]:
     """Bucket and key of every object that ``s3://bucket/key``, a pattern or a prefix ending in ``/`` names, by key.
 
-    Parameters
-    ----------
-    recursive : whether a prefix is searched at any depth.
-
-    Raises
-    ------
-    SourceError
-        If there is none, or the bucket cannot be listed; each cause in its own words.
+    ``recursive``: whether a prefix is searched at any depth. Raises ``SourceError`` if there is none, or the bucket cannot be
+    listed; each cause in its own words.
     """
     parts = urlsplit(location.replace("?", "%3F").replace("#", "%23"))
     bucket, wanted = parts.netloc, parts.path.lstrip("/").replace("%3F", "?").replace("%23", "#")

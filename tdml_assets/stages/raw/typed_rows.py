@@ -94,15 +94,8 @@ def write_typed_rows(
 ) -> WrittenRows:
     """Write rows in batches; memory holds one batch.
 
-    Parameters
-    ----------
-    batches : rows with one value per name.
-    decimal_mark : of numbers in a column that mixes them with text.
-
-    Raises
-    ------
-    UnreadableColumnsError
-        If a column holds bytes, lists, objects or times without a day.
+    Raises ``UnreadableColumnsError`` if a column holds bytes, lists, objects or times without a day. ``batches``: rows with one
+    value per name. ``decimal_mark``: of numbers in a column that mixes them with text.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     columns = [_Column() for _ in names]

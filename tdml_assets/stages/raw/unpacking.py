@@ -47,15 +47,8 @@ _OPENERS: dict[bytes, tuple[str, Callable[[Path], Any]]] = {
 def unpacked(file: SourceFile, first: bytes, declaration: Source, scratch_folder: Path) -> SourceFile:
     """The file, or a copy of what is packed in it.
 
-    Parameters
-    ----------
-    first : its first bytes.
-    scratch_folder : where the copy is written.
-
-    Raises
-    ------
-    SourceError
-        If it is damaged, larger than ``max_file_gb``, or holds several files and none is declared.
+    Raises ``SourceError`` if it is damaged, larger than ``max_file_gb``, or holds several files and none is declared. ``first``:
+    its first bytes. ``scratch_folder``: where the copy is written.
     """
     if first.startswith(ZIP):
         return _from_zip(file, declaration, scratch_folder)

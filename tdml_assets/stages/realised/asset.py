@@ -36,11 +36,8 @@ _TABLES = {"metrics": MODEL_METRICS.path, "sessions": SESSIONS.path}
 def meet_what_happened(database: Database, spec: WorkflowSpec) -> list[date]:
     """Measure every kept day whose horizon has passed, under the session that predicted; throw away what is long past.
 
-    Days are measured again for as long as they are kept, so that orders which arrive late are counted.
-
-    Returns
-    -------
-    Days measured, ascending.
+    Days are measured again for as long as they are kept, so that orders which arrive late are counted. Returns days measured,
+    ascending.
     """
     performance, until = realised_performance_of(spec), known_until(database)
     if performance is None or until is None or not database.has_table(history := performance.history(spec).path):
@@ -99,9 +96,7 @@ def latest_realised(
 ) -> Realised | None:
     """Verdict on the newest matured predictions of a model; None if none has matured.
 
-    Parameters
-    ----------
-    tolerance : share of the test interval's upper bound by which the error may lie above it; the policy's unless given.
+    ``tolerance``: share of the test interval's upper bound by which the error may lie above it; the policy's unless given.
     """
     performance, ledger = realised_performance_of(spec), read_ledger(database, spec)
     if performance is None:

@@ -62,15 +62,8 @@ def lift_history_contract(workflow: str) -> TableContract:
 def measure_lift(database: Database, spec: WorkflowSpec, detect: float) -> list[date]:
     """Compare the groups of every kept day whose horizon has passed, inside the caller's transaction.
 
-    Days are compared again for as long as they are kept, so that orders which arrive late are counted.
-
-    Parameters
-    ----------
-    detect : relative difference that should be detected.
-
-    Returns
-    -------
-    Days compared, ascending.
+    Days are compared again for as long as they are kept, so that orders which arrive late are counted. ``detect``: relative
+    difference that should be detected. Returns days compared, ascending.
     """
     until = known_until(database)
     history = lift_history_contract(spec.name).path
@@ -92,9 +85,7 @@ def measure_lift(database: Database, spec: WorkflowSpec, detect: float) -> list[
 def lift_rows(spec: WorkflowSpec, rows: Mapping[str, Any], detect: float) -> list[dict[str, Any]]:
     """Rows of ``monitoring.lift``: all bands together, then each.
 
-    Parameters
-    ----------
-    rows : (customers,) band, prediction, share, in_control_group and outcome.
+    ``rows``: (customers,) band, prediction, share, in_control_group and outcome.
     """
     names = sorted(set(rows["band"]))
     whole, bands = compare_table(
@@ -150,4 +141,4 @@ def lift_sentence(one: Comparison, outcome: str, horizon_days: int, detect: floa
 
 def lift_lines(database: Database) -> Sequence[Mapping[str, Any]]:
     """The latest comparison of every workflow: workflow, as_of, sentence."""
-    return database.rows(render("realised/lift_lines", lift=LIFT.path)) if database.has_table(LIFT.path) else []
+    return database.rows_if(LIFT.path, render("realised/lift_lines", lift=LIFT.path))

@@ -63,10 +63,8 @@ def interval_of(
 ) -> tuple[float, float] | tuple[None, None]:
     """Differences, treated less control, that exchanging the groups does not refuse: the lowest and the highest.
 
-    Parameters
-    ----------
-    alpha : chance that the interval misses the truth, half of it on either side.
-    fewest_events : in each group, or there would be no comparison.
+    ``alpha``: chance that the interval misses the truth, half of it on either side. ``fewest_events``: in each group, or there
+    would be no comparison.
 
     Returns
     -------
@@ -148,10 +146,8 @@ def _square_less(sums: Floats, taken_off: float) -> Floats:
 def _sums(one: Groups, generator: np.random.Generator) -> tuple[int, int, Floats, Floats]:
     """Sizes of the groups, and sums over the control group as it is and for every exchange, and over both groups.
 
-    Returns
-    -------
-    Treated and control units; sums (1 + exchanges, 5) and (5,): outcomes, squares, number of those that were treated, outcomes of
-    those, events.
+    Returns treated and control units; sums (1 + exchanges, 5) and (5,): outcomes, squares, number of those that were treated,
+    outcomes of those, events.
     """
     size = max(1, min(len(one.treated), len(one.control)) // _UNITS)
     treated, treated_events = _in_units(one.treated, one.treated_events, size, generator)

@@ -101,12 +101,7 @@ def compare_table(
     """Compare the whole and every band, so that all intervals hold together with 95 %.
 
     Half of the 5 % is the whole's, the other half is shared by the bands: whatever is shown in a table without any effect is shown
-    in at most 5 % of such tables.
-
-    Parameters
-    ----------
-    detect : relative difference that should be detected.
-    seed : of the exchanges of groups.
+    in at most 5 % of such tables. ``detect``: relative difference that should be detected. ``seed``: of the exchanges of groups.
     """
     of_whole = _SHARE_OF_WHOLE * FALSE_ALARMS
     of_band = (FALSE_ALARMS - of_whole) / max(1, len(bands))

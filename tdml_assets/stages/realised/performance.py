@@ -123,26 +123,15 @@ def history_contract(workflow: str) -> TableContract:
 
 
 def forget_before(until: date, horizon_days: int) -> date:
-    """First day whose predictions are still kept.
-
-    Parameters
-    ----------
-    until : day up to which it is known what happened.
-    """
+    """First day whose predictions are still kept. ``until``: day up to which it is known what happened."""
     return until - timedelta(days=horizon_days + KEPT_DAYS)
 
 
 def error_interval(losses: Floats, scale: Floats, *, seed: int) -> tuple[float, float] | None:
     """Bootstrap interval of ``sum(losses) / sum(scale)``, over customers.
 
-    Parameters
-    ----------
-    losses, scale : (customers,), one row per customer.
-    seed : of the resampling.
-
-    Returns
-    -------
-    Lower and upper bound at a two-sided confidence of 90 %; None where too little happened to say.
+    Returns lower and upper bound at a two-sided confidence of 90 %; None where too little happened to say. ``losses``, ``scale``:
+    (customers,), one row per customer. ``seed``: of the resampling.
     """
     if len(losses) < 2:
         return None
@@ -157,9 +146,7 @@ def error_interval(losses: Floats, scale: Floats, *, seed: int) -> tuple[float, 
 def interval_metrics(error: MainError, target: Floats, predicted: Floats, *, seed: int) -> dict[str, float | None]:
     """Name the bounds of :func:`error_interval` as ``monitoring.model_metrics`` keeps them: ``wape_low``, ``wape_high``.
 
-    Parameters
-    ----------
-    target, predicted : (customers,) of the test split.
+    ``target``, ``predicted``: (customers,) of the test split.
     """
     low, high = error_interval(*error.losses(target, predicted), seed=seed) or (None, None)
     return {f"{error.metric}_low": low, f"{error.metric}_high": high}

@@ -45,9 +45,7 @@ class Export:
 def latest_exports(location: str) -> tuple[Export, Export] | None:
     """The latest export and the one of the day before it; None where there are no two days, or they are elsewhere.
 
-    Parameters
-    ----------
-    location : where the exports are, as the settings say.
+    ``location``: where the exports are, as the settings say.
     """
     found: dict[str, Export] = {}
     folder = Path(location) / _DATASET
@@ -90,10 +88,7 @@ class WorkflowFigures:
 class Dashboard:
     """Everything the page shows.
 
-    Parameters
-    ----------
-    as_of : last day that predictions are of; None before the first session.
-    written_at : UTC.
+    ``as_of``: last day that predictions are of; None before the first session. ``written_at``: UTC.
     """
 
     workflows: Sequence[WorkflowFigures]
@@ -117,12 +112,7 @@ def read_dashboard(
     written_at: datetime,
     exports: tuple[Export, Export] | None = None,
 ) -> Dashboard:
-    """Read what the dashboard shows; what is not there yet is left out.
-
-    Parameters
-    ----------
-    exports : of two days, between which customers moved.
-    """
+    """Read what the dashboard shows; what is not there yet is left out. ``exports``: of two days, between which customers moved."""
     reader = ReportReader(database, "all", "", date.max, monitoring_tables(database))
     context = {"sessions": monitoring.SESSIONS.path, "most": _MOST_DAYS}
     bands = reader.rows("dashboard_bands", monitoring.LABEL_STATS, **context)

@@ -79,12 +79,7 @@ def shares(name: str, title: str, rows: Rows) -> Markup | None:
 
 
 def movement(name: str, title: str, rows: Rows, days: str) -> Markup | None:
-    """A table of shares: rows are the bands of before, columns those of now.
-
-    Parameters
-    ----------
-    days : the two days, in words.
-    """
+    """A table of shares: rows are the bands of before, columns those of now. ``days``: the two days, in words."""
     if not rows:
         return None
     before = sorted({row["band_before"] for row in rows}, key=_order)[:_MOST_BANDS]

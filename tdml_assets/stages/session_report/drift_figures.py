@@ -38,7 +38,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class HeatRow:
-    """One column over all sessions, the oldest first (None: not measured there); ``note`` stands at the right."""
+    """One column over all sessions, the oldest first (None: not measured there); ``note`` is at the right."""
 
     name: str
     kind: str

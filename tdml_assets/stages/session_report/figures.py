@@ -69,18 +69,12 @@ class Bar:
 
 
 def metric_panel(panel: Panel) -> Markup:
-    """Draw one measure.
-
-    Raises
-    ------
-    ValueError
-        If no line has a point.
-    """
+    """Draw one measure. Raises ``ValueError`` if no line has a point."""
     drawn = [one for one in panel.lines if one.points]
     values = [value for one in drawn for _, value in one.points]
     if not values:
         raise ValueError(f"{panel.name}: no line has a point: leave the panel out")
-    # A single session stands at the right end of a short axis, not on its border.
+    # A single session is drawn at the right end of a short axis, not on its border.
     first = min([*(day for one in drawn for day, _ in one.points), panel.as_of - timedelta(days=6)])
     x = Scale(first.toordinal(), panel.as_of.toordinal(), _LEFT + 8, _END - 8)
     room = (max(values) - min(values)) * 0.1 or abs(max(values)) * 0.05 or 0.1

@@ -60,19 +60,11 @@ class ModelFacts:
     groups: tuple[Mapping[str, Any], ...] = ()
     level_names: Mapping[str, str] = field(default_factory=dict)
 
-    @property
-    def top_share(self) -> float | None:
-        """Share of all that happened in the test that the tenth with the highest predictions held."""
-        return self.deciles[-1].share_actual if self.deciles else None
-
 
 def read_model_facts(reader: ReportReader, spec: WorkflowSpec, trained_in: str) -> ModelFacts:
     """Read what is shown of the champion.
 
-    Parameters
-    ----------
-    reader : of the session reported on.
-    trained_in : session that trained the champion.
+    ``reader``: of the session reported on. ``trained_in``: session that trained the champion.
     """
     presentation, context = presentation_of(spec.task), {"session_id": trained_in}
     tested = {row["metric"]: row["value"] for row in reader.rows("tested", monitoring.MODEL_METRICS, **context)}

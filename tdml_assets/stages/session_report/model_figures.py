@@ -19,10 +19,8 @@ _BAR_LEFT, _BAR_RIGHT, _BAR_TOP, _BAR_TALL = 232.0, 92.0, 26.0, 21.0
 def predicted_and_actual(name: str, title: str, pairs: Sequence[tuple[float, float]], words: Sequence[str]) -> Markup:
     """Draw two bars per group of customers: the mean prediction and what happened on average.
 
-    Parameters
-    ----------
-    pairs : predicted and actual, per group.
-    words : one per pair, below the axis; the last names the axis' meaning in the description.
+    ``pairs``: predicted and actual, per group. ``words``: one per pair, below the axis; the last names the axis' meaning in the
+    description.
     """
     most = max([value for pair in pairs for value in pair], default=0.0) or 1.0
     y = Scale(0, most * 1.08, _FLOOR, _TOP)
@@ -43,9 +41,7 @@ def predicted_and_actual(name: str, title: str, pairs: Sequence[tuple[float, flo
 def gain(name: str, title: str, shares: Sequence[float]) -> Markup:
     """Draw which share of all that happened the customers with the highest predictions hold.
 
-    Parameters
-    ----------
-    shares : of the best tenth, the best two tenths, ... of the tested customers.
+    ``shares``: of the best tenth, the best two tenths, ... of the tested customers.
     """
     y = Scale(0, 1, _FLOOR, _TOP)
     step = (_WIDTH - _LEFT) / max(len(shares), 1)
@@ -70,12 +66,7 @@ def gain(name: str, title: str, shares: Sequence[float]) -> Markup:
 
 
 def bars(name: str, title: str, rows: Sequence[tuple[str, float, str]]) -> Markup:
-    """Draw one bar per row, in the order given.
-
-    Parameters
-    ----------
-    rows : label, length (not negative), and the words at its end.
-    """
+    """Draw one bar per row, in the order given. ``rows``: label, length (not negative), and the words at its end."""
     height = _BAR_TOP + _BAR_TALL * len(rows) + 6
     x = Scale(0, max([value for _, value, _ in rows], default=0.0) or 1.0, 0, _WIDTH - _BAR_LEFT - _BAR_RIGHT)
     parts = [text(0, 14, title, "chart-title")]
@@ -93,10 +84,7 @@ def bars(name: str, title: str, rows: Sequence[tuple[str, float, str]]) -> Marku
 def trend(name: str, title: str, values: Sequence[float], said: Sequence[str]) -> Markup:
     """Draw a small line over sessions, without axes, for a table cell; its words say the first and the last value.
 
-    Parameters
-    ----------
-    values : one per session, the oldest first; at least two.
-    said : the values in words.
+    ``values``: one per session, the oldest first; at least two. ``said``: the values in words.
     """
     width, height = 150.0, 34.0
     low, high = min(values), max(values)

@@ -107,9 +107,7 @@ class Row:
 def read_overview(database: Database, specs: Sequence[WorkflowSpec], off: Mapping[str, str]) -> Overview:
     """Read what the overview shows; workflows without a session are there too.
 
-    Parameters
-    ----------
-    off : reason per workflow that the sources do not allow.
+    ``off``: reason per workflow that the sources do not allow.
     """
     tables = monitoring_tables(database)
     anybody = ReportReader(database, "all", "", date.max, tables)
@@ -157,10 +155,8 @@ def _read_state(
 def render_overview(facts: Overview, *, exports: str, reports: Sequence[str] = ()) -> str:
     """Write the page.
 
-    Parameters
-    ----------
-    exports : where the published attributes are.
-    reports : pages that are there, relative to the overview; a link is made to no other.
+    ``exports``: where the published attributes are. ``reports``: pages that are there, relative to the overview; a link is made to
+    no other.
     """
     rows = [row_of(state, set(reports)) for state in facts.workflows]
     return (

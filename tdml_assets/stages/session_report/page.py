@@ -28,11 +28,7 @@ _QUIET = ("ok", "too_little")
 
 
 def render_report(facts: ReportFacts) -> str:
-    """Write the report of one session.
-
-    Parameters
-    ----------
-    facts : from :func:`~tdml_assets.stages.session_report.reading.read_facts`.
+    """Write the report of one session. ``facts``: from :func:`~tdml_assets.stages.session_report.reading.read_facts`.
 
     Returns
     -------

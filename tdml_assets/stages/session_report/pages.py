@@ -36,10 +36,7 @@ def place(page: str, path: Path, *, is_latest: bool) -> None:
 class OverviewPage:
     """``reports/index.html``: what became of every declared workflow.
 
-    Parameters
-    ----------
-    workflows : those that the settings run.
-    off : reason per workflow that the sources do not allow.
+    ``workflows``: those that the settings run. ``off``: reason per workflow that the sources do not allow.
     """
 
     def __init__(self, settings: Settings, workflows: Sequence[WorkflowSpec], off: Mapping[str, str]) -> None:

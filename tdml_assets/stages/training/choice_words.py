@@ -23,9 +23,7 @@ _WHY = {
 def choice_sentence(rows: Sequence[Mapping[str, Any]]) -> str:
     """What was chosen and why, with the losses of the others.
 
-    Parameters
-    ----------
-    rows : of ``monitoring.estimator_choices``, all of one session and workflow.
+    ``rows``: of ``monitoring.estimator_choices``, all of one session and workflow.
     """
     chosen = next(row for row in rows if row["chosen"])
     others = sorted((row for row in rows if row["loss"] is not None and not row["chosen"]), key=lambda row: row["loss"])

@@ -76,10 +76,8 @@ class Candidate:
 class Choosing:
     """How ``estimator: auto`` chooses.
 
-    Parameters
-    ----------
-    previous : name of the option that the champion before was made with; None for none.
-    max_rows : with more training rows nothing is rehearsed.
+    ``previous``: name of the option that the champion before was made with; None for none. ``max_rows``: with more training rows
+    nothing is rehearsed.
     """
 
     previous: str | None = None
@@ -134,9 +132,7 @@ def search_parameters(
 ) -> SearchResult | None:
     """Try the declared grid on later-in-time folds of what may be learnt from; the test split is never looked at.
 
-    Returns
-    -------
-    What was tried and the best point; None where no grid is declared.
+    Returns what was tried and the best point; None where no grid is declared.
     """
     import pyarrow.compute as pc
 
@@ -272,9 +268,7 @@ def snapshot_expectations(
 def compare_snapshots(model: FittedModel, rows: pa.Table, days: Collection[date], kind: Kind) -> list[Snapshot]:
     """What a model says of prepared rows next to what happened, per snapshot that says anything.
 
-    Parameters
-    ----------
-    rows : the columns of :data:`KEYS` and the model's features, as FLOAT.
+    ``rows``: the columns of :data:`KEYS` and the model's features, as FLOAT.
     """
     import pyarrow.compute as pc
 

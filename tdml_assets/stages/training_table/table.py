@@ -90,17 +90,10 @@ def sample_share(labelled_rows: int, max_rows: int) -> float:
 
 
 def check_sizes(sizes: Sequence[Mapping[str, Any]], split: Split, *, looks_ahead: bool = True) -> None:
-    """Refuse splits too small.
+    """Refuse splits too small. Raises ``TooFewRowsError`` naming the split, its rows, the bound and the remedy.
 
-    Parameters
-    ----------
-    sizes : rows with ``split`` and ``customers``, as ``sql/training_table/split_sizes.sql`` gives them.
-    looks_ahead : whether the workflow has a horizon, which could be shorter.
-
-    Raises
-    ------
-    TooFewRowsError
-        Naming the split, its rows, the bound and the remedy.
+    ``sizes``: rows with ``split`` and ``customers``, as ``sql/training_table/split_sizes.sql`` gives them. ``looks_ahead``: whether
+    the workflow has a horizon, which could be shorter.
     """
     for name in ("train", "validation", "test"):
         found = sum(int(row["customers"]) for row in sizes if row["split"] == name)

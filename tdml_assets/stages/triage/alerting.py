@@ -34,7 +34,8 @@ def send_alerts(
 ) -> list[dict[str, str]]:
     """Send the alerts that wait, outside of any transaction, and keep which channels took them.
 
-    A kill between sending and keeping sends again in the next session: an alert sent twice is better than none.
+    A kill between sending and keeping sends again in the next session: an alert sent twice is better than none. Returns one row per
+    episode and channel, for people.
 
     Parameters
     ----------
@@ -42,10 +43,6 @@ def send_alerts(
     episodes : of one workflow.
     report : of this session; written behind this.
     retrains_itself : whether the sensor that starts retrainings is on.
-
-    Returns
-    -------
-    One row per episode and channel, for people.
     """
     channels = alert_channels(settings.alerts, os.environ, log)
     rows: list[dict[str, str]] = []
@@ -76,9 +73,7 @@ def send_alerts(
 def alert_outcomes(warehouse: Warehouse, settings: Settings, session_id: str, log: Log) -> list[str]:
     """Tell of the workflows of a session that published nothing new, each cause once until the workflow publishes again.
 
-    Returns
-    -------
-    Keys of the causes that some channel took.
+    Returns keys of the causes that some channel took.
     """
     with warehouse.read() as database:
         outcomes = outcomes_of(database, session_id)

@@ -62,7 +62,7 @@ class Evidence:
     reports : of features, then of predictions.
     quality : sentences of the data-quality checks that raised an alarm.
     realised : sentence where stored predictions met a reality worse than the model's own test promised; None otherwise.
-    trained_as_of : day the champion's training stood at.
+    trained_as_of : as_of day of the champion's training.
     importances : share of the model's importance per raw feature; empty where it has none.
     """
 
@@ -77,12 +77,7 @@ class Evidence:
 
 
 def decide(evidence: Evidence, earlier: Sequence[Finding], policy: Monitor) -> Finding:
-    """Decide.
-
-    Parameters
-    ----------
-    earlier : findings of earlier sessions, one per day and champion, oldest first.
-    """
+    """Decide. ``earlier``: findings of earlier sessions, one per day and champion, oldest first."""
     columns = [column for report in evidence.reports for column in report.columns]
     drifted = [column for column in columns if column.status in DRIFTED]
     relevant = [column for column in drifted if _matters(column, evidence.importances, policy)]

@@ -53,11 +53,7 @@ def fold(workflow: str, findings: Iterable[tuple[str, Finding]], policy: Monitor
     Broken data open an episode at once and the first whole session closes it. Drift opens one when a retraining is called
     for. It stays open through ups and downs until ``close_after`` sessions in a row lie below ``hysteresis`` of the limits,
     or until another champion, which knows the new world, is measured. One that goes on for longer than ``renew_days`` ends, and
-    what still calls for a retraining opens the next.
-
-    Parameters
-    ----------
-    findings : session id and finding, one per day, oldest first.
+    what still calls for a retraining opens the next. ``findings``: session id and finding, one per day, oldest first.
     """
     done: list[Episode] = []
     now: dict[Kind, Episode] = {}

@@ -35,9 +35,7 @@ def read_alerted(reader: Reader, workflow: str) -> dict[str, dict[str, Any]]:
 def read_importances(reader: Reader, workflow: str, session_id: str, columns: Sequence[str]) -> dict[str, float]:
     """Share of the model's importance per raw feature, as the training session kept it; empty where it kept none.
 
-    Parameters
-    ----------
-    columns : raw features; a prepared one belongs to the raw one whose name it starts with (``city__oslo``).
+    ``columns``: raw features; a prepared one belongs to the raw one whose name it starts with (``city__oslo``).
     """
     found = dict.fromkeys(columns, 0.0)
     rows = reader.rows(

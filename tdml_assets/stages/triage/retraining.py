@@ -38,10 +38,8 @@ class Call:
 class Attempts:
     """Retrainings already started.
 
-    Parameters
-    ----------
-    running, succeeded, failed : numbers of runs for this episode and champion.
-    started_at : starts of all of the workflow's retrainings for drift, for whatever episode, UTC.
+    ``running``, ``succeeded``, ``failed``: numbers of runs for this episode and champion. ``started_at``: starts of all of the
+    workflow's retrainings for drift, for whatever episode, UTC.
     """
 
     running: int

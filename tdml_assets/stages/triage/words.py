@@ -127,9 +127,7 @@ CAUSES = {
 def decision_words(decision: str | None, *, retrains_itself: bool = False) -> DecisionWords:
     """Words of a decision; of none at all, that there is none.
 
-    Parameters
-    ----------
-    retrains_itself : whether the sensor that starts retrainings is on.
+    ``retrains_itself``: whether the sensor that starts retrainings is on.
     """
     if decision is None:
         return UNDECIDED

@@ -49,14 +49,8 @@ class ClassCounts(NamedTuple):
 def eligibility(counts: Mapping[str, ClassCounts], settings: Classification) -> None:
     """Refuse to train where a split has too little of either class to learn from or to measure on.
 
-    Parameters
-    ----------
-    counts : per split (``train``, ``validation``, ``test``). ``validation`` only ends a fit: five rows of a class are enough.
-
-    Raises
-    ------
-    TooFewOfAClassError
-        Naming every such split with its counts, the bounds and the remedy.
+    ``counts``: per split (``train``, ``validation``, ``test``). ``validation`` only ends a fit: five rows of a class are enough.
+    Raises ``TooFewOfAClassError`` naming every such split with its counts, the bounds and the remedy.
     """
     short = []
     for split, found in counts.items():
@@ -83,6 +77,9 @@ def evaluate_classification(
 ) -> Metrics:
     """Measure predicted probabilities next to what no model at all would have said.
 
+    Returns measures by the name they are stored under; None where one is not defined (one class, no rows). Raises ``ValueError`` if
+    lengths differ, values are not finite, labels not 0 or 1, or probabilities outside [0, 1].
+
     Parameters
     ----------
     target : (rows,), 0 or 1.
@@ -91,15 +88,6 @@ def evaluate_classification(
         means likelier; see :func:`naive_direction`.
     threshold : probability from which a row is called positive.
     train_base_rate : share of positives of the training split, the forecast of somebody who knows nothing of a customer.
-
-    Returns
-    -------
-    Measures by the name they are stored under; None where one is not defined (one class, no rows).
-
-    Raises
-    ------
-    ValueError
-        If lengths differ, values are not finite, labels not 0 or 1, or probabilities outside [0, 1].
     """
     y, p = np.asarray(target, dtype=np.float64), np.asarray(probability, dtype=np.float64)
     scores = {name: np.asarray(score, dtype=np.float64) for name, score in baseline_scores.items()}
@@ -173,12 +161,8 @@ def is_suspicious(test: Mapping[str, float | None], *, auc_limit: float) -> bool
     """Whether an AUC is so high that a feature may know the outcome.
 
     Not where recency or the number of orders alone explain most of it: subscribers who did not renew in time are gone, and
-    everybody can see it. The naive score must leave at most twice the error (1 - AUC) of the model.
-
-    Parameters
-    ----------
-    test : measures of the test split, by :func:`evaluate_classification`.
-    auc_limit : an AUC up to it is never suspicious.
+    everybody can see it. The naive score must leave at most twice the error (1 - AUC) of the model. ``test``: measures of the test
+    split, by :func:`evaluate_classification`. ``auc_limit``: an AUC up to it is never suspicious.
     """
     auc, naive = test.get("roc_auc"), _best_naive_auc(test)
     if auc is None or not math.isfinite(auc) or auc <= auc_limit:
@@ -199,12 +183,8 @@ def may_be_promoted_classification(test: Mapping[str, float | None], *, auc_limi
     """Whether a candidate is fit to score, and why not.
 
     It must rank customers better than chance, not better than can be believed, and its probabilities must tell more than
-    the training split's base rate.
-
-    Parameters
-    ----------
-    test : measures of the test split, by :func:`evaluate_classification`.
-    auc_limit : an AUC above it is taken for a leak until somebody has looked.
+    the training split's base rate. ``test``: measures of the test split, by :func:`evaluate_classification`. ``auc_limit``: an AUC
+    above it is taken for a leak until somebody has looked.
     """
     auc, loss, constant = test.get("roc_auc"), test.get("log_loss"), test.get("constant_log_loss")
     if auc is None or loss is None or constant is None or not all(map(math.isfinite, (auc, loss, constant))):

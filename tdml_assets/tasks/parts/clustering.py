@@ -18,12 +18,8 @@ def may_be_promoted_clustering(test: Mapping[str, float | None]) -> tuple[bool, 
     """Whether new segments may be used, and why not.
 
     No segment may hold nearly everybody or nearly nobody, and fits to resampled customers must give about the same ones:
-    the highest silhouette, which often parts a handful of wholesalers from the rest, decides nothing.
-
-    Parameters
-    ----------
-    test : metrics of the held-out customers, as ``cluster_quality.evaluate_clusters`` gives them: clusters, smallest_share,
-        largest_share, stability_ari.
+    the highest silhouette, which often parts a handful of wholesalers from the rest, decides nothing. ``test``: metrics of the
+    held-out customers, as ``cluster_quality.evaluate_clusters`` gives them: clusters, smallest_share, largest_share, stability_ari.
     """
     names = ("clusters", "smallest_share", "largest_share", "stability_ari")
     clusters, smallest, largest, stability = (_known(test.get(name)) for name in names)

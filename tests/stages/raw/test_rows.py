@@ -7,10 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from tdml_assets.platform.statements import Statement
+from tdml_assets.platform.statements import Statement, render
 from tdml_assets.stages.raw.contracts import ORDERS, REASONS
 from tdml_assets.stages.raw.numbers import NumberMarks
-from tdml_assets.stages.raw.tables import last_order_day
 
 HEADER = "order,who,when,n,price\n"
 GOOD = HEADER + "A1,007,2024-03-01 10:00:00,2,1.25\nA2,8,2024-03-02 10:00:00,1,3\n"
@@ -33,7 +32,7 @@ def test_rows_are_loaded_with_their_lineage_and_their_day(shop):
         assert list(database.columns(("raw", "orders")).items()) == [
             (column.name, column.type.replace(", ", ",")) for column in ORDERS.columns
         ]
-        assert last_order_day(database) == date(2024, 3, 2)
+        assert database.row(render("raw/last_order_day", orders=ORDERS.path))["last_order_day"] == date(2024, 3, 2)
 
 
 @pytest.mark.parametrize(

@@ -69,10 +69,7 @@ class UnsetChannel:
 def alert_channels(alerts: Alerts, environment: Mapping[str, str], log: Log) -> list[Channel]:
     """The channels that the settings name, the log first.
 
-    Parameters
-    ----------
-    environment : where the variables named in the settings are looked up.
-    log : of the run.
+    ``environment``: where the variables named in the settings are looked up. ``log``: of the run.
     """
     channels: list[Channel] = [LogChannel(log)] if alerts.log else []
     for name in ("webhook", "email", "slack"):

@@ -56,9 +56,7 @@ def retry_after(value: str | None) -> float | None:
 def attempted(channel: str, attempt: Callable[[], str | None], sleep: Callable[[float], None]) -> AlertDelivery:
     """Try until it is taken, refused for good, or :data:`ATTEMPTS` are used up; pauses of 24 s in all at most.
 
-    Parameters
-    ----------
-    attempt : raises :class:`Refusal`; returns what a person should know of a success, if anything.
+    ``attempt``: raises :class:`Refusal`; returns what a person should know of a success, if anything.
     """
     number = 0
     while True:

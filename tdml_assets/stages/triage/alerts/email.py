@@ -24,13 +24,7 @@ from tdml_assets.stages.triage.alerts.messages import Alert
 
 @dataclass(frozen=True)
 class EmailChannel:
-    """One server and its recipients.
-
-    Parameters
-    ----------
-    settings : server and addresses.
-    username, password : secrets; None for no login.
-    """
+    """One server and its recipients. ``settings``: server and addresses. ``username``, ``password``: secrets; None for no login."""
 
     settings: EmailAlerts = field(repr=False)
     username: str | None = field(default=None, repr=False)

@@ -1,20 +1,23 @@
 """Alerts about failed sessions, once per cause.
 
-Belongs here: sending what waits and keeping who took it. Does not: what a cause is (``failures.py``), channels
+Belongs here: sending what waits, and keeping who took it in ``failures.json`` of the state folder: a full or locked warehouse is
+among the failures. Does not: what a cause is (``failures.py``), channels
 (``channels.py``).
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from tdml_assets.declaration.alerts import Alerts
 from tdml_assets.stages.triage.alerts.channels import Log, alert_channels, send_alert, warnings_of
-from tdml_assets.stages.triage.alerts.failure_ledger import read_ledger, write_ledger
 from tdml_assets.stages.triage.alerts.failures import (
     Failure,
     Kind,
+    Ledger,
     alert_of_failures,
     is_told_elsewhere,
     recovered,
@@ -34,6 +37,8 @@ def tell_failures(
 ) -> list[str]:
     """Tell every channel of every cause it does not know yet, and forget those that have recovered.
 
+    Returns keys of the causes that some channel took now.
+
     Parameters
     ----------
     home : state folder.
@@ -41,10 +46,6 @@ def tell_failures(
     failures : of one run.
     ran : workflows that ran to the end, or as far as ``failures`` say; with ``all`` where the shared stages did.
     kind : of the causes that ``ran`` is about.
-
-    Returns
-    -------
-    Keys of the causes that some channel took now.
     """
     before = read_ledger(home)
     ledger = recovered(before, ran, failures, kind)
@@ -70,3 +71,25 @@ def tell_failures(
         except OSError as error:
             log.warning(f"the alert cannot be recorded, the next session sends it again: {error.strerror}")
     return sent
+
+
+LEDGER_FILE = "failures.json"
+
+
+def read_ledger(home: Path) -> dict[str, list[str]]:
+    """Channels per cause; empty if nothing was sent, or the file cannot be read: an alert sent twice is better than none."""
+    try:
+        content = json.loads((home / LEDGER_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(content, dict):
+        return {}
+    return {key: [str(name) for name in sent] for key, sent in content.items() if isinstance(sent, list)}
+
+
+def write_ledger(home: Path, ledger: Ledger) -> None:
+    """Replace the file in one step. Raises ``OSError`` if the folder cannot be written."""
+    text = json.dumps({key: sorted(sent) for key, sent in ledger.items()}, indent=1, sort_keys=True)
+    with NamedTemporaryFile("w", encoding="utf-8", dir=home, suffix=".tmp", delete=False) as file:
+        file.write(text)
+    Path(file.name).replace(home / LEDGER_FILE)

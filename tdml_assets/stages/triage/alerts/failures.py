@@ -1,7 +1,7 @@
 """Failed sessions and workflows that are off: which causes raise an alert, once each until they recover.
 
 Belongs here: what a cause is, which channels wait for it, its alert. Does not: finding failures (``automation/failure_alerts.py``,
-``commands/app.py``), recording what was sent (``failure_ledger.py``), sending (``channels.py``).
+``commands/app.py``), recording what was sent (``failure_alerts.py``), sending (``channels.py``).
 
 An alert names the workflow, the stage and the class of the error, never its text: that may quote a customer's value.
 """
@@ -73,10 +73,7 @@ def error_name(text: str) -> str:
 def failure_of_step(step: str, text: str, workflows: Collection[str], session_id: str, log: str | None) -> Failure:
     """The cause behind a failed step.
 
-    Parameters
-    ----------
-    step : Dagster's name of it, such as ``churn__training_table``.
-    text : what is printed of the error.
+    ``step``: Dagster's name of it, such as ``churn__training_table``. ``text``: what is printed of the error.
     """
     name = step.replace("/", "__").partition("__")[0]
     workflow = name if name in workflows else EVERY_WORKFLOW
@@ -109,10 +106,7 @@ def recovered(
 ) -> dict[str, list[str]]:
     """The ledger without the causes of one kind that workflows, which ran to the end, no longer have.
 
-    Parameters
-    ----------
-    workflows : that ran; with ``all`` for the stages every one needs.
-    failures : seen in the same run.
+    ``workflows``: that ran; with ``all`` for the stages every one needs. ``failures``: seen in the same run.
     """
     current = {failure.key for failure in failures}
     ended = {(kind, name) for name in workflows}

@@ -35,11 +35,7 @@ def pending(episodes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The episodes that need an alert now: open, not yet sent, and worth it.
 
     Broken data raises an alert at once, drift when it calls for a retraining: a column that exceeds its limit once is
-    only reported.
-
-    Parameters
-    ----------
-    episodes : rows of ``monitoring.drift_episodes``.
+    only reported. ``episodes``: rows of ``monitoring.drift_episodes``.
     """
     return [
         episode

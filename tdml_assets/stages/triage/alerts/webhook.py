@@ -45,10 +45,8 @@ _OPENER = urllib.request.build_opener(_Stay)
 class WebhookChannel:
     """One address.
 
-    Parameters
-    ----------
-    url, token : secrets; the token None for none.
-    variable : name of the environment variable the address came from: errors name it in the address's place.
+    ``url``, ``token``: secrets; the token None for none. ``variable``: name of the environment variable the address came from:
+    errors name it in the address's place.
     """
 
     url: str = field(repr=False)

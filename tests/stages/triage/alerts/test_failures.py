@@ -21,8 +21,7 @@ from tdml_assets.platform.outcome import OUTCOMES, Outcome, State
 from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.settings import Settings
 from tdml_assets.stages.triage.alerting import alert_outcomes
-from tdml_assets.stages.triage.alerts.failure_alerts import tell_failures
-from tdml_assets.stages.triage.alerts.failure_ledger import LEDGER_FILE, read_ledger
+from tdml_assets.stages.triage.alerts.failure_alerts import LEDGER_FILE, read_ledger, tell_failures
 from tdml_assets.stages.triage.alerts.failures import (
     Failure,
     alert_of_failures,
