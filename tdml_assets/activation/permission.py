@@ -29,12 +29,7 @@ GRANTED = ("true", "t", "yes", "y", "1", "granted", "opt_in", "opt-in", "subscri
 
 
 def permission_context(database: Database, settings: AsksPermission, lists: Mapping[str, Path]) -> dict[str, Any]:
-    """What the statement of a plan asks.
-
-    Parameters
-    ----------
-    lists : table per declared list, ``consent`` and ``suppression``.
-    """
+    """What the statement of a plan asks. ``lists``: table per declared list, ``consent`` and ``suppression``."""
     readable = {name: path for name, path in lists.items() if not _missing(database, path)}
     return {
         "forgotten_table": FORGOTTEN_TABLE if _SALT in database.columns(FORGOTTEN_TABLE) else None,

@@ -27,10 +27,7 @@ def threads_worth(rows: int, features: int, threads: int) -> int:
 def at_once(calls: Sequence[Callable[[], T]], threads: int) -> list[T]:
     """Results of ``calls``, in their order, of which at most ``threads`` run at the same time.
 
-    Raises
-    ------
-    Exception
-        What the first of them raises, after all have ended.
+    Raises what the first of them raises, after all have ended.
     """
     if threads < 2 or len(calls) < 2:
         return [call() for call in calls]

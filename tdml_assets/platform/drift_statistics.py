@@ -107,14 +107,8 @@ STATISTICS = (
 def statistic_named(path: str) -> DriftStatistic:
     """Give a statistic of a user's own.
 
-    Parameters
-    ----------
-    path : import path of a module that has a :class:`DriftStatistic` named ``STATISTIC``.
-
-    Raises
-    ------
-    ValueError
-        If there is none.
+    ``path``: import path of a module that has a :class:`DriftStatistic` named ``STATISTIC``. Raises ``ValueError`` if there is
+    none.
     """
     try:
         found = getattr(import_module(path), "STATISTIC", None)

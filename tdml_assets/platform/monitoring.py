@@ -142,10 +142,7 @@ DRIFT = _table(
 def drift_table(statistics: Sequence[str]) -> TableContract:
     """:data:`DRIFT` with the columns of statistics of a user's own, by import path.
 
-    Raises
-    ------
-    ValueError
-        If there is no such statistic, or it has the name of another column.
+    Raises ``ValueError`` if there is no such statistic, or it has the name of another column.
     """
     columns = [*DRIFT.columns, *(found.column for found in statistics_of(statistics)[len(STATISTICS) :])]
     names = [column.name for column in columns]

@@ -51,10 +51,7 @@ _WORTH_SHOWING = 0.02
 class Earlier:
     """What earlier stable sessions of one champion left.
 
-    Parameters
-    ----------
-    counts : rows per bin and column of the last one.
-    steps : ``psi_previous`` per column of them all.
+    ``counts``: rows per bin and column of the last one. ``steps``: ``psi_previous`` per column of them all.
     """
 
     counts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)

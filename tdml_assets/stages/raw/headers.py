@@ -74,14 +74,8 @@ def read_layout(
 ) -> FileLayout:
     """Columns of one file and of its folders, and where the warehouse can read it.
 
-    Parameters
-    ----------
-    database, position, scratch_folder, bad_row_limit : of :class:`FileToRead`.
-
-    Raises
-    ------
-    SourceError
-        If the file is empty, or is not what it is declared to be.
+    ``database``, ``position``, ``scratch_folder``, ``bad_row_limit``: of :class:`FileToRead`. Raises ``SourceError`` if the file is
+    empty, or is not what it is declared to be.
     """
     if file.size_bytes == 0:
         raise SourceError(f"{file.name}: empty input: the file has 0 bytes. Deliver it again, or take it out of path")
@@ -121,10 +115,7 @@ def _is_day(text: str) -> bool:
 def unpacked_file(given: FileToRead) -> FileToRead:
     """The file without what it is packed with.
 
-    Raises
-    ------
-    SourceError
-        If it is damaged, larger than ``max_file_gb``, or holds several files and none is declared.
+    Raises ``SourceError`` if it is damaged, larger than ``max_file_gb``, or holds several files and none is declared.
     """
     return replace(given, file=unpacked(given.file, first_bytes(given.file), given.declaration, given.scratch_folder))
 
@@ -132,10 +123,7 @@ def unpacked_file(given: FileToRead) -> FileToRead:
 def unpacked_text(given: FileToRead) -> FileToRead:
     """The file without what it is packed with, after a look at its first bytes.
 
-    Raises
-    ------
-    SourceError
-        If it is no file of its format, with the remedy.
+    Raises ``SourceError`` if it is no file of its format, with the remedy.
     """
     given = unpacked_file(given)
     file, declaration = given.file, given.declaration
