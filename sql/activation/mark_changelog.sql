@@ -1,14 +1,15 @@
--- Changes of a batch that were acknowledged. Of who asked to be forgotten nothing is written down.
+-- Changes that were acknowledged. Of who asked to be forgotten nothing is written down.
 select
     planned.destination,
     planned.customer_id,
     planned.action,
-    {{ session_id | bind }} as session_id,
-    {{ now | bind }}::timestamp as "at"
+    acknowledged.session_id,
+    acknowledged."at"
 from {{ planned | identifier }} as planned
+inner join {{ acknowledged | identifier }} as acknowledged
+    on planned.destination = acknowledged.destination and planned.batch = acknowledged.batch
 where
     planned.destination = {{ destination | bind }}
-    and ({{ batch | bind }}::bigint is null or planned.batch = {{ batch | bind }}::bigint)
     and list_contains(['added', 'changed', 'removed'], planned.action)
     and not list_contains({{ unlogged | bind }}::varchar[], planned.customer_id)
 {% if forgotten_table is not none %}

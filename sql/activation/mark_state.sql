@@ -1,13 +1,14 @@
--- Rows of a batch as the destination holds them now.
+-- Rows of acknowledged batches as the destination holds them now.
 select
-    destination,
-    customer_id,
-    row_hash,
-    {{ session_id | bind }} as session_id,
-    {{ now | bind }}::timestamp as "at"
-from {{ planned | identifier }}
+    planned.destination,
+    planned.customer_id,
+    planned.row_hash,
+    acknowledged.session_id,
+    acknowledged."at"
+from {{ planned | identifier }} as planned
+inner join {{ acknowledged | identifier }} as acknowledged
+    on planned.destination = acknowledged.destination and planned.batch = acknowledged.batch
 where
-    destination = {{ destination | bind }}
-    and ({{ batch | bind }}::bigint is null or batch = {{ batch | bind }}::bigint)
-    and action <> 'removed'
-    and not list_contains({{ unmarked | bind }}::varchar[], customer_id)
+    planned.destination = {{ destination | bind }}
+    and planned.action <> 'removed'
+    and not list_contains({{ unmarked | bind }}::varchar[], planned.customer_id)

@@ -10,10 +10,16 @@ select
     row_hash
 from (
     select
-        customer_id,
-        change as action,
-        row_hash,
-        row_number() over (order by change <> 'removed', customer_id) as place
-    from plan_of_sync
-    where list_contains({{ actions | bind }}, change)
+        sorted.*,
+        -- Numbered as they come: a window with an order of its own takes twice the time of a sort.
+        row_number() over () as place
+    from (
+        select
+            customer_id,
+            change as action,
+            row_hash
+        from plan_of_sync
+        where list_contains({{ actions | bind }}, change)
+        order by change <> 'removed', customer_id
+    ) as sorted
 ) as changes

@@ -5,8 +5,9 @@ where
     and customer_id in (
         select planned.customer_id
         from {{ planned | identifier }} as planned
+        inner join {{ acknowledged | identifier }} as acknowledged
+            on planned.destination = acknowledged.destination and planned.batch = acknowledged.batch
         where
             planned.destination = {{ destination | bind }}
-            and ({{ batch | bind }}::bigint is null or planned.batch = {{ batch | bind }}::bigint)
             and not list_contains({{ unmarked | bind }}::varchar[], planned.customer_id)
     )

@@ -5,10 +5,14 @@ Belongs here: the contracts. Does not: reading and writing them (``planning.py``
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tdml_assets.platform.contracts import Column, TableContract
 
 _DESTINATION = Column("destination", "VARCHAR", "Name of the destination in the settings.", False)
 _CUSTOMER = Column("customer_id", "VARCHAR", "Customer, as in audience.parent_segment_attributes.", False)
+#: Once per destination.
+_UNIQUE_CUSTOMER = replace(_CUSTOMER, compressed=False)
 _SESSION = Column("session_id", "VARCHAR", "Session that published the attributes.", False)
 _HASH = Column(
     "row_hash",
@@ -66,7 +70,7 @@ SYNC_STATE = TableContract(
     "One row per destination and customer it holds, as last acknowledged.",
     (
         _DESTINATION,
-        _CUSTOMER,
+        _UNIQUE_CUSTOMER,
         _HASH,
         _SESSION,
         Column("at", "TIMESTAMP", "When it was acknowledged, in UTC.", False),
@@ -104,14 +108,26 @@ SYNC_MAPPINGS = TableContract(
 PLANNED = TableContract(
     "activation",
     "planned_changes",
-    "One row per change of the sync that is running: those of it that are not acknowledged yet.",
+    "One row per change of the sync that is running: those of it that are not in sync_state yet.",
     (
         _DESTINATION,
         Column("batch", "BIGINT", "Number of its batch, from 1.", False),
-        _CUSTOMER,
+        _UNIQUE_CUSTOMER,
         Column("action", "VARCHAR", "added, changed or removed.", False),
         _HASH,
     ),
     ("destination",),
 )
-TABLES = (SYNC_RUNS, SYNC_CHANGELOG, SYNC_STATE, DEAD_LETTERS, SYNC_MAPPINGS, PLANNED)
+ACKNOWLEDGED = TableContract(
+    "activation",
+    "acknowledged_batches",
+    "One row per batch of planned_changes that was acknowledged, until the end of the sync writes its rows to sync_state.",
+    (
+        _DESTINATION,
+        Column("batch", "BIGINT", "Number of the batch.", False),
+        _SESSION,
+        Column("at", "TIMESTAMP", "When it was acknowledged, in UTC.", False),
+    ),
+    ("destination",),
+)
+TABLES = (SYNC_RUNS, SYNC_CHANGELOG, SYNC_STATE, DEAD_LETTERS, SYNC_MAPPINGS, PLANNED, ACKNOWLEDGED)

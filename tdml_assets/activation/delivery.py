@@ -3,8 +3,9 @@
 Belongs here: the loop, trying again, cutting a refused batch down to its rows. Does not: deciding what is sent
 (``planning.py``), how long to wait (``retrying.py``), the tables (``trail.py``).
 
-A batch is marked behind its acknowledgement. A process that ends in between sends the same batch again, with the same
-idempotency key: at least once, and never lost. The warehouse is closed while a batch is on its way.
+A batch is marked behind its acknowledgement, in one row; the end of the sync writes the state of its rows. A process that ends
+in between sends the same batch again, with the same idempotency key: at least once, and never lost. The warehouse is closed
+while a batch is on its way.
 """
 
 from __future__ import annotations

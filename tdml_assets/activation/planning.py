@@ -196,15 +196,9 @@ def write_changes(database: Database, plan: Plan, *, now: datetime) -> int:
         actions=actions,
     )
     rows = database.replace_slice(PLANNED, {"destination": plan.destination}, statement)
-    database.execute(
-        render(
-            "activation/drop_stale_dead",
-            dead=DEAD_LETTERS.path,
-            state=SYNC_STATE.path,
-            attributes_table=ATTRIBUTES_TABLE,
-            destination=plan.destination,
-        )
-    )
+    if database.count(DEAD_LETTERS.path):
+        place = {"dead": DEAD_LETTERS.path, "state": SYNC_STATE.path, "attributes_table": ATTRIBUTES_TABLE}
+        database.execute(render("activation/drop_stale_dead", destination=plan.destination, **place))
     keep_mapping(database, plan, now=now, ended=False)
     return rows
 

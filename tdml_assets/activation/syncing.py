@@ -25,7 +25,7 @@ from tdml_assets.activation.protocol import (
     Opens,
     TransientError,
 )
-from tdml_assets.activation.trail import close_interrupted, ensure_tables, purge_changelog, record_run
+from tdml_assets.activation.trail import close_interrupted, ensure_tables, purge_changelog, record_run, settle
 from tdml_assets.declaration.destinations import DestinationSettings
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ def plan_sync(
     """
     with warehouse.write() as database:
         ensure_tables(database)
+        settle(database, name)
         today = around.clock.now().date()
         plan = make_plan(
             database,
@@ -168,6 +169,7 @@ def run_sync(
     def keep(ended: SyncResult) -> SyncResult:
         ended = replace(ended, seconds=round(clock.monotonic() - began, 3))
         with warehouse.write() as database:
+            settle(database, name)
             record_run(database, _row(ended, plan, sync_id, started))
             if ended.status in (SUCCEEDED, DEGRADED):
                 keep_mapping(database, plan, now=clock.now(), ended=True)

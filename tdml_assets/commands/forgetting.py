@@ -64,10 +64,12 @@ def forget_everywhere(
     ``failpoint``: called with the name of every step that is done. Raises ``UnknownNameError`` if nothing holds the customer, who
     is not listed either.
     """
+    from tdml_assets.activation.trail import assume_sent
     from tdml_assets.platform.compaction import compact
 
     with warehouse.write() as database:
         ids = ids_of(database, customer)
+        assume_sent(database, ids, _now())
         erasure = list_as_forgotten(database, ids, now=_now())
         erasure.note(database, _learnt(settings, database, ids), _now())
     failpoint("listed")

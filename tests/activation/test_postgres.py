@@ -101,7 +101,8 @@ def test_every_type_and_null_arrive_in_binary_and_as_csv_alike(
         "create or replace table audience.parent_segment_attributes as select *, customer_id <> '00001' as truth, "
         "7::smallint as small, -8::integer as middle, 2000000000::bigint as large, 0.5::float as single, "
         "date '1999-12-31' as day from audience.parent_segment_attributes",
-        "insert into audience.parent_segment_attributes by name select 'empty' as customer_id, date '2026-06-30' as as_of",
+        "insert into audience.parent_segment_attributes by name select 'empty' as customer_id, date '2026-06-30' as as_of, "
+        "7::smallint as small",
     )
     if types:
         columns = {
@@ -128,7 +129,7 @@ def test_every_type_and_null_arrive_in_binary_and_as_csv_alike(
             ("00001", "A", 0.5, False, *same),
             ("00002", "A", 0.5, True, *same),
             ('ä";\n', "", -1e-300, True, *same),
-            ("empty", None, None, None, None, None, None, None, None),
+            ("empty", None, None, None, 7, None, None, None, None),
         ]
     )
 

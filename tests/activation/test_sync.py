@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from tests.activation.conftest import Published, actions, people
+from tdml_assets.activation.planning import Plan, write_changes
+from tdml_assets.activation.syncing import plan_sync
+from tdml_assets.activation.trail import assume_sent, mark_batch
+from tdml_assets.platform.warehouse import Database
+from tests.activation.conftest import NOW, Published, actions, people
 from tests.activation.receiver import Receiver
 
 
@@ -164,3 +168,47 @@ def test_a_change_of_any_one_column_and_a_swap_of_two_change_the_hash(published:
     for column, value in (("note", "'A'"), ("churn_grade", "null"), ("churn_probability", "0.5000001")):
         published.run(f"update audience.parent_segment_attributes set {column} = {value} where customer_id = '00002'")
         assert (published.sync().changed, receiver.requests[-1]["keys"]) == (1, ["00002"])
+
+
+def test_batches_are_in_the_order_of_the_keys(published: Published) -> None:
+    published.publish({})
+    published.run(
+        "insert into audience.parent_segment_attributes select printf('%05d', 9999 - i), date '2026-06-30', 0.5, 'A' from "
+        "range(9000) as t(i)"
+    )
+    settings = published.hook(batch_rows=4000)
+
+    def write(database: Database, plan: Plan) -> None:
+        write_changes(database, plan, now=NOW)
+
+    plan_sync(published.warehouse, "crm", settings, published.around(), then=write)
+    found = published.rows(
+        "select batch, count(*) as n, min(customer_id) as first, max(customer_id) as last from activation.planned_changes "
+        "group by batch order by batch"
+    )
+    assert [tuple(row.values()) for row in found] == [
+        (1, 4000, "01000", "04999"),
+        (2, 4000, "05000", "08999"),
+        (3, 1000, "09000", "09999"),
+    ]
+
+
+def test_who_may_have_been_sent_when_a_process_ended_is_taken_for_held_there(published: Published) -> None:
+    published.publish(people(6))
+
+    def end_behind_the_first_batch(database: Database, plan: Plan) -> None:
+        write_changes(database, plan, now=NOW)
+        mark_batch(database, plan, 1, rejected={}, unmarked=[], now=NOW)
+
+    plan_sync(published.warehouse, "crm", published.hook(), published.around(), then=end_behind_the_first_batch)
+    with published.warehouse.write() as database:
+        assume_sent(database, ["00003", "00007"], NOW)
+    assert published.column("select customer_id from activation.sync_state order by customer_id") == [
+        "00001",
+        "00002",
+        "00003",
+    ]
+    assert published.column("select distinct customer_id from activation.sync_changelog order by customer_id") == [
+        "00001",
+        "00002",
+    ]

@@ -9,7 +9,7 @@ their number, -1 for NULL, all in network order, and a trailer. It spares the se
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -73,33 +73,70 @@ def _binary(rows: pa.Table) -> bytes:
     import pyarrow.compute as pc
 
     count = rows.num_columns.to_bytes(2, "big")
-    fields = [_field(column.combine_chunks()) for column in rows.columns]
-    joined = pc.binary_join_element_wise(_constant(count), *fields, _constant(b""))
+    joined = pc.binary_join_element_wise(_constant(count), *_fields(rows), _constant(b""))
     _, offsets, content = joined.buffers()
     ends = np.frombuffer(offsets, dtype=np.int32)[joined.offset : joined.offset + len(joined) + 1]
     return bytes(memoryview(content)[ends[0] : ends[-1]])
 
 
-def _field(values: Any) -> Any:
-    """Number of bytes and bytes per value, as an array of binaries."""
+def _fields(rows: pa.Table) -> Iterator[Any]:
+    """Number of bytes and bytes per value, as arrays of binaries.
+
+    Neighbours of fixed sizes are one array, since each array costs a pass over the rows.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    fixed: list[Any] = []
+    for column in rows.columns:
+        values = column.combine_chunks()
+        has_null = values.null_count > 0
+        if not pa.types.is_primitive(values.type):
+            texts = values.cast(pa.string()).cast(pa.binary())
+            yield _records([*fixed, _sizes(texts)])
+            yield pc.if_else(texts.is_valid(), texts, _constant(b"")) if has_null else texts
+            fixed = []
+        elif has_null:
+            if fixed:
+                yield _records(fixed)
+            fixed = []
+            yield pc.if_else(values.is_valid(), _records(_with_size(values)), _constant(_NULL))
+        else:
+            fixed += _with_size(values)
+    if fixed:
+        yield _records(fixed)
+
+
+def _sizes(texts: Any) -> np.ndarray[Any, Any]:
+    """Number of bytes per text, -1 for NULL."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    kind = values.type
-    if not pa.types.is_primitive(kind):
-        texts = values.cast(pa.string()).cast(pa.binary())
-        sizes = _numbers(pc.binary_length(texts)).astype(">i4")
-        found = pc.binary_join_element_wise(_packed(sizes), texts, _constant(b""))
+    sizes = _numbers(pc.binary_length(texts))
+    return np.where(_numbers(texts.is_valid().cast(pa.int8())), sizes, np.int32(-1)) if texts.null_count else sizes
+
+
+def _with_size(values: Any) -> list[Any]:
+    """Number of bytes of a type of fixed size, and the values as PostgreSQL has them."""
+    import numpy as np
+    import pyarrow as pa
+
+    if pa.types.is_date32(values.type):
+        numbers = _numbers(values.cast(pa.int32())) - np.int32(_EPOCH_DAYS)
     else:
-        if pa.types.is_date32(kind):
-            numbers = _numbers(values.cast(pa.int32())) - np.int32(_EPOCH_DAYS)
-        else:
-            numbers = _numbers(values.cast(pa.int8()) if pa.types.is_boolean(kind) else values)
-        record = np.empty(len(values), dtype=[("size", ">i4"), ("value", numbers.dtype.newbyteorder(">"))])
-        record["size"], record["value"] = numbers.dtype.itemsize, numbers
-        found = _packed(record)
-    return found if not values.null_count else pc.if_else(values.is_valid(), found, _constant(_NULL))
+        numbers = _numbers(values.cast(pa.int8()) if pa.types.is_boolean(values.type) else values)
+    return [np.full(len(numbers), numbers.dtype.itemsize, dtype=np.int32), numbers]
+
+
+def _records(columns: Sequence[np.ndarray[Any, Any]]) -> Any:
+    """Numbers of the same rows next to each other in network order, as one array of binaries."""
+    import numpy as np
+
+    record = np.empty(len(columns[0]), dtype=[(f"f{n}", c.dtype.newbyteorder(">")) for n, c in enumerate(columns)])
+    for place, numbers in enumerate(columns):
+        record[f"f{place}"] = numbers
+    return _packed(record)
 
 
 def _numbers(values: Any) -> np.ndarray[Any, Any]:
