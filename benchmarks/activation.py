@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import psutil
 from moto.server import ThreadedMotoServer
 
 from benchmarks.activation_steps import ATTRIBUTES
@@ -34,7 +35,9 @@ server (moto) on the same machine, each step in a process of its own. The baseli
 `COPY` of the same rows, as CSV made of Arrow batches, into a table with the same primary key: what writing alone takes, without
 plan, state, changelog and batches that can be acknowledged. The baseline of single inserts is one `INSERT ... ON CONFLICT` a
 row in one transaction, on {single:,} rows. {drt}
-Seconds are those of the step without the start of Python; peak memory is that of the client's process.
+First sync, COPY and drt take turns, {repeat} times each, from an empty table: the figures are those of the median by seconds. Other
+settings than the destination's are the defaults. Seconds are those of the step without the start of Python; peak memory is that of
+the client's process, `server_cpu_seconds` is the CPU time of PostgreSQL.
 
 {table}
 
@@ -50,27 +53,44 @@ class Bench:
 
     def __init__(self, folder: Path, rows: int) -> None:
         self.folder, self.rows = folder, rows
+        self.postmaster: psutil.Process | None = None
+
+    def _server_seconds(self) -> float:
+        """CPU seconds of PostgreSQL until now, of ended connections and its own processes."""
+        if self.postmaster is None:
+            return 0.0
+        own = self.postmaster.cpu_times()
+        others = [process.cpu_times() for process in self.postmaster.children()]
+        return float(own.children_user + own.children_system + sum(times.user + times.system for times in others))
 
     def step(self, name: str, *url: str, rows: int | None = None) -> dict[str, float]:
         """Do one step and give what it took."""
         command = [sys.executable, "-m", "benchmarks.activation_steps", name, str(self.folder)]
         command += [str(rows or self.rows), *url]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        log = self.folder / f"{name}.log"
+        log, before = self.folder / f"{name}.log", self._server_seconds()
         cost = measure(command, log=log, folder=ROOT, environment=environment, timeout_seconds=3600)
         found: dict[str, float] = json.loads((self.folder / "step.json").read_text(encoding="utf-8"))
         found["rows_per_second"] = found["rows"] / found["seconds"]
         found["peak_memory_gb"] = cost.peak_memory_gb
+        found["server_cpu_seconds"] = self._server_seconds() - before
         return found
 
 
 def compare(case: str, ours: dict[str, float], rival: dict[str, float] | None = None) -> list[Row]:
     """Rows of one case."""
     digits = {"rows": 0, "seconds": 2, "cpu_seconds": 2, "rows_per_second": 0, "peak_memory_gb": 2}
+    if case.startswith("PostgreSQL"):
+        digits["server_cpu_seconds"] = 2
     return [
         Row(case, name, round(ours[name], places), round(rival[name], places) if rival else None)
         for name, places in digits.items()
     ]
+
+
+def middle(found: Sequence[dict[str, float]]) -> dict[str, float]:
+    """The median by seconds."""
+    return sorted(found, key=lambda one: one["seconds"])[len(found) // 2]
 
 
 def drt_version(command: str | None) -> str | None:
@@ -81,33 +101,39 @@ def drt_version(command: str | None) -> str | None:
     return done.stdout.split()[2]
 
 
-def run(folder: Path, rows: int, drt: str | None) -> list[Row]:
+def run(folder: Path, rows: int, drt: str | None, repeat: int) -> list[Row]:
     """Measure every case."""
     bench = Bench(folder, rows)
     bench.step("make")
     (folder / "pg").mkdir()
     server = Server(folder / "pg")
     server.start()
+    bench.postmaster = psutil.Process(int((folder / "pg" / "data" / "postmaster.pid").read_text().split()[0]))
     bucket = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     bucket.start()
     host, port = bucket.get_host_and_port()
     places = {"PostgreSQL": server.url, "S3": f"http://{host}:{port}"}
     try:
-        plain = bench.step("copy", server.url)
         singly = bench.step("insert", server.url, rows=min(rows, _SINGLE_ROWS))
-        by_drt = bench.step("drt", server.url, rows=min(rows, _SINGLE_ROWS)) if drt else None
-        firsts = {name: bench.step("sync", url) for name, url in places.items()}
+        plain, by_drt, first = [], [], []
+        for _ in range(repeat):
+            plain.append(bench.step("copy", server.url))
+            if drt:
+                by_drt.append(bench.step("drt", server.url, rows=min(rows, _SINGLE_ROWS)))
+            bench.step("reset", server.url)
+            first.append(bench.step("sync", server.url))
+        firsts = {"PostgreSQL": middle(first), "S3": bench.step("sync", places["S3"])}
         seconds = {name: bench.step("sync", url) for name, url in places.items()}
         bench.step("change")
         thirds = {name: bench.step("sync", url) for name, url in places.items()}
     finally:
         bucket.stop()
         server.stop()
-    table = compare("PostgreSQL, first sync beside COPY", firsts["PostgreSQL"], plain)
+    table = compare("PostgreSQL, first sync beside COPY", firsts["PostgreSQL"], middle(plain))
     one = firsts["PostgreSQL"]["rows_per_second"], singly["rows_per_second"]
     table.append(Row("PostgreSQL, first sync beside single inserts", "rows_per_second", round(one[0]), round(one[1])))
-    if by_drt is not None:
-        two = one[0], by_drt["rows_per_second"]
+    if by_drt:
+        two = one[0], middle(by_drt)["rows_per_second"]
         table.append(Row("PostgreSQL, first sync beside drt", "rows_per_second", round(two[0]), round(two[1])))
     for name in places:
         if name != "PostgreSQL":
@@ -124,17 +150,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--drt", default=shutil.which("drt"), help="command of drt-core with its extras duckdb and postgres"
     )
+    parser.add_argument("--repeat", type=int, default=3, help="first syncs, and as many COPYs and runs of drt in turn")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="where the page goes")
     wanted = parser.parse_args(arguments)
     # The path of PostgreSQL's socket is limited to some hundred characters.
     with tempfile.TemporaryDirectory(prefix="act-", dir="/tmp") as folder:
         version, before = drt_version(wanted.drt), os.getloadavg()[0]
         os.environ["TDML_BENCH_DRT"] = wanted.drt or ""
-        rows = run(Path(folder), wanted.rows, wanted.drt)
+        rows = run(Path(folder), wanted.rows, wanted.drt, wanted.repeat)
     page = _PAGE.format(
         rows=wanted.rows,
         attributes=ATTRIBUTES,
         single=min(wanted.rows, _SINGLE_ROWS),
+        repeat=wanted.repeat,
         drt=f"drt {version} upserts as many rows in a process of its own, whose start is counted."
         if version
         else "drt is not installed: left out.",

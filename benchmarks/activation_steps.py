@@ -74,6 +74,14 @@ def copy(folder: Path, rows: int, url: str) -> int:
     return rows
 
 
+def reset(folder: Path, _rows: int, url: str) -> int:
+    """Forget the syncs to PostgreSQL, here and there, so that the next is a first one."""
+    with psycopg.connect(url) as connection, warehouse_of(folder).write() as database:
+        connection.execute("drop table if exists public.customers")
+        database.execute(Statement("drop schema if exists activation cascade"))
+    return 0
+
+
 def insert(folder: Path, rows: int, url: str) -> int:
     """One INSERT with ON CONFLICT per row, as many tools send them."""
     columns = ["customer_id", *_NUMBERS, *_TEXTS]
@@ -133,7 +141,7 @@ def sync(folder: Path, _rows: int, url: str) -> int:
         section: dict[str, Any] = {"kind": "s3", "url": "s3://bench/customers", "mode": "upsert"}
     else:
         section = {"kind": "postgres", "url_env": "BENCH_URL", "table": "public.customers"}
-    declared = read_destination("bench", {**section, "guards": _OFF, "batch_rows": 100_000})
+    declared = read_destination("bench", {**section, "guards": _OFF})
     result = run_sync(warehouse_of(folder), section["kind"], declared, around)
     if result.status != "succeeded":
         raise RuntimeError(result.reason)
@@ -157,9 +165,8 @@ def _bucket_client(url: str) -> Any:
 def main(step: str, folder: Path, rows: int, *url: str) -> None:
     """Do the step, and write what it took beside the warehouse."""
     began, cpu_began = time.perf_counter(), time.process_time()
-    taken = {"make": make, "change": change, "copy": copy, "insert": insert, "drt": drt, "sync": sync}[step](
-        folder, rows, *url
-    )
+    steps = {"make": make, "change": change, "copy": copy, "reset": reset, "insert": insert, "drt": drt, "sync": sync}
+    taken = steps[step](folder, rows, *url)
     found = {"rows": taken, "seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - cpu_began}
     (folder / "step.json").write_text(json.dumps(found), encoding="utf-8")
 

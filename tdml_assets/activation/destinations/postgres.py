@@ -65,7 +65,7 @@ class Postgres(DestinationSettings):
     )
     table: str = Field(description="Table, as schema.table; made if it is missing.")
     readers: tuple[str, ...] = Field(default=(), description="Roles that may read the table.")
-    batch_rows: int = Field(default=50_000, ge=1, le=1_000_000, description="Rows of one transaction.")
+    batch_rows: int = Field(default=100_000, ge=1, le=1_000_000, description="Rows of one transaction.")
 
     @field_validator("table")
     @classmethod
