@@ -60,7 +60,7 @@ def score_all(database: Database, spec: WorkflowSpec, champion: LoadedChampion, 
     rows = min(spec.batch_rows, _EXPLAINED_ROWS) if explainer else spec.batch_rows
     keep_weights(database, spec.name, champion.model)
     insert_scores(database, scores, champion.model, prepared, rows, explainer, reasons)
-    move_scores(database, spec, champion.model, champion.parameters, scores, session_id)
+    move_scores(database, spec, champion, scores, session_id)
     context = {"scores": scores.path, "session_id": session_id, "as_of": day, "snapshot_date": day, "reasons": reasons}
     task.name_groups(database, spec, day, scores.path)
     context |= bounds_of(champion.intervals) | add_next_orders(database, spec, scores.path, day)

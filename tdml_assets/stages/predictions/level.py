@@ -32,6 +32,7 @@ from tdml_assets.platform.monitoring import LEVEL
 from tdml_assets.platform.sessions import as_of
 from tdml_assets.platform.statements import render
 from tdml_assets.stages.features.columns import features_table
+from tdml_assets.stages.predictions.level_kept import kept_snapshots
 from tdml_assets.stages.predictions.level_words import level_sentence
 from tdml_assets.stages.preparation.parameters import Parameters
 from tdml_assets.stages.training.fit import KEYS, compare_snapshots, snapshot_expectations
@@ -41,6 +42,7 @@ from tdml_assets.tasks import task_of
 
 if TYPE_CHECKING:
     from tdml_assets.engines.level_lifetime import Expectation, LifetimeBase
+    from tdml_assets.models.champions import LoadedChampion
     from tdml_assets.platform.warehouse import Database
 
 
@@ -96,16 +98,16 @@ class FoundLevel:
 
 
 def find_workflow_level(
-    database: Database, spec: WorkflowSpec, model: FittedModel, parameters: Parameters, kind: Kind, given: Snapshot
+    database: Database, spec: WorkflowSpec, champion: LoadedChampion, kind: Kind, given: Snapshot
 ) -> FoundLevel | None:
-    """Compare a model with what happened after the snapshots of the training table; None where it cannot be compared.
+    """Compare a champion with what happened after the snapshots of the training table; None where it cannot be compared.
 
     ``given``: today's predictions as the model gives them.
     """
     from tdml_assets.engines.level_lifetime import fit_base
     from tdml_assets.engines.lifetime_outlook import HISTORY
 
-    day, columns = given.day, database.columns(features_table(spec))
+    day, parameters, columns = given.day, champion.parameters, database.columns(features_table(spec))
     needed = {column.name for column in parameters.numeric} | {level.source for level in parameters.levels}
     if not needed <= columns.keys() or not database.has_table((spec.name, "training_table")):
         return None
@@ -113,13 +115,17 @@ def find_workflow_level(
     # A session that trains nothing takes features at its own day alone; the training table holds those of its days.
     is_there = needed | set(HISTORY) <= database.columns(tables["training_table"]).keys()
     database.execute(render("predictions/labelled", view=_VIEW, is_there=is_there, **tables))
-    rows = _prepared(database, model, parameters)
+    rows = database.arrow(render("predictions/labelled_keys", view=_VIEW))
     horizon = spec.target.horizon_days
-    days = [one for one in set(rows["snapshot_date"].to_pylist()) if (day - one).days >= horizon]
+    days = [one for one in rows["snapshot_date"].unique().to_pylist() if (day - one).days >= horizon]
     known = read_level_history(database, horizon, day)
     base = None if known is None else fit_base(known, target_kind=spec.target_kind, horizon_days=horizon)
     expected = expectations_of(database, spec, rows, [*days, day], base)
-    snapshots = compare_snapshots(model, rows, days, kind)
+
+    def compare() -> list[Snapshot]:
+        return compare_snapshots(champion.model, _prepared(database, champion.model, parameters), days, kind)
+
+    snapshots = kept_snapshots(database, champion.manifest, days, kind, compare) if is_there else compare()
     rehearsals = rehearse(snapshots, horizon, kind, expected)
     return FoundLevel(
         find_level(given, snapshots, rehearsals, kind, expected.get(day)), tuple(snapshots), tuple(rehearsals)
@@ -175,8 +181,7 @@ def uncorrected_contract(spec: WorkflowSpec) -> TableContract:
 def move_scores(
     database: Database,
     spec: WorkflowSpec,
-    model: FittedModel,
-    parameters: Parameters,
+    champion: LoadedChampion,
     scores: TableContract,
     session_id: str,
 ) -> None:
@@ -190,7 +195,7 @@ def move_scores(
     count, total = int(counted["customers"]), kept_digits(float(counted["given"]))
     slope = slope_of(count, total, float(counted["spread"])) if kind == "probability" else 1.0
     given = Snapshot(as_of(database), count, total, total, 0.0, 0.0, slope)
-    found = find_workflow_level(database, spec, model, parameters, kind, given) if count else None
+    found = find_workflow_level(database, spec, champion, kind, given) if count else None
     rows = []
     if found is not None:
         moved, corrected = {"kind": kind, "factor": math.exp(found.level.gap)}, corrects(spec.level)

@@ -1,0 +1,4 @@
+select
+    snapshot_date,
+    customer_id
+from {{ view | identifier }}
