@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 from packaging.version import Version, parse
 from pydantic import Field
@@ -31,6 +31,8 @@ from tdml_assets.stages.features.dbt_manifest import dbt_executable, dbt_project
 
 _KEPT_FAILURES = 5
 _ENVIRONMENT_LOCK = threading.Lock()
+# The asset of a raw table writes its rows and the earlier states of these rows: two sources, one asset.
+_SETTINGS = DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True)
 
 Event = Any  # what dagster-dbt yields: Output, AssetCheckResult, AssetObservation
 
@@ -114,7 +116,9 @@ def build_dbt_resource(environment: Mapping[str, str]) -> WarehouseDbt:
 def build_with_dbt(manifest_path: Path, manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
     """The project's assets, each run of which is one ``dbt build``; needs the resource ``dbt``."""
 
-    @dbt_assets(manifest=manifest_path, dagster_dbt_translator=Translator(), pool="warehouse", name="dbt_build")
+    @dbt_assets(
+        manifest=manifest_path, dagster_dbt_translator=Translator(_SETTINGS), pool="warehouse", name="dbt_build"
+    )
     def dbt_build(context: dg.AssetExecutionContext, dbt: WarehouseDbt, warehouse: Warehouse) -> Iterator[Event]:
         # Unit tests state what the SQL means; they belong to the project's own tests, not to every run.
         invocation = dbt.cli(["build", "--exclude-resource-type", "unit_test"], context=context)

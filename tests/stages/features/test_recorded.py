@@ -15,6 +15,7 @@ from tdml_assets.declaration.sources import Sources
 from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.statements import Statement, render
 from tdml_assets.platform.warehouse import Warehouse
+from tdml_assets.stages.features.asset import _build_compiled as build_compiled
 from tdml_assets.stages.features.dbt_build import build_models
 from tdml_assets.stages.features.dbt_manifest import ensure_manifest
 from tdml_assets.stages.features.dbt_project import data_tests, models_in_order, sources_of
@@ -332,3 +333,15 @@ def test_without_the_key_nothing_of_it_is_in_a_table_or_a_statement(tmp_path, pl
     assert not [row["name"] for row in columns if "recorded" in str(row["name"]) or "replaced" in str(row["name"])]
     nodes = json.loads(plain_manifest.read_text())["nodes"].values()
     assert not [node["name"] for node in nodes if "record" in node["compiled_code"] or "known" in node["compiled_code"]]
+
+
+def test_dbt_itself_runs_the_same_assets_where_earlier_states_are_kept(recorded_manifest):
+    from tdml_assets.stages.features.dbt_cli_asset import build_with_dbt
+
+    manifest = json.loads(recorded_manifest.read_text())
+    by_dbt, compiled = (
+        {spec.key: {dep.asset_key for dep in spec.deps} for spec in assets.specs}
+        for assets in (build_with_dbt(recorded_manifest, manifest), build_compiled(manifest, "1"))
+    )
+
+    assert by_dbt == compiled
