@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -43,6 +43,8 @@ class Said:
     predicted, actual : (customers,) spend, or the probability that nothing is bought and whether nothing was.
     bounds : per name, of the spend; empty for probabilities, and where the test is too small.
     once, age : whether the customer ordered on one day only, and days since the first order.
+    bounds_at_total : as ``bounds``, where the predictions' total is first brought to what came.
+    rows : that the intervals were taken from.
     """
 
     predicted: Floats
@@ -50,6 +52,8 @@ class Said:
     bounds: Mapping[str, Floats]
     once: Any
     age: Floats
+    bounds_at_total: Mapping[str, Floats] = field(default_factory=dict)
+    rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -128,13 +132,16 @@ def _said(known: _Known, estimator: str, task: str, target: str, kind: Kind) -> 
     everything = [sources[name] for name in ("train", "validation", "test", "refit") if name in sources]
     final = engine.refit(everything, evaluated.recipe, now, TIER1)
     predicted = _levelled(known, known.as_of, today, final, clip, target, kind)
-    bounds: Mapping[str, Floats] = {}
-    if kind == "amount":
-        measured, came = _levelled(known, known.test_day, test, evaluated, clip, target, kind), _column(test, target)
-        taken = fit_intervals(measured * came.sum() / measured.sum(), came)
-        bounds = {} if taken is None else taken.of(predicted)
-    once = today["repeat_purchase_days"].to_numpy() == 0
-    return Said(predicted, _column(today, target), bounds, once, _column(today, "tenure_days"))
+    actual, once = _column(today, target), today["repeat_purchase_days"].to_numpy() == 0
+    said = Said(predicted, actual, {}, once, _column(today, "tenure_days"))
+    if kind != "amount":
+        return said
+    measured, came = _levelled(known, known.test_day, test, evaluated, clip, target, kind), _column(test, target)
+    taken = fit_intervals(measured * came.sum() / measured.sum(), came)
+    if taken is None:
+        return said
+    at_total = taken.of(predicted * actual.sum() / predicted.sum())
+    return replace(said, bounds=taken.of(predicted), bounds_at_total=at_total, rows=taken.rows)
 
 
 def _levelled(

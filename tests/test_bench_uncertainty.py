@@ -17,17 +17,27 @@ def said(seed: int, scale: float = 1.0) -> Said:
     actual = predicted * rng.uniform(0, 2, 6_000)
     bounds = {"lower_80": 0.2, "upper_80": 1.8, "lower_95": 0.05, "upper_95": 1.95}
     given = {name: predicted * factor for name, factor in bounds.items()}
-    return Said(predicted * scale, actual, given, rng.random(6_000) < 0.5, rng.integers(0, 400, 6_000).astype(float))
+    age = rng.integers(0, 400, 6_000).astype(float)
+    return Said(predicted * scale, actual, given, rng.random(6_000) < 0.5, age, given, 3_000)
 
 
 def test_coverage_counts_what_lies_inside_and_on_which_side_the_rest_lies():
     one = said(1)
-    (row, wide) = uncertainty.interval_rows("log", one.bounds, one.actual)
+    (row, wide) = uncertainty.interval_rows("log", one.bounds, one.actual, 2.0 * one.actual.sum())
     assert row["covered"] == pytest.approx(0.8, abs=0.03)
     assert wide["covered"] == pytest.approx(0.95, abs=0.02)
     assert row["covered"] + row["below"] + row["above"] == pytest.approx(1.0)
+    assert row["covered, total as it came"] < row["covered"]
     (row, _) = uncertainty.shop_rows([{"cltv": one}, {"cltv": said(2)}, {}])
     assert row["shops"] == 2
+    assert row["total as it came"] == row["within 2 points"]
+
+
+def test_the_share_within_two_points_by_chance_is_that_of_exact_intervals_of_as_many_customers():
+    rng = np.random.default_rng(1)
+    errors = rng.normal(0, 1, 100_000) * np.sqrt(0.16 / 6_000) - rng.normal(0, 1, 100_000) * np.sqrt(0.16 / 3_000)
+    (row, _) = uncertainty.shop_rows([{"cltv": said(1)}])
+    assert row["by chance alone"] == pytest.approx((np.abs(errors) <= 0.02).mean(), abs=0.01)
 
 
 def test_ages_are_compared_after_the_total_is_brought_to_what_came():
@@ -51,7 +61,7 @@ def test_right_probabilities_err_as_by_chance_and_every_part_is_on_the_page():
     assert rows[0]["log loss"] < rows[0]["log loss of the share"]
     lapse = Said(1 - probability, (~(days <= 30)).astype(float), {}, nothing > 0, nothing)
     parts = {
-        "intervals": uncertainty.interval_rows("log", said(1).bounds, said(1).actual),
+        "intervals": uncertainty.interval_rows("log", said(1).bounds, said(1).actual, said(1).predicted.sum()),
         "shops": uncertainty.shop_rows([{"cltv": said(1)}]),
         "probabilities": rows,
         "shop_probabilities": uncertainty.shop_probability_rows([{"churn": lapse}]),

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from tdml_assets.engines import level_lifetime
-from tdml_assets.engines.level import Snapshot, find_level, level_by_lifetime, rehearse
+from tdml_assets.engines.level import Snapshot, find_level, gap_between, level_by_lifetime, rehearse
 from tdml_assets.engines.level_lifetime import LevelHistory, LifetimeBase, expectations, fit_base
 from tdml_assets.engines.level_windows import Window, forecast_residual, is_same_season, measure_window, window_days
 
@@ -156,6 +156,37 @@ def test_a_gap_within_its_doubt_is_taken_over_only_where_the_season_was_seen():
     assert unseen.gap == 0.0
     assert clear.gap == pytest.approx(-np.log(0.4))
     assert unseen.deviation > clear.deviation > seen.deviation
+
+
+def test_a_gap_of_probabilities_is_taken_over_whether_or_not_the_season_was_seen():
+    base = fit_base(history(), target_kind="no_purchase", horizon_days=90)
+
+    def gap(years):
+        known = LifetimeBase(
+            base.purchases, base.value, 90, "no_purchase", DAY, FIRST, tuple(windows(peak, years)), 400
+        )
+        expected = expectations(known, {DAY: history().histories})[DAY]
+        level = level_by_lifetime(expected, given(0.98 * expected.total()), "probability")
+        assert abs(level.gap) < level.deviation
+        return level.gap, gap_between("probability", 400, 0.98 * expected.total(), expected.total())
+
+    for years in (3.0, 0.9):
+        taken, whole = gap(years)
+        assert taken == pytest.approx(whole)
+        assert taken > 0
+
+
+def test_doubt_is_stated_smaller_where_the_season_was_seen_and_larger_where_it_was_not():
+    base = fit_base(history(), target_kind="net_spend", horizon_days=90)
+
+    def stated_over_calculated(years):
+        known = LifetimeBase(base.purchases, base.value, 90, "net_spend", DAY, FIRST, tuple(windows(peak, years)), 400)
+        expected = expectations(known, {DAY: history().histories})[DAY]
+        level = level_by_lifetime(expected, given(0.4 * expected.total()), "amount")
+        return level.deviation / np.sqrt(expected.residual.orders_variance + expected.residual.value_variance)
+
+    assert stated_over_calculated(3.0) == pytest.approx(0.75)
+    assert stated_over_calculated(0.9) == pytest.approx(1.3)
 
 
 def test_short_windows_count_as_the_part_of_the_horizon_that_they_are():
