@@ -173,9 +173,20 @@ def summary_of(rows: Sequence[Row], tables: int) -> str:
     # Where the truth is 95 %, one cell of all of them falls below this with a chance of 5 %.
     least = stats.binom.ppf(0.05 / cells, tables, 0.95) / tables
     below = sum(row.metric == "coverage_95" and row.ours is not None and row.ours < least for row in rows)
+    held = [row.ours for row in rows if row.metric == "coverage_95" and row.ours is not None]
+    alarms = [row.ours for row in rows if row.metric == "false_alarm_rate" and row.ours is not None]
+    promise = (
+        f"**What is promised.** An interval holds the truth in 95 % of {tables} simulations: on average over the {len(held)} kinds "
+        f"below, each simulated {tables} times, in {np.mean(held):.1%}. Where there is no effect, one is shown in at most 5 % of "
+        f"{tables} simulations: in {max(alarms):.1%} in the worst of {len(alarms)} kinds, in {np.mean(alarms):.1%} on average."
+        if alarms
+        else ""
+    )
     head = "| over all kinds | lowest | mean | highest |\n|---|---:|---:|---:|"
     return (
-        f"{head}\n" + "\n".join(lines) + f"\n\nOf {cells} kinds, {below} have a coverage below {least:.3f}: were every "
+        f"{promise}\n\n{head}\n"
+        + "\n".join(lines)
+        + f"\n\nOf {cells} kinds, {below} have a coverage below {least:.3f}: were every "
         f"coverage 95 %, chance would put one of {cells} below it in 5 % of such studies."
     )
 

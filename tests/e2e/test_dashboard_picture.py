@@ -13,6 +13,10 @@ from tests.pictures import keep
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs the package chromium: apt-get install chromium")
+_CUT = """() => [...document.querySelectorAll('svg text')].filter(text => {
+    const own = text.getBoundingClientRect(), around = text.ownerSVGElement.getBoundingClientRect();
+    return own.right > around.right + 1 || own.left < around.left - 1 || own.top < around.top - 1;
+}).map(text => text.textContent)"""
 _SHAPES = {
     "#bands-churn rect.band": 52,
     "#movement-segments rect.stayed": 6,
@@ -54,15 +58,17 @@ def test_every_picture_is_visible_at_both_widths_and_nothing_is_fetched(tmp_path
             assert max(box["width"], box["height"]) > 0, selector
         for name in ("bands-churn", "movement-segments", "deciles-cltv", "drift-cltv", "lift-churn"):
             assert colours(page.locator(f"#{name}").screenshot()) > 8, name
-        cut = page.evaluate(
-            """() => [...document.querySelectorAll('svg text')].filter(text => {
-                const own = text.getBoundingClientRect(), around = text.ownerSVGElement.getBoundingClientRect();
-                return own.right > around.right + 1 || own.left < around.left - 1 || own.top < around.top - 1;
-            }).map(text => text.textContent)"""
-        )
-        assert cut == []
         for width in (1280, 400):
             page.set_viewport_size({"width": width, "height": 900})
             assert page.evaluate("document.documentElement.scrollWidth") <= width
+            scrolls = (
+                "[...document.querySelectorAll('.scroll')].filter(one => one.scrollWidth > one.clientWidth).length"
+            )
+            assert page.evaluate(scrolls) == 0, width
+            assert page.evaluate(_CUT) == [], width
+            smallest = (
+                "Math.min(...[...document.querySelectorAll('svg')].map(one => one.getBoundingClientRect().width / 420))"
+            )
+            assert page.evaluate(smallest) > 0.85, "letters of 11 pixels are shown with 9 at least"
         browser.close()
     assert (said, asked) == ([], [path.as_uri()])

@@ -15,14 +15,19 @@ from tdml_assets.platform import svg
 from tdml_assets.platform.svg import Markup, Scale, element, line, mark, picture, polyline, text
 
 Rows = Sequence[Mapping[str, Any]]
-_WIDTH, _LEFT, _RIGHT, _TOP = 600.0, 130.0, 110.0, 18.0
+#: As wide as a telephone shows: three pictures in a row on a large screen.
+_WIDTH, _LEFT, _RIGHT, _TOP = 420.0, 112.0, 104.0, 18.0
+#: Pixels to which a picture shrinks before its frame scrolls.
+_LEAST = 300.0
 _END = _WIDTH - _RIGHT
 _ROW = 24.0
 #: Right end of the columns, behind which the bands are named.
-_SHARES_END = 420.0
+_SHARES_END = 260.0
 _MOST_BANDS = 12
 #: Letters of a name that fit to the left of a row.
-_MOST_LETTERS = 20
+_MOST_LETTERS = 17
+#: A cell that is narrower has its figures in small letters.
+_WIDE_CELL = 32.0
 _NOT_SCORED = "not scored"
 
 
@@ -75,7 +80,7 @@ def shares(name: str, title: str, rows: Rows) -> Markup | None:
     description = f"{len(bands)} bands over {len(days)} days; at {last}: " + ", ".join(
         f"{band} {counts.get((last, band), 0):,}" for band in bands
     )
-    return picture(name, _WIDTH, height, title, description, *parts)
+    return picture(name, _WIDTH, height, title, description, *parts, least=_LEAST)
 
 
 def movement(name: str, title: str, rows: Rows, days: str) -> Markup | None:
@@ -86,7 +91,7 @@ def movement(name: str, title: str, rows: Rows, days: str) -> Markup | None:
     now = sorted({row["band_now"] for row in rows}, key=_order)[:_MOST_BANDS]
     counts = {(row["band_before"], row["band_now"]): row["customers"] for row in rows}
     top, tall = 96.0, 30.0
-    wide = (_WIDTH - _LEFT - 62) / max(len(now), 1)
+    wide = (_WIDTH - _LEFT - 40) / max(len(now), 1)
     parts: list[str] = []
     for place, band in enumerate(now):
         x = _LEFT + wide * (place + 0.5)
@@ -119,14 +124,15 @@ def movement(name: str, title: str, rows: Rows, days: str) -> Markup | None:
                     fill_opacity=opacity,
                 )
             )
-            if customers and wide >= 26:
+            if customers:
                 style = "cell light" if share > 0.5 else "cell"
-                parts.append(text(x + wide / 2, y + 14, f"{share:.0%}", style, "middle"))
+                small = "" if wide >= _WIDE_CELL else " small"
+                parts.append(text(x + wide / 2, y + 14, f"{share:.0%}", f"{style}{small}", "middle"))
                 parts.append(text(x + wide / 2, y + 25, _short(customers), f"{style} fine", "middle"))
     parts.append(text(4, 14, days, "chart-title"))
     stayed = sum(count for (old, new), count in counts.items() if old == new and old)
     description = f"from {days}: {stayed:,} of {sum(counts.values()):,} customers stayed in their band"
-    return picture(name, _WIDTH, top + tall * len(before) + 8, title, description, *parts)
+    return picture(name, _WIDTH, top + tall * len(before) + 8, title, description, *parts, least=_LEAST)
 
 
 def deciles(name: str, title: str, rows: Rows) -> Markup | None:
@@ -147,7 +153,7 @@ def grades(name: str, title: str, rows: Rows) -> Markup | None:
     if not rows:
         return None
     words = [f"{row['customers']:,}" for row in rows]
-    labels = [f"{row['grade']}: {row['mean_probability']:.0%} on average" for row in rows]
+    labels = [f"{row['grade']}: mean {row['mean_probability']:.0%}" for row in rows]
     description = "; ".join(f"grade {row['grade']}: {row['customers']:,} customers" for row in rows)
     return _bars(name, title, description, labels, [row["customers"] for row in rows], words, "grade")
 
@@ -180,7 +186,7 @@ def drift(name: str, title: str, rows: Rows) -> Markup | None:
         parts.append(text(_END + 6, y + 4, words, f"label t{number}"))
     alarms = sum(bool(row["alarms"]) for row in known)
     description = f"{len(known)} days, {alarms} with an alarm; farthest feature now {known[-1]['feature_psi'] or 0:.3f}"
-    return picture(name, _WIDTH, height, title, description, *parts)
+    return picture(name, _WIDTH, height, title, description, *parts, least=_LEAST)
 
 
 def lift(name: str, title: str, rows: Rows) -> Markup | None:
@@ -208,7 +214,7 @@ def lift(name: str, title: str, rows: Rows) -> Markup | None:
         f"{row['treated']:,.0f} customers treated, {row['control']:,.0f} in the control group"
         for row in latest
     )
-    return picture(name, _WIDTH, height, title, description, *parts)
+    return picture(name, _WIDTH, height, title, description, *parts, least=_LEAST)
 
 
 def lift_over_time(name: str, title: str, rows: Rows) -> Markup | None:
@@ -237,7 +243,7 @@ def lift_over_time(name: str, title: str, rows: Rows) -> Markup | None:
         ends.append(points[-1][1] if points else floor)
     for number, (band, y) in enumerate(zip(bands, svg.spread(ends, 14.0, _TOP, floor), strict=True)):
         parts.append(text(_END + 6, y + 4, svg.shortened(str(band), 14), f"label t{number % 4}"))
-    return picture(name, _WIDTH, height, title, f"{len(bands)} bands over {len(days)} days", *parts)
+    return picture(name, _WIDTH, height, title, f"{len(bands)} bands over {len(days)} days", *parts, least=_LEAST)
 
 
 def _bars(
@@ -253,13 +259,13 @@ def _bars(
     parts: list[str] = []
     for place, (label, value, said) in enumerate(zip(labels, values, words, strict=True)):
         y = _TOP + _ROW * place
-        parts.append(text(_LEFT - 8, y + 15, svg.shortened(label, 22), "label", "end"))
+        parts.append(text(_LEFT - 8, y + 15, svg.shortened(label, 18), "label", "end"))
         wide = max(across(max(value, 0.0)), 1.0)
         bar = element(
             "rect", element("title", f"{label}: {said}"), x=_LEFT, y=y + 3, width=wide, height=_ROW - 6, class_=style
         )
         parts += [bar, text(_LEFT + wide + 6, y + 15, said, "label")]
-    return picture(name, _WIDTH, _TOP + _ROW * len(labels) + 6, title, description, *parts)
+    return picture(name, _WIDTH, _TOP + _ROW * len(labels) + 6, title, description, *parts, least=_LEAST)
 
 
 def _bands(rows: Rows) -> list[str]:
@@ -278,11 +284,11 @@ def _order(band: str) -> tuple[bool, int, str]:
 
 
 def _days(days: Sequence[date]) -> list[tuple[date, str]]:
-    return svg.date_ticks(days[0], days[-1], 5)
+    return svg.date_ticks(days[0], days[-1], 4)
 
 
 def _short(count: int) -> str:
-    return f"{count:,}" if count < 10_000 else f"{count / 1000:,.0f}k"
+    return f"{count:,}" if count < 1000 else f"{count / 1000:.1f}k" if count < 10_000 else f"{count / 1000:,.0f}k"
 
 
 def _amount(value: float) -> str:
