@@ -16,25 +16,28 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
 
 from tdml_assets.activation.protocol import Batch, Opening, Receipt
+from tdml_assets.declaration.destinations import DestinationSettings, Mode
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class PartsSettings(Protocol):
-    """The keys that the layout is read from."""
+class PartsSettings(DestinationSettings):
+    """Keys of both stores; the address is that of each."""
 
-    @property
-    def key(self) -> str: ...
-    @property
-    def mode(self) -> str: ...
-    @property
-    def url(self) -> str: ...
-    @property
-    def format(self) -> Literal["parquet", "csv"]: ...
+    modes: ClassVar[tuple[Mode, ...]] = ("upsert", "replace")
+    removes: ClassVar[bool] = False
+    erases: ClassVar[bool] = True
+
+    url: str
+    mode: Mode = Field(default="replace", description="replace: every customer; upsert: only those that changed.")
+    format: Literal["parquet", "csv"] = Field(default="parquet", description="Format of the parts.")
+    batch_rows: int = Field(default=200_000, ge=1, le=1_000_000, description="Rows of one part.")
 
 
 class PartsClient(ABC):

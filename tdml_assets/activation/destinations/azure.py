@@ -11,34 +11,26 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from tdml_assets.activation.destinations._parts import PartsClient
+from tdml_assets.activation.destinations._parts import PartsClient, PartsSettings
 from tdml_assets.activation.http import secret
 from tdml_assets.activation.protocol import DestinationError, Opening, TransientError
 from tdml_assets.declaration.addresses import has_credentials
 from tdml_assets.declaration.alerts import VariableName
-from tdml_assets.declaration.destinations import DestinationSettings, Mode
 from tdml_assets.platform.extras import require_extra
 
 
-class Azure(DestinationSettings):
+class Azure(PartsSettings):
     """Files in a container."""
 
-    modes: ClassVar[tuple[Mode, ...]] = ("upsert", "replace")
-    removes: ClassVar[bool] = False
-    erases: ClassVar[bool] = True
-
     kind: Literal["azure"] = "azure"
-    mode: Mode = Field(default="replace", description="replace: every customer; upsert: only those that changed.")
     url: str = Field(description="abfs://container/prefix.")
     connection_string_env: VariableName = Field(
         description="Environment variable that holds the connection string, with an account key or a shared access signature."
     )
-    format: Literal["parquet", "csv"] = Field(default="parquet", description="Format of the parts.")
-    batch_rows: int = Field(default=200_000, ge=1, le=1_000_000, description="Rows of one part.")
 
     @field_validator("url")
     @classmethod

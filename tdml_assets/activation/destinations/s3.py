@@ -9,14 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from tdml_assets.activation.destinations._parts import PartsClient
+from tdml_assets.activation.destinations._parts import PartsClient, PartsSettings
 from tdml_assets.activation.protocol import Client, DestinationError, Opening, TransientError
 from tdml_assets.declaration.addresses import has_credentials
-from tdml_assets.declaration.destinations import DestinationSettings, Mode
 
 _REMEDIES = {
     "NoSuchBucket": "there is no such bucket: create it, or correct url",
@@ -29,18 +28,11 @@ _REMEDIES = {
 _TRANSIENT = {"SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable", "ThrottlingException"}
 
 
-class S3(DestinationSettings):
+class S3(PartsSettings):
     """Files in a bucket."""
 
-    modes: ClassVar[tuple[Mode, ...]] = ("upsert", "replace")
-    removes: ClassVar[bool] = False
-    erases: ClassVar[bool] = True
-
     kind: Literal["s3"] = "s3"
-    mode: Mode = Field(default="replace", description="replace: every customer; upsert: only those that changed.")
     url: str = Field(description="s3://bucket/prefix.")
-    format: Literal["parquet", "csv"] = Field(default="parquet", description="Format of the parts.")
-    batch_rows: int = Field(default=200_000, ge=1, le=1_000_000, description="Rows of one part.")
 
     @field_validator("url")
     @classmethod
