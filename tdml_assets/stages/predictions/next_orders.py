@@ -123,8 +123,8 @@ def write_next_orders(
     database.replace(contract, [])
     fitted = _fitted(database, spec, day)
     if isinstance(fitted, str):
-        customers = database.arrow(render("predictions/next_orders/ids", scores=scores))
-        database.insert(contract, _unknown(spec, customers, fitted))
+        unknown = {"columns": next_order_columns(spec), "note": f"not known: {fitted}"}
+        database.insert(contract, render("predictions/next_orders/unknown", scores=scores, **unknown))
         return fitted
     reads = {"scores": scores, "features_table": FEATURES_TABLE, "day": day}
     level = 1.0
@@ -264,14 +264,6 @@ def _dates(expected: Expected, customers: Customers, day: date) -> dict[str, Any
         "days_overdue": pa.array(expected.overdue, mask=once),
         "next_order_note": pa.array([_ONE_ORDER if one else None for one in once], pa.string()),
     }
-
-
-def _unknown(spec: WorkflowSpec, table: pa.Table, why: str) -> pa.Table:
-    """Rows without any value, and the reason."""
-    types = {"DOUBLE": pa.float64(), "DATE": pa.date32(), "VARCHAR": pa.string()}
-    empty = {column.name: pa.nulls(len(table), types[column.type]) for column in next_order_columns(spec)}
-    note = pa.array([f"not known: {why}"] * len(table), pa.string())
-    return pa.table({"customer_id": table["customer_id"], **empty, "next_order_note": note})
 
 
 def _column(table: pa.Table, name: str) -> Floats:
