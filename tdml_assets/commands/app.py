@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Annotated
 
 import typer
@@ -203,8 +203,8 @@ def run(
             str(project_root()),
         ]
         progress = Progress()
-        # Dagster, which the summary needs and the start of the run does not wait for.
-        Thread(target=_import_for_summary, daemon=True).start()
+        # Dagster, which the summary needs. Not before the first step: until then both cores have enough to do.
+        Thread(target=_import_for_summary, args=(progress.begun,), daemon=True).start()
         with expected_errors():
             code = run_with_progress(lambda: early.begin(arguments), log_path, progress=progress)
     with expected_errors():
@@ -228,7 +228,8 @@ def run(
         raise typer.Exit(code)
 
 
-def _import_for_summary() -> None:
+def _import_for_summary(begun: Event) -> None:
+    begun.wait()
     from tdml_assets.platform.collector import loading_what_stays
 
     with loading_what_stays():

@@ -130,6 +130,8 @@ class Progress:
         self._run_error = ""
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self.assets = 0
+        #: Set when the first step starts.
+        self.begun = threading.Event()
         self.warnings: list[str] = []
         self.failed: list[tuple[str, str]] = []
         self.not_run: list[str] = []
@@ -181,6 +183,7 @@ class Progress:
     def _event(self, name: str, event: str, message: str) -> Iterator[str]:
         if event in ("STEP_START", "STEP_RESTARTED"):
             self._steps[name] = _Step(self._clock())
+            self.begun.set()
         step = self._steps.get(name)
         if step is None:
             return
