@@ -27,13 +27,19 @@ from tdml_assets.platform.environment import restrict_new_files
 
 #: What every run imports: Dagster's command and what the definitions are made of.
 _ALWAYS = (
+    "alembic.command",
     "dagster._cli",
     "tdml_assets.component",
     "tdml_assets.automation.sensors",
+    "tdml_assets.platform.dagster_storage",
     "tdml_assets.platform.resources",
     "tdml_assets.stages.audience.asset",
     "tdml_assets.stages.features.asset",
     "tdml_assets.stages.raw.asset",
+    "tdml_assets.tasks.classification",
+    "tdml_assets.tasks.clustering",
+    "tdml_assets.tasks.recommendation",
+    "tdml_assets.tasks.regression",
 )
 #: What only training and drawing import: half as long again, and needless where an earlier session's results are taken over.
 _LEARNERS = ("xgboost", "scipy.linalg", "scipy.sparse", "sklearn.cluster", "matplotlib.backends.backend_agg")

@@ -10,6 +10,7 @@ in O(n log n).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,12 +111,7 @@ def decile_table(actual: ArrayLike, predicted: ArrayLike, bins: int = 10) -> lis
 def auc(happened: ArrayLike, score: ArrayLike) -> float | None:
     """Probability that a random event outscores a random non-event, ties counted half; None with one class only."""
     label, p = _labels(happened, score)
-    events = int(label.sum())
-    others = len(label) - events
-    if events == 0 or others == 0:
-        return None
-    rank_sum = float(average_ranks(p)[label].sum())
-    return (rank_sum - events * (events + 1) / 2.0) / (events * others)
+    return _auc(label, _Ties.of(p).ranks())
 
 
 def log_loss(happened: ArrayLike, probability: ArrayLike) -> float:
@@ -181,6 +177,32 @@ class _Ties:
     def means(self, other: Floats) -> Floats:
         """``other`` in the order of :meth:`ordered`, replaced by its mean within every tie."""
         return np.repeat(np.bincount(self.group, weights=other) / self.size, self.size)
+
+
+class ResampledRanks:
+    """Ranks of resamples of the same values, which are sorted once.
+
+    Parameters
+    ----------
+    values : (rows,)
+    """
+
+    def __init__(self, values: Floats) -> None:
+        self._group = _Ties.of(values).group
+
+    def of(self, rows: NDArray[np.int64]) -> Floats:
+        """Rank of every row of the resample, as :func:`average_ranks` gives it."""
+        group = self._group[rows]
+        size = np.bincount(group)
+        return np.asarray((np.cumsum(size) - (size - 1) / 2.0)[group], dtype=np.float64)
+
+
+def _auc(label: NDArray[np.bool_], ranks_p: Floats) -> float | None:
+    events = int(label.sum())
+    others = len(label) - events
+    if events == 0 or others == 0:
+        return None
+    return (float(ranks_p[label].sum()) - events * (events + 1) / 2.0) / (events * others)
 
 
 def _spearman(ranks_y: Floats, ranks_p: Floats) -> float | None:
@@ -249,3 +271,11 @@ def _finite(name: str, values: ArrayLike) -> Floats:
 
 def _ratio(above: float, below: float) -> float | None:
     return float(above) / float(below) if below != 0.0 else None
+
+
+#: Measures of an order by name: of what happened, its ranks, and the ranks of the score, each (rows,).
+OF_RANKS: Mapping[str, Callable[[Floats, Floats, Floats], float | None]] = {
+    "spearman": lambda _, ranks_y, ranks_p: _spearman(ranks_y, ranks_p),
+    "normalised_gini": _normalised_gini,
+    "roc_auc": lambda y, _, ranks_p: _auc(y > 0, ranks_p),
+}

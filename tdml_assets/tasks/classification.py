@@ -12,7 +12,7 @@ import pyarrow as pa
 from tdml_assets.declaration.targets import words_of
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.engines.level import Kind
-from tdml_assets.platform.classification_metrics import rank_auc, reliability_table
+from tdml_assets.platform.classification_metrics import reliability_table
 from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.statements import Statement, render
 from tdml_assets.platform.statistics import Reader, label_stats
@@ -52,7 +52,7 @@ def _gains(test: Mapping[str, Floats], direction: float, rate: float | None, see
     """By how much the model beats recency in ranking and the base rate in probability, with bounds."""
     happened, said = test["target"], test["predicted_target"]
     recency = direction * test[_NAIVE["recency"]]
-    ranked = gain_of_rankings({"roc_auc": rank_auc}, happened, said, recency, seed)
+    ranked = gain_of_rankings(["roc_auc"], happened, said, recency, seed)
     if rate is None or not 0 < rate < 1:
         return ranked
     sides = (said, np.full(len(said), rate))

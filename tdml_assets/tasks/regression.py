@@ -14,7 +14,6 @@ from tdml_assets.engines.intervals import cross_coverage
 from tdml_assets.engines.level import Kind
 from tdml_assets.platform import figures
 from tdml_assets.platform.contracts import TableContract
-from tdml_assets.platform.metrics import normalised_gini, spearman
 from tdml_assets.platform.statements import Statement, render
 from tdml_assets.platform.statistics import Reader
 from tdml_assets.stages.evaluation.measures import (
@@ -42,9 +41,7 @@ def _losses(target: Floats, predicted: Floats) -> tuple[Floats, Floats]:
 def _gains(target: Floats, predicted: Floats, naive: Floats, seed: int) -> dict[str, float]:
     """By how much the model beats the naive forecast of the same customers, with bounds."""
     losses = [{"mae": np.abs(target - said)} for said in (predicted, naive)]
-    ranked = gain_of_rankings(
-        {"spearman": spearman, "normalised_gini": normalised_gini}, target, predicted, naive, seed
-    )
+    ranked = gain_of_rankings(["spearman", "normalised_gini"], target, predicted, naive, seed)
     return {**gain_of_losses(*losses), **ranked}
 
 

@@ -5,14 +5,14 @@ Belongs here: paired intervals of measures. Does not: which forecasts are naive 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tdml_assets.platform.metrics import OF_RANKS, ResampledRanks
+
 Floats = NDArray[np.float64]
-#: A measure of (target, predicted); None where it is not defined.
-Measure = Callable[[Floats, Floats], float | None]
 
 _REACH = 1.96
 _DRAWS, _DRAWN_ROWS = 100, 5_000
@@ -36,21 +36,24 @@ def gain_of_losses(ours: Mapping[str, Floats], naive: Mapping[str, Floats]) -> d
 
 
 def gain_of_rankings(
-    measures: Mapping[str, Measure], target: Floats, ours: Floats, naive: Floats, seed: int
+    measures: Sequence[str], target: Floats, ours: Floats, naive: Floats, seed: int
 ) -> dict[str, float]:
     """Bounds of our measure less the naive one's, higher being better, over resamples of the customers.
 
-    ``measures``: by name. ``target``, ``ours``, ``naive``: (customers,). More than 5,000 are represented by as many drawn.
+    ``measures``: names of :data:`~tdml_assets.platform.metrics.OF_RANKS`.
+    ``target``, ``ours``, ``naive``: (customers,). More than 5,000 are represented by as many drawn.
     """
     size = min(len(target), _DRAWN_ROWS)
     if size < _LEAST_ROWS:
         return {}
     rng = np.random.default_rng(seed)
+    ranks = [ResampledRanks(values) for values in (target, ours, naive)]
     gains: dict[str, list[float]] = {name: [] for name in measures}
     for _ in range(_DRAWS):
         rows = rng.integers(0, len(target), size)
-        for name, measure in measures.items():
-            one, other = measure(target[rows], ours[rows]), measure(target[rows], naive[rows])
+        happened, (of_target, *of_scores) = target[rows], [one.of(rows) for one in ranks]
+        for name in measures:
+            one, other = (OF_RANKS[name](happened, of_target, of_score) for of_score in of_scores)
             if one is not None and other is not None:
                 gains[name].append(one - other)
     found: dict[str, float] = {}

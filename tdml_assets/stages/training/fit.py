@@ -8,16 +8,17 @@ all labelled rows with the number of rounds found, because the newest season is 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from tdml_assets.declaration.workflow import Search
+from tdml_assets.engines.at_once import at_once, threads_worth
 from tdml_assets.engines.learner_choice import AUTO, LearnerChoice
 from tdml_assets.engines.level import Kind, Level, Rehearsal, Snapshot, rehearse, rehearse_test, snapshot_of
 from tdml_assets.engines.protocol import Engine, FeatureSource, FittedModel, ModelSpec, Tier, table_source
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 KEYS = ("snapshot_date", "customer_id", "target")
 PREDICTION = "predicted_target"
 LABELLED = ("train", "validation", "test", "refit")
+MEASURED = ("train", "test")
 #: Rows stored with a model, which every load must reproduce.
 GOLDEN_ROWS = 20
 _BATCH_ROWS = 65_536
@@ -200,15 +202,24 @@ def train_candidate(
     known_now = replace(model, unlabelled=_source(splits["today"])) if asks and "today" in splits else model
     evaluated = rehearsed.evaluated if rehearsed else None
     evaluated = evaluated or engine.fit(sources["train"], sources["validation"], known_then, tier)
-    final = engine.refit([sources[name] for name in LABELLED if name in sources], evaluated.recipe, known_now, tier)
-    rehearsals = _rehearsals(evaluated, splits, model, kind, base, histories) if kind else []
+
+    def refit() -> FittedModel:
+        return engine.refit([sources[name] for name in LABELLED if name in sources], evaluated.recipe, known_now, tier)
+
+    def measure() -> tuple[list[Rehearsal], dict[str, pa.Table]]:
+        rehearsals = _rehearsals(evaluated, splits, model, kind, base, histories) if kind else []
+        return rehearsals, {name: score_table(evaluated, features_of(splits[name])) for name in MEASURED}
+
+    # What is measured is measured of the evaluated model: it needs nothing of the stored one.
+    calls: list[Callable[[], Any]] = [refit, measure]
+    rows = sum(table.num_rows for table in splits.values())
+    is_small = threads_worth(rows, len(evaluated.features), tier.cpus) == 1
+    final, (rehearsals, scored_rows) = at_once(calls, tier.cpus if is_small else 1)
     test_day = max(splits["test"]["snapshot_date"].to_pylist())
     level = next((one.level for one in rehearsals if one.snapshot.day == test_day), None)
     parts = []
-    for name in ("train", "test"):
-        table = splits[name]
-        features = features_of(table)
-        scored = score_table(evaluated, features)
+    for name in MEASURED:
+        table, scored = splits[name], scored_rows[name]
         part = table.select(list(KEYS)).append_column("split", pa.array([name] * table.num_rows, pa.string()))
         given = scored[PREDICTION].cast(pa.float64())
         moved = pa.array(level.apply(given.to_numpy())) if level and name == "test" else given
@@ -216,7 +227,9 @@ def train_candidate(
         probability = scored["p_buy"].cast(pa.float64()) if "p_buy" in scored.column_names else pa.nulls(len(part))
         part = part.append_column("probability", probability)
         parts.append(
-            part.append_column("final_prediction", score_table(final, features)[PREDICTION].cast(pa.float64()))
+            part.append_column(
+                "final_prediction", score_table(final, features_of(table))[PREDICTION].cast(pa.float64())
+            )
         )
     choice = rehearsed.choice if rehearsed else None
     return Candidate(evaluated, final, pa.concat_tables(parts), model, found, level, tuple(rehearsals), choice)

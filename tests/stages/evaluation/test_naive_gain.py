@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tdml_assets.platform.metrics import spearman
+from tdml_assets.platform.metrics import OF_RANKS, ResampledRanks, auc, normalised_gini, spearman
 from tdml_assets.stages.evaluation.measures import NAIVE_RATIO, evaluate
 from tdml_assets.stages.evaluation.naive_gain import gain_of_losses, gain_of_rankings
 from tdml_assets.tasks.presentation import compare
@@ -23,11 +23,24 @@ def test_the_interval_of_a_loss_is_that_of_the_paired_difference() -> None:
 def test_the_interval_of_a_ranking_comes_from_resamples_and_is_repeatable() -> None:
     target = RNG.normal(size=800)
     good, bad = target + RNG.normal(size=800), RNG.normal(size=800)
-    found = gain_of_rankings({"spearman": spearman}, target, good, bad, 3)
+    found = gain_of_rankings(["spearman"], target, good, bad, 3)
     assert 0.5 < found["spearman_gain_low"] < found["spearman_gain_high"] < 0.9
-    assert found == gain_of_rankings({"spearman": spearman}, target, good, bad, 3)
-    same = gain_of_rankings({"spearman": spearman}, target, good, good + RNG.normal(0, 0.01, 800), 3)
+    assert found == gain_of_rankings(["spearman"], target, good, bad, 3)
+    same = gain_of_rankings(["spearman"], target, good, good + RNG.normal(0, 0.01, 800), 3)
     assert same["spearman_gain_low"] < 0 < same["spearman_gain_high"]
+
+
+def test_measures_of_resampled_ranks_are_those_of_the_resampled_values() -> None:
+    target, score = np.maximum(RNG.normal(size=300), 0.0).round(1), RNG.normal(size=300).round(1)
+    rows = RNG.integers(0, 300, 200)
+    ranks = [ResampledRanks(values).of(rows) for values in (target, score)]
+    found = {name: measure(target[rows], *ranks) for name, measure in OF_RANKS.items()}
+    sides = (target[rows], score[rows])
+    assert found == {
+        "spearman": spearman(*sides),
+        "normalised_gini": normalised_gini(*sides),
+        "roc_auc": auc(sides[0] > 0, sides[1]),
+    }
 
 
 @pytest.mark.parametrize(
