@@ -227,7 +227,7 @@ whole is one of 97.5 %, and no band is called an effect because there are ten of
 **Too few to tell.** With fewer than 20 customers or 5 buyers in a group no interval is given, and the sentence says how many
 customers it would take. `needed` says how many customers, both groups together, would show a relative difference of `detect` (5 %)
 with a chance of 80 %, from the spread of this comparison. With spend like this it is often more than there are. Campaigns without
-an interval are left out of the coverage.
+an interval are left out of the coverage. Every kind has random numbers of its own: simulated alone, it gives the same figures.
 """
 
 
