@@ -116,9 +116,11 @@ agreement with the bias of the uncorrected total.
    of the whole horizon can be compared. How large and how sharp the season is, is learnt from the windows: forecasts with several
    seasons and without one are averaged by how likely they make what was seen. A shop without a season gets a factor near 1.
 4. The total is the lifetime model's with that correction. Predictions of the model that scores are multiplied, or their log-odds
-   shifted, all alike, to reach it: the order of customers and the reasons stay as they are.
+   shifted, all alike, to reach it: the order of customers and the reasons stay as they are. Of amounts whose season was never
+   seen, a gap that is smaller than its doubt is not taken over.
 5. The same is rehearsed at earlier snapshots from the windows that had ended by then (`monitoring.level_rehearsals`). Where
-   rehearsals missed by more than was stated, the bounds are widened.
+   rehearsals missed by more than was stated, the bounds are widened. The doubt of the Gaussian process is stated smaller where
+   the season was seen and larger where it was not, so that bounds hold as often as they say.
 6. Where nobody buys again, or no purchases are predicted, the gaps between the model and earlier snapshots are averaged instead.
    Scores of the fallbacks are corrected by the windows where a lifetime model scores, and not where a rule does.
 
