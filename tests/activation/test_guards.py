@@ -38,6 +38,7 @@ def refused(guards: dict[str, Any] | None = None, *, full: bool = False, **chang
         ({"changed": 11}, ["updates"]),
         ({"removed": 6}, ["deletes"]),
         ({"removed": 2, "known_rows": 19}, []),
+        ({"removed": 2, "known_rows": 20}, ["deletes"]),
         ({"has_synced": True, "before_rows": 143}, ["source_drop"]),
         ({"has_synced": True, "before_rows": 120}, []),
         ({"has_synced": True, "before_rows": None}, ["source_drop"]),
@@ -65,6 +66,16 @@ def test_off_and_warn_do_not_refuse(published: Published) -> None:
     assert refused(off, **everything) == []
     warn = {name: {**LIMITS.get(name, {}), "action": "warn"} for name in Guards.model_fields}
     assert refused(warn, **{**everything, "age_days": 99, "sick": ("broken",)}) == []
+
+
+def test_rows_that_another_version_hashed_are_a_warning_unless_all_are_sent_on_purpose() -> None:
+    def warned(*, full: bool = False, **changes: Any) -> list[str]:
+        verdicts = judge(Figures(**{**SOUND, **changes}), Guards.model_validate(LIMITS), full=full)
+        return [verdict.guard for verdict in verdicts if verdict.status == "warning"]
+
+    assert warned() == []
+    assert warned(hashed_anew=True) == ["hashes"]
+    assert warned(hashed_anew=True, full=True) == []
 
 
 def test_a_full_sync_may_change_everything() -> None:

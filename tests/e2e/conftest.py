@@ -104,15 +104,25 @@ def prepared_home(made_once: Once, give_manifest: Callable[[Path], None]) -> Hom
 
 
 @pytest.fixture(scope="session")
-def data_home(prepared_home: Home, made_once: Once) -> Home:
-    """Raw tables and features of an undisturbed run."""
-    return Home(made_once("data", lambda folder: prepared_home.copied_to(folder).must_run("data")))
+def undisturbed(prepared_home: Home, made_once: Once) -> Path:
+    """Two state folders by one process: ``data`` after the stages of the data, ``finished`` after all."""
+
+    def make(folder: Path) -> None:
+        prepared_home.copied_to(folder / "finished").must_run("data", "../finished>../data", "workflows")
+
+    return made_once("undisturbed", make)
 
 
 @pytest.fixture(scope="session")
-def finished_home(data_home: Home, made_once: Once) -> Home:
+def data_home(undisturbed: Path) -> Home:
+    """Raw tables and features of an undisturbed run."""
+    return Home(undisturbed / "data")
+
+
+@pytest.fixture(scope="session")
+def finished_home(undisturbed: Path) -> Home:
     """Everything but the picture of drift, undisturbed."""
-    return Home(made_once("finished", lambda folder: data_home.copied_to(folder).must_run("workflows")))
+    return Home(undisturbed / "finished")
 
 
 @pytest.fixture

@@ -4,9 +4,8 @@
 before that stage, and kills its own process group in it at the worst moment, with the stage's work done and its transaction
 not committed. What stands before a stage behind the champion is what a scoring session runs: the champion is there by then.
 ``data`` and ``workflows`` leave a run of all their stages alone, ``session`` one of both;
-``again`` executes the last run once more under its own
-session, as the UI's re-execution does. ``FROM>TO`` copies a file of the folder of the settings between two runs. The last line
-printed is the list of exit codes.
+``again`` executes the last run once more under its own session, as the UI's re-execution does. ``FROM>TO`` copies a file or folder
+between two runs, both from the folder of the settings. The last line printed is the list of exit codes.
 
 Every run is a process of its own, forked from one that has imported everything and opened nothing: importing takes longer
 than most stages.
@@ -158,7 +157,10 @@ def forked(run: str) -> int:
     assert threading.active_count() == 1, "a fork would lose threads"
     if ">" in run:
         source, target = (Path(os.environ["TDML_CONFIG"]).parent / name for name in run.split(">"))
-        shutil.copyfile(source, target)
+        if source.is_dir():
+            shutil.copytree(source, target, symlinks=True)
+        else:
+            shutil.copyfile(source, target)
         return 0
     child = os.fork()
     if not child:

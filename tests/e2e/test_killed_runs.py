@@ -12,11 +12,9 @@ from typing import Any
 
 from tests.e2e.conftest import Home
 
+#: Of the raw tables one: all are loaded by the same code, and the last run, which is left alone, has all of them.
 DATA_STAGES = (
-    "raw__customers",
-    "raw__email_events",
     "raw__orders",
-    "raw__pageviews",
     "raw__rejected_rows",
     "features__snapshots",
     "dbt_build",

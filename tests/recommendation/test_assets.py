@@ -24,6 +24,8 @@ from tdml_assets.stages.predictions.recommendation_asset import load_recommender
 from tdml_assets.stages.raw.asset import build_raw_assets
 from tdml_assets.stages.triage.asset import build_triage
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 AS_OF = date(2026, 6, 30)
 WORKFLOW = "next_best_product"
 COLD = "never ordered a product"

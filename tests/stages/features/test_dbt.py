@@ -26,18 +26,32 @@ def files_of_the_project():
     return {path: path.stat().st_mtime_ns for path in dbt_project_directory().rglob("*")}
 
 
-def test_every_dbt_unit_test_passes_in_a_fresh_warehouse_without_a_row(make_platform):
+@pytest.fixture(scope="module")
+def by_dbt(make_platform, tmp_path_factory, log):
+    """The random log built by dbt itself, with its unit tests, on one thread: the platform and the results by name."""
     before, variables = files_of_the_project(), dict(os.environ)
-    platform = make_platform(Log())
+    content = tmp_path_factory.mktemp("log") / "warehouse.duckdb"
+    write_log(content, log)
+    platform = make_platform(content)
+    platform.dbt.environment["WAREHOUSE_THREADS"] = "1"
     invocation = platform.dbt.cli(["build"])
     assert dict(os.environ) == variables, "the environment of dbt is gone once it has started"
     invocation.wait()
-    results = {row["unique_id"]: row["status"] for row in invocation.get_artifact("run_results.json")["results"]}
+    assert files_of_the_project() == before, "dbt must write nothing into its project"
+    results = invocation.get_artifact("run_results.json")["results"]
+    return platform, {row["unique_id"]: row["status"] for row in results}
 
+
+def test_every_dbt_unit_test_passes(by_dbt):
+    results = by_dbt[1]
     assert sum(name.startswith("unit_test.") for name in results) >= 16
     assert set(results.values()) <= {"success", "pass"}
+
+
+def test_a_fresh_warehouse_without_a_row_is_built(make_platform):
+    platform = make_platform(Log())
+    assert platform.materialize().success
     assert platform.rows("select count(*) as customers from features.customer_features") == [{"customers": 0}]
-    assert files_of_the_project() == before, "dbt must write nothing into its project"
 
 
 def test_models_are_assets_with_their_row_counts_and_tests_are_blocking_checks(built):
@@ -218,14 +232,8 @@ def tables_of(platform):
     return columns, {name: platform.rows(f"from {'.'.join(name)} order by all") for name in names}
 
 
-def test_the_compiled_statements_and_dbt_itself_make_equal_tables_on_any_number_of_threads(
-    built, make_platform, tmp_path, log
-):
-    write_log(tmp_path / "warehouse.duckdb", log)
-    by_dbt = make_platform(tmp_path / "warehouse.duckdb")
-    by_dbt.dbt.environment["WAREHOUSE_THREADS"] = "1"
-    by_dbt.build("--exclude-resource-type", "unit_test")
-    columns, rows = tables_of(by_dbt)
+def test_the_compiled_statements_and_dbt_itself_make_equal_tables_on_any_number_of_threads(built, by_dbt):
+    columns, rows = tables_of(by_dbt[0])
 
     assert (columns, rows) == tables_of(built[0])
     assert len(rows) == 16
