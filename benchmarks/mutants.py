@@ -1,6 +1,6 @@
 """Mutation study of the modules that decide: would a test notice a wrong operator or number? Run by ``make study-mutants``.
 
-``python -m benchmarks.mutants [--most N] [--only NAME] [--seed N]``; ``--only`` replaces the rows of that module and keeps the others.
+``python -m benchmarks.mutants [--most N] [--only NAME] [--seed N]``; ``--only`` measures one module again and keeps the others.
 
 Belongs here: the changes that are made, running the tests of a module against each, ``docs/mutants.md``. Does not: the tests.
 
@@ -202,7 +202,10 @@ def study(module: str, tests: Sequence[str], most: int, seed: int) -> dict[str, 
             print(f"  alive: {module}.py:{mutant.line} {mutant.change}", flush=True)
     killed = len(chosen) - len(alive)
     print(f"{module}: {killed} of {len(chosen)} killed ({len(every)} possible)", flush=True)
-    return {"module": module, "possible": len(every), "tried": len(chosen), "killed": killed, "alive": alive}
+    share = round(killed / len(chosen), 3)
+    compared = {"case": module, "metric": "killed_share", "ours": share, "rival": GOAL, "ratio": round(share / GOAL, 3)}
+    counted = {"possible": len(every), "tried": len(chosen), "killed": killed, "alive": alive}
+    return {**compared, "module": module, **counted}
 
 
 def page(rows: Sequence[dict[str, object]]) -> str:
