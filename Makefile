@@ -1,6 +1,6 @@
 # make run    everything, from raw orders to scored attributes, and a summary (the first time installs some 0.8 GB into .venv)
 # make test   the tests
-# make coverage  branches of the stages that their own tests run; fails below the floor
+# make coverage  branches of the stages that the tests of stages and commands run; fails below the floor
 # make ui     the Dagster UI on the same state; PORT=3000
 # make full   all optional parts: Evidently, S3, Slack, the UI, dagster-dbt
 # make dev    what tests, lint and `dg` need
@@ -48,7 +48,7 @@ test: $(VENV)/.installed-dev
 
 coverage: $(VENV)/.installed-dev
 	@$(BIN)/python -m coverage erase
-	@$(BIN)/python -m coverage run -m pytest tests/stages
+	@$(BIN)/python -m coverage run -m pytest tests/stages tests/commands tests/recommendation tests/tasks
 	@$(BIN)/python -m coverage combine --quiet
 	@$(BIN)/python tools/coverage_floor.py
 

@@ -66,6 +66,7 @@ def test_a_hold_says_by_how_much() -> None:
     found = decide(Standing(**JUDGED, champion="old", comparisons=[error(41.2, 34.7, 4.9, 8.2, 0.694)]), POLICY)
     assert not found.promote
     assert found.can_score
+    assert not found.damaged
     assert found.reason == (
         "held: error 41.2 a customer against the champion's 34.7 on the same 3,120 customers "
         "(+6.5, 90 % interval 4.9 to 8.2; may be worse by 0.69); the champion old stays"
@@ -111,7 +112,7 @@ def test_without_a_champion_the_judge_decides_and_an_unfit_candidate_leaves_noth
 )
 def test_what_else_decides(changed: dict[str, Any], promote: bool, can_score: bool, words: str) -> None:
     found = decide(Standing(**{**JUDGED, "champion": "old", **changed}), POLICY)
-    assert (found.promote, found.can_score) == (promote, can_score)
+    assert (found.promote, found.can_score, found.damaged) == (promote, can_score, "damage" in changed)
     assert words in found.reason
     (row,) = found.rows
     assert row["decision"] == ("promote" if promote else "hold")

@@ -107,6 +107,7 @@ def test_an_alarm_of_the_raw_data_forbids_everything_else_and_says_what_the_chec
 def test_of_many_problems_three_are_told_and_the_others_counted() -> None:
     found = decide(evidence(quality=[f"Problem {number}." for number in range(1, 6)]), [], POLICY)
     assert found.sentence == "Problem 1. Problem 2. Problem 3. And 2 more."
+    assert found.severity == 1, "an alarm, and no more: nothing was measured"
     exactly = decide(evidence(quality=[f"Problem {number}." for number in range(1, 4)]), [], POLICY)
     assert exactly.sentence == "Problem 1. Problem 2. Problem 3."
 
@@ -184,6 +185,8 @@ def test_of_many_columns_three_are_named_and_the_others_counted() -> None:
     found = decide(evidence(*map(column, names), importances={}), [], POLICY)
     assert "email_opens (average 100 -> 125, PSI 0.50) and 2 more moved far" in found.sentence
     assert "clicks" not in found.sentence
+    four = decide(evidence(*map(column, names[:4]), importances={}), [], POLICY)
+    assert " and 1 more moved far" in four.sentence
 
 
 @pytest.mark.parametrize("name", ["page_views", "coupons", "a_new_column"])
