@@ -32,7 +32,7 @@ class Figures:
     before_rows : the source's rows in the sync before; None where there was none.
     has_synced : whether there was a sync before, so that ``before_rows`` must be known.
     age_days : age of the scores; None where it is not known.
-    sick : why the session behind the attributes must not be sent; empty where it may, None where it is not known.
+    faults : why the session behind the attributes must not be sent; empty where it may, None where it is not known.
     mapping_changed : whether other columns were sent before.
     hashed_anew : whether rows count as changed that another version of this program or of DuckDB hashed.
     hashed : values per identifier that are hashed already and would be hashed again.
@@ -48,7 +48,7 @@ class Figures:
     before_rows: int | None = None
     has_synced: bool = False
     age_days: int | None = None
-    sick: tuple[str, ...] | None = ()
+    faults: tuple[str, ...] | None = ()
     mapping_changed: bool = False
     hashed_anew: bool = False
     hashed: tuple[tuple[str, int], ...] = ()
@@ -91,9 +91,9 @@ def _verdicts(figures: Figures, guards: Guards, *, full: bool) -> Iterator[Verdi
     if guards.score_age.action != "off":
         yield _age(figures, guards)
     if guards.session.action != "off":
-        if figures.sick is None:
+        if figures.faults is None:
             yield Verdict("session", "refused", "the session behind the attributes is not known: tdml-assets run")
-        for words in figures.sick or ():
+        for words in figures.faults or ():
             yield _verdict("session", guards.session.action, words)
 
 

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PublishedSession:
-    """The session whose attributes are in the warehouse. ``sick``: why it must not be sent; empty where it may."""
+    """The session whose attributes are in the warehouse. ``faults``: why it must not be sent; empty where it may."""
 
     session_id: str
     as_of: date | None
-    sick: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
 
 
 def read_published(database: Database, workflows: Collection[str]) -> PublishedSession | None:
@@ -36,12 +36,12 @@ def read_published(database: Database, workflows: Collection[str]) -> PublishedS
     if not found:
         return None
     session_id, day = found[0]["session_id"], found[0]["as_of"]
-    sick = []
+    faults = []
     for outcome in outcomes_of(database, session_id):
         if outcome.needs_person and (outcome.workflow in workflows or not workflows):
             # The words of an error may quote a value; a hold's own do not.
             why = outcome.reason if outcome.error is None else f"{outcome.error} at {outcome.stopped_at}"
-            sick.append(f"{outcome.workflow} needs a person ({why}): see tdml-assets status")
+            faults.append(f"{outcome.workflow} needs a person ({why}): see tdml-assets status")
     statement = render(
         "activation/broken_sessions",
         triage=TRIAGE.path,
@@ -50,8 +50,8 @@ def read_published(database: Database, workflows: Collection[str]) -> PublishedS
         updated_at=found[0]["updated_at"],
         workflows=sorted({*workflows, "all"}),
     )
-    sick += [
+    faults += [
         f"the data of session {row['session_id'][:8]} ({row['as_of']}) are broken: see tdml-assets status"
         for row in database.rows_if(TRIAGE.path, statement)
     ]
-    return PublishedSession(session_id, day, tuple(dict.fromkeys(sick)))
+    return PublishedSession(session_id, day, tuple(dict.fromkeys(faults)))

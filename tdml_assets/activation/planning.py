@@ -151,7 +151,7 @@ def make_plan(
         before_rows=before[0]["source_rows"] if before else None,
         has_synced=bool(before),
         age_days=None if oldest is None else (today - oldest).days,
-        sick=None if session is None else session.sick,
+        faults=None if session is None else session.faults,
         mapping_changed=mapping["mapping_sha256"] not in (None, selection.sha256) and known_rows > 0,
         hashed_anew=mapping["hash_form"] != hash_form() and known_rows > 0 and counts.get("changed", 0) > 0,
         hashed=_hashed(database, selection),

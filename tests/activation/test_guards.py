@@ -44,8 +44,8 @@ def refused(guards: dict[str, Any] | None = None, *, full: bool = False, **chang
         ({"has_synced": True, "before_rows": None}, ["source_drop"]),
         ({"age_days": 8}, ["score_age"]),
         ({"age_days": None}, ["score_age"]),
-        ({"sick": ("broken",)}, ["session"]),
-        ({"sick": None}, ["session"]),
+        ({"faults": ("broken",)}, ["session"]),
+        ({"faults": None}, ["session"]),
         ({"source_rows": 0, "known_rows": 0}, ["empty_source"]),
         ({"duplicates": 1}, ["unique_keys"]),
         ({"mapping_changed": True}, ["mapping"]),
@@ -61,11 +61,11 @@ def test_each_guard_refuses_beyond_its_limit_and_where_it_cannot_be_judged(
 
 
 def test_off_and_warn_do_not_refuse(published: Published) -> None:
-    everything = {"added": 99, "changed": 99, "removed": 99, "age_days": None, "sick": None}
+    everything = {"added": 99, "changed": 99, "removed": 99, "age_days": None, "faults": None}
     off = {name: {"action": "off"} for name in Guards.model_fields if name != "empty_source"}
     assert refused(off, **everything) == []
     warn = {name: {**LIMITS.get(name, {}), "action": "warn"} for name in Guards.model_fields}
-    assert refused(warn, **{**everything, "age_days": 99, "sick": ("broken",)}) == []
+    assert refused(warn, **{**everything, "age_days": 99, "faults": ("broken",)}) == []
 
 
 def test_rows_that_another_version_hashed_are_a_warning_unless_all_are_sent_on_purpose() -> None:

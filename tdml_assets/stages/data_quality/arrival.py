@@ -239,7 +239,7 @@ def lost_rows(orders: Days, as_of: date, earlier: Earlier | None, policy: Qualit
         yield judged(
             "lost_rows",
             orders.table,
-            f"{now:,} rows up to {earlier.as_of}, {then:,.0f} in the session that stood there; {bound:,.0f} is the least",
+            f"{now:,} rows up to {earlier.as_of}, {then:,.0f} in that session; {bound:,.0f} is the least",
             "History has gone from the files: put the missing ones back and run again.",
             is_broken=now < bound,
             value=now,
