@@ -10,6 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from tdml_assets.declaration.target_kinds import KINDS
 from tdml_assets.declaration.workflow import Snapshots, WorkflowSpec
 from tdml_assets.platform.sessions import ONLY_AS_OF
 from tdml_assets.platform.statements import Statement, render
@@ -58,7 +59,7 @@ def test_the_training_table_takes_who_was_drawn(drawn: Platform) -> None:
         sample_share=SHARE,
         events_table=("raw", "orders"),
         day="ordered_on",
-        kind="net_spend",
+        kind=KINDS["net_spend"],
         column=None,
         conditions={},
         horizon_days=30,
