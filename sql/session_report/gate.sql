@@ -19,6 +19,7 @@ with compared as (
     select
         session_id
         , as_of
+        , updated_at
     from compared
     order by session_id = {{ session_id | bind }} desc, as_of desc, updated_at desc, session_id
     limit 1
@@ -40,6 +41,15 @@ select
     , gate.passed
     , gate.decision
     , gate.reason
+    , exists(
+        select 1
+        from {{ sessions_table | identifier }} as earlier
+        where
+            earlier.workflow = gate.workflow
+            and earlier.model_version = gate.candidate
+            and earlier.updated_at < latest.updated_at
+            and earlier.session_id <> latest.session_id
+    ) as was_made_before
 from {{ table | identifier }} as gate
 inner join latest on gate.session_id = latest.session_id
 where gate.workflow = {{ workflow | bind }}

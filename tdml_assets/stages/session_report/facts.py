@@ -81,7 +81,7 @@ class QualityFact:
 
 @dataclass(frozen=True)
 class GateFact:
-    """One comparison of a candidate with the champion, as in ``monitoring.gate``."""
+    """One comparison of a candidate with the champion, as in ``monitoring.gate``. ``was_made_before``: by an earlier session."""
 
     session_id: str
     as_of: date
@@ -98,6 +98,7 @@ class GateFact:
     passed: bool | None
     decision: str | None
     reason: str | None
+    was_made_before: bool
 
 
 @dataclass(frozen=True)

@@ -434,6 +434,16 @@ def test_a_first_model_is_said_to_have_nothing_to_be_compared_with(database):
     assert "fit_to_score" not in text[text.index('id="gate"') :]
 
 
+def test_a_candidate_that_an_earlier_session_made_is_said_to_be_the_model_in_use(database):
+    this = write_history(database, sessions=2)
+    (made,) = {one.model_version for one in read_facts(database, spec(), this, LAST, ()).sessions}
+    key = {"session_id": this, "workflow": "cltv"}
+    row = {"candidate": made, "metric": "fit_to_score", "slice": "all", "passed": True, "decision": "promote"}
+    database.replace_slice(monitoring.GATE, key, [{**key, **row, "reason": "promoted: normalised Gini 0.797"}])
+    page, _ = report(database, this)
+    assert "It is the model in use already: an earlier session made it from the same rows." in page.sections["gate"]
+
+
 def test_the_test_of_the_model_and_its_features_are_drawn_in_words(database):
     page, _ = report(database, write_history(database))
     assert "total spend, last 90 days77.5%" in page.sections["model"].replace("total spend, last 90 daystotal", "total")
