@@ -14,6 +14,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from tdml_assets.declaration.own_modules import object_of
+
 #: Module whose ``FORMATS`` are those of this package; every other format is the import path of a module with a ``FORMAT``.
 FORMATS_MODULE = "tdml_assets.stages.raw.formats"
 
@@ -69,15 +71,7 @@ def format_named(name: str) -> SourceFormat:
         raise ValueError(
             f"format {name!r} is not known: write one of {', '.join(known)}, or the import path of a module of your own"
         )
-    try:
-        found = getattr(import_module(name), "FORMAT", None)
-    except ImportError as error:
-        raise ValueError(
-            f"format: module {name} cannot be imported ({error}): correct it, or put it on PYTHONPATH"
-        ) from None
-    if not isinstance(found, SourceFormat):
-        raise ValueError(f"format: module {name} has no FORMAT, an object of class SourceFormat")  # noqa: TRY004
-    return found
+    return object_of(name, "FORMAT", SourceFormat, "format")
 
 
 def require_format(name: str) -> str:

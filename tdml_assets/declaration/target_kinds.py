@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 from typing import Any
+
+from tdml_assets.declaration.own_modules import object_of
 
 
 @dataclass(frozen=True)
@@ -115,13 +116,7 @@ def kind_named(name: str) -> TargetKind:
         raise ValueError(
             f"{name!r} is not known: write one of {', '.join(KINDS)}, or the import path of your own module"
         )
-    try:
-        found = getattr(import_module(name), "TARGET_KIND", None)
-    except ImportError as error:
-        raise ValueError(f"module {name} cannot be imported ({error}): correct it, or put it on PYTHONPATH") from None
-    if not isinstance(found, TargetKind):
-        raise ValueError(f"module {name} has no TARGET_KIND, an object of class TargetKind")  # noqa: TRY004
-    return found
+    return object_of(name, "TARGET_KIND", TargetKind)
 
 
 def require_kind(name: str | None) -> str | None:

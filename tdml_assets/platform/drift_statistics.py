@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 from typing import Any
 
+from tdml_assets.declaration.own_modules import object_of
 from tdml_assets.platform.contracts import Column
 
 
@@ -110,17 +110,7 @@ def statistic_named(path: str) -> DriftStatistic:
     ``path``: import path of a module that has a :class:`DriftStatistic` named ``STATISTIC``. Raises ``ValueError`` if there is
     none.
     """
-    try:
-        found = getattr(import_module(path), "STATISTIC", None)
-    except ImportError as error:
-        raise ValueError(
-            f"monitor.statistics: module {path} cannot be imported ({error}): correct it, or put it on PYTHONPATH"
-        ) from None
-    if not isinstance(found, DriftStatistic):
-        raise ValueError(  # noqa: TRY004
-            f"monitor.statistics: module {path} has no STATISTIC, an object of class DriftStatistic"
-        )
-    return found
+    return object_of(path, "STATISTIC", DriftStatistic, "monitor.statistics")
 
 
 def statistics_of(paths: Sequence[str]) -> tuple[DriftStatistic, ...]:

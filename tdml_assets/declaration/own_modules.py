@@ -1,0 +1,29 @@
+"""Objects that a user's own module gives by a fixed name.
+
+Belongs here: importing such a module, and what is said where it or the object is missing. Does not: what the objects are
+(``formats.py``, ``target_kinds.py``, ``platform/drift_statistics.py``).
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def object_of(path: str, name: str, kind: type[T], key: str = "") -> T:
+    """The object called ``name`` in the module at the import path ``path``.
+
+    ``key``: of the settings that gave the path, for errors of which the caller does not name it.
+
+    Raises ``ValueError`` if the module cannot be imported, or has no such object of class ``kind``.
+    """
+    where = f"{key}: module {path}" if key else f"module {path}"
+    try:
+        found = getattr(import_module(path), name, None)
+    except ImportError as error:
+        raise ValueError(f"{where} cannot be imported ({error}): correct it, or put it on PYTHONPATH") from None
+    if not isinstance(found, kind):
+        raise ValueError(f"{where} has no {name}, an object of class {kind.__name__}")  # noqa: TRY004
+    return found
