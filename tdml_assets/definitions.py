@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from tdml_assets.platform.collector import loading_what_stays
+from tdml_assets.platform.collector import collect_rarely, loading_what_stays
 
 if TYPE_CHECKING:
     from tdml_assets.settings import Settings
@@ -24,6 +24,7 @@ _latest: list[tuple[object, dg.Definitions]] = []
 def defs() -> dg.Definitions:
     """Definitions of the code location; made anew when the settings, a declaration or the dbt project changed since."""
     if not _latest:
+        collect_rarely()
         with loading_what_stays():
             return _made()
     return _made()

@@ -15,6 +15,7 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -189,9 +190,7 @@ class Settings(_Frozen):
     @property
     def effective_sources(self) -> Sources:
         """The declared sources, or those of the sample data."""
-        if not self.uses_sample:
-            return self.sources
-        return Sources.model_validate(sources_of_sample(self.sample_folder, currency=self.sample.currency))
+        return _sample_sources(self.sample_folder, self.sample.currency) if self.uses_sample else self.sources
 
     @property
     def warehouse_path(self) -> Path:
@@ -224,6 +223,12 @@ class Settings(_Frozen):
     def effective_exports_url(self) -> str:
         """Where exports are written."""
         return _resolve(self.exports_url, self.base_folder) or str(self.home / "exports")
+
+
+# Asked for dozens of times while the definitions are built, and validated each time otherwise.
+@cache
+def _sample_sources(folder: Path, currency: str) -> Sources:
+    return Sources.model_validate(sources_of_sample(folder, currency=currency))
 
 
 def _resolve(url: str | None, base_folder: Path) -> str | None:
@@ -333,12 +338,9 @@ def explain(error: ValidationError, model: type[BaseModel], where: str) -> str:
             if elsewhere:
                 lines.append(f"{where}: {key}: {key_name} does not belong here: {elsewhere}")
                 continue
-            close = difflib.get_close_matches(key_name, _known_keys(model, fault["loc"][:-1]), n=1)
-            hint = (
-                f"; did you mean {close[0]!r}?"
-                if close
-                else f"; known: {', '.join(sorted(_known_keys(model, fault['loc'][:-1])))}"
-            )
+            known = sorted(_known_keys(model, fault["loc"][:-1]))
+            close = difflib.get_close_matches(key_name, known, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
             lines.append(f"{where}: {key}: unknown key{hint}")
         else:
             words, found = fault["msg"].removeprefix("Value error, "), fault.get("input")
@@ -358,11 +360,8 @@ def _place_of(model: type[BaseModel], location: tuple[Any, ...]) -> str:
     *inner, name = location
     for depth in range(len(inner) - 1, -1, -1):
         if name in _known_keys(model, tuple(inner[:depth])):
-            above = (
-                "under " + ".".join(redacted(str(part)) for part in inner[:depth])
-                if depth
-                else "at the top of the file"
-            )
+            section = ".".join(redacted(str(part)) for part in inner[:depth])
+            above = f"under {section}" if depth else "at the top of the file"
             return f"write it {above}, next to {inner[depth]}, not in it"
     below = (key for key in _known_keys(model, tuple(inner)) if name in _inner_keys(model, (*inner, key)))
     found = next(below, None)

@@ -14,10 +14,7 @@ from typing import Protocol
 
 from tdml_assets.declaration.alerts import Alerts
 from tdml_assets.stages.triage.alerts.deliveries import AlertDelivery as Delivery
-from tdml_assets.stages.triage.alerts.email import EmailChannel
 from tdml_assets.stages.triage.alerts.messages import Alert
-from tdml_assets.stages.triage.alerts.slack import SlackChannel
-from tdml_assets.stages.triage.alerts.webhook import WebhookChannel
 
 
 class Log(Protocol):
@@ -69,7 +66,8 @@ class UnsetChannel:
 def alert_channels(alerts: Alerts, environment: Mapping[str, str], log: Log) -> list[Channel]:
     """The channels that the settings name, the log first.
 
-    ``environment``: where the variables named in the settings are looked up. ``log``: of the run.
+    ``environment``: where the variables named in the settings are looked up. ``log``: of the run. What speaks to a server is
+    imported for a channel that is named: every process that loads the definitions would import it otherwise.
     """
     channels: list[Channel] = [LogChannel(log)] if alerts.log else []
     for name in ("webhook", "email", "slack"):
@@ -78,10 +76,16 @@ def alert_channels(alerts: Alerts, environment: Mapping[str, str], log: Log) -> 
         if missing:
             channels.append(UnsetChannel(name, missing))
         elif one.webhook:
+            from tdml_assets.stages.triage.alerts.webhook import WebhookChannel
+
             channels.append(WebhookChannel.of(one.webhook, environment))
         elif one.email:
+            from tdml_assets.stages.triage.alerts.email import EmailChannel
+
             channels.append(EmailChannel.of(one.email, environment))
         elif one.slack:
+            from tdml_assets.stages.triage.alerts.slack import SlackChannel
+
             channels.append(SlackChannel.of(one.slack, environment))
     return channels
 
