@@ -240,15 +240,9 @@ def _resolve(url: str | None, base_folder: Path) -> str | None:
 def load_settings(environment: Mapping[str, str] | None = None, *, working_folder: Path | None = None) -> Settings:
     """Read the settings file and the environment.
 
-    Parameters
-    ----------
-    environment : variables to read; the process's own unless given.
-    working_folder : folder that ``TDML_CONFIG`` and ``TDML_HOME`` start from; the current one unless given.
-
-    Raises
-    ------
-    SettingsError
-        If the file is missing or is not YAML, or a key is unknown or wrong; every fault is named at once.
+    Raises ``SettingsError`` if the file is missing or is not YAML, or a key is unknown or wrong; every fault is named at once.
+    ``environment``: variables to read; the process's own unless given. ``working_folder``: folder that ``TDML_CONFIG`` and
+    ``TDML_HOME`` start from; the current one unless given.
     """
     environment = os.environ if environment is None else environment
     folder = (working_folder or Path.cwd()).resolve()

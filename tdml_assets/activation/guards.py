@@ -24,19 +24,17 @@ Status = Literal["passed", "warning", "refused"]
 class Figures:
     """What is judged.
 
-    Parameters
-    ----------
-    source_rows, known_rows : customers in the source, and those the destination is known to hold.
-    added, changed, removed : rows of the plan.
-    duplicates : rows of the source beyond one per customer.
-    before_rows : the source's rows in the sync before; None where there was none.
-    has_synced : whether there was a sync before, so that ``before_rows`` must be known.
-    age_days : age of the scores; None where it is not known.
-    faults : why the session behind the attributes must not be sent; empty where it may, None where it is not known.
-    mapping_changed : whether other columns were sent before.
-    hashed_anew : whether rows count as changed that another version of this program or of DuckDB hashed.
-    hashed : values per identifier that are hashed already and would be hashed again.
-    consent : what is wrong with the declared lists of consent and suppression; empty where they can be read.
+    ``source_rows``, ``known_rows``: customers in the source, and those the destination is known to hold.
+    ``added``, ``changed``, ``removed``: rows of the plan.
+    ``duplicates``: rows of the source beyond one per customer.
+    ``before_rows``: the source's rows in the sync before; None where there was none.
+    ``has_synced``: whether there was a sync before, so that ``before_rows`` must be known.
+    ``age_days``: age of the scores; None where it is not known.
+    ``faults``: why the session behind the attributes must not be sent; empty where it may, None where it is not known.
+    ``mapping_changed``: whether other columns were sent before.
+    ``hashed_anew``: whether rows count as changed that another version of this program or of DuckDB hashed.
+    ``hashed``: values per identifier that are hashed already and would be hashed again.
+    ``consent``: what is wrong with the declared lists of consent and suppression; empty where they can be read.
     """
 
     source_rows: int

@@ -85,11 +85,7 @@ def misfit(
 ) -> str | None:
     """Why a reviewed plan must not be applied; None where it still is what would be sent.
 
-    Parameters
-    ----------
-    content : of the file.
-    plan : as it is now.
-    now : naive UTC.
+    ``content``: of the file. ``plan``: as it is now. ``now``: naive UTC.
     """
     again = f"review it anew: tdml-assets plan {plan.destination}"
     try:

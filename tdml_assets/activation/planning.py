@@ -39,12 +39,9 @@ _UNKNOWN_CONTROL = "audience.control is declared, and what is published does not
 class Plan:
     """What a sync would do.
 
-    Parameters
-    ----------
-    counts : rows per change: added, changed, unchanged, removed, waiting, excluded, held_there, left.
-    excluded : customers not sent, by reason.
-    digest : equal for equal changes.
-    mirrors : whether what is in the source no more is removed.
+    ``counts``: rows per change: added, changed, unchanged, removed, waiting, excluded, held_there, left. ``excluded``:
+    customers not sent, by reason. ``digest``: equal for equal changes. ``mirrors``: whether what is in the source no more is
+    removed.
     """
 
     destination: str
@@ -98,15 +95,10 @@ def make_plan(
 ) -> Plan:
     """Compare the published attributes with what a destination last acknowledged. Changes no table.
 
-    Raises ``DestinationError`` if nothing is published, or the settings name a column that is not there.
-
-    Parameters
-    ----------
-    today : in UTC.
-    full : whether every row is sent, changed or not.
-    only_dead : whether only rows that were refused before are sent.
-    consent : tables of the declared lists ``consent`` and ``suppression``.
-    holds_out : whether a control group is declared, which the published attributes then must name.
+    Raises ``DestinationError`` if nothing is published, or the settings name a column that is not there. ``today``: in UTC.
+    ``full``: whether every row is sent, changed or not. ``only_dead``: whether only rows that were refused before are sent.
+    ``consent``: tables of the declared lists ``consent`` and ``suppression``. ``holds_out``: whether a control group is
+    declared, which the published attributes then must name.
     """
     published = database.columns(ATTRIBUTES_TABLE)
     if not published:

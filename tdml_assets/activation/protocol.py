@@ -68,13 +68,9 @@ class Rejection:
 class Batch:
     """Rows for one request.
 
-    Parameters
-    ----------
-    operation : what is done with them there.
-    key : name of the column of keys.
-    rows : a column of keys and, unless they are removed, one per attribute, named as they are called there.
-    session_id, as_of : session that published the attributes, and the day they are of.
-    idempotency_key : equal for equal batches, also after a restart.
+    ``operation``: what is done with them there. ``key``: name of the column of keys. ``rows``: a column of keys and, unless
+    they are removed, one per attribute, named as they are called there. ``session_id``, ``as_of``: session that published the
+    attributes, and the day they are of. ``idempotency_key``: equal for equal batches, also after a restart.
     """
 
     operation: Operation
@@ -101,14 +97,9 @@ class Receipt:
 class Opening:
     """What a client is opened with.
 
-    Parameters
-    ----------
-    name : the destination's, in the settings.
-    environment : where secrets are.
-    columns : of the rows, without the key, named as they are called there.
-    session_id, as_of : as of :class:`Batch`.
-    scratch : folder for files on their way.
-    s3_client : makes a boto3 client as the settings say.
+    ``name``: the destination's, in the settings. ``environment``: where secrets are. ``columns``: of the rows, without the key,
+    named as they are called there. ``session_id``, ``as_of``: as of :class:`Batch`. ``scratch``: folder for files on their way.
+    ``s3_client``: makes a boto3 client as the settings say.
     """
 
     name: str

@@ -24,14 +24,10 @@ Path = tuple[str, str]
 class ListFacts:
     """A list in figures.
 
-    Parameters
-    ----------
-    name : ``consent`` or ``suppression``.
-    line_count, customers : lines that were accepted, and whom they are about.
-    known_customers : of these, customers of the orders.
-    granted_lines : lines that give a consent; all of a list that does not say.
-    purposes, destinations : lines by what they name, the most frequent first; None names every one.
-    unreadable : lines that were set aside for what is in them, by reason.
+    ``name``: ``consent`` or ``suppression``. ``line_count``, ``customers``: lines that were accepted, and whom they are about.
+    ``known_customers``: of these, customers of the orders. ``granted_lines``: lines that give a consent; all of a list that
+    does not say. ``purposes``, ``destinations``: lines by what they name, the most frequent first; None names every one.
+    ``unreadable``: lines that were set aside for what is in them, by reason.
     """
 
     name: str

@@ -45,12 +45,9 @@ def pause_before(
 ) -> float | None:
     """Seconds to wait before the next attempt; None to give up.
 
-    Parameters
-    ----------
-    attempt : attempts made so far, from 1.
-    asked_seconds : what the server asked for; never waited shorter.
-    elapsed_seconds : since the first attempt.
-    jitter : gives a number from 0 to 1: clients that failed together do not come back together.
+    ``attempt``: attempts made so far, from 1. ``asked_seconds``: what the server asked for; never waited shorter.
+    ``elapsed_seconds``: since the first attempt. ``jitter``: gives a number from 0 to 1: clients that failed together do not
+    come back together.
     """
     if attempt >= retries.attempts:
         return None

@@ -26,13 +26,8 @@ _NOT_ATTRIBUTES = ("customer_id", "as_of", CONTROL_COLUMN)
 class SentColumn:
     """One column of the rows that are sent.
 
-    Parameters
-    ----------
-    source : attribute, or column of ``raw.customers``.
-    name : what it is called there.
-    type : DuckDB type.
-    counts : whether a change of it sends the row again.
-    identifier : how it is normalised and hashed; None for an attribute.
+    ``source``: attribute, or column of ``raw.customers``. ``name``: what it is called there. ``type``: DuckDB type. ``counts``:
+    whether a change of it sends the row again. ``identifier``: how it is normalised and hashed; None for an attribute.
     """
 
     source: str
@@ -79,13 +74,9 @@ def select_columns(
 ) -> Selection:
     """Resolve what a destination is sent.
 
-    Raises ``DestinationError`` if an attribute or a column is not there: names those that are.
-
-    Parameters
-    ----------
-    published : type per column of ``audience.parent_segment_attributes``.
-    customers : type per column of ``raw.customers``.
-    changed_by : what the attributes' own declarations say; the destination's settings go before.
+    Raises ``DestinationError`` if an attribute or a column is not there: names those that are. ``published``: type per column
+    of ``audience.parent_segment_attributes``. ``customers``: type per column of ``raw.customers``. ``changed_by``: what the
+    attributes' own declarations say; the destination's settings go before.
     """
     known = {name: kind for name, kind in published.items() if name not in _NOT_ATTRIBUTES}
     wanted = settings.attributes or {name: name for name in known}

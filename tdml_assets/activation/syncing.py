@@ -38,13 +38,8 @@ SUCCEEDED, DEGRADED, REFUSED, FAILED, RUNNING = "succeeded", "degraded", "refuse
 class Surroundings:
     """What a sync needs besides the warehouse.
 
-    Parameters
-    ----------
-    environment : where secrets are.
-    scratch : folder for files on their way.
-    s3_client : makes a boto3 client.
-    consent : tables of the declared lists of consent and suppression.
-    holds_out : whether a control group is declared.
+    ``environment``: where secrets are. ``scratch``: folder for files on their way. ``s3_client``: makes a boto3 client.
+    ``consent``: tables of the declared lists of consent and suppression. ``holds_out``: whether a control group is declared.
     """
 
     scratch: Path

@@ -57,13 +57,9 @@ def mark_batch(
 ) -> None:
     """Write down an acknowledged batch, inside the caller's transaction.
 
-    A batch that was taken as a whole is one row until :func:`settle`: rows are written to the state in bulk for half the CPU time.
-
-    Parameters
-    ----------
-    rejected : refused rows by customer.
-    unmarked : customers whose rows the mode left alone and who are not known to be there.
-    unlogged : customers whose rows the mode left alone and who are there.
+    A batch that was taken as a whole is one row until :func:`settle`: rows are written to the state in bulk for half the CPU
+    time. ``rejected``: refused rows by customer. ``unmarked``: customers whose rows the mode left alone and who are not known
+    to be there. ``unlogged``: customers whose rows the mode left alone and who are there.
     """
     _acknowledge(database, plan, batch, now)
     if rejected:
@@ -95,10 +91,8 @@ def mark_swap(database: Database, plan: Plan, *, rejected: Mapping[str, Rejectio
 def settle(database: Database, destination: str, *, unmarked: Sequence[str] = (), unlogged: Sequence[str] = ()) -> None:
     """Bring the rows of acknowledged batches into state and changelog. The next sync does it where a process ended before.
 
-    Parameters
-    ----------
-    unmarked : customers whose state and dead letters stay as they are.
-    unlogged : customers of whom nothing changed there.
+    ``unmarked``: customers whose state and dead letters stay as they are. ``unlogged``: customers of whom nothing changed
+    there.
     """
     if not database.count(ACKNOWLEDGED.path):
         return

@@ -60,17 +60,15 @@ class Pause:
 class Books:
     """The figures.
 
-    Parameters
-    ----------
-    examples : rows set aside per source and reason.
-    statuses : statuses of the orders, with rows, money and what they count as.
-    currencies : reporting currency first, then those with a rate.
-    own_currencies : money of each currency of the source before it was converted; empty where it has one.
-    test_signs : order lines that look like tests.
-    return_lines, return_amount : lines of negative quantity.
-    negative_lines, negative_amount : other lines of negative amount, such as discounts.
-    empty_days : days without orders between the first and the last.
-    pauses : the longest of them in a row.
+    ``examples``: rows set aside per source and reason.
+    ``statuses``: statuses of the orders, with rows, money and what they count as.
+    ``currencies``: reporting currency first, then those with a rate.
+    ``own_currencies``: money of each currency of the source before it was converted; empty where it has one.
+    ``test_signs``: order lines that look like tests.
+    ``return_lines``, ``return_amount``: lines of negative quantity.
+    ``negative_lines``, ``negative_amount``: other lines of negative amount, such as discounts.
+    ``empty_days``: days without orders between the first and the last.
+    ``pauses``: the longest of them in a row.
     """
 
     examples: Mapping[tuple[str, str], Sequence[Example]] = field(default_factory=dict)

@@ -15,13 +15,9 @@ from pathlib import Path
 class Entry:
     """A file or folder that might go.
 
-    Parameters
-    ----------
-    kind : logs, reports, versions, exports, runs, scratch or old states.
-    group : entries of one group compete for the places that are kept, such as the versions of one workflow.
-    path : where it lies.
-    size_bytes : with everything below it.
-    written_at : seconds since the epoch; the newest are kept.
+    ``kind``: logs, reports, versions, exports, runs, scratch or old states. ``group``: entries of one group compete for the
+    places that are kept, such as the versions of one workflow. ``path``: where it lies. ``size_bytes``: with everything below
+    it. ``written_at``: seconds since the epoch; the newest are kept.
     """
 
     kind: str

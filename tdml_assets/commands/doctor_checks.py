@@ -22,11 +22,8 @@ _WAREHOUSE_SHARE = 0.75
 class Finding:
     """One line of the answer.
 
-    Parameters
-    ----------
-    state : ok, warn (works, and may not for long) or fail (a run cannot succeed).
-    text : what was found.
-    remedy : what to do; empty where all is well.
+    ``state``: ok, warn (works, and may not for long) or fail (a run cannot succeed). ``text``: what was found. ``remedy``: what
+    to do; empty where all is well.
     """
 
     name: str

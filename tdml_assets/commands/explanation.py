@@ -70,13 +70,9 @@ class Point:
 class WorkflowExplanation:
     """One workflow's word on the customer.
 
-    Parameters
-    ----------
-    scores : columns of the predictions but keys and reasons; empty where the customer was not scored.
-    products : ranked products of a recommendation.
-    history : predictions kept, the latest first, today's among them.
-    moves : features that differ from the session before, the most important first.
-    before : day of that session; None for none.
+    ``scores``: columns of the predictions but keys and reasons; empty where the customer was not scored. ``products``: ranked
+    products of a recommendation. ``history``: predictions kept, the latest first, today's among them. ``moves``: features that
+    differ from the session before, the most important first. ``before``: day of that session; None for none.
     """
 
     workflow: str

@@ -35,11 +35,7 @@ def no_failpoint(step: str) -> None:
 class Forgotten:
     """What an erasure did.
 
-    Parameters
-    ----------
-    entries : the receipt, by place.
-    receipt : its file.
-    resumed : whether an earlier process had begun it.
+    ``entries``: the receipt, by place. ``receipt``: its file. ``resumed``: whether an earlier process had begun it.
     """
 
     entries: list[dict[str, Any]]

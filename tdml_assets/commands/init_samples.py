@@ -35,13 +35,8 @@ def read_guesses(
 ) -> tuple[list[Guess], list[str]]:
     """What the files are, those of one table together, orders first; and files that no table is for, with the reason.
 
-    Raises ``SourceError`` if a file cannot be read, or two files of one table are not written alike.
-
-    Parameters
-    ----------
-    folder : of the settings.
-    database : variable that holds the URL of a database.
-    rows : its table or query, by key of the settings.
+    Raises ``SourceError`` if a file cannot be read, or two files of one table are not written alike. ``folder``: of the
+    settings. ``database``: variable that holds the URL of a database. ``rows``: its table or query, by key of the settings.
     """
     samples = [sample for path in _without_inner(files) for sample in _samples(path, folder)]
     if database is not None:

@@ -31,15 +31,13 @@ _USUAL_HORIZON_DAYS = 90
 class SourceFacts:
     """One declared source.
 
-    Parameters
-    ----------
-    table : its key in the settings.
-    files : files found.
-    rows_read, rows_accepted : of the rows looked at.
-    reasons : rejected rows per reason code.
-    is_whole : whether every row was looked at, or the first ones of some files.
-    grouped_keys : line keys that several lines of a file share.
-    files_without_rows : files that have a header and nothing below it.
+    ``table``: its key in the settings.
+    ``files``: files found.
+    ``rows_read``, ``rows_accepted``: of the rows looked at.
+    ``reasons``: rejected rows per reason code.
+    ``is_whole``: whether every row was looked at, or the first ones of some files.
+    ``grouped_keys``: line keys that several lines of a file share.
+    ``files_without_rows``: files that have a header and nothing below it.
     """
 
     table: str
@@ -75,12 +73,9 @@ class OrderFacts:
 class Trial:
     """Everything a trial load found.
 
-    Parameters
-    ----------
-    as_of : day the session would stand at; ``None`` without orders.
-    report : verdict of the checks of the raw data, as a first session makes them.
-    outlooks : what a run does with the workflows that were asked for.
-    permissions : the lists of consent and suppression, and what they leave each destination.
+    ``as_of``: day the session would stand at; ``None`` without orders. ``report``: verdict of the checks of the raw data, as a
+    first session makes them. ``outlooks``: what a run does with the workflows that were asked for. ``permissions``: the lists
+    of consent and suppression, and what they leave each destination.
     """
 
     sources: tuple[SourceFacts, ...]

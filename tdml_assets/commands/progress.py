@@ -268,14 +268,11 @@ def run_with_progress(
     SIGINT and SIGTERM are passed on to the command, which then ends in order; a second one ends it and all it started
     at once. Returns the command's exit code; 128 + n if signal n ended it, as a shell would say.
 
-    Parameters
-    ----------
-    command : program and arguments; or what gives the process that :func:`launch` started for them.
-    log_path : file for all output, made with its folder, replaced if it is there.
-    environment : of the command; this process's own unless given.
-    out : where progress is printed; standard output unless given. If its reader goes away, the command runs on.
-    silence_seconds : after how long without a line the running steps are named.
-    progress : takes what the run warned of and what failed.
+    ``command``: program and arguments; or what gives the process that :func:`launch` started for them. ``log_path``: file for
+    all output, made with its folder, replaced if it is there. ``environment``: of the command; this process's own unless given.
+    ``out``: where progress is printed; standard output unless given. If its reader goes away, the command runs on.
+    ``silence_seconds``: after how long without a line the running steps are named. ``progress``: takes what the run warned of
+    and what failed.
     """
     started = time.monotonic()
     printer = Printer(sys.stdout if out is None else out)

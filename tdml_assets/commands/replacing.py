@@ -34,11 +34,8 @@ def replace_champions(
 ) -> list[Replacement]:
     """Let the newest version trained after the erasure score, where a champion that learnt from the customer still does.
 
-    Parameters
-    ----------
-    learnt : champions as ``workflow/version``.
-    since : when the customer was forgotten, in naive UTC.
-    recorded : hash of the content of each version, by workflow and version.
+    ``learnt``: champions as ``workflow/version``. ``since``: when the customer was forgotten, in naive UTC. ``recorded``: hash
+    of the content of each version, by workflow and version.
     """
     found = []
     for place in learnt:

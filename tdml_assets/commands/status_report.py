@@ -28,13 +28,9 @@ _STALE_DAYS = 35
 class ModelStatus:
     """What the model store holds of a workflow.
 
-    Parameters
-    ----------
-    versions : how many are stored.
-    champion : the version that scores; None for none.
-    since : when it was promoted, UTC.
-    held : why no candidate may replace it; empty where one may.
-    damage : why the champion cannot be read; empty where it can.
+    ``versions``: how many are stored. ``champion``: the version that scores; None for none. ``since``: when it was promoted,
+    UTC. ``held``: why no candidate may replace it; empty where one may. ``damage``: why the champion cannot be read; empty
+    where it can.
     """
 
     versions: int = 0
@@ -48,15 +44,11 @@ class ModelStatus:
 class WorkflowStatus:
     """One workflow.
 
-    Parameters
-    ----------
-    state : published, scored, held, ... as in ``monitoring.sessions``, the outcome of the latest session where that is
-        recorded, off where the orders do not allow the workflow, or new where it never ran.
-    method : what scored: champion, lifetime or rules; empty where it is not recorded.
-    reason, remedy : why it is off, held or failed, and what helps; empty otherwise.
-    needs_person : whether the session's outcome says so.
-    decision : of the latest triage, in words; empty for none.
-    candidate : what became of the latest candidate where it was not promoted; empty otherwise.
+    ``state``: published, scored, held, ... as in ``monitoring.sessions``, the outcome of the latest session where that is
+    recorded, off where the orders do not allow the workflow, or new where it never ran. ``method``: what scored: champion,
+    lifetime or rules; empty where it is not recorded. ``reason``, ``remedy``: why it is off, held or failed, and what helps;
+    empty otherwise. ``needs_person``: whether the session's outcome says so. ``decision``: of the latest triage, in words;
+    empty for none. ``candidate``: what became of the latest candidate where it was not promoted; empty otherwise.
     """
 
     name: str
@@ -76,16 +68,14 @@ class WorkflowStatus:
 class Status:
     """Everything that is printed.
 
-    Parameters
-    ----------
-    home : the state folder.
-    data : what the folder holds, in words.
-    last_order_on : day of the last order loaded.
-    session : session_id, as_of and updated_at of the latest session; empty before the first.
-    running : who uses the folder now; empty for nobody.
-    episodes : rows of the open episodes.
-    schedules : whether each schedule and sensor is on; empty where none was ever looked at.
-    needs : what a person should do, most urgent first.
+    ``home``: the state folder.
+    ``data``: what the folder holds, in words.
+    ``last_order_on``: day of the last order loaded.
+    ``session``: session_id, as_of and updated_at of the latest session; empty before the first.
+    ``running``: who uses the folder now; empty for nobody.
+    ``episodes``: rows of the open episodes.
+    ``schedules``: whether each schedule and sensor is on; empty where none was ever looked at.
+    ``needs``: what a person should do, most urgent first.
     """
 
     home: str

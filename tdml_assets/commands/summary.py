@@ -187,11 +187,8 @@ def read_summary(
 ) -> Summary:
     """Read the figures of the latest sessions. Tables that are not there yet are left out.
 
-    Parameters
-    ----------
-    places : where to look next, in the order it is printed: a name and a path, an address or a command each.
-    switched_off : reason per workflow that these orders do not allow.
-    notes : what the run warned of, in words.
+    ``places``: where to look next, in the order it is printed: a name and a path, an address or a command each.
+    ``switched_off``: reason per workflow that these orders do not allow. ``notes``: what the run warned of, in words.
     """
     return Summary(
         data=read_data(database),

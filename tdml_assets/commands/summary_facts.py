@@ -44,14 +44,10 @@ class WorkflowInfo:
 class DataFacts:
     """What there was to learn from, up to ``as_of``. Rows read and set aside are counted over all sources.
 
-    Parameters
-    ----------
-    customers : with any line, a return among them.
-    orders : with at least one line that is not a return.
-    order_lines, return_lines : all lines, and those of them that are returns.
-    first_on, last_on : days of the first and the last line.
-    later_lines : lines after ``as_of``, which nothing reads.
-    known_customers : customers to whom a purchase is left after returns; None before the features were built.
+    ``customers``: with any line, a return among them. ``orders``: with at least one line that is not a return. ``order_lines``,
+    ``return_lines``: all lines, and those of them that are returns. ``first_on``, ``last_on``: days of the first and the last
+    line. ``later_lines``: lines after ``as_of``, which nothing reads. ``known_customers``: customers to whom a purchase is left
+    after returns; None before the features were built.
     """
 
     customers: int
@@ -78,23 +74,21 @@ class DataFacts:
 class WorkflowFacts:
     """What one workflow found.
 
-    Parameters
-    ----------
-    session_id, as_of, status, engine, model_version, note : as in ``monitoring.sessions``.
-    customers : customers scored.
-    expected_spend : sum of the predictions, in currency; None where the task predicts no spend.
-    top_tenth_share : share of it held by the tenth of customers with the highest predictions.
-    metrics : of the test split, as in ``monitoring.model_metrics``.
-    tested_on : day the test looked ahead from; None where nothing was tested.
-    calibration_error : of the same, how far the tenths of customers are off, as a share of all that happened.
-    level : row of ``monitoring.level`` of the session; None where none was kept.
-    learner : which learner ``estimator: auto`` chose for the model that scored, and why; None where it was declared.
-    highlights : label and text of what else is shown of the predictions.
-    drift : number of columns per status.
-    moved : whether any column differs at all from the day the champion went live.
-    drifted : names of the farthest columns that moved.
-    decision, sentence : of the session's triage; None where there was none.
-    outcome : what became of the workflow in the latest session; None where no session kept it.
+    ``session_id``, ``as_of``, ``status``, ``engine``, ``model_version``, ``note``: as in ``monitoring.sessions``.
+    ``customers``: customers scored.
+    ``expected_spend``: sum of the predictions, in currency; None where the task predicts no spend.
+    ``top_tenth_share``: share of it held by the tenth of customers with the highest predictions.
+    ``metrics``: of the test split, as in ``monitoring.model_metrics``.
+    ``tested_on``: day the test looked ahead from; None where nothing was tested.
+    ``calibration_error``: of the same, how far the tenths of customers are off, as a share of all that happened.
+    ``level``: row of ``monitoring.level`` of the session; None where none was kept.
+    ``learner``: which learner ``estimator: auto`` chose for the model that scored, and why; None where it was declared.
+    ``highlights``: label and text of what else is shown of the predictions.
+    ``drift``: number of columns per status.
+    ``moved``: whether any column differs at all from the day the champion went live.
+    ``drifted``: names of the farthest columns that moved.
+    ``decision``, ``sentence``: of the session's triage; None where there was none.
+    ``outcome``: what became of the workflow in the latest session; None where no session kept it.
     """
 
     info: WorkflowInfo

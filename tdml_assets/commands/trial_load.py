@@ -66,13 +66,9 @@ def try_sources(
 ) -> Trial:
     """Load every declared source with the real loader, and forget it.
 
-    Raises ``SourceError`` if a source cannot be loaded as declared.
-
-    Parameters
-    ----------
-    whole : read every row of every source, remote ones too; else local files alone, of large ones the first rows.
-    s3_client : makes the S3 client; needed with ``whole``.
-    specs : workflows whose outlook is read.
+    Raises ``SourceError`` if a source cannot be loaded as declared. ``whole``: read every row of every source, remote ones too;
+    else local files alone, of large ones the first rows. ``s3_client``: makes the S3 client; needed with ``whole``. ``specs``:
+    workflows whose outlook is read.
     """
     now = datetime.now(UTC).replace(tzinfo=None)
     sources = settings.effective_sources

@@ -26,9 +26,7 @@ _PORTS = {"http": 80, "https": 443}
 def redacted(value: Any) -> Any:
     """Hide what may be a secret in a value of the settings: names, passwords, queries and fragments of addresses.
 
-    Parameters
-    ----------
-    value : text, taken as one address whatever it holds; or a mapping or sequence of such, in which keys are looked at too.
+    ``value``: text, taken as one address whatever it holds; or a mapping or sequence of such, in which keys are looked at too.
     """
     if isinstance(value, str):
         return _redacted_address(value)
@@ -83,10 +81,7 @@ def without_query(address: str) -> str:
 def as_request(address: str) -> str:
     """The address as a server takes it: blanks and letters beyond ASCII as percent codes, without its fragment.
 
-    Raises
-    ------
-    UnicodeError
-        If the host's name cannot be written in ASCII.
+    Raises ``UnicodeError`` if the host's name cannot be written in ASCII.
     """
     parts = urlsplit(address)
     host = parts.netloc

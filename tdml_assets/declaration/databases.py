@@ -62,10 +62,7 @@ class DatabaseSettings(FileSettings):
     def check_database(self, file_format: str, path: tuple[str, ...]) -> None:
         """Refuse keys of files where a database is read, and the other way round.
 
-        Raises
-        ------
-        ValueError
-            Naming the key and what to write.
+        Raises ``ValueError`` that names the key and what to write.
         """
         given = [name for name in ("table", "query", "query_file") if getattr(self, name) is not None]
         if file_format != "database":

@@ -201,15 +201,9 @@ def known_kinds() -> list[str]:
 def destination_class(kind: str) -> type[DestinationSettings]:
     """Class that reads a destination's section.
 
-    Parameters
-    ----------
-    kind : name of a module of :data:`KINDS_PACKAGE`, or the import path of another module. It has ``DESTINATION``, a subclass of
-        :class:`DestinationSettings` with a method ``open``.
-
-    Raises
-    ------
-    ValueError
-        If there is no such module, or it has no such class.
+    Raises ``ValueError`` if there is no such module, or it has no such class. ``kind``: name of a module of
+    :data:`KINDS_PACKAGE`, or the import path of another module. It has ``DESTINATION``, a subclass of
+    :class:`DestinationSettings` with a method ``open``.
     """
     if "." not in kind and kind not in known_kinds():
         raise ValueError(
@@ -229,10 +223,7 @@ def destination_class(kind: str) -> type[DestinationSettings]:
 def read_destination(name: str, content: Any) -> DestinationSettings:
     """Read one section; its kind is its name unless it has a key ``kind``.
 
-    Raises
-    ------
-    ValueError
-        pydantic's error among them: naming the key.
+    Raises ``ValueError``, pydantic's error among them, that names the key.
     """
     if not _NAME.fullmatch(name) or name in _TAKEN:
         raise ValueError(

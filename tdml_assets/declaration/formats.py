@@ -24,16 +24,14 @@ FORMATS_MODULE = "tdml_assets.stages.raw.formats"
 class SourceFormat:
     """One format of source files.
 
-    Parameters
-    ----------
-    name : as ``format`` of a source gives it: of this package, or the import path of the module.
-    layout : from a ``FileToRead`` (``stages/raw/headers.py``) to a ``FileLayout``: the columns, where the warehouse reads the rows,
-        and by which of ``sql/raw/lines/``. It raises ``SourceError`` for a file that is not what it should be.
-    endings : of the names of files that count in a folder, in small letters; packed forms are added.
-    is_text : whether values are text, so that ``timestamp_format`` must be declared.
-    reads_gzip : whether ``layout`` takes a file named ``.gz`` as it is; every other packed file is unpacked before.
-    keys : keys of a source that only some formats read, and this one does.
-    options : model that the key ``options`` is validated by; without one the key is refused.
+    ``name``: as ``format`` of a source gives it: of this package, or the import path of the module.
+    ``layout``: from a ``FileToRead`` (``stages/raw/headers.py``) to a ``FileLayout``: the columns, where the warehouse reads
+      the rows, and by which of ``sql/raw/lines/``. It raises ``SourceError`` for a file that is not what it should be.
+    ``endings``: of the names of files that count in a folder, in small letters; packed forms are added.
+    ``is_text``: whether values are text, so that ``timestamp_format`` must be declared.
+    ``reads_gzip``: whether ``layout`` takes a file named ``.gz`` as it is; every other packed file is unpacked before.
+    ``keys``: keys of a source that only some formats read, and this one does.
+    ``options``: model that the key ``options`` is validated by; without one the key is refused.
     """
 
     name: str
@@ -55,14 +53,8 @@ def known_formats() -> dict[str, SourceFormat]:
 def format_named(name: str) -> SourceFormat:
     """Give a format.
 
-    Parameters
-    ----------
-    name : a key of :func:`known_formats`, or the import path of a module that has a :class:`SourceFormat` named ``FORMAT``.
-
-    Raises
-    ------
-    ValueError
-        If there is none of that name.
+    Raises ``ValueError`` if there is none of that name. ``name``: a key of :func:`known_formats`, or the import path of a
+    module that has a :class:`SourceFormat` named ``FORMAT``.
     """
     known = known_formats()
     if name in known:

@@ -88,10 +88,7 @@ def _readable_format(text: str) -> str:
 def refuse_literal_utc(formats: tuple[str, ...], key: str, zone: str) -> None:
     """Refuse a literal Z, UTC or GMT where times are read in another zone: each would be hours off.
 
-    Raises
-    ------
-    ValueError
-        Naming the format, the zone and the line to write.
+    Raises ``ValueError`` that names the format, the zone and the line to write.
     """
     for written in formats:
         ending = _UTC_ENDING.search(written)

@@ -18,17 +18,15 @@ from tdml_assets.declaration.own_modules import object_of
 class TargetKind:
     """One kind.
 
-    Parameters
-    ----------
-    name : as ``target.kind`` gives it: of this package, or the import path of the module.
-    learned_by : task that learns it: regression for a number, classification for 1 or 0.
-    words : what people call it without its horizon, from the ``Target``.
-    observed : what the events of one customer in the horizon come to: an SQL aggregate over ``events``, as a template below
-        ``sql/`` or as the path of a file. None where it is not observed row by row after a snapshot.
-    is_yes_no : whether it is 1 or 0; its words then describe the event whose probability is predicted.
-    is_absence : whether it is 1 where nothing was observed, and 0 where 1 was.
-    of_events : whether the keys ``source`` and ``where`` of ``target`` choose the events; else they are orders.
-    takes_column : whether it needs the key ``column``.
+    ``name``: as ``target.kind`` gives it: of this package, or the import path of the module.
+    ``learned_by``: task that learns it: regression for a number, classification for 1 or 0.
+    ``words``: what people call it without its horizon, from the ``Target``.
+    ``observed``: what the events of one customer in the horizon come to: an SQL aggregate over ``events``, as a template below
+      ``sql/`` or as the path of a file. None where it is not observed row by row after a snapshot.
+    ``is_yes_no``: whether it is 1 or 0; its words then describe the event whose probability is predicted.
+    ``is_absence``: whether it is 1 where nothing was observed, and 0 where 1 was.
+    ``of_events``: whether the keys ``source`` and ``where`` of ``target`` choose the events; else they are orders.
+    ``takes_column``: whether it needs the key ``column``.
     """
 
     name: str
@@ -101,14 +99,8 @@ KINDS = {
 def kind_named(name: str) -> TargetKind:
     """Give a kind.
 
-    Parameters
-    ----------
-    name : a key of :data:`KINDS`, or the import path of a module that has a :class:`TargetKind` named ``TARGET_KIND``.
-
-    Raises
-    ------
-    ValueError
-        If there is none of that name.
+    Raises ``ValueError`` if there is none of that name. ``name``: a key of :data:`KINDS`, or the import path of a module that
+    has a :class:`TargetKind` named ``TARGET_KIND``.
     """
     if name in KINDS:
         return KINDS[name]

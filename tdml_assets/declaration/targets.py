@@ -20,12 +20,8 @@ Value = str | bool | int | float
 class EventSource:
     """A table of dated events of customers.
 
-    Parameters
-    ----------
-    table : schema and name.
-    day : column with the calendar day of an event.
-    columns : columns a condition may name.
-    sums : columns that can be added up.
+    ``table``: schema and name. ``day``: column with the calendar day of an event. ``columns``: columns a condition may name.
+    ``sums``: columns that can be added up.
     """
 
     table: tuple[str, str]

@@ -22,15 +22,8 @@ def task_module(name: str) -> str:
 def learned_by(name: str) -> str:
     """The task of this package that a task is: what engines learn, and which kinds of target and sections belong to it.
 
-    Parameters
-    ----------
-    name : one of :data:`TASKS`, or the import path of a module with ``TASK``, an object of the protocol ``tasks.Task``,
-        ``PRESENTATION``, and ``LEARNS``, one of :data:`LEARNT_BY_ROWS`.
-
-    Raises
-    ------
-    ValueError
-        If there is none of that name.
+    Raises ``ValueError`` if there is none of that name. ``name``: one of :data:`TASKS`, or the import path of a module with
+    ``TASK``, an object of the protocol ``tasks.Task``, ``PRESENTATION``, and ``LEARNS``, one of :data:`LEARNT_BY_ROWS`.
     """
     if name in TASKS:
         return name

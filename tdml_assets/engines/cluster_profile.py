@@ -29,12 +29,9 @@ FARTHEST = 0.75
 class ClusterProfile:
     """Segments side by side.
 
-    Parameters
-    ----------
-    groups : one per segment, in order of its label: ``label`` (text), ``customers``, ``share``, ``spend``, ``spend_share``
-        and, per feature, ``mean``, ``median`` and ``log_mean``, the mean of sign(x) ln(1 + abs(x)); None where nothing is
-        known.
-    spread : standard deviation of sign(x) ln(1 + abs(x)) over all customers, per feature; 0 where it is constant.
+    ``groups``: one per segment, in order of its label: ``label`` (text), ``customers``, ``share``, ``spend``, ``spend_share``
+    and, per feature, ``mean``, ``median`` and ``log_mean``, the mean of sign(x) ln(1 + abs(x)); None where nothing is known.
+    ``spread``: standard deviation of sign(x) ln(1 + abs(x)) over all customers, per feature; 0 where it is constant.
     """
 
     groups: tuple[Mapping[str, Any], ...]
@@ -86,14 +83,11 @@ def cluster_profile(
 ) -> ClusterProfile:
     """Measure the segments of customers that a table labels; one pass.
 
-    Parameters
-    ----------
-    labels_table, where : table of customer_id, ``date_column`` and ``group``, and the value per column its rows must have.
-    columns : numeric columns of ``features_table``; text columns are refused.
-    features_table : features per snapshot_date and customer_id.
-    group : column of the labels: ``cluster``, ``rfm_segment``, or ``predicted_target`` of the holdout.
-    date_column : column of ``labels_table`` that names the snapshot.
-    spend : column of ``features_table`` whose total is shared out.
+    ``labels_table``, ``where``: table of customer_id, ``date_column`` and ``group``, and the value per column its rows must
+    have. ``columns``: numeric columns of ``features_table``; text columns are refused. ``features_table``: features per
+    snapshot_date and customer_id. ``group``: column of the labels: ``cluster``, ``rfm_segment``, or ``predicted_target`` of the
+    holdout. ``date_column``: column of ``labels_table`` that names the snapshot. ``spend``: column of ``features_table`` whose
+    total is shared out.
     """
     _, texts = statistics.split_by_kind(reader.columns(features_table), [*columns, spend], features_table)
     if texts:
@@ -148,12 +142,9 @@ def cluster_sizes(
 class LabelMatch:
     """Numbers that new segments carry on.
 
-    Parameters
-    ----------
-    labels : number to carry per label of the new segments.
-    distance : of those that were matched, to the old segment; root mean square, in standard deviations.
-    new, retired : numbers given for the first time, and numbers nobody carries any more.
-    highest : the highest number ever given, to be handed to the next match.
+    ``labels``: number to carry per label of the new segments. ``distance``: of those that were matched, to the old segment;
+    root mean square, in standard deviations. ``new``, ``retired``: numbers given for the first time, and numbers nobody carries
+    any more. ``highest``: the highest number ever given, to be handed to the next match.
     """
 
     labels: Mapping[int, int]
@@ -178,13 +169,10 @@ def match_labels(
     ``current``: a number that is gone is not used again, because an audience built on it would silently get other people. Raises
     ``ValueError`` if labels are repeated, or both sides have segments and no feature in common.
 
-    Parameters
-    ----------
-    previous, current : segments as {label: whole number, means: {feature: value}}; the values in the same, lasting unit,
-        such as that of features before scaling.
-    spread : standard deviation per feature over all customers, in that unit; features without one, or with 0, are left out.
-    highest : the highest number ever given; never below those of ``previous``.
-    farthest : largest distance of a pair, root mean square over the features, in standard deviations.
+    ``previous``, ``current``: segments as {label: whole number, means: {feature: value}}; the values in the same, lasting unit,
+    such as that of features before scaling. ``spread``: standard deviation per feature over all customers, in that unit;
+    features without one, or with 0, are left out. ``highest``: the highest number ever given; never below those of
+    ``previous``. ``farthest``: largest distance of a pair, root mean square over the features, in standard deviations.
     """
     from scipy.optimize import linear_sum_assignment
 

@@ -46,12 +46,8 @@ class Limits:
 class Candidate:
     """One number of segments, tried.
 
-    Parameters
-    ----------
-    k : segments.
-    silhouette : mean over a sample, -1 to 1; None where undefined.
-    stability_ari : mean adjusted Rand index of the refits to resampled rows.
-    smallest_share, largest_share : of the rows.
+    ``k``: segments. ``silhouette``: mean over a sample, -1 to 1; None where undefined. ``stability_ari``: mean adjusted Rand
+    index of the refits to resampled rows. ``smallest_share``, ``largest_share``: of the rows.
     """
 
     k: int
@@ -132,18 +128,10 @@ def stability(
 ) -> dict[str, float | None]:
     """Agreement of a clustering with fits to resampled rows: mean adjusted Rand index, 0 for chance, 1 for the same.
 
-    Parameters
-    ----------
-    values : (rows, features) that the clustering was fitted to; resampled with replacement.
-    measured : rows per name and the label the clustering gave each; agreement is measured on every one of them.
-    refits : resamples.
-
-    Returns
-    -------
-    A value per name of ``measured``; None for fewer than two rows.
-
-    Source: L. Hubert, P. Arabie, Comparing partitions, J. Classification 2 (1985); resampling as in C. Hennig,
-    Cluster-wise assessment of cluster stability, Comput. Stat. Data Anal. 52 (2007).
+    Gives a value per name of ``measured``; None for fewer than two rows. Source: L. Hubert, P. Arabie, Comparing partitions,
+    J. Classification 2 (1985); resampling as in C. Hennig, Cluster-wise assessment of cluster stability, Comput. Stat. Data
+    Anal. 52 (2007). ``values``: (rows, features) that the clustering was fitted to; resampled with replacement. ``measured``:
+    rows per name and the label the clustering gave each; agreement is measured on every one of them. ``refits``: resamples.
     """
     from sklearn.metrics import adjusted_rand_score
 
@@ -217,14 +205,11 @@ def evaluate_clusters(
 ) -> dict[str, dict[str, float | None]]:
     """Measure a clustering on the rows it was fitted to, and on rows it has not seen.
 
-    Returns ``train`` and ``test``, each with rows, clusters, silhouette, stability_ari, smallest_share, largest_share. Agreement is
-    that of refits to resampled training rows, on the rows of the split; values are None where undefined.
-
-    Parameters
-    ----------
-    train, test : prepared rows (rows, features) and the label of each (rows,); at most :data:`STABILITY_ROWS` of each are
-        used for the agreement.
-    known : all labels of the clustering, so that one which nobody of a split has counts with a share of 0.
+    Returns ``train`` and ``test``, each with rows, clusters, silhouette, stability_ari, smallest_share, largest_share.
+    Agreement is that of refits to resampled training rows, on the rows of the split; values are None where undefined.
+    ``train``, ``test``: prepared rows (rows, features) and the label of each (rows,); at most :data:`STABILITY_ROWS` of each
+    are used for the agreement. ``known``: all labels of the clustering, so that one which nobody of a split has counts with a
+    share of 0.
     """
     splits = {
         name: (np.asarray(values, dtype=np.float64), np.asarray(labels))

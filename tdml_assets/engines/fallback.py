@@ -114,11 +114,9 @@ class Labelled:
 class Fallback:
     """What scores in place of a trained model.
 
-    Parameters
-    ----------
-    metrics : mean absolute error (spend) or Brier score (purchase), and Spearman's rank correlation with what happened, on the
-        last horizon; empty where nothing can be measured.
-    why_not_lifetime : why the lifetime model does not score; None where it does.
+    ``metrics``: mean absolute error (spend) or Brier score (purchase), and Spearman's rank correlation with what happened, on
+    the last horizon; empty where nothing can be measured. ``why_not_lifetime``: why the lifetime model does not score; None
+    where it does.
     """
 
     method: Literal["lifetime", "rules"]
@@ -132,14 +130,9 @@ def choose_fallback(
 ) -> Fallback:
     """Fit the lifetime model and the rule, and take the first unless it errs more on the last horizon.
 
-    Raises ``RefusedError`` if neither can be fitted.
-
-    Parameters
-    ----------
-    today : customers to score, with :data:`COLUMNS`.
-    labelled : the customers one horizon ago and, if known, two horizons ago, in this order; may be empty.
-    kind : one of :data:`KINDS`.
-    horizon_days, history_days : length of the predicted window and of the log, in days.
+    Raises ``RefusedError`` if neither can be fitted. ``today``: customers to score, with :data:`COLUMNS`. ``labelled``: the
+    customers one horizon ago and, if known, two horizons ago, in this order; may be empty. ``kind``: one of :data:`KINDS`.
+    ``horizon_days``, ``history_days``: length of the predicted window and of the log, in days.
     """
     if kind not in KINDS:
         raise RefusedError(

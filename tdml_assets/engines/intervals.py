@@ -38,12 +38,8 @@ _FLOOR = 0.01
 class Intervals:
     """Bounds of predictions, as multiples of them.
 
-    Parameters
-    ----------
-    floor : smaller predictions count as this much.
-    lowest : smallest prediction of each group, ascending; the first is 0.
-    bounds : per name of :data:`BOUNDS`, the multiple for each group.
-    rows : rows they were taken from.
+    ``floor``: smaller predictions count as this much. ``lowest``: smallest prediction of each group, ascending; the first is 0.
+    ``bounds``: per name of :data:`BOUNDS`, the multiple for each group. ``rows``: rows they were taken from.
     """
 
     floor: float

@@ -49,17 +49,15 @@ _BATCH_BYTES = 500_000_000
 class KMeansParameters:
     """Parameters of the learner.
 
-    Parameters
-    ----------
-    k : segments; None: the most from ``k_min`` to ``k_max`` that hold the limits.
-    k_before : segments of the model in use, kept as long as they hold the limits.
-    smallest_share, largest_share : limits of a segment's share of the training rows.
-    min_stability : mean adjusted Rand index that refits to resampled rows must reach.
-    refits : resamples.
-    order_by : feature whose mean, descending, numbers the segments of a first fit.
-    sample_rows : rows that candidates are tried on; more rows are learnt in mini-batches.
-    batch_rows : rows of a mini-batch.
-    min_rows : fewer training rows are refused.
+    ``k``: segments; None: the most from ``k_min`` to ``k_max`` that hold the limits.
+    ``k_before``: segments of the model in use, kept as long as they hold the limits.
+    ``smallest_share``, ``largest_share``: limits of a segment's share of the training rows.
+    ``min_stability``: mean adjusted Rand index that refits to resampled rows must reach.
+    ``refits``: resamples.
+    ``order_by``: feature whose mean, descending, numbers the segments of a first fit.
+    ``sample_rows``: rows that candidates are tried on; more rows are learnt in mini-batches.
+    ``batch_rows``: rows of a mini-batch.
+    ``min_rows``: fewer training rows are refused.
     """
 
     k: int | None = None

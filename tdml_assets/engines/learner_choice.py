@@ -44,12 +44,8 @@ _SURE = 1e-6
 class Option:
     """One learner that may be chosen.
 
-    Parameters
-    ----------
-    name : in tables.
-    words : for people, in the middle of a sentence.
-    estimator, parameters : as a workflow would declare them.
-    sees_age : whether it follows customers who are older than any it learnt from.
+    ``name``: in tables. ``words``: for people, in the middle of a sentence. ``estimator``, ``parameters``: as a workflow would
+    declare them. ``sees_age``: whether it follows customers who are older than any it learnt from.
     """
 
     name: str
@@ -92,11 +88,8 @@ Why = Literal["simplest", "best", "kept", "only", "unrehearsed"]
 class Tried:
     """How one option did in the rehearsal.
 
-    Parameters
-    ----------
-    loss : mean over the customers; lower is better.
-    difference, standard_error : of its loss minus the lowest, customer by customer.
-    refused : why it could not be fitted; then nothing is measured.
+    ``loss``: mean over the customers; lower is better. ``difference``, ``standard_error``: of its loss minus the lowest,
+    customer by customer. ``refused``: why it could not be fitted; then nothing is measured.
     """
 
     name: str
@@ -110,12 +103,9 @@ class Tried:
 class LearnerChoice:
     """What was chosen, and from what.
 
-    Parameters
-    ----------
-    name : of the option.
-    why : the simplest of those within one standard error, the best, kept from the session before, the only one, or not rehearsed.
-    tried : every option; empty where nothing was rehearsed.
-    seen : what the choice looked at, in words.
+    ``name``: of the option. ``why``: the simplest of those within one standard error, the best, kept from the session before,
+    the only one, or not rehearsed. ``tried``: every option; empty where nothing was rehearsed. ``seen``: what the choice looked
+    at, in words.
     """
 
     name: str
@@ -149,11 +139,8 @@ def choose(
 ) -> tuple[str, Why, tuple[Tried, ...]]:
     """Choose by the predictions of a rehearsal. Raises ``ValueError`` if there is no option.
 
-    Parameters
-    ----------
-    target : (customers,) what happened.
-    predicted : (customers,) by option, in the same order.
-    previous : what the session before chose; None for nothing.
+    ``target``: (customers,) what happened. ``predicted``: (customers,) by option, in the same order. ``previous``: what the
+    session before chose; None for nothing.
     """
     if not predicted:
         raise ValueError("no option could be fitted: nothing can be chosen")

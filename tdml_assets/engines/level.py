@@ -62,13 +62,10 @@ _RATE_STEP = 0.1
 class Snapshot:
     """What a model says of the customers of an earlier day, and what happened.
 
-    Parameters
-    ----------
-    customers : how many.
-    predicted, actual : totals: money, or customers to whom it happened.
-    gap : what must be added to the logarithm of predictions, or to their log-odds, for the totals to agree.
-    variance : of the gap, if the customers were drawn again.
-    slope : by how much the log-odds of the mean probability rise where those of every customer rise by 1; 1 for amounts.
+    ``customers``: how many. ``predicted``, ``actual``: totals: money, or customers to whom it happened. ``gap``: what must be
+    added to the logarithm of predictions, or to their log-odds, for the totals to agree. ``variance``: of the gap, if the
+    customers were drawn again. ``slope``: by how much the log-odds of the mean probability rise where those of every customer
+    rise by 1; 1 for amounts.
     """
 
     day: date
@@ -83,11 +80,8 @@ class Snapshot:
 def snapshot_of(day: date, kind: Kind, target: Floats, predicted: Floats) -> Snapshot | None:
     """Compare predictions with what happened.
 
-    ``target``, ``predicted``: (customers,) in the same order; probabilities lie in [0, 1].
-
-    Returns
-    -------
-    None where too little happened to say anything.
+    ``target``, ``predicted``: (customers,) in the same order; probabilities lie in [0, 1]. Returns None where too little
+    happened to say anything.
     """
     count = len(target)
     if count < _LEAST_CUSTOMERS:
@@ -155,15 +149,12 @@ def _log_odds(probability: Floats) -> Floats:
 class Level:
     """What is added to the logarithm of every prediction of a day, or to its log-odds.
 
-    Parameters
-    ----------
-    day : of the predictions.
-    gap : what is added; 0 for nothing.
-    deviation : standard deviation of the gap that is left, without that of the customers' own luck.
-    basis : ``season`` where the same season of an earlier year was seen, ``trend`` for other days, ``none`` without any.
-    basis_date, basis_gap : of the same season, the latest time it was seen: the day before it, and by how much (in logarithms, or
-        in log-odds without a lifetime model) it came out above what was expected; of the latest snapshot where no season was seen.
-    ageing : gap between the lifetime model, uncorrected, and the model; 0 without one.
+    ``day``: of the predictions. ``gap``: what is added; 0 for nothing. ``deviation``: standard deviation of the gap that is
+    left, without that of the customers' own luck. ``basis``: ``season`` where the same season of an earlier year was seen,
+    ``trend`` for other days, ``none`` without any. ``basis_date``, ``basis_gap``: of the same season, the latest time it was
+    seen: the day before it, and by how much (in logarithms, or in log-odds without a lifetime model) it came out above what was
+    expected; of the latest snapshot where no season was seen. ``ageing``: gap between the lifetime model, uncorrected, and the
+    model; 0 without one.
     """
 
     day: date
@@ -231,12 +222,9 @@ def _limited(gap: float) -> float:
 def level_by_lifetime(expected: Expectation, given: Snapshot, kind: Kind) -> Level | None:
     """The level at which predictions have the total that a lifetime model, corrected by past windows, expects.
 
-    ``given``: the predictions; what happened is not looked at.
-
-    Returns
-    -------
-    None where past windows say nothing, or one of the totals is 0. Where the season was never seen, a gap of amounts is not taken
-    over if it is smaller than its standard deviation; one of probabilities is (docs/decisions/0060).
+    ``given``: the predictions; what happened is not looked at. Returns None where past windows say nothing, or one of the
+    totals is 0. Where the season was never seen, a gap of amounts is not taken over if it is smaller than its standard
+    deviation; one of probabilities is (docs/decisions/0060).
     """
     residual = expected.residual
     if residual is None:

@@ -44,13 +44,10 @@ _WINDOWS_KEPT = 8
 class LevelHistory:
     """What was known on a day, for the base of a level.
 
-    Parameters
-    ----------
-    day : at whose end it was known.
-    first_order_on : day of the earliest order.
-    histories : columns of :data:`~tdml_assets.engines.lifetime_outlook.HISTORY` of customers known on the day, a sample.
-    windows : first day and length of past windows.
-    past : ``begin_day`` and the columns of :data:`PAST`, one row per window and customer of the sample who was known then.
+    ``day``: at whose end it was known. ``first_order_on``: day of the earliest order. ``histories``: columns of
+    :data:`~tdml_assets.engines.lifetime_outlook.HISTORY` of customers known on the day, a sample. ``windows``: first day and
+    length of past windows. ``past``: ``begin_day`` and the columns of :data:`PAST`, one row per window and customer of the
+    sample who was known then.
     """
 
     day: date
@@ -135,11 +132,8 @@ class LifetimeBase:
 def fit_base(known: LevelHistory, *, target_kind: str, horizon_days: int) -> LifetimeBase | None:
     """Fit Pareto/NBD with Gamma-Gamma to the histories of a day, and measure past windows.
 
-    ``target_kind``: as in ``target.kind`` of the workflow.
-
-    Returns
-    -------
-    None where the target is none of purchases, too few customers bought again, or the model cannot be fitted.
+    ``target_kind``: as in ``target.kind`` of the workflow. Returns None where the target is none of purchases, too few
+    customers bought again, or the model cannot be fitted.
     """
     if target_kind not in KINDS:
         return None

@@ -46,14 +46,10 @@ _LEAST_VARIANCE = 1e-4
 class Sizes:
     """Standard deviations of the parts of a gap, in logarithms; possible ones of season and trend, with prior probabilities.
 
-    Parameters
-    ----------
-    mean, drift : of the mean, and of a drift by a year.
-    start : mean and standard deviation of what fades with the days since the first order of the log.
-    season : standard deviations, widths in sin(pi x years) and probabilities.
-    trend : pairs of a standard deviation and a probability.
-    short : of a window much shorter than the horizon, besides.
-    window : of a single window.
+    ``mean``, ``drift``: of the mean, and of a drift by a year. ``start``: mean and standard deviation of what fades with the
+    days since the first order of the log. ``season``: standard deviations, widths in sin(pi x years) and probabilities.
+    ``trend``: pairs of a standard deviation and a probability. ``short``: of a window much shorter than the horizon, besides.
+    ``window``: of a single window.
     """
 
     mean: float
@@ -92,11 +88,9 @@ SIZES: dict[Part, Sizes] = {
 class Window:
     """What came in the days after a day, next to what was expected of the customers known then.
 
-    Parameters
-    ----------
-    day, days : the window begins after the day.
-    orders, value : log of orders that came over orders expected; of their value over the value expected of just these orders.
-    orders_variance, value_variance : of both, if the customers were drawn again.
+    ``day``, ``days``: the window begins after the day. ``orders``, ``value``: log of orders that came over orders expected; of
+    their value over the value expected of just these orders. ``orders_variance``, ``value_variance``: of both, if the customers
+    were drawn again.
     """
 
     day: date
@@ -116,11 +110,9 @@ class Window:
 class Residual:
     """Forecast of the gap of a window to come.
 
-    Parameters
-    ----------
-    orders, value : expected logarithms, as in :class:`Window`.
-    orders_variance, value_variance : of these, without the customers' own luck.
-    season : the latest window of the same season of an earlier year; None where none was seen.
+    ``orders``, ``value``: expected logarithms, as in :class:`Window`. ``orders_variance``, ``value_variance``: of these,
+    without the customers' own luck. ``season``: the latest window of the same season of an earlier year; None where none was
+    seen.
     """
 
     orders: float = 0.0
@@ -147,15 +139,8 @@ def measure_window(
 ) -> Window | None:
     """Compare what came in a window with what was expected.
 
-    Parameters
-    ----------
-    orders, expected_orders : per customer, in the window.
-    spend : per customer, in the window.
-    value : per customer, of an order.
-
-    Returns
-    -------
-    None where too little came to say anything.
+    Returns None where too little came to say anything. ``orders``, ``expected_orders``: per customer, in the window. ``spend``:
+    per customer, in the window. ``value``: per customer, of an order.
     """
     came, expected = float(orders.sum()), float(expected_orders.sum())
     paid, at_value = float(spend.sum()), float((orders * value).sum())
@@ -208,13 +193,9 @@ def is_same_season(earlier: date, day: date) -> bool:
 class _Times:
     """What the times of windows say, of the known ones and, last, of the one to come: covariances of parts of size 1.
 
-    Parameters
-    ----------
-    season : by width, (windows, windows).
-    trend, drift : (windows, windows).
-    young : how much of the start of the log a window still has, in [0, 1].
-    overlap : of known windows: the share of their luck that two have in common.
-    missing : of known windows: the share of the horizon that a window lacks.
+    ``season``: by width, (windows, windows). ``trend``, ``drift``: (windows, windows). ``young``: how much of the start of the
+    log a window still has, in [0, 1]. ``overlap``: of known windows: the share of their luck that two have in common.
+    ``missing``: of known windows: the share of the horizon that a window lacks.
     """
 
     season: dict[float, Floats]

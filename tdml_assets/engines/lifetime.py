@@ -45,13 +45,10 @@ _FORMAT = 1
 class LifetimeParameters:
     """Parameters of a lifetime model.
 
-    Parameters
-    ----------
-    penalizer : of the purchase model's squared parameters in a time where the largest age is 1; 0 for the likelihood alone.
-    calibrate : multiply the value so that total predicted equals total actual on the validation rows. Off, because on heavy tails a
-        few customers decide that ratio.
-    fit_rows : histories the fit looks at, at most, evenly spaced: seven parameters need no more.
-    min_rows, min_repeaters : fewer histories, or customers who bought on a second day, are refused.
+    ``penalizer``: of the purchase model's squared parameters in a time where the largest age is 1; 0 for the likelihood alone.
+    ``calibrate``: multiply the value so that total predicted equals total actual on the validation rows. Off, because on heavy
+    tails a few customers decide that ratio. ``fit_rows``: histories the fit looks at, at most, evenly spaced: seven parameters
+    need no more. ``min_rows``, ``min_repeaters``: fewer histories, or customers who bought on a second day, are refused.
     """
 
     penalizer: float = 0.0

@@ -32,11 +32,8 @@ _LEAST_SPEND = 1e-9
 class Outlook:
     """What is expected of customers in the horizon, one number a row.
 
-    Parameters
-    ----------
-    purchases : expected number.
-    alive, active : probability to be a customer still; to buy at least once.
-    value : expected value of a purchase.
+    ``purchases``: expected number. ``alive``, ``active``: probability to be a customer still; to buy at least once. ``value``:
+    expected value of a purchase.
     """
 
     purchases: Floats

@@ -40,12 +40,8 @@ _LEAST_SHARE = 1e-4
 class Stages:
     """Fitted stages by name.
 
-    Parameters
-    ----------
-    recipe : rounds, rows and losses of the fit, with what an earlier one chose.
-    rows : they learnt from.
-    scale : unit of the amount.
-    threads : that each stage was given.
+    ``recipe``: rounds, rows and losses of the fit, with what an earlier one chose. ``rows``: they learnt from. ``scale``: unit
+    of the amount. ``threads``: that each stage was given.
     """
 
     lifetime: Lifetime
@@ -71,11 +67,9 @@ def fit_stages(
 ) -> Stages:
     """Fit the lifetime model to all histories, and the trees of each stage to ``train``, each row at its start.
 
-    Parameters
-    ----------
-    validation : says how many rounds; without it those of ``recipe`` are taken, which grow with the rows.
-    shown : the trees see :data:`~tdml_assets.engines.lifetime_start.OUTLOOK_FEATURES` too.
-    as_learnt : gives a source its target as the trees learn it.
+    ``validation``: says how many rounds; without it those of ``recipe`` are taken, which grow with the rows. ``shown``: the
+    trees see :data:`~tdml_assets.engines.lifetime_start.OUTLOOK_FEATURES` too. ``as_learnt``: gives a source its target as the
+    trees learn it.
     """
     where = "rows of the refit" if validation is None else "training rows"
     everything = train if validation is None else chained([train, validation])

@@ -49,12 +49,9 @@ def outlook_matrix(seen: Outlook) -> Matrix:
 class StartParameters:
     """How rows start, and the trees that correct it.
 
-    Parameters
-    ----------
-    trees : named as in :class:`~tdml_assets.engines.two_stage.TwoStageParameters`.
-    lifetime_weight : share of the lifetime model's margin that the trees start from, 0 (a constant) to 1 (all of it).
-    purchases : ``pareto_nbd`` or ``bg_nbd``.
-    penalizer : of the purchase model, as in :class:`~tdml_assets.engines.lifetime.LifetimeParameters`.
+    ``trees``: named as in :class:`~tdml_assets.engines.two_stage.TwoStageParameters`. ``lifetime_weight``: share of the
+    lifetime model's margin that the trees start from, 0 (a constant) to 1 (all of it). ``purchases``: ``pareto_nbd`` or
+    ``bg_nbd``. ``penalizer``: of the purchase model, as in :class:`~tdml_assets.engines.lifetime.LifetimeParameters`.
     """
 
     estimator: ClassVar[str]

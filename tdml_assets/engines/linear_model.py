@@ -52,14 +52,10 @@ class Term:
 class LinearModel:
     """Implements :class:`~tdml_assets.engines.protocol.FittedModel` and :class:`~tdml_assets.engines.protocol.ScoresInSql`.
 
-    Parameters
-    ----------
-    features, recipe : as in the protocol.
-    function, options : what trained it.
-    weights : ``feature``, ``weight`` and, where the learner has one, ``covar``; the bias is the feature ``0``.
-    centre : mean of every feature on the training rows.
-    score_map : from the sum to the prediction; None for the logistic function.
-    label : what the learner's labels were made of the target with: (target - shift) / unit.
+    ``features``, ``recipe``: as in the protocol. ``function``, ``options``: what trained it. ``weights``: ``feature``,
+    ``weight`` and, where the learner has one, ``covar``; the bias is the feature ``0``. ``centre``: mean of every feature on
+    the training rows. ``score_map``: from the sum to the prediction; None for the logistic function. ``label``: what the
+    learner's labels were made of the target with: (target - shift) / unit.
     """
 
     features: tuple[str, ...]

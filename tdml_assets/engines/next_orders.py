@@ -48,11 +48,9 @@ _LEAST = 1e-9
 class Customers:
     """Histories of customers, one a row.
 
-    Parameters
-    ----------
-    history : (rows, 3): days with an order after the first, days from the first to the last and to today.
-    mean_gap, stddev_gap : days between orders; NaN where there are too few.
-    mean_value : of the days after the first; NaN where there are none.
+    ``history``: (rows, 3): days with an order after the first, days from the first to the last and to today. ``mean_gap``,
+    ``stddev_gap``: days between orders; NaN where there are too few. ``mean_value``: of the days after the first; NaN where
+    there are none.
     """
 
     history: Floats
@@ -76,11 +74,8 @@ class Past:
 class Months:
     """What followed the first days of past months.
 
-    Parameters
-    ----------
-    day : today.
-    first_order_on : day of the earliest order.
-    pasts : by days before ``day``, the histories then and the days with an order in the :data:`MONTH_DAYS` days after.
+    ``day``: today. ``first_order_on``: day of the earliest order. ``pasts``: by days before ``day``, the histories then and the
+    days with an order in the :data:`MONTH_DAYS` days after.
     """
 
     day: date
@@ -104,12 +99,10 @@ class Level:
 class Expected:
     """What is expected of customers, one number a row.
 
-    Parameters
-    ----------
-    orders, buys : per horizon, the number of orders and the probability of at least one. Neither falls with the horizon.
-    value : of an order; None where too few bought again.
-    days : (rows, 3) days until the next order at :data:`QUANTILES`, given that it comes.
-    usual_gap, overdue : median days between orders, and days since the last order beyond them; NaN after one order.
+    ``orders``, ``buys``: per horizon, the number of orders and the probability of at least one. Neither falls with the horizon.
+    ``value``: of an order; None where too few bought again. ``days``: (rows, 3) days until the next order at :data:`QUANTILES`,
+    given that it comes. ``usual_gap``, ``overdue``: median days between orders, and days since the last order beyond them; NaN
+    after one order.
     """
 
     orders: Mapping[int, Floats]
@@ -157,13 +150,10 @@ class NextOrders:
     ) -> Expected:
         """Expect for customers.
 
-        Parameters
-        ----------
-        horizons : in days, ascending; with the workflow's.
-        horizon : the workflow's, for which ``buys`` is.
-        within_days : the next order is dated given that it comes within so many days.
-        buys : probability of a purchase that the workflow itself predicts; None where it predicts none.
-        level : of :meth:`spend_level`; 1 where ``buys`` is given.
+        ``horizons``: in days, ascending; with the workflow's. ``horizon``: the workflow's, for which ``buys`` is.
+        ``within_days``: the next order is dated given that it comes within so many days. ``buys``: probability of a purchase
+        that the workflow itself predicts; None where it predicts none. ``level``: of :meth:`spend_level`; 1 where ``buys`` is
+        given.
         """
         found = {days: self.raw(customers.history, days) for days in horizons}
         intensity = np.full(len(customers.history), level)

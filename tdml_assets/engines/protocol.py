@@ -19,11 +19,7 @@ from numpy.typing import NDArray
 class Tier:
     """What an engine may use.
 
-    Parameters
-    ----------
-    name : ``tier1``, ``tier2`` or ``machine``.
-    cpus : threads.
-    memory_gb, disk_gb : in units of 10**9 bytes.
+    ``name``: ``tier1``, ``tier2`` or ``machine``. ``cpus``: threads. ``memory_gb``, ``disk_gb``: in units of 10**9 bytes.
     """
 
     name: str
@@ -87,11 +83,8 @@ class FeatureSource(Protocol):
 class BatchSource:
     """A :class:`FeatureSource` around a function that starts a pass.
 
-    Parameters
-    ----------
-    features, target : column names.
-    row_count : rows of one pass.
-    open_batches : called once per pass; a generator it returns is closed when a pass is abandoned.
+    ``features``, ``target``: column names. ``row_count``: rows of one pass. ``open_batches``: called once per pass; a generator
+    it returns is closed when a pass is abandoned.
     """
 
     features: tuple[str, ...]
@@ -133,19 +126,17 @@ def chained(sources: Sequence[FeatureSource]) -> BatchSource:
 class ModelSpec:
     """What to train.
 
-    Parameters
-    ----------
-    estimator : name of a learner the engine knows, for instance ``two_stage_xgboost``, or the import path of a class.
-    parameters : the learner's parameters that differ from its defaults.
-    options : option string of an estimator that has one.
-    seed : of every random choice.
-    task : what is predicted: ``regression``, ``classification`` or ``clustering``.
-    steps : transformers before an estimator given by import path, each with ``estimator`` and ``parameters``.
-    horizon_days : length of the predicted window.
-    target_kind : what the target observes, as in ``target.kind`` of the workflow.
-    target_transform : scale that an estimator given by import path learns the target on.
-    unlabelled : rows of the day the model will first score, whose target nobody knows yet, for a learner that asks for them
-        (``wants_unlabelled``): customers' histories say more the longer they are.
+    ``estimator``: name of a learner the engine knows, for instance ``two_stage_xgboost``, or the import path of a class.
+    ``parameters``: the learner's parameters that differ from its defaults.
+    ``options``: option string of an estimator that has one.
+    ``seed``: of every random choice.
+    ``task``: what is predicted: ``regression``, ``classification`` or ``clustering``.
+    ``steps``: transformers before an estimator given by import path, each with ``estimator`` and ``parameters``.
+    ``horizon_days``: length of the predicted window.
+    ``target_kind``: what the target observes, as in ``target.kind`` of the workflow.
+    ``target_transform``: scale that an estimator given by import path learns the target on.
+    ``unlabelled``: rows of the day the model will first score, whose target nobody knows yet, for a learner that asks for them
+      (``wants_unlabelled``): customers' histories say more the longer they are.
     """
 
     estimator: str
@@ -164,11 +155,8 @@ class ModelSpec:
 class FeatureImportance:
     """Importance of one feature in one stage of a model.
 
-    Parameters
-    ----------
-    stage : part of the model, or its combined output.
-    gain_share : share of the loss reduction by splits on the feature, 0..1; None for a combined output.
-    mean_abs_shap : mean of the absolute SHAP values, in the unit of the stage's margin.
+    ``stage``: part of the model, or its combined output. ``gain_share``: share of the loss reduction by splits on the feature,
+    0..1; None for a combined output. ``mean_abs_shap``: mean of the absolute SHAP values, in the unit of the stage's margin.
     """
 
     feature: str
@@ -181,13 +169,9 @@ class FeatureImportance:
 class Recipe:
     """What a fit with a validation set found out, so that a fit without one can repeat it.
 
-    Parameters
-    ----------
-    rounds : boosting rounds per stage of the model.
-    rows : training rows per stage; a larger refit scales the rounds by the growth.
-    calibration_factor : what the predicted amount is multiplied with.
-    validation_loss : best value of the stage's own loss on the validation rows.
-    chosen : what else the validation rows decided, as values that JSON knows.
+    ``rounds``: boosting rounds per stage of the model. ``rows``: training rows per stage; a larger refit scales the rounds by
+    the growth. ``calibration_factor``: what the predicted amount is multiplied with. ``validation_loss``: best value of the
+    stage's own loss on the validation rows. ``chosen``: what else the validation rows decided, as values that JSON knows.
     """
 
     rounds: Mapping[str, int]

@@ -111,13 +111,8 @@ class ItemFactors:
 def fit_scorer(name: str, baskets: sparse.csr_matrix, parameters: Mapping[str, Any], seed: int) -> Scorer:
     """Learn a scorer. Raises ``ValueError`` if there is no learner of that name, or nothing was bought.
 
-    Parameters
-    ----------
-    name : ``item_knn``, ``ease`` or ``als``.
-    baskets : (customers, columns) weights 0..1.
-    parameters : ``neighbours`` (item_knn, ease), ``penalty`` (ease), ``factors``, ``iterations``, ``regularization``,
-        ``alpha`` (als).
-    seed : of als.
+    ``name``: ``item_knn``, ``ease`` or ``als``. ``baskets``: (customers, columns) weights 0..1. ``parameters``: ``neighbours``
+    (item_knn, ease), ``penalty`` (ease), ``factors``, ``iterations``, ``regularization``, ``alpha`` (als). ``seed``: of als.
     """
     from threadpoolctl import threadpool_limits
 

@@ -80,11 +80,8 @@ class SearchRow:
 class SearchResult:
     """The choice, with everything it was made from.
 
-    Parameters
-    ----------
-    rows : one per point, in the declared order.
-    best : parameters of the point with the smallest mean loss.
-    note : how it was measured, for people.
+    ``rows``: one per point, in the declared order. ``best``: parameters of the point with the smallest mean loss. ``note``: how
+    it was measured, for people.
     """
 
     rows: tuple[SearchRow, ...]
@@ -108,14 +105,10 @@ class SearchResult:
 def time_folds(dates: Iterable[datetime.date], horizon_days: int, max_folds: int) -> tuple[Fold, ...]:
     """Make folds that validate on a later snapshot than any target they learn from.
 
-    Returns folds by ascending validation date; none where no snapshot's horizon had passed at a later one. Raises ``ValueError`` if
-    horizon_days or max_folds is below 1.
-
-    Parameters
-    ----------
-    dates : snapshot dates of labelled rows, in any order, repeated or not.
-    horizon_days : length of the target's window: the target of S is known at the end of day S + horizon_days.
-    max_folds : the latest so many are kept.
+    Returns folds by ascending validation date; none where no snapshot's horizon had passed at a later one. Raises
+    ``ValueError`` if horizon_days or max_folds is below 1. ``dates``: snapshot dates of labelled rows, in any order, repeated
+    or not. ``horizon_days``: length of the target's window: the target of S is known at the end of day S + horizon_days.
+    ``max_folds``: the latest so many are kept.
     """
     if horizon_days < 1 or max_folds < 1:
         raise ValueError(f"horizon_days is {horizon_days}, max_folds {max_folds}: both must be at least 1")
@@ -174,11 +167,9 @@ def search(
     points that tie, the one declared first is taken, so declare the simpler value first. Raises ``ValueError`` if there are no
     points, or a loss is not finite; names the point and the fold.
 
-    Parameters
-    ----------
-    fit_and_score : fits the point's parameters on the fold's training rows; returns the loss on its validation rows.
-    points : from :func:`grid_points`.
-    folds : from :func:`time_folds`; if there are none, :data:`VALIDATION_SPLIT` is used and the note says so.
+    ``fit_and_score``: fits the point's parameters on the fold's training rows; returns the loss on its validation rows.
+    ``points``: from :func:`grid_points`. ``folds``: from :func:`time_folds`; if there are none, :data:`VALIDATION_SPLIT` is
+    used and the note says so.
     """
     if not points:
         raise ValueError("there is no point to try: give search.grid at least one key")

@@ -41,17 +41,15 @@ _PERMUTATION_SEED = 0
 class SklearnModel:
     """A fitted estimator; implements :class:`~tdml_assets.engines.protocol.FittedModel`.
 
-    Parameters
-    ----------
-    features, recipe : as in the protocol.
-    task, path : what it was asked for, and its class.
-    floors_at_zero : a prediction below 0 becomes 0. So for regression where no training target is negative: net spend never
-        is, but a line through it can be. With negative training targets predictions stay as they are.
-    centre : for a linear model, the mean of the training rows as the estimator saw them.
-    threads : of scoring.
-    scale : the target's scale that the estimator learnt on.
-    estimator : the class's instance.
-    stored : its archive, and one file per booster of XGBoost inside it.
+    ``features``, ``recipe``: as in the protocol.
+    ``task``, ``path``: what it was asked for, and its class.
+    ``floors_at_zero``: a prediction below 0 becomes 0. So for regression where no training target is negative: net spend never
+      is, but a line through it can be. With negative training targets predictions stay as they are.
+    ``centre``: for a linear model, the mean of the training rows as the estimator saw them.
+    ``threads``: of scoring.
+    ``scale``: the target's scale that the estimator learnt on.
+    ``estimator``: the class's instance.
+    ``stored``: its archive, and one file per booster of XGBoost inside it.
     """
 
     features: tuple[str, ...]

@@ -17,12 +17,9 @@ Floats = NDArray[np.float64]
 class SklearnTask(Protocol):
     """One task, as the fit and the model of an estimator ask it.
 
-    Attributes
-    ----------
-    method : of the estimator, predicts for the task.
-    kinds : estimators of these are for it, as they tell themselves; a class of one's own need not.
-    example : an estimator to take instead of one that is not.
-    has_target : whether rows have one to learn, and predictions a loss.
+    ``method``: of the estimator, predicts for the task. ``kinds``: estimators of these are for it, as they tell themselves; a
+    class of one's own need not. ``example``: an estimator to take instead of one that is not. ``has_target``: whether rows have
+    one to learn, and predictions a loss.
     """
 
     method: str

@@ -21,12 +21,10 @@ _LARGEST_LOG = 80.0
 class TargetScale:
     """A scale and what was fitted of it.
 
-    Parameters
-    ----------
-    kind : ``none``, ``log1p``, or the linear ``minmax``, ``zscore`` and ``robust``.
-    shift, unit : of the linear ones, (target - shift) / unit.
-    smear : the mean of an exponential is more than the exponential of a mean: what predictions are multiplied with so that their
-        total on the training rows is what happened (the ratio form of Duan 1983, Smearing estimate). 1 for the others.
+    ``kind``: ``none``, ``log1p``, or the linear ``minmax``, ``zscore`` and ``robust``. ``shift``, ``unit``: of the linear ones,
+    (target - shift) / unit. ``smear``: the mean of an exponential is more than the exponential of a mean: what predictions are
+    multiplied with so that their total on the training rows is what happened (the ratio form of Duan 1983, Smearing estimate).
+    1 for the others.
     """
 
     kind: str = "none"

@@ -39,11 +39,8 @@ class _Split:
 class _Tree:
     """A tree as a table.
 
-    Parameters
-    ----------
-    splits : bit i of a pattern is set where a row goes left at split i.
-    features : those the tree uses.
-    table : shape (features, patterns): what each adds to the margin.
+    ``splits``: bit i of a pattern is set where a row goes left at split i. ``features``: those the tree uses. ``table``: shape
+    (features, patterns): what each adds to the margin.
     """
 
     splits: tuple[_Split, ...]

@@ -114,13 +114,8 @@ def require_allowed(data: bytes, allowed: Sequence[str], what: str) -> None:
 def dump(model: Any, allowed: Sequence[str], what: str) -> bytes:
     """Write a model as an archive of the form described above.
 
-    Raises ``ModelRefusedError`` if it holds a type that is not allowed, or something that no archive can hold.
-
-    Parameters
-    ----------
-    model : an estimator, fitted or not.
-    allowed : from :func:`allowed_types`.
-    what : the model's name, for messages.
+    Raises ``ModelRefusedError`` if it holds a type that is not allowed, or something that no archive can hold. ``model``: an
+    estimator, fitted or not. ``allowed``: from :func:`allowed_types`. ``what``: the model's name, for messages.
     """
     try:
         data = skops.io.dumps(model)

@@ -34,12 +34,9 @@ from tdml_assets.engines.xgboost_rows import Floats, Matrix, StageRows, TargetFa
 class TwoStageParameters(TreeParameters):
     """Parameters of both stages; the defaults were chosen on cut dates earlier than those of the accuracy study.
 
-    Parameters
-    ----------
-    tweedie_power : variance power of the amount, between 1 (Poisson-like) and 2 (gamma-like).
-    calibrate : multiply the amount so that total predicted equals total actual on the validation rows. Off, because on
-        heavy tails a few customers decide that ratio.
-    min_rows, min_buyers : fewer training rows, or rows with a positive target, are refused.
+    ``tweedie_power``: variance power of the amount, between 1 (Poisson-like) and 2 (gamma-like). ``calibrate``: multiply the
+    amount so that total predicted equals total actual on the validation rows. Off, because on heavy tails a few customers
+    decide that ratio. ``min_rows``, ``min_buyers``: fewer training rows, or rows with a positive target, are refused.
     """
 
     estimator: ClassVar[str] = "two_stage_xgboost"

@@ -37,16 +37,13 @@ PROBABILITY = "probability"
 class ClassifierParameters(TreeParameters):
     """Parameters of the classifier.
 
-    Parameters
-    ----------
-    positive_weight : how often a positive row counts in training, or ``"balanced"`` for negatives / positives of the
-        training rows. Undone when scoring, so that probabilities stay what they are.
-        Off (1), because it moved AUC by less than .002 and log loss by less than .001 on average over 13 cuts.
-    calibration : ``"none"``, or ``"sigmoid"``: a logistic regression on the log-odds of the validation rows. Off, because
-        boosted log-odds needed hardly any slope (.95 to 1.24 on 13 cuts of real and simulated logs), and the intercept is
-        the season of the validation window: it lowered log loss where the test window resembled that one (by up to
-        .025), and raised it by up to .1 where it did not, more so in the refit, which has learnt from those rows itself.
-    min_rows, min_class : fewer training rows, or rows of either class, are refused.
+    ``positive_weight``: how often a positive row counts in training, or ``"balanced"`` for negatives / positives of the
+    training rows. Undone when scoring, so that probabilities stay what they are. Off (1), because it moved AUC by less than
+    .002 and log loss by less than .001 on average over 13 cuts. ``calibration``: ``"none"``, or ``"sigmoid"``: a logistic
+    regression on the log-odds of the validation rows. Off, because boosted log-odds needed hardly any slope (.95 to 1.24 on 13
+    cuts of real and simulated logs), and the intercept is the season of the validation window: it lowered log loss where the
+    test window resembled that one (by up to .025), and raised it by up to .1 where it did not, more so in the refit, which has
+    learnt from those rows itself. ``min_rows``, ``min_class``: fewer training rows, or rows of either class, are refused.
     """
 
     estimator: ClassVar[str] = "xgboost_classifier"

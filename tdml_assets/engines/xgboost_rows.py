@@ -32,12 +32,9 @@ Floats = NDArray[np.float64]
 class StageRows:
     """What one stage of a spend model learns from.
 
-    Parameters
-    ----------
-    buyers_only : learn the amount from rows with a positive target; else, from all rows, whether it is positive.
-    scale : the amount is given in this unit.
-    where : what the rows are, for messages.
-    min_rows, min_buyers : fewer rows, or rows with a positive target, are refused.
+    ``buyers_only``: learn the amount from rows with a positive target; else, from all rows, whether it is positive. ``scale``:
+    the amount is given in this unit. ``where``: what the rows are, for messages. ``min_rows``, ``min_buyers``: fewer rows, or
+    rows with a positive target, are refused.
     """
 
     buyers_only: bool

@@ -100,19 +100,17 @@ class ModelFeature:
 class Manifest:
     """What one immutable model version is.
 
-    Parameters
-    ----------
-    workflow, version : where the version lives.
-    as_of : as_of day of the training session.
-    features : in the model's order.
-    target : column predicted.
-    engine, spec : what trained it, with its parameters.
-    data_fingerprint : hash of the training table's content.
-    code_version : version of the code that trained it.
-    libraries : version per library that takes part in predictions.
-    metrics : measures of the evaluation.
-    session_id, created_at : who made it and when, in naive UTC; no part of the version's identity.
-    files : every other file of the version, ordered by name.
+    ``workflow``, ``version``: where the version lives.
+    ``as_of``: as_of day of the training session.
+    ``features``: in the model's order.
+    ``target``: column predicted.
+    ``engine``, ``spec``: what trained it, with its parameters.
+    ``data_fingerprint``: hash of the training table's content.
+    ``code_version``: version of the code that trained it.
+    ``libraries``: version per library that takes part in predictions.
+    ``metrics``: measures of the evaluation.
+    ``session_id``, ``created_at``: who made it and when, in naive UTC; no part of the version's identity.
+    ``files``: every other file of the version, ordered by name.
     """
 
     workflow: str
@@ -172,12 +170,8 @@ class Manifest:
 class Champion:
     """The version of a workflow that scores.
 
-    Parameters
-    ----------
-    manifest_sha256 : hash of that version's manifest.
-    previous : version it replaced, None for the first.
-    reason : why it was promoted, for people.
-    session_id, promoted_at : who and when, in naive UTC.
+    ``manifest_sha256``: hash of that version's manifest. ``previous``: version it replaced, None for the first. ``reason``: why
+    it was promoted, for people. ``session_id``, ``promoted_at``: who and when, in naive UTC.
     """
 
     workflow: str

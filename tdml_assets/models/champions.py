@@ -88,14 +88,10 @@ def model_spec_of(spec: WorkflowSpec, previous: Previous = dict) -> ModelSpec:
 class LoadedChampion:
     """A champion ready to score.
 
-    Parameters
-    ----------
-    manifest : what it is.
-    model : the parsed model.
-    parameters : its preparation.
-    features, predictions : statistics its session stored, which drift is measured against.
-    sample : Parquet bytes of some of the rows behind them, without ids, for the report.
-    intervals : bounds of predicted amounts; None where its test had too few rows, or nothing is an amount.
+    ``manifest``: what it is. ``model``: the parsed model. ``parameters``: its preparation. ``features``, ``predictions``:
+    statistics its session stored, which drift is measured against. ``sample``: Parquet bytes of some of the rows behind them,
+    without ids, for the report. ``intervals``: bounds of predicted amounts; None where its test had too few rows, or nothing is
+    an amount.
     """
 
     manifest: Manifest

@@ -48,13 +48,9 @@ def check_golden(data: bytes, score: Callable[[pa.RecordBatch], pa.RecordBatch],
     """Let the model predict its golden rows again.
 
     Raises ``GoldenMismatchError`` if a prediction differs by more, or is not there; names the column and how many, no values.
-    Raises ``BundleDamagedError`` if the file holds no rows or no predictions, or the model fails on them.
-
-    Parameters
-    ----------
-    data : verified bytes of ``golden.json``.
-    score : the loaded model.
-    tolerance : allowed difference, relative to the stored value and absolute below 1.
+    Raises ``BundleDamagedError`` if the file holds no rows or no predictions, or the model fails on them. ``data``: verified
+    bytes of ``golden.json``. ``score``: the loaded model. ``tolerance``: allowed difference, relative to the stored value and
+    absolute below 1.
     """
     with refusing_damage(GOLDEN_FILE):
         batch, predictions = _golden_rows(json.loads(data))

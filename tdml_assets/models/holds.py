@@ -20,11 +20,8 @@ _FORMAT = 1
 class Hold:
     """The champion stays until somebody releases it.
 
-    Parameters
-    ----------
-    reason : why, for people.
-    held_at : since when, in naive UTC.
-    active : False once it was released; the record stays.
+    ``reason``: why, for people. ``held_at``: since when, in naive UTC. ``active``: False once it was released; the record
+    stays.
     """
 
     workflow: str

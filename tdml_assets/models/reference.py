@@ -31,16 +31,13 @@ _VERSION = 2
 class ColumnReference:
     """One column as the model learnt it.
 
-    Parameters
-    ----------
-    name, numeric : the column, and whether it holds numbers.
-    rows, n : rows, and those with a value.
-    mean, sd, minimum, maximum : of a numeric column; the population's standard deviation.
-    edges : increasing bin edges of a numeric column; the outer bins are open, so nothing falls outside of them.
-    levels : named levels of a text column.
-    counts : rows per bin; the last one counts missing values, for a text column the one before counts every other
-        level.
-    shape : of a numeric column's logarithms, clipped to its own outer quantiles.
+    ``name``, ``numeric``: the column, and whether it holds numbers.
+    ``rows``, ``n``: rows, and those with a value.
+    ``mean``, ``sd``, ``minimum``, ``maximum``: of a numeric column; the population's standard deviation.
+    ``edges``: increasing bin edges of a numeric column; the outer bins are open, so nothing falls outside of them.
+    ``levels``: named levels of a text column.
+    ``counts``: rows per bin; the last one counts missing values, for a text column the one before counts every other level.
+    ``shape``: of a numeric column's logarithms, clipped to its own outer quantiles.
     """
 
     name: str
@@ -79,10 +76,8 @@ class Reference:
     def from_json(cls, text: str) -> Reference:
         """Read the reference in ``text``.
 
-        Raises
-        ------
-        BundleDamagedError
-            If it was written by another version of this format, or its bins and counts do not fit together.
+        Raises ``BundleDamagedError`` if it was written by another version of this format, or its bins and counts do not fit
+        together.
         """
         content = json.loads(text)
         if content.get("version") != _VERSION:
@@ -129,14 +124,10 @@ def build_reference(
 ) -> Reference:
     """Describe columns as they are now: what later sessions are compared with.
 
-    Raises ``ValueError`` if a column is missing, or neither number nor text.
-
-    Parameters
-    ----------
-    where : value per column that rows must have, for instance ``{"snapshot_date": date(2024, 3, 1)}``; empty for all
-        rows.
-    columns : numeric and text columns; ids and free text do not belong here.
-    top_levels, min_level_rows : levels of a text column that are named, and the rows a named level must have.
+    Raises ``ValueError`` if a column is missing, or neither number nor text. ``where``: value per column that rows must have,
+    for instance ``{"snapshot_date": date(2024, 3, 1)}``; empty for all rows. ``columns``: numeric and text columns; ids and
+    free text do not belong here. ``top_levels``, ``min_level_rows``: levels of a text column that are named, and the rows a
+    named level must have.
     """
     numeric, texts = statistics.split_by_kind(reader.columns(table), columns, table)
     moments = statistics.moments(reader, table, where, numeric)

@@ -13,12 +13,8 @@ from tdml_assets.models.store import ModelStore
 class GoneLive:
     """A champion's files, as drift sees them.
 
-    Parameters
-    ----------
-    manifest : what it is.
-    files : verified bytes per name.
-    scores : whether the session's predictions are its own.
-    is_first : whether its references were taken in this session, so that there is nothing to compare with.
+    ``manifest``: what it is. ``files``: verified bytes per name. ``scores``: whether the session's predictions are its own.
+    ``is_first``: whether its references were taken in this session, so that there is nothing to compare with.
     """
 
     manifest: Manifest

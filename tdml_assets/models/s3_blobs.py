@@ -49,13 +49,9 @@ _REMEDIES = {
 class S3Store:
     """A :class:`~tdml_assets.models.blobs.BlobStore` in an S3 bucket.
 
-    Parameters
-    ----------
-    client : boto3 S3 client; its own retries should be off, because they know no deadline.
-    bucket, prefix : where the store lives.
-    deadline_seconds : how long one operation may be retried.
-    orphan_seconds : how old objects of an unfinished set must be before another content may replace them; younger ones
-        may belong to a writer that is still at work.
+    ``client``: boto3 S3 client; its own retries should be off, because they know no deadline. ``bucket``, ``prefix``: where the
+    store lives. ``deadline_seconds``: how long one operation may be retried. ``orphan_seconds``: how old objects of an
+    unfinished set must be before another content may replace them; younger ones may belong to a writer that is still at work.
     """
 
     def __init__(

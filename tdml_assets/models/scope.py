@@ -28,11 +28,8 @@ _SAME = ("task", "target")
 class Scope:
     """What an evaluated fit knew.
 
-    Parameters
-    ----------
-    known_until : last day whose events it learnt from, labels included.
-    by_customers : whether it was kept from customers by their hash rather than from later days.
-    holdout_share : of the customers, if so.
+    ``known_until``: last day whose events it learnt from, labels included. ``by_customers``: whether it was kept from customers
+    by their hash rather than from later days. ``holdout_share``: of the customers, if so.
     """
 
     known_until: date
@@ -65,11 +62,8 @@ class TestWindow:
 def obstacle(champion: Manifest, scope: Scope | None, wanted: Mapping[str, Any], window: TestWindow) -> str | None:
     """Why a champion cannot be measured next to a candidate; None where it can.
 
-    Parameters
-    ----------
-    scope : of the champion's evaluated fit; None where the version has none.
-    wanted : the candidate's specification, as a manifest holds it.
-    window : what the candidate was measured on.
+    ``scope``: of the champion's evaluated fit; None where the version has none. ``wanted``: the candidate's specification, as a
+    manifest holds it. ``window``: what the candidate was measured on.
     """
     if scope is None:
         return "it was stored without the fit that was measured"

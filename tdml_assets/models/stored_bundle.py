@@ -23,11 +23,7 @@ class PromotionConflictError(RuntimeError):
 class Bundle:
     """A version whose every byte was verified.
 
-    Parameters
-    ----------
-    manifest : what it is.
-    manifest_sha256 : hash of the manifest as stored.
-    files : bytes per file name.
+    ``manifest``: what it is. ``manifest_sha256``: hash of the manifest as stored. ``files``: bytes per file name.
     """
 
     manifest: Manifest

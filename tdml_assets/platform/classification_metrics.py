@@ -58,13 +58,10 @@ class Confusion:
 class ReliabilityBin:
     """Rows of similar probability, and how often it happened among them.
 
-    Parameters
-    ----------
-    low, high : bounds of the predicted probability; ``high`` belongs to the next bin, but for the last.
-    count : rows.
-    mean_predicted, mean_actual : mean probability, and share of the rows in which it happened.
-    actual_low, actual_high : 95 % interval of that share by Wilson's score (Wilson 1927, JASA 22), which holds for small
-        counts and for shares of 0 and 1.
+    ``low``, ``high``: bounds of the predicted probability; ``high`` belongs to the next bin, but for the last. ``count``: rows.
+    ``mean_predicted``, ``mean_actual``: mean probability, and share of the rows in which it happened. ``actual_low``,
+    ``actual_high``: 95 % interval of that share by Wilson's score (Wilson 1927, JASA 22), which holds for small counts and for
+    shares of 0 and 1.
     """
 
     low: float

@@ -14,13 +14,9 @@ from dataclasses import dataclass
 class Column:
     """One column of a contract.
 
-    Parameters
-    ----------
-    name : column name.
-    type : DuckDB type, for instance ``"VARCHAR"`` or ``"DECIMAL(18, 4)"``.
-    description : what it holds, with units.
-    nullable : whether NULL has a documented meaning here.
-    compressed : False where values never repeat, so that DuckDB does not look for a dictionary: half the time of writing them.
+    ``name``: column name. ``type``: DuckDB type, for instance ``"VARCHAR"`` or ``"DECIMAL(18, 4)"``. ``description``: what it
+    holds, with units. ``nullable``: whether NULL has a documented meaning here. ``compressed``: False where values never
+    repeat, so that DuckDB does not look for a dictionary: half the time of writing them.
     """
 
     name: str
@@ -34,12 +30,9 @@ class Column:
 class TableContract:
     """Shape of one table.
 
-    Parameters
-    ----------
-    schema, name : where the table lives; also the Dagster asset key where the table is an asset.
-    description : what one row is.
-    columns : in the order a reader should meet them.
-    slice_key : columns whose values name the slice that one session writes; empty where the table is replaced whole.
+    ``schema``, ``name``: where the table lives; also the Dagster asset key where the table is an asset. ``description``: what
+    one row is. ``columns``: in the order a reader should meet them. ``slice_key``: columns whose values name the slice that one
+    session writes; empty where the table is replaced whole.
     """
 
     schema: str

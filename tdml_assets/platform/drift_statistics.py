@@ -22,13 +22,10 @@ from tdml_assets.platform.contracts import Column
 class DriftStatistic:
     """One statistic.
 
-    Parameters
-    ----------
-    name : its column in ``monitoring.drift``.
-    words : what it is, as the contract says it.
-    compute : from today's column and its reference to a number; None where it is not defined.
-    colour : of its points in the picture of the distances; None where it is not drawn.
-    compares : whether it needs a reference. Those that do are NULL in a champion's first session.
+    ``name``: its column in ``monitoring.drift``. ``words``: what it is, as the contract says it. ``compute``: from today's
+    column and its reference to a number; None where it is not defined. ``colour``: of its points in the picture of the
+    distances; None where it is not drawn. ``compares``: whether it needs a reference. Those that do are NULL in a champion's
+    first session.
     """
 
     name: str

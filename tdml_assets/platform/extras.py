@@ -19,13 +19,8 @@ class MissingExtraError(RuntimeError):
 def require_extra(module: str, extra: str, purpose: str) -> None:
     """Look whether a library of an optional part is installed, without importing it.
 
-    Raises ``MissingExtraError`` if it is not installed: names it, and the command that installs it.
-
-    Parameters
-    ----------
-    module : its top-level package.
-    extra : the part, as ``pyproject.toml`` names it.
-    purpose : what needs it, to begin the message with.
+    Raises ``MissingExtraError`` if it is not installed: names it, and the command that installs it. ``module``: its top-level
+    package. ``extra``: the part, as ``pyproject.toml`` names it. ``purpose``: what needs it, to begin the message with.
     """
     if importlib.util.find_spec(module) is None:
         raise MissingExtraError(

@@ -31,10 +31,7 @@ _DISTANCES = (("sampled_difference", "difference"), ("shift", "shift"), ("scale"
 def target_histogram(rows: Sequence[Mapping[str, Any]], *, target: str, unit: str = "") -> bytes:
     """Draw the target's histogram.
 
-    Parameters
-    ----------
-    rows : of ``monitoring.target_histogram``, in order: label_str, bin_cnt.
-    target, unit : words for the axis.
+    ``rows``: of ``monitoring.target_histogram``, in order: label_str, bin_cnt. ``target``, ``unit``: words for the axis.
     """
     figure, axes = _canvas(f"Distribution of {target}", height=3.6)
     total = sum(row["bin_cnt"] for row in rows) or 1
@@ -61,9 +58,7 @@ def correlations(rows: Sequence[Mapping[str, Any]], *, target: str, most: int = 
 def correlations_figure(rows: Sequence[Mapping[str, Any]], *, target: str, most: int = 20) -> Figure:
     """Draw the strongest correlations with the target, the strongest first.
 
-    Parameters
-    ----------
-    rows : of ``exploration.correlations``: column_name, correlation (None is left out).
+    ``rows``: of ``exploration.correlations``: column_name, correlation (None is left out).
     """
     drawn = [row for row in rows if row["correlation"] is not None]
     drawn = sorted(drawn, key=lambda row: -abs(row["correlation"]))[:most]
@@ -87,9 +82,7 @@ def correlations_figure(rows: Sequence[Mapping[str, Any]], *, target: str, most:
 def split_comparison(rows: Sequence[Mapping[str, Any]], *, most: int = 15) -> bytes:
     """Draw how far the variation of train and test lies apart, in units of what a fair split may show.
 
-    Parameters
-    ----------
-    rows : of ``exploration_split.SplitCheck.rows()``.
+    ``rows``: of ``exploration_split.SplitCheck.rows()``.
     """
     ratios = []
     for row in rows:
@@ -121,9 +114,7 @@ def calibration(rows: Sequence[Mapping[str, Any]], *, unit: str = "") -> bytes:
 def calibration_figure(rows: Sequence[Mapping[str, Any]], *, unit: str = "") -> Figure:
     """Draw the mean prediction next to what happened, per decile of the score.
 
-    Parameters
-    ----------
-    rows : of ``monitoring.calibration`` for one split: decile, mean_predicted, mean_actual.
+    ``rows``: of ``monitoring.calibration`` for one split: decile, mean_predicted, mean_actual.
     """
     rows = sorted(rows, key=lambda row: row["decile"])
     figure, axes = _canvas("Predicted against actual, by decile of the prediction", height=3.6)
@@ -144,10 +135,8 @@ def gain(
 ) -> bytes:
     """Draw the share of what happened that the best-scored customers hold.
 
-    Parameters
-    ----------
-    predicted, actual : (customers,); ``actual`` not negative.
-    what : what is shared out, for instance ``"spend"`` or ``"churners"``.
+    ``predicted``, ``actual``: (customers,); ``actual`` not negative. ``what``: what is shared out, for instance ``"spend"`` or
+    ``"churners"``.
     """
     score, outcome = np.asarray(predicted, dtype=float), np.asarray(actual, dtype=float)
     figure, axes = _canvas(f"Gain: share of {what} held by the best-scored customers", height=3.6)
@@ -177,10 +166,8 @@ def gain(
 def importances(rows: Sequence[Mapping[str, Any]], *, most: int = 15, value: str = "shap", unit: str = "") -> bytes:
     """Draw what the model looks at.
 
-    Parameters
-    ----------
-    rows : of ``monitoring.feature_importances``: feature and the column named by ``value`` (None is left out).
-    value : ``"shap"`` (mean absolute contribution to a prediction) or ``"weight"`` (share of the gain).
+    ``rows``: of ``monitoring.feature_importances``: feature and the column named by ``value`` (None is left out). ``value``:
+    ``"shap"`` (mean absolute contribution to a prediction) or ``"weight"`` (share of the gain).
     """
     drawn = sorted((row for row in rows if row[value] is not None), key=lambda row: -row[value])[:most]
     figure, axes = _canvas("What the model looks at", height=_height_of(len(drawn)))
@@ -202,9 +189,7 @@ def prediction_distribution(
 ) -> bytes:
     """Draw the distribution of predictions, next to what happened where that is known; the top 1 % lies in the last bar.
 
-    Parameters
-    ----------
-    predicted, actual : (customers,).
+    ``predicted``, ``actual``: (customers,).
     """
     groups = [("predicted", np.asarray(predicted, dtype=float), _BLUE)]
     if actual is not None:

@@ -24,16 +24,9 @@ _SAFE = "/:=',-.;@&"
 def bars(title: str, series: Sequence[tuple[str, Sequence[float]]], first: str, last: str) -> str:
     """Draw one or two bars per place, as Markdown with an image.
 
-    Parameters
-    ----------
-    title : alternative text.
-    series : words and values (not negative) of one or two rows of bars, equally many.
-    first, last : words below the first and the last place.
-
-    Returns
-    -------
-    str
-        Fewer than 1,000 characters, or only the words if it cannot be drawn in so few.
+    Returns fewer than 1,000 characters, or only the words if it cannot be drawn in so few. ``title``: alternative text.
+    ``series``: words and values (not negative) of one or two rows of bars, equally many. ``first``, ``last``: words below the
+    first and the last place.
     """
     most = max((value for _, values in series for value in values), default=0.0)
     words = " ".join(f"{name}: {_COLOUR_NAMES[place]}." for place, (name, _) in enumerate(series))

@@ -36,11 +36,8 @@ _EPISODE_TAG = "tdml/episode"
 class Needed:
     """What the warehouse says must stay.
 
-    Parameters
-    ----------
-    episodes : ids of open episodes.
-    models : per workflow, versions that open episodes began with.
-    scored : per workflow, versions that scored, the latest first.
+    ``episodes``: ids of open episodes. ``models``: per workflow, versions that open episodes began with. ``scored``: per
+    workflow, versions that scored, the latest first.
     """
 
     episodes: frozenset[str]

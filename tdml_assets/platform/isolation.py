@@ -59,11 +59,9 @@ _known: dict[tuple[str, str, str], Outcome | None] = {}
 def isolated(spec: WorkflowSpec, stage: str, *checks: str, of_champion: bool = False) -> Callable[[Stage], Stage]:
     """Decorate the function of an asset, below ``@dg.asset``.
 
-    Parameters
-    ----------
-    stage : name of the asset, of those that ``outcome.py`` lists.
-    checks : names of the asset's checks, which fail with the reason where the stage ends early.
-    of_champion : whether the stage looks at the champion, so that there is nothing to do where a fallback scored.
+    ``stage``: name of the asset, of those that ``outcome.py`` lists. ``checks``: names of the asset's checks, which fail with
+    the reason where the stage ends early. ``of_champion``: whether the stage looks at the champion, so that there is nothing to
+    do where a fallback scored.
     """
     before = NEEDED_FOR_CHAMPION if stage in (*NEEDED_FOR_CHAMPION, "exploration") else NEEDED_FOR_PUBLICATION
 

@@ -25,12 +25,8 @@ _LOG_LOSS_CLIP = 1e-15
 class Decile:
     """One row of the calibration table: customers of similar score.
 
-    Parameters
-    ----------
-    decile : 1 for the lowest scores.
-    customers : number of rows.
-    mean_predicted, mean_actual : in the unit of the target.
-    share_of_actual : share of the total actual value these customers hold; None if that total is zero.
+    ``decile``: 1 for the lowest scores. ``customers``: number of rows. ``mean_predicted``, ``mean_actual``: in the unit of the
+    target. ``share_of_actual``: share of the total actual value these customers hold; None if that total is zero.
     """
 
     decile: int
@@ -182,9 +178,7 @@ class _Ties:
 class ResampledRanks:
     """Ranks of resamples of the same values, which are sorted once.
 
-    Parameters
-    ----------
-    values : (rows,)
+    ``values``: (rows,).
     """
 
     def __init__(self, values: Floats) -> None:

@@ -33,11 +33,8 @@ def removable_versions(
 ) -> list[str]:
     """Model versions that may go, in the order of ``stored``.
 
-    Parameters
-    ----------
-    stored : complete versions, the oldest first.
-    scored : versions that scored, the latest first; they are kept before those that never did.
-    protected : versions that stay whatever ``keep`` says; they count.
+    ``stored``: complete versions, the oldest first. ``scored``: versions that scored, the latest first; they are kept before
+    those that never did. ``protected``: versions that stay whatever ``keep`` says; they count.
     """
     wanted = [*(name for name in stored if name in protected), *scored, *reversed(stored)]
     known = [name for name in dict.fromkeys(wanted) if name in stored]

@@ -62,14 +62,9 @@ def identity_of(
 ) -> str | None:
     """Name of everything that decides what a stage leaves; None where something of it is not known.
 
-    Parameters
-    ----------
-    code : hash of all code.
-    libraries : version per library, the interpreter among them.
-    spec : the workflow; None for what belongs to none.
-    settings : those that a stage may look at.
-    tables : content per table read; None for one that is missing.
-    owes : what else has a part in the result, such as the champion.
+    ``code``: hash of all code. ``libraries``: version per library, the interpreter among them. ``spec``: the workflow; None for
+    what belongs to none. ``settings``: those that a stage may look at. ``tables``: content per table read; None for one that is
+    missing. ``owes``: what else has a part in the result, such as the champion.
     """
     if any(content is None for content in tables.values()) or (spec is not None and not is_versioned(spec)):
         return None
@@ -91,12 +86,9 @@ def may_be_taken_over(
     A result may follow a champion, as segments keep their numbers. Then the champion must be that of then, or be the result: what
     follows itself is the same again, and a first session's result is taken over in the second, which has it as its champion.
 
-    Parameters
-    ----------
-    found : row of ``stage_results``; None where the stage never completed.
-    identity : of what the stage would read now, but for the champion; None where it is not known.
-    made : hash of the rows that are in place now; None where some are missing.
-    champion : version and hash that the result would follow now; None where there is none, or it has no part.
+    ``found``: row of ``stage_results``; None where the stage never completed. ``identity``: of what the stage would read now,
+    but for the champion; None where it is not known. ``made``: hash of the rows that are in place now; None where some are
+    missing. ``champion``: version and hash that the result would follow now; None where there is none, or it has no part.
     """
     if found is None or None in (identity, made) or (found["identity"], found["made"]) != (identity, made):
         return False

@@ -75,13 +75,8 @@ def _read_holder(path: Path) -> str:
 def fail_dead_runs(instance: dg.DagsterInstance, own_run_id: str) -> list[str]:
     """Free the pool slots of every run that held the lock and never finished, and mark the run as failed.
 
-    Only the holder of the lock may call this: whoever else is tagged as holding it is dead. Without it such a run would
-    stay STARTED for ever and keep its slot, and every later run would wait for the slot without end.
-
-    Returns
-    -------
-    list of str
-        Ids of those runs.
+    Only the holder of the lock may call this: whoever else is tagged as holding it is dead. Without it such a run would stay
+    STARTED for ever and keep its slot, and every later run would wait for the slot without end. Returns ids of those runs.
     """
     filters = dg.RunsFilter(statuses=_UNFINISHED, tags={_TAG: "held"})
     dead = [run for run in instance.get_runs(filters) if run.run_id != own_run_id]

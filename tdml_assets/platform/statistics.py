@@ -47,12 +47,9 @@ class Reader(Protocol):
 class Moments:
     """Moments of one column.
 
-    Parameters
-    ----------
-    rows : rows of the table, missing values included.
-    n : rows with a finite value.
-    mean, sd, minimum, maximum : over those; None where there are none or where they overflow. ``sd`` is the
-        population's and exactly 0 for a constant.
+    ``rows``: rows of the table, missing values included. ``n``: rows with a finite value. ``mean``, ``sd``, ``minimum``,
+    ``maximum``: over those; None where there are none or where they overflow. ``sd`` is the population's and exactly 0 for a
+    constant.
     """
 
     rows: int
@@ -72,14 +69,10 @@ class Moments:
 class Shape:
     """Moments of a column's logarithms, which money and counts have where their own are ruled by a few customers.
 
-    Parameters
-    ----------
-    low, high : bounds that values were clipped to.
-    log_mean, log_sd : of ``sign(x) ln(1 + |x|)``, clipped; the population's standard deviation.
-    filled : values that are not 0.
-    log_scale, log_spread : mean and standard deviation of ``ln |x|`` over those, not clipped: the logarithm of their
-        geometric mean, and a spread that no unit changes.
-    outside : rows outside the bounds.
+    ``low``, ``high``: bounds that values were clipped to. ``log_mean``, ``log_sd``: of ``sign(x) ln(1 + |x|)``, clipped; the
+    population's standard deviation. ``filled``: values that are not 0. ``log_scale``, ``log_spread``: mean and standard
+    deviation of ``ln |x|`` over those, not clipped: the logarithm of their geometric mean, and a spread that no unit changes.
+    ``outside``: rows outside the bounds.
     """
 
     low: float
@@ -261,14 +254,9 @@ def prediction_stats(
 ) -> list[dict[str, Any]]:
     """Rows of ``monitoring.prediction_stats`` without their key.
 
-    Parameters
-    ----------
-    datasets : column per dataset, for instance ``{"Original": "target", "Predicted": "predicted_target"}``.
-
-    Notes
-    -----
-    ``stdev`` is the population's, so that drift can be computed from this table; ``skew`` and ``kurt`` (excess) are
-    corrected for the sample size. What is not defined (skew of a constant) is None.
+    ``datasets``: column per dataset, for instance ``{"Original": "target", "Predicted": "predicted_target"}``. ``stdev`` is the
+    population's, so that drift can be computed from this table; ``skew`` and ``kurt`` (excess) are corrected for the sample size.
+    What is not defined (skew of a constant) is None.
     """
     found = []
     for dataset, column in datasets.items():

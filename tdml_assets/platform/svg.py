@@ -78,11 +78,8 @@ def picture(
 ) -> Markup:
     """A whole picture that scales with its place and says in words what it shows.
 
-    Parameters
-    ----------
-    name : unique in the page; the ids of title and description are made of it.
-    width, height : of the drawing, in its own units.
-    least : pixels below which it does not shrink, where its text would become unreadable; its frame scrolls then.
+    ``name``: unique in the page; the ids of title and description are made of it. ``width``, ``height``: of the drawing, in its
+    own units. ``least``: pixels below which it does not shrink, where its text would become unreadable; its frame scrolls then.
     """
     least = min(width, _LEAST_WIDTH if least is None else least)
     drawing = element(
@@ -137,11 +134,8 @@ def mark(shape: str, x: float, y: float, size: float, class_: str) -> Markup:
 class Scale:
     """From values to a coordinate, linear or by the root.
 
-    Parameters
-    ----------
-    low, high : values at the two ends; equal ones put everything in the middle.
-    start, end : coordinates of the ends.
-    root : by the square root, which leaves room for the small next to the large; ``low`` is 0 then.
+    ``low``, ``high``: values at the two ends; equal ones put everything in the middle. ``start``, ``end``: coordinates of the
+    ends. ``root``: by the square root, which leaves room for the small next to the large; ``low`` is 0 then.
     """
 
     low: float

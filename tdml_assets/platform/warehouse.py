@@ -121,11 +121,8 @@ class Database:
     ) -> list[Any] | None:
         """Columns, number and hash of the rows: equal for equal rows in any order, as values that JSON knows.
 
-        Parameters
-        ----------
-        path : schema and name of a table or view; None is returned where there is none.
-        without : columns left out.
-        key : values per column that the rows must have; all rows unless given.
+        ``path``: schema and name of a table or view; None is returned where there is none. ``without``: columns left out.
+        ``key``: values per column that the rows must have; all rows unless given.
         """
         types = {name: kind for name, kind in self.columns(path).items() if name not in without}
         if not types:

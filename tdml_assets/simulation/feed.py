@@ -19,14 +19,8 @@ FUTURE_YEARS = 100
 def break_feed(orders: pa.Table, fault: BrokenFeed, random: np.random.Generator) -> pa.Table:
     """Deliver `orders` as a broken feed would; rows before `fault.from_date` are untouched, order is kept.
 
-    Parameters
-    ----------
-    orders : pyarrow.Table
-        Order lines with ordered_at and, depending on the fault, order_id, unit_price or `fault.column`.
-    fault : BrokenFeed
-        What breaks, and from which day of ordered_at on.
-    random : numpy.random.Generator
-        Source of the coins of half_volume: one for each distinct order_id, in order of appearance.
+    ``orders``: order lines with ordered_at and, depending on the fault, order_id, unit_price or `fault.column`. ``random``: of
+    the coins of half_volume, one for each distinct order_id, in order of appearance.
     """
     import pyarrow.compute as pc
 
@@ -46,22 +40,9 @@ def break_feed(orders: pa.Table, fault: BrokenFeed, random: np.random.Generator)
 def draw_dirty_rows(orders: pa.Table, share: float, random: np.random.Generator) -> tuple[pa.Table, dict[str, int]]:
     """Make rows that a loader must reject, to be added to `orders` so that what is left afterwards is the truth.
 
-    Parameters
-    ----------
-    orders : pyarrow.Table
-        Order lines to imitate; unchanged.
-    share : float
-        Dirty rows as a share of `orders`, rounded up to the same number of each reason.
-    random : numpy.random.Generator
-        Chooses the rows that are imitated.
-
-    Returns
-    -------
-    rows : pyarrow.Table
-        Same schema; order_id begins with X, so that no line key is repeated.
-    counts : dict of str to int
-        Rows by reason: missing_customer (null and empty in turn), absurd_price (`ABSURD_PRICE`), future_date
-        (`FUTURE_YEARS` years late).
+    ``orders``: lines to imitate; unchanged. ``share``: dirty rows as a share of them, rounded up to the same number of each
+    reason. Gives the rows, whose order_id begins with X, so that no line key is repeated, and rows by reason: missing_customer
+    (null and empty in turn), absurd_price (`ABSURD_PRICE`), future_date (`FUTURE_YEARS` years late).
     """
     import pyarrow.compute as pc
 

@@ -34,28 +34,13 @@ def expected_spend(
     where the last factor is the expected part of day d spent alive. `broken_feed` does not enter: it concerns what is
     delivered, not what happens.
 
-    Parameters
-    ----------
-    truth : pyarrow.Table
-        `Simulation.truth`, n rows.
-    settings : SimulationSettings
-        The settings it was made with.
-    as_of : date
-        The window begins when this day ends. Customers not acquired by then are not known and get 0.
-    horizon_days : int
-        Length of the window in days; it may reach beyond the simulated period.
-    state : {"alive", "actual", "prior"}
-        alive: as if everyone known were alive at `as_of`. actual: 0 for those who had lapsed by then, the best forecast
-        of an oracle who sees lapses. prior: times the probability exp(-m * days observed) of being alive, where the
-        base is observed from the start, at which it is alive by construction.
-    net_of_returns : bool
-        Take off the share of spend that comes back sooner or later, charged to the day of purchase. (The returns dated
-        in the window differ from it by the season between purchase and return: about 1 % of spend after Christmas.)
-
-    Returns
-    -------
-    ndarray of float64, shape (n,)
-        Amounts in the settings' currency.
+    Gives (n,) amounts in the settings' currency, for the n rows of ``truth``. The window begins when the day ``as_of`` ends, and
+    may reach beyond the simulated period; customers not acquired by then get 0. ``state``: ``alive``, as if everyone known were
+    alive at ``as_of``; ``actual``, 0 for those who had lapsed by then, the best forecast of an oracle who sees lapses; ``prior``,
+    times the probability exp(-m * days observed) of being alive, where the base is observed from the start, at which it is
+    alive by construction. ``net_of_returns``: take off the share of spend that comes back sooner or later, charged to the day of
+    purchase. (The returns dated in the window differ from it by the season between purchase and return: about 1 % of spend
+    after Christmas.)
     """
     if horizon_days < 1:
         raise ValueError(f"horizon_days is {horizon_days}; give at least 1")

@@ -63,10 +63,7 @@ def write_sample(folder: Path, settings: SimulationSettings) -> SampleManifest:
     sample of ours. ``folder``: pathlib.Path Created if missing; an earlier sample in it is replaced; with any other content it is
     refused. ``settings``: SimulationSettings What to simulate, and how dirty the orders are.
 
-    Returns
-    -------
-    SampleManifest
-        Files, rows and rows to reject; the same as in the folder's manifest.json.
+    Returns files, rows and rows to reject; the same as in the folder's manifest.json.
     """
     folder = folder.absolute()
     found = _read_manifest(folder)

@@ -31,9 +31,7 @@ _ORDER_COLUMNS = (
 def sources_of_sample(folder: Path, currency: str = DEFAULT_CURRENCY) -> dict[str, Any]:
     """Declare the sample in `folder` as the `sources` of a settings file; nothing is read.
 
-    Timestamps are declared to be UTC: the simulated clock has no hour that daylight saving skips or repeats. ``folder``:
-    pathlib.Path Where the sample is, or will be, written. ``currency``: str Currency of the simulation's settings, in which amounts
-    are reported.
+    Timestamps are declared to be UTC: the simulated clock has no hour that daylight saving skips or repeats.
     """
 
     def declared(table: str, columns: Sequence[str], **more: object) -> dict[str, Any]:

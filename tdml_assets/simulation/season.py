@@ -24,19 +24,9 @@ _HOUR_WEIGHTS = np.array(
 def day_multipliers(first: date, days: int, strength: float) -> Floats:
     """Purchase intensity of each day relative to the yearly average.
 
-    Parameters
-    ----------
-    first : date
-        Day of the first element; may lie outside the simulated period, the pattern is a function of the calendar.
-    days : int
-        Number of days.
-    strength : float
-        0 (flat) to 1 (the full autumn and Christmas peak and weekly pattern).
-
-    Returns
-    -------
-    ndarray of float64, shape (days,)
-        Positive multipliers that average 1 over a year.
+    Gives (days,) positive multipliers that average 1 over a year. ``first``: day of the first one; may lie outside the simulated
+    period, the pattern is a function of the calendar. ``strength``: 0 (flat) to 1 (the full autumn and Christmas peak and weekly
+    pattern).
     """
     cycle = _yearly_shape(np.arange(0, DAYS_PER_YEAR, 0.25)).mean()
     calendar = [first + timedelta(days=i) for i in range(days)]

@@ -75,22 +75,13 @@ _ORDERS_PER_BLOCK = 10**8
 class Simulation:
     """What one simulation produced; rows of the event tables are in order of time within a block of customers.
 
-    Attributes
-    ----------
-    orders : pyarrow.Table
-        One row per order line, unique by (order_id, line_number). A return is a RETURN line of its own order_id (R for
-        O) with the product, price and line_number of the line it takes back and a negative quantity.
-    pageviews : pyarrow.Table
-        One row per page view.
-    email_events : pyarrow.Table
-        One row per event; sent_at is the instant of that event, also for an open or a click.
-    customers : pyarrow.Table
-        One row per customer; ids have leading zeros.
-    truth : pyarrow.Table
-        One row per customer, in the order of `customers`: purchase_rate_per_day (orders while alive, at average
-        season), dropout_rate_per_day, mean_order_value (expected quantity * unit_price of an order, before returns and
-        before `price_change`), acquired_at, lapsed_at (null: alive at the end), favourite_category,
-        favourite_product_id, is_changed_population.
+    ``orders``: one row per order line, unique by (order_id, line_number). A return is a RETURN line of its own order_id (R for
+    O) with the product, price and line_number of the line it takes back and a negative quantity. ``pageviews``: one row per
+    page view. ``email_events``: one row per event; sent_at is the instant of that event, also for an open or a click.
+    ``customers``: one row per customer; ids have leading zeros. ``truth``: one row per customer, in the order of `customers`:
+    purchase_rate_per_day (orders while alive, at average season), dropout_rate_per_day, mean_order_value (expected quantity *
+    unit_price of an order, before returns and before `price_change`), acquired_at, lapsed_at (null: alive at the end),
+    favourite_category, favourite_product_id, is_changed_population.
     """
 
     orders: pa.Table
@@ -111,15 +102,8 @@ def simulate_blocks(
 ) -> Iterator[Simulation]:
     """Simulate block after block of customers, so that memory does not grow with their number.
 
-    Parameters
-    ----------
-    settings : SimulationSettings
-        What to simulate.
-    block_customers : int
-        Customers in a block. Part of the definition of the result, like the seed: another value gives another world of
-        the same kind.
-    first_block : int
-        Blocks before it are not simulated: whoever wrote them goes on from there.
+    ``block_customers``: part of the definition of the result, like the seed: another value gives another world of the same kind.
+    ``first_block``: blocks before it are not simulated: whoever wrote them goes on from there.
     """
     season = Season(settings)
     catalogue = process.Catalogue.draw(settings)

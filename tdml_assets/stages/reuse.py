@@ -58,19 +58,17 @@ def _nothing(*_: Any) -> None:
 class Recall:
     """What a session may take over of one stage.
 
-    Parameters
-    ----------
-    spec : the workflow.
-    stage : name of the asset.
-    reads : schema and name of every table and view that has a part in the result.
-    settings : where the stage looks at them.
-    tables : schema and name of the tables it replaces as a whole.
-    slices : tables of which it writes the session's slice.
-    recorded : fields that it writes into the session's row.
-    owes : reads what else has a part in the result.
-    follows : whether the champion before has, so that what follows itself is the same again.
-    has_model : whether it stored the model version that it recorded.
-    again : what is to be done for every session, inside the transaction that takes over; takes what ``owes`` takes.
+    ``spec``: the workflow.
+    ``stage``: name of the asset.
+    ``reads``: schema and name of every table and view that has a part in the result.
+    ``settings``: where the stage looks at them.
+    ``tables``: schema and name of the tables it replaces as a whole.
+    ``slices``: tables of which it writes the session's slice.
+    ``recorded``: fields that it writes into the session's row.
+    ``owes``: reads what else has a part in the result.
+    ``follows``: whether the champion before has, so that what follows itself is the same again.
+    ``has_model``: whether it stored the model version that it recorded.
+    ``again``: what is to be done for every session, inside the transaction that takes over; takes what ``owes`` takes.
     """
 
     spec: WorkflowSpec

@@ -40,10 +40,7 @@ _EPOCH_DAYS = 10_957
 def fits_binary(ours: Mapping[str, str], theirs: Mapping[str, str]) -> bool:
     """Whether every column has the type there whose bytes we write.
 
-    Parameters
-    ----------
-    ours : DuckDB's type per column that is sent.
-    theirs : type per column of the table, as ``format_type`` names it.
+    ``ours``: DuckDB's type per column that is sent. ``theirs``: type per column of the table, as ``format_type`` names it.
     """
     return all(theirs.get(name) in _TYPES.get(kind, ()) for name, kind in ours.items())
 

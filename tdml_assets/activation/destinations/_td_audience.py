@@ -35,11 +35,8 @@ _IDENTITY = ("name", "parentDatabaseName", "parentTableName", "parentColumn")
 class OwnAttributes:
     """The attributes over our table.
 
-    Parameters
-    ----------
-    parent_key, foreign_key : the customer's id in our table and in the master table.
-    grouping : folder of new attributes.
-    types : type of the attribute per column.
+    ``parent_key``, ``foreign_key``: the customer's id in our table and in the master table. ``grouping``: folder of new
+    attributes. ``types``: type of the attribute per column.
     """
 
     database: str

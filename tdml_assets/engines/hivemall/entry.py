@@ -19,22 +19,13 @@ from tdml_assets.engines.hivemall.registry import Function
 def run(function: str, rows: pa.Table, options: str = "") -> pa.Table:
     """Call a Hivemall function. Raises ``HivemallError``: unknown function or option, and whatever the function refuses.
 
-    Parameters
-    ----------
-    function
-        Its name in Hivemall, e.g. ``train_arow``; upper and lower case are equal.
-    rows
-        Its arguments, one column per argument in Hivemall's order; a constant argument is a column too. Rows are taken in
-        order, as by one task.
-    options
-        The option string, e.g. ``-loss logloss -iters 1``; "" is as if the argument were not given. A constant text column
-        that starts with ``-`` in the place of the option string counts as one.
+    ``function``: its name in Hivemall, e.g. ``train_arow``; upper and lower case are equal. ``rows``: its arguments, one column
+    per argument in Hivemall's order; a constant argument is a column too. Rows are taken in order, as by one task. ``options``:
+    the option string, e.g. ``-loss logloss -iters 1``; "" is as if the argument were not given. A constant text column that
+    starts with ``-`` in the place of the option string counts as one.
 
-    Returns
-    -------
-    pyarrow.Table
-        Learners and table functions: Hivemall's columns and types. Functions of a row and aggregates: a column ``value``, or the
-        fields of the struct that Hivemall returns.
+    Learners and table functions return Hivemall's columns and types; functions of a row and aggregates a column ``value``, or the
+    fields of the struct that Hivemall returns.
     """
     name = function.lower()
     known = functions()

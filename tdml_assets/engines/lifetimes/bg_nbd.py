@@ -28,11 +28,9 @@ _NODES = 48
 class BgNbd:
     """A BG/NBD model.
 
-    Parameters
-    ----------
-    r, alpha : shape and rate of the purchase rate over customers; alpha in the unit of time of the histories.
-    a, b : of the beta distribution of the probability to leave after a purchase.
-    log_likelihood : of the customers it was fitted to, in the same unit of time; NaN where none were.
+    ``r``, ``alpha``: shape and rate of the purchase rate over customers; alpha in the unit of time of the histories. ``a``,
+    ``b``: of the beta distribution of the probability to leave after a purchase. ``log_likelihood``: of the customers it was
+    fitted to, in the same unit of time; NaN where none were.
     """
 
     r: float
@@ -85,13 +83,10 @@ class BgNbd:
 def fit_bg_nbd(frequency: ArrayLike, recency: ArrayLike, age: ArrayLike, *, penalizer: float = 0.0) -> BgNbd:
     """Fit by maximum likelihood.
 
-    Raises ``ValueError`` if rows are not histories, nobody was observed for any time, or no maximum is found.
-
-    Parameters
-    ----------
-    frequency : days with a purchase after the first, one row a customer.
-    recency, age : time from the first purchase to the last, and to the end of the observation, in one unit.
-    penalizer : of the squared parameters in a time where the largest age is 1; 0 for the likelihood alone.
+    Raises ``ValueError`` if rows are not histories, nobody was observed for any time, or no maximum is found. ``frequency``:
+    days with a purchase after the first, one row a customer. ``recency``, ``age``: time from the first purchase to the last,
+    and to the end of the observation, in one unit. ``penalizer``: of the squared parameters in a time where the largest age is
+    1; 0 for the likelihood alone.
     """
     histories = Histories.of(frequency, recency, age)
     scaled, unit = histories.scaled()

@@ -26,11 +26,9 @@ _LEAST_CUSTOMERS = 2
 class GammaGamma:
     """A Gamma-Gamma model.
 
-    Parameters
-    ----------
-    p : shape of a customer's purchases; the larger, the more alike they are.
-    q, gamma : shape and rate of what differs between customers; gamma in the unit of money of the values.
-    log_likelihood : of the customers it was fitted to, in the same unit of money; NaN where none were.
+    ``p``: shape of a customer's purchases; the larger, the more alike they are. ``q``, ``gamma``: shape and rate of what
+    differs between customers; gamma in the unit of money of the values. ``log_likelihood``: of the customers it was fitted to,
+    in the same unit of money; NaN where none were.
     """
 
     p: float

@@ -34,12 +34,9 @@ _LEVEL_SLOPE = 1e-3
 class Histories:
     """Different histories, one a row, and which customer has which.
 
-    Parameters
-    ----------
-    frequency : days with a purchase after the first; 0 or at least 1.
-    recency, age : time from the first purchase to the last, and to the end of the observation; one unit.
-    counts : customers with this history.
-    place : per customer, the row of its history.
+    ``frequency``: days with a purchase after the first; 0 or at least 1. ``recency``, ``age``: time from the first purchase to
+    the last, and to the end of the observation; one unit. ``counts``: customers with this history. ``place``: per customer, the
+    row of its history.
     """
 
     frequency: Floats
@@ -116,14 +113,9 @@ def maximise(
     Every start is followed for a few iterations. The one that has come furthest goes on to its end; the next one does only where
     that end is not on level ground.
 
-    Raises ``ValueError`` if the penalizer is negative, or no search ends on level ground.
-
-    Parameters
-    ----------
-    likelihood : total over ``rows`` customers, and its gradient.
-    starts : of the search; at least one.
-    penalizer : subtracted from the mean log-likelihood, times the sum of the squared parameters. 0 for none.
-    name : of the model, for messages.
+    Raises ``ValueError`` if the penalizer is negative, or no search ends on level ground. ``likelihood``: total over ``rows``
+    customers, and its gradient. ``starts``: of the search; at least one. ``penalizer``: subtracted from the mean
+    log-likelihood, times the sum of the squared parameters. 0 for none. ``name``: of the model, for messages.
     """
     if not (np.isfinite(penalizer) and penalizer >= 0):
         raise ValueError(f"penalizer is {penalizer!r}: it must be a number from 0")

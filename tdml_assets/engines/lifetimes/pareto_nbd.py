@@ -39,11 +39,9 @@ _FITS_KEPT = 8
 class ParetoNbd:
     """A Pareto/NBD model.
 
-    Parameters
-    ----------
-    r, alpha : shape and rate of the purchase rate over customers; alpha in the unit of time of the histories.
-    s, beta : shape and rate of the rate of leaving; beta in the unit of time of the histories.
-    log_likelihood : of the customers it was fitted to, in the same unit of time; NaN where none were.
+    ``r``, ``alpha``: shape and rate of the purchase rate over customers; alpha in the unit of time of the histories. ``s``,
+    ``beta``: shape and rate of the rate of leaving; beta in the unit of time of the histories. ``log_likelihood``: of the
+    customers it was fitted to, in the same unit of time; NaN where none were.
     """
 
     r: float
@@ -119,13 +117,10 @@ _keeping = Lock()
 def fit_pareto_nbd(frequency: ArrayLike, recency: ArrayLike, age: ArrayLike, *, penalizer: float = 0.0) -> ParetoNbd:
     """Fit by maximum likelihood.
 
-    Raises ``ValueError`` if rows are not histories, nobody was observed for any time, or no maximum is found.
-
-    Parameters
-    ----------
-    frequency : days with a purchase after the first, one row a customer.
-    recency, age : time from the first purchase to the last, and to the end of the observation, in one unit.
-    penalizer : of the squared parameters in a time where the largest age is 1; 0 for the likelihood alone.
+    Raises ``ValueError`` if rows are not histories, nobody was observed for any time, or no maximum is found. ``frequency``:
+    days with a purchase after the first, one row a customer. ``recency``, ``age``: time from the first purchase to the last,
+    and to the end of the observation, in one unit. ``penalizer``: of the squared parameters in a time where the largest age is
+    1; 0 for the likelihood alone.
     """
     histories = Histories.of(frequency, recency, age)
     key = histories.digest(penalizer)

@@ -29,10 +29,7 @@ _CAUSES = {FAILED: "SyncFailed", REFUSED: "SyncRefused", DEGRADED: "SyncDegraded
 def surroundings(settings: Settings, warehouse: Warehouse) -> Surroundings:
     """What a sync needs besides the warehouse; the lists of consent and suppression are read as they are now.
 
-    Raises
-    ------
-    SourceError
-        If a declared list cannot be read: then nobody is sent anything.
+    Raises ``SourceError`` if a declared list cannot be read: then nobody is sent anything.
     """
     from tdml_assets.platform.resources import s3_client
 
@@ -51,10 +48,7 @@ def surroundings(settings: Settings, warehouse: Warehouse) -> Surroundings:
 def load_permissions(settings: Settings, warehouse: Warehouse, client: Callable[[], Any]) -> dict[str, LoadReport]:
     """Load the declared lists of consent and suppression as they are now.
 
-    Raises
-    ------
-    SourceError
-        If one cannot be read.
+    Raises ``SourceError`` if one cannot be read.
     """
     return load_lists(
         warehouse,

@@ -37,10 +37,7 @@ class AttributeFileError(ValueError):
 def format_of(path: str, wanted: str | None) -> Format:
     """Format of a file: the one asked for, else by the ending of its name.
 
-    Raises
-    ------
-    AttributeFileError
-        If neither tells.
+    Raises ``AttributeFileError`` if neither tells.
     """
     for known in FORMATS.values():
         if wanted == known:
@@ -56,10 +53,7 @@ def format_of(path: str, wanted: str | None) -> Format:
 def choose_columns(known: Sequence[str], wanted: Sequence[str]) -> list[str]:
     """Columns next to ``customer_id``: those asked for in their order, else all.
 
-    Raises
-    ------
-    AttributeFileError
-        If one is not published.
+    Raises ``AttributeFileError`` if one is not published.
     """
     rest = [name for name in known if name != "customer_id"]
     unknown = [name for name in wanted if name not in known]
@@ -71,10 +65,8 @@ def choose_columns(known: Sequence[str], wanted: Sequence[str]) -> list[str]:
 def decimals_of(largest: Mapping[str, Any], decimals: int | None) -> dict[str, int]:
     """Decimals per column of numbers with a fraction.
 
-    Parameters
-    ----------
-    largest : largest absolute value per such column; None for a column without a value.
-    decimals : for all columns; None chooses four for shares and probabilities, two for everything else.
+    ``largest``: largest absolute value per such column; None for a column without a value. ``decimals``: for all columns; None
+    chooses four for shares and probabilities, two for everything else.
     """
     return {
         name: decimals
@@ -100,9 +92,7 @@ def write_batches(
 ) -> int:
     """Write batches of one schema, at least one; gives the number of rows. Text in CSV is safe to open in a spreadsheet.
 
-    Parameters
-    ----------
-    for_spreadsheet : of CSV, keep ids as they are where a spreadsheet would change them, and say that the text is UTF-8.
+    ``for_spreadsheet``: of CSV, keep ids as they are where a spreadsheet would change them, and say that the text is UTF-8.
     """
     if for_spreadsheet:
         target.write(codecs.BOM_UTF8)

@@ -72,13 +72,7 @@ class SanityLimits(BaseModel):
 
 
 def check_declarations(workflows: Sequence[WorkflowAttributes]) -> None:
-    """Check names over all workflows.
-
-    Raises
-    ------
-    AttributeDeclarationError
-        Naming the workflow, the attribute and the rule it breaks.
-    """
+    """Check names over all workflows. Raises ``AttributeDeclarationError`` that names workflow, attribute and broken rule."""
     owner: dict[str, str] = {}
     seen: set[str] = set()
     for declared in workflows:
@@ -122,14 +116,8 @@ def _check_bands(declared: WorkflowAttributes) -> None:
 def parent_segment_contract(workflows: Sequence[WorkflowAttributes], further: Sequence[Column] = ()) -> TableContract:
     """Contract of ``audience.parent_segment_attributes``: customer, instant, one column per attribute.
 
-    Parameters
-    ----------
-    further : columns that no workflow computes, such as that of the control group.
-
-    Raises
-    ------
-    AttributeDeclarationError
-        If a name breaks a rule.
+    Raises ``AttributeDeclarationError`` if a name breaks a rule. ``further``: columns that no workflow computes, such as that
+    of the control group.
     """
     check_declarations(workflows)
     columns = [
@@ -151,9 +139,7 @@ def catalog_rows(
 ) -> list[dict[str, Any]]:
     """Rows of ``audience.attribute_catalog``, in the order of the columns.
 
-    Parameters
-    ----------
-    values : per workflow, the day its values are of and why they are not this session's champion's.
+    ``values``: per workflow, the day its values are of and why they are not this session's champion's.
     """
     nothing = (None, None)
     return [
@@ -175,14 +161,8 @@ def catalog_rows(
 def check_sources(workflows: Sequence[WorkflowAttributes], columns: Mapping[str, Mapping[str, str]]) -> None:
     """Check that the predictions have the columns the attributes are computed from.
 
-    Parameters
-    ----------
-    columns : per workflow, type per column of its predictions table.
-
-    Raises
-    ------
-    AttributeDeclarationError
-        Naming the workflow, the attribute, the missing column and the columns there are.
+    ``columns``: per workflow, type per column of its predictions table. Raises ``AttributeDeclarationError`` naming the workflow,
+    the attribute, the missing column and the columns there are.
     """
     for wf in workflows:
         present = columns.get(wf.workflow, {})
@@ -218,21 +198,16 @@ def judge_sanity(
 ) -> tuple[bool, dict[str, Any]]:
     """Whether attributes may be published, and the evidence.
 
-    Parameters
-    ----------
-    profile : the row of ``sql/audience/profile.sql``; per attribute i the columns nulls_i, not_finite_i, constant_i.
-    population : customers whom the workflows have scored.
-    expected_customers : customers known at the instant, where the caller can count them independently.
-    ages_days : per workflow, how much older than the publication its scores are, in days.
-    eligible : customers that a workflow scores, where it does not score every known one: the others have no value rightly.
-    by_rules : workflows that a fallback scored: it may leave attributes empty or alike for everybody.
-    without_product : per attribute of a recommendation, customers for whom there is no product: they have no value rightly.
+    ``evidence["problems"]`` holds one sentence per breach, ``evidence["of_workflows"]`` those that concern one workflow
+    alone; nothing in it is a customer's value.
 
-    Returns
-    -------
-    passed, evidence
-        ``evidence["problems"]`` holds one sentence per breach, ``evidence["of_workflows"]`` those that concern one workflow
-        alone; nothing in it is a customer's value.
+    ``profile``: the row of ``sql/audience/profile.sql``; per attribute i the columns nulls_i, not_finite_i, constant_i.
+    ``population``: customers whom the workflows have scored.
+    ``expected_customers``: customers known at the instant, where the caller can count them independently.
+    ``ages_days``: per workflow, how much older than the publication its scores are, in days.
+    ``eligible``: customers that a workflow scores, where it does not score every known one: the others have no value rightly.
+    ``by_rules``: workflows that a fallback scored: it may leave attributes empty or alike for everybody.
+    ``without_product``: per attribute of a recommendation, customers for whom there is no product: they have no value rightly.
     """
     rows, customers = int(profile["row_count"]), int(profile["customers"])
     problems = []
@@ -277,10 +252,8 @@ def judge_sanity(
 def without_product(spec: AttributeSpec, *, ranks: int, customers: int, bought_all: int) -> int:
     """Customers for whom there is no product to publish.
 
-    Parameters
-    ----------
-    ranks : how far the lists reach, which hold every product where there are fewer than they have room for.
-    customers, bought_all : who has a list, and who of them has bought every product.
+    ``ranks``: how far the lists reach, which hold every product where there are fewer than they have room for. ``customers``,
+    ``bought_all``: who has a list, and who of them has bought every product.
     """
     if spec.rank is None:
         return 0

@@ -44,9 +44,7 @@ CONTROL_ATTRIBUTE = Column(
 def assign(database: Database, control: ControlGroup, workflows: Sequence[Mapping[str, Any]], as_of: date) -> int:
     """Assign customers who were not assigned before, inside the caller's transaction. Returns how many.
 
-    Parameters
-    ----------
-    workflows : name, ``table`` and ``session_id`` of the predictions that are published.
+    ``workflows``: name, ``table`` and ``session_id`` of the predictions that are published.
     """
     database.ensure(CONTROL_GROUPS)
     statement = render(
@@ -79,15 +77,8 @@ def keep_bands(
 ) -> dict[str, int]:
     """Keep band and group of every customer published, once a horizon, until it is known what happened.
 
-    Comparisons of one workflow do not overlap: a slice is kept when the horizon of the one before has passed.
-
-    Parameters
-    ----------
-    sessions : session of the predictions that are published, by workflow.
-
-    Returns
-    -------
-    Rows kept, by workflow.
+    Comparisons of one workflow do not overlap: a slice is kept when the horizon of the one before has passed. Returns rows
+    kept, by workflow. ``sessions``: session of the predictions that are published, by workflow.
     """
     kept = {}
     for spec in specs:

@@ -65,11 +65,8 @@ class S3Location:
 class StoredExport:
     """An export found at the destination.
 
-    Parameters
-    ----------
-    name : its folder or the last part of its prefix.
-    manifest : its parsed manifest.
-    written_at : when its manifest was written, in seconds since the epoch, by the destination's clock.
+    ``name``: its folder or the last part of its prefix. ``manifest``: its parsed manifest. ``written_at``: when its manifest
+    was written, in seconds since the epoch, by the destination's clock.
     """
 
     name: str
@@ -85,10 +82,7 @@ class StoredExport:
 def parse_location(url: str) -> FolderLocation | S3Location:
     """Read ``exports_url``: a path, ``file:///path`` or ``s3://bucket/prefix``.
 
-    Raises
-    ------
-    ValueError
-        For any other scheme, a missing bucket or a ``file`` URL with a host.
+    Raises ``ValueError`` for any other scheme, a missing bucket or a ``file`` URL with a host.
     """
     if "://" not in url:
         if not url:
@@ -129,11 +123,8 @@ def manifest_of(
 ) -> dict[str, Any]:
     """Make the manifest, without clock times, so that the same attributes give the same manifest.
 
-    Parameters
-    ----------
-    columns : type per column of the attributes.
-    files : size in bytes and SHA-256 per data file.
-    left_out : customers who may not be exported, by reason; None where no list says so.
+    ``columns``: type per column of the attributes. ``files``: size in bytes and SHA-256 per data file. ``left_out``: customers
+    who may not be exported, by reason; None where no list says so.
     """
     return {
         "format": FORMAT,
@@ -178,12 +169,7 @@ def pointer_of(name: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
 def superseded(exports: Sequence[StoredExport], current: str, keep: int) -> list[StoredExport]:
     """Which exports go: other attempts of the current session, and all but the ``keep`` written last.
 
-    The current export always stays.
-
-    Raises
-    ------
-    ValueError
-        If ``keep`` is less than one.
+    The current export always stays. Raises ``ValueError`` if ``keep`` is less than one.
     """
     if keep < 1:
         raise ValueError(f"keep is {keep}: at least the latest export is kept, give 1 or more")

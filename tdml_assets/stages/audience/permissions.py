@@ -26,12 +26,9 @@ if TYPE_CHECKING:
 class ListState:
     """A list as it is now.
 
-    Parameters
-    ----------
-    report, facts : None where it could not be read.
-    loaded_at, written_at : when it was loaded, and when its newest file was written, in UTC; None where that is not known.
-    faults : why it cannot be asked, so that nobody is sent.
-    notes : what is probably not meant.
+    ``report``, ``facts``: None where it could not be read. ``loaded_at``, ``written_at``: when it was loaded, and when its
+    newest file was written, in UTC; None where that is not known. ``faults``: why it cannot be asked, so that nobody is sent.
+    ``notes``: what is probably not meant.
     """
 
     report: LoadReport | None = None

@@ -43,23 +43,14 @@ class ExportRefusedError(ExportError):
 class Permission:
     """The lists that an export asks.
 
-    Parameters
-    ----------
-    lists : table per declared list.
-    asks : purpose of the exports.
+    ``lists``: table per declared list. ``asks``: purpose of the exports.
     """
 
     lists: Mapping[str, tuple[str, str]]
     asks: AsksPermission
 
     def refuse_faults(self, database: Database) -> None:
-        """Refuse where a list cannot be asked.
-
-        Raises
-        ------
-        ExportRefusedError
-            Saying why.
-        """
+        """Refuse where a list cannot be asked. Raises ``ExportRefusedError`` saying why."""
         faults = permission_faults(database, self.asks, self.lists)
         if faults:
             raise ExportRefusedError("; ".join(faults))
@@ -93,10 +84,7 @@ class Permission:
 def read_permission(settings: Settings, warehouse: Warehouse) -> Permission | None:
     """Load the declared lists as they are now; None where none is declared.
 
-    Raises
-    ------
-    ExportRefusedError
-        If one cannot be read.
+    Raises ``ExportRefusedError`` if one cannot be read.
     """
     if not declared_lists(settings.sources):
         return None
@@ -119,13 +107,8 @@ def deliver_permitted(
 ) -> tuple[Delivery | None, SyncResult | None]:
     """Export who may be exported, with a trail where a list is declared.
 
-    Parameters
-    ----------
-    build : makes the destination of a :class:`Permission`, or of None.
-
-    Returns
-    -------
-    The delivery, None where it was refused; the trail, None where no list is declared.
+    Returns the delivery, None where it was refused; the trail, None where no list is declared. ``build``: makes the destination
+    of a :class:`Permission`, or of None.
     """
     began = time.monotonic()
     try:

@@ -53,11 +53,8 @@ class Scores:
 class Published:
     """What one publication wrote.
 
-    Parameters
-    ----------
-    withheld : why, per workflow whose new scores were not published.
-    carried : those of them whose earlier attributes stay.
-    catalogue : rows of ``audience.attribute_catalog``.
+    ``withheld``: why, per workflow whose new scores were not published. ``carried``: those of them whose earlier attributes
+    stay. ``catalogue``: rows of ``audience.attribute_catalog``.
     """
 
     rows: int
@@ -74,10 +71,7 @@ def find_scores(
 ) -> tuple[Scores, ...]:
     """Which predictions are published: this session's, else the latest up to ``as_of``.
 
-    Raises
-    ------
-    AttributeDeclarationError
-        If a workflow has no predictions, or they lack a column an attribute is computed from.
+    Raises ``AttributeDeclarationError`` if a workflow has no predictions, or they lack a column an attribute is computed from.
     """
     if not workflows:
         raise AttributeDeclarationError(
@@ -112,16 +106,10 @@ def publish(
     A workflow whose scoring or monitoring ended early, or whose attributes are not sane, keeps the attributes of its last
     publication, as long as they are not older than ``limits.max_age_days``; else its columns are NULL.
 
-    Parameters
-    ----------
-    expected_customers, eligible : known customers whom any of some workflows scores, and whom each does.
-    outcomes : what became of each workflow in this session; those left out ran to the end.
-    control : who is kept out of activation, as declared.
-
-    Raises
-    ------
-    PublicationRefusedError
-        If no workflow has new scores, or the sanity check fails; nothing has been written then.
+    Raises ``PublicationRefusedError`` if no workflow has new scores, or the sanity check fails; nothing has been written then.
+    ``expected_customers``, ``eligible``: known customers whom any of some workflows scores, and whom each does. ``outcomes``:
+    what became of each workflow in this session; those left out ran to the end. ``control``: who is kept out of activation, as
+    declared.
     """
     limits, outcomes = limits or SanityLimits(), outcomes or {}
     contract = parent_segment_contract(workflows, [CONTROL_ATTRIBUTE] if control else [])

@@ -38,14 +38,10 @@ _SAMPLED = 200
 class AfterFile:
     """The file with the largest share of lines dated after it was written.
 
-    Parameters
-    ----------
-    written_at : when it was last written, in UTC.
-    lines, late_lines : its order lines, and those dated more than a day after that.
-    latest_on : the last day among them.
-    other_files : further files with such lines.
-    swapped_format : the declared format with day and month in each other's place, where it reads every line looked at, none of
-        them after the file.
+    ``written_at``: when it was last written, in UTC. ``lines``, ``late_lines``: its order lines, and those dated more than a
+    day after that. ``latest_on``: the last day among them. ``other_files``: further files with such lines. ``swapped_format``:
+    the declared format with day and month in each other's place, where it reads every line looked at, none of them after the
+    file.
     """
 
     file: str

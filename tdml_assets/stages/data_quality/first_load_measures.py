@@ -82,13 +82,10 @@ _SAMPLED_ROWS = 20_000
 class SetAside:
     """Rows of the orders that were set aside for a fault, but for those that could not be read.
 
-    Parameters
-    ----------
-    judged_rows : rows read, but for those meant to be left out.
-    reasons : of these, rows set aside per reason.
-    money, accepted_money : sums of the sizes of amounts, in the reporting currency; the former estimated from a sample.
-    accepted_lines : order lines that were accepted.
-    continue_orders : share of the sampled rows without a customer whose order has a line with one.
+    ``judged_rows``: rows read, but for those meant to be left out. ``reasons``: of these, rows set aside per reason. ``money``,
+    ``accepted_money``: sums of the sizes of amounts, in the reporting currency; the former estimated from a sample.
+    ``accepted_lines``: order lines that were accepted. ``continue_orders``: share of the sampled rows without a customer whose
+    order has a line with one.
     """
 
     judged_rows: int

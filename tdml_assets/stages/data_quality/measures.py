@@ -47,13 +47,9 @@ class Logs:
 class Days:
     """A raw table day by day, up to as_of.
 
-    Parameters
-    ----------
-    table : schema and name, as people write it: ``raw.orders``.
-    days : days with rows, in order.
-    rows : rows per day, of the same length as ``days``; so are all that follow.
-    filled : rows with a value, per column that may be null.
-    logs : per column of money.
+    ``table``: schema and name, as people write it: ``raw.orders``. ``days``: days with rows, in order. ``rows``: rows per day,
+    of the same length as ``days``; so are all that follow. ``filled``: rows with a value, per column that may be null.
+    ``logs``: per column of money.
     """
 
     table: str
@@ -120,13 +116,10 @@ class Repeated:
 class Overlap:
     """A file of orders with lines that equal a line of another file.
 
-    Parameters
-    ----------
-    file, other_file : the file, and one that holds such lines too.
-    lines, found : its order lines, and those that the other files hold as well.
-    money : sum of the amounts of the latter.
-    surplus_lines, surplus_money : of all files together, lines counted once too often, and their amounts.
-    surplus_order_lines : of these lines, those with an order id: such a line is in two files by no chance.
+    ``file``, ``other_file``: the file, and one that holds such lines too. ``lines``, ``found``: its order lines, and those that
+    the other files hold as well. ``money``: sum of the amounts of the latter. ``surplus_lines``, ``surplus_money``: of all
+    files together, lines counted once too often, and their amounts. ``surplus_order_lines``: of these lines, those with an
+    order id: such a line is in two files by no chance.
     """
 
     file: str
@@ -143,12 +136,10 @@ class Overlap:
 class CustomerIds:
     """Ids of customers up to a day.
 
-    Parameters
-    ----------
-    alike, people : ids that differ from another by case, blanks or a trailing ``.0`` alone, and how many they are without that.
-    folded, plain : ids without case and blanks, and without a trailing ``.0`` too.
-    lines, most_lines : order lines in all, and of the customer with most.
-    money, most_money : the same of amounts, by their size.
+    ``alike``, ``people``: ids that differ from another by case, blanks or a trailing ``.0`` alone, and how many they are
+    without that. ``folded``, ``plain``: ids without case and blanks, and without a trailing ``.0`` too. ``lines``,
+    ``most_lines``: order lines in all, and of the customer with most. ``money``, ``most_money``: the same of amounts, by their
+    size.
     """
 
     customers: int
@@ -176,13 +167,9 @@ class Levels:
 class Intake:
     """What became of a source's rows at its last load.
 
-    Parameters
-    ----------
-    source : raw table.
-    declaration : hash of what the settings declare about it and of the loader's rules.
-    judged_rows : rows read, but for those that another row of the same key replaced.
-    refused_rows : of these, the rows refused for a fault.
-    file_count : files it was loaded from.
+    ``source``: raw table. ``declaration``: hash of what the settings declare about it and of the loader's rules.
+    ``judged_rows``: rows read, but for those that another row of the same key replaced. ``refused_rows``: of these, the rows
+    refused for a fault. ``file_count``: files it was loaded from.
     """
 
     source: str
@@ -196,21 +183,19 @@ class Intake:
 class Measured:
     """The raw data of one session.
 
-    Parameters
-    ----------
-    as_of : last day of data that the session reads; no row after it is counted.
-    fingerprint : hash of the raw data as it is loaded.
-    tables : orders first.
-    unreadable : per declared source, rows that could not be read.
-    latest : what ``as_of: latest`` was found to be; ``None`` where the settings give a day.
-    today : the day of the clock, where the last order is to be held against it.
-    overlaps : files of orders that repeat lines of others, the largest share first.
-    customers : their ids, and how much one of them holds.
-    order_totals : orders of several lines whose amounts are equal; ``None`` where the declaration says what amounts are of.
-    statuses : of the orders, what each counts as.
-    partial_statuses : lines without a status whose order has one; ``None`` where they are not looked for.
-    first_load : what the absolute limits are judged on besides.
-    record_lags : of the tables whose sources tell when rows were recorded.
+    ``as_of``: last day of data that the session reads; no row after it is counted.
+    ``fingerprint``: hash of the raw data as it is loaded.
+    ``tables``: orders first.
+    ``unreadable``: per declared source, rows that could not be read.
+    ``latest``: what ``as_of: latest`` was found to be; ``None`` where the settings give a day.
+    ``today``: the day of the clock, where the last order is to be held against it.
+    ``overlaps``: files of orders that repeat lines of others, the largest share first.
+    ``customers``: their ids, and how much one of them holds.
+    ``order_totals``: orders of several lines whose amounts are equal; ``None`` where the declaration says what amounts are of.
+    ``statuses``: of the orders, what each counts as.
+    ``partial_statuses``: lines without a status whose order has one; ``None`` where they are not looked for.
+    ``first_load``: what the absolute limits are judged on besides.
+    ``record_lags``: of the tables whose sources tell when rows were recorded.
     """
 
     as_of: date

@@ -34,11 +34,8 @@ _MOST_STATUSES = 50
 class OrderTotals:
     """Orders of several lines.
 
-    Parameters
-    ----------
-    orders, alike : such orders, and those whose lines all have one amount.
-    amounts : different amounts among the latter.
-    money, money_once : what the latter come to line by line, and once per order; in the reporting currency.
+    ``orders``, ``alike``: such orders, and those whose lines all have one amount. ``amounts``: different amounts among the
+    latter. ``money``, ``money_once``: what the latter come to line by line, and once per order; in the reporting currency.
     """
 
     orders: int

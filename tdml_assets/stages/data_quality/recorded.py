@@ -22,11 +22,9 @@ _LONG_DAYS = 30
 class RecordLag:
     """When the rows of a table were recorded.
 
-    Parameters
-    ----------
-    table : schema and name, as people write it.
-    rows, early_rows : rows and earlier states, and those recorded more than a day before they happened.
-    median_days, high_days : from when a row happened to when it was recorded: the median, and what 95 % stay within.
+    ``table``: schema and name, as people write it. ``rows``, ``early_rows``: rows and earlier states, and those recorded more
+    than a day before they happened. ``median_days``, ``high_days``: from when a row happened to when it was recorded: the
+    median, and what 95 % stay within.
     """
 
     table: str

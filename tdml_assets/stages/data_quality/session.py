@@ -32,12 +32,9 @@ def measure_session(
 ) -> Measured:
     """The raw tables up to ``day``, what could not be read of their files, and the day against the orders and the clock.
 
-    Parameters
-    ----------
-    fingerprint : hash of the raw data as they are loaded.
-    sources : as declared, or those of the sample.
-    follows_latest : whether the settings say ``as_of: latest``.
-    today : day of the clock, for orders that have grown old; ``None`` where they are meant to end before.
+    ``fingerprint``: hash of the raw data as they are loaded. ``sources``: as declared, or those of the sample.
+    ``follows_latest``: whether the settings say ``as_of: latest``. ``today``: day of the clock, for orders that have grown old;
+    ``None`` where they are meant to end before.
     """
     found = measure(reader, day, fingerprint, policy)
     judged_rows = {intake.source: intake.judged_rows for intake in found.intakes}

@@ -36,15 +36,13 @@ _EXAMPLES = 2
 class Unreadable:
     """Rows of one source that could not be read.
 
-    Parameters
-    ----------
-    source : raw table.
-    judged_rows : rows read, but for those that another row of the same key replaced.
-    rows : of these, the unreadable ones.
-    money : about what their amounts come to in size, in the reporting currency; ``None`` where it cannot be said.
-    accepted_money : sum of the sizes of accepted amounts, in the reporting currency.
-    because : rows per reason with examples, in words.
-    remedy : what would read the most frequent kind.
+    ``source``: raw table.
+    ``judged_rows``: rows read, but for those that another row of the same key replaced.
+    ``rows``: of these, the unreadable ones.
+    ``money``: about what their amounts come to in size, in the reporting currency; ``None`` where it cannot be said.
+    ``accepted_money``: sum of the sizes of accepted amounts, in the reporting currency.
+    ``because``: rows per reason with examples, in words.
+    ``remedy``: what would read the most frequent kind.
     """
 
     source: str
@@ -76,11 +74,8 @@ def explain_unreadable(
 ) -> Unreadable:
     """Describe the unreadable rows of one source; ``judged_rows`` and ``accepted_money`` are left to the caller.
 
-    Parameters
-    ----------
-    counts : rows per reason, unreadable ones alone.
-    sampled : reason and content of rows among them, in no order of time.
-    accepted_times : texts of timestamps that were read.
+    ``counts``: rows per reason, unreadable ones alone. ``sampled``: reason and content of rows among them, in no order of time.
+    ``accepted_times``: texts of timestamps that were read.
     """
     rows, parts, remedies = sum(counts.values()), [], []
     for reason in sorted(counts, key=lambda one: (-counts[one], one)):

@@ -62,11 +62,8 @@ class Earlier:
 class ColumnDrift:
     """One column of today: fields as in ``monitoring.drift``, and what its status was decided on.
 
-    Parameters
-    ----------
-    severity : against the limits; 1 and more is an alarm. 0 where nothing is beyond chance.
-    counts : rows per frozen bin.
-    information : what decides nothing, by statistic.
+    ``severity``: against the limits; 1 and more is an alarm. 0 where nothing is beyond chance. ``counts``: rows per frozen bin.
+    ``information``: what decides nothing, by statistic.
     """
 
     kind: Kind
@@ -92,12 +89,9 @@ class ColumnDrift:
 class DriftReport:
     """Verdict over all columns of one kind.
 
-    Parameters
-    ----------
-    status : ``first`` if there is nothing to compare with yet; else ``broken`` if a column looks like broken data; else
-        ``drift`` if one drifted; else ``watch``, ``ok`` or ``too_few``.
-    sentence : the verdict in words.
-    columns : the farthest first.
+    ``status``: ``first`` if there is nothing to compare with yet; else ``broken`` if a column looks like broken data; else
+    ``drift`` if one drifted; else ``watch``, ``ok`` or ``too_few``. ``sentence``: the verdict in words. ``columns``: the
+    farthest first.
     """
 
     status: Literal["first", "ok", "watch", "drift", "broken", "too_few"]
@@ -128,12 +122,9 @@ def judge(
 ) -> DriftReport:
     """Compare a measurement with its reference and with the sessions before it.
 
-    Parameters
-    ----------
-    measured : as :func:`~tdml_assets.models.reference.measure` returns them, in the reference's order.
-    kind : what the columns are; it names them in the sentence.
-    earlier : stable sessions before this one, in the same bins; None for none.
-    is_first : whether the reference was taken in this session. Columns are then described and compared with nothing.
+    ``measured``: as :func:`~tdml_assets.models.reference.measure` returns them, in the reference's order. ``kind``: what the
+    columns are; it names them in the sentence. ``earlier``: stable sessions before this one, in the same bins; None for none.
+    ``is_first``: whether the reference was taken in this session. Columns are then described and compared with nothing.
     """
     earlier = earlier or Earlier()
     pairs = list(zip(reference.columns, measured, strict=True))

@@ -41,15 +41,9 @@ _OTHER = "(other)"
 class ReportResult:
     """What became of a report.
 
-    Parameters
-    ----------
-    status : ``drawn``, ``nothing_to_draw`` (too few rows or no column left), ``timed_out``, ``failed`` or
-        ``not_installed``.
-    html : the report; None unless drawn.
-    drawn : columns in the report.
-    dropped : reason per column that is not in it.
-    seconds : how long it took.
-    detail : one sentence, without values of the data.
+    ``status``: ``drawn``, ``nothing_to_draw`` (too few rows or no column left), ``timed_out``, ``failed`` or ``not_installed``.
+    ``html``: the report; None unless drawn. ``drawn``: columns in the report. ``dropped``: reason per column that is not in it.
+    ``seconds``: how long it took. ``detail``: one sentence, without values of the data.
     """
 
     status: Literal["drawn", "nothing_to_draw", "timed_out", "failed", "not_installed"]
@@ -82,15 +76,11 @@ def draw_report(
 ) -> ReportResult:
     """Draw the report of two samples; never raises because it could not be drawn.
 
-    Parameters
-    ----------
-    reference, current : Parquet files, at most some thousand rows each.
-    columns : what to draw, the most important first: what is over ``max_columns`` is left out. No ids, no free text.
-    html : the report, some 4 MB, replaced in one step; what is there stays if there is no new report.
-    as_of : the day the report is about.
-    timeout_seconds : after which the process is ended.
-    psi_limit : population stability index from which the report calls a column drifted. Evidently bins anew for every
-        pair of samples, so its figures differ from ``monitoring.drift``.
+    ``reference``, ``current``: Parquet files, at most some thousand rows each. ``columns``: what to draw, the most important
+    first: what is over ``max_columns`` is left out. No ids, no free text. ``html``: the report, some 4 MB, replaced in one
+    step; what is there stays if there is no new report. ``as_of``: the day the report is about. ``timeout_seconds``: after
+    which the process is ended. ``psi_limit``: population stability index from which the report calls a column drifted.
+    Evidently bins anew for every pair of samples, so its figures differ from ``monitoring.drift``.
     """
     try:
         require_extra("evidently", "evidently", "A page of drift")

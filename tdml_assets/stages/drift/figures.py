@@ -54,11 +54,8 @@ def drift_figure(
 ) -> Figure:
     """Draw how far every watched column moved: the alarms first, then the farthest columns, if there are many.
 
-    Parameters
-    ----------
-    rows : of ``monitoring.drift``: column_name, psi (None where there is nothing to measure), status.
-    psi_limit : of the policy, drawn as a line.
-    points : colour by further statistic of the rows, drawn as points on the same scale.
+    ``rows``: of ``monitoring.drift``: column_name, psi (None where there is nothing to measure), status. ``psi_limit``: of the
+    policy, drawn as a line. ``points``: colour by further statistic of the rows, drawn as points on the same scale.
     """
 
     def order(row: Mapping[str, Any]) -> tuple[bool, float, str]:
@@ -88,10 +85,7 @@ def drift_figure(
 def realised_means(rows: Sequence[Mapping[str, Any]], *, what: str) -> bytes:
     """Draw the mean prediction next to what happened, day by day.
 
-    Parameters
-    ----------
-    rows : of ``sql/realised/ledger.sql``: as_of, mean_predicted, mean_actual.
-    what : the target, in words.
+    ``rows``: of ``sql/realised/ledger.sql``: as_of, mean_predicted, mean_actual. ``what``: the target, in words.
     """
     figure, axes = _canvas(f"Predicted against realised: {what}", height=3.6)
     places = _days(axes, rows)

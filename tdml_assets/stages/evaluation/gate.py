@@ -24,16 +24,14 @@ _MOST_DECIMALS = 6
 class Comparison:
     """Both models on the same customers, in one measure of which less is better.
 
-    Parameters
-    ----------
-    metric, slice : as in ``monitoring.gate``.
-    customers : how many both were measured on.
-    candidate, champion : value of each.
-    passed : whether it lets the candidate through.
-    low, high : bounds of candidate minus champion; None where none were made.
-    allowed : by how much the candidate may be worse; None where the rule is another.
-    words : the measure for people, with ``{}`` for its value.
-    whom : who the customers are, for people.
+    ``metric``, ``slice``: as in ``monitoring.gate``.
+    ``customers``: how many both were measured on.
+    ``candidate``, ``champion``: value of each.
+    ``passed``: whether it lets the candidate through.
+    ``low``, ``high``: bounds of candidate minus champion; None where none were made.
+    ``allowed``: by how much the candidate may be worse; None where the rule is another.
+    ``words``: the measure for people, with ``{}`` for its value.
+    ``whom``: who the customers are, for people.
     """
 
     metric: str
@@ -75,16 +73,14 @@ class Comparison:
 class Standing:
     """What a decision is made from.
 
-    Parameters
-    ----------
-    candidate : its version.
-    fit, judgement : whether the task's own judge finds it fit to score, and why; a candidate that is not never replaces.
-    champion : version that scores now; None for none.
-    damage : why the champion cannot score; None where it can.
-    held : why an operator wants no promotion; None where nobody said so.
-    obstacle : why the two cannot be compared; None where they were, or where the judge alone decides.
-    comparisons : the decisive one first; empty where nothing was compared.
-    suspicious : whether the candidate is too good to be believed, so that a person has to look at it.
+    ``candidate``: its version.
+    ``fit``, ``judgement``: whether the task's own judge finds it fit to score, and why; a candidate that is not never replaces.
+    ``champion``: version that scores now; None for none.
+    ``damage``: why the champion cannot score; None where it can.
+    ``held``: why an operator wants no promotion; None where nobody said so.
+    ``obstacle``: why the two cannot be compared; None where they were, or where the judge alone decides.
+    ``comparisons``: the decisive one first; empty where nothing was compared.
+    ``suspicious``: whether the candidate is too good to be believed, so that a person has to look at it.
     """
 
     candidate: str
@@ -102,15 +98,13 @@ class Standing:
 class GateDecision:
     """What becomes of a candidate.
 
-    Parameters
-    ----------
-    promote : whether it scores from now on.
-    can_score : whether any model can score now.
-    champion : version that scored before; None for none.
-    damaged : whether there is a champion that cannot score.
-    suspicious : whether a person has to look at the candidate.
-    reason : why, for people, with figures.
-    rows : rows of ``monitoring.gate`` without their key, at least one.
+    ``promote``: whether it scores from now on.
+    ``can_score``: whether any model can score now.
+    ``champion``: version that scored before; None for none.
+    ``damaged``: whether there is a champion that cannot score.
+    ``suspicious``: whether a person has to look at the candidate.
+    ``reason``: why, for people, with figures.
+    ``rows``: rows of ``monitoring.gate`` without their key, at least one.
     """
 
     promote: bool

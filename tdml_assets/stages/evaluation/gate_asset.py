@@ -68,14 +68,10 @@ _SHOWN = (
 class Incumbent(Generic[Model]):
     """The champion as a candidate meets it.
 
-    Parameters
-    ----------
-    version : None where nothing was promoted yet.
-    damage : why it cannot score; None where it can.
-    held : why an operator keeps it; None where nobody does.
-    manifest : None where there is nothing to compare: no champion, a damaged one, or the candidate itself.
-    model : the fit that was measured; None where the version has none.
-    scope : what that fit knew.
+    ``version``: None where nothing was promoted yet. ``damage``: why it cannot score; None where it can. ``held``: why an
+    operator keeps it; None where nobody does. ``manifest``: None where there is nothing to compare: no champion, a damaged one,
+    or the candidate itself. ``model``: the fit that was measured; None where the version has none. ``scope``: what that fit
+    knew.
     """
 
     version: str | None = None

@@ -39,11 +39,8 @@ _COMPARED = (
 class Evaluation:
     """What was measured.
 
-    Parameters
-    ----------
-    metrics : value per metric, per split (``train``, ``test``).
-    deciles : rows of ``monitoring.calibration`` without their key, per split.
-    tables : more to look at, by title: aggregates only.
+    ``metrics``: value per metric, per split (``train``, ``test``). ``deciles``: rows of ``monitoring.calibration`` without
+    their key, per split. ``tables``: more to look at, by title: aggregates only.
     """
 
     metrics: Mapping[str, Metrics]

@@ -44,13 +44,9 @@ _WHOM = {
 class Loss:
     """What a task loses by a wrong prediction.
 
-    Parameters
-    ----------
-    name : as in ``monitoring.gate``.
-    words : for people, with ``{}`` for the mean.
-    of : (customers,) losses from (customers,) targets and predictions.
-    ranking : name of the measure of ranking.
-    ranking_scale : its distance from perfect, as a multiple of 1 - normalised Gini: 1/2 for AUC.
+    ``name``: as in ``monitoring.gate``. ``words``: for people, with ``{}`` for the mean. ``of``: (customers,) losses from
+    (customers,) targets and predictions. ``ranking``: name of the measure of ranking. ``ranking_scale``: its distance from
+    perfect, as a multiple of 1 - normalised Gini: 1/2 for AUC.
     """
 
     name: str
@@ -86,13 +82,9 @@ class Totals:
 class Pair:
     """Two models on the same customers.
 
-    Parameters
-    ----------
-    name, words : of the loss.
-    candidate, champion : (customers,) losses.
-    slices : (customers,) booleans per guard slice.
-    ranked : None where there is no ranking to measure.
-    totals : None where a sum of predictions means nothing.
+    ``name``, ``words``: of the loss. ``candidate``, ``champion``: (customers,) losses. ``slices``: (customers,) booleans per
+    guard slice. ``ranked``: None where there is no ranking to measure. ``totals``: None where a sum of predictions means
+    nothing.
     """
 
     name: str

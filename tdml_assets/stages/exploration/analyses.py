@@ -102,11 +102,8 @@ def target_histogram(
 class ProductOverlap:
     """Products ordered most next to products recommended most.
 
-    Parameters
-    ----------
-    rows : place, ordered, ordered_customers, recommended, recommended_customers; None where a list is shorter.
-    shared : products on both lists.
-    share : of the shorter list; None if a list is empty.
+    ``rows``: place, ordered, ordered_customers, recommended, recommended_customers; None where a list is shorter. ``shared``:
+    products on both lists. ``share``: of the shorter list; None if a list is empty.
     """
 
     rows: tuple[dict[str, Any], ...]

@@ -19,13 +19,10 @@ Floats = npt.NDArray[np.float64]
 class Evenness:
     """What :func:`resplit` found. NaN where a statistic is not defined.
 
-    Parameters
-    ----------
-    observed : (3, columns), distances of the two sides: of the coefficients of variation, in percentage points; of the
-        means of log(1 + x) and of the means of log x over what is not zero, both in pooled standard deviations.
-    limits : (3, columns), what a fair split passes anywhere with the family-wise rate at most.
-    p_value : share of splits, the observed one included, at least as uneven in their most uneven statistic; NaN if none
-        is defined.
+    ``observed``: (3, columns), distances of the two sides: of the coefficients of variation, in percentage points; of the means
+    of log(1 + x) and of the means of log x over what is not zero, both in pooled standard deviations. ``limits``: (3, columns),
+    what a fair split passes anywhere with the family-wise rate at most. ``p_value``: share of splits, the observed one
+    included, at least as uneven in their most uneven statistic; NaN if none is defined.
     """
 
     observed: Floats
@@ -55,12 +52,8 @@ def resplit(
     exactly for any number of columns, dependent or not, of any distribution, as long as the rows are independent. Raises
     ``ValueError`` if there are too few re-splits for the rate.
 
-    Parameters
-    ----------
-    values : (rows, columns), NaN where missing.
-    is_test : (rows,), True for the rows of the test split.
-    resplits : at least ``1 / family_wise_rate``.
-    family_wise_rate : chance that a fair split passes any limit.
+    ``values``: (rows, columns), NaN where missing. ``is_test``: (rows,), True for the rows of the test split. ``resplits``: at
+    least ``1 / family_wise_rate``. ``family_wise_rate``: chance that a fair split passes any limit.
     """
     allowed = math.floor(family_wise_rate * (resplits + 1) + 1e-9)
     if allowed < 1:

@@ -30,19 +30,17 @@ _NAMED = 5
 class SplitComparison:
     """One column of train against test.
 
-    Parameters
-    ----------
-    cv_train, cv_test : coefficient of variation, 100 sd / |mean|, over the whole table.
-    difference : their distance, in percentage points.
-    within_deck_limit : whether it is below :data:`DECK_LIMIT_POINTS`. Information: fair splits of money fail it nearly
-        always.
-    sampled_difference, difference_limit : the distance over the checked rows, and what no fair split would pass.
-    shift, shift_limit : distance of the means of log(1 + x), in pooled standard deviations, and what no fair split
-        would pass.
-    scale, scale_limit : the same of log x over what is not zero. Sees what a coefficient of variation cannot: the unit.
-    scale_ratio : geometric mean of the absolute values that are not 0, test to train, over the checked rows.
-    status : ``ok``, ``differs`` (a limit is passed), ``one_side`` (values on one side alone), ``constant``, ``all_null``,
-        ``no_cv`` (mean 0, or too few values that are not 0: judged by the others alone) or ``too_few``.
+    ``cv_train``, ``cv_test``: coefficient of variation, 100 sd / |mean|, over the whole table.
+    ``difference``: their distance, in percentage points.
+    ``within_deck_limit``: whether it is below :data:`DECK_LIMIT_POINTS`. Information: fair splits of money fail it nearly
+      always.
+    ``sampled_difference``, ``difference_limit``: the distance over the checked rows, and what no fair split would pass.
+    ``shift``, ``shift_limit``: distance of the means of log(1 + x), in pooled standard deviations, and what no fair split would
+      pass.
+    ``scale``, ``scale_limit``: the same of log x over what is not zero. Sees what a coefficient of variation cannot: the unit.
+    ``scale_ratio``: geometric mean of the absolute values that are not 0, test to train, over the checked rows.
+    ``status``: ``ok``, ``differs`` (a limit is passed), ``one_side`` (values on one side alone), ``constant``, ``all_null``,
+      ``no_cv`` (mean 0, or too few values that are not 0: judged by the others alone) or ``too_few``.
     """
 
     column_name: str
@@ -64,13 +62,10 @@ class SplitComparison:
 class SplitCheck:
     """Whether train and test could be a random split of the same rows, or of rows of different days.
 
-    Parameters
-    ----------
-    rows_train, rows_test : checked rows, one per customer.
-    resplits : random splits of the same sizes it was compared with.
-    family_wise_rate : chance that a fair split is called different in any column.
-    p_value : share of splits (this one included) at least as uneven as this one; None if there was nothing to compare.
-    is_later : whether every test row is of a later day than every training row. Season and age then make columns differ.
+    ``rows_train``, ``rows_test``: checked rows, one per customer. ``resplits``: random splits of the same sizes it was compared
+    with. ``family_wise_rate``: chance that a fair split is called different in any column. ``p_value``: share of splits (this
+    one included) at least as uneven as this one; None if there was nothing to compare. ``is_later``: whether every test row is
+    of a later day than every training row. Season and age then make columns differ.
     """
 
     columns: tuple[SplitComparison, ...]

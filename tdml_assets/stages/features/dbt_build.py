@@ -36,13 +36,8 @@ class ModelContractError(ValueError):
 class Built:
     """A model as it is in the warehouse.
 
-    Parameters
-    ----------
-    model : what was built.
-    columns : type per column.
-    row_count : rows.
-    seconds : what building took; None where it was as it should be.
-    failures : per data test that was run, by its unique id, the rows that fail it.
+    ``model``: what was built. ``columns``: type per column. ``row_count``: rows. ``seconds``: what building took; None where it
+    was as it should be. ``failures``: per data test that was run, by its unique id, the rows that fail it.
     """
 
     model: Model
@@ -63,17 +58,11 @@ def build_models(
 ) -> list[Built]:
     """Build the models and run their tests; what reads a model that fails a test is left as it was, as dbt leaves it.
 
-    Raises ``ModelContractError`` naming the columns that differ. Nothing is changed.
-
-    Parameters
-    ----------
-    database : open for writing.
-    models : what to build, each after those it reads.
-    tests : what to run on them.
-    sources : tables that the models read and do not build.
-    version : names the statements; another one builds again.
-    is_whole : whether these are all models and tests of the project. Nothing is built where a whole build of the same version from
-        the same rows is still in place, row by row; the tests are run in either case.
+    Raises ``ModelContractError`` naming the columns that differ. Nothing is changed. ``database``: open for writing.
+    ``models``: what to build, each after those it reads. ``tests``: what to run on them. ``sources``: tables that the models
+    read and do not build. ``version``: names the statements; another one builds again. ``is_whole``: whether these are all
+    models and tests of the project. Nothing is built where a whole build of the same version from the same rows is still in
+    place, row by row; the tests are run in either case.
     """
     last = _last_build(database) if is_whole else None
     is_unchanged = last is not None and last == _fingerprint(database, models, sources, version)

@@ -67,11 +67,8 @@ def ensure_manifest(home: Path, catalog: str, recorded: Sequence[str] = ()) -> P
     Safe to call from several processes at once; costs milliseconds when fresh. Raises ``DbtProjectError`` if the project does not
     compile; says what dbt said.
 
-    Parameters
-    ----------
-    home : folder of all state.
-    catalog : how DuckDB calls the warehouse, which compiled statements name: its file without the ending.
-    recorded : tables whose sources tell when rows were recorded; without them the statements know nothing of it.
+    ``home``: folder of all state. ``catalog``: how DuckDB calls the warehouse, which compiled statements name: its file without
+    the ending. ``recorded``: tables whose sources tell when rows were recorded; without them the statements know nothing of it.
     """
     project, folder = dbt_project_directory(), home / "dbt"
     fingerprint = _fingerprint(project, catalog, recorded)

@@ -19,14 +19,9 @@ Manifest = Mapping[str, Any]
 class Model:
     """One dbt model as it is run.
 
-    Parameters
-    ----------
-    schema, name : where it is built.
-    is_view : whether it is a view rather than a table.
-    sql : its compiled statement.
-    unique_id : dbt's name of it.
-    reads : unique ids of the models it reads.
-    contract : columns with types and NOT NULL, where dbt enforces them; None elsewhere.
+    ``schema``, ``name``: where it is built. ``is_view``: whether it is a view rather than a table. ``sql``: its compiled
+    statement. ``unique_id``: dbt's name of it. ``reads``: unique ids of the models it reads. ``contract``: columns with types
+    and NOT NULL, where dbt enforces them; None elsewhere.
     """
 
     schema: str
@@ -47,14 +42,9 @@ class Model:
 class DataTest:
     """One data test of a model: it passes where its statement returns no row.
 
-    Parameters
-    ----------
-    name : of the test.
-    description : what must hold.
-    model : unique id of the model it looks at.
-    sql : its compiled statement.
-    is_error : whether a failure stops what reads the model; else it is a warning.
-    unique_id : dbt's name of it.
+    ``name``: of the test. ``description``: what must hold. ``model``: unique id of the model it looks at. ``sql``: its compiled
+    statement. ``is_error``: whether a failure stops what reads the model; else it is a warning. ``unique_id``: dbt's name of
+    it.
     """
 
     name: str

@@ -28,11 +28,8 @@ def rows_up_to(
 ) -> tuple[dict[TableContract, pa.Table], int]:
     """Read the rows of customers as they were known at the end of ``last_day``.
 
-    Returns
-    -------
-    tables : rows per raw table. Where a source tells when rows were recorded, the table of earlier states is there, and empty: a
-        state that counted on that day is among the rows.
-    later_rows : rows that are left out because they are later, or were recorded later.
+    Returns rows per raw table, and how many were left out because they are later, or were recorded later. Where a source tells
+    when rows were recorded, the table of earlier states is there, and empty: a state that counted on that day is among the rows.
     """
     found: dict[TableContract, pa.Table] = {}
     later_rows = 0

@@ -18,14 +18,10 @@ from datetime import date
 class Comparison:
     """Stored features of one snapshot against those computed from the rows up to it.
 
-    Parameters
-    ----------
-    snapshot_date : the snapshot.
-    later_rows : rows of the sampled customers that were left out because they are later.
-    compared_rows : customers found on both sides.
-    only_stored, only_recomputed : customers found on one side alone.
-    different : customers that differ, per feature; features that agree are absent.
-    features : number of features compared.
+    ``snapshot_date``: the snapshot. ``later_rows``: rows of the sampled customers that were left out because they are later.
+    ``compared_rows``: customers found on both sides. ``only_stored``, ``only_recomputed``: customers found on one side alone.
+    ``different``: customers that differ, per feature; features that agree are absent. ``features``: number of features
+    compared.
     """
 
     snapshot_date: date

@@ -72,16 +72,8 @@ def compare_without_later_rows(
 ) -> tuple[list[Comparison], int]:
     """Compute the features of a sample again, for some snapshots, from the rows up to each snapshot alone.
 
-    Parameters
-    ----------
-    warehouse : where the features are stored; only read.
-    manifest : the compiled manifest that built them.
-    customers : sample size; the sample is the same for the same customers.
-
-    Returns
-    -------
-    comparisons : one per snapshot looked at.
-    sampled : customers in the sample.
+    ``manifest``: the compiled one that built them. ``customers``: sample size; the sample is the same for the same customers.
+    Returns a comparison per snapshot looked at, and the number of customers in the sample.
     """
     models = models_in_order(manifest)
     with warehouse.read() as database:

@@ -44,11 +44,8 @@ class HistoryTooShortError(RefusedError):
 class SnapshotPlan:
     """The snapshots of one workflow in one session.
 
-    Parameters
-    ----------
-    as_of : last day of data that the session reads; customers are scored there.
-    labelled : ascending days whose target window ends on or before ``as_of``.
-    horizon_days : length of the target window.
+    ``as_of``: last day of data that the session reads; customers are scored there. ``labelled``: ascending days whose target
+    window ends on or before ``as_of``. ``horizon_days``: length of the target window.
     """
 
     as_of: date
@@ -60,13 +57,10 @@ class SnapshotPlan:
 class SplitPlan:
     """The part every labelled snapshot plays.
 
-    Parameters
-    ----------
-    test : the latest labelled snapshot, measured on.
-    validation : snapshot that early stopping watches; None if customers of ``train`` are held out for it.
-    train : snapshots the evaluated model learns from.
-    refit_only : labelled snapshots whose target reaches past ``test``: only the final fit may use them.
-    by_customers : True where history allows no later-in-time test, so that customers of ``test`` are split instead.
+    ``test``: the latest labelled snapshot, measured on. ``validation``: snapshot that early stopping watches; None if customers
+    of ``train`` are held out for it. ``train``: snapshots the evaluated model learns from. ``refit_only``: labelled snapshots
+    whose target reaches past ``test``: only the final fit may use them. ``by_customers``: True where history allows no
+    later-in-time test, so that customers of ``test`` are split instead.
     """
 
     test: date
@@ -86,14 +80,8 @@ def plan_snapshots(as_of: date, first_order_on: date, horizon_days: int, spec: S
     """Choose the snapshots of a session.
 
     Raises ``HistoryTooShortError`` if no snapshot has both a whole target window before ``as_of`` and at least a day of orders
-    behind it.
-
-    Parameters
-    ----------
-    as_of : last day of data that the session reads.
-    first_order_on : day of the earliest order known.
-    horizon_days : length of the target window in days.
-    spec : the workflow's ``snapshots``.
+    behind it. ``as_of``: last day of data that the session reads. ``first_order_on``: day of the earliest order known.
+    ``horizon_days``: length of the target window in days. ``spec``: the workflow's ``snapshots``.
     """
     horizon = timedelta(days=horizon_days)
     step = timedelta(days=spec.step_days or horizon_days)

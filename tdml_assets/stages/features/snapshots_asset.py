@@ -60,12 +60,10 @@ def build_snapshots(
 ) -> dg.AssetsDefinition:
     """The asset.
 
-    Parameters
-    ----------
-    wanted : the settings' ``as_of``: a date, or ``latest`` for the last day that the orders support.
-    state : refuses a day before the last session's; None refuses none.
-    has_champion : whether a workflow, by name, has a model that scores. A run that trains nothing takes no earlier days for it; a
-        workflow without one is scored by a fallback, which is measured on earlier days.
+    ``wanted``: the settings' ``as_of``: a date, or ``latest`` for the last day that the orders support. ``state``: refuses a
+    day before the last session's; None refuses none. ``has_champion``: whether a workflow, by name, has a model that scores. A
+    run that trains nothing takes no earlier days for it; a workflow without one is scored by a fallback, which is measured on
+    earlier days.
     """
 
     @dg.asset(

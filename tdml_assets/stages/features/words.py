@@ -23,13 +23,10 @@ _WINDOW_SUFFIX = re.compile(r"_(\d+)d$")
 class Words:
     """How the values of one column are said.
 
-    Parameters
-    ----------
-    theme : features of one theme say the same thing to a reader: a customer is given one reason per theme.
-    many : the phrase; ``{}`` is the value.
-    none, one, missing : phrases for a value that is shown as 0, as 1, and for no value; ``many`` unless given, and for
-        missing "... not known".
-    unit : decides how the value is written: ``percent`` is a share from 0 to 1, ``text`` a category.
+    ``theme``: features of one theme say the same thing to a reader: a customer is given one reason per theme. ``many``: the
+    phrase; ``{}`` is the value. ``none``, ``one``, ``missing``: phrases for a value that is shown as 0, as 1, and for no value;
+    ``many`` unless given, and for missing "... not known". ``unit``: decides how the value is written: ``percent`` is a share
+    from 0 to 1, ``text`` a category.
     """
 
     theme: str
@@ -55,12 +52,8 @@ class Words:
 def words_of(name: str, own: Mapping[str, Words] | None = None) -> Words:
     """Find the words of a column; a readable form of its name where there are none.
 
-    Parameters
-    ----------
-    own : words per column that come before those of this module.
+    ``own``: words per column that come before those of this module.
 
-    Examples
-    --------
     >>> words_of("loyalty_points_30d").phrase("12")
     'loyalty points in the last 30 days: 12'
     """

@@ -65,11 +65,8 @@ def scoring_statement(
 ) -> Statement:
     """The statement that prepares and scores.
 
-    Parameters
-    ----------
-    prepared : context of ``sql/preparation/apply.sql``.
-    with_features : whether the prepared and the carried columns are given too.
-    wide : one expression, or a join with ``<workflow>.model_weights``; by the number of features unless given.
+    ``prepared``: context of ``sql/preparation/apply.sql``. ``with_features``: whether the prepared and the carried columns are
+    given too. ``wide``: one expression, or a join with ``<workflow>.model_weights``; by the number of features unless given.
     """
     return render(
         f"predictions/linear/{form_of(model, wide=wide)}",

@@ -53,11 +53,8 @@ _VIEW = ("labelled_rows",)
 class FoundLevel:
     """What earlier snapshots say of today's predictions.
 
-    Parameters
-    ----------
-    level : to be added where the workflow corrects its level.
-    snapshots : what the model says of them, and what happened.
-    rehearsals : the correction of each from those known on its day.
+    ``level``: to be added where the workflow corrects its level. ``snapshots``: what the model says of them, and what happened.
+    ``rehearsals``: the correction of each from those known on its day.
     """
 
     level: Level
@@ -67,11 +64,8 @@ class FoundLevel:
     def row(self, given: Snapshot, moved: float, *, corrected: bool, luck: float | None = None) -> dict[str, Any]:
         """The row of ``monitoring.level``, without its key.
 
-        Parameters
-        ----------
-        given : the predictions as the model gives them.
-        moved : the total with the level added.
-        luck : variance of the gap, if the customers were drawn again; as at earlier snapshots unless given.
+        ``given``: the predictions as the model gives them. ``moved``: the total with the level added. ``luck``: variance of the
+        gap, if the customers were drawn again; as at earlier snapshots unless given.
         """
         level = self.level
         if luck is None:

@@ -61,9 +61,7 @@ def kept_snapshots(
 ) -> list[Snapshot]:
     """The snapshots as they were compared before; compared and kept where the model, the rows or the code are others.
 
-    Parameters
-    ----------
-    compare : compares the model with all rows of ``days`` in the training table.
+    ``compare``: compares the model with all rows of ``days`` in the training table.
     """
     contract = kept_contract(manifest.workflow)
     rows = database.content((manifest.workflow, "training_table"))

@@ -50,16 +50,14 @@ def top_reasons(
     Returns text columns ``reason_1`` to ``reason_<count>``, one row per row; NULL where nothing else moves the prediction. Raises
     ``ValueError`` if shapes do not agree, an attribution is not finite, or a feature comes from none of the raw columns.
 
-    Parameters
-    ----------
-    attributions : shape (rows, features): what each prepared feature adds to the row's prediction.
-    values : the raw columns of the same rows, in the same order; more columns than needed do no harm.
-    names : of the prepared features, in the order of ``attributions``: ``column`` or ``column__level``.
-    words : words per raw column that come before the usual ones.
-    references : value of a typical customer per raw column, for instance the median in training; said next to the
-        customer's own. Nothing is said for a column without one.
-    count : most reasons per row.
-    directions : the words for a positive and a negative attribution.
+    ``attributions``: shape (rows, features): what each prepared feature adds to the row's prediction.
+    ``values``: the raw columns of the same rows, in the same order; more columns than needed do no harm.
+    ``names``: of the prepared features, in the order of ``attributions``: ``column`` or ``column__level``.
+    ``words``: words per raw column that come before the usual ones.
+    ``references``: value of a typical customer per raw column, for instance the median in training; said next to the customer's
+      own. Nothing is said for a column without one.
+    ``count``: most reasons per row.
+    ``directions``: the words for a positive and a negative attribution.
     """
     import pyarrow.compute as pc
 

@@ -26,11 +26,8 @@ CARRIED = "raw__"
 class Explainer:
     """What it takes to say why.
 
-    Parameters
-    ----------
-    columns : raw features that a row carries along, for the figures in the sentences.
-    typical : value of a typical customer per column.
-    count : reasons per customer.
+    ``columns``: raw features that a row carries along, for the figures in the sentences. ``typical``: value of a typical
+    customer per column. ``count``: reasons per customer.
     """
 
     columns: tuple[str, ...]
@@ -83,11 +80,8 @@ def score_batch(
 ) -> pa.Table:
     """Score prepared rows. Returns rows of the scores table: customer_id, predicted_target, and the reasons where there are any.
 
-    Parameters
-    ----------
-    batch : customer_id, the model's features in its order, and the columns the explainer carries.
-    reasons : columns of the reasons; empty of text where there is no explainer.
-    scored : whether the batch holds the predictions, made in SQL.
+    ``batch``: customer_id, the model's features in its order, and the columns the explainer carries. ``reasons``: columns of
+    the reasons; empty of text where there is no explainer. ``scored``: whether the batch holds the predictions, made in SQL.
     """
     table = pa.Table.from_batches([batch])
     schema = pa.schema([(name, pa.float32()) for name in model.features])

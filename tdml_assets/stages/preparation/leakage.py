@@ -42,11 +42,8 @@ _NOTHING = _Ranking(0.0, "")
 class _Goal:
     """A target, ranked once for all columns.
 
-    Parameters
-    ----------
-    positive : whether each row's target is above 0.
-    ranks : average ranks of all rows, their mean subtracted.
-    ranks_among : the same of the positive rows alone.
+    ``positive``: whether each row's target is above 0. ``ranks``: average ranks of all rows, their mean subtracted.
+    ``ranks_among``: the same of the positive rows alone.
     """
 
     values: Floats
@@ -76,22 +73,12 @@ def find_leaks(
     text column is ranked by the mean target of its levels, measured on the other half of the rows, so that a column with a
     level per row is not mistaken for a leak.
 
-    Parameters
-    ----------
-    columns : raw features of training rows: numbers, truth values or text. Others are not judged.
-    target : of the same rows; all finite.
-    limit : above .5, at most 1; 1 finds nothing. A Spearman correlation is compared with it as an AUC is.
-    max_rows : more rows are thinned out evenly; rows in the same order give the same answer.
-    min_rows : a ranking needs as many rows on either side of 0, or with a positive target.
-
-    Returns
-    -------
-    Reason per column found, in the order of the columns: ``ranks the target with AUC 0.998``.
-
-    Raises
-    ------
-    ValueError
-        If rows or targets are of different number, a target is not finite, or the limit is out of bounds.
+    Returns the reason per column found, in the order of the columns: ``ranks the target with AUC 0.998``. Raises ``ValueError`` if
+    rows or targets are of different number, a target is not finite, or the limit is out of bounds. ``columns``: raw features of
+    training rows: numbers, truth values or text. Others are not judged. ``target``: of the same rows; all finite. ``limit``:
+    above .5, at most 1; 1 finds nothing. A Spearman correlation is compared with it as an AUC is. ``max_rows``: more rows are
+    thinned out evenly; rows in the same order give the same answer. ``min_rows``: a ranking needs as many rows on either side
+    of 0, or with a positive target.
     """
     goal = np.asarray(target, dtype=np.float64)
     if len(goal) != columns.num_rows:

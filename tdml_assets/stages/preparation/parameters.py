@@ -35,13 +35,9 @@ _NOTHING = Prepare()
 class NumericColumn:
     """A number: missing values filled, clipped to bounds, transformed, then ``(x - center) / scale``.
 
-    Parameters
-    ----------
-    name : column of the feature table and of the prepared table.
-    fill : value for a missing one; None keeps it missing.
-    low, high : bounds of the outlier rule; None for none.
-    center, scale : of the scaling, 0 and 1 for none; of the transformed values.
-    log1p : whether x becomes sign(x) ln(1 + |x|).
+    ``name``: column of the feature table and of the prepared table. ``fill``: value for a missing one; None keeps it missing.
+    ``low``, ``high``: bounds of the outlier rule; None for none. ``center``, ``scale``: of the scaling, 0 and 1 for none; of
+    the transformed values. ``log1p``: whether x becomes sign(x) ln(1 + |x|).
     """
 
     name: str
@@ -67,12 +63,9 @@ class Level:
 class Parameters:
     """All that preparation learnt from the training split.
 
-    Parameters
-    ----------
-    numeric : one per number kept.
-    levels : one per 0/1 column made of text columns.
-    outliers : what happens outside the bounds: ``clip``, ``drop`` or ``flag``.
-    dropped : reason per column left out: constant or all missing in training, or a leak of the target.
+    ``numeric``: one per number kept. ``levels``: one per 0/1 column made of text columns. ``outliers``: what happens outside
+    the bounds: ``clip``, ``drop`` or ``flag``. ``dropped``: reason per column left out: constant or all missing in training, or
+    a leak of the target.
     """
 
     numeric: tuple[NumericColumn, ...]
@@ -100,10 +93,7 @@ class Parameters:
     def from_json(text: str) -> Parameters:
         """Read back what :meth:`to_json` wrote.
 
-        Raises
-        ------
-        BundleDamagedError
-            If a name, a number or a rule is not one that preparation can have learnt.
+        Raises ``BundleDamagedError`` if a name, a number or a rule is not one that preparation can have learnt.
         """
         content = json.loads(text)
         found = Parameters(
@@ -153,15 +143,11 @@ def decide_parameters(
 
     Raises ``ValueError`` if every column is constant or missing, so nothing is left to learn from.
 
-    Parameters
-    ----------
-    measured : per numeric column ``n``, ``min``, ``max``, ``mean``, ``stdev``, ``q1``, ``median``, ``q3``, ``q_low``, ``q_high``
-        over the values that are present.
-    levels : per text column its levels, most frequent first.
-    prepare : the workflow's ``prepare``.
-    one_hot_limit : levels that get a column of their own.
-    leaks : reason per column that tells the target too well to be honest; left out and listed.
-    reads_histories : whether the learner reads histories of purchases: their columns are then left as they are.
+    ``measured``: per numeric column ``n``, ``min``, ``max``, ``mean``, ``stdev``, ``q1``, ``median``, ``q3``, ``q_low``,
+    ``q_high`` over the values that are present. ``levels``: per text column its levels, most frequent first. ``prepare``: the
+    workflow's ``prepare``. ``one_hot_limit``: levels that get a column of their own. ``leaks``: reason per column that tells
+    the target too well to be honest; left out and listed. ``reads_histories``: whether the learner reads histories of
+    purchases: their columns are then left as they are.
     """
     dropped: dict[str, str] = dict(leaks or {})
     numeric = []

@@ -43,10 +43,7 @@ def read_csv_records(
     of the columns, and how many lines come before them. ``limit``: share of the rows that may be set aside here; only a file of
     many rows, or one that is mostly set aside, is refused.
 
-    Returns
-    -------
-    FileLayout
-        Whose rows carry the reason for which they are set aside.
+    The rows of the layout returned carry the reason for which they are set aside.
     """
     width = sum(not item.is_of_folder for item in layout.fields)
     names = layout.names[:width]
@@ -167,11 +164,8 @@ class _Lines:
 def _shaped(records: Iterable[Record], width: int, needed: int, nulls: Collection[str]) -> Iterator[Record]:
     """Records with as many values as there are columns, or with the reason why not.
 
-    Parameters
-    ----------
-    width : columns of the file.
-    needed : values that a row must have: up to the last column that is read.
-    nulls : texts that mean no value.
+    ``width``: columns of the file. ``needed``: values that a row must have: up to the last column that is read. ``nulls``:
+    texts that mean no value.
     """
     for record in records:
         if record.fault is not None:

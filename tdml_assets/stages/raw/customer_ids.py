@@ -24,11 +24,8 @@ _EXACT_BELOW = {"DOUBLE": 2**53, "FLOAT": 2**24}
 class IdColumn:
     """One column that may hold the id.
 
-    Parameters
-    ----------
-    given : column of its text.
-    json_pointer : of a JSON file, where it is; else ``None``.
-    exact_below : from where its type skips whole numbers; ``None`` where it holds them all.
+    ``given``: column of its text. ``json_pointer``: of a JSON file, where it is; else ``None``. ``exact_below``: from where its
+    type skips whole numbers; ``None`` where it holds them all.
     """
 
     given: str
@@ -63,11 +60,8 @@ def plan_customer(
 ) -> CustomerPlan | None:
     """How the ids of a file are read; ``None`` where they are taken as they are.
 
-    Parameters
-    ----------
-    values : per column of the rule.
-    output : column that the id becomes.
-    always : give a plan for ids that are taken as they are, too.
+    ``values``: per column of the rule. ``output``: column that the id becomes. ``always``: give a plan for ids that are taken
+    as they are, too.
     """
     if not always and len(rule.column) == 1 and not rule.normalise and not rule.empty:
         return None

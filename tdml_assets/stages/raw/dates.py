@@ -117,11 +117,7 @@ def formats_of_shapes(texts: Sequence[str]) -> tuple[str, ...]:
 def as_written(moments: Sequence[datetime], zone: str, format_text: str) -> tuple[str, ...]:
     """The texts from which moments were read; empty where a format says more, or less, than moments hold.
 
-    Parameters
-    ----------
-    moments : naive UTC.
-    zone : of the source.
-    format_text : as it declares it.
+    ``moments``: naive UTC. ``zone``: of the source. ``format_text``: as it declares it.
     """
     if format_text in (*_NUMERIC, ISO_FORMAT) or set(_SPECIFIER.findall(format_text)) - _WRITABLE:
         return ()

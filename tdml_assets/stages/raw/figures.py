@@ -25,12 +25,8 @@ MONEY = ("amount", "unit_price", "refunded_amount")
 class Figure:
     """One number of an order line, and the names of what is made of it.
 
-    Parameters
-    ----------
-    name : for instance ``amount``; its value is ``amount_given``.
-    type : decimal type that it is read into.
-    is_text : whether the file holds it as text; else it carries a type.
-    json_pointer : of a JSON file, where it is; else ``None``.
+    ``name``: for instance ``amount``; its value is ``amount_given``. ``type``: decimal type that it is read into. ``is_text``:
+    whether the file holds it as text; else it carries a type. ``json_pointer``: of a JSON file, where it is; else ``None``.
     """
 
     name: str

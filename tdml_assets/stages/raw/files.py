@@ -48,14 +48,11 @@ _PACKED = ("", ".gz", ".zip", ".zst", ".bz2", ".xz")
 class SourceFile:
     """A file that is here, complete and hashed.
 
-    Parameters
-    ----------
-    name : the file in lineage: a path relative to the settings file's folder, or an address without its query.
-    path : where it can be read.
-    sha256 : hash of its bytes, and of ``folder_keys`` where there are any; of the rows, for a database.
-    size_bytes : its size.
-    folder_keys : values of the columns that its folders are named after (``order_date=2024-01-31``).
-    written_at : when it was last written, naive UTC; ``None`` where that is not known: fetched files, tables and databases.
+    ``name``: the file in lineage: a path relative to the settings file's folder, or an address without its query. ``path``:
+    where it can be read. ``sha256``: hash of its bytes, and of ``folder_keys`` where there are any; of the rows, for a
+    database. ``size_bytes``: its size. ``folder_keys``: values of the columns that its folders are named after
+    (``order_date=2024-01-31``). ``written_at``: when it was last written, naive UTC; ``None`` where that is not known: fetched
+    files, tables and databases.
     """
 
     name: str
@@ -80,19 +77,11 @@ def collect_files(
 ) -> FoundFiles:
     """Find, fetch and hash every file of a source. Raises ``SourceError`` if a path names no file, or a file cannot be had.
 
-    Parameters
-    ----------
-    table : the source's key in the settings, for messages.
-    base_folder : folder that relative paths start from: the settings file's.
-    cache_folder : where fetched files are kept.
-    s3_client : makes the S3 client; called only for s3:// addresses.
-
-    Returns
-    -------
-    FoundFiles
-        Files in the order of the declaration, those of one pattern or folder by name, 2 before 10. Of files of one folder
-        with equal content only the first is kept: loading both would count every row twice. Equal files of different
-        folders are all kept: a folder may stand for a day or a shop that the rows do not name.
+    Returns files in the order of the declaration, those of one pattern or folder by name, 2 before 10. Of files of one folder
+    with equal content only the first is kept: loading both would count every row twice. Equal files of different folders are
+    all kept: a folder may stand for a day or a shop that the rows do not name. ``table``: the source's key in the settings, for
+    messages. ``base_folder``: folder that relative paths start from: the settings file's. ``cache_folder``: where fetched files
+    are kept. ``s3_client``: makes the S3 client; called only for s3:// addresses.
     """
     seen: dict[tuple[str, str], SourceFile] = {}
     duplicates, names = [], set()

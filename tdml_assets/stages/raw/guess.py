@@ -33,21 +33,19 @@ _MINOR = re.compile(r"cents?\b|minor|pence|rappen|centimes|_cts\b", re.IGNORECAS
 class Guess:
     """What was found out about the files of one table.
 
-    Parameters
-    ----------
-    columns : source column per column of the contract.
-    by_content : columns of the contract that were found by values, not by names.
-    timestamp_formats : empty where the file carries a type, or where it is open.
-    marks : how numbers are written; None where it is open or where the file carries types.
-    currency : the currency of every row, and what says so; None where nothing does.
-    statuses : values of the status column, where there are few.
-    open : what a person must decide: the key, and why.
-    preset : the known export that it is, whose keys say the rest.
-    amount_level, refund_level : "order" where an amount is an order's, and what says so.
-    carry : columns that stand on first lines only.
-    line_key : columns that identify a line, and what says that there must be a key.
-    is_minor : whether amounts are cents and the like.
-    recorded : column that may tell when rows were recorded.
+    ``columns``: source column per column of the contract.
+    ``by_content``: columns of the contract that were found by values, not by names.
+    ``timestamp_formats``: empty where the file carries a type, or where it is open.
+    ``marks``: how numbers are written; None where it is open or where the file carries types.
+    ``currency``: the currency of every row, and what says so; None where nothing does.
+    ``statuses``: values of the status column, where there are few.
+    ``open``: what a person must decide: the key, and why.
+    ``preset``: the known export that it is, whose keys say the rest.
+    ``amount_level``, ``refund_level``: "order" where an amount is an order's, and what says so.
+    ``carry``: columns that stand on first lines only.
+    ``line_key``: columns that identify a line, and what says that there must be a key.
+    ``is_minor``: whether amounts are cents and the like.
+    ``recorded``: column that may tell when rows were recorded.
     """
 
     table: Table

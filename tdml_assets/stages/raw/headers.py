@@ -47,12 +47,9 @@ _UTF8 = {"utf-8", "utf8", "utf_8", "utf-8-sig", "ascii"}
 class FileToRead:
     """What a format is given of one file.
 
-    Parameters
-    ----------
-    database : reads the columns of Parquet files.
-    position : place of the file among those of the source.
-    scratch_folder : where a file is rewritten that the warehouse cannot read as it is.
-    bad_row_limit : share of the rows of a CSV file that may be set aside because they cannot be cut into fields.
+    ``database``: reads the columns of Parquet files. ``position``: place of the file among those of the source.
+    ``scratch_folder``: where a file is rewritten that the warehouse cannot read as it is. ``bad_row_limit``: share of the rows
+    of a CSV file that may be set aside because they cannot be cut into fields.
     """
 
     database: Database

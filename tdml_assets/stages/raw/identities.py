@@ -48,13 +48,9 @@ def merge_identities(
 ) -> None:
     """Put the person in place of every old id in ``staged_rows``, at the time of each row.
 
-    Raises ``SourceError`` if too many rows of the identities cannot be used, or ids lead in a circle.
-
-    Parameters
-    ----------
-    files : of the identities; none for a source without.
-    session_id : kept with rows of the identities that cannot be used.
-    bad_row_limit : share of these rows from which the identities are refused.
+    Raises ``SourceError`` if too many rows of the identities cannot be used, or ids lead in a circle. ``files``: of the
+    identities; none for a source without. ``session_id``: kept with rows of the identities that cannot be used.
+    ``bad_row_limit``: share of these rows from which the identities are refused.
     """
     identities = declaration.identities
     if identities is None or not files:

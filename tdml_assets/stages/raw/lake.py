@@ -20,16 +20,14 @@ from tdml_assets.stages.raw.rules import SourceError
 class LakeFormat:
     """One format.
 
-    Parameters
-    ----------
-    article : its name with the article, for messages.
-    library : the module that reads it, in the extra of the format's own name.
-    table_folder : what a path names, if that is such a table.
-    is_table : whether a folder is one.
-    is_refused : whether the library is installed and cannot open a table.
-    log_sha256 : hash and size of what says which rows the table has.
-    as_parquet : its current rows as a Parquet file.
-    first_rows : the first of its current rows.
+    ``article``: its name with the article, for messages.
+    ``library``: the module that reads it, in the extra of the format's own name.
+    ``table_folder``: what a path names, if that is such a table.
+    ``is_table``: whether a folder is one.
+    ``is_refused``: whether the library is installed and cannot open a table.
+    ``log_sha256``: hash and size of what says which rows the table has.
+    ``as_parquet``: its current rows as a Parquet file.
+    ``first_rows``: the first of its current rows.
     """
 
     article: str

@@ -33,13 +33,9 @@ _RATE_DAYS = 90
 class LatestDay:
     """What ``as_of: latest`` is.
 
-    Parameters
-    ----------
-    day : the last supported day.
-    set_aside : later days with orders, ascending; empty where the last day is supported.
-    lines : order lines on them.
-    last_order_on : day of the last order, where it was recorded later than that: on ``day``.
-    longest_pause_days : days from one day with orders to the next before them, at most.
+    ``day``: the last supported day. ``set_aside``: later days with orders, ascending; empty where the last day is supported.
+    ``lines``: order lines on them. ``last_order_on``: day of the last order, where it was recorded later than that: on ``day``.
+    ``longest_pause_days``: days from one day with orders to the next before them, at most.
     """
 
     day: date
@@ -88,11 +84,8 @@ def known_day(rows: Sequence[Mapping[str, Any]]) -> LatestDay:
 def latest_day(days: list[date], lines: list[int]) -> LatestDay:
     """Find the last supported day. ``days``: days with orders, ascending, at least one. ``lines``: order lines per day.
 
-    Returns
-    -------
-    LatestDay
-        Days are set aside where a few lines lie behind a pause of at least 30 days that is more than three times as long as any
-        before it. Of several such pauses the first counts: what lies behind it is set aside together.
+    Days are set aside where a few lines lie behind a pause of at least 30 days that is more than three times as long as
+    any before it. Of several such pauses the first counts: what lies behind it is set aside together.
     """
     until = list(accumulate(lines, initial=0))
     longest = 0

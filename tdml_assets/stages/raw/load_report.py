@@ -27,20 +27,19 @@ class FileLoad:
 class LoadReport:
     """What a raw table holds after a load.
 
-    Parameters
-    ----------
-    contract : the table as it was written.
-    files : its files.
-    reasons : rejected rows per reason code, the most frequent first.
-    first_day, last_day : days covered, in the source's zone; ``None`` for a table without days or rows.
-    months : calendar months with rows.
-    is_unchanged : whether nothing had to be done.
-    is_declared : whether the source is in the settings.
-    duplicate_files : files skipped because another one has the same content.
-    new_columns : columns that were in no file of the load before; recorded and ignored.
-    grouped_keys : line keys that several lines of a file share, where the key does not tell lines apart; 0 for an unchanged table.
-    lacking_columns : optional columns that files lack, as ``file: column``; they have no value there.
-    statuses : of the orders, what each counts as, with rows and money; empty for other tables and without the column.
+    ``contract``: the table as it was written.
+    ``files``: its files.
+    ``reasons``: rejected rows per reason code, the most frequent first.
+    ``first_day``, ``last_day``: days covered, in the source's zone; ``None`` for a table without days or rows.
+    ``months``: calendar months with rows.
+    ``is_unchanged``: whether nothing had to be done.
+    ``is_declared``: whether the source is in the settings.
+    ``duplicate_files``: files skipped because another one has the same content.
+    ``new_columns``: columns that were in no file of the load before; recorded and ignored.
+    ``grouped_keys``: line keys that several lines of a file share, where the key does not tell lines apart; 0 for an unchanged
+      table.
+    ``lacking_columns``: optional columns that files lack, as ``file: column``; they have no value there.
+    ``statuses``: of the orders, what each counts as, with rows and money; empty for other tables and without the column.
     """
 
     contract: TableContract

@@ -27,13 +27,10 @@ MOST_STATUSES = 200
 class StatusCount:
     """Rows of one status at the last load.
 
-    Parameters
-    ----------
-    order_status : as the source writes it; ``None`` for rows without one.
-    meaning : ``sale``, ``return``, ``void`` or ``ignore``.
-    meaning_from : ``declared`` in ``statuses``, one of the ``common`` ones, or ``none``: not known, and counted as a sale.
-    row_count : rows, accepted or not.
-    amount : their money in the reporting currency, as it would count if they were sales or returns.
+    ``order_status``: as the source writes it; ``None`` for rows without one. ``meaning``: ``sale``, ``return``, ``void`` or
+    ``ignore``. ``meaning_from``: ``declared`` in ``statuses``, one of the ``common`` ones, or ``none``: not known, and counted
+    as a sale. ``row_count``: rows, accepted or not. ``amount``: their money in the reporting currency, as it would count if
+    they were sales or returns.
     """
 
     order_status: str | None

@@ -29,11 +29,8 @@ _USUAL_INSTANT = f"{_USUAL}(?:Z|[-+][0-9]{{2}}(?::?[0-9]{{2}})?)$"
 class Reading:
     """One way to read a time: the template ``raw/parts/readings`` prints it.
 
-    Parameters
-    ----------
-    column : name in the statement.
-    kind : ``local_text``, ``instant_text``, ``unix``, ``excel``, ``iso_instant`` or ``iso_local``.
-    format : of text; else empty.
+    ``column``: name in the statement. ``kind``: ``local_text``, ``instant_text``, ``unix``, ``excel``, ``iso_instant`` or
+    ``iso_local``. ``format``: of text; else empty.
     """
 
     column: str
@@ -98,17 +95,15 @@ class Times:
 class Moment:
     """How the timestamp of a row is read.
 
-    Parameters
-    ----------
-    reading : ``local_text``, ``instant_text``, ``unix``, ``local``, ``date``, ``instant`` or ``several``.
-    format : of text; else empty.
-    unix_units_per_second : 1, 1,000 or 1,000,000.
-    zone : zone of a time without offset.
-    is_day : whether the value is a calendar day and not a time; then its day is kept, whatever clocks did at midnight.
-    policy : which instant an ambiguous local time means.
-    shifts_minutes : sizes of the zone's backward clock changes.
-    days_in : zone that days are counted in; ``None`` where it is ``zone``.
-    times : where ``reading`` is ``several``.
+    ``reading``: ``local_text``, ``instant_text``, ``unix``, ``local``, ``date``, ``instant`` or ``several``.
+    ``format``: of text; else empty.
+    ``unix_units_per_second``: 1, 1,000 or 1,000,000.
+    ``zone``: zone of a time without offset.
+    ``is_day``: whether the value is a calendar day and not a time; then its day is kept, whatever clocks did at midnight.
+    ``policy``: which instant an ambiguous local time means.
+    ``shifts_minutes``: sizes of the zone's backward clock changes.
+    ``days_in``: zone that days are counted in; ``None`` where it is ``zone``.
+    ``times``: where ``reading`` is ``several``.
     """
 
     reading: str
@@ -136,12 +131,9 @@ class Updated:
 class Recorded:
     """How ``recorded_at`` is read.
 
-    Parameters
-    ----------
-    kind : ``written`` with ``times``; else the type of the column: ``local``, ``instant`` or ``date``.
-    zone : zone of a time without offset.
-    days_in : zone that its days are counted in.
-    known_on : last day whose rows are known; ``None`` where all are.
+    ``kind``: ``written`` with ``times``; else the type of the column: ``local``, ``instant`` or ``date``. ``zone``: zone of a
+    time without offset. ``days_in``: zone that its days are counted in. ``known_on``: last day whose rows are known; ``None``
+    where all are.
     """
 
     kind: str

@@ -35,13 +35,9 @@ class Together:
 class OrderPlan:
     """How rows find the others of their order.
 
-    Parameters
-    ----------
-    order_column : column of the statement that holds the order.
-    carried : columns that an order's lines share.
-    totals : the same for money that an order has once.
-    has_parents : whether refunds name the order that they belong to.
-    carries_records : whether a line without ``recorded_at`` was recorded with the line of its order that has it.
+    ``order_column``: column of the statement that holds the order. ``carried``: columns that an order's lines share.
+    ``totals``: the same for money that an order has once. ``has_parents``: whether refunds name the order that they belong to.
+    ``carries_records``: whether a line without ``recorded_at`` was recorded with the line of its order that has it.
     """
 
     order_column: str

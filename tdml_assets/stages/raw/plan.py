@@ -100,12 +100,8 @@ def plan_stage(
 ) -> dict[str, Any]:
     """Context of ``raw/stage`` and ``raw/dropped_content`` for one file.
 
-    Parameters
-    ----------
-    layout : the file.
-    first : the first file of the source, with the columns of all; it decides those of ``raw.customers``.
-    now : naive UTC.
-    known_on : rows recorded after this day are set aside; ``None`` sets none aside.
+    ``layout``: the file. ``first``: the first file of the source, with the columns of all; it decides those of
+    ``raw.customers``. ``now``: naive UTC. ``known_on``: rows recorded after this day are set aside; ``None`` sets none aside.
     """
     source_format = layout.source_format or declaration.format
 

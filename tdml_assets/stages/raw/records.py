@@ -22,13 +22,9 @@ _BATCH_ROWS = 20_000
 class Record:
     """One row of a file.
 
-    Parameters
-    ----------
-    number : data row in the file, from 1.
-    line : line that it begins in, from 1.
-    values : a text or ``None`` per column; empty where the row is set aside.
-    fault : reason code for which it is set aside.
-    raw : the row as it is written, kept where it is set aside.
+    ``number``: data row in the file, from 1. ``line``: line that it begins in, from 1. ``values``: a text or ``None`` per
+    column; empty where the row is set aside. ``fault``: reason code for which it is set aside. ``raw``: the row as it is
+    written, kept where it is set aside.
     """
 
     number: int

@@ -94,20 +94,18 @@ class Field:
 class FileLayout:
     """One file that can be read.
 
-    Parameters
-    ----------
-    name : the file in the rows' lineage.
-    read_path : where the warehouse reads it, with pattern characters escaped.
-    compression : ``gzip`` or ``none``.
-    fields : its columns in file order; for json those found in its first lines.
-    position : place among the files of the source; the later file wins where updates tie.
-    row_count : rows by the file's own account, where it has one.
-    skipped_lines : lines at its beginning that hold nothing, or are declared to be no data.
-    text_path : where its own text lies, unpacked; for csv.
-    footer_rows : last rows that are declared to be no data, where a statement sets them aside.
-    has_nul, has_no_break_blanks : whether a value may hold such a character; false where the whole text was looked at.
-    source_format : how ``read_path`` is read: ``csv``, ``parquet``, ``json``, or ``records`` for rows that were cut apart outside
-        of the warehouse (``records.py``); empty for the declared format.
+    ``name``: the file in the rows' lineage.
+    ``read_path``: where the warehouse reads it, with pattern characters escaped.
+    ``compression``: ``gzip`` or ``none``.
+    ``fields``: its columns in file order; for json those found in its first lines.
+    ``position``: place among the files of the source; the later file wins where updates tie.
+    ``row_count``: rows by the file's own account, where it has one.
+    ``skipped_lines``: lines at its beginning that hold nothing, or are declared to be no data.
+    ``text_path``: where its own text lies, unpacked; for csv.
+    ``footer_rows``: last rows that are declared to be no data, where a statement sets them aside.
+    ``has_nul``, ``has_no_break_blanks``: whether a value may hold such a character; false where the whole text was looked at.
+    ``source_format``: how ``read_path`` is read: ``csv``, ``parquet``, ``json``, or ``records`` for rows that were cut apart
+      outside of the warehouse (``records.py``); empty for the declared format.
     """
 
     name: str

@@ -28,15 +28,13 @@ class Key:
 class FileSample:
     """The first rows of a file.
 
-    Parameters
-    ----------
-    path : as the settings will name it; of a database, what its rows are called.
-    cells : texts per column by row, empty where there is no value; columns in the order of the file.
-    keys : further keys of the source, such as ``skip_rows`` or ``sheet``.
-    notes : what a person should know of the file, in addition to the keys.
-    delimiter, encoding, has_header : of a CSV file.
-    typed_moments, typed_numbers : columns that hold moments or numbers by their type.
-    folder_keys : columns that the names of folders give.
+    ``path``: as the settings will name it; of a database, what its rows are called.
+    ``cells``: texts per column by row, empty where there is no value; columns in the order of the file.
+    ``keys``: further keys of the source, such as ``skip_rows`` or ``sheet``.
+    ``notes``: what a person should know of the file, in addition to the keys.
+    ``delimiter``, ``encoding``, ``has_header``: of a CSV file.
+    ``typed_moments``, ``typed_numbers``: columns that hold moments or numbers by their type.
+    ``folder_keys``: columns that the names of folders give.
     """
 
     path: str

@@ -44,12 +44,8 @@ _OTHER_TEXT = (
 def what_is_wrong(first: bytes, *, name: str, file_format: str, encoding: str) -> str | None:
     """What the file is, and the remedy, to be read behind its name; ``None`` if it may be what it is declared to be.
 
-    Parameters
-    ----------
-    first : the first ``FIRST_BYTES`` of the file as it lies on disk.
-    name : its name, whose ending decides whether it is read as gzip.
-    file_format : ``csv``, ``json`` or ``parquet``.
-    encoding : declared encoding of its text.
+    ``first``: the first ``FIRST_BYTES`` of the file as it lies on disk. ``name``: its name, whose ending decides whether it is
+    read as gzip. ``file_format``: ``csv``, ``json`` or ``parquet``. ``encoding``: declared encoding of its text.
     """
     packed = _packed(first, name, file_format)
     if packed is not None or first.startswith(b"\x1f\x8b"):

@@ -93,13 +93,9 @@ class StateFolder:
     ) -> StateIdentity | None:
         """Compare the orders just loaded with those remembered; inside the transaction of the load.
 
-        ``is_unchanged``: whether the load found the table as its files are. Raises ``StateConflictError`` if they are other orders,
-        and the folder holds models or sessions of the remembered ones.
-
-        Returns
-        -------
-        StateIdentity or None
-            To be recorded once the transaction is committed; None where the record is up to date.
+        ``is_unchanged``: whether the load found the table as its files are. Raises ``StateConflictError`` if they are other
+        orders, and the folder holds models or sessions of the remembered ones. Returns what is to be recorded once the transaction
+        is committed; None where the record is up to date.
         """
         if is_unchanged and before is not None and before.declared == self.asked and before.sketch.is_telling:
             return None

@@ -115,11 +115,8 @@ def declared_orders(
 class Comparison(_Frozen):
     """How many customers of a sketch were found in other orders.
 
-    Parameters
-    ----------
-    remembered : customers in the sketch.
-    found : of these, with an order in the data asked for.
-    same_day : of these, with the same first day, one day of tolerance.
+    ``remembered``: customers in the sketch. ``found``: of these, with an order in the data asked for. ``same_day``: of these,
+    with the same first day, one day of tolerance.
     """
 
     remembered: int
@@ -162,11 +159,8 @@ def other_data_message(
 ) -> str:
     """Words of a refusal: what the folder holds, what is asked, and the commands.
 
-    Parameters
-    ----------
-    last_session : what was run on the folder, in words; empty for nothing.
-    why : what was compared; empty where the declarations say it.
-    can_be_same : whether a person may declare that these are the same customers.
+    ``last_session``: what was run on the folder, in words; empty for nothing. ``why``: what was compared; empty where the
+    declarations say it. ``can_be_same``: whether a person may declare that these are the same customers.
     """
     holds = recorded.words() if recorded is not None else "orders loaded by an earlier version"
     lines = [

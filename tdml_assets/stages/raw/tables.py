@@ -77,17 +77,15 @@ def load_table(
     files and the declaration are those of the last load, nothing is written. Raises ``SourceError`` if the files cannot be loaded
     as declared. Raises ``ConservationError`` if accepted and rejected rows do not add up to the rows read.
 
-    Parameters
-    ----------
-    database : an open ``Warehouse.write()``.
-    table : ``orders``, ``pageviews``, ``email_events`` or ``customers``.
-    declaration : how the files are read; ``None`` empties the table.
-    found : the files, in the order in which later ones win over earlier ones.
-    session_id : kept with rejected rows and loads.
-    now : naive UTC; rows more than a day after it are quarantined.
-    scratch_folder : where text that is not UTF-8 is rewritten for the time of the load; the system's unless given.
-    bad_row_limit : share of the rows of a file that may be set aside because they cannot be cut into fields.
-    as_of : of a source with ``recorded_at``, rows recorded after it are set aside; ``None`` for the latest day.
+    ``database``: an open ``Warehouse.write()``.
+    ``table``: ``orders``, ``pageviews``, ``email_events`` or ``customers``.
+    ``declaration``: how the files are read; ``None`` empties the table.
+    ``found``: the files, in the order in which later ones win over earlier ones.
+    ``session_id``: kept with rejected rows and loads.
+    ``now``: naive UTC; rows more than a day after it are quarantined.
+    ``scratch_folder``: where text that is not UTF-8 is rewritten for the time of the load; the system's unless given.
+    ``bad_row_limit``: share of the rows of a file that may be set aside because they cannot be cut into fields.
+    ``as_of``: of a source with ``recorded_at``, rows recorded after it are set aside; ``None`` for the latest day.
     """
     database.ensure(REJECTED_ROWS)
     database.ensure(LOADS)

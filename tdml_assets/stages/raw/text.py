@@ -36,11 +36,8 @@ def open_bytes(file: SourceFile) -> IO[bytes]:
 class TextFacts:
     """What was seen while a file was decoded.
 
-    Parameters
-    ----------
-    has_mark : whether it begins with a byte order mark.
-    line_ends : kinds of line ends in it: CR LF, LF, CR.
-    has_nul, has_no_break_blanks : whether it holds such a character anywhere.
+    ``has_mark``: whether it begins with a byte order mark. ``line_ends``: kinds of line ends in it: CR LF, LF, CR. ``has_nul``,
+    ``has_no_break_blanks``: whether it holds such a character anywhere.
     """
 
     has_mark: bool

@@ -14,14 +14,10 @@ from tdml_assets.stages.raw.rules import FileLayout
 class Value:
     """How a statement finds one value of a row: the template ``raw/parts/value`` prints it.
 
-    Parameters
-    ----------
-    column : name in the statement, for instance ``customer_id_given``.
-    field : ``field_<n>`` of the row, or the JSON pointer to it; ``None`` if the source has no such column.
-    family : of the field's type; ``json`` where it lies in a JSON document.
-    plain : whether it is wanted as plain text rather than as it is.
-    is_trimmed : whether blanks at its ends are taken off.
-    is_mapped : whether the declaration names a column for it, which this file may lack.
+    ``column``: name in the statement, for instance ``customer_id_given``. ``field``: ``field_<n>`` of the row, or the JSON
+    pointer to it; ``None`` if the source has no such column. ``family``: of the field's type; ``json`` where it lies in a JSON
+    document. ``plain``: whether it is wanted as plain text rather than as it is. ``is_trimmed``: whether blanks at its ends are
+    taken off. ``is_mapped``: whether the declaration names a column for it, which this file may lack.
     """
 
     column: str

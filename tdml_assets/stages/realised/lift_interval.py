@@ -39,11 +39,8 @@ _HALVINGS = 14
 class Groups:
     """One stratum.
 
-    Parameters
-    ----------
-    treated, control : outcomes, (customers,) each; two at least.
-    treated_events, control_events : 1 where the outcome is not the usual one, else 0, (customers,) each.
-    weight : share of the stratum's customers in all.
+    ``treated``, ``control``: outcomes, (customers,) each; two at least. ``treated_events``, ``control_events``: 1 where the
+    outcome is not the usual one, else 0, (customers,) each. ``weight``: share of the stratum's customers in all.
     """
 
     treated: Floats
@@ -64,11 +61,7 @@ def interval_of(
     """Differences, treated less control, that exchanging the groups does not refuse: the lowest and the highest.
 
     ``alpha``: chance that the interval misses the truth, half of it on either side. ``fewest_events``: in each group, or there
-    would be no comparison.
-
-    Returns
-    -------
-    None twice where no difference is refused.
+    would be no comparison. Returns None twice where no difference is refused.
     """
     statistic = _statistic(strata, fewest_events, generator)
     middle = sum(one.weight * float(one.treated.mean() - one.control.mean()) for one in strata)

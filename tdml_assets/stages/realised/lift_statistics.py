@@ -36,12 +36,9 @@ _POWER = 0.8
 class Stratum:
     """Customers who were assigned with the same chance.
 
-    Parameters
-    ----------
-    treated, control : outcomes, (customers,) each.
-    treated_predicted, control_predicted : what was predicted for them, (customers,) each; NaN where it is not known, None
-        where it is known of nobody.
-    share : chance of being in the control group; as seen unless given.
+    ``treated``, ``control``: outcomes, (customers,) each. ``treated_predicted``, ``control_predicted``: what was predicted for
+    them, (customers,) each; NaN where it is not known, None where it is known of nobody. ``share``: chance of being in the
+    control group; as seen unless given.
     """
 
     treated: Floats
@@ -69,15 +66,10 @@ class Stratum:
 class Comparison:
     """Treated customers against the control group.
 
-    Parameters
-    ----------
-    treated, control : number of customers.
-    treated_mean, control_mean : of the outcome, strata weighted by their size; both groups are brought to the same
-        mean prediction.
-    difference : treated less control.
-    low, high : interval of the difference; None where too few customers tell nothing.
-    needed : customers, both groups together, with whom the wanted relative difference would be shown with a chance of 80 %; None
-        where it cannot be said.
+    ``treated``, ``control``: number of customers. ``treated_mean``, ``control_mean``: of the outcome, strata weighted by their
+    size; both groups are brought to the same mean prediction. ``difference``: treated less control. ``low``, ``high``: interval
+    of the difference; None where too few customers tell nothing. ``needed``: customers, both groups together, with whom the
+    wanted relative difference would be shown with a chance of 80 %; None where it cannot be said.
     """
 
     treated: int
@@ -112,11 +104,8 @@ def compare_table(
 def compare(strata: Sequence[Stratum], alpha: float, detect: float, generator: np.random.Generator) -> Comparison:
     """Compare treated customers with the control group.
 
-    Parameters
-    ----------
-    strata : those in which a group has fewer than two customers are left out.
-    alpha : chance that the interval misses the truth.
-    detect : relative difference that should be detected.
+    ``strata``: those in which a group has fewer than two customers are left out. ``alpha``: chance that the interval misses the
+    truth. ``detect``: relative difference that should be detected.
     """
     kept = [one for one in strata if min(len(one.treated), len(one.control)) >= 2]
     treated, control = (sum(len(getattr(one, name)) for one in kept) for name in ("treated", "control"))

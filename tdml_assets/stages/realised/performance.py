@@ -32,13 +32,9 @@ _RESAMPLES = 1_000
 class MainError:
     """The error of a task that tells whether a model still is what its test promised. Less is better.
 
-    Parameters
-    ----------
-    metric : its name in ``monitoring.model_metrics``. It does not grow with the volume of the season.
-    words : what people call it.
-    naive : the same of a forecast without a model.
-    predicted, actual : names of the means per customer.
-    losses : (customers,) losses, and what their sum is divided by, from (customers,) targets and predictions.
+    ``metric``: its name in ``monitoring.model_metrics``. It does not grow with the volume of the season. ``words``: what people
+    call it. ``naive``: the same of a forecast without a model. ``predicted``, ``actual``: names of the means per customer.
+    ``losses``: (customers,) losses, and what their sum is divided by, from (customers,) targets and predictions.
     """
 
     metric: str
@@ -53,13 +49,9 @@ class MainError:
 class Realised:
     """What became of the predictions of one day.
 
-    Parameters
-    ----------
-    status : ``worse`` than the test promised, ``ok``, or ``immature`` where nothing can be said yet.
-    sentence : the finding in words, with figures.
-    as_of : day whose predictions they are; None where there are none.
-    value : the main error; None where it is not defined.
-    low, high : interval of the test's error; None where it was not measured.
+    ``status``: ``worse`` than the test promised, ``ok``, or ``immature`` where nothing can be said yet. ``sentence``: the
+    finding in words, with figures. ``as_of``: day whose predictions they are; None where there are none. ``value``: the main
+    error; None where it is not defined. ``low``, ``high``: interval of the test's error; None where it was not measured.
     """
 
     status: Literal["ok", "worse", "immature"]
@@ -157,11 +149,9 @@ def realised_verdict(
 ) -> Realised:
     """Whether predictions came out as the test of their model promised.
 
-    Parameters
-    ----------
-    row : of ``sql/realised/ledger.sql``: as_of, customers, realised, tested, low, high.
-    tolerance : share of the interval's upper bound by which the error may lie above it: another season is another world.
-    min_rows : customers below which nothing is said.
+    ``row``: of ``sql/realised/ledger.sql``: as_of, customers, realised, tested, low, high. ``tolerance``: share of the
+    interval's upper bound by which the error may lie above it: another season is another world. ``min_rows``: customers below
+    which nothing is said.
     """
     value, tested, day = row["realised"], row["tested"], row["as_of"]
     low, high = (tested if row[name] is None else row[name] for name in ("low", "high"))

@@ -63,15 +63,13 @@ def latest_exports(location: str) -> tuple[Export, Export] | None:
 class WorkflowFigures:
     """What the dashboard shows of one workflow; rows as the statements of ``sql/session_report/dashboard_*`` give them.
 
-    Parameters
-    ----------
-    bands : customers per band over days.
-    movement : customers by band before and now; empty before the second day.
-    deciles : tenths by expected spend, of a regression.
-    grades : customers and mean probability per grade, of a classification.
-    movement_days : the two days, in words.
-    drift : distances from the champion's reference over days.
-    lift : treated against control; empty without control groups.
+    ``bands``: customers per band over days.
+    ``movement``: customers by band before and now; empty before the second day.
+    ``deciles``: tenths by expected spend, of a regression.
+    ``grades``: customers and mean probability per grade, of a classification.
+    ``movement_days``: the two days, in words.
+    ``drift``: distances from the champion's reference over days.
+    ``lift``: treated against control; empty without control groups.
     """
 
     spec: WorkflowSpec

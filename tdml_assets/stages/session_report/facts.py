@@ -151,18 +151,16 @@ class LiftFact:
 class ReportFacts:
     """Everything a session report shows.
 
-    Parameters
-    ----------
-    sessions : oldest first; the last one is the session reported on.
-    metrics : by measure and kind, oldest first.
-    drift : of the farthest columns, in all of ``sessions``.
-    statuses : columns per status in this session.
-    trained_here : whether this session trained the champion.
-    labels, labels_before : customers per category of the predictions, now and in the session before.
-    lift : the latest comparison with the control group, all bands together first.
-    is_latest : whether there is no session of a later day.
-    retrains_itself : whether the sensor that starts retrainings is on.
-    level : what was done to the total of the predictions, and how far it may be off; None where nothing is known of it.
+    ``sessions``: oldest first; the last one is the session reported on.
+    ``metrics``: by measure and kind, oldest first.
+    ``drift``: of the farthest columns, in all of ``sessions``.
+    ``statuses``: columns per status in this session.
+    ``trained_here``: whether this session trained the champion.
+    ``labels``, ``labels_before``: customers per category of the predictions, now and in the session before.
+    ``lift``: the latest comparison with the control group, all bands together first.
+    ``is_latest``: whether there is no session of a later day.
+    ``retrains_itself``: whether the sensor that starts retrainings is on.
+    ``level``: what was done to the total of the predictions, and how far it may be off; None where nothing is known of it.
     """
 
     spec: WorkflowSpec

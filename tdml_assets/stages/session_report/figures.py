@@ -40,14 +40,9 @@ class Line:
 class Panel:
     """One measure over the days that sessions stand at.
 
-    Parameters
-    ----------
-    name : unique in the page.
-    lines : the later ones are drawn over the earlier ones; those without points are left out.
-    as_of : last day of the axis.
-    unknown_since : day after which nothing can be realised yet; None where nothing ever is.
-    new_models : days at which another champion begins.
-    said : writes a value.
+    ``name``: unique in the page. ``lines``: the later ones are drawn over the earlier ones; those without points are left out.
+    ``as_of``: last day of the axis. ``unknown_since``: day after which nothing can be realised yet; None where nothing ever is.
+    ``new_models``: days at which another champion begins. ``said``: writes a value.
     """
 
     name: str

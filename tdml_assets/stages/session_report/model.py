@@ -45,13 +45,10 @@ class Importance:
 class ModelFacts:
     """The champion.
 
-    Parameters
-    ----------
-    deciles : of its test, the lowest predictions first; empty for tasks without one number a customer.
-    importances : the most important first.
-    lists : measure of the model's test and of simpler ones, in words, where the task compares such.
-    groups : one row per group of customers, as the task profiles them: a name, customers, share, means in real units.
-    level_names : words per level of the predictions that is an id, such as a product's.
+    ``deciles``: of its test, the lowest predictions first; empty for tasks without one number a customer. ``importances``: the
+    most important first. ``lists``: measure of the model's test and of simpler ones, in words, where the task compares such.
+    ``groups``: one row per group of customers, as the task profiles them: a name, customers, share, means in real units.
+    ``level_names``: words per level of the predictions that is an id, such as a product's.
     """
 
     deciles: tuple[Decile, ...] = ()
@@ -94,8 +91,6 @@ def _level_names(reader: ReportReader, spec: WorkflowSpec) -> Mapping[str, str]:
 def feature_words(name: str) -> str:
     """Name of a feature for people.
 
-    Examples
-    --------
     >>> feature_words("total_spend_90d")
     'total spend, last 90 days'
     """

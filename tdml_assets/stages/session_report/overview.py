@@ -45,14 +45,10 @@ _STATES = {
 class WorkflowState:
     """One workflow, as its latest session left it.
 
-    Parameters
-    ----------
-    state : published, fallback, kept, off, failed, none, or how far an unfinished session came.
-    session : the latest one; None before the first.
-    metrics : of the main measure, oldest first.
-    customers : scored in the latest session.
-    reason, remedy : why the workflow is not simply published, and what mends it.
-    needs_person : whether somebody has to look at it; what the orders do not allow needs nobody.
+    ``state``: published, fallback, kept, off, failed, none, or how far an unfinished session came. ``session``: the latest one;
+    None before the first. ``metrics``: of the main measure, oldest first. ``customers``: scored in the latest session.
+    ``reason``, ``remedy``: why the workflow is not simply published, and what mends it. ``needs_person``: whether somebody has
+    to look at it; what the orders do not allow needs nobody.
     """
 
     spec: WorkflowSpec
@@ -70,11 +66,8 @@ class WorkflowState:
 class Overview:
     """Everything the overview page shows.
 
-    Parameters
-    ----------
-    workflows : in the order of their names.
-    off : reason per workflow that the sources do not allow.
-    as_of, run_id, written_at : of the latest session of any workflow; None before the first. UTC.
+    ``workflows``: in the order of their names. ``off``: reason per workflow that the sources do not allow. ``as_of``,
+    ``run_id``, ``written_at``: of the latest session of any workflow; None before the first. UTC.
     """
 
     workflows: tuple[WorkflowState, ...]

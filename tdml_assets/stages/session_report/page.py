@@ -28,13 +28,7 @@ _QUIET = ("ok", "too_little")
 
 
 def render_report(facts: ReportFacts) -> str:
-    """Write the report of one session. ``facts``: from :func:`~tdml_assets.stages.session_report.reading.read_facts`.
-
-    Returns
-    -------
-    str
-        A whole HTML page; equal facts give equal text.
-    """
+    """Write the report of one session, a whole HTML page; equal facts give equal text."""
     cause = facts.session.cause or "none"
     return (
         page_templates()

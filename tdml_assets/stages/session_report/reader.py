@@ -19,11 +19,8 @@ if TYPE_CHECKING:
 class ReportReader:
     """Reads monitoring tables of one workflow; a table that is not there yet gives no rows.
 
-    Parameters
-    ----------
-    database : open for reading.
-    workflow, session_id, as_of : bound as such in every statement.
-    tables : names of the tables in schema ``monitoring``; looked up once unless given.
+    ``database``: open for reading. ``workflow``, ``session_id``, ``as_of``: bound as such in every statement. ``tables``: names
+    of the tables in schema ``monitoring``; looked up once unless given.
     """
 
     def __init__(

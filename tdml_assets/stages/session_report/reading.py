@@ -62,12 +62,9 @@ def read_facts(
 ) -> ReportFacts:
     """Read what the report on one session shows.
 
-    Parameters
-    ----------
-    as_of : last day of data that the session reads; nothing later is read.
-    references : of the predictions, from :func:`prediction_references`.
-    trained_in : session that trained the champion; this one unless given.
-    retrains_itself : whether the sensor that starts retrainings is on.
+    ``as_of``: last day of data that the session reads; nothing later is read. ``references``: of the predictions, from
+    :func:`prediction_references`. ``trained_in``: session that trained the champion; this one unless given.
+    ``retrains_itself``: whether the sensor that starts retrainings is on.
     """
     reader = SessionReader(database, spec.name, session_id, as_of)
     sessions = reader.sessions()

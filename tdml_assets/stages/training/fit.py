@@ -52,16 +52,14 @@ _BATCH_ROWS = 65_536
 class Candidate:
     """A trained candidate.
 
-    Parameters
-    ----------
-    evaluated : the model that was measured: it knows nothing later than the test snapshot's day.
-    final : the model that is stored.
-    holdout : rows of the training and test splits with their target and both models' predictions.
-    model : what was trained, with the parameters a search found.
-    search : what the search tried; None for no search.
-    level : how the test predictions were moved; None where nothing is moved.
-    rehearsals : that correction on the test snapshot and on those before it.
-    choice : what ``estimator: auto`` chose, and from what; None where the estimator is declared.
+    ``evaluated``: the model that was measured: it knows nothing later than the test snapshot's day.
+    ``final``: the model that is stored.
+    ``holdout``: rows of the training and test splits with their target and both models' predictions.
+    ``model``: what was trained, with the parameters a search found.
+    ``search``: what the search tried; None for no search.
+    ``level``: how the test predictions were moved; None where nothing is moved.
+    ``rehearsals``: that correction on the test snapshot and on those before it.
+    ``choice``: what ``estimator: auto`` chose, and from what; None where the estimator is declared.
     """
 
     evaluated: FittedModel
@@ -173,18 +171,16 @@ def train_candidate(
 ) -> Candidate:
     """Fit, measure, fit again.
 
-    Parameters
-    ----------
-    engine : what trains.
-    splits : prepared rows per split, in a fixed order, with the columns of :data:`KEYS` and FLOAT features; ``train``,
-        ``validation`` and ``test`` are needed, ``refit`` may be empty; ``today`` holds the rows to score, for a learner that
-        wants them.
-    model, tier : what to train, and what it may use.
-    declared : parameters to try first; none unless given.
-    kind : of the predictions whose level is corrected; None for no correction.
-    base : the lifetime model that the correction asks, fitted to what was known on the day of the test; None for none.
-    histories : ``snapshot_date``, ``customer_id`` and the unprepared history of labelled rows; None for none.
-    choosing : how ``estimator: auto`` chooses; without a session before unless given.
+    ``engine``: what trains.
+    ``splits``: prepared rows per split, in a fixed order, with the columns of :data:`KEYS` and FLOAT features; ``train``,
+      ``validation`` and ``test`` are needed, ``refit`` may be empty; ``today`` holds the rows to score, for a learner that
+      wants them.
+    ``model``, ``tier``: what to train, and what it may use.
+    ``declared``: parameters to try first; none unless given.
+    ``kind``: of the predictions whose level is corrected; None for no correction.
+    ``base``: the lifetime model that the correction asks, fitted to what was known on the day of the test; None for none.
+    ``histories``: ``snapshot_date``, ``customer_id`` and the unprepared history of labelled rows; None for none.
+    ``choosing``: how ``estimator: auto`` chooses; without a session before unless given.
     """
     rehearsed = None
     if model.estimator == AUTO:

@@ -41,10 +41,7 @@ _KEYS = ("snapshot_date", "customer_id", "target")
 class Rehearsed:
     """What a rehearsal leaves.
 
-    Parameters
-    ----------
-    model : what is trained.
-    evaluated : its fit to the training rows; None where nothing was rehearsed.
+    ``model``: what is trained. ``evaluated``: its fit to the training rows; None where nothing was rehearsed.
     """
 
     choice: LearnerChoice
@@ -56,9 +53,7 @@ class Rehearsed:
 class _Stage:
     """Rows a rehearsal is measured on.
 
-    Parameters
-    ----------
-    is_later : whether every day that was learnt from lies before them.
+    ``is_later``: whether every day that was learnt from lies before them.
     """
 
     rows: pa.Table
@@ -77,17 +72,10 @@ def rehearse_options(
 ) -> Rehearsed:
     """Choose what to train.
 
-    Parameters
-    ----------
-    splits : prepared rows per split, as ``train_candidate`` takes them.
-    model : what is asked for, with the parameters that all options are given.
-    previous : name of the option that the champion before was made with; None for none.
-    max_rows : with more training rows nothing is rehearsed.
-
-    Raises
-    ------
-    RefusedError
-        If the rows are too few for every option; that of the last one.
+    Raises ``RefusedError`` if the rows are too few for every option; that of the last one. ``splits``: prepared rows per split,
+    as ``train_candidate`` takes them. ``model``: what is asked for, with the parameters that all options are given.
+    ``previous``: name of the option that the champion before was made with; None for none. ``max_rows``: with more training
+    rows nothing is rehearsed.
     """
     rows = splits["train"].num_rows
     if rows > max_rows:

@@ -92,14 +92,9 @@ def train_within_tier(
 ) -> Candidate:
     """Train, in a process of its own where there is much to learn from.
 
-    Raises ``TierBreachError`` if the process needed more memory than the tier has. Raises ``TrainingEndedError`` if something ended
-    it.
-
-    Parameters
-    ----------
-    splits, histories : as ``train_candidate`` takes them.
-    folder : of the files that hold rows and result; on a disk.
-    own_process_bytes : rows that take at most as much stay in this process.
+    Raises ``TierBreachError`` if the process needed more memory than the tier has. Raises ``TrainingEndedError`` if something
+    ended it. ``splits``, ``histories``: as ``train_candidate`` takes them. ``folder``: of the files that hold rows and result;
+    on a disk. ``own_process_bytes``: rows that take at most as much stay in this process.
     """
     if training.engine.streams or sum(table.nbytes for table in splits.values()) <= own_process_bytes:
         return training.run(splits, histories)

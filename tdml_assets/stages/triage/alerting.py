@@ -34,15 +34,9 @@ def send_alerts(
 ) -> list[dict[str, str]]:
     """Send the alerts that wait, outside of any transaction, and keep which channels took them.
 
-    A kill between sending and keeping sends again in the next session: an alert sent twice is better than none. Returns one row per
-    episode and channel, for people.
-
-    Parameters
-    ----------
-    label : name of the workflow that people read.
-    episodes : of one workflow.
-    report : of this session; written behind this.
-    retrains_itself : whether the sensor that starts retrainings is on.
+    A kill between sending and keeping sends again in the next session: an alert sent twice is better than none. Returns one row
+    per episode and channel, for people. ``label``: name of the workflow that people read. ``episodes``: of one workflow.
+    ``report``: of this session; written behind this. ``retrains_itself``: whether the sensor that starts retrainings is on.
     """
     channels = alert_channels(settings.alerts, os.environ, log)
     rows: list[dict[str, str]] = []

@@ -28,15 +28,13 @@ _NAMED = 3
 class Finding:
     """What one session's monitoring found and decided: a row of ``monitoring.triage`` without its key.
 
-    Parameters
-    ----------
-    as_of : last day of data that the session reads.
-    model_version : champion that was measured.
-    decision : what is to be done.
-    cause : what it is about; ``source`` for raw data, which every workflow shares, ``data`` for its own features.
-    severity : the farthest column, or error, against its limit; 1 and more is an alarm.
-    sentence : the decision in words, with figures.
-    measured_at : UTC.
+    ``as_of``: last day of data that the session reads.
+    ``model_version``: champion that was measured.
+    ``decision``: what is to be done.
+    ``cause``: what it is about; ``source`` for raw data, which every workflow shares, ``data`` for its own features.
+    ``severity``: the farthest column, or error, against its limit; 1 and more is an alarm.
+    ``sentence``: the decision in words, with figures.
+    ``measured_at``: UTC.
     """
 
     as_of: date
@@ -56,14 +54,10 @@ class Finding:
 class Evidence:
     """Everything a decision rests on.
 
-    Parameters
-    ----------
-    as_of, measured_at, model_version : of the session.
-    reports : of features, then of predictions.
-    quality : sentences of the data-quality checks that raised an alarm.
-    realised : sentence where stored predictions met a reality worse than the model's own test promised; None otherwise.
-    trained_as_of : as_of day of the champion's training.
-    importances : share of the model's importance per raw feature; empty where it has none.
+    ``as_of``, ``measured_at``, ``model_version``: of the session. ``reports``: of features, then of predictions. ``quality``:
+    sentences of the data-quality checks that raised an alarm. ``realised``: sentence where stored predictions met a reality
+    worse than the model's own test promised; None otherwise. ``trained_as_of``: as_of day of the champion's training.
+    ``importances``: share of the model's importance per raw feature; empty where it has none.
     """
 
     as_of: date

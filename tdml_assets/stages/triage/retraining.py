@@ -18,13 +18,9 @@ _CAP_WINDOW = timedelta(days=30)
 class Call:
     """What one session's triage calls for.
 
-    Parameters
-    ----------
-    session_id : the session.
-    model_version : champion it measured.
-    episode_id : episode it belongs to; None for none.
-    retrain : whether an open episode asks for a retraining, and the data are whole.
-    sentence : why, or what else was found.
+    ``session_id``: the session. ``model_version``: champion it measured. ``episode_id``: episode it belongs to; None for none.
+    ``retrain``: whether an open episode asks for a retraining, and the data are whole. ``sentence``: why, or what else was
+    found.
     """
 
     session_id: str
@@ -52,11 +48,8 @@ class Attempts:
 class Limits:
     """What holds retrainings back.
 
-    Parameters
-    ----------
-    cool_down_days : days after the start of one in which no other episode starts one.
-    monthly_cap : starts in any 30 days.
-    hold : an operator's words; None for none.
+    ``cool_down_days``: days after the start of one in which no other episode starts one. ``monthly_cap``: starts in any 30
+    days. ``hold``: an operator's words; None for none.
     """
 
     cool_down_days: int
@@ -78,12 +71,9 @@ class Decision:
 def decide_retrain(call: Call | None, attempts: Attempts, limits: Limits, now: datetime) -> Decision:
     """Decide.
 
-    Parameters
-    ----------
-    call : of the latest session; None where there is none since the last look. A stable session does not cancel what one
-        before it called for: the episode stays open, and so does the call.
-    attempts : retrainings already started for its episode.
-    now : UTC.
+    ``call``: of the latest session; None where there is none since the last look. A stable session does not cancel what one
+    before it called for: the episode stays open, and so does the call. ``attempts``: retrainings already started for its
+    episode. ``now``: UTC.
     """
     done = _why_settled(call, attempts)
     if call is None or done is not None:

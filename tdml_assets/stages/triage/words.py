@@ -13,12 +13,8 @@ from dataclasses import dataclass, replace
 class DecisionWords:
     """How a decision is said.
 
-    Parameters
-    ----------
-    headline : a few words.
-    tone : good, look, act or stop: how a page marks it, in addition to its words.
-    sign : shape of its mark.
-    next_step : what a person does now.
+    ``headline``: a few words. ``tone``: good, look, act or stop: how a page marks it, in addition to its words. ``sign``: shape
+    of its mark. ``next_step``: what a person does now.
     """
 
     headline: str

@@ -32,14 +32,9 @@ def no_failpoint(step: str) -> None:
 class Delivery:
     """What one delivery did.
 
-    Parameters
-    ----------
-    destination : name of the destination.
-    location : where the attributes are now, for a person to open.
-    rows : customers delivered.
-    changed : False where the same session had delivered the same rows before.
-    details : further numbers, for metadata.
-    left_out : published customers who may not be sent, by reason.
+    ``destination``: name of the destination. ``location``: where the attributes are now, for a person to open. ``rows``:
+    customers delivered. ``changed``: False where the same session had delivered the same rows before. ``details``: further
+    numbers, for metadata. ``left_out``: published customers who may not be sent, by reason.
     """
 
     destination: str
@@ -60,8 +55,6 @@ class Destination(Protocol):
     def deliver(self, database: Database, session_id: str) -> Delivery:
         """Send what is published in ``database``; see the module's rules.
 
-        Parameters
-        ----------
-        database : the warehouse, open for reading.
-        session_id : the session whose attributes these are; the key that makes the delivery repeatable.
+        ``database``: the warehouse, open for reading. ``session_id``: the session whose attributes these are; the key that
+        makes the delivery repeatable.
         """

@@ -39,9 +39,7 @@ def write_files(
 ) -> dict[str, Any]:
     """Write all files of an export into a new folder, batch by batch. Returns the manifest.
 
-    Parameters
-    ----------
-    permission : lists that say who may be exported; everybody without.
+    ``permission``: lists that say who may be exported; everybody without.
     """
     folder.mkdir()
     columns = database.columns(ATTRIBUTES_TABLE)

@@ -40,10 +40,7 @@ _REMEDIES = {
 class BucketStore:
     """Exports below a prefix of a bucket. See ``ExportStore`` for what the methods promise.
 
-    Parameters
-    ----------
-    client : boto3 client for S3.
-    location : bucket and prefix.
+    ``client``: boto3 client for S3. ``location``: bucket and prefix.
     """
 
     def __init__(self, client: Any, location: S3Location) -> None:

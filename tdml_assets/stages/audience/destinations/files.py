@@ -72,15 +72,13 @@ class ExportStore(Protocol):
 class FilesDestination:
     """Exports the published attributes as files.
 
-    Parameters
-    ----------
-    url : folder, ``file:///path`` or ``s3://bucket/prefix``.
-    scratch : folder for files on their way to S3; a folder export is written next to its place.
-    keep : how many exports stay; older ones are deleted, and nothing that another program put there.
-    batch_rows : rows in memory at a time.
-    s3_client : boto3 client for S3; only used, and then required, for an ``s3://`` URL.
-    permission : lists that say who may be exported; everybody without.
-    failpoint : called with the name of every step that is done.
+    ``url``: folder, ``file:///path`` or ``s3://bucket/prefix``.
+    ``scratch``: folder for files on their way to S3; a folder export is written next to its place.
+    ``keep``: how many exports stay; older ones are deleted, and nothing that another program put there.
+    ``batch_rows``: rows in memory at a time.
+    ``s3_client``: boto3 client for S3; only used, and then required, for an ``s3://`` URL.
+    ``permission``: lists that say who may be exported; everybody without.
+    ``failpoint``: called with the name of every step that is done.
     """
 
     name = "files"
@@ -114,10 +112,8 @@ class FilesDestination:
     def deliver(self, database: Database, session_id: str) -> Delivery:
         """Export what is published; the same session and rows again change nothing.
 
-        Raises
-        ------
-        ExportError
-            If nothing is published, a list cannot be asked, or the files cannot be placed. The latest export is untouched then.
+        Raises ``ExportError`` if nothing is published, a list cannot be asked, or the files cannot be placed. The latest export
+        is untouched then.
         """
         if self._permission is not None:
             self._permission.refuse_faults(database)
@@ -247,10 +243,7 @@ class FolderStore:
     def point(self, name: str, pointer: bytes, scratch: Path, failpoint: Failpoint) -> None:
         """See :class:`ExportStore`.
 
-        Raises
-        ------
-        ExportError
-            If ``latest`` is a real folder, which this project never makes.
+        Raises ``ExportError`` if ``latest`` is a real folder, which this project never makes.
         """
         written = scratch / exports.POINTER
         written.write_bytes(pointer)

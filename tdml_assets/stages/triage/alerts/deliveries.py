@@ -19,12 +19,8 @@ RETRIED_STATUS = frozenset((408, 425, 429, 500, 502, 503, 504))
 class AlertDelivery:
     """What one channel did with an alert.
 
-    Parameters
-    ----------
-    channel : its name.
-    sent : whether the other end took it.
-    attempts : how often it was tried.
-    detail : why not, or why only in part, in words; holds no address, login or token.
+    ``channel``: its name. ``sent``: whether the other end took it. ``attempts``: how often it was tried. ``detail``: why not,
+    or why only in part, in words; holds no address, login or token.
     """
 
     channel: str
@@ -36,11 +32,8 @@ class AlertDelivery:
 class Refusal(Exception):  # noqa: N818 - an answer, not a fault of this program
     """An attempt failed.
 
-    Parameters
-    ----------
-    detail : why, in words, without a secret.
-    again : whether another attempt may mend it.
-    wait_seconds : what the other end asked to wait; None if it said nothing.
+    ``detail``: why, in words, without a secret. ``again``: whether another attempt may mend it. ``wait_seconds``: what the
+    other end asked to wait; None if it said nothing.
     """
 
     def __init__(self, detail: str, *, again: bool = False, wait_seconds: float | None = None) -> None:

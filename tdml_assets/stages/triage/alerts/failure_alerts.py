@@ -37,15 +37,9 @@ def tell_failures(
 ) -> list[str]:
     """Tell every channel of every cause it does not know yet, and forget those that have recovered.
 
-    Returns keys of the causes that some channel took now.
-
-    Parameters
-    ----------
-    home : state folder.
-    environment : where the variables named in the settings are looked up.
-    failures : of one run.
-    ran : workflows that ran to the end, or as far as ``failures`` say; with ``all`` where the shared stages did.
-    kind : of the causes that ``ran`` is about.
+    Returns keys of the causes that some channel took now. ``home``: state folder. ``environment``: where the variables named in
+    the settings are looked up. ``failures``: of one run. ``ran``: workflows that ran to the end, or as far as ``failures`` say;
+    with ``all`` where the shared stages did. ``kind``: of the causes that ``ran`` is about.
     """
     before = read_ledger(home)
     ledger = recovered(before, ran, failures, kind)

@@ -37,16 +37,14 @@ Ledger = Mapping[str, Sequence[str]]
 class Failure:
     """One cause.
 
-    Parameters
-    ----------
-    workflow : its name, or ``all`` for a stage that every workflow needs.
-    stage : asset, or stage of the workflow, that ended with the error.
-    error : class of the error, or name of the blocking check.
-    session_id : session in which it was seen.
-    state : what became of the workflow; ``failed`` for a whole run.
-    log : where the error can be read.
-    kind : ``session`` for a step of a run that failed, ``workflow`` for a workflow that ended early in one that succeeded, ``sync``
-        for a destination, whose name is the workflow's then.
+    ``workflow``: its name, or ``all`` for a stage that every workflow needs.
+    ``stage``: asset, or stage of the workflow, that ended with the error.
+    ``error``: class of the error, or name of the blocking check.
+    ``session_id``: session in which it was seen.
+    ``state``: what became of the workflow; ``failed`` for a whole run.
+    ``log``: where the error can be read.
+    ``kind``: ``session`` for a step of a run that failed, ``workflow`` for a workflow that ended early in one that succeeded,
+      ``sync`` for a destination, whose name is the workflow's then.
     """
 
     workflow: str

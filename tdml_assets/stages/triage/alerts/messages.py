@@ -17,12 +17,8 @@ from tdml_assets.stages.triage.words import CAUSES, decision_words, plain_words
 class Alert:
     """What every channel is given.
 
-    Parameters
-    ----------
-    key : the episode: who receives an alert twice knows it by this.
-    subject : one line.
-    text : sentences for a person; no customer's value.
-    fields : label and value of the figures behind them.
+    ``key``: the episode: who receives an alert twice knows it by this. ``subject``: one line. ``text``: sentences for a person;
+    no customer's value. ``fields``: label and value of the figures behind them.
     """
 
     key: str
@@ -49,12 +45,9 @@ def pending(episodes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 def alert_of(episode: Mapping[str, Any], label: str, report: str | None, *, retrains_itself: bool = False) -> Alert:
     """Write the alert about one episode.
 
-    Parameters
-    ----------
-    episode : a row of ``monitoring.drift_episodes``.
-    label : name of the workflow that people read.
-    report : path or address of the session report; None where there is none.
-    retrains_itself : whether the sensor that starts retrainings is on.
+    ``episode``: a row of ``monitoring.drift_episodes``. ``label``: name of the workflow that people read. ``report``: path or
+    address of the session report; None where there is none. ``retrains_itself``: whether the sensor that starts retrainings is
+    on.
     """
     broken = episode["kind"] == "data_quality"
     words = decision_words("data_quality" if broken else "retrain", retrains_itself=retrains_itself)
