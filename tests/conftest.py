@@ -1,6 +1,5 @@
-"""Order of the suite, and the manifest of dbt that all state folders share."""
+"""Order of the suite, the folder of its files, and the manifest of dbt that all state folders share."""
 
-import base64
 import fcntl
 import os
 import random
@@ -18,6 +17,23 @@ from tdml_assets.stages.features.dbt_manifest import ensure_manifest
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def _folder_in_memory(folder: str = "/dev/shm", gigabytes: int = 8) -> str | None:
+    """A file system in memory with several times the room that the suite needs (1 GB), whose files may be executed; None without.
+
+    Hundreds of tests write to a warehouse a few times each, and every commit waits for the disk.
+    """
+    if not os.access(folder, os.W_OK):
+        return None
+    found = os.statvfs(folder)
+    usable = found.f_bavail * found.f_frsize >= gigabytes * 1e9 and not found.f_flag & getattr(os, "ST_NOEXEC", 0)
+    return folder if usable else None
+
+
+if (_memory := _folder_in_memory()) is not None:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", _memory)
+
 # A busy machine draws examples slowly, which is not a fault of a test.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
@@ -59,15 +75,13 @@ def undrawn() -> Iterator[None]:
     """Figures are made and not drawn, for modules that run stages and look at no picture: drawing takes a quarter of their time."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+    from tests.undrawn import draw_one_dot
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(FigureCanvasAgg, "print_png", lambda _, file, **__: file.write(_ONE_DOT))
+        patch.setattr(FigureCanvasAgg, "print_png", draw_one_dot)
         yield
 
 
-#: A picture of one dot.
-_ONE_DOT = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
-)
 #: End-to-end tests that the first worker begins with.
 _WITH_THE_KILLED = ("test_killed_runs.py", "test_properties.py")
 

@@ -8,6 +8,7 @@ through all of them again and again while they come, and once more when the proc
 
 from __future__ import annotations
 
+import atexit
 import gc
 import sys
 from collections.abc import Iterator
@@ -28,12 +29,17 @@ def collect_rarely() -> None:
 def loading_what_stays() -> Iterator[None]:
     """Collect nothing in the block, and never look again through what was loaded before it."""
     was_on = gc.isenabled()
-    # DuckDB's bindings would report what is never collected as leaked, so it is left to the collector.
-    if "duckdb" not in sys.modules:
-        gc.freeze()
+    gc.freeze()
+    atexit.register(_give_back)
     gc.disable()
     try:
         yield
     finally:
         if was_on:
             gc.enable()
+
+
+def _give_back() -> None:
+    """Where DuckDB was used, let the end of the process collect everything: its bindings print what is left as leaked."""
+    if "duckdb" in sys.modules:
+        gc.unfreeze()

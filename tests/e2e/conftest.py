@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import duckdb
 import pytest
 
 from tdml_assets.commands.app import _make_ready
-from tdml_assets.platform.environment import child_environment
+from tdml_assets.platform.environment import NO_TELEMETRY, child_environment
 from tdml_assets.settings import load_settings
 
 SETTINGS = """
@@ -26,6 +27,7 @@ workflows:
 """
 #: The tree under test, whichever one is installed.
 _ROOT = str(Path(__file__).parents[2])
+_BASE = {"PATH": "/usr/bin:/bin", "PYTHONPATH": _ROOT, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 WAREHOUSE = "home/warehouse.duckdb"
 #: Differ from run to run by their nature.
 VOLATILE = {
@@ -35,8 +37,28 @@ VOLATILE = {
 }
 
 
+@cache
+def _server() -> "subprocess.Popen[str]":
+    """The process that runs are forked from: one for all tests of a worker. It ends with its input."""
+    return subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("killed_run.py"))],
+        env={**_BASE, **NO_TELEMETRY, "OMP_WAIT_POLICY": "PASSIVE"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def pytest_sessionfinish() -> None:
+    """End the process that runs were forked from."""
+    if _server.cache_info().currsize:
+        _server().communicate(timeout=60)
+
+
 class Home:
-    """A state folder with its settings."""
+    """A state folder with its settings. Runs that only fill tables draw no figures: drawing takes a quarter of a run."""
+
+    draws = False
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -54,18 +76,19 @@ class Home:
 
     def runs(self, *runs: str) -> list[int]:
         """Exit codes of runs of ``killed_run.py``, one after the other; prints what they said."""
-        done = subprocess.run(
-            [sys.executable, str(Path(__file__).with_name("killed_run.py")), *runs],
-            env=child_environment(
-                load_settings(self.environment), {"PATH": "/usr/bin:/bin", "PYTHONPATH": _ROOT, **self.environment}
-            ),
-            capture_output=True,
-            text=True,
-            timeout=1100,
-            check=False,
+        output = self.folder / "said.txt"
+        environment = child_environment(load_settings(self.environment), {**_BASE, **self.environment})
+        server = _server()
+        assert server.stdin is not None
+        assert server.stdout is not None
+        server.stdin.write(
+            json.dumps({"environment": environment, "runs": runs, "output": str(output), "draws": self.draws}) + "\n"
         )
-        sys.stderr.write(done.stdout[-3000:] + done.stderr[-3000:])
-        codes: list[int] = json.loads(done.stdout.splitlines()[-1])
+        server.stdin.flush()
+        answer = server.stdout.readline()
+        sys.stderr.write(output.read_text(encoding="utf-8", errors="replace")[-6000:] if output.exists() else "")
+        output.unlink(missing_ok=True)
+        codes: list[int] = json.loads(answer)
         return codes
 
     def must_run(self, *runs: str) -> None:
@@ -108,7 +131,9 @@ def undisturbed(prepared_home: Home, made_once: Once) -> Path:
     """Two state folders by one process: ``data`` after the stages of the data, ``finished`` after all."""
 
     def make(folder: Path) -> None:
-        prepared_home.copied_to(folder / "finished").must_run("data", "../finished>../data", "workflows")
+        home = prepared_home.copied_to(folder / "finished")
+        home.draws = True
+        home.must_run("data", "../finished>../data", "workflows")
 
     return made_once("undisturbed", make)
 

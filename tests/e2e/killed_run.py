@@ -1,14 +1,18 @@
-"""Runs that end themselves by SIGKILL inside a stage. Started by ``test_killed_runs.py``; no test.
+"""Runs that end themselves by SIGKILL inside a stage. Started by ``conftest.py``; no test.
 
-``python killed_run.py RUN ...`` makes the runs one after the other. A run is the name of a stage: it materialises what stands
-before that stage, and kills its own process group in it at the worst moment, with the stage's work done and its transaction
-not committed. What stands before a stage behind the champion is what a scoring session runs: the champion is there by then.
+``python killed_run.py`` reads a request a line, ``{"environment": {...}, "runs": [...], "output": path, "draws": bool}``, makes its
+runs one after the other and answers with a line that lists their exit codes. What they print goes to ``output``. It ends with its
+input.
+
+A run is the name of a stage: it materialises what stands before that stage, and kills its own process group in it at the worst
+moment, with the stage's work done and its transaction not committed. What stands before a stage behind the champion is what a
+scoring session runs: the champion is there by then.
 ``data`` and ``workflows`` leave a run of all their stages alone, ``session`` one of both;
 ``again`` executes the last run once more under its own session, as the UI's re-execution does. ``FROM>TO`` copies a file or folder
-between two runs, both from the folder of the settings. The last line printed is the list of exit codes.
+between two runs, both from the folder of the settings.
 
-Every run is a process of its own, forked from one that has imported everything and opened nothing: importing takes longer
-than most stages.
+Every run is a process of its own, forked from one of its request that has loaded the definitions, which is forked from one that has
+imported everything and opened nothing: importing takes longer than most stages.
 """
 
 import json
@@ -18,14 +22,17 @@ import shutil
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.dependency import NodeHandle
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 import tdml_assets
 from tdml_assets.definitions import defs
@@ -33,6 +40,7 @@ from tdml_assets.models.bundle_store import BundleStore
 from tdml_assets.platform.environment import code_of_stages, code_version
 from tdml_assets.platform.warehouse import Database, Warehouse
 from tests.migrations import read_migrations_once
+from tests.undrawn import draw_one_dot
 
 _READING_STAGES = ("drift_report", "session_report", "files", "rejected_rows", "features_ignore_later_rows")
 _DATA = ("raw", "staging", "features")
@@ -182,6 +190,35 @@ def import_everything() -> None:
             import_module(found.name)
 
 
+def answer(request: dict[str, Any]) -> list[int]:
+    """Make the runs of one request in a process that has its environment and its definitions."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            os.environ.clear()
+            os.environ.update(request["environment"])
+            with Path(request["output"]).open("w") as output:
+                for stream in (1, 2):
+                    os.dup2(output.fileno(), stream)
+            if not request["draws"]:
+                FigureCanvasAgg.print_png = draw_one_dot  # type: ignore[method-assign]
+            the_job()
+            os.write(writing, json.dumps([forked(run) for run in request["runs"]]).encode())
+            code = 0
+        finally:
+            if code:
+                traceback.print_exc()
+            sys.stderr.flush()
+            os._exit(code)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        codes = pipe.read()
+    os.waitpid(child, 0)
+    return list(json.loads(codes or "[]"))
+
+
 if __name__ == "__main__":
     import_everything()
     # What every run would read again.
@@ -190,5 +227,6 @@ if __name__ == "__main__":
         pass
     code_version()
     code_of_stages()
-    the_job()
-    sys.stdout.write(json.dumps(list(map(forked, sys.argv[1:]))))
+    for line in sys.stdin:
+        sys.stdout.write(json.dumps(answer(json.loads(line))) + "\n")
+        sys.stdout.flush()
