@@ -25,19 +25,32 @@ clipped as (
 
     {% endfor %}
     from measured
+),
+
+-- Each logarithm once, and not once for each of its moments.
+logarithms as (
+    select
+    {% for column in bounds %}{% set slot = "v" ~ loop.index0 %}
+        {{ slot | identifier }},
+        {{ (slot ~ "_clipped") | identifier }},
+        sign({{ (slot ~ "_clipped") | identifier }}) * ln(1 + abs({{ (slot ~ "_clipped") | identifier }}))
+            as {{ (slot ~ "_log") | identifier }},
+        ln(abs(nullif({{ slot | identifier }}, 0))) as {{ (slot ~ "_size") | identifier }}
+        {%- if not loop.last %},{% endif %}
+
+    {% endfor %}
+    from clipped
 )
 
 select
 {% for column in bounds %}{% set slot = "v" ~ loop.index0 %}
-    avg(sign({{ (slot ~ "_clipped") | identifier }}) * ln(1 + abs({{ (slot ~ "_clipped") | identifier }})))
-        as {{ (slot ~ "_mean") | identifier }},
-    stddev_pop(sign({{ (slot ~ "_clipped") | identifier }}) * ln(1 + abs({{ (slot ~ "_clipped") | identifier }})))
-        as {{ (slot ~ "_sd") | identifier }},
-    avg(ln(abs(nullif({{ slot | identifier }}, 0)))) as {{ (slot ~ "_scale") | identifier }},
-    stddev_pop(ln(abs(nullif({{ slot | identifier }}, 0)))) as {{ (slot ~ "_spread") | identifier }},
-    count(nullif({{ slot | identifier }}, 0)) as {{ (slot ~ "_filled") | identifier }},
+    avg({{ (slot ~ "_log") | identifier }}) as {{ (slot ~ "_mean") | identifier }},
+    stddev_pop({{ (slot ~ "_log") | identifier }}) as {{ (slot ~ "_sd") | identifier }},
+    avg({{ (slot ~ "_size") | identifier }}) as {{ (slot ~ "_scale") | identifier }},
+    stddev_pop({{ (slot ~ "_size") | identifier }}) as {{ (slot ~ "_spread") | identifier }},
+    count({{ (slot ~ "_size") | identifier }}) as {{ (slot ~ "_filled") | identifier }},
     count(*) filter (where {{ slot | identifier }} <> {{ (slot ~ "_clipped") | identifier }})
         as {{ (slot ~ "_outside") | identifier }}{% if not loop.last %},{% endif %}
 
 {% endfor %}
-from clipped
+from logarithms

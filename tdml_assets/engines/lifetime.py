@@ -23,7 +23,7 @@ import pyarrow as pa
 from tdml_assets.engines.bounds import require_bounds, require_known
 from tdml_assets.engines.lifetime_outlook import HISTORY, Lifetime, PurchaseModel
 from tdml_assets.engines.lifetimes import fit_bg_nbd, fit_gamma_gamma, fit_pareto_nbd
-from tdml_assets.engines.lifetimes.histories import Histories
+from tdml_assets.engines.lifetimes.histories import checked_columns
 from tdml_assets.engines.model_files import read_facts
 from tdml_assets.engines.protocol import (
     FeatureImportance,
@@ -53,7 +53,7 @@ class LifetimeParameters:
 
     penalizer: float = 0.0
     calibrate: bool = False
-    fit_rows: int = 200_000
+    fit_rows: int = 50_000
     min_rows: int = 50
     min_repeaters: int = 20
 
@@ -97,7 +97,7 @@ def history_of(matrix: Matrix, places: list[int], where: str) -> Floats:
     if below:
         raise ValueError(f"{where}: negative values in {below}, which a lifetime model takes for scaled; {remedy}")
     try:
-        Histories.of(*history[:, :3].T)
+        checked_columns(*history[:, :3].T)
     except ValueError as error:
         raise ValueError(f"{where}: {error}; {remedy}") from error
     return history

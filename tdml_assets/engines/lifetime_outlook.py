@@ -71,12 +71,12 @@ class Lifetime:
         """Expect for rows of :data:`HISTORY` columns. Raises ``ValueError`` if rows are not histories."""
         x, recency, age, mean = history.T
         different = Histories.of(x, recency, age)
-        rows = (different.frequency, different.recency, different.age)
-        model, place = self.purchases, different.place
+        place = different.place
+        purchases, alive, active = self.purchases.outlook(self.horizon_days, different)
         return Outlook(
-            purchases=model.expected_purchases(self.horizon_days, *rows)[place],
-            alive=model.probability_alive(*rows)[place],
-            active=model.probability_active(self.horizon_days, *rows)[place],
+            purchases=purchases[place],
+            alive=alive[place],
+            active=active[place],
             # Nothing was ever paid by those whose values are all 0; a purchase of nothing has no logarithm.
             value=np.maximum(self.value.expected_value(x, mean), _LEAST_SPEND * self.value.population_value),
         )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 
 from tdml_assets.engines.at_once import threads_worth
-from tdml_assets.engines.learner_choice import AUTO, UNREHEARSED
+from tdml_assets.engines.learner_choice import AUTO, unrehearsed
 from tdml_assets.engines.protocol import Estimate, FeatureSource, FittedModel, Learner, ModelSpec, Recipe, Tier, chained
 
 #: Estimators that read histories of purchases, which must reach them as they are.
@@ -111,7 +111,7 @@ class PythonEngine:
     def estimate(self, spec: ModelSpec, rows: int, features: int, tier: Tier) -> Estimate:
         """Memory against the tier's; of ``auto`` that of its usual start."""
         if spec.estimator == AUTO:
-            spec = replace(spec, estimator=UNREHEARSED[spec.target_kind].estimator)
+            spec = replace(spec, estimator=unrehearsed(spec.target_kind).estimator)
         found = estimate_memory(self.learner(spec), rows, features, tier)
         return Estimate(found.fits, found.arithmetic)
 

@@ -25,6 +25,9 @@ _NUMERIC_TYPES = frozenset(
 
 # Exact quantiles keep every value of a column in memory: 8 bytes each, so this is about 130 MB at a time.
 _VALUES_AT_ONCE = 16_000_000
+# Columns whose logarithms are measured in one pass: what is calculated of more leaves a processor's cache and takes five times
+# as long.
+_SHAPES_AT_ONCE = 8
 
 
 class Reader(Protocol):
@@ -156,9 +159,16 @@ def moments(
 def shapes(
     reader: Reader, table: Sequence[str], where: Mapping[str, Any], bounds: Mapping[str, tuple[float, float]]
 ) -> dict[str, Shape]:
-    """Moments of logarithms of numeric columns, clipped to ``bounds``; one pass."""
-    if not bounds:
-        return {}
+    """Moments of logarithms of numeric columns, clipped to ``bounds``."""
+    found: dict[str, Shape] = {}
+    for first in range(0, len(bounds), _SHAPES_AT_ONCE):
+        found |= _shapes(reader, table, where, dict(list(bounds.items())[first : first + _SHAPES_AT_ONCE]))
+    return found
+
+
+def _shapes(
+    reader: Reader, table: Sequence[str], where: Mapping[str, Any], bounds: Mapping[str, tuple[float, float]]
+) -> dict[str, Shape]:
     row = reader.row(render("statistics/shapes", table=list(table), where=where, bounds=bounds))
     return {
         column: Shape(

@@ -50,8 +50,7 @@ class BgNbd:
         Nobody leaves between purchases, so it is P(alive) x (1 - ((alpha + T) / (alpha + T + H))^(r + x)).
         """
         horizon, histories = checked_horizon(horizon), Histories.of(frequency, recency, age)
-        growth = np.log1p(horizon / (self.alpha + histories.age))
-        return (-np.expm1(-(self.r + histories.frequency) * growth) * self._alive(histories))[histories.place]
+        return self._active(horizon, histories, self._alive(histories))[histories.place]
 
     def expected_purchases(self, horizon: float, frequency: ArrayLike, recency: ArrayLike, age: ArrayLike) -> Floats:
         """Purchases expected in the ``horizon`` after the history.
@@ -60,6 +59,19 @@ class BgNbd:
         expectation given p, (1 - (1 + p H / (alpha + T))^-(r + x)) / p, is averaged over p ~ beta(a, b + x) by Gauss's rule.
         """
         horizon, histories = checked_horizon(horizon), Histories.of(frequency, recency, age)
+        return self._expected(horizon, histories, self._alive(histories))[histories.place]
+
+    def outlook(self, horizon: float, histories: Histories) -> tuple[Floats, Floats, Floats]:
+        """Expected purchases, and the probabilities to be alive and to be active, of every different history."""
+        horizon, alive = checked_horizon(horizon), self._alive(histories)
+        return self._expected(horizon, histories, alive), alive, self._active(horizon, histories, alive)
+
+    def _active(self, horizon: float, histories: Histories, alive: Floats) -> Floats:
+        growth = np.log1p(horizon / (self.alpha + histories.age))
+        active: Floats = -np.expm1(-(self.r + histories.frequency) * growth) * alive
+        return active
+
+    def _expected(self, horizon: float, histories: Histories, alive: Floats) -> Floats:
         reach = horizon / (self.alpha + histories.age)
         expected = np.empty(len(histories))
         kinds, kind = np.unique(histories.frequency, return_inverse=True)
@@ -69,7 +81,7 @@ class BgNbd:
             bought = -np.expm1(-(self.r + x) * np.log1p(np.outer(reach[rows], leaves))) / leaves
             # Not a matrix product, whose last bit depends on how many rows there are.
             expected[rows] = (bought * weights).sum(axis=1)
-        return (expected * self._alive(histories))[histories.place]
+        return expected * alive
 
     def _alive(self, histories: Histories) -> Floats:
         x = histories.frequency

@@ -51,17 +51,8 @@ class Histories:
 
         Raises ``ValueError`` if the arrays differ in length, or a row is not a history; with how many and the remedy.
         """
-        columns = [np.asarray(values, dtype=np.float64) for values in (frequency, recency, age)]
+        columns = checked_columns(frequency, recency, age)
         x, t_x, t = columns
-        if not x.ndim == 1 == t_x.ndim == t.ndim or not x.size == t_x.size == t.size:
-            raise ValueError(
-                f"frequency, recency and age have shapes {[values.shape for values in columns]}: give three columns of one length"
-            )
-        if not x.size:
-            raise ValueError("there is no purchase history: give at least one customer")
-        _refuse(~np.isfinite(x + t_x + t), "hold a missing or infinite number: leave these customers out")
-        _refuse((x < 0) | ((x > 0) & (x < 1)), "have a frequency that is neither 0 nor at least 1: give it unscaled")
-        _refuse((t_x < 0) | (t < t_x), "break 0 <= recency <= age: give both unscaled, in one unit of time")
         order = np.lexsort((t, t_x, x))
         rows = np.stack(columns, axis=1)[order]
         first = np.concatenate(([True], (rows[1:] != rows[:-1]).any(axis=1)))
@@ -153,6 +144,22 @@ def maximise(
         f"{name} found no maximum of the likelihood over {rows:,.0f} customers (slope {steepest:.1g} at the best end, at most "
         f"{_LEVEL_SLOPE:g} is level): give more customers, a longer history or a penalizer"
     )
+
+
+def checked_columns(frequency: ArrayLike, recency: ArrayLike, age: ArrayLike) -> list[Floats]:
+    """Give three arrays, one row a customer, as float64. Raises ``ValueError`` as :meth:`Histories.of`."""
+    columns = [np.asarray(values, dtype=np.float64) for values in (frequency, recency, age)]
+    x, t_x, t = columns
+    if not x.ndim == 1 == t_x.ndim == t.ndim or not x.size == t_x.size == t.size:
+        raise ValueError(
+            f"frequency, recency and age have shapes {[values.shape for values in columns]}: give three columns of one length"
+        )
+    if not x.size:
+        raise ValueError("there is no purchase history: give at least one customer")
+    _refuse(~np.isfinite(x + t_x + t), "hold a missing or infinite number: leave these customers out")
+    _refuse((x < 0) | ((x > 0) & (x < 1)), "have a frequency that is neither 0 nor at least 1: give it unscaled")
+    _refuse((t_x < 0) | (t < t_x), "break 0 <= recency <= age: give both unscaled, in one unit of time")
+    return columns
 
 
 def checked_horizon(horizon: float) -> float:

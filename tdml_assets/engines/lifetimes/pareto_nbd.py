@@ -62,18 +62,7 @@ class ParetoNbd:
         (r + x) (alpha + T)^(r + x) / (alpha + T + u)^(r + x + 1) x ((beta + T) / (beta + T + u))^s: every term is positive.
         """
         horizon, histories = checked_horizon(horizon), Histories.of(frequency, recency, age)
-
-        def active(rows: Histories) -> Floats:
-            alpha, beta = self.alpha + rows.age, self.beta + rows.age
-            nothing = np.zeros(len(rows))
-            u, log_weights = _nodes(nothing, nothing + horizon, np.minimum(alpha, beta))
-            shape = (self.r + rows.frequency)[:, None]
-            density = log_weights + np.log(shape) - np.log(alpha[:, None] + u)
-            density -= shape * np.log1p(u / alpha[:, None]) + self.s * np.log1p(u / beta[:, None])
-            probability: Floats = np.minimum(np.exp(density).sum(axis=1), 1.0) * self._alive(rows)
-            return probability
-
-        return _by_block(histories, active)[histories.place]
+        return _by_block(histories, lambda rows: self._active(horizon, rows, self._alive(rows)))[histories.place]
 
     def expected_purchases(self, horizon: float, frequency: ArrayLike, recency: ArrayLike, age: ArrayLike) -> Floats:
         """Purchases expected in the ``horizon`` after the history.
@@ -82,18 +71,42 @@ class ParetoNbd:
         limit at s = 1.
         """
         horizon, histories = checked_horizon(horizon), Histories.of(frequency, recency, age)
+        return _by_block(histories, lambda rows: self._expected(horizon, rows, self._alive(rows)))[histories.place]
 
-        def expected(rows: Histories) -> Floats:
-            growth = np.log1p(horizon / (self.beta + rows.age))
-            power = (self.s - 1) * growth
-            # expm1(z) / z is 1 at z = 0, and so smooth that 1 serves for all that is smaller than rounding.
-            small = np.abs(power) < 1e-12
-            lifetime = (
-                (self.beta + rows.age) * growth * np.where(small, 1.0, -np.expm1(-power) / np.where(small, 1.0, power))
-            )
-            return self._alive(rows) * (self.r + rows.frequency) / (self.alpha + rows.age) * lifetime
+    def outlook(self, horizon: float, histories: Histories) -> tuple[Floats, Floats, Floats]:
+        """Expected purchases, and the probabilities to be alive and to be active, of every different history.
 
-        return _by_block(histories, expected)[histories.place]
+        As the three methods above give them. P(alive), which is most of the work of each, is computed once.
+        """
+        horizon = checked_horizon(horizon)
+
+        def seen(rows: Histories) -> Floats:
+            alive = self._alive(rows)
+            return np.stack([self._expected(horizon, rows, alive), alive, self._active(horizon, rows, alive)])
+
+        purchases, alive, active = _by_block(histories, seen)
+        return purchases, alive, active
+
+    def _active(self, horizon: float, rows: Histories, alive: Floats) -> Floats:
+        alpha, beta = self.alpha + rows.age, self.beta + rows.age
+        nothing = np.zeros(len(rows))
+        u, log_weights = _nodes(nothing, nothing + horizon, np.minimum(alpha, beta))
+        shape = (self.r + rows.frequency)[:, None]
+        density = log_weights + np.log(shape) - np.log(alpha[:, None] + u)
+        density -= shape * np.log1p(u / alpha[:, None]) + self.s * np.log1p(u / beta[:, None])
+        probability: Floats = np.minimum(np.exp(density).sum(axis=1), 1.0) * alive
+        return probability
+
+    def _expected(self, horizon: float, rows: Histories, alive: Floats) -> Floats:
+        growth = np.log1p(horizon / (self.beta + rows.age))
+        power = (self.s - 1) * growth
+        # expm1(z) / z is 1 at z = 0, and so smooth that 1 serves for all that is smaller than rounding.
+        small = np.abs(power) < 1e-12
+        lifetime = (
+            (self.beta + rows.age) * growth * np.where(small, 1.0, -np.expm1(-power) / np.where(small, 1.0, power))
+        )
+        expected: Floats = alive * (self.r + rows.frequency) / (self.alpha + rows.age) * lifetime
+        return expected
 
     def _alive(self, rows: Histories) -> Floats:
         alive, gone, _ = _log_terms(np.array([self.r, self.alpha, self.s, self.beta]), rows)
@@ -208,4 +221,4 @@ def _nodes(low: Floats, high: Floats, shift: Floats, nodes: Nodes = _NODES) -> t
 
 def _by_block(histories: Histories, function: Callable[[Histories], Floats]) -> Floats:
     starts = range(0, len(histories), _BLOCK)
-    return np.concatenate([function(histories.slice(start, start + _BLOCK)) for start in starts])
+    return np.concatenate([function(histories.slice(start, start + _BLOCK)) for start in starts], axis=-1)

@@ -203,8 +203,8 @@ def train_candidate(
         return engine.refit([sources[name] for name in LABELLED if name in sources], evaluated.recipe, known_now, tier)
 
     def measure() -> tuple[list[Rehearsal], dict[str, pa.Table]]:
-        rehearsals = _rehearsals(evaluated, splits, model, kind, base, histories) if kind else []
-        return rehearsals, {name: score_table(evaluated, features_of(splits[name])) for name in MEASURED}
+        scored = {name: score_table(evaluated, features_of(splits[name])) for name in MEASURED}
+        return _rehearsals(evaluated, splits, scored, model, kind, base, histories) if kind else [], scored
 
     # What is measured is measured of the evaluated model: it needs nothing of the stored one.
     calls: list[Callable[[], Any]] = [refit, measure]
@@ -234,23 +234,46 @@ def train_candidate(
 def _rehearsals(
     fitted: FittedModel,
     splits: Mapping[str, pa.Table],
+    scored: Mapping[str, pa.Table],
     model: ModelSpec,
     kind: Kind,
     base: LifetimeBase | None,
     histories: pa.Table | None,
 ) -> list[Rehearsal]:
-    """What the evaluated model and the correction of its level would have said of the test and of the snapshots before it."""
-    rows = pa.concat_tables([splits[name].select([*KEYS, *fitted.features]) for name in LABELLED])
+    """What the evaluated model and the correction of its level would have said of the test and of the snapshots before it.
+
+    ``scored``: what the evaluated model says of the rows of some splits, which are not scored again.
+    """
+    rows = pa.concat_tables([splits[name].select(list(KEYS)) for name in LABELLED if splits[name].num_rows])
     test_day = max(splits["test"]["snapshot_date"].to_pylist())
     horizon = timedelta(days=model.horizon_days)
     known = [day for day in set(rows["snapshot_date"].to_pylist()) if day + horizon <= test_day]
     days = [*known, test_day]
-    snapshots = compare_snapshots(fitted, rows, days, kind)
+    snapshots = snapshots_of(_with_predictions(fitted, splits, scored, days), days, kind)
     expected = snapshot_expectations(rows, histories, days, base)
     earlier = [one for one in snapshots if one.day != test_day]
     before = rehearse(earlier, model.horizon_days, kind, expected)
     test = [one for one in snapshots if one.day == test_day and (known or expected)]
     return [*before, *(rehearse_test(one, earlier, before, kind, expected.get(test_day)) for one in test)]
+
+
+def _with_predictions(
+    fitted: FittedModel, splits: Mapping[str, pa.Table], scored: Mapping[str, pa.Table], days: Collection[date]
+) -> pa.Table:
+    """Keys and predictions of the labelled rows of ``days``."""
+    parts = []
+    for name in LABELLED:
+        table = splits[name] if name in scored else _of_days(splits[name], days)
+        found = scored[name] if name in scored else score_table(fitted, features_of(table))
+        if table.num_rows:
+            parts.append(table.select(list(KEYS)).append_column(PREDICTION, found[PREDICTION].cast(pa.float64())))
+    return pa.concat_tables(parts)
+
+
+def _of_days(table: pa.Table, days: Collection[date]) -> pa.Table:
+    import pyarrow.compute as pc
+
+    return table.filter(pc.is_in(table["snapshot_date"], value_set=pa.array(sorted(days), pa.date32())))
 
 
 def snapshot_expectations(
@@ -279,13 +302,24 @@ def compare_snapshots(model: FittedModel, rows: pa.Table, days: Collection[date]
 
     ``rows``: the columns of :data:`KEYS` and the model's features, as FLOAT.
     """
-    import pyarrow.compute as pc
+    asked = _of_days(rows, days)
+    if not asked.num_rows:
+        return []
+    given = score_table(model, asked.select(list(model.features)))[PREDICTION].cast(pa.float64())
+    return snapshots_of(asked.select(list(KEYS)).append_column(PREDICTION, given), days, kind)
 
+
+def snapshots_of(rows: pa.Table, days: Collection[date], kind: Kind) -> list[Snapshot]:
+    """Predictions next to what happened, per snapshot that says anything.
+
+    ``rows``: the columns of :data:`KEYS`, and ``predicted_target`` as DOUBLE.
+    """
     found = []
     for day in sorted(days):
-        of_day = rows.filter(pc.equal(rows["snapshot_date"], pa.scalar(day, pa.date32()))).sort_by("customer_id")
-        given = score_table(model, of_day.select(list(model.features)))[PREDICTION].cast(pa.float64())
-        one = snapshot_of(day, kind, of_day["target"].to_numpy().astype(np.float64), given.to_numpy())
+        # In a fixed order: a sum depends on it.
+        of_day = _of_days(rows, [day]).sort_by("customer_id")
+        target, predicted = (of_day[name].to_numpy().astype(np.float64) for name in ("target", PREDICTION))
+        one = snapshot_of(day, kind, target, predicted)
         found += [one] if one else []
     return found
 

@@ -27,7 +27,15 @@ import numpy as np
 import pyarrow as pa
 
 from tdml_assets.engines.at_once import at_once, threads_worth
-from tdml_assets.engines.learner_choice import OPTIONS, UNREHEARSED, LearnerChoice, Option, Tried, choose, option_named
+from tdml_assets.engines.learner_choice import (
+    OPTIONS,
+    LearnerChoice,
+    Option,
+    Tried,
+    choose,
+    option_named,
+    unrehearsed,
+)
 from tdml_assets.engines.protocol import Engine, FeatureSource, FittedModel, ModelSpec, Tier, table_source
 from tdml_assets.platform.refusals import RefusedError
 
@@ -114,9 +122,7 @@ def choice_rows(choice: LearnerChoice | None, target_kind: str) -> list[dict[str
 
 
 def _unrehearsed(model: ModelSpec, rows: int, max_rows: int, previous: str | None) -> Rehearsed:
-    option = UNREHEARSED[model.target_kind]
-    if previous is not None:
-        option = option_named(model.target_kind, previous)
+    option = unrehearsed(model.target_kind, previous)
     seen = f"{rows:,} training rows are more than model.rehearsal_max_rows, {max_rows:,}"
     return Rehearsed(LearnerChoice(option.name, "unrehearsed", (), seen), _asked(model, option), None)
 

@@ -361,3 +361,12 @@ def test_a_search_goes_on_from_another_start_where_the_first_ends_on_a_slope():
 
     (found,) = maximise(likelihood, ((3.0,), (0.2,)), rows=1.0, penalizer=0.0, name="test")
     assert found == pytest.approx(0.1, rel=1e-6)
+
+
+@pytest.mark.parametrize("model", [BG, PARETO])
+def test_an_outlook_says_what_its_parts_say_one_by_one(model):
+    histories = Histories.of(*HISTORY)
+    purchases, alive, active = (part[histories.place] for part in model.outlook(13.0, histories))
+    np.testing.assert_array_equal(purchases, model.expected_purchases(13.0, *HISTORY))
+    np.testing.assert_array_equal(alive, model.probability_alive(*HISTORY))
+    np.testing.assert_array_equal(active, model.probability_active(13.0, *HISTORY))

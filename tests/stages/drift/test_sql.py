@@ -255,3 +255,13 @@ def test_the_sample_for_a_report_is_capped_the_same_every_time_and_without_ids(d
     assert first.equals(again)
     assert first.column_names == columns
     assert [str(field.type) for field in first.schema] == ["double", "double", "string"]
+
+
+def test_columns_are_measured_some_at_a_time_each_as_by_itself(database: Database) -> None:
+    where, bounds = {"snapshot_date": FIRST}, {"spend": (1.0, 90.0), "orders": (0.0, 4.0), "clicks": (0.0, 2.0)}
+    alone = {
+        name: statistics.shapes(database, TABLE.path, where, {name: limits})[name] for name, limits in bounds.items()
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(statistics, "_SHAPES_AT_ONCE", 2)
+        assert statistics.shapes(database, TABLE.path, where, bounds) == alone

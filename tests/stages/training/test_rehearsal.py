@@ -7,17 +7,18 @@ import pyarrow as pa
 import pytest
 
 from tdml_assets.declaration.workflow import WorkflowSpec
-from tdml_assets.engines.learner_choice import AUTO
+from tdml_assets.engines.learner_choice import AUTO, option_named, unrehearsed
 from tdml_assets.engines.lifetime_outlook import HISTORY
 from tdml_assets.engines.protocol import TIER1, ModelSpec
 from tdml_assets.engines.python import PythonEngine
 from tdml_assets.platform.refusals import RefusedError
 from tdml_assets.stages.training.choice_words import choice_sentence
-from tdml_assets.stages.training.fit import Choosing, train_candidate
+from tdml_assets.stages.training.fit import Choosing, compare_snapshots, train_candidate
 from tdml_assets.stages.training.rehearsal import choice_rows, rehearse_options
 
 EARLY, LATE = datetime.date(2024, 3, 31), datetime.date(2024, 6, 30)
 MODEL = ModelSpec(AUTO, {"rounds": 20, "patience": 5}, 3, horizon_days=91)
+LIFETIME = ModelSpec("pareto_nbd_gamma_gamma", horizon_days=91)
 FEW = {"min_rows": 10, "min_buyers": 5}
 
 
@@ -110,6 +111,27 @@ def test_above_the_declared_size_nothing_is_fitted_and_the_last_choice_stays():
     assert "600 training rows are more than model.rehearsal_max_rows, 599" in choice_sentence(
         choice_rows(later.choice, "net_spend")
     )
+
+
+def test_many_rows_are_learnt_in_large_steps_whatever_was_chosen_before():
+    options = {name: unrehearsed("net_spend", name) for name in (None, "lifetime_start", "blend", "lifetime")}
+    assert {name: option.parameters.get("learning_rate") for name, option in options.items()} == {
+        None: 0.1,
+        "lifetime_start": 0.1,
+        "blend": 0.1,
+        "lifetime": None,
+    }
+    assert options["blend"].parameters["lifetime_share"] == 0.5
+    assert option_named("net_spend", "blend").parameters["learning_rate"] == 0.02
+
+
+def test_rows_of_the_measure_are_scored_once_and_give_the_snapshots_that_scoring_them_again_gives():
+    parts = splits()
+    found = train_candidate(PythonEngine(), parts, LIFETIME, TIER1, kind="amount")
+    tables = [parts[name] for name in ("train", "validation", "test")]
+    again = compare_snapshots(found.evaluated, pa.concat_tables(tables), [EARLY, LATE], "amount")
+    assert [one.customers for one in again] == [800, 500]
+    assert [one.snapshot for one in found.rehearsals] == again[1:]
 
 
 def test_parameters_that_are_declared_reach_trees_and_nothing_else(candidate):
