@@ -25,6 +25,9 @@ from moto.server import ThreadedMotoServer
 from tests.activation import azurite_server, postgres_server, sftp_server, treasure_data_stub
 from tests.activation.receiver import SECRET, Receiver
 from tests.activation.sfmc_stub import Stub as SfmcStub
+from tests.boto_data import read_boto_data_once
+
+read_boto_data_once()
 
 Held = Callable[[], dict[str, str]]
 

@@ -21,6 +21,9 @@ from tdml_assets.declaration.destinations import known_kinds, read_destination
 from tests.activation.conftest import NOW, Published
 from tests.activation.test_bypass import SECTIONS
 from tests.activation.treasure_data_stub import Stub
+from tests.boto_data import read_boto_data_once
+
+read_boto_data_once()
 
 SECRET, CUSTOMER, GRADE, MAIL = "s3cret-canary", "customer-canary", "grade-canary", "mail-canary"
 #: A port of this machine on which nobody listens.

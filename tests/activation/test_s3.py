@@ -22,6 +22,9 @@ from tdml_assets.activation.syncing import check_destination, plan_sync
 from tdml_assets.declaration.destinations import read_destination
 from tests.activation.conftest import Published, people
 from tests.activation.fault_proxy import FaultProxy
+from tests.boto_data import read_boto_data_once
+
+read_boto_data_once()
 
 
 @pytest.fixture(scope="module")

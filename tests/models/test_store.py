@@ -26,6 +26,9 @@ from tdml_assets.models.bundles import (
 )
 from tdml_assets.models.s3_blobs import S3Store
 from tdml_assets.models.store import ModelStore
+from tests.boto_data import read_boto_data_once
+
+read_boto_data_once()
 
 NOW = datetime.datetime.fromisoformat("2011-09-10T08:00:00")
 FILES = {"amount.json": b'{"trees": [2]}', "buys.json": b'{"trees": [1]}', "reference.parquet": b"PAR1" * 50}

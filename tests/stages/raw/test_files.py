@@ -16,6 +16,9 @@ from tdml_assets.declaration.sources import Sources
 from tdml_assets.stages.raw import transport as source_transport
 from tdml_assets.stages.raw.files import collect_files, find_local, sha256_of
 from tdml_assets.stages.raw.rules import SourceError
+from tests.boto_data import read_boto_data_once
+
+read_boto_data_once()
 
 ENDINGS = (".csv", ".csv.gz")
 
