@@ -2,51 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 import dagster as dg
 
+from tdml_assets.declaration.task_names import LEARNT_BY_ROWS
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.platform.report_paths import LATEST
 from tdml_assets.settings import Settings
 from tdml_assets.stages.drift.asset import build_drift
-from tdml_assets.stages.drift.recommendation_asset import build_recommendation_drift
 from tdml_assets.stages.exploration.asset import build_exploration
-from tdml_assets.stages.exploration.recommendation_asset import build_recommendation_exploration
 from tdml_assets.stages.predictions.asset import build_predictions
-from tdml_assets.stages.predictions.recommendation_asset import build_recommendation_predictions
 from tdml_assets.stages.preparation.asset import build_preparation
 from tdml_assets.stages.realised.asset import build_realised
 from tdml_assets.stages.session_report.asset import build_session_report
 from tdml_assets.stages.training.asset import build_model
-from tdml_assets.stages.training.recommendation_asset import build_recommendation_model
 from tdml_assets.stages.training_table.asset import build_training_table
-from tdml_assets.stages.training_table.recommendation_asset import build_recommendation_training_table
 from tdml_assets.stages.triage.asset import build_triage
 from tdml_assets.tasks import realised_performance_of
 
 
-def build_recommendation_scoring(spec: WorkflowSpec, settings: Settings) -> list[dg.AssetsDefinition]:
-    """Predictions and drift of one recommendation workflow."""
-    return [build_recommendation_predictions(spec, settings), build_recommendation_drift(spec)]
-
-
-def build_recommendation_definitions(spec: WorkflowSpec, settings: Settings) -> list[dg.AssetsDefinition]:
-    """The assets of one recommendation workflow, in order."""
-    return [
-        build_recommendation_training_table(spec),
-        build_recommendation_exploration(spec),
-        *build_recommendation_model(spec, settings),
-        *build_recommendation_scoring(spec, settings),
-    ]
-
-
-def build_one_row_per_customer(spec: WorkflowSpec, settings: Settings) -> list[dg.AssetsDefinition]:
-    """The stages of a task that learns from one row per snapshot and customer."""
+def build_stages(spec: WorkflowSpec, settings: Settings) -> list[dg.AssetsDefinition]:
+    """The stages that look at this session, in order; only a row per customer is prepared."""
     return [
         build_training_table(spec),
         build_exploration(spec),
-        *build_preparation(spec, settings),
+        *(build_preparation(spec, settings) if spec.learns in LEARNT_BY_ROWS else ()),
         *build_model(spec, settings),
         build_predictions(spec, settings),
         *build_drift(spec, settings),
@@ -85,14 +64,7 @@ def _described(spec: dg.AssetSpec, settings: Settings) -> dg.AssetSpec:
     return spec.replace_attributes(description=words, metadata={**spec.metadata, "latest report": page})
 
 
-#: Tasks with stages of their own.
-_STAGES: dict[str, Callable[[WorkflowSpec, Settings], Sequence[dg.AssetsDefinition]]] = {
-    "recommendation": build_recommendation_definitions,
-}
-
-
 def build_workflow_definitions(spec: WorkflowSpec, settings: Settings) -> dg.Definitions:
     """Assets and checks of a workflow."""
-    stages = _STAGES.get(spec.learns, build_one_row_per_customer)
-    assets = [*stages(spec, settings), *build_watch(spec, settings)]
+    assets = [*build_stages(spec, settings), *build_watch(spec, settings)]
     return dg.Definitions(assets=[one.map_asset_specs(lambda found: _described(found, settings)) for one in assets])

@@ -148,7 +148,7 @@ def _require_buyers(database: Database, spec: WorkflowSpec, as_of: date) -> None
     """Refuse windows in which too few customers bought a known product, as the training table does."""
     from tdml_assets.recommendation.tables import check_sizes, training_contract
     from tdml_assets.stages.features.past_rows import replaced_rows
-    from tdml_assets.stages.training_table.recommendation_asset import plan_training, training_statement
+    from tdml_assets.stages.training_table.recommendation import plan_training, training_statement
 
     windows, _ = plan_training(database, spec, as_of)
     contract = replace(training_contract(spec.name), schema=_ROWS.schema)

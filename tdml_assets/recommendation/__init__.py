@@ -2,5 +2,5 @@
 
 Belongs here: eligibility, windows, baskets, ranking, metrics, the choice of a model, its stored form. Does not: fitting
 scorers of items (``engines/recommender.py``), reading and writing tables
-(``stages/*/recommendation_asset.py``).
+(``stages/*/recommendation.py``).
 """

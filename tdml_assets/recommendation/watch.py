@@ -8,7 +8,7 @@ The first choice is mostly the customer's own habit; the first product never bou
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from tdml_assets.declaration.monitor import Monitor
@@ -17,40 +17,34 @@ from tdml_assets.models.reference import ColumnMeasure, Reference, build_referen
 from tdml_assets.platform import statistics
 from tdml_assets.stages.drift.detection import DriftReport, Earlier, judge
 
-_HABIT = {"product_id": "first_choice"}
-_DISCOVERY = {"product_id": "first_discovery", "score": "first_discovery_score"}
+#: Columns that are watched of a rank, under the names they are watched by, for each file of a version with their reference: of the
+#: first rank, and of the first behind the main list, which holds something never bought.
+WATCHED = {
+    "reference_habits.json": {"product_id": "first_choice"},
+    "reference_discoveries.json": {"product_id": "first_discovery", "score": "first_discovery_score"},
+}
 
 
-@dataclass(frozen=True)
-class Watched:
-    """References of the two kinds.
-
-    ``habits``: of the first rank. ``discoveries``: of the first rank behind the main list, which holds something never bought.
-    """
-
-    habits: Reference
-    discoveries: Reference
-
-
-def watched_ranks(settings: Recommendation) -> tuple[int, int]:
-    """The first rank, and the first behind the main list (the first again where there is none)."""
-    return 1, settings.count + 1 if settings.discover_count else 1
+def watched_ranks(settings: Recommendation) -> dict[str, int]:
+    """The first rank, and the first behind the main list (the first again where there is none), as :data:`WATCHED` has them."""
+    return dict(zip(WATCHED, (1, settings.count + 1 if settings.discover_count else 1), strict=True))
 
 
 def describe(
     reader: statistics.Reader, table: Sequence[str], where: Mapping[str, Any], settings: Recommendation
-) -> Watched:
-    """Describe lists as they are now. ``where``: value per column that the rows must have, in addition to their rank."""
-    first, later = watched_ranks(settings)
-    habits = build_reference(reader, table, {**where, "rank": first}, list(_HABIT))
-    discoveries = build_reference(reader, table, {**where, "rank": later}, list(_DISCOVERY))
-    return Watched(_renamed(habits, _HABIT), _renamed(discoveries, _DISCOVERY))
+) -> dict[str, Reference]:
+    """Describe lists as they are now, by file. ``where``: value per column that the rows must have, in addition to their rank."""
+    ranks = watched_ranks(settings)
+    return {
+        file: _renamed(build_reference(reader, table, {**where, "rank": ranks[file]}, list(names)), names)
+        for file, names in WATCHED.items()
+    }
 
 
 def compare(
     reader: statistics.Reader,
     table: Sequence[str],
-    watched: Watched,
+    references: Mapping[str, Reference],
     policy: Monitor,
     settings: Recommendation,
     earlier: Mapping[str, Earlier],
@@ -59,25 +53,18 @@ def compare(
 ) -> tuple[DriftReport, DriftReport]:
     """Reports of the first choices and of the discoveries in a table of predictions.
 
-    Both are what the model says, so both are predictions; the first report, of features, is empty.
+    Both are what the model says, so both are predictions; the first report, of features, is empty. ``references``: by file, as
+    :func:`describe` gave them.
     """
-    first, later = watched_ranks(settings)
-    references = Reference((*watched.habits.columns, *watched.discoveries.columns))
+    ranks = watched_ranks(settings)
+    watched = Reference(tuple(column for found in references.values() for column in found.columns))
     measured = [
-        *_measured(reader, table, first, watched.habits, _HABIT),
-        *_measured(reader, table, later, watched.discoveries, _DISCOVERY),
+        one
+        for file, reference in references.items()
+        for one in _measured(reader, table, ranks[file], reference, WATCHED[file])
     ]
-    return (
-        judge(Reference(()), [], policy),
-        judge(
-            references,
-            measured,
-            policy,
-            kind="prediction",
-            earlier=earlier.get("prediction"),
-            is_first=is_first,
-        ),
-    )
+    said = judge(watched, measured, policy, kind="prediction", earlier=earlier.get("prediction"), is_first=is_first)
+    return judge(Reference(()), [], policy), said
 
 
 def _measured(

@@ -1,4 +1,7 @@
-"""Recommendation: which products a customer buys next, ranked. Its stages are its own (``recommendation/``)."""
+"""Recommendation: which products a customer buys next, ranked.
+
+Belongs here: words and measures of lists. Does not: what its stages do (``recommendation/``, ``stages/*/recommendation.py``).
+"""
 
 from __future__ import annotations
 

@@ -9,18 +9,18 @@ import dagster as dg
 import pytest
 from dagster_aws.s3 import S3Resource
 
-from tdml_assets.automation.workflow_assets import build_recommendation_definitions
+from tdml_assets.automation.workflow_assets import build_stages
 from tdml_assets.declaration.sources import Sources
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.models.store import ModelStore
 from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.statements import Statement
 from tdml_assets.platform.warehouse import Warehouse
+from tdml_assets.recommendation.champion import load_recommender
 from tdml_assets.settings import Settings
 from tdml_assets.simulation import SimulationSettings
 from tdml_assets.simulation.sample import write_sample
 from tdml_assets.simulation.sample_sources import sources_of_sample
-from tdml_assets.stages.predictions.recommendation_asset import load_recommender
 from tdml_assets.stages.raw.asset import build_raw_assets
 from tdml_assets.stages.triage.asset import build_triage
 
@@ -105,7 +105,7 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> tuple[House, dg.ExecuteI
     write_sample(folder / "sample", SimulationSettings(customers=900, products_per_category=10))
     home, before = house(folder, {"orders": sources_of_sample(folder / "sample")["orders"]})
     spec = home.spec()
-    result = home.run(spec, [*before, *build_recommendation_definitions(spec, settings(folder))])
+    result = home.run(spec, [*before, *build_stages(spec, settings(folder))])
     assert result.success
     return home, result
 
@@ -227,7 +227,7 @@ def test_the_same_session_again_stores_the_same_model_and_doubles_nothing(scored
     before = home.rows(f"select * exclude (session_id) from {WORKFLOW}.predictions order by customer_id, rank")
     version = metadata(result, "champion_model")["model_version"].value
     spec = home.spec()
-    stages = build_recommendation_definitions(spec, settings(home.folder))
+    stages = build_stages(spec, settings(home.folder))
     external = [dg.AssetSpec(["raw", "orders"]), dg.AssetSpec(["features", "snapshots"])]
     again = home.run(spec, [*stages, *external])
     assert metadata(again, "champion_model")["model_version"].value == version
@@ -241,7 +241,7 @@ def test_a_session_that_promotes_another_model_has_nothing_to_compare_with_and_i
     home, _ = scored
     spec = home.spec(half_lives_days=[121])
     stages = [
-        *build_recommendation_definitions(spec, settings(home.folder)),
+        *build_stages(spec, settings(home.folder)),
         build_triage(spec, settings(home.folder)),
     ]
     external = [dg.AssetSpec(["raw", "orders"]), dg.AssetSpec(["features", "snapshots"])]
@@ -256,7 +256,7 @@ def test_products_can_be_left_out(scored: tuple[House, Any]) -> None:
     home, _ = scored
     products = sorted(row["product_id"] for row in home.rows(f"select product_id from {WORKFLOW}.exploration"))
     spec = home.spec(exclude=[products[0]], include=[f"{products[0][:3]}*"], learners=[], max_items=20)
-    table = build_recommendation_definitions(spec, settings(home.folder))[:2]
+    table = build_stages(spec, settings(home.folder))[:2]
     assert home.run(spec, table).success
     left = {row["product_id"] for row in home.rows(f"select product_id from {WORKFLOW}.exploration")}
     assert left == {product for product in products[1:] if product.startswith(products[0][:3])}
@@ -275,7 +275,7 @@ def test_orders_without_products_are_refused_with_the_remedy(tmp_path: Path) -> 
     }
     home, before = house(tmp_path, {"orders": orders})
     spec = home.spec()
-    table = build_recommendation_definitions(spec, settings(tmp_path))[0]
+    table = build_stages(spec, settings(tmp_path))[0]
     result = home.run(spec, [*before, table], raise_on_error=False)
     assert not result.success
     (failure,) = result.get_step_failure_events()

@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from tdml_assets.automation.workflow_assets import build_recommendation_definitions
+from tdml_assets.automation.workflow_assets import build_stages
 from tdml_assets.simulation import SimulationSettings
 from tdml_assets.simulation.sample import write_sample
 from tdml_assets.simulation.sample_sources import sources_of_sample
@@ -19,7 +19,7 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> House:
     write_sample(folder / "sample", SimulationSettings(customers=600, products_per_category=8))
     home, before = house(folder, {"orders": sources_of_sample(folder / "sample")["orders"]})
     spec = home.spec(learners=["item_knn"])
-    stages = build_recommendation_definitions(spec, settings(folder))[:-1]
+    stages = build_stages(spec, settings(folder))[:-1]
     assert home.run(spec, [*before, *stages]).success
     return home
 
@@ -28,7 +28,7 @@ def again(home: House, **recommendation: Any) -> dg.ExecuteInProcessResult:
     spec = home.spec(**recommendation)
     external = [dg.AssetSpec(["raw", "orders"]), dg.AssetSpec(["features", "snapshots"])]
     external.append(dg.AssetSpec(["features", "customer_features"]))
-    stages = build_recommendation_definitions(spec, settings(home.folder))[:-1]
+    stages = build_stages(spec, settings(home.folder))[:-1]
     return home.run(spec, [*stages, *external])
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from tdml_assets.automation.workflow_assets import build_recommendation_definitions
+from tdml_assets.automation.workflow_assets import build_stages
 from tdml_assets.platform.recorded_events import UNCHANGED
 from tdml_assets.simulation import SimulationSettings
 from tdml_assets.simulation.sample import write_sample
@@ -65,7 +65,7 @@ def test_recommendations_are_taken_over_in_the_second_session(tmp_path: Path) ->
     write_sample(tmp_path / "sample", SimulationSettings(customers=450, products_per_category=6))
     home, before = house(tmp_path, {"orders": sources_of_sample(tmp_path / "sample")["orders"]})
     spec = home.spec()
-    assets = [*before, *build_recommendation_definitions(spec, settings(tmp_path))]
+    assets = [*before, *build_stages(spec, settings(tmp_path))]
     taken, tables_of = [], []
     with dg.DagsterInstance.ephemeral() as instance:
         for _ in range(2):

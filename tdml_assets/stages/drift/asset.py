@@ -5,6 +5,7 @@ Belongs here: measuring, keeping, showing. Does not: the statistics (``detection
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -29,6 +30,7 @@ from tdml_assets.stages.drift import figures as figures_monitoring
 from tdml_assets.stages.drift.detection import BROKEN, DRIFTED, DriftReport, Earlier, judge
 from tdml_assets.stages.drift.evidently_report import draw_report, write_sample
 from tdml_assets.stages.drift.history import bin_rows, read_earlier
+from tdml_assets.stages.drift.recommendation import measure_lists
 from tdml_assets.stages.drift.target_drift import measure_target
 from tdml_assets.stages.features.columns import features_table
 from tdml_assets.stages.predictions.level import uncorrected_contract
@@ -66,43 +68,65 @@ def measure_drift(
     )
 
 
-def build_drift(spec: WorkflowSpec, settings: Settings) -> list[dg.AssetsDefinition]:
-    """The assets of one workflow: the measurement and, where wanted, Evidently's picture of it."""
-    drift = build_measurement(
-        spec,
-        lambda database, live, earlier: measure_drift(database, spec, live, earlier),
-        deps=[[spec.name, "predictions"], ["features", "customer_features"]],
-        description="Raw features and predictions of this session against those the champion went live with, and against the "
-        "last stable session: population stability index over frozen bins, Gaussian Kullback-Leibler divergence, Hivemall's "
-        "form of it, null shares and scale.",
+@dataclass(frozen=True)
+class Measurement:
+    """How the drift of a task is measured.
+
+    Parameters
+    ----------
+    description : of the asset.
+    deps : keys of the assets that are measured, next to the predictions.
+    measure : reports of features and of predictions, which decide, and of what else is worth keeping; called inside the
+        transaction that keeps what it found.
+    has_features : whether columns of a sample can be drawn, in a report of their own.
+    """
+
+    description: str
+    deps: Sequence[Sequence[str]]
+    measure: Callable[[Database, WorkflowSpec, GoneLive, Mapping[str, Earlier]], tuple[DriftReport, ...]]
+    has_features: bool = True
+
+
+_ROWS = Measurement(
+    "Raw features and predictions of this session against those the champion went live with, and against the last stable "
+    "session: population stability index over frozen bins, Gaussian Kullback-Leibler divergence, Hivemall's form of it, null "
+    "shares and scale.",
+    [["features", "customer_features"]],
+    measure_drift,
+)
+#: Tasks whose predictions are not a row per customer.
+_MEASUREMENTS = {
+    "recommendation": Measurement(
+        "First choices and first discoveries of this session against those the champion gave when it went live, and against the "
+        "last stable session.",
+        [],
+        measure_lists,
+        has_features=False,
     )
-    return [drift, _build_report(spec, settings)] if spec.monitor.report else [drift]
-
-
-#: Measures a session: reports of features and of predictions, which decide, and of what else is worth keeping.
-Find = Callable[[Database, GoneLive, Mapping[str, Earlier]], tuple[DriftReport, ...]]
+}
 #: Reports that decide.
 _DECIDING = 2
 
 
-def build_measurement(
-    spec: WorkflowSpec, find: Find, *, deps: Sequence[Sequence[str]], description: str
-) -> dg.AssetsDefinition:
-    """``<workflow>/drift``, whatever the task watches.
+def build_drift(spec: WorkflowSpec, settings: Settings) -> list[dg.AssetsDefinition]:
+    """The assets of one workflow: the measurement and, where wanted, Evidently's picture of it."""
+    measurement = _MEASUREMENTS.get(spec.learns, _ROWS)
+    drift = _build_measurement(spec, measurement)
+    return [drift, _build_report(spec, settings)] if measurement.has_features and spec.monitor.report else [drift]
 
-    ``find``: measures; called inside the transaction that keeps what it found.
-    """
+
+def _build_measurement(spec: WorkflowSpec, measurement: Measurement) -> dg.AssetsDefinition:
     key = dg.AssetKey([spec.name, "drift"])
     table = drift_table(spec.monitor.statistics)
 
     @dg.asset(
         key=key,
-        deps=[list(dep) for dep in deps],
+        deps=[[spec.name, "predictions"], *map(list, measurement.deps)],
         group_name=spec.name,
         kinds={"duckdb", "sql"},
         owners=[OWNER],
         pool="warehouse",
-        description=description,
+        description=measurement.description,
         metadata=table_metadata(table),
         check_specs=[
             dg.AssetCheckSpec("no_drift", asset=key, description="The data look like what the champion went live with.")
@@ -118,7 +142,7 @@ def build_measurement(
                 database.ensure(contract)
             day = as_of(database)
             earlier = read_earlier(database, spec.name, version, day, spec.monitor.history)
-            reports = find(database, live, earlier)
+            reports = measurement.measure(database, spec, live, earlier)
             rows = [row for report in reports for row in report.rows(**session)]
             count = database.replace_slice(table, session, rows)
             database.replace_slice(DRIFT_BINS, session, bin_rows(reports, **session, day=day, model_version=version))

@@ -1,17 +1,19 @@
 """<workflow>/evaluation: the candidate on what it has not seen, next to the champion on the same, and which of them scores.
 
 Belongs here: reading the holdout, keeping and showing. Does not: metrics and the judge (``tasks/``), the
-comparison (``gate_asset.py``).
+comparison (``gate_asset.py``), lists of products (``recommendation.py``).
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 
 from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.models.champions import Measurable, load_measurable
 from tdml_assets.models.store import ModelStore
 from tdml_assets.platform.isolation import isolated
 from tdml_assets.platform.metadata import OWNER, glance, plot, table_metadata, table_preview, transposed
@@ -24,16 +26,20 @@ from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.settings import Settings
 from tdml_assets.stages.evaluation.gate_asset import (
     GATE_METADATA,
+    Examination,
+    Examined,
+    Incumbent,
     check_result,
     check_spec,
     compare_with_champion,
-    find_measurable,
+    find_incumbent,
     gate_metadata,
     keep_decision,
     read_candidate,
     settle,
 )
 from tdml_assets.stages.evaluation.measures import Evaluation, Metrics
+from tdml_assets.stages.evaluation.recommendation import on_test_lists
 from tdml_assets.stages.features.columns import FEATURES_TABLE, features_table
 from tdml_assets.stages.features.past_rows import replaced_rows
 from tdml_assets.stages.features.snapshots import ORDERS_TABLE
@@ -190,10 +196,34 @@ def _measure(
     }
 
 
+def _on_test_rows(spec: WorkflowSpec, settings: Settings) -> Examination[Measurable]:
+    """A row per customer: metrics of both splits, kept with those of a naive forecast."""
+    task, recall = task_of(spec), _recall(spec)
+
+    def examine(context: dg.AssetExecutionContext, database: Database, incumbent: Incumbent[Measurable]) -> Examined:
+        measured = read_measured(database, spec, read_chosen(database, spec, session_id_of(context)))
+        test, shown = _measure(context, database, recall, measured)
+        paired = compare_with_champion(database, spec, incumbent, measured)
+        return Examined(task.judge(test, spec), paired, shown, task.suspicious(test, spec))
+
+    return Examination(
+        "Metrics on training and test rows, kept per session, with those of a naive forecast. The candidate and the champion are "
+        "compared on the same test rows, by a paired bootstrap over customers.",
+        partial(load_measurable, spec=spec, settings=settings),
+        examine,
+    )
+
+
+#: Tasks that are not measured by a row per customer.
+_EXAMINATIONS: dict[str, Callable[[WorkflowSpec, Settings], Examination[Any]]] = {"recommendation": on_test_lists}
+
+
 def build_evaluation(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition:
     """The asset of one workflow, with its blocking check."""
-    task = task_of(spec)
-    key, recall = dg.AssetKey([spec.name, "evaluation"]), _recall(spec)
+    key, examination = (
+        dg.AssetKey([spec.name, "evaluation"]),
+        _EXAMINATIONS.get(spec.learns, _on_test_rows)(spec, settings),
+    )
 
     @dg.asset(
         key=key,
@@ -202,31 +232,21 @@ def build_evaluation(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinit
         kinds={"duckdb", "python"},
         owners=[OWNER],
         pool="warehouse",
-        description="Metrics on training and test rows, kept per session, with those of a naive forecast. The candidate "
-        "and the champion are compared on the same test rows, by a paired bootstrap over customers.",
+        description=examination.description,
         metadata=table_metadata(MODEL_METRICS),
         check_specs=[check_spec(key)],
     )
     @isolated(spec, "evaluation", "fit_to_score")
     def evaluation(context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore) -> dg.MaterializeResult:
-        session = {"session_id": session_id_of(context), "workflow": spec.name}
         with warehouse.read() as database:
             candidate = read_candidate(database, context, spec.name)
-        incumbent = find_measurable(models, spec, settings, candidate)
+        incumbent = find_incumbent(models.open(), spec.name, candidate, examination.load)
         with warehouse.write() as database:
-            measured = read_measured(database, spec, read_chosen(database, spec, session["session_id"]))
-            test, shown = _measure(context, database, recall, measured)
-            judged, suspicious = task.judge(test, spec), task.suspicious(test, spec)
-            decision = settle(
-                candidate,
-                incumbent,
-                judged,
-                compare_with_champion(database, spec, incumbent, measured),
-                spec,
-                suspicious=suspicious,
-            )
+            found = examination.examine(context, database, incumbent)
+            decision = settle(candidate, incumbent, found, spec)
             keep_decision(database, context, spec.name, decision)
         context.log.info(f"report: {decision.reason}")
-        return dg.MaterializeResult(metadata=gate_metadata(decision) | shown, check_results=[check_result(decision)])
+        metadata = {**gate_metadata(decision), **found.shown}
+        return dg.MaterializeResult(metadata=metadata, check_results=[check_result(decision)])
 
     return evaluation

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from typing import Any, Generic, TypeVar
 
 import dagster as dg
@@ -19,9 +18,8 @@ import pyarrow as pa
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.models.bundle_store import Bundle, BundleStore
 from tdml_assets.models.bundles import BundleDamagedError, Manifest, evaluated_of
-from tdml_assets.models.champions import Measurable, load_measurable
+from tdml_assets.models.champions import Measurable
 from tdml_assets.models.scope import SCOPE_FILE, Scope, TestWindow, obstacle
-from tdml_assets.models.store import ModelStore
 from tdml_assets.platform.isolation import begin_outcome, keep_outcome
 from tdml_assets.platform.metadata import table_preview
 from tdml_assets.platform.monitoring import GATE, MODEL_PARAMS
@@ -29,7 +27,6 @@ from tdml_assets.platform.outcome import held
 from tdml_assets.platform.sessions import find_session, record_session, session_id_of
 from tdml_assets.platform.statements import render
 from tdml_assets.platform.warehouse import Database
-from tdml_assets.settings import Settings
 from tdml_assets.stages.evaluation.gate import Comparison, GateDecision, Standing, decide
 from tdml_assets.stages.evaluation.paired import compare, guard_slices, pair_of
 from tdml_assets.stages.features.columns import features_table
@@ -82,6 +79,40 @@ class Incumbent(Generic[Model]):
     scope: Scope | None = None
 
 
+@dataclass(frozen=True)
+class Examined:
+    """A candidate as its task measured it.
+
+    Parameters
+    ----------
+    judged : whether it is fit to score, and why.
+    paired : how the champion did on the same.
+    shown : metadata of the asset.
+    suspicious : whether it is too good to be believed.
+    """
+
+    judged: tuple[bool, str]
+    paired: PairedResult
+    shown: Mapping[str, Any]
+    suspicious: bool = False
+
+
+@dataclass(frozen=True)
+class Examination(Generic[Model]):
+    """How a task measures a candidate.
+
+    Parameters
+    ----------
+    description : of the asset.
+    load : the fit of the champion that was measured, as :func:`find_incumbent` takes it.
+    examine : measures, next to the champion, and writes what is kept, inside the caller's transaction.
+    """
+
+    description: str
+    load: Callable[[Bundle], Model | None]
+    examine: Callable[[dg.AssetExecutionContext, Database, Incumbent[Model]], Examined]
+
+
 def find_incumbent(
     store: BundleStore, workflow: str, candidate: str, load: Callable[[Bundle], Model | None]
 ) -> Incumbent[Model]:
@@ -114,13 +145,6 @@ def find_incumbent(
     stored = evaluated_of(bundle.files).get(SCOPE_FILE)
     scope = None if stored is None or model is None else Scope.from_json(stored)
     return Incumbent(version, None, held, bundle.manifest, model, scope)
-
-
-def find_measurable(
-    models: ModelStore, spec: WorkflowSpec, settings: Settings, candidate: str
-) -> Incumbent[Measurable]:
-    """The champion of a task that learns from one row per snapshot and customer."""
-    return find_incumbent(models.open(), spec.name, candidate, partial(load_measurable, spec=spec, settings=settings))
 
 
 def read_candidate(database: Database, context: dg.AssetExecutionContext, workflow: str) -> str:
@@ -199,18 +223,10 @@ def _score(database: Database, spec: WorkflowSpec, champion: Measurable, custome
     return scored[PREDICTION].take(places).to_numpy().astype(np.float64)
 
 
-def settle(
-    candidate: str,
-    incumbent: Incumbent[Any],
-    judged: tuple[bool, str],
-    paired: PairedResult,
-    spec: WorkflowSpec,
-    *,
-    suspicious: bool = False,
-) -> GateDecision:
-    """What becomes of the candidate. Parameters as of :class:`~tdml_assets.stages.evaluation.gate.Standing`."""
-    on_hold, damage = incumbent.held, incumbent.damage
-    standing = Standing(candidate, *judged, incumbent.version, damage, on_hold, paired[0], paired[1], suspicious)
+def settle(candidate: str, incumbent: Incumbent[Any], found: Examined, spec: WorkflowSpec) -> GateDecision:
+    """What becomes of the candidate."""
+    on_hold, damage, paired = incumbent.held, incumbent.damage, found.paired
+    standing = Standing(candidate, *found.judged, incumbent.version, damage, on_hold, *paired, found.suspicious)
     return decide(standing, spec.gate)
 
 

@@ -1,8 +1,10 @@
 """<workflow>/exploration: the deck's analyses of the training table, as tables, plots and a check.
 
-Belongs here: running them and showing them. Does not: the statistics (``analyses.py``), the drawing (``platform/figures.py``).
+Belongs here: running them and showing them. Does not: the statistics (``analyses.py``), the drawing (``platform/figures.py``),
+products as customers bought them (``recommendation.py``).
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -12,12 +14,14 @@ from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.platform import figures
 from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.isolation import isolated
-from tdml_assets.platform.metadata import OWNER, plot, table_metadata, table_preview
+from tdml_assets.platform.metadata import plot, table_metadata, table_preview
 from tdml_assets.platform.monitoring import TARGET_HISTOGRAM
+from tdml_assets.platform.per_task import Done
 from tdml_assets.platform.sessions import session_id_of
 from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.stages.exploration import analyses
-from tdml_assets.stages.exploration.split import SplitCheck, split_check
+from tdml_assets.stages.exploration.recommendation import products_bought
+from tdml_assets.stages.exploration.split import Exploration, SplitCheck, split_check
 from tdml_assets.stages.features.columns import choose_features, features_table
 from tdml_assets.stages.reuse import Recall, reused
 
@@ -64,49 +68,63 @@ def _analyse(database: Database, spec: WorkflowSpec) -> tuple[SplitCheck, list[d
     return check, correlations, analyses.target_histogram(database, table, {}, "target")
 
 
-def build_exploration(spec: WorkflowSpec) -> dg.AssetsDefinition:
-    """The asset of one workflow, with its check."""
+def _numbers_and_target(spec: WorkflowSpec) -> Exploration:
+    """Every number of a table with a row per customer, and the target."""
     contract = comparison_contract(spec.name)
-    key = dg.AssetKey([spec.name, "exploration"])
-    reads = [(spec.name, "training_table"), features_table(spec)]
-
-    @dg.asset(
-        key=key,
-        deps=[[spec.name, "training_table"]],
-        group_name=spec.name,
-        kinds={"duckdb", "sql"},
-        owners=[OWNER],
-        pool="warehouse",
+    return Exploration(
         description="Looks at the training table before anything is trained: train against test, correlations, target.",
         metadata=table_metadata(contract),
-        check_specs=[
-            dg.AssetCheckSpec(
-                "split_is_fair",
-                asset=key,
-                description="Train and test differ no more than random splits of the same rows do (1 % false alarms over "
-                "all columns). A test of a later day differs by season and age: then only another unit, or values on one side "
-                "alone, is a warning. Never blocks.",
-            )
-        ],
+        deps=[(spec.name, "training_table")],
+        reads=[(spec.name, "training_table"), features_table(spec)],
+        tables=[contract.path],
+        explore=lambda warehouse, session: _explore(warehouse, spec, session),
+        slices=[TARGET_HISTOGRAM],
+        checks_split=True,
     )
-    @isolated(spec, "exploration", "split_is_fair")
-    @reused(Recall(spec, "exploration", reads, tables=[contract.path], slices=[TARGET_HISTOGRAM]))
+
+
+def _explore(warehouse: Warehouse, spec: WorkflowSpec, session: Mapping[str, str]) -> tuple[Done, SplitCheck]:
+    with warehouse.read() as database:
+        check, correlations, histogram = _analyse(database, spec)
+    with_target = {row["column_name"]: row["correlation"] for row in correlations}
+    rows = [{**row, "correlation": with_target.get(row["column_name"])} for row in check.rows()]
+    with warehouse.write() as database:
+        count = database.replace(comparison_contract(spec.name), rows)
+        database.replace_slice(TARGET_HISTOGRAM, session, [{**session, **row} for row in histogram])
+    return Done(count, check.sentence, _shown(spec, rows, correlations, histogram)), check
+
+
+#: Tasks whose training table has other columns.
+_EXPLORATIONS = {"recommendation": products_bought}
+
+
+def build_exploration(spec: WorkflowSpec) -> dg.AssetsDefinition:
+    """The asset of one workflow, with its check where the table has a split of rows."""
+    found = _EXPLORATIONS.get(spec.learns, _numbers_and_target)(spec)
+    checks = [_check_spec(spec)] if found.checks_split else []
+
+    @dg.asset(**found.asset(spec, "exploration", {"duckdb", "sql"}), check_specs=checks)
+    @isolated(spec, "exploration", *(one.name for one in checks))
+    @reused(Recall(spec, "exploration", found.reads, tables=found.tables, slices=found.slices))
     def exploration(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
-        session = {"session_id": session_id_of(context), "workflow": spec.name}
-        with warehouse.read() as database:
-            check, correlations, histogram = _analyse(database, spec)
-        with_target = {row["column_name"]: row["correlation"] for row in correlations}
-        rows = [{**row, "correlation": with_target.get(row["column_name"])} for row in check.rows()]
-        with warehouse.write() as database:
-            count = database.replace(contract, rows)
-            database.replace_slice(TARGET_HISTOGRAM, session, [{**session, **row} for row in histogram])
-        context.log.info(f"report: {check.sentence}")
+        done, check = found.explore(warehouse, {"session_id": session_id_of(context), "workflow": spec.name})
+        context.log.info(f"report: {done.sentence}")
         return dg.MaterializeResult(
-            metadata={"dagster/row_count": count, **_shown(spec, rows, correlations, histogram)},
-            check_results=[_split_is_fair(check)],
+            metadata={"dagster/row_count": done.rows, **done.shown},
+            check_results=[] if check is None else [_split_is_fair(check)],
         )
 
     return exploration
+
+
+def _check_spec(spec: WorkflowSpec) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(
+        "split_is_fair",
+        asset=[spec.name, "exploration"],
+        description="Train and test differ no more than random splits of the same rows do (1 % false alarms over "
+        "all columns). A test of a later day differs by season and age: then only another unit, or values on one side "
+        "alone, is a warning. Never blocks.",
+    )
 
 
 def _shown(

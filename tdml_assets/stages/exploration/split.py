@@ -7,15 +7,19 @@ Does not: the resampling test itself (``evenness.py``), the other analyses (``an
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from tdml_assets.platform import statistics
+from tdml_assets.platform.per_task import Done, StageOfTask
 from tdml_assets.platform.statements import render
 from tdml_assets.stages.exploration.evenness import Evenness, resplit
+
+if TYPE_CHECKING:
+    from tdml_assets.platform.warehouse import Warehouse
 
 DECK_LIMIT_POINTS = 3.0
 """Largest difference of the coefficients of variation by the common rule of thumb, in percentage points."""
@@ -90,6 +94,17 @@ class SplitCheck:
     def rows(self) -> list[dict[str, Any]]:
         """Return the comparisons as rows of a table."""
         return [asdict(column) for column in self.columns]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exploration(StageOfTask):
+    """How a task looks at its training table.
+
+    ``explore`` writes, given the values of the session's key; ``checks_split``: whether it compares train with test.
+    """
+
+    explore: Callable[[Warehouse, Mapping[str, str]], tuple[Done, SplitCheck | None]]
+    checks_split: bool = False
 
 
 def variation(moments: statistics.Moments) -> float | None:

@@ -3,9 +3,9 @@
 Where no model was ever promoted, a fallback scores (``fallback_asset.py``).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import dagster as dg
 
@@ -15,7 +15,7 @@ from tdml_assets.models.champions import LoadedChampion, load_champion, warn_of_
 from tdml_assets.models.record import recorded_versions
 from tdml_assets.models.store import ModelStore
 from tdml_assets.platform.isolation import begin_outcome, isolated, keep_outcome
-from tdml_assets.platform.metadata import OWNER, plot, table_metadata, table_preview
+from tdml_assets.platform.metadata import plot, table_metadata, table_preview
 from tdml_assets.platform.monitoring import LABEL_STATS, LEVEL
 from tdml_assets.platform.sessions import SNAPSHOTS_TABLE, as_of, record_session, session_id_of
 from tdml_assets.platform.statements import render
@@ -31,6 +31,8 @@ from tdml_assets.stages.predictions.in_sql import insert_scores, keep_weights, w
 from tdml_assets.stages.predictions.level import move_scores, read_level_sentence
 from tdml_assets.stages.predictions.next_orders import add_next_orders, drop_scores
 from tdml_assets.stages.predictions.reasons import reason_names
+from tdml_assets.stages.predictions.recommendation import score_lists
+from tdml_assets.stages.predictions.scored import Loaded, Scoring
 from tdml_assets.stages.predictions.scoring import Explainer, bounds_of
 from tdml_assets.stages.reuse import Recall, champion_of, reused
 from tdml_assets.stages.training_table.asset import make_features_view
@@ -69,51 +71,52 @@ def score_all(database: Database, spec: WorkflowSpec, champion: LoadedChampion, 
     return count
 
 
-def tables_of_engine(spec: WorkflowSpec) -> list[tuple[str, str]]:
-    """Tables that scoring leaves for the engine's sake."""
-    return [weights_contract(spec.name).path] if spec.engine_name == "hivemall" else []
-
-
-def _profile(database: Database, table: Sequence[str], spec: WorkflowSpec) -> dict[str, Any]:
+def _profile(database: Database, spec: WorkflowSpec, count: int) -> tuple[bool, dict[str, Any]]:
+    """Whether every customer known has one possible prediction, and the counts behind that."""
     task = task_of(spec)
-    tables = {"table": table, "features_table": features_table(spec), "snapshots_table": SNAPSHOTS_TABLE}
-    return database.row(render("predictions/profile", column=task.prediction, highest=task.highest, **tables))
+    tables = {"table": (spec.name, "predictions"), "features_table": features_table(spec)}
+    values = {"column": task.prediction, "highest": task.highest, "snapshots_table": SNAPSHOTS_TABLE}
+    found = database.row(render("predictions/profile", **tables, **values))
+    return count == found["customers"] == found["known_customers"] > 0 and not found["impossible"], found
 
 
-def _without_champion(
-    context: dg.AssetExecutionContext, warehouse: Warehouse, spec: WorkflowSpec
-) -> dg.MaterializeResult:
+def _look(database: Database, spec: WorkflowSpec, session_id: str, profile: Mapping[str, Any]) -> dict[str, Any]:
     task = task_of(spec)
-    table = task.predictions_contract(spec).path
-    session = {"session_id": session_id_of(context), "workflow": spec.name}
-    with warehouse.write() as database:
-        found = score_by_fallback(database, context, spec)
-        labels = label_stats(database, table, {}, task.category)
-        database.replace_slice(LABEL_STATS, session, [{**session, **row} for row in labels])
-        profile = _profile(database, table, spec)
-    passed = found.rows == profile["customers"] == profile["known_customers"] > 0 and not profile["impossible"]
-    context.log.info(f"report: {found.sentence}")
-    check = dg.AssetCheckResult(check_name="every_customer_is_scored", passed=passed, metadata=profile)
-    metadata: dict[str, Any] = {
-        "dagster/row_count": found.rows,
-        "scored by": found.version,
-        "why": found.sentence,
+    shown, total = task.look(database, spec), task.total_words(spec)
+    stated = read_level_sentence(database, session_id, spec.name)
+    return {
+        **({total: float(profile["total"] or 0)} if total else {}),
+        **({"level": stated} if stated else {}),
+        **{title: table_preview(rows) for title, rows in shown.tables.items()},
+        **{title: plot(title, png) for title, png in shown.plots.items()},
     }
-    return dg.MaterializeResult(metadata={**metadata, "categories": table_preview(labels)}, check_results=[check])
 
 
-def scored_again(
-    spec: WorkflowSpec,
-    settings: Settings,
-    reads: Sequence[tuple[str, str]],
-    tables: Sequence[tuple[str, str]],
-    *,
-    has_level: bool = False,
-) -> Recall:
-    """Predictions are a function of the champion and of the features of today; where a fallback scores they are made anew.
+def _score_rows(spec: WorkflowSpec, settings: Settings) -> Scoring[LoadedChampion]:
+    """A row per customer."""
+    task = task_of(spec)
+    contract = task.predictions_contract(spec)
+    # What scoring leaves for the engine's sake.
+    of_engine = [weights_contract(spec.name).path] if spec.engine_name == "hivemall" else []
+    return Scoring(
+        description=task.describe(spec),
+        metadata=table_metadata(contract),
+        deps=[[spec.name, "champion_model"], ["features", "customer_features"], SNAPSHOTS_TABLE],
+        reads=[FEATURES_TABLE, features_table(spec), SNAPSHOTS_TABLE, ORDERS_TABLE, (spec.name, "training_table")],
+        check="every_customer_is_scored",
+        promise="One possible prediction for every eligible customer known at as_of.",
+        load=lambda models, recorded: load_champion(models, spec, settings, recorded),
+        score=lambda database, champion, session_id: score_all(database, spec, champion, session_id),
+        labels=("categories", lambda database: label_stats(database, contract.path, {}, task.category)),
+        profile=lambda database, count, _: _profile(database, spec, count),
+        look=lambda database, session_id, profile: _look(database, spec, session_id, profile),
+        tables=[contract.path, *task.tables_of_scoring(spec), *of_engine],
+        slices=[LABEL_STATS, *([] if task.level_kind is None else [LEVEL])],
+    )
 
-    ``has_level``: whether scoring writes to ``monitoring.level``.
-    """
+
+def _recall(spec: WorkflowSpec, settings: Settings, scoring: Scoring[Any]) -> Recall:
+    """Predictions are a function of the champion and of the features of today; where a fallback scores they are made anew."""
 
     def owes(_: dg.AssetExecutionContext, __: Database, models: ModelStore | None) -> tuple[str, str]:
         champion = champion_of(spec.name, models)
@@ -132,10 +135,10 @@ def scored_again(
     return Recall(
         spec,
         "predictions",
-        reads,
+        scoring.reads,
         settings,
-        tables=tables,
-        slices=[LABEL_STATS, *([LEVEL] if has_level else [])],
+        tables=scoring.tables,
+        slices=scoring.slices,
         recorded=["status", "engine", "model_version"],
         owes=owes,
         has_model=True,
@@ -143,115 +146,79 @@ def scored_again(
     )
 
 
-class HasManifest(Protocol):
-    """A champion as one of the kinds of tasks loads it."""
-
-    @property
-    def manifest(self) -> Manifest:
-        """What it is."""
-
-
-Loaded = TypeVar("Loaded", bound=HasManifest)
-
-
-def open_champion(
+def _open_champion(
     context: dg.AssetExecutionContext,
     warehouse: Warehouse,
     models: ModelStore,
     spec: WorkflowSpec,
-    load: Callable[[Mapping[str, str]], Loaded],
+    scoring: Scoring[Loaded],
 ) -> Loaded | None:
-    """The champion, loaded by ``load`` from what was recorded of each version; None where nothing was promoted yet."""
+    """The champion, loaded from what was recorded of each version; None where nothing was promoted yet."""
     if models.open().champion(spec.name) is None:
         return None
     with warehouse.read() as database:
         recorded = recorded_versions(database, spec.name)
-    champion = load(recorded)
+    champion = scoring.load(models, recorded)
     warn_of_libraries(context.log, champion.manifest)
     return champion
 
 
-def keep_scored(
+def _keep_scored(database: Database, context: dg.AssetExecutionContext, spec: WorkflowSpec, manifest: Manifest) -> None:
+    """Keep that this session's champion scored, and its predictions until they can be compared with what happened."""
+    version, engine = manifest.version, manifest.engine
+    keep_predictions(database, spec, session_id_of(context), version, manifest.as_of)
+    record_session(database, context, spec.name, status="scored", engine=engine, model_version=version)
+    keep_outcome(database, replace(begin_outcome(database, context, spec.name), method="champion"))
+
+
+def _score(
     database: Database,
     context: dg.AssetExecutionContext,
     spec: WorkflowSpec,
-    manifest: Manifest,
-    engine: str,
-    labels: Sequence[Mapping[str, Any]],
-) -> None:
-    """Keep that this session's champion scored, and its predictions until they can be compared with what happened.
-
-    ``labels``: rows of ``monitoring.label_stats`` without their key.
-    """
+    scoring: Scoring[Loaded],
+    champion: Loaded | None,
+) -> dg.MaterializeResult:
+    """Score by the champion or, where there is none, by a fallback, and keep it, inside the caller's transaction."""
     session = {"session_id": session_id_of(context), "workflow": spec.name}
-    keep_predictions(database, spec, session["session_id"], manifest.version, manifest.as_of)
+    if champion is None:
+        found = score_by_fallback(database, context, spec)
+        count, sentence, by = found.rows, found.sentence, {"scored by": found.version, "why": found.sentence}
+    else:
+        count = scoring.score(database, champion, session["session_id"])
+        _keep_scored(database, context, spec, champion.manifest)
+        by = {"model_version": champion.manifest.version}
+    title, read_labels = scoring.labels
+    labels = read_labels(database)
     database.replace_slice(LABEL_STATS, session, [{**session, **row} for row in labels])
-    record_session(database, context, spec.name, status="scored", engine=engine, model_version=manifest.version)
-    keep_outcome(database, replace(begin_outcome(database, context, spec.name), method="champion"))
+    passed, profile = scoring.profile(database, count, champion)
+    looked = {} if champion is None else scoring.look(database, session["session_id"], profile)
+    if champion is not None:
+        sentence = f"{profile['customers']} customers scored by {champion.manifest.version}"
+    context.log.info(f"report: {sentence}")
+    check = dg.AssetCheckResult(check_name=scoring.check, passed=passed, metadata=profile)
+    metadata = {"dagster/row_count": count, **by, title: table_preview(labels), **looked}
+    return dg.MaterializeResult(metadata=metadata, check_results=[check])
+
+
+#: Tasks whose predictions are not a row per customer.
+_SCORINGS: dict[str, Callable[[WorkflowSpec, Settings], Scoring[Any]]] = {"recommendation": score_lists}
 
 
 def build_predictions(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition:
     """The asset of one workflow, with its blocking check."""
-    task = task_of(spec)
-    contract = task.predictions_contract(spec)
-    key = dg.AssetKey([spec.name, "predictions"])
-    recall = scored_again(
-        spec,
-        settings,
-        [FEATURES_TABLE, features_table(spec), SNAPSHOTS_TABLE, ORDERS_TABLE, (spec.name, "training_table")],
-        [contract.path, *task.tables_of_scoring(spec), *tables_of_engine(spec)],
-        has_level=task.level_kind is not None,
+    scoring = _SCORINGS.get(spec.learns, _score_rows)(spec, settings)
+    check = dg.AssetCheckSpec(
+        scoring.check, asset=[spec.name, "predictions"], blocking=True, description=scoring.promise
     )
 
-    @dg.asset(
-        key=key,
-        deps=[[spec.name, "champion_model"], ["features", "customer_features"], ["features", "snapshots"]],
-        group_name=spec.name,
-        kinds={"python", "duckdb"},
-        owners=[OWNER],
-        pool="warehouse",
-        description=task.describe(spec),
-        metadata=table_metadata(contract),
-        check_specs=[
-            dg.AssetCheckSpec(
-                "every_customer_is_scored",
-                asset=key,
-                blocking=True,
-                description="One possible prediction for every eligible customer known at as_of.",
-            )
-        ],
-    )
-    @isolated(spec, "predictions", "every_customer_is_scored")
-    @reused(recall)
+    @dg.asset(**scoring.asset(spec, "predictions", {"python", "duckdb"}), check_specs=[check])
+    @isolated(spec, "predictions", scoring.check)
+    @reused(_recall(spec, settings, scoring))
     def predictions(
         context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore
     ) -> dg.MaterializeResult:
-        champion = open_champion(
-            context, warehouse, models, spec, lambda recorded: load_champion(models, spec, settings, recorded)
-        )
-        if champion is None:
-            return _without_champion(context, warehouse, spec)
+        champion = _open_champion(context, warehouse, models, spec, scoring)
         with warehouse.write() as database:
-            count = score_all(database, spec, champion, session_id_of(context))
-            labels = label_stats(database, contract.path, {}, task.category)
-            keep_scored(database, context, spec, champion.manifest, champion.manifest.engine, labels)
-            profile = _profile(database, contract.path, spec)
-            shown = task.look(database, spec)
-            stated = read_level_sentence(database, session_id_of(context), spec.name)
-        passed = count == profile["customers"] == profile["known_customers"] > 0 and not profile["impossible"]
-        context.log.info(f"report: {count} customers scored by {champion.manifest.version}")
-        total = task.total_words(spec)
-        return dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": count,
-                "model_version": champion.manifest.version,
-                **({total: float(profile["total"] or 0)} if total else {}),
-                **({"level": stated} if stated else {}),
-                "categories": table_preview(labels),
-                **{title: table_preview(rows) for title, rows in shown.tables.items()},
-                **{title: plot(title, png) for title, png in shown.plots.items()},
-            },
-            check_results=[dg.AssetCheckResult(check_name="every_customer_is_scored", passed=passed, metadata=profile)],
-        )
+            return _score(database, context, spec, scoring, champion)
 
     return predictions

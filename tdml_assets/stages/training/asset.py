@@ -6,10 +6,8 @@ version is (``models/bundles.py``).
 """
 
 import json
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any
 
@@ -21,24 +19,16 @@ from tdml_assets.engines.choice import Choice
 from tdml_assets.engines.learner_choice import AUTO, OPTIONS, LearnerChoice
 from tdml_assets.engines.protocol import Engine, table_source
 from tdml_assets.models.bundle_store import BundleStore
-from tdml_assets.models.bundles import (
-    Manifest,
-    ModelFeature,
-    as_evaluated,
-    describe_files,
-    refusing_damage,
-    version_name,
-)
-from tdml_assets.models.champions import CHOICE_FILE, NOT_THE_MODEL, engine_of, kinds_of, model_spec_of, tier_of
+from tdml_assets.models.bundles import ModelFeature, as_evaluated, refusing_damage
+from tdml_assets.models.champions import CHOICE_FILE, engine_of, kinds_of, model_spec_of, tier_of
 from tdml_assets.models.golden import GOLDEN_FILE, golden_predictions
 from tdml_assets.models.record import record_version
 from tdml_assets.models.scope import SCOPE_FILE
 from tdml_assets.models.store import ModelStore
 from tdml_assets.platform import figures
 from tdml_assets.platform.contracts import TableContract
-from tdml_assets.platform.environment import code_version, library_versions
 from tdml_assets.platform.isolation import isolated
-from tdml_assets.platform.metadata import OWNER, column_schema, plot, table_preview
+from tdml_assets.platform.metadata import column_schema, plot, table_preview
 from tdml_assets.platform.monitoring import (
     ESTIMATOR_CHOICES,
     FEATURE_IMPORTANCES,
@@ -52,7 +42,6 @@ from tdml_assets.settings import Settings
 from tdml_assets.stages.evaluation.asset import CHOSEN, build_evaluation, read_measured, read_splits, read_today
 from tdml_assets.stages.evaluation.champion_asset import build_champion
 from tdml_assets.stages.evaluation.gate_asset import VERSION, scope_of
-from tdml_assets.stages.evaluation.measures import Evaluation
 from tdml_assets.stages.features.columns import FEATURES_TABLE, features_table
 from tdml_assets.stages.features.snapshots import ORDERS_TABLE
 from tdml_assets.stages.preparation.asset import parameters_contract, read_parameters
@@ -70,7 +59,9 @@ from tdml_assets.stages.training.fit import (
 )
 from tdml_assets.stages.training.go_live import describe_target, describe_today
 from tdml_assets.stages.training.intervals import interval_files
+from tdml_assets.stages.training.learnt import Learning, Learnt, Rows, store_version
 from tdml_assets.stages.training.level import KnownThen, corrects, read_known, rehearsal_rows
+from tdml_assets.stages.training.recommendation import fit_baskets
 from tdml_assets.stages.training.rehearsal import choice_rows
 from tdml_assets.stages.training.tier_process import Training, train_within_tier
 from tdml_assets.tasks import Previous, task_of
@@ -130,123 +121,119 @@ def model_files(spec: WorkflowSpec, candidate: Candidate, splits: Mapping[str, p
     return files | as_evaluated({**candidate.evaluated.files(), SCOPE_FILE: scope_of(spec, splits).to_json()})
 
 
-def _store(
-    store: BundleStore,
-    spec: WorkflowSpec,
-    session_id: str,
-    day: date,
-    parameters: Parameters,
-    files: Mapping[str, bytes],
-    evaluation: Evaluation,
-    fingerprint: str,
-    estimator: str,
-    carried: Mapping[str, Any],
-    log: logging.Logger,
-) -> Manifest:
-    """Write the version; returns what it is. ``estimator`` is what learnt, which ``auto`` has chosen."""
-    described = spec.model_dump(mode="json", exclude=NOT_THE_MODEL)
-    described["estimator"] = estimator
-    identity: dict[str, Any] = {
-        "spec": described,
-        "data_fingerprint": fingerprint,
-        "code_version": code_version(),
-        "libraries": library_versions(),
-    }
-    manifest = Manifest(
-        workflow=spec.name,
-        version=version_name(day, workflow=spec.name, carried=carried, **identity),
-        as_of=day,
-        features=tuple(ModelFeature(name, "FLOAT") for name in parameters.feature_names),
-        target="target",
-        engine=spec.engine_name,
-        metrics=evaluation.metrics["test"],
-        session_id=session_id,
-        created_at=datetime.now(UTC).replace(tzinfo=None),
-        files=describe_files(files),
-        **identity,
+def _fit_rows(spec: WorkflowSpec, settings: Settings) -> Learning:
+    """A candidate is a function of prepared rows, of those of today, and, for some tasks, of the champion before it."""
+    made = [parameters_contract(spec.name).path, (spec.name, "prepared")]
+    return Learning(
+        description="Trains without anything later than the test snapshot and predicts the test split; then fits once more on "
+        "every labelled row and stores that as an immutable version.",
+        kinds=kinds_of(spec),
+        metadata={"dagster/table_name": f"{spec.name}.holdout_predictions"},
+        deps=[[spec.name, "prepared"], [spec.name, "preparation_parameters"]],
+        reads=[
+            *made,
+            FEATURES_TABLE,
+            features_table(spec),
+            SNAPSHOTS_TABLE,
+            ORDERS_TABLE,
+            (spec.name, "training_table"),
+        ],
+        tables=[holdout_contract(spec.name).path],
+        learn=lambda warehouse, store: _learn(warehouse, store, spec, settings),
+        slices=[FEATURE_IMPORTANCES, LEVEL_REHEARSALS, ESTIMATOR_CHOICES],
+        follows=task_of(spec).owes_to_champion or spec.estimator == AUTO,
     )
-    store.write(manifest, files, lambda words: log.warning(f"report: {words}"))
-    return manifest
+
+
+def _learn(warehouse: Warehouse, store: BundleStore, declared: WorkflowSpec, settings: Settings) -> Learnt:
+    folder = warehouse.temp_directory
+    with warehouse.read() as database:
+        spec, choice = with_engine(database, declared, settings)
+        parameters, engine = read_parameters(database, spec.name), engine_of(spec, settings)
+        splits, known = _read_rows(database, spec, parameters, engine, folder)
+        day, fingerprint = as_of(database), raw_fingerprint(database)
+    # The warehouse is free while the model trains.
+    candidate = _train(store, spec, settings, splits, parameters, known, folder)
+    importances = importance_rows(candidate, splits)
+    files = model_files(spec, candidate, splits) | {PREPARATION_FILE: parameters.to_json().encode()}
+    with warehouse.write() as database:
+        database.replace(holdout_contract(spec.name), candidate.holdout)
+        files |= describe_today(database, spec, candidate.final, parameters) | describe_target(database, spec)
+        files |= interval_files(spec, candidate.holdout)
+        measured = read_measured(database, spec, candidate.final.recipe.chosen)
+        evaluation = task_of(spec).evaluate(measured, spec)
+    return Learnt(
+        spec,
+        day,
+        fingerprint,
+        features=[ModelFeature(name, "FLOAT") for name in parameters.feature_names],
+        target="target",
+        files=files,
+        metrics=evaluation.metrics["test"],
+        parameters=model_parameters(spec, candidate, splits),
+        rows=candidate.holdout.num_rows,
+        sentence=f"{candidate.holdout.num_rows} rows measured",
+        shown=lambda facts: _show_training(spec, candidate, facts, importances, choice),
+        slices=_slices(spec, candidate, importances),
+        # What learnt, where ``auto`` has chosen.
+        described={"estimator": candidate.model.estimator},
+        carried=_owed(spec, candidate),
+    )
+
+
+#: Tasks that learn from something else than a row per snapshot and customer.
+_LEARNINGS = {"recommendation": fit_baskets}
 
 
 def build_model(spec: WorkflowSpec, settings: Settings) -> list[dg.AssetsDefinition]:
     """The assets of one workflow."""
-    return [
-        _build_candidate(spec, settings),
-        build_evaluation(spec, settings),
-        build_champion(spec),
-    ]
+    return [_build_candidate(spec, settings), build_evaluation(spec, settings), build_champion(spec)]
 
 
-def _recall(spec: WorkflowSpec, settings: Settings) -> Recall:
-    """A candidate is a function of prepared rows, of those of today, and, for some tasks, of the champion before it."""
-
-    def owes(_: dg.AssetExecutionContext, database: Database, __: ModelStore | None) -> list[Any]:
-        return [raw_fingerprint(database), asdict(tier_of(spec, settings.tier))]
-
-    made = [parameters_contract(spec.name).path, (spec.name, "prepared")]
+def _recall(spec: WorkflowSpec, settings: Settings, learning: Learning) -> Recall:
     return Recall(
         spec,
         "candidate_model",
-        [*made, FEATURES_TABLE, features_table(spec), SNAPSHOTS_TABLE, ORDERS_TABLE, (spec.name, "training_table")],
+        learning.reads,
         settings,
-        tables=[holdout_contract(spec.name).path],
-        slices=[MODEL_PARAMS, FEATURE_IMPORTANCES, LEVEL_REHEARSALS, ESTIMATOR_CHOICES, MODEL_VERSIONS],
+        tables=learning.tables,
+        slices=[MODEL_PARAMS, *learning.slices, MODEL_VERSIONS],
         recorded=["status", "engine", "model_version"],
-        owes=owes,
-        follows=task_of(spec).owes_to_champion or spec.estimator == AUTO,
+        owes=lambda _, database, __: [raw_fingerprint(database), asdict(tier_of(spec, settings.tier))],
+        follows=learning.follows,
         has_model=True,
     )
 
 
-def _build_candidate(declared: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition:
-    @dg.asset(
-        key=[declared.name, "candidate_model"],
-        deps=[[declared.name, "prepared"], [declared.name, "preparation_parameters"]],
-        group_name=declared.name,
-        kinds=kinds_of(declared),
-        owners=[OWNER],
-        pool="warehouse",
-        description="Trains without anything later than the test snapshot and predicts the test split; then fits once more on "
-        "every labelled row and stores that as an immutable version.",
-        metadata={"dagster/table_name": f"{declared.name}.holdout_predictions"},
-    )
-    @isolated(declared, "candidate_model")
-    @reused(_recall(declared, settings))
+def _build_candidate(spec: WorkflowSpec, settings: Settings) -> dg.AssetsDefinition:
+    learning = _LEARNINGS.get(spec.learns, _fit_rows)(spec, settings)
+
+    @dg.asset(**learning.asset(spec, "candidate_model", learning.kinds))
+    @isolated(spec, "candidate_model")
+    @reused(_recall(spec, settings, learning))
     def candidate_model(
         context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore
     ) -> dg.MaterializeResult:
-        session = {"session_id": session_id_of(context), "workflow": declared.name}
-        with warehouse.read() as database:
-            spec, choice = with_engine(database, declared, settings)
-            parameters, engine = read_parameters(database, spec.name), engine_of(spec, settings)
-            splits, known = _read_rows(database, spec, parameters, engine, warehouse.temp_directory)
-            day, fingerprint = as_of(database), raw_fingerprint(database)
-        # The warehouse is free while the model trains.
-        store = models.open()
-        candidate = _train(store, spec, settings, splits, parameters, known, warehouse.temp_directory)
-        importances = importance_rows(candidate, splits)
-        files = model_files(spec, candidate, splits) | {PREPARATION_FILE: parameters.to_json().encode()}
-        with warehouse.write() as database:
-            database.replace(holdout_contract(spec.name), candidate.holdout)
-            files |= describe_today(database, spec, candidate.final, parameters) | describe_target(database, spec)
-            files |= interval_files(spec, candidate.holdout)
-            measured = read_measured(database, spec, candidate.final.recipe.chosen)
-            evaluation = task_of(spec).evaluate(measured, spec)
-        trained = (day, parameters, files, evaluation, fingerprint, candidate.model.estimator, _owed(spec, candidate))
-        stored = _store(store, spec, session["session_id"], *trained, context.log)
-        version = stored.version
-        facts = parameter_rows(spec, candidate, splits, version)
+        session, store = {"session_id": session_id_of(context), "workflow": spec.name}, models.open()
+        learnt = learning.learn(warehouse, store)
+        stored = store_version(store, learnt, session["session_id"], context.log)
+        version, engine = stored.version, stored.engine
+        facts = parameter_rows({VERSION: version, **learnt.parameters})
         with warehouse.write() as database:
             record_version(database, session["session_id"], stored)
-            for table, rows in _slices(spec, candidate, facts, importances).items():
+            for table, rows in {MODEL_PARAMS: facts, **learnt.slices}.items():
                 database.replace_slice(table, session, [{**session, **row} for row in rows])
-            record_session(database, context, spec.name, status="trained", engine=choice.engine, model_version=version)
-        context.log.info(f"report: {version}, {candidate.holdout.num_rows} rows measured")
-        shown = {"dagster/row_count": candidate.holdout.num_rows, "model_version": version}
-        return dg.MaterializeResult(metadata=shown | _show_training(spec, candidate, facts, importances, choice))
+            record_session(database, context, spec.name, status="trained", engine=engine, model_version=version)
+        context.log.info(f"report: {version}, {learnt.sentence}")
+        shown = {"dagster/row_count": learnt.rows, "model_version": version, **learnt.shown(facts)}
+        return dg.MaterializeResult(metadata=shown)
 
     return candidate_model
+
+
+def parameter_rows(parameters: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Rows of ``monitoring.model_params`` without their key."""
+    return [{"parameter": name, "value": str(value)} for name, value in parameters.items()]
 
 
 def _owed(spec: WorkflowSpec, candidate: Candidate) -> dict[str, Any]:
@@ -255,29 +242,17 @@ def _owed(spec: WorkflowSpec, candidate: Candidate) -> dict[str, Any]:
     return {**task_of(spec).identity(candidate), **chosen}
 
 
-def _slices(
-    spec: WorkflowSpec,
-    candidate: Candidate,
-    facts: Sequence[Mapping[str, Any]],
-    importances: Sequence[Mapping[str, Any]],
-) -> dict[TableContract, Sequence[Mapping[str, Any]]]:
+def _slices(spec: WorkflowSpec, candidate: Candidate, importances: Rows) -> dict[TableContract, Rows]:
     """What a session keeps of a training, by table of ``monitoring``, without the key."""
-    rehearsed = rehearsal_rows(candidate.rehearsals)
-    tried = choice_rows(candidate.choice, spec.target_kind)
     return {
-        MODEL_PARAMS: facts,
         FEATURE_IMPORTANCES: importances,
-        LEVEL_REHEARSALS: rehearsed,
-        ESTIMATOR_CHOICES: tried,
+        LEVEL_REHEARSALS: rehearsal_rows(candidate.rehearsals),
+        ESTIMATOR_CHOICES: choice_rows(candidate.choice, spec.target_kind),
     }
 
 
 def _show_training(
-    spec: WorkflowSpec,
-    candidate: Candidate,
-    facts: Sequence[Mapping[str, Any]],
-    importances: Sequence[Mapping[str, Any]],
-    choice: Choice,
+    spec: WorkflowSpec, candidate: Candidate, facts: Rows, importances: Rows, choice: Choice
 ) -> dict[str, Any]:
     tried, options = candidate.search, choice_rows(candidate.choice, spec.target_kind)
     chosen = {"learner": choice_sentence(options), "tried": table_preview(options)} if options else {}
@@ -309,17 +284,14 @@ def importance_rows(candidate: Candidate, splits: Mapping[str, pa.Table]) -> lis
     return sorted(rows, key=lambda row: (stages.index(row["stage"]), -row["shap"], row["feature"]))
 
 
-def parameter_rows(
-    spec: WorkflowSpec, candidate: Candidate, splits: Mapping[str, pa.Table], version: str
-) -> list[dict[str, str]]:
-    """Rows of ``monitoring.model_params`` without their key."""
+def model_parameters(spec: WorkflowSpec, candidate: Candidate, splits: Mapping[str, pa.Table]) -> dict[str, Any]:
+    """What is kept of a candidate in ``monitoring.model_params``, but its version."""
     recipe = candidate.final.recipe
     # What the champion before adds is not declared, and says nothing about this version that ``chosen`` does not say.
     declared = {*model_spec_of(spec).parameters, *spec.model.search.grid}
     if candidate.choice is not None:
         declared |= {*candidate.model.parameters}
-    facts: dict[str, Any] = {
-        VERSION: version,
+    return {
         "engine": spec.engine_name,
         "estimator": candidate.model.estimator,
         "seed": spec.model.seed,
@@ -332,4 +304,3 @@ def parameter_rows(
         "calibration_factor": f"{recipe.calibration_factor:.6g}",
         **{f"parameter_{name}": value for name, value in candidate.model.parameters.items() if name in declared},
     }
-    return [{"parameter": name, "value": str(value)} for name, value in facts.items()]

@@ -1,4 +1,8 @@
-"""<workflow>/training_table: features of labelled snapshots joined with the target observed after each, and the split."""
+"""<workflow>/training_table: what a model learns from and is measured on, and the split.
+
+Belongs here: the asset of every task, and the table of tasks with a row per customer: features of labelled snapshots joined with
+the target observed after each. Does not: the table of recommendation (``recommendation.py``).
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -11,7 +15,8 @@ from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.models.store import ModelStore
 from tdml_assets.platform.guards import require_whole_data
 from tdml_assets.platform.isolation import isolated
-from tdml_assets.platform.metadata import OWNER, column_schema, table_preview
+from tdml_assets.platform.metadata import column_schema, table_preview
+from tdml_assets.platform.per_task import Done
 from tdml_assets.platform.sessions import SNAPSHOTS_TABLE, as_of, record_session, session_id_of
 from tdml_assets.platform.statements import Statement, render
 from tdml_assets.platform.warehouse import Database, Warehouse
@@ -26,7 +31,14 @@ from tdml_assets.stages.features.columns import (
 from tdml_assets.stages.features.snapshots import ORDERS_TABLE
 from tdml_assets.stages.features.snapshots_asset import plan_of
 from tdml_assets.stages.reuse import Recall, reused
-from tdml_assets.stages.training_table.table import contract_of, note_of, observation, sample_share
+from tdml_assets.stages.training_table.recommendation import purchases_by_customer
+from tdml_assets.stages.training_table.table import (
+    TrainingTable,
+    contract_of,
+    note_of,
+    observation,
+    sample_share,
+)
 from tdml_assets.tasks import task_of
 
 
@@ -68,71 +80,72 @@ def _describe(spec: WorkflowSpec) -> str:
     )
 
 
-def _recall(spec: WorkflowSpec) -> Recall:
-    """Labelled rows are a function of features, snapshots and what happened; the data are looked at in every session."""
+def _rows_per_customer(spec: WorkflowSpec) -> TrainingTable:
+    """Labelled rows: a function of features, snapshots and what happened."""
+    events = [spec.target.events.table] if kind_named(spec.target_kind).of_events else []
+    customers = [CUSTOMERS_TABLE] if spec.features.customers else []
+    return TrainingTable(
+        description=_describe(spec),
+        metadata={"dagster/table_name": f"{spec.name}.training_table"},
+        deps=[["features", "customer_features"], SNAPSHOTS_TABLE, ["monitoring", "data_quality"], *events],
+        reads=[FEATURES_TABLE, SNAPSHOTS_TABLE, ORDERS_TABLE, *customers, *events],
+        tables=[(spec.name, "training_table")],
+        write=lambda database: _write(database, spec),
+        prepare=lambda database: make_features_view(database, spec),
+    )
 
-    def again(context: dg.AssetExecutionContext, database: Database, _: ModelStore | None) -> None:
-        require_whole_data(database, session_id_of(context))
-        make_features_view(database, spec)
 
-    read = [FEATURES_TABLE, SNAPSHOTS_TABLE, ORDERS_TABLE]
-    if spec.features.customers:
-        read.append(CUSTOMERS_TABLE)
-    if kind_named(spec.target_kind).of_events:
-        read.append(spec.target.events.table)
-    made = [(spec.name, "training_table")]
-    return Recall(spec, "training_table", read, tables=made, recorded=["status", "note"], again=again)
+def _write(database: Database, spec: WorkflowSpec) -> Done:
+    task = task_of(spec)
+    roles, split = task.roles(plan_of(database, spec, as_of(database)))
+    types = database.columns(features_table(spec))
+    features = choose_features(types, spec.features).all
+    contract = contract_of(spec.name, types, features, describe(spec.target_kind, spec.target))
+    counted = render("training_table/labelled_rows", features_table=features_table(spec), dates=list(roles))
+    labelled = database.row(counted)["row_count"]
+    drawn = database.row(render("training_table/drawn_share", snapshots=SNAPSHOTS_TABLE, dates=list(roles)))
+    share = drawn["customer_share"] * sample_share(labelled, spec.split.max_rows)
+    count = database.replace(contract, _statement(spec, roles, features, share))
+    sizes = database.rows(render("training_table/split_sizes", table=contract.path))
+    task.check_rows(sizes, spec)
+    note = note_of(split, spec.target.horizon_days)
+    shown = {
+        "dagster/column_schema": column_schema(contract),
+        "splits": table_preview(sizes),
+        "note": note or ("tested later in time" if split else "measured on customers held out"),
+        "labelled rows before sampling": labelled,
+        "share of the customers": share,
+    }
+    sentence = f"{count} rows from {len(roles)} snapshots, {len(features)} features"
+    return Done(count, sentence, shown, note)
+
+
+#: Tasks with another table than a row per snapshot and customer.
+_TABLES = {"recommendation": purchases_by_customer}
 
 
 def build_training_table(spec: WorkflowSpec) -> dg.AssetsDefinition:
     """The asset of one workflow."""
-    task = task_of(spec)
-    events = [spec.target.events.table] if kind_named(spec.target_kind).of_events else []
+    table = _TABLES.get(spec.learns, _rows_per_customer)(spec)
 
-    @dg.asset(
-        key=[spec.name, "training_table"],
-        deps=[
-            ["features", "customer_features"],
-            ["features", "snapshots"],
-            ["monitoring", "data_quality"],
-            *map(list, events),
-        ],
-        group_name=spec.name,
-        kinds={"duckdb", "sql"},
-        owners=[OWNER],
-        pool="warehouse",
-        description=_describe(spec),
-        metadata={"dagster/table_name": f"{spec.name}.training_table"},
+    def prepare(context: dg.AssetExecutionContext, database: Database, _: ModelStore | None = None) -> None:
+        # The data are looked at in every session.
+        require_whole_data(database, session_id_of(context))
+        table.prepare(database)
+
+    recall = Recall(
+        spec, "training_table", table.reads, tables=table.tables, recorded=["status", "note"], again=prepare
     )
+
+    @dg.asset(**table.asset(spec, "training_table", {"duckdb", "sql"}))
     @isolated(spec, "training_table")
-    @reused(_recall(spec))
+    @reused(recall)
     def training_table(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
         with warehouse.write() as database:
-            require_whole_data(database, session_id_of(context))
-            make_features_view(database, spec)
-            roles, split = task.roles(plan_of(database, spec, as_of(database)))
-            types = database.columns(features_table(spec))
-            features = choose_features(types, spec.features).all
-            contract = contract_of(spec.name, types, features, describe(spec.target_kind, spec.target))
-            counted = render("training_table/labelled_rows", features_table=features_table(spec), dates=list(roles))
-            labelled = database.row(counted)["row_count"]
-            drawn = database.row(render("training_table/drawn_share", snapshots=SNAPSHOTS_TABLE, dates=list(roles)))
-            share = drawn["customer_share"] * sample_share(labelled, spec.split.max_rows)
-            count = database.replace(contract, _statement(spec, roles, features, share))
-            sizes = database.rows(render("training_table/split_sizes", table=contract.path))
-            task.check_rows(sizes, spec)
-            note = note_of(split, spec.target.horizon_days)
-            record_session(database, context, spec.name, status="started", note=note)
-        context.log.info(f"report: {count} rows from {len(roles)} snapshots, {len(features)} features")
-        return dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": count,
-                "dagster/column_schema": column_schema(contract),
-                "splits": table_preview(sizes),
-                "note": note or ("tested later in time" if split else "measured on customers held out"),
-                "labelled rows before sampling": labelled,
-                "share of the customers": share,
-            }
-        )
+            prepare(context, database)
+            done = table.write(database)
+            record_session(database, context, spec.name, status="started", note=done.note)
+        context.log.info(f"report: {done.sentence}")
+        return dg.MaterializeResult(metadata={"dagster/row_count": done.rows, **done.shown})
 
     return training_table

@@ -7,18 +7,35 @@ Does not: choosing snapshots (``stages/features/snapshots.py``), the statement (
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tdml_assets.declaration.target_kinds import kind_named
 from tdml_assets.declaration.workflow import Split, WorkflowSpec
 from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.per_task import Done, StageOfTask
 from tdml_assets.platform.refusals import RefusedError
 from tdml_assets.stages.features.snapshots import SplitPlan
 
+if TYPE_CHECKING:
+    from tdml_assets.platform.warehouse import Database
+
 #: Where spend is observed, and the column with its day.
 _ORDERS = (("raw", "orders"), "ordered_on")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingTable(StageOfTask):
+    """How a task makes its training table.
+
+    ``write`` replaces it; ``prepare`` makes what the stages behind need in every session, also where the table is taken over. Both
+    run inside the caller's transaction.
+    """
+
+    write: Callable[[Database], Done]
+    prepare: Callable[[Database], None] = lambda _: None
 
 
 class TooFewRowsError(RefusedError):

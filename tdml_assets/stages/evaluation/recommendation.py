@@ -1,4 +1,4 @@
-"""<workflow>/evaluation of a recommendation: its lists measured, next to the champion's for the same customers.
+"""The evaluation of a recommendation: its lists measured, next to the champion's for the same customers.
 
 Belongs here: reading lists and baskets, keeping, showing. Does not: measuring (``recommendation/metrics.py``), comparing
 (``recommendation/contest.py``), what a decision is kept as (``gate_asset.py``).
@@ -8,38 +8,26 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-import dagster as dg
 import pyarrow as pa
 
 from tdml_assets.declaration.workflow import WorkflowSpec
-from tdml_assets.models.bundle_store import Bundle
-from tdml_assets.models.bundles import evaluated_of, refusing_damage
-from tdml_assets.models.golden import GOLDEN_FILE, check_golden
 from tdml_assets.models.scope import TestWindow, obstacle
-from tdml_assets.models.store import ModelStore
-from tdml_assets.platform.isolation import isolated
-from tdml_assets.platform.metadata import OWNER, glance, plot, table_metadata, table_preview
+from tdml_assets.platform.metadata import glance, plot, table_preview
 from tdml_assets.platform.monitoring import MODEL_METRICS
+from tdml_assets.platform.recorded_events import AssetContext
 from tdml_assets.platform.sessions import session_id_of
 from tdml_assets.platform.statements import render
-from tdml_assets.platform.warehouse import Database, Warehouse
+from tdml_assets.platform.warehouse import Database
 from tdml_assets.recommendation import figures
+from tdml_assets.recommendation.champion import load_measured
 from tdml_assets.recommendation.contest import guard_slices, missed, missed_by, pair_of_lists
 from tdml_assets.recommendation.metrics import Metrics, Outcome, may_be_promoted
-from tdml_assets.recommendation.model import FILES, Recommender, score_golden
+from tdml_assets.recommendation.model import Recommender
 from tdml_assets.recommendation.selection import MODEL, PERSONAL_LIST, POPULAR_LIST, window_metrics
 from tdml_assets.recommendation.tables import holdout_contract, outcome_from, training_contract
-from tdml_assets.stages.evaluation.gate_asset import (
-    Incumbent,
-    PairedResult,
-    check_result,
-    check_spec,
-    find_incumbent,
-    gate_metadata,
-    keep_decision,
-    read_candidate,
-    settle,
-)
+from tdml_assets.settings import Settings
+from tdml_assets.stages.evaluation.gate_asset import Examination, Examined, Incumbent, PairedResult
+from tdml_assets.stages.evaluation.measures import Evaluation
 from tdml_assets.stages.evaluation.paired import compare
 
 #: Parts of the training table, per snapshot.
@@ -83,18 +71,6 @@ def read_metrics(database: Database, spec: WorkflowSpec) -> dict[str, Metrics]:
     }
 
 
-def load_measured(bundle: Bundle) -> Recommender | None:
-    """The model that was measured; None where the version keeps none.
-
-    Raises ``BundleDamagedError`` if the model that recommends no longer gives its golden scores.
-    """
-    final = Recommender.from_files({name: data for name, data in bundle.files.items() if name in FILES})
-    with refusing_damage(GOLDEN_FILE):
-        check_golden(bundle.files[GOLDEN_FILE], lambda batch: score_golden(final, batch))
-    files = evaluated_of(bundle.files)
-    return Recommender.from_files({name: files[name] for name in FILES if name in files}) if files else None
-
-
 def _compare_with_champion(database: Database, spec: WorkflowSpec, incumbent: Incumbent[Recommender]) -> PairedResult:
     """Let the champion's measured model recommend to the candidate's test customers, from the same history."""
     if incumbent.manifest is None:
@@ -110,16 +86,6 @@ def _compare_with_champion(database: Database, spec: WorkflowSpec, incumbent: In
     return None, compare(pair, spec.gate, spec.model.seed)
 
 
-def _keep_metrics(database: Database, spec: WorkflowSpec, session_id: str, metrics: Mapping[str, Metrics]) -> int:
-    session = {"session_id": session_id, "workflow": spec.name}
-    rows = [
-        {**session, "evaluation_table": split, "metric": name, "value": value}
-        for split, found in metrics.items()
-        for name, value in found.items()
-    ]
-    return database.replace_slice(MODEL_METRICS, session, rows)
-
-
 def _show_metrics(metrics: Mapping[str, Metrics]) -> dict[str, Any]:
     names = ("recall_at_10", "baseline_personal_recall_at_10", "baseline_popular_recall_at_10")
     shares = [metrics["test"].get(name) or 0.0 for name in names]
@@ -132,38 +98,24 @@ def _show_metrics(metrics: Mapping[str, Metrics]) -> dict[str, Any]:
     }
 
 
-def build_recommendation_evaluation(spec: WorkflowSpec) -> dg.AssetsDefinition:
-    """The asset of one workflow, with its blocking check."""
-    key = dg.AssetKey([spec.name, "evaluation"])
+def on_test_lists(spec: WorkflowSpec, _: Settings) -> Examination[Recommender]:
+    """Lists of products, next to those of the baselines."""
 
-    @dg.asset(
-        key=key,
-        deps=[[spec.name, "candidate_model"]],
-        group_name=spec.name,
-        kinds={"duckdb", "python"},
-        owners=[OWNER],
-        pool="warehouse",
-        description="Recall, NDCG, hit rate and coverage of the lists, repeats and new products apart, next to popularity and "
-        "personal frequency; 'train' is the window that choices were made on.",
-        metadata=table_metadata(MODEL_METRICS),
-        check_specs=[check_spec(key)],
+    def examine(context: AssetContext, database: Database, incumbent: Incumbent[Recommender]) -> Examined:
+        session = {"session_id": session_id_of(context), "workflow": spec.name}
+        metrics = read_metrics(database, spec)
+        rows = [{**session, **row} for row in Evaluation(metrics, {}).metric_rows()]
+        count = database.replace_slice(MODEL_METRICS, session, rows)
+        paired = _compare_with_champion(database, spec, incumbent)
+        shown = {"dagster/row_count": count, **_show_metrics(metrics)}
+        return Examined(may_be_promoted(metrics["test"]), paired, shown)
+
+    return Examination(
+        "Recall, NDCG, hit rate and coverage of the lists, repeats and new products apart, next to popularity and personal "
+        "frequency; 'train' is the window that choices were made on.",
+        load_measured,
+        examine,
     )
-    @isolated(spec, "evaluation", "fit_to_score")
-    def evaluation(context: dg.AssetExecutionContext, warehouse: Warehouse, models: ModelStore) -> dg.MaterializeResult:
-        with warehouse.read() as database:
-            candidate = read_candidate(database, context, spec.name)
-        incumbent = find_incumbent(models.open(), spec.name, candidate, load_measured)
-        with warehouse.write() as database:
-            metrics = read_metrics(database, spec)
-            count = _keep_metrics(database, spec, session_id_of(context), metrics)
-            judged = may_be_promoted(metrics["test"])
-            decision = settle(candidate, incumbent, judged, _compare_with_champion(database, spec, incumbent), spec)
-            keep_decision(database, context, spec.name, decision)
-        context.log.info(f"report: {decision.reason}")
-        metadata = {"dagster/row_count": count, "verdict": decision.reason, **_show_metrics(metrics)}
-        return dg.MaterializeResult(metadata=metadata | gate_metadata(decision), check_results=[check_result(decision)])
-
-    return evaluation
 
 
 def compared(metrics: Metrics) -> Sequence[dict[str, Any]]:

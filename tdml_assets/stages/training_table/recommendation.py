@@ -1,28 +1,23 @@
-"""<workflow>/training_table of a recommendation: who bought what by when.
+"""The training table of a recommendation: who bought what by when.
 
-Belongs here: what customers bought, as a table. Does not: windows (``recommendation/``), the model
-(``stages/training/recommendation_asset.py``), scoring (``stages/predictions/recommendation_asset.py``).
+Belongs here: what customers bought, as a table. Does not: windows (``recommendation/``), the asset (``asset.py``).
 """
 
 from datetime import date
 from typing import Any
 
-import dagster as dg
-
 from tdml_assets.declaration.workflow import WorkflowSpec
-from tdml_assets.platform.guards import require_whole_data
-from tdml_assets.platform.isolation import isolated
-from tdml_assets.platform.metadata import OWNER, table_metadata, table_preview
-from tdml_assets.platform.sessions import SNAPSHOTS_TABLE, as_of, record_session, session_id_of
+from tdml_assets.platform.metadata import table_metadata, table_preview
+from tdml_assets.platform.per_task import Done
+from tdml_assets.platform.sessions import SNAPSHOTS_TABLE, as_of
 from tdml_assets.platform.statements import Statement, render
-from tdml_assets.platform.warehouse import Database, Warehouse
+from tdml_assets.platform.warehouse import Database
 from tdml_assets.recommendation.eligibility import NoProductsError
 from tdml_assets.recommendation.tables import check_sizes, training_contract
 from tdml_assets.recommendation.windows import Windows, plan_windows
 from tdml_assets.stages.features.past_rows import replaced_rows
 from tdml_assets.stages.features.snapshots import ORDERS_TABLE
-from tdml_assets.stages.reuse import Recall, reused
-from tdml_assets.stages.training_table.table import sample_share
+from tdml_assets.stages.training_table.table import TrainingTable, sample_share
 
 
 def plan_training(database: Database, spec: WorkflowSpec, day: date) -> tuple[Windows, int]:
@@ -56,53 +51,33 @@ def training_statement(
     )
 
 
-def build_recommendation_training_table(spec: WorkflowSpec) -> dg.AssetsDefinition:
-    """Build `training_table` of a recommendation workflow."""
+def purchases_by_customer(spec: WorkflowSpec) -> TrainingTable:
+    """What every customer bought up to three days, and in the windows between them."""
     contract = training_contract(spec.name)
-    recall = Recall(
-        spec,
-        "training_table",
-        [ORDERS_TABLE, SNAPSHOTS_TABLE],
-        tables=[contract.path],
-        recorded=["status", "note"],
-        # The data are looked at in every session.
-        again=lambda context, database, _: require_whole_data(database, session_id_of(context)),
-    )
-
-    @dg.asset(
-        key=[spec.name, "training_table"],
-        deps=[["raw", "orders"], ["features", "snapshots"], ["monitoring", "data_quality"]],
-        group_name=spec.name,
-        kinds={"duckdb", "sql"},
-        owners=[OWNER],
-        pool="warehouse",
+    return TrainingTable(
         description="What every customer had bought by three days: one where the model is chosen, one where it is measured on "
         f"the {spec.target.horizon_days} days after it, and as_of, from which the stored model learns.",
         metadata=table_metadata(contract),
+        deps=[ORDERS_TABLE, SNAPSHOTS_TABLE, ["monitoring", "data_quality"]],
+        reads=[ORDERS_TABLE, SNAPSHOTS_TABLE],
+        tables=[contract.path],
+        write=lambda database: _write(database, spec),
     )
-    @isolated(spec, "training_table")
-    @reused(recall)
-    def training_table(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
-        with warehouse.write() as database:
-            require_whole_data(database, session_id_of(context))
-            windows, lines = plan_training(database, spec, as_of(database))
-            share = sample_share(lines, spec.split.max_rows)
-            count = database.replace(contract, training_statement(spec, windows, share, replaced_rows(database)))
-            sizes = _checked_sizes(database, spec, windows)
-            note = _note(windows)
-            record_session(database, context, spec.name, status="started", note=note)
-        context.log.info(f"report: {count} rows from {lines} order lines, tested after {windows.test.day}")
-        return dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": count,
-                "parts": table_preview(sizes),
-                "order lines": lines,
-                "share of customers": share,
-                "note": note or "chosen and tested on whole windows, one after the other",
-            }
-        )
 
-    return training_table
+
+def _write(database: Database, spec: WorkflowSpec) -> Done:
+    windows, lines = plan_training(database, spec, as_of(database))
+    share = sample_share(lines, spec.split.max_rows)
+    statement = training_statement(spec, windows, share, replaced_rows(database))
+    count = database.replace(training_contract(spec.name), statement)
+    sizes, note = _checked_sizes(database, spec, windows), _note(windows)
+    shown = {
+        "parts": table_preview(sizes),
+        "order lines": lines,
+        "share of customers": share,
+        "note": note or "chosen and tested on whole windows, one after the other",
+    }
+    return Done(count, f"{count} rows from {lines} order lines, tested after {windows.test.day}", shown, note)
 
 
 def _checked_sizes(database: Database, spec: WorkflowSpec, windows: Windows) -> list[dict[str, Any]]:
