@@ -31,13 +31,9 @@ class AssetFacts(TypedDict):
 class StageOfTask:
     """The facts of an asset that differ between tasks.
 
-    Parameters
-    ----------
-    description, metadata : of the asset.
-    deps : keys of the assets that it is made from.
-    reads : schema and name of the tables that have a part in the result.
-    tables : schema and name of the tables that it replaces as a whole.
-    slices : tables of which it writes the session's slice.
+    ``description``, ``metadata``: of the asset. ``deps``: keys of the assets that it is made from. ``reads``: schema and name
+    of the tables that have a part in the result. ``tables``: schema and name of the tables that it replaces as a whole.
+    ``slices``: tables of which it writes the session's slice.
     """
 
     description: str

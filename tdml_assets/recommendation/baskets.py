@@ -25,13 +25,9 @@ if TYPE_CHECKING:
 class Baskets:
     """What every customer of a batch bought.
 
-    Parameters
-    ----------
-    starts : (customers + 1,) int64; row i holds the entries ``starts[i]`` to ``starts[i + 1]``.
-    codes : (entries,) int32 products, ascending within a customer.
-    purchases : (entries,) float64, days on which the customer bought the product.
-    ages : (entries,) float64, days since the last of them.
-    products : products of the catalogue.
+    ``starts``: (customers + 1,) int64; row i holds the entries ``starts[i]`` to ``starts[i + 1]``. ``codes``: (entries,) int32
+    products, ascending within a customer. ``purchases``: (entries,) float64, days on which the customer bought the product.
+    ``ages``: (entries,) float64, days since the last of them. ``products``: products of the catalogue.
     """
 
     starts: NDArray[np.int64]
@@ -113,11 +109,9 @@ def aged(ages: NDArray[np.float64], half_life_days: float) -> NDArray[np.float64
 def to_baskets(table: pa.Table, products: pa.Array) -> tuple[pa.Array, Baskets]:
     """Turn rows into baskets. Returns the customers, in the order of the rows, and their baskets.
 
-    Parameters
-    ----------
-    table : customer_id, product_id (NULL for a customer without any), purchases, age_days; all rows of a customer follow one
-        another. Products that are not in the catalogue are left out, their customers are not.
-    products : the catalogue, in the order of the codes.
+    ``table``: customer_id, product_id (NULL for a customer without any), purchases, age_days; all rows of a customer follow one
+    another. Products that are not in the catalogue are left out, their customers are not. ``products``: the catalogue, in the
+    order of the codes.
     """
     import pyarrow.compute as pc
 

@@ -32,12 +32,9 @@ def missed_by(
 ) -> Floats:
     """(customers,) the same of another model, on the same history and the same purchases.
 
-    Parameters
-    ----------
-    history, truth : as for :func:`~tdml_assets.recommendation.selection.observed_from`; products that the model does not
-        know are not part of its baskets, and what was bought of them is missed.
-    customers : who is measured; all have a history.
-    sizes : (customers,) different products that each bought in the window.
+    ``history``, ``truth``: as for :func:`~tdml_assets.recommendation.selection.observed_from`; products that the model does not
+    know are not part of its baskets, and what was bought of them is missed. ``customers``: who is measured; all have a history.
+    ``sizes``: (customers,) different products that each bought in the window.
     """
     known, baskets = to_baskets(history, model.products)
     lists = model.recommend(baskets.taken(_places(customers, known)))

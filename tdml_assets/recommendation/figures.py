@@ -40,9 +40,7 @@ _KINDS = (
 def concentration(purchases: Sequence[int] | NDArray[Any]) -> bytes:
     """Draw how much of all purchases the popular products hold.
 
-    Parameters
-    ----------
-    purchases : per product, descending.
+    ``purchases``: per product, descending.
     """
     counts = np.asarray(purchases, dtype=float)
     figure, axes = _canvas("How much of all purchases the popular products hold", height=3.4)
@@ -64,9 +62,7 @@ def concentration(purchases: Sequence[int] | NDArray[Any]) -> bytes:
 def against_baselines(metrics: Mapping[str, float | None]) -> bytes:
     """Draw the model's metrics next to those of the baselines.
 
-    Parameters
-    ----------
-    metrics : of one window, as ``selection.window_metrics`` names them.
+    ``metrics``: of one window, as ``selection.window_metrics`` names them.
     """
     figure, axes = _canvas("What the lists find in the test window", height=3.8)
     places = np.arange(len(_METRICS))
@@ -86,9 +82,7 @@ def against_baselines(metrics: Mapping[str, float | None]) -> bytes:
 def ordered_and_recommended(rows: Sequence[Mapping[str, Any]], *, most: int = 10) -> bytes:
     """Draw the products recommended most; in another colour those that are not among the ones ordered most.
 
-    Parameters
-    ----------
-    rows : of ``exploration.ProductOverlap``: place, ordered, recommended, recommended_customers.
+    ``rows``: of ``exploration.ProductOverlap``: place, ordered, recommended, recommended_customers.
     """
     ordered = {row["ordered"] for row in rows}
     drawn = [row for row in rows if row["recommended"] is not None][:most]

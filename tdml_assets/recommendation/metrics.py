@@ -23,14 +23,10 @@ Metrics = dict[str, float | None]
 class Outcome:
     """Lists next to what was bought.
 
-    Parameters
-    ----------
-    codes : (customers, ranks) products, -1 for none.
-    is_new : (customers, ranks) whether the customer had never bought the product.
-    bought : (customers, ranks) whether the customer bought it in the window.
-    truth, truth_new : (customers,) different products bought in the window, and those never bought before; ``truth`` is
-        at least 1.
-    catalogue : products that could have been recommended.
+    ``codes``: (customers, ranks) products, -1 for none. ``is_new``: (customers, ranks) whether the customer had never bought
+    the product. ``bought``: (customers, ranks) whether the customer bought it in the window. ``truth``, ``truth_new``:
+    (customers,) different products bought in the window, and those never bought before; ``truth`` is at least 1. ``catalogue``:
+    products that could have been recommended.
     """
 
     codes: NDArray[np.int32]

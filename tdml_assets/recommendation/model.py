@@ -47,13 +47,9 @@ _MOST_RANKS = 10_000
 class Choice:
     """What the validation window decided.
 
-    Parameters
-    ----------
-    learner : ``popular``, ``item_knn``, ``ease`` or ``als``: what ranks the products never bought.
-    half_life_days : age at which a purchase counts half for it.
-    parameters : of the learner.
-    fallback_half_life_days : the same age for the popularity that decides where the learner is silent.
-    blend : how products bought before are ordered.
+    ``learner``: ``popular``, ``item_knn``, ``ease`` or ``als``: what ranks the products never bought. ``half_life_days``: age
+    at which a purchase counts half for it. ``parameters``: of the learner. ``fallback_half_life_days``: the same age for the
+    popularity that decides where the learner is silent. ``blend``: how products bought before are ordered.
     """
 
     learner: str = POPULAR
@@ -76,12 +72,9 @@ class Choice:
 class History:
     """What is known at the end of a day.
 
-    Parameters
-    ----------
-    products : the catalogue, the most popular first, equal ones by product_id.
-    popularity : (products,) days on which customers bought it, over all customers; descending.
-    customers : in the order of the baskets.
-    baskets : what they bought.
+    ``products``: the catalogue, the most popular first, equal ones by product_id. ``popularity``: (products,) days on which
+    customers bought it, over all customers; descending. ``customers``: in the order of the baskets. ``baskets``: what they
+    bought.
     """
 
     products: pa.Array
@@ -102,14 +95,10 @@ class History:
 class Recommender:
     """Ready to recommend.
 
-    Parameters
-    ----------
-    products, popularity : as in :class:`History`; ``popularity`` as a share of the largest.
-    fallback : (products,) popularity 0..1 that decides where the scorer is silent.
-    scorer : None for popularity alone.
-    choice : what it was fitted with.
-    count, discover_count : ranks of the two parts of a list.
-    columns : most popular products that may be discovered.
+    ``products``, ``popularity``: as in :class:`History`; ``popularity`` as a share of the largest. ``fallback``: (products,)
+    popularity 0..1 that decides where the scorer is silent. ``scorer``: None for popularity alone. ``choice``: what it was
+    fitted with. ``count``, ``discover_count``: ranks of the two parts of a list. ``columns``: most popular products that may be
+    discovered.
     """
 
     products: pa.Array

@@ -29,11 +29,8 @@ _BATCH_BYTES = 200_000_000
 class Lists:
     """Ranked products of a batch of customers.
 
-    Parameters
-    ----------
-    codes : (customers, ranks) int32 products; -1 where the catalogue has no more.
-    scores : (customers, ranks) float64; comparable within a customer and a slot.
-    is_new : (customers, ranks) whether the customer never bought the product.
+    ``codes``: (customers, ranks) int32 products; -1 where the catalogue has no more. ``scores``: (customers, ranks) float64;
+    comparable within a customer and a slot. ``is_new``: (customers, ranks) whether the customer never bought the product.
     """
 
     codes: NDArray[np.int32]
@@ -45,11 +42,9 @@ class Lists:
 class Blend:
     """How products that the customer bought before are ordered.
 
-    Parameters
-    ----------
-    half_life_days : age at which an own purchase counts half, against the customer's latest; 0: never less.
-    popularity_weight : of popularity, 0..1, in addition to the days on which the customer bought the product.
-    learner_weight : of the learner's score in addition to them.
+    ``half_life_days``: age at which an own purchase counts half, against the customer's latest; 0: never less.
+    ``popularity_weight``: of popularity, 0..1, in addition to the days on which the customer bought the product.
+    ``learner_weight``: of the learner's score in addition to them.
     """
 
     half_life_days: float = 0.0
@@ -90,12 +85,8 @@ def discover(
 ) -> Discoveries:
     """Find the best products never bought.
 
-    Parameters
-    ----------
-    scorer : None: popularity alone.
-    half_life_days : age at which a purchase counts half for the scorer.
-    popularity : (columns,) of the products that may be discovered, 0..1.
-    width : products to find for each customer.
+    ``scorer``: None: popularity alone. ``half_life_days``: age at which a purchase counts half for the scorer. ``popularity``:
+    (columns,) of the products that may be discovered, 0..1. ``width``: products to find for each customer.
     """
     parts = []
     step = batch_size(len(popularity), len(baskets) or 1)

@@ -76,11 +76,8 @@ def observed_from(history: pa.Table, truth: pa.Table) -> Observed:
 class Measured:
     """Lists of one window's buyers.
 
-    Parameters
-    ----------
-    rows : of ``Observed.history``.
-    lists : per kind: the model's and the baselines'.
-    outcomes : per kind, what became of them.
+    ``rows``: of ``Observed.history``. ``lists``: per kind: the model's and the baselines'. ``outcomes``: per kind, what became
+    of them.
     """
 
     rows: NDArray[np.int64]
@@ -92,13 +89,10 @@ class Measured:
 class Trained:
     """A candidate.
 
-    Parameters
-    ----------
-    choice : what the validation window decided.
-    trials : what was tried: learner, half_life_days, parameters, recall; and the blends.
-    evaluated : the model that was measured: it knows nothing later than the test window's first day.
-    final : the model that is stored: it knows everything up to as_of.
-    measured : per split, ``train`` (the validation window) and ``test``.
+    ``choice``: what the validation window decided. ``trials``: what was tried: learner, half_life_days, parameters, recall; and
+    the blends. ``evaluated``: the model that was measured: it knows nothing later than the test window's first day. ``final``:
+    the model that is stored: it knows everything up to as_of. ``measured``: per split, ``train`` (the validation window) and
+    ``test``.
     """
 
     choice: Choice

@@ -170,12 +170,9 @@ def _of_window(rows: pa.Table, day: date, split: str, name: str, bought: pa.Arra
 def outcome_from(rows: pa.Table, sizes: pa.Table, *, length: int, catalogue: int) -> Outcome:
     """Lists as they were stored, ready to be measured.
 
-    Parameters
-    ----------
-    rows : as ``sql/recommendation/holdout.sql`` orders them; every customer has rank 1.
-    sizes : as ``sql/recommendation/truth_sizes.sql`` orders them; customers without a list are left out.
-    length : ranks of a list.
-    catalogue : products that could have been recommended.
+    ``rows``: as ``sql/recommendation/holdout.sql`` orders them; every customer has rank 1. ``sizes``: as
+    ``sql/recommendation/truth_sizes.sql`` orders them; customers without a list are left out. ``length``: ranks of a list.
+    ``catalogue``: products that could have been recommended.
     """
     rank = rows["rank"].to_numpy()
     row = np.cumsum(rank == 1) - 1

@@ -28,11 +28,8 @@ class Window:
 class Windows:
     """The windows of one session.
 
-    Parameters
-    ----------
-    validation : ends where the test begins; everything that is chosen is chosen on it.
-    test : the latest whole horizon; only measured on.
-    as_of : day at whose end customers are scored; the stored model knows everything up to it.
+    ``validation``: ends where the test begins; everything that is chosen is chosen on it. ``test``: the latest whole horizon;
+    only measured on. ``as_of``: day at whose end customers are scored; the stored model knows everything up to it.
     """
 
     validation: Window

@@ -39,11 +39,8 @@ Previous = Callable[[], Mapping[str, bytes]]
 class Measured:
     """What an evaluation looks at.
 
-    Parameters
-    ----------
-    holdout : rows of ``sql/evaluation/holdout.sql``.
-    splits : reads the prepared rows, by split; called only where they are needed.
-    chosen : what the fit decided, from the candidate's recipe.
+    ``holdout``: rows of ``sql/evaluation/holdout.sql``. ``splits``: reads the prepared rows, by split; called only where they
+    are needed. ``chosen``: what the fit decided, from the candidate's recipe.
     """
 
     holdout: pa.Table

@@ -29,11 +29,8 @@ _ORDER: dict[Better, Callable[[float], float]] = {
 class Measure:
     """One measure of a model.
 
-    Parameters
-    ----------
-    metric, naive : names in ``monitoring.model_metrics``, of the model's value and of the naive one; no naive for none.
-    words : what people call it.
-    better : which way.
+    ``metric``, ``naive``: names in ``monitoring.model_metrics``, of the model's value and of the naive one; no naive for none.
+    ``words``: what people call it. ``better``: which way.
     """
 
     metric: str
@@ -57,21 +54,15 @@ class Comparison:
 class Presentation:
     """How a task is shown.
 
-    Parameters
-    ----------
-    measures : the most important first.
-    naive : what the naive forecast is, for the footnote.
-    highlights : label and text per line, read from a predictions table and for one session; aggregates only.
-    looks_ahead : whether it is about days to come.
-    columns : words per watched column of the predictions; its name without underscores for the others.
-    category : what the categories of the predictions are called.
-    levels : words per category, for those that are not words themselves.
-    level_names : words per level of the predictions that is an id, read like ``highlights``; None where levels are words.
-    alternatives : words per measure of the test of lists that are compared, the model's first.
-    group : the word before a prediction that is the number of a group; None where predictions are amounts.
-    profile : one row per group of a session: name, customers, share, means in real units; aggregates only.
-    total_bias : how far the total of the test was off, as a share of what happened, from the measures; None where the task
-        has no total.
+    ``measures``: the most important first. ``naive``: what the naive forecast is, for the footnote. ``highlights``: label and
+    text per line, read from a predictions table and for one session; aggregates only. ``looks_ahead``: whether it is about days
+    to come. ``columns``: words per watched column of the predictions; its name without underscores for the others.
+    ``category``: what the categories of the predictions are called. ``levels``: words per category, for those that are not
+    words themselves. ``level_names``: words per level of the predictions that is an id, read like ``highlights``; None where
+    levels are words. ``alternatives``: words per measure of the test of lists that are compared, the model's first. ``group``:
+    the word before a prediction that is the number of a group; None where predictions are amounts. ``profile``: one row per
+    group of a session: name, customers, share, means in real units; aggregates only. ``total_bias``: how far the total of the
+    test was off, as a share of what happened, from the measures; None where the task has no total.
     """
 
     measures: tuple[Measure, ...]

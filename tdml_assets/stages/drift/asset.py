@@ -72,13 +72,9 @@ def measure_drift(
 class Measurement:
     """How the drift of a task is measured.
 
-    Parameters
-    ----------
-    description : of the asset.
-    deps : keys of the assets that are measured, next to the predictions.
-    measure : reports of features and of predictions, which decide, and of what else is worth keeping; called inside the
-        transaction that keeps what it found.
-    has_features : whether columns of a sample can be drawn, in a report of their own.
+    ``description``: of the asset. ``deps``: keys of the assets that are measured, next to the predictions. ``measure``: reports
+    of features and of predictions, which decide, and of what else is worth keeping; called inside the transaction that keeps
+    what it found. ``has_features``: whether columns of a sample can be drawn, in a report of their own.
     """
 
     description: str

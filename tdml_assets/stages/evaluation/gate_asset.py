@@ -83,12 +83,8 @@ class Incumbent(Generic[Model]):
 class Examined:
     """A candidate as its task measured it.
 
-    Parameters
-    ----------
-    judged : whether it is fit to score, and why.
-    paired : how the champion did on the same.
-    shown : metadata of the asset.
-    suspicious : whether it is too good to be believed.
+    ``judged``: whether it is fit to score, and why. ``paired``: how the champion did on the same. ``shown``: metadata of the
+    asset. ``suspicious``: whether it is too good to be believed.
     """
 
     judged: tuple[bool, str]
@@ -101,11 +97,8 @@ class Examined:
 class Examination(Generic[Model]):
     """How a task measures a candidate.
 
-    Parameters
-    ----------
-    description : of the asset.
-    load : the fit of the champion that was measured, as :func:`find_incumbent` takes it.
-    examine : measures, next to the champion, and writes what is kept, inside the caller's transaction.
+    ``description``: of the asset. ``load``: the fit of the champion that was measured, as :func:`find_incumbent` takes it.
+    ``examine``: measures, next to the champion, and writes what is kept, inside the caller's transaction.
     """
 
     description: str

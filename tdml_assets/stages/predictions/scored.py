@@ -32,14 +32,11 @@ Loaded = TypeVar("Loaded", bound=HasManifest)
 class Scoring(StageOfTask, Generic[Loaded]):
     """How a task scores.
 
-    Parameters
-    ----------
-    check, promise : name of the blocking check, and what it holds in words.
-    load : the champion, from what was recorded of each version.
-    score : writes the predictions of a session, inside the caller's transaction; gives the rows.
-    labels : their title, and what reads rows of ``monitoring.label_stats`` without their key.
-    profile : whether the check holds, and the counts behind it, from the rows written and the champion; None for a fallback.
-    look : metadata of the asset, from the session and the counts.
+    ``check``, ``promise``: name of the blocking check, and what it holds in words. ``load``: the champion, from what was
+    recorded of each version. ``score``: writes the predictions of a session, inside the caller's transaction; gives the rows.
+    ``labels``: their title, and what reads rows of ``monitoring.label_stats`` without their key. ``profile``: whether the check
+    holds, and the counts behind it, from the rows written and the champion; None for a fallback. ``look``: metadata of the
+    asset, from the session and the counts.
     """
 
     check: str

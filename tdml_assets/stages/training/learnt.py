@@ -30,21 +30,12 @@ Rows = Sequence[Mapping[str, Any]]
 class Learnt:
     """A candidate as it was trained and measured, ready to be stored.
 
-    Parameters
-    ----------
-    spec : the workflow, with the engine that was chosen.
-    as_of, fingerprint : the day of the session, and the hash of its raw data.
-    features, target : what the model takes, and what it predicts.
-    files : of the version.
-    metrics : of the test.
-    parameters : what is kept in ``monitoring.model_params``.
-    rows : measured.
-    sentence : for the log.
-    shown : metadata of the asset, from the rows of the parameters.
-    slices : rows to keep of the session besides, without the key.
-    described : what learnt, where the declaration leaves it open.
-    carried : what the candidate owes to the champion before it.
-    libraries : version per library that takes part, besides those of every model.
+    ``spec``: the workflow, with the engine that was chosen. ``as_of``, ``fingerprint``: the day of the session, and the hash of
+    its raw data. ``features``, ``target``: what the model takes, and what it predicts. ``files``: of the version. ``metrics``:
+    of the test. ``parameters``: what is kept in ``monitoring.model_params``. ``rows``: measured. ``sentence``: for the log.
+    ``shown``: metadata of the asset, from the rows of the parameters. ``slices``: rows to keep of the session besides, without
+    the key. ``described``: what learnt, where the declaration leaves it open. ``carried``: what the candidate owes to the
+    champion before it. ``libraries``: version per library that takes part, besides those of every model.
     """
 
     spec: WorkflowSpec

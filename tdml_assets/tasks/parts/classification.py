@@ -80,14 +80,10 @@ def evaluate_classification(
     Returns measures by the name they are stored under; None where one is not defined (one class, no rows). Raises ``ValueError`` if
     lengths differ, values are not finite, labels not 0 or 1, or probabilities outside [0, 1].
 
-    Parameters
-    ----------
-    target : (rows,), 0 or 1.
-    probability : (rows,), in [0, 1].
-    baseline_scores : (rows,) each, by name: naive scores such as recency alone, of which only the order counts. Higher
-        means likelier; see :func:`naive_direction`.
-    threshold : probability from which a row is called positive.
-    train_base_rate : share of positives of the training split, the forecast of somebody who knows nothing of a customer.
+    ``target``: (rows,), 0 or 1. ``probability``: (rows,), in [0, 1]. ``baseline_scores``: (rows,) each, by name: naive scores
+    such as recency alone, of which only the order counts. Higher means likelier; see :func:`naive_direction`. ``threshold``:
+    probability from which a row is called positive. ``train_base_rate``: share of positives of the training split, the forecast
+    of somebody who knows nothing of a customer.
     """
     y, p = np.asarray(target, dtype=np.float64), np.asarray(probability, dtype=np.float64)
     scores = {name: np.asarray(score, dtype=np.float64) for name, score in baseline_scores.items()}

@@ -22,10 +22,7 @@ Values = Sequence[float] | np.ndarray[Any, Any]
 def reliability(bins: Sequence[ReliabilityBin], *, what: str) -> bytes:
     """Draw what happened against the predicted probability, with the rows of every point.
 
-    Parameters
-    ----------
-    bins : of ``classification_metrics.reliability_table``.
-    what : the event, for instance ``"buys nothing"``.
+    ``bins``: of ``classification_metrics.reliability_table``. ``what``: the event, for instance ``"buys nothing"``.
     """
     figure, axes = _canvas("Reliability: does it happen as often as predicted?", height=4.4)
     axes.plot([0, 100], [0, 100], color=_GREY, linestyle="--", linewidth=1.2, label="perfectly reliable")
@@ -60,10 +57,8 @@ def reliability(bins: Sequence[ReliabilityBin], *, what: str) -> bytes:
 def lift_by_decile(rows: Sequence[dict[str, Any]], *, what: str) -> bytes:
     """Draw how many times likelier the event was in each decile of the probability than in all.
 
-    Parameters
-    ----------
-    rows : of ``classification.with_lift``: decile, lift (None is drawn as 0).
-    what : the event, for instance ``"buys nothing"``.
+    ``rows``: of ``classification.with_lift``: decile, lift (None is drawn as 0). ``what``: the event, for instance ``"buys
+    nothing"``.
     """
     rows = sorted(rows, key=lambda row: -row["decile"])
     figure, axes = _canvas("Lift by decile of the probability", height=3.6)
@@ -87,11 +82,8 @@ def probability_by_outcome(
 ) -> bytes:
     """Draw the distribution of the probability, apart for those to whom it happened and the others where that is known.
 
-    Parameters
-    ----------
-    probability, happened : (customers,); ``happened`` 0 or 1.
-    what : the event, for instance ``"buys nothing"``.
-    threshold : probability from which a customer is called positive, drawn as a line.
+    ``probability``, ``happened``: (customers,); ``happened`` 0 or 1. ``what``: the event, for instance ``"buys nothing"``.
+    ``threshold``: probability from which a customer is called positive, drawn as a line.
     """
     p = np.asarray(probability, dtype=float)
     figure, axes = _canvas("Distribution of the probability" + ("" if happened is None else " by outcome"), height=3.4)

@@ -52,9 +52,7 @@ _FULL_COLOUR_AT = 2.0
 def cluster_sizes(rows: Sequence[Mapping[str, Any]]) -> bytes:
     """Draw how many customers each segment has.
 
-    Parameters
-    ----------
-    rows : of ``cluster_profile.cluster_sizes``: label, count, share, status.
+    ``rows``: of ``cluster_profile.cluster_sizes``: label, count, share, status.
     """
     figure, axes = _canvas("Customers per segment", height=_height_of(len(rows)))
     colours = [_BLUE if row["status"] == "ok" else _RED for row in rows]
@@ -74,11 +72,8 @@ def profile_heat_map(rows: Sequence[Mapping[str, Any]], *, most: int = 12, unit:
 def profile_figure(rows: Sequence[Mapping[str, Any]], *, most: int = 12, unit: str = "") -> Figure:
     """Draw what the segments are like: means in real units, coloured by their distance from the mean of all customers.
 
-    Parameters
-    ----------
-    rows : of ``cluster_profile.ClusterProfile.rows()``: label, share, feature, mean, standardised (None is white).
-    most : features that are drawn, those that differ most.
-    unit : of money, for the caption.
+    ``rows``: of ``cluster_profile.ClusterProfile.rows()``: label, share, feature, mean, standardised (None is white). ``most``:
+    features that are drawn, those that differ most. ``unit``: of money, for the caption.
     """
     labels = list(dict.fromkeys(row["label"] for row in rows))
     cells = {(row["label"], row["feature"]): row for row in rows}
@@ -111,9 +106,7 @@ def profile_figure(rows: Sequence[Mapping[str, Any]], *, most: int = 12, unit: s
 def rfm_segments(rows: Sequence[Mapping[str, Any]]) -> bytes:
     """Draw each RFM segment's share of customers next to its share of spend.
 
-    Parameters
-    ----------
-    rows : one per segment with label, share and spend_share, such as ``cluster_profile.ClusterProfile.groups``.
+    ``rows``: one per segment with label, share and spend_share, such as ``cluster_profile.ClusterProfile.groups``.
     """
     found = {row["label"]: row for row in rows}
     drawn = [found[name] for name in RFM_SEGMENTS if name in found]
@@ -140,10 +133,8 @@ def rfm_segments(rows: Sequence[Mapping[str, Any]]) -> bytes:
 def choice_of_k(candidates: Sequence[Mapping[str, Any]], *, chosen: int, min_stability: float) -> bytes:
     """Draw how well each number of segments is found again in resampled customers.
 
-    Parameters
-    ----------
-    candidates : of a model's ``recipe.chosen["candidates"]``: k, stability_ari, silhouette, smallest_share, misses.
-    chosen : the number taken.
+    ``candidates``: of a model's ``recipe.chosen["candidates"]``: k, stability_ari, silhouette, smallest_share, misses.
+    ``chosen``: the number taken.
     """
     figure, axes = _canvas("How many segments hold?", height=_height_of(len(candidates)))
     names = []

@@ -39,11 +39,9 @@ def names_contract(workflow: str) -> TableContract:
 def name_segments(standing: Sequence[Mapping[str, Any]], kept: Mapping[int, str]) -> dict[int, str]:
     """A name per number of a group. Returns the names of ``kept`` and of ``standing``, each once.
 
-    Parameters
-    ----------
-    standing : per group ``cluster``, its number, and how far it lies from all customers in ``frequency`` (orders),
-        ``silence`` (days since the last order) and ``spend``, in standard deviations of logarithms; None where unknown.
-    kept : names given before, per number.
+    ``standing``: per group ``cluster``, its number, and how far it lies from all customers in ``frequency`` (orders),
+    ``silence`` (days since the last order) and ``spend``, in standard deviations of logarithms; None where unknown. ``kept``:
+    names given before, per number.
     """
     names = dict(kept)
     for group in sorted(standing, key=lambda one: int(one["cluster"])):
