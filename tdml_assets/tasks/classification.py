@@ -16,7 +16,7 @@ from tdml_assets.platform.classification_metrics import reliability_table
 from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.statements import Statement, render
 from tdml_assets.platform.statistics import Reader, label_stats
-from tdml_assets.stages.evaluation.measures import Evaluation, Metrics
+from tdml_assets.stages.evaluation.measures import Evaluation, Metrics, decile_rows
 from tdml_assets.stages.evaluation.naive_gain import gain_of_losses, gain_of_rankings
 from tdml_assets.stages.evaluation.paired import Loss, log_loss
 from tdml_assets.stages.predictions.contracts import contract_with
@@ -27,7 +27,6 @@ from tdml_assets.tasks.labelled import Labelled, next_order_highlights
 from tdml_assets.tasks.parts import figures_classification as figures
 from tdml_assets.tasks.parts.classification import (
     ClassCounts,
-    decile_rows,
     eligibility,
     evaluate_classification,
     is_suspicious,

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from tdml_assets.platform.metrics import decile_table, purchase_metrics, regression_metrics
 
@@ -100,18 +100,23 @@ def evaluate(holdout: pa.Table) -> Evaluation:
         metrics[name] = beside_naive(found["target"], found["predicted_target"], found["total_spend"], known)
         if not np.isnan(found["probability"]).any():
             metrics[name] |= purchase_metrics(found["target"] > 0, found["probability"])
-        deciles[name] = [
-            {
-                "decile": row.decile,
-                "count": row.customers,
-                "mean_predicted": row.mean_predicted,
-                "mean_actual": row.mean_actual,
-                "share_actual": row.share_of_actual,
-            }
-            for row in decile_table(found["target"], found["predicted_target"])
-        ]
+        deciles[name] = decile_rows(found["target"], found["predicted_target"])
     metrics["train"][NAIVE_RATIO] = known[NAIVE_RATIO]
     return Evaluation(metrics, deciles)
+
+
+def decile_rows(target: ArrayLike, predicted: ArrayLike) -> list[dict[str, Any]]:
+    """Rows of ``monitoring.calibration`` without their key, decile 10 the highest predictions; none without rows."""
+    return [
+        {
+            "decile": row.decile,
+            "count": row.customers,
+            "mean_predicted": row.mean_predicted,
+            "mean_actual": row.mean_actual,
+            "share_actual": row.share_of_actual,
+        }
+        for row in (decile_table(target, predicted) if np.size(target) else ())
+    ]
 
 
 def _ratio(holdout: pa.Table, split: NDArray[np.str_], of: Mapping[str, Mapping[str, Floats]]) -> float:

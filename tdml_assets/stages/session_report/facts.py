@@ -10,6 +10,7 @@ from datetime import date, datetime
 
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.models.reference import ColumnReference
+from tdml_assets.stages.data_quality.findings import Finding
 from tdml_assets.stages.drift.detection import FIRST
 from tdml_assets.stages.session_report.model import ModelFacts
 from tdml_assets.stages.triage.words import STATUSES
@@ -64,19 +65,6 @@ class DriftFact:
     status: str | None = None
     far: int = 1
     moved: int = 1
-
-
-@dataclass(frozen=True)
-class QualityFact:
-    """One check of the raw data, as in ``monitoring.data_quality``."""
-
-    check_name: str
-    source: str
-    value: float | None
-    expected: float | None
-    bound: float | None
-    status: str
-    sentence: str | None
 
 
 @dataclass(frozen=True)
@@ -171,7 +159,7 @@ class ReportFacts:
     predictions: tuple[PredictionFact, ...] = ()
     labels: tuple[tuple[str, int], ...] = ()
     labels_before: tuple[tuple[str, int], ...] = ()
-    quality: tuple[QualityFact, ...] = ()
+    quality: tuple[Finding, ...] = ()
     gate: tuple[GateFact, ...] = ()
     episodes: tuple[EpisodeFact, ...] = ()
     lift: tuple[LiftFact, ...] = ()

@@ -12,8 +12,11 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.models.champions import PREDICTIONS_FILE
 from tdml_assets.models.reference import ColumnReference, Reference
 from tdml_assets.platform import monitoring
+from tdml_assets.recommendation.watch import WATCHED
+from tdml_assets.stages.data_quality.findings import Finding
 from tdml_assets.stages.predictions.level import read_level_sentence
 from tdml_assets.stages.session_report.facts import (
     SHOWN_COLUMNS,
@@ -23,7 +26,6 @@ from tdml_assets.stages.session_report.facts import (
     LiftFact,
     MetricFact,
     PredictionFact,
-    QualityFact,
     ReportFacts,
     SessionFacts,
 )
@@ -41,7 +43,7 @@ SHOWN_SPIKES = 5
 _EPISODES = 12
 _DAYS_OF_METRICS = 730
 #: Files of a bundle that hold what the predictions looked like when the champion was trained.
-_REFERENCES = ("reference_predictions.json", "reference_habits.json", "reference_discoveries.json")
+_REFERENCES = (PREDICTIONS_FILE, *WATCHED)
 
 
 def prediction_references(files: Mapping[str, bytes]) -> tuple[ColumnReference, ...]:
@@ -77,7 +79,7 @@ def read_facts(
         predictions=reader.predictions(references),
         labels=reader.labels(session_id),
         labels_before=reader.labels(sessions[-2].session_id) if len(sessions) > 1 else (),
-        quality=tuple(QualityFact(**row) for row in reader.rows("quality", monitoring.DATA_QUALITY)),
+        quality=tuple(Finding(**row) for row in reader.rows("quality", monitoring.DATA_QUALITY)),
         gate=reader.gate(),
         episodes=tuple(
             EpisodeFact(**row) for row in reader.rows("episodes", monitoring.DRIFT_EPISODES, limit=_EPISODES)

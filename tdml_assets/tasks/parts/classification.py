@@ -25,9 +25,7 @@ from tdml_assets.platform.classification_metrics import (
 )
 from tdml_assets.platform.metrics import decile_table, log_loss
 from tdml_assets.platform.refusals import RefusedError
-
-Metrics = dict[str, float | None]
-
+from tdml_assets.stages.evaluation.measures import Metrics
 
 #: Split that only says when to stop: it needs fewer of a class than one that is learnt from or measured on.
 _STOPPING, _STOPPING_ROWS = "validation", 5
@@ -128,22 +126,6 @@ def naive_direction(train_target: ArrayLike, train_score: ArrayLike) -> float:
     """
     found = rank_auc(train_target, train_score)
     return -1.0 if found is not None and found < 0.5 else 1.0
-
-
-def decile_rows(target: ArrayLike, probability: ArrayLike) -> list[dict[str, Any]]:
-    """Rows of ``monitoring.calibration`` without their key, decile 10 the likeliest; none without rows."""
-    if not np.size(target):
-        return []
-    return [
-        {
-            "decile": row.decile,
-            "count": row.customers,
-            "mean_predicted": row.mean_predicted,
-            "mean_actual": row.mean_actual,
-            "share_actual": row.share_of_actual,
-        }
-        for row in decile_table(target, probability)
-    ]
 
 
 def with_lift(deciles: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

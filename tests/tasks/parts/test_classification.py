@@ -18,11 +18,11 @@ from tdml_assets.platform.classification_metrics import average_precision, confu
 from tdml_assets.platform.monitoring import CALIBRATION
 from tdml_assets.platform.statements import Statement, render
 from tdml_assets.platform.warehouse import Warehouse
+from tdml_assets.stages.evaluation.measures import decile_rows
 from tdml_assets.stages.predictions.contracts import scores_contract
 from tdml_assets.tasks.classification import TASK
 from tdml_assets.tasks.parts.classification import (
     ClassCounts,
-    decile_rows,
     eligibility,
     evaluate_classification,
     may_be_promoted_classification,

@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from tdml_assets.platform.classification_metrics import reliability_table
+from tdml_assets.stages.evaluation.measures import decile_rows
 from tdml_assets.tasks.parts import figures_classification as figures
-from tdml_assets.tasks.parts.classification import decile_rows, with_lift
+from tdml_assets.tasks.parts.classification import with_lift
 
 RNG = np.random.default_rng(0)
 PROBABILITY = RNG.beta(2, 1, 4000)
