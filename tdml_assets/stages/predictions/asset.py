@@ -191,8 +191,9 @@ def _score(
     labels = read_labels(database)
     database.replace_slice(LABEL_STATS, session, [{**session, **row} for row in labels])
     passed, profile = scoring.profile(database, count, champion)
-    looked = {} if champion is None else scoring.look(database, session["session_id"], profile)
+    looked = {}
     if champion is not None:
+        looked = scoring.look(database, session["session_id"], profile)
         sentence = f"{profile['customers']} customers scored by {champion.manifest.version}"
     context.log.info(f"report: {sentence}")
     check = dg.AssetCheckResult(check_name=scoring.check, passed=passed, metadata=profile)
