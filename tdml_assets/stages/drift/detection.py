@@ -301,7 +301,9 @@ def _broken_words(columns: Sequence[ColumnDrift], most: int = 3) -> str:
             parts.append(f"{column.column_name} stays at {column.avg_val:,.4g}")
         else:
             ratio = column.scale_ratio or 1.0
-            times = f"{ratio:,.3g} times as large as" if ratio > 1 else f"{1 / max(ratio, 1e-300):,.3g} times smaller than"
+            times = (
+                f"{ratio:,.3g} times as large as" if ratio > 1 else f"{1 / max(ratio, 1e-300):,.3g} times smaller than"
+            )
             parts.append(f"{column.column_name} is {times} it was, like another unit")
     return "; ".join(parts) + (f"; and {len(columns) - most} more" if len(columns) > most else "")
 
