@@ -176,10 +176,7 @@ class _Ties:
 
 
 class ResampledRanks:
-    """Ranks of resamples of the same values, which are sorted once.
-
-    ``values``: (rows,).
-    """
+    """Ranks of resamples of the same values, which are sorted once. ``values``: (rows,)."""
 
     def __init__(self, values: Floats) -> None:
         self._group = _Ties.of(values).group

@@ -81,10 +81,7 @@ _SEE_LOG = "read the error in the run's log; the other workflows are not affecte
 
 @dataclass(frozen=True)
 class Outcome:
-    """One row of :data:`OUTCOMES`; its columns say what the fields mean.
-
-    Until publication ``state`` is ``running``.
-    """
+    """One row of :data:`OUTCOMES`; its columns say what the fields mean. Until publication ``state`` is ``running``."""
 
     session_id: str
     workflow: str

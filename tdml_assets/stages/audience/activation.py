@@ -46,10 +46,7 @@ def surroundings(settings: Settings, warehouse: Warehouse) -> Surroundings:
 
 
 def load_permissions(settings: Settings, warehouse: Warehouse, client: Callable[[], Any]) -> dict[str, LoadReport]:
-    """Load the declared lists of consent and suppression as they are now.
-
-    Raises ``SourceError`` if one cannot be read.
-    """
+    """Load the declared lists of consent and suppression as they are now. Raises ``SourceError`` if one cannot be read."""
     return load_lists(
         warehouse,
         settings.sources,

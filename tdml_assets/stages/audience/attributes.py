@@ -44,10 +44,7 @@ class AttributeDeclarationError(ValueError):
 
 
 class WorkflowAttributes(BaseModel):
-    """What one workflow publishes.
-
-    ``workflow`` is also the schema of its predictions table.
-    """
+    """What one workflow publishes. ``workflow`` is also the schema of its predictions table."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -41,10 +41,7 @@ class ExportRefusedError(ExportError):
 
 @dataclass(frozen=True)
 class Permission:
-    """The lists that an export asks.
-
-    ``lists``: table per declared list. ``asks``: purpose of the exports.
-    """
+    """The lists that an export asks. ``lists``: table per declared list. ``asks``: purpose of the exports."""
 
     lists: Mapping[str, tuple[str, str]]
     asks: AsksPermission

@@ -59,10 +59,7 @@ class Rehearsed:
 
 @dataclass(frozen=True)
 class _Stage:
-    """Rows a rehearsal is measured on.
-
-    ``is_later``: whether every day that was learnt from lies before them.
-    """
+    """Rows a rehearsal is measured on. ``is_later``: whether every day that was learnt from lies before them."""
 
     rows: pa.Table
     is_later: bool
