@@ -3,8 +3,6 @@
 Belongs here: pure decisions. Does not: waiting and sending (``delivery.py``).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime

@@ -4,8 +4,6 @@ Belongs here: which of many logs, reports, runs, exports and model versions are 
 (``commands/clean.py``).
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -3,8 +3,6 @@
 Belongs here: finding them, and which of them a run makes anew. Does not: tables, destinations and exports (``forgetting.py``).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from pathlib import Path

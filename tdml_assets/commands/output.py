@@ -1,7 +1,5 @@
 """Files that commands write for people. Belongs here: where the bytes go. Does not: what is in them."""
 
-from __future__ import annotations
-
 import sys
 import tempfile
 from collections.abc import Iterator

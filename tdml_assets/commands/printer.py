@@ -3,8 +3,6 @@
 Belongs here: wrapping text, writing lines to a stream. Does not: what is printed (``progress.py``).
 """
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Iterator
 from typing import TextIO

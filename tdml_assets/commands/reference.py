@@ -3,8 +3,6 @@
 Belongs here: names of the files. Does not: what they say (``settings_reference.py``).
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

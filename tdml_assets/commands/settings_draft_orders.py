@@ -4,8 +4,6 @@ Belongs here: these lines of the draft. Does not: files, numbers, times and colu
 (``stages/raw/guess*.py``).
 """
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -4,8 +4,6 @@ Belongs here: words for types and defaults. Does not: prose and examples (``page
 (``declaration/sources.py``, ``settings.py``), writing files (``commands/reference.py``).
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Iterable, Iterator
 from functools import cache

@@ -3,8 +3,6 @@
 Belongs here: the base class of the models. Does not: any key (``sources.py``, ``files.py``).
 """
 
-from __future__ import annotations
-
 from pydantic import BaseModel, ConfigDict
 
 

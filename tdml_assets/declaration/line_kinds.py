@@ -4,8 +4,6 @@ Belongs here: the kinds, whether they are part of spend, and what makes a declar
 (``sql/raw/parts/meanings.sql``).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 

@@ -4,8 +4,6 @@ Belongs here: importing such a module, and what is said where it or the object i
 (``formats.py``, ``target_kinds.py``, ``platform/drift_statistics.py``).
 """
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import TypeVar
 

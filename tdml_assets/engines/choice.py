@@ -4,8 +4,6 @@ Belongs here: the choice between engines by what each needs. Does not: what an e
 stages).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from tdml_assets.engines.protocol import Estimate, ModelSpec, Tier

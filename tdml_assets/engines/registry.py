@@ -4,8 +4,6 @@ Belongs here: one line per engine of this package; an engine of another package 
 Does not: what an engine does (a module each, behind ``protocol.py``).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from importlib import import_module
 

@@ -6,8 +6,6 @@ Loading makes some hundred thousand objects, nearly all of them modules, classes
 through all of them again and again while they come, and once more when the process ends.
 """
 
-from __future__ import annotations
-
 import atexit
 import gc
 import sys

@@ -4,8 +4,6 @@ Belongs here: when two pictures are the same. Does not: drawing (``figures*.py``
 (``picture_folder.py``).
 """
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import json

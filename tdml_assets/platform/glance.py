@@ -5,8 +5,6 @@ Belongs here: two bars per place as a data URI. Does not: the full pictures (``f
 The UI opens Markdown in place only if it has fewer than 1,000 characters; a PNG of a plot has tens of thousands.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from urllib.parse import quote
 

@@ -4,8 +4,6 @@ Belongs here: turning plain values, contracts, rows and PNG bytes into metadata.
 values never reach the event log.
 """
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Mapping, Sequence
 from typing import Any

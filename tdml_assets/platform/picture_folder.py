@@ -3,8 +3,6 @@
 Belongs here: files by key. Does not: what a key is made of (``drawn_once.py``), how many are kept (``housekeeping.py``).
 """
 
-from __future__ import annotations
-
 import hashlib
 import logging
 import os

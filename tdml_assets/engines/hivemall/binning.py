@@ -3,8 +3,6 @@
 Belongs here: these functions. Does not: other feature functions (``ftvec``).
 """
 
-from __future__ import annotations
-
 import math
 from bisect import bisect_left
 from collections.abc import Sequence

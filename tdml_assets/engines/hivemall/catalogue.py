@@ -3,8 +3,6 @@
 Belongs here: the collection. Does not: any function.
 """
 
-from __future__ import annotations
-
 from functools import cache
 
 from tdml_assets.engines.hivemall import (

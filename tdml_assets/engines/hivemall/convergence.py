@@ -3,8 +3,6 @@
 Belongs here: Hivemall's convergence check. Does not: the losses.
 """
 
-from __future__ import annotations
-
 
 class Convergence:
     """Stops when the loss fell by less than ``rate`` (a share of the pass before) in two passes running."""

@@ -3,8 +3,6 @@
 Belongs here: everything around the kernel. Does not: formulas (``losses``, ``general_kernel``).
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -3,8 +3,6 @@
 Belongs here: these functions. Does not: the hash itself (``murmur``).
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 

@@ -3,8 +3,6 @@
 Belongs here: formulas of one number. Does not: who calls them. z is label times prediction throughout.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from tdml_assets.engines.hivemall.compiled import f32, f64, kernel

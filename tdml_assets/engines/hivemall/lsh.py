@@ -3,8 +3,6 @@
 Belongs here: these functions. Does not: the similarity of signatures (``distances``).
 """
 
-from __future__ import annotations
-
 import heapq
 from collections.abc import Sequence
 from typing import Any

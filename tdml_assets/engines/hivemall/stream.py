@@ -3,8 +3,6 @@
 Belongs here: passes over batches. Does not: reading a table, scoring, text features (``entry``).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np

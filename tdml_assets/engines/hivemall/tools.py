@@ -3,8 +3,6 @@
 Belongs here: what Hivemall calls tools. Does not: functions of features.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any

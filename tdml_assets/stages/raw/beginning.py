@@ -4,8 +4,6 @@ Belongs here: what a file is by its first bytes, how it is packed, the encoding 
 tables (``beginning_*.py``), folders (``beginning_folders.py``), what the columns mean (``guess.py``), loading (``tables.py``).
 """
 
-from __future__ import annotations
-
 import codecs
 import io
 import lzma

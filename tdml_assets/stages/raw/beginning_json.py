@@ -4,8 +4,6 @@ Belongs here: the layout of JSON. Does not: bytes and encodings (``beginning.py`
 (``json_paths.py``).
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any

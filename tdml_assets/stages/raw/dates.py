@@ -6,8 +6,6 @@ Belongs here: the formats that are proposed, and whether texts prove one of them
 A proposal is never used by itself: a person writes it into the settings. ``01/02/2024`` alone proves nothing.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime

@@ -4,8 +4,6 @@ Belongs here: names of time zones behind a time, month names of other languages,
 hints (``hints.py``).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

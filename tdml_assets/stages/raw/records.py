@@ -5,8 +5,6 @@ A row is one text per column, the reason for which it is set aside, and the row 
 Belongs here: the form of that file. Does not: reading any format (``csv_records.py``, ``json_records.py``).
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

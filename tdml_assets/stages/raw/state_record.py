@@ -4,8 +4,6 @@ Belongs here: reading and writing the file. Does not: comparing data with it (``
 that whoever only asks whether the declaration is the recorded one need not wait for.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from tdml_assets.settings import Settings

@@ -6,8 +6,6 @@ how a webhook, a mail server or Slack is spoken to (``webhook.py``, ``email.py``
 Addresses, logins and tokens come from the environment; they appear in no :class:`Delivery`, no ``repr`` and no log.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol

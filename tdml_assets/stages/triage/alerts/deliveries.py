@@ -3,8 +3,6 @@
 Belongs here: what all channels share. Does not: any one of them, the choice of channels (``channels.py``).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 
