@@ -4,7 +4,7 @@ import fcntl
 import os
 import random
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -68,18 +68,6 @@ def give_manifest(made_once: Callable[[str, Callable[[Path], object]], Path]) ->
             shutil.copy2(manifest, home / "dbt")
 
     return give
-
-
-@pytest.fixture(scope="module")
-def undrawn() -> Iterator[None]:
-    """Figures are made and not drawn, for modules that run stages and look at no picture: drawing takes a quarter of their time."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    from tests.undrawn import draw_one_dot
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(FigureCanvasAgg, "print_png", draw_one_dot)
-        yield
 
 
 #: End-to-end tests that the first worker begins with.

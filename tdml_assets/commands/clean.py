@@ -182,7 +182,7 @@ def _scratch(home: Path) -> Iterator[Entry]:
         "warehouse.duckdb.compacting*",
         "models/*/.discarded-*",
         "models/*/.incomplete-*",
-        "cache/pictures/.new-*",
+        "cache/pictures",
     ):
         for path in home.glob(pattern):
             yield _entry(_SCRATCH, "", path)

@@ -39,8 +39,8 @@ _ALWAYS = (
     "tdml_assets.tasks.recommendation",
     "tdml_assets.tasks.regression",
 )
-#: What only training and drawing import: half as long again, and needless where an earlier session's results are taken over.
-_LEARNERS = ("xgboost", "scipy.linalg", "scipy.sparse", "sklearn.cluster", "matplotlib.backends.backend_agg")
+#: What only training imports: half as long again, and needless where an earlier session's results are taken over.
+_LEARNERS = ("xgboost", "scipy.linalg", "scipy.sparse", "sklearn.cluster")
 
 
 class EarlyRun:

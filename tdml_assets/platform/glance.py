@@ -2,7 +2,7 @@
 
 Belongs here: two bars per place as a data URI. Does not: the full pictures (``figures.py``), Dagster's types (``metadata.py``).
 
-The UI opens Markdown in place only if it has fewer than 1,000 characters; a PNG of a plot has tens of thousands.
+The UI opens Markdown in place only if it has fewer than 1,000 characters; a whole chart has some thousands.
 """
 
 from collections.abc import Sequence

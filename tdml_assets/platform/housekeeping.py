@@ -23,8 +23,6 @@ from tdml_assets.platform.warehouse import Database
 
 #: Runs removed by one session at most: the first one with a limit must not take minutes.
 _MOST_RUNS = 100
-#: Of ten sessions, some 20 kB each.
-_PICTURES = 300
 _PAGES = ("session-*.html", "drift-*.html")
 #: Of the sensor that retrains: it counts its attempts from the runs themselves.
 _EPISODE_TAG = "tdml/episode"
@@ -59,13 +57,12 @@ def read_needed(database: Database) -> Needed:
 def prune(
     retention: Retention, needed: Needed, *, home: Path, reports: Path, store: BundleStore, instance: dg.DagsterInstance
 ) -> dict[str, int]:
-    """Remove what ``retention`` does not keep. Returns how many pages, logs, pictures, model versions and runs went."""
+    """Remove what ``retention`` does not keep. Returns how many pages, logs, model versions and runs went."""
     removed: Counter[str] = Counter()
     for folder in sorted(path for path in reports.glob("*") if path.is_dir()):
         for pattern in _PAGES:
             removed["pages"] += remove_files(folder, pattern, retention.reports)
     removed["logs"] = remove_files(home / "logs", "*.log", retention.logs)
-    removed["pictures"] = remove_files(home / "cache" / "pictures", "*.png", _PICTURES)
     for workflow in store.workflows():
         for version in _removable_models(store, workflow, needed, retention.models):
             store.remove(workflow, version)

@@ -1,6 +1,6 @@
 """What assets report: the only place that knows Dagster's metadata types.
 
-Belongs here: turning plain values, contracts, rows and PNG bytes into metadata. Row previews show aggregates only: customer
+Belongs here: turning plain values, contracts, rows and pictures into metadata. Row previews show aggregates only: customer
 values never reach the event log.
 """
 
@@ -87,6 +87,6 @@ def glance(title: str, series: Sequence[tuple[str, Sequence[float]]], first: str
     return {"at a glance": dg.MetadataValue.md(bars(title, series, first, last))}
 
 
-def plot(title: str, png: bytes) -> dg.MetadataValue:
-    """A PNG, which the UI shows behind a link. Keep it under 100 kB: it is stored in the event log of every run."""
-    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
+def plot(title: str, picture: bytes) -> dg.MetadataValue:
+    """An SVG, which the UI shows behind a link. Keep it under 100 kB: it is stored in the event log of every run."""
+    return dg.MetadataValue.md(f"![{title}](data:image/svg+xml;base64,{base64.b64encode(picture).decode()})")

@@ -13,7 +13,6 @@ import logging
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +23,7 @@ from dagster_duckdb import DuckDBResource
 from pydantic import Field
 
 from tdml_assets.platform.contracts import TableContract
-from tdml_assets.platform.drawn_once import keeping
-from tdml_assets.platform.environment import code_version
 from tdml_assets.platform.monitoring import SESSIONS, TABLES
-from tdml_assets.platform.picture_folder import PictureFolder
 from tdml_assets.platform.run_lock import exclusive_run
 from tdml_assets.platform.statements import Statement, render
 from tdml_assets.platform.warehouse_errors import (
@@ -215,18 +211,13 @@ class Warehouse(DuckDBResource):
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Warehouse]:
-        """For the length of a run, hold the state folder and its pictures; first clear up after runs that were killed."""
+        """For the length of a run, hold the state folder; first clear up after runs that were killed."""
         if context.run is None or context.instance is None:
             yield self
             return
         home = Path(self.database).parent
-        pictures = PictureFolder(home / "cache" / "pictures", f"{code_version()} matplotlib {version('matplotlib')}")
-        with (
-            exclusive_run(
-                context.instance, context.run.run_id, home / "run.lock", self.session_wait_seconds, context.log
-            ) as dead,
-            keeping(pictures),
-        ):
+        lock, run_id = home / "run.lock", context.run.run_id
+        with exclusive_run(context.instance, run_id, lock, self.session_wait_seconds, context.log) as dead:
             if dead and Path(self.database).exists():
                 with self.write() as database:
                     forget_runs(database, dead)

@@ -42,7 +42,7 @@ from tdml_assets.settings import Settings
 
 #: Settings that no stage of a workflow looks at. Specifications hold what is overridden under ``workflows``.
 _NOT_READ = {"home", "base_folder", "workflows", "sample", "destinations", "exports_url", "retention"}
-_ALSO = ("matplotlib", "implicit", "evidently")
+_ALSO = ("implicit", "evidently")
 
 #: Reads what else has a part in a result, as JSON knows it; raises ``LookupError`` where it cannot be known.
 Owes = Callable[[AssetContext, Database, ModelStore | None], Any]

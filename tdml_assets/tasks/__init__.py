@@ -50,7 +50,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Shown:
-    """Tables of aggregates and plots (PNG), by title."""
+    """Tables of aggregates and plots (SVG), by title."""
 
     tables: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
     plots: Mapping[str, bytes] = field(default_factory=dict)
@@ -121,7 +121,7 @@ class Task(Protocol):
         """What a candidate and the champion are compared by; None where the task's judge alone decides."""
 
     def draw(self, measured: Measured, found: Evaluation, spec: WorkflowSpec) -> dict[str, bytes]:
-        """Plots of an evaluation, PNG by title."""
+        """Plots of an evaluation, SVG by title."""
 
     def predictions_contract(self, spec: WorkflowSpec) -> TableContract:
         """Contract of ``<workflow>.predictions``."""

@@ -56,9 +56,7 @@ def pytest_sessionfinish() -> None:
 
 
 class Home:
-    """A state folder with its settings. Runs that only fill tables draw no figures: drawing takes a quarter of a run."""
-
-    draws = False
+    """A state folder with its settings."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -81,9 +79,7 @@ class Home:
         server = _server()
         assert server.stdin is not None
         assert server.stdout is not None
-        server.stdin.write(
-            json.dumps({"environment": environment, "runs": runs, "output": str(output), "draws": self.draws}) + "\n"
-        )
+        server.stdin.write(json.dumps({"environment": environment, "runs": runs, "output": str(output)}) + "\n")
         server.stdin.flush()
         answer = server.stdout.readline()
         sys.stderr.write(output.read_text(encoding="utf-8", errors="replace")[-6000:] if output.exists() else "")
@@ -132,7 +128,6 @@ def undisturbed(prepared_home: Home, made_once: Once) -> Path:
 
     def make(folder: Path) -> None:
         home = prepared_home.copied_to(folder / "finished")
-        home.draws = True
         home.must_run("data", "../finished>../data", "workflows")
 
     return made_once("undisturbed", make)

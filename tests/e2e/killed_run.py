@@ -1,6 +1,6 @@
 """Runs that end themselves by SIGKILL inside a stage. Started by ``conftest.py``; no test.
 
-``python killed_run.py`` reads a request a line, ``{"environment": {...}, "runs": [...], "output": path, "draws": bool}``, makes its
+``python killed_run.py`` reads a request a line, ``{"environment": {...}, "runs": [...], "output": path}``, makes its
 runs one after the other and answers with a line that lists their exit codes. What they print goes to ``output``. It ends with its
 input.
 
@@ -32,7 +32,6 @@ from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.dependency import NodeHandle
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 import tdml_assets
 from tdml_assets.definitions import defs
@@ -40,7 +39,6 @@ from tdml_assets.models.bundle_store import BundleStore
 from tdml_assets.platform.environment import code_of_stages, code_version
 from tdml_assets.platform.warehouse import Database, Warehouse
 from tests.migrations import read_migrations_once
-from tests.undrawn import draw_one_dot
 
 _READING_STAGES = ("drift_report", "session_report", "files", "rejected_rows", "features_ignore_later_rows")
 _DATA = ("raw", "staging", "features")
@@ -202,8 +200,6 @@ def answer(request: dict[str, Any]) -> list[int]:
             with Path(request["output"]).open("w") as output:
                 for stream in (1, 2):
                     os.dup2(output.fileno(), stream)
-            if not request["draws"]:
-                FigureCanvasAgg.print_png = draw_one_dot  # type: ignore[method-assign]
             the_job()
             os.write(writing, json.dumps([forked(run) for run in request["runs"]]).encode())
             code = 0

@@ -4,10 +4,8 @@ The stages are killed one after the other on one state: each run starts over on 
 the stage that was killed before, and is killed in the next; the last is left alone and compared.
 """
 
-import shutil
 import signal
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from tests.e2e.conftest import Home
@@ -66,9 +64,6 @@ def test_workflow_stages_killed_one_after_the_other_leave_no_trace(
     data_home: Home, finished_home: Home, copy_of: Callable[[Home], Home]
 ) -> None:
     home = copy_of(data_home)
-    # Pictures are files of a cache and no tables: those of the undisturbed run need not be drawn again by twenty runs.
-    pictures = Path("home", "cache", "pictures")
-    shutil.copytree(finished_home.folder / pictures, home.folder / pictures, dirs_exist_ok=True)
     assert home.runs(*WORKFLOW_STAGES, "workflows") == [KILLED] * len(WORKFLOW_STAGES) + [0]
     assert own_of(home.tables()) == own_of(finished_home.tables())
 

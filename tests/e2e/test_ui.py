@@ -119,7 +119,7 @@ def test_a_newcomer_sees_graph_plots_reports_and_the_run_and_launches_another(ui
     keep(page, "workflow")
 
     page.goto(f"{ui.url}/assets/cltv/evaluation")
-    small = page.locator("img[src^='data:image/svg+xml']").first
+    small = page.locator("img[src^='data:image/svg+xml,']").first
     expect(small).to_be_visible()
     assert small.evaluate("image => image.naturalWidth") > 200
     expect(page.get_by_text("When red:").first).to_be_visible()
@@ -131,7 +131,7 @@ def test_a_newcomer_sees_graph_plots_reports_and_the_run_and_launches_another(ui
     keep(page, "asset")
     page.set_viewport_size({"width": 1400, "height": 800})
     page.get_by_text("[Show Markdown]").first.click()
-    plot = page.locator("img[src^='data:image/png;base64']").first
+    plot = page.locator("img[src^='data:image/svg+xml;base64']").first
     expect(plot).to_be_visible()
     assert plot.evaluate("image => image.naturalWidth") > 300
 

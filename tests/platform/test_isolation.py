@@ -34,8 +34,6 @@ from tdml_assets.stages.session_report.pages import OverviewPage
 from tdml_assets.stages.training.asset import build_model
 from tdml_assets.stages.training_table.asset import build_training_table
 
-pytestmark = pytest.mark.usefixtures("undrawn")
-
 FIRST, SECOND = date(2024, 6, 30), date(2024, 7, 7)
 CUSTOMERS = 300
 FEATURES = """

@@ -24,8 +24,6 @@ from tdml_assets.simulation.sample_sources import sources_of_sample
 from tdml_assets.stages.raw.asset import build_raw_assets
 from tdml_assets.stages.triage.asset import build_triage
 
-pytestmark = pytest.mark.usefixtures("undrawn")
-
 AS_OF = date(2026, 6, 30)
 WORKFLOW = "next_best_product"
 COLD = "never ordered a product"

@@ -20,8 +20,6 @@ from tdml_assets.stages import reuse
 from tdml_assets.stages.preparation.parameters import PREPARATION_FILE
 from tests.stages.evaluation.test_champion_asset import FIRST, Shop, shop
 
-pytestmark = pytest.mark.usefixtures("undrawn")
-
 STAGES = ("training_table", "preparation_parameters", "prepared", "candidate_model", "evaluation", "predictions")
 #: Read by every stage, and written by it for the session alone.
 LEDGERS = {"sessions", "workflow_outcomes", "stage_results"}

@@ -16,8 +16,6 @@ from tests.recommendation.test_assets import WORKFLOW, house, settings
 from tests.stages.evaluation.test_champion_asset import FIRST, Shop, shop
 from tests.stages.test_reuse import STAGES, only, opened, tables, taken_over
 
-pytestmark = pytest.mark.usefixtures("undrawn")
-
 SEGMENTS: dict[str, Any] = {
     "task": "clustering",
     "target": {},

@@ -27,8 +27,6 @@ from tdml_assets.stages.raw.contracts import LOADS
 from tdml_assets.stages.training.asset import build_model
 from tdml_assets.stages.training_table.asset import build_training_table
 
-pytestmark = pytest.mark.usefixtures("undrawn")
-
 FIRST, SECOND = date(2024, 6, 30), date(2024, 7, 7)
 LATER = datetime.fromisoformat("2024-07-08T00:00")
 CUSTOMERS = 900

@@ -24,8 +24,6 @@ from tdml_assets.stages.predictions.history import keep_predictions
 from tdml_assets.stages.raw.asset import build_raw_assets
 from tdml_assets.stages.realised.asset import build_realised, latest_realised, read_ledger
 
-pytestmark = pytest.mark.usefixtures("undrawn")
-
 FIRST, HORIZON = date(2026, 1, 31), 60
 SECOND = FIRST + timedelta(days=HORIZON)
 SPEC = WorkflowSpec.model_validate({"name": "cltv", "target": {"horizon_days": HORIZON}})
