@@ -3,15 +3,10 @@
 Belongs here: pure decisions. Does not: waiting and sending (``delivery.py``).
 """
 
-import math
 from collections.abc import Callable
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from tdml_assets.declaration.destinations import Retries
 
-#: HTTP answers that waiting may mend.
-TRANSIENT_STATUS = frozenset((408, 425, 429, 500, 502, 503, 504))
 #: Answers about the credentials or the address, which concern every batch alike.
 FATAL_STATUS = {
     401: "the credentials are not accepted",
@@ -20,22 +15,6 @@ FATAL_STATUS = {
     405: "the address takes no such request",
     410: "the address was switched off",
 }
-
-
-def retry_after(value: str | None, now: datetime | None = None) -> float | None:
-    """Seconds that a ``Retry-After`` header asks for, a number or a date; None where there is none that can be read."""
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            asked = parsedate_to_datetime(value)
-        except (TypeError, ValueError):
-            return None
-        asked = asked if asked.tzinfo else asked.replace(tzinfo=UTC)
-        seconds = (asked - (now or datetime.now(UTC))).total_seconds()
-    return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
 def pause_before(

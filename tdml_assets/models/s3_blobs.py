@@ -11,37 +11,13 @@ from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectionError,  # noqa: A004 - botocore's name
-    EndpointConnectionError,
-    HTTPClientError,
-    IncompleteReadError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    ResponseStreamingError,
-)
-
 from tdml_assets.models.blobs import Blob, BlobConflictError, BlobMissingError, BlobStoreError
+from tdml_assets.platform.remote_errors import NOT_CONDITIONAL, s3_errors, s3_fault
 
 _Answer = TypeVar("_Answer")
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 5.0
-_TRANSIENT_STATUS = {429, 500, 502, 503, 504}
-_TRANSIENT_CODES = {"RequestTimeout", "SlowDown", "InternalError", "ServiceUnavailable", "ConditionalRequestConflict"}
-_TRANSIENT_ERRORS = (HTTPClientError, ConnectionError, IncompleteReadError, ResponseStreamingError)
-_REMEDIES = {
-    "NoSuchBucket": "the bucket does not exist: create it or correct models_url",
-    "AccessDenied": "the credentials may not do this: grant s3:GetObject, s3:PutObject and s3:ListBucket on the prefix",
-    "403": "the credentials may not do this: grant s3:GetObject, s3:PutObject and s3:ListBucket on the prefix",
-    "ExpiredToken": "the credentials have expired: renew them",
-    "InvalidAccessKeyId": "the access key is not known to the store: correct the credentials",
-    "SignatureDoesNotMatch": "the secret key does not fit the access key: correct the credentials",
-    "PermanentRedirect": "the bucket is in another region: set region_name",
-    "AuthorizationHeaderMalformed": "the bucket is in another region: set region_name",
-    "NotImplemented": "the store has no conditional writes, which keep versions immutable: use one that has",
-}
+_RIGHTS = "s3:GetObject, s3:PutObject and s3:ListBucket on the prefix"
 
 
 class S3Store:
@@ -185,7 +161,7 @@ class S3Store:
             self._put(key, data, {"IfNoneMatch": "*"})
         except BlobConflictError:
             return
-        raise BlobStoreError(f"{self.url}: {_REMEDIES['NotImplemented']}")
+        raise BlobStoreError(f"{self.url}: {NOT_CONDITIONAL}")
 
     def _key(self, key: str) -> str:
         return "/".join(part for part in (self._prefix, key) if part)
@@ -196,35 +172,18 @@ class S3Store:
         while True:
             try:
                 return call()
-            except ClientError as error:
-                code, status = _code(error), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-                if code in ("NoSuchKey", "404"):
-                    raise BlobMissingError(f"cannot {what}: there is no such object in {self.url}") from None
-                if code in ("PreconditionFailed", "412"):
-                    raise BlobConflictError(f"cannot {what}: it was changed by another writer in {self.url}") from None
-                transient = code in _TRANSIENT_CODES or status in _TRANSIENT_STATUS
-                reason = _REMEDIES.get(code, f"the store answered {code}")
-            except (NoCredentialsError, PartialCredentialsError):
-                raise BlobStoreError(
-                    f"cannot {what} in {self.url}: no credentials were found; set AWS_PROFILE or the AWS key variables"
-                ) from None
-            except _TRANSIENT_ERRORS as error:
-                transient = True
-                unreachable = isinstance(error, EndpointConnectionError)
-                reason = "the endpoint cannot be reached" if unreachable else f"no answer ({type(error).__name__})"
-            except BotoCoreError as error:
-                transient, reason = False, f"the S3 client refused ({type(error).__name__}): check endpoint and region"
-            # The cause is not chained: a client's own message may quote signed headers.
-            if not transient:
-                raise BlobStoreError(f"cannot {what} in {self.url}: {reason}") from None
+            except s3_errors() as error:
+                fault = s3_fault(error, setting="models_url", rights=_RIGHTS)
+            if fault.kind == "missing":
+                raise BlobMissingError(f"cannot {what}: there is no such object in {self.url}")
+            if fault.kind == "changed":
+                raise BlobConflictError(f"cannot {what}: it was changed by another writer in {self.url}")
+            if fault.kind == "refused":
+                raise BlobStoreError(f"cannot {what} in {self.url}: {fault.words}")
             wait = random.uniform(0.5, 1.0) * pause  # noqa: S311 - jitter, not a secret
             if time.monotonic() + wait > deadline:
                 raise BlobStoreError(
-                    f"cannot {what} in {self.url} within {self._deadline_seconds:g} s: {reason}; run again later"
-                ) from None
+                    f"cannot {what} in {self.url} within {self._deadline_seconds:g} s: {fault.words}; run again later"
+                )
             time.sleep(wait)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", "unknown"))

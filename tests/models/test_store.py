@@ -568,7 +568,7 @@ def test_both_stores_have_the_same_layout_and_bytes(server, bucket, client, tmp_
 
 
 def test_a_missing_bucket_and_a_silent_endpoint_are_told_apart_within_the_deadline(server):
-    with pytest.raises(BlobStoreError, match="the bucket does not exist"):
+    with pytest.raises(BlobStoreError, match="there is no such bucket"):
         s3_resource(server, "no-such-bucket").open().write(FIRST, FILES)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
@@ -584,9 +584,9 @@ def test_a_missing_bucket_and_a_silent_endpoint_are_told_apart_within_the_deadli
 @pytest.mark.parametrize(
     ("code", "status", "message"),
     [
-        ("AccessDenied", 403, r"grant s3:GetObject, s3:PutObject and s3:ListBucket"),
+        ("AccessDenied", 403, r"allow s3:GetObject, s3:PutObject and s3:ListBucket"),
         ("ExpiredToken", 400, "have expired"),
-        ("SignatureDoesNotMatch", 403, "secret key does not fit"),
+        ("SignatureDoesNotMatch", 403, "the secret key is wrong"),
         ("NotImplemented", 501, "no conditional writes"),
         ("SlowDown", 503, "within 1 s: the store answered SlowDown"),
     ],

@@ -27,8 +27,9 @@ from tdml_assets.activation.protocol import (
     RejectedBatchError,
     TransientError,
 )
-from tdml_assets.activation.retrying import FATAL_STATUS, TRANSIENT_STATUS
+from tdml_assets.activation.retrying import FATAL_STATUS
 from tdml_assets.platform.contracts import Column
+from tdml_assets.platform.remote_errors import TRANSIENT_STATUS
 from tdml_assets.platform.statements import render
 
 if TYPE_CHECKING:

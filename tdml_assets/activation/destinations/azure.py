@@ -21,6 +21,7 @@ from tdml_assets.activation.protocol import DestinationError, Opening, Transient
 from tdml_assets.declaration.addresses import has_credentials
 from tdml_assets.declaration.alerts import VariableName
 from tdml_assets.platform.extras import require_extra
+from tdml_assets.platform.remote_errors import retry_after
 
 
 class Azure(PartsSettings):
@@ -160,19 +161,12 @@ class AzureClient(PartsClient):
                     f"the credentials for {where} may not do this: correct {self._settings.connection_string_env}"
                 ) from None
             if status in (0, 408, 429) or status >= 500:
-                raise TransientError(
-                    f"the container {self._container} answers {status}", _asked_seconds(error)
-                ) from None
+                headers = getattr(error.response, "headers", None) or {}
+                wait = retry_after(headers.get("Retry-After"))
+                raise TransientError(f"the container {self._container} answers {status}", wait) from None
             raise DestinationError(f"cannot write to {where} (answer {status})") from None
         except (AzureError, OSError, RuntimeError) as error:
             raise TransientError(f"no answer from the container {self._container} ({type(error).__name__})") from None
-
-
-def _asked_seconds(error: Any) -> float | None:
-    from tdml_assets.activation.retrying import retry_after
-
-    headers = getattr(error.response, "headers", None) or {}
-    return retry_after(headers.get("Retry-After"))
 
 
 DESTINATION = Azure

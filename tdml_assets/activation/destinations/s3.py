@@ -14,16 +14,9 @@ from pydantic import Field, field_validator
 from tdml_assets.activation.destinations._parts import PartsClient, PartsSettings
 from tdml_assets.activation.protocol import Client, DestinationError, Opening, TransientError
 from tdml_assets.declaration.addresses import has_credentials
+from tdml_assets.platform.remote_errors import s3_errors, s3_fault
 
-_REMEDIES = {
-    "NoSuchBucket": "there is no such bucket: create it, or correct url",
-    "AccessDenied": "access is denied: allow s3:ListBucket, s3:GetObject, s3:PutObject and s3:DeleteObject on the prefix",
-    "InvalidAccessKeyId": "the access key is not known there: correct the credentials",
-    "SignatureDoesNotMatch": "the secret key is wrong: correct the credentials",
-    "ExpiredToken": "the credentials have expired: renew them",
-    "PermanentRedirect": "the bucket is in another region: set s3.region_name",
-}
-_TRANSIENT = {"SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable", "ThrottlingException"}
+_RIGHTS = "s3:ListBucket, s3:GetObject, s3:PutObject and s3:DeleteObject on the prefix"
 
 
 class S3(PartsSettings):
@@ -109,26 +102,13 @@ class S3Client(PartsClient):
     @contextmanager
     def explained(self) -> Iterator[None]:
         """Give S3's errors as the core's."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
         try:
             yield
-        except ClientError as error:
-            code = str(error.response["Error"].get("Code", ""))
-            status = int(error.response["ResponseMetadata"].get("HTTPStatusCode", 0))
-            code = {"404": "NoSuchBucket", "403": "AccessDenied"}.get(code, code)
-            if code in _TRANSIENT or status >= 500 or status == 429:
-                raise TransientError(f"the bucket {self._bucket} answers {code or status}") from None
-            remedy = _REMEDIES.get(code, "see the server's log")
-            raise DestinationError(f"cannot write to {self._settings.url} ({code}): {remedy}") from None
-        except BotoCoreError as error:
-            kind = type(error).__name__
-            if kind in ("NoCredentialsError", "PartialCredentialsError", "ProfileNotFound"):
-                raise DestinationError(
-                    f"no credentials for {self._settings.url} ({kind}): set AWS_ACCESS_KEY_ID and "
-                    "AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
-                ) from None
-            raise TransientError(f"no answer from the bucket {self._bucket} ({kind})") from None
+        except s3_errors() as error:
+            fault = s3_fault(error, setting="url", rights=_RIGHTS)
+            if fault.kind == "transient":
+                raise TransientError(f"the bucket {self._bucket}: {fault.words}") from None
+            raise DestinationError(f"cannot write to {self._settings.url} ({fault.code}): {fault.words}") from None
 
 
 DESTINATION = S3

@@ -26,6 +26,7 @@ from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from tdml_assets.declaration.addresses import as_request, without_query
+from tdml_assets.platform.remote_errors import TRANSIENT_STATUS, s3_errors, s3_fault
 from tdml_assets.stages.raw.folders import natural_order, refuse_table_keys
 from tdml_assets.stages.raw.http import DeadlineError, open_address
 from tdml_assets.stages.raw.rules import SourceError
@@ -42,7 +43,6 @@ _HTTP_CAUSES = {
 _REDIRECTS = range(300, 400)
 #: Endings of a file's name that tell how it is read.
 _ENDING = re.compile(r"(\.[A-Za-z0-9]{1,10}){1,2}$")
-_RETRIED_STATUS = {408, 425, 429, 500, 502, 503, 504}
 
 Result = TypeVar("Result")
 
@@ -120,7 +120,7 @@ def fetch_http(address: str, cache_folder: Path, *, max_bytes: int, max_seconds:
                 return _keep(shown, answer, etag=etag, length=length, cache_folder=cache_folder, max_bytes=max_bytes)
         except urllib.error.HTTPError as error:
             error.close()
-            if error.code in _RETRIED_STATUS:
+            if error.code in TRANSIENT_STATUS:
                 failure = _BrokenTransferError(f"the server answered {error.code}")
             elif error.code in _REDIRECTS:
                 failure = SourceError(
@@ -248,35 +248,13 @@ def _retried(address: str, attempt: Callable[[], Result]) -> Result:
     )
 
 
-_S3_CAUSES = {
-    "NoSuchBucket": "there is no such bucket: correct the path, or the region and endpoint_url in s3",
-    "NoSuchKey": "there is no such object: correct the path, or upload the file",
-    "AccessDenied": "access is denied: give the credentials s3:GetObject and s3:ListBucket on it",
-    "InvalidAccessKeyId": "the access key is unknown: correct AWS_ACCESS_KEY_ID",
-    "SignatureDoesNotMatch": "the secret key is wrong: correct AWS_SECRET_ACCESS_KEY",
-    "ExpiredToken": "the credentials have expired: renew them",
-    "PermanentRedirect": "the bucket is in another region: correct region_name in s3",
-    "AuthorizationHeaderMalformed": "the bucket is in another region: correct region_name in s3",
-}
-
-
 @contextmanager
 def _s3_errors(address: str) -> Iterator[None]:
     """Turn what boto3 raises into a message that names the cause and the remedy."""
-    import botocore.exceptions as boto
-
     try:
         yield
-    except boto.ClientError as error:
-        code = str(error.response.get("Error", {}).get("Code", ""))
-        if code in _S3_CAUSES:
-            raise SourceError(f"{address}: {_S3_CAUSES[code]}") from error
-        if int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)) in _RETRIED_STATUS:
-            raise _BrokenTransferError(f"S3 answered {code}") from error
-        raise SourceError(f"{address}: S3 refused with {code}: check the address and the permissions") from error
-    except (boto.NoCredentialsError, boto.PartialCredentialsError) as error:
-        raise SourceError(
-            f"{address}: there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
-        ) from error
-    except (boto.HTTPClientError, boto.ConnectionError) as error:
-        raise _BrokenTransferError(f"no connection to S3 ({type(error).__name__})") from error
+    except s3_errors() as error:
+        fault = s3_fault(error, setting="path", rights="s3:GetObject and s3:ListBucket on it")
+        if fault.kind == "transient":
+            raise _BrokenTransferError(fault.words) from error
+        raise SourceError(f"{address}: {fault.words}") from error

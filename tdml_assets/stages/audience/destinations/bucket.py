@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from boto3.exceptions import S3UploadFailedError
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
+from tdml_assets.platform.remote_errors import s3_errors, s3_fault
 from tdml_assets.stages.audience import exports
 from tdml_assets.stages.audience.destinations import Failpoint
 from tdml_assets.stages.audience.exports import ExportError, S3Location, StoredExport
@@ -23,16 +23,7 @@ _CONTENT_TYPES = {
     ".csv": "text/csv; charset=utf-8",
     ".parquet": "application/octet-stream",
 }
-_REMEDIES = {
-    "NoSuchBucket": "there is no such bucket: create it or correct exports_url",
-    "AccessDenied": "access is denied: allow ListBucket, GetObject, PutObject and DeleteObject on the prefix",
-    "InvalidAccessKeyId": "the access key is not known there: correct the credentials",
-    "SignatureDoesNotMatch": "the secret key is wrong: correct the credentials",
-    "ExpiredToken": "the credentials have expired: renew them",
-    "PermanentRedirect": "the bucket is in another region: correct the region",
-    "AuthorizationHeaderMalformed": "the bucket is in another region: correct the region",
-    "IllegalLocationConstraintException": "the bucket is in another region: correct the region",
-}
+_RIGHTS = "ListBucket, GetObject, PutObject and DeleteObject on the prefix"
 
 
 class BucketStore:
@@ -145,15 +136,9 @@ class BucketStore:
 
     @contextmanager
     def _explained(self, doing: str) -> Iterator[None]:
-        where = f"cannot {doing} in s3://{self._bucket}/{self._root}"
         try:
             yield
-        except (ClientError, S3UploadFailedError) as error:
-            cause = error if isinstance(error, ClientError) else error.__context__
-            code = cause.response["Error"]["Code"] if isinstance(cause, ClientError) else type(error).__name__
-            remedy = _REMEDIES.get(code, "see the S3 server's log, then export again")
-            raise ExportError(f"{where} ({code}): {remedy}") from error
-        except BotoCoreError as error:
-            raise ExportError(
-                f"{where} ({type(error).__name__}): check endpoint, region and credentials of the s3 resource"
-            ) from error
+        except s3_errors() as error:
+            fault = s3_fault(error, setting="exports_url", rights=_RIGHTS)
+            where = f"s3://{self._bucket}/{self._root}"
+            raise ExportError(f"cannot {doing} in {where} ({fault.code}): {fault.words}") from error

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 ATTEMPTS = 4
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 8.0
-#: Answers that another attempt may mend.
-RETRIED_STATUS = frozenset((408, 425, 429, 500, 502, 503, 504))
 
 
 @dataclass(frozen=True)
@@ -37,11 +35,6 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a fault of this program
     def __init__(self, detail: str, *, again: bool = False, wait_seconds: float | None = None) -> None:
         super().__init__(detail)
         self.detail, self.again, self.wait_seconds = detail, again, wait_seconds
-
-
-def retry_after(value: str | None) -> float | None:
-    """Seconds of a ``Retry-After`` header; None where there is none, or it names a date."""
-    return float(value) if value is not None and value.strip().isdigit() else None
 
 
 def attempted(channel: str, attempt: Callable[[], str | None], sleep: Callable[[float], None]) -> AlertDelivery:

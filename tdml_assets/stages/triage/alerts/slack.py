@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from tdml_assets.declaration.alerts import SlackAlerts
 from tdml_assets.platform.extras import MissingExtraError, require_extra
+from tdml_assets.platform.remote_errors import TRANSIENT_STATUS, retry_after
 from tdml_assets.platform.slack import slack_client
-from tdml_assets.stages.triage.alerts.deliveries import RETRIED_STATUS, AlertDelivery, Refusal, attempted, retry_after
+from tdml_assets.stages.triage.alerts.deliveries import AlertDelivery, Refusal, attempted
 from tdml_assets.stages.triage.alerts.messages import Alert
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class SlackChannel:
             said = error.response.get("error") if status == 200 else None
             remedy = f": {_REMEDIES[said]}" if said in _REMEDIES else ""
             detail = f"Slack refuses the message ({said or status}){remedy}"
-            raise Refusal(detail, again=status in RETRIED_STATUS, wait_seconds=wait) from None
+            raise Refusal(detail, again=status in TRANSIENT_STATUS, wait_seconds=wait) from None
         except (OSError, HTTPException, SlackClientError) as error:
             raise Refusal(f"no answer from Slack ({type(error).__name__})", again=True) from None
 

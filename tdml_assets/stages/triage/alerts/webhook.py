@@ -18,7 +18,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tdml_assets.declaration.alerts import WebhookAlerts
-from tdml_assets.stages.triage.alerts.deliveries import RETRIED_STATUS, AlertDelivery, Refusal, attempted, retry_after
+from tdml_assets.platform.remote_errors import TRANSIENT_STATUS, retry_after
+from tdml_assets.stages.triage.alerts.deliveries import AlertDelivery, Refusal, attempted
 from tdml_assets.stages.triage.alerts.messages import Alert
 
 _HERE = {"localhost", "127.0.0.1", "::1"}
@@ -81,7 +82,7 @@ class WebhookChannel:
             if 300 <= error.code < 400:
                 raise Refusal(f"the address redirects ({error.code}): put the final one into {self.variable}") from None
             cause = _CAUSES.get(error.code, "the server refused it")
-            again = error.code in RETRIED_STATUS
+            again = error.code in TRANSIENT_STATUS
             wait = retry_after(error.headers.get("Retry-After"))
             raise Refusal(f"{cause} (answer {error.code})", again=again, wait_seconds=wait) from None
         except (urllib.error.URLError, TimeoutError, ConnectionError, HTTPException) as error:
