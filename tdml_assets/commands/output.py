@@ -1,11 +1,12 @@
 """Files that commands write for people. Belongs here: where the bytes go. Does not: what is in them."""
 
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+from tdml_assets.platform.files import replacing
 
 #: Name that stands for standard output.
 STANDARD_OUTPUT = "-"
@@ -18,15 +19,6 @@ def written(path: str) -> Iterator[IO[bytes]]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    target = Path(path)
-    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            yield file
-            file.flush()
-            # Readable as any file that a person makes; a temporary file is its owner's alone.
-            temporary.chmod(0o644)
-            temporary.replace(target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+    # Readable as any file that a person makes.
+    with replacing(Path(path), mode=0o644) as file:
+        yield file

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.files import replacing
 from tdml_assets.platform.statements import render
 
 if TYPE_CHECKING:
@@ -93,7 +94,6 @@ def write_receipt(folder: Path, erasure: Erasure, entries: list[dict[str, Any]])
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{erasure.erasure_id}.json"
     content = {"erasure_id": erasure.erasure_id, "customer_sha256": erasure.customer_sha256, "entries": entries}
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    with replacing(path) as file:
+        file.write((json.dumps(content, indent=1, default=str) + "\n").encode())
     return path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +18,7 @@ from tdml_assets.commands.status_report import (
     render_status,
     workflow_status,
 )
+from tdml_assets.platform.files import locked
 
 if TYPE_CHECKING:
     from tdml_assets.models.bundle_store import BundleStore
@@ -110,16 +110,15 @@ def running(settings: Settings) -> str:
     path = settings.home / "run.lock"
     if not path.is_file():
         return ""
-    with path.open("r", encoding="utf-8") as lock:
+    try:
+        with locked(path, wait=False, shared=True):
+            return ""
+    except BlockingIOError:
         try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            try:
-                holder = json.loads(lock.read())
-            except json.JSONDecodeError:
-                return "a run"
-            return f"run {holder['run_id'][:8]} (process {holder['pid']})"
-    return ""
+            holder = json.loads(path.read_text(encoding="utf-8"))
+        except json.JSONDecodeError:
+            return "a run"
+        return f"run {holder['run_id'][:8]} (process {holder['pid']})"
 
 
 def _schedules(settings: Settings, workflows: list[str]) -> dict[str, bool]:

@@ -4,18 +4,18 @@ Belongs here: reading, creating once, creating a set of files at once, and compa
 Does not: what the bytes are (``bundles.py``), Dagster.
 """
 
-import fcntl
 import hashlib
 import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 from urllib.parse import unquote, urlparse
+
+from tdml_assets.platform.files import flush, locked
 
 #: Of an object that is replaced in place, such as the champion pointer.
 _SWAPPED_LIMIT_BYTES = 64_000
@@ -113,14 +113,14 @@ class FolderStore:
         try:
             for name, data in files.items():
                 _write_flushed(hidden / name, data)
-            _flush_folder(hidden)
-            with _locked(final):
+            flush(hidden)
+            with locked(_lock_of(final)):
                 if (final / last).exists():
                     return False
                 if final.exists():
                     final.rename(final.parent / f".incomplete-{secrets.token_hex(8)}")
                 hidden.rename(final)
-            _flush_folder(final.parent)
+            flush(final.parent)
             return True
         finally:
             shutil.rmtree(hidden, ignore_errors=True)
@@ -140,7 +140,7 @@ class FolderStore:
         """Compare and replace under a lock that dies with its process; see :class:`BlobStore`."""
         final = self.root / key
         final.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(final):
+        with locked(_lock_of(final)):
             current = self.read(key, _SWAPPED_LIMIT_BYTES).tag if final.exists() else None
             if current != expected_tag:
                 raise BlobConflictError(f"{key} in {self.url} was changed by another writer")
@@ -200,12 +200,9 @@ def parse_url(url: str) -> StoreAddress:
     raise ValueError(f"{url!r} is not a model store: give a folder, file:///folder or s3://bucket/prefix")
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold the lock next to ``path``; the system lets go of it if the process dies."""
-    with (path.parent / f".{path.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def _lock_of(path: Path) -> Path:
+    """The lock next to ``path``, which may be a folder that is replaced."""
+    return path.parent / f".{path.name}.lock"
 
 
 def _open_file(path: Path) -> BinaryIO:
@@ -236,12 +233,4 @@ def _put_flushed(final: Path, data: bytes) -> None:
         incoming.replace(final)
     finally:
         incoming.unlink(missing_ok=True)
-    _flush_folder(final.parent)
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    flush(final.parent)

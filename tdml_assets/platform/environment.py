@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -16,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tdml_assets.platform.files import replacing
 from tdml_assets.platform.project_files import project_file, project_root
 from tdml_assets.settings import Settings, SettingsError
 
@@ -94,10 +94,9 @@ def prepare_home(settings: Settings) -> None:
     source = project_file("dagster.yaml")
     target = dagster_home / "dagster.yaml"
     if _may_be_replaced(target, source):
-        # A name of its own: two commands may start at once.
-        with tempfile.NamedTemporaryFile(dir=dagster_home, prefix=".dagster-", suffix=".yaml", delete=False) as file:
+        # In one step: two commands may start at once.
+        with replacing(target) as file:
             file.write(source.read_bytes())
-        Path(file.name).replace(target)
         _record_of(target).write_text(_digest(source), encoding="utf-8")
 
 

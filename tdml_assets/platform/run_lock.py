@@ -7,15 +7,16 @@ A session's stages hand tables to one another, so two sessions must not interlea
 process ends, however it ends: nothing stale is left to clean up by hand.
 """
 
-import fcntl
 import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import dagster as dg
+
+from tdml_assets.platform.files import locked
 
 # Dagster shows no tag that begins with ".dagster/": this one is of no use to a person.
 _TAG = ".dagster/tdml-lock"
@@ -35,10 +36,10 @@ def hold_state(path: Path, run_id: str, wait_seconds: float, log: object = None)
     path.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + wait_seconds
     said = False
-    with path.open("a+", encoding="utf-8") as file:
+    with ExitStack() as held:
         while True:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                held.enter_context(locked(path, wait=False))
                 break
             except BlockingIOError:
                 holder = _read_holder(path)
@@ -51,14 +52,11 @@ def hold_state(path: Path, run_id: str, wait_seconds: float, log: object = None)
                 log.info(f"waiting up to {wait_seconds:g} s: {holder} is using {path.parent}")  # type: ignore[attr-defined]
                 said = True
             time.sleep(0.2)
-        file.seek(0)
-        file.truncate()
-        json.dump({"pid": os.getpid(), "run_id": run_id}, file)
-        file.flush()
+        path.write_text(json.dumps({"pid": os.getpid(), "run_id": run_id}), encoding="utf-8")
         try:
             yield
         finally:
-            file.truncate(0)
+            path.write_text("", encoding="utf-8")
 
 
 def _read_holder(path: Path) -> str:

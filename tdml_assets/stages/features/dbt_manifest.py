@@ -5,7 +5,6 @@ Belongs here: what every command needs before Dagster starts. Does not: assets (
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import importlib.metadata
 import os
@@ -17,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tdml_assets.platform.files import locked
 from tdml_assets.platform.project_files import project_file
 
 if TYPE_CHECKING:
@@ -76,8 +76,7 @@ def ensure_manifest(home: Path, catalog: str, recorded: Sequence[str] = ()) -> P
     if manifest.exists():
         return manifest
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "manifest.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(folder / "manifest.lock"):
         if not manifest.exists():
             _compile(project, catalog, manifest, recorded)
             for stale in set(folder.glob("manifest-*.json")) - {manifest}:

@@ -6,6 +6,7 @@ that whoever only asks whether the declaration is the recorded one need not wait
 
 from pathlib import Path
 
+from tdml_assets.platform.files import replacing
 from tdml_assets.settings import Settings
 from tdml_assets.stages.raw.state_identity import (
     Declared,
@@ -39,10 +40,8 @@ def read_record(home: Path) -> StateIdentity | None:
 def write_record(home: Path, identity: StateIdentity) -> None:
     """Record an identity; a reader sees the old one or the new one."""
     home.mkdir(parents=True, exist_ok=True)
-    path = home / IDENTITY_FILE
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(identity.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    with replacing(home / IDENTITY_FILE) as file:
+        file.write((identity.model_dump_json(indent=1) + "\n").encode())
 
 
 def is_as_recorded(settings: Settings) -> bool:

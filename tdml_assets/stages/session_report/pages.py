@@ -4,12 +4,11 @@ Belongs here: the files themselves. Does not: their paths (``platform/report_pat
 ``overview.py``).
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.platform.files import replacing
 from tdml_assets.platform.report_paths import LATEST
 from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.settings import Settings
@@ -19,18 +18,9 @@ def place(page: str, path: Path, *, is_latest: bool) -> None:
     """Write a page to its path, and as ``latest.html`` where it is; a reader sees the old file or the new one, whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for target in (path, path.with_name(LATEST)) if is_latest else (path,):
-        with NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".tmp", delete=False) as file:
-            written = Path(file.name)
-            try:
-                file.write(page)
-                file.flush()
-                os.fsync(file.fileno())
-                # A temporary file is readable by its owner alone; a report is for the team.
-                written.chmod(0o644)
-            except BaseException:
-                written.unlink()
-                raise
-        written.replace(target)
+        # A report is for the team.
+        with replacing(target, mode=0o644) as file:
+            file.write(page.encode())
 
 
 class OverviewPage:

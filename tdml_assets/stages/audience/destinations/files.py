@@ -15,7 +15,6 @@ What a reader may rely on
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +23,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tdml_assets.platform.files import flush, locked
 from tdml_assets.platform.statements import render
 from tdml_assets.stages.audience import exports
 from tdml_assets.stages.audience.destinations import Delivery, Failpoint, no_failpoint
@@ -234,11 +234,11 @@ class FolderStore:
     def place(self, files: Path, name: str, failpoint: Failpoint) -> None:
         """See :class:`ExportStore`."""
         for path in files.iterdir():
-            _flush(path)
-        _flush(files)
+            flush(path)
+        flush(files)
         failpoint("files flushed")
         files.rename(self._folder / name)
-        _flush(self._folder)
+        flush(self._folder)
 
     def point(self, name: str, pointer: bytes, scratch: Path, failpoint: Failpoint) -> None:
         """See :class:`ExportStore`.
@@ -247,7 +247,7 @@ class FolderStore:
         """
         written = scratch / exports.POINTER
         written.write_bytes(pointer)
-        _flush(written)
+        flush(written)
         written.replace(self._folder / exports.POINTER)
         failpoint("pointer moved")
         link, latest = scratch / exports.LINK, self._folder / exports.LINK
@@ -256,7 +256,7 @@ class FolderStore:
         # Relative to the folder it is renamed into, so that the whole tree can be moved or mounted elsewhere.
         link.symlink_to(name, target_is_directory=True)
         link.replace(latest)
-        _flush(self._folder)
+        flush(self._folder)
 
     def remove(self, export: StoredExport) -> None:
         """See :class:`ExportStore`."""
@@ -295,10 +295,10 @@ def _workspace(parent: Path, name: str) -> Iterator[Path]:
     workspace = parent / f"{_INCOMING}{name}"
     with ExitStack() as stack:
         # Held from the clean-up to the new folder's lock, or the clean-up of another process could fall in between.
-        with _locked(parent):
+        with locked(parent):
             for path in parent.glob(f"{_INCOMING}*"):
                 try:
-                    with _locked(path, wait=False):
+                    with locked(path, wait=False):
                         shutil.rmtree(path)
                 except BlockingIOError:
                     if path == workspace:
@@ -306,26 +306,8 @@ def _workspace(parent: Path, name: str) -> Iterator[Path]:
                             f"{path} is in use: another process exports this session, wait for it"
                         ) from None
             workspace.mkdir()
-            stack.enter_context(_locked(workspace))
+            stack.enter_context(locked(workspace))
         try:
             yield workspace
         finally:
             shutil.rmtree(workspace)
-
-
-@contextmanager
-def _locked(folder: Path, *, wait: bool = True) -> Iterator[None]:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

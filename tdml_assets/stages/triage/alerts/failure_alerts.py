@@ -8,9 +8,9 @@ among the failures. Does not: what a cause is (``failures.py``), channels
 import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from tdml_assets.declaration.alerts import Alerts
+from tdml_assets.platform.files import replacing
 from tdml_assets.stages.triage.alerts.channels import Log, alert_channels, send_alert, warnings_of
 from tdml_assets.stages.triage.alerts.failures import (
     Failure,
@@ -82,6 +82,5 @@ def read_ledger(home: Path) -> dict[str, list[str]]:
 def write_ledger(home: Path, ledger: Ledger) -> None:
     """Replace the file in one step. Raises ``OSError`` if the folder cannot be written."""
     text = json.dumps({key: sorted(sent) for key, sent in ledger.items()}, indent=1, sort_keys=True)
-    with NamedTemporaryFile("w", encoding="utf-8", dir=home, suffix=".tmp", delete=False) as file:
-        file.write(text)
-    Path(file.name).replace(home / LEDGER_FILE)
+    with replacing(home / LEDGER_FILE) as file:
+        file.write(text.encode())
