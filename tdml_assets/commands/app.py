@@ -135,7 +135,7 @@ def _require_own_state(settings: Settings, *, fresh: bool = False, same_customer
     if not (settings.home / "warehouse.duckdb").exists() and not (settings.home / "state.json").exists():
         return
     with expected_errors():
-        from tdml_assets.stages.raw.state_record import is_as_recorded
+        from tdml_assets.stages.raw.state_identity import is_as_recorded
 
         if not (fresh or same_customers) and settings.as_of == "latest" and is_as_recorded(settings):
             return

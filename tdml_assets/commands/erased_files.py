@@ -27,7 +27,7 @@ def remade_files(home: Path, ids: Sequence[str]) -> list[Entry]:
 
 def drop_sketch(home: Path, ids: Sequence[str]) -> None:
     """Take the person out of what the state folder recognises its data by."""
-    from tdml_assets.stages.raw.state_record import read_record, write_record
+    from tdml_assets.stages.raw.state_identity import read_record, write_record
 
     record = read_record(home)
     if record is not None:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from tdml_assets.commands.printer import wrapped
+from tdml_assets.commands.output import wrapped
 from tdml_assets.platform.monitoring import FEATURE_IMPORTANCES, SESSIONS
 from tdml_assets.platform.statements import render
 from tdml_assets.recommendation.product_names import product_label

@@ -1,12 +1,15 @@
-"""The command ``forget``: its words and exit codes.
+"""The command ``forget``: its words and exit codes, and the champions that learnt from who was forgotten.
 
-Belongs here: the command. Does not: its steps (``forgetting.py``), the receipt (``receipts.py``).
+Belongs here: the command, and which version takes the place of a champion. Does not: its steps (``forgetting.py``), the receipt
+(``receipts.py``), training (a run does), the gate, which compares quality alone.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +19,7 @@ from tdml_assets.commands.common import PERSON_NEEDED, EmptyStateError, expected
 
 if TYPE_CHECKING:
     from tdml_assets.commands.forgetting import Forgotten
+    from tdml_assets.models.bundle_store import BundleStore
     from tdml_assets.settings import Settings
 
 
@@ -83,7 +87,7 @@ def _say(done: Forgotten) -> None:
 
 def _retrain(settings: Settings, learnt: list[str], since: datetime) -> bool:
     """Train without the customer and replace champions. Gives whether none is left that learnt from them."""
-    from tdml_assets.commands.replacing import replace_champions
+    from tdml_assets.commands.forget import replace_champions
     from tdml_assets.models.record import recorded_versions
     from tdml_assets.platform.resources import build_model_store, build_warehouse
 
@@ -100,3 +104,61 @@ def _retrain(settings: Settings, learnt: list[str], since: datetime) -> bool:
     for one in replaced:
         typer.echo(f"{one.workflow}: {one.words}", err=not one.is_done)
     return all(one.is_done for one in replaced)
+
+
+_REASON = "replaces a version that learnt from a customer who was forgotten"
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """What became of one champion. ``words``: which version scores now, or why the old one stays."""
+
+    workflow: str
+    is_done: bool
+    words: str
+
+
+def replace_champions(
+    store: BundleStore,
+    learnt: Sequence[str],
+    since: datetime,
+    now: datetime,
+    recorded: Mapping[str, Mapping[str, str]],
+) -> list[Replacement]:
+    """Let the newest version trained after the erasure score, where a champion that learnt from the customer still does.
+
+    ``learnt``: champions as ``workflow/version``. ``since``: when the customer was forgotten, in naive UTC. ``recorded``: hash
+    of the content of each version, by workflow and version.
+    """
+    found = []
+    for place in learnt:
+        workflow, _, version = place.partition("/")
+        found.append(_replace(store, workflow, version, since, now, recorded.get(workflow, {})))
+    return found
+
+
+def _replace(
+    store: BundleStore, workflow: str, version: str, since: datetime, now: datetime, recorded: Mapping[str, str]
+) -> Replacement:
+    current = store.champion(workflow)
+    if current is None or current.champion.version != version:
+        other = "none" if current is None else current.champion.version
+        return Replacement(workflow, True, f"{other} scores already")
+    held = store.held(workflow)
+    if held is not None:
+        return Replacement(workflow, False, f"{version} is held ({held.reason}): tdml-assets release {workflow}")
+    trained = [store.manifest(workflow, name) for name in store.versions(workflow)]
+    newer = [one for one in trained if one.created_at >= since and one.version != version]
+    if not newer:
+        return Replacement(workflow, False, f"no version was trained since, {version} stays: see the run's summary")
+    newest = max(newer, key=lambda one: one.created_at).version
+    store.promote(
+        workflow,
+        newest,
+        replacing=current,
+        reason=_REASON,
+        session_id="operator",
+        promoted_at=now,
+        recorded=recorded.get(newest),
+    )
+    return Replacement(workflow, True, f"{newest} scores from the next run on")

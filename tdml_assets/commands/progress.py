@@ -25,7 +25,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, TextIO
 
-from tdml_assets.commands.printer import Printer
+from tdml_assets.commands.output import Printer
 from tdml_assets.platform.outcome import NOT_RUN
 
 REPORT = "report: "

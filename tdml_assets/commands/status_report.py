@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from tdml_assets.commands.printer import wrapped
+from tdml_assets.commands.output import wrapped
 from tdml_assets.platform.monitoring import DRIFT_EPISODES, GATE, SESSIONS, TRIAGE
 from tdml_assets.platform.outcome import outcomes_of
 from tdml_assets.platform.statements import render

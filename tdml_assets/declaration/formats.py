@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from tdml_assets.declaration.own_modules import object_of
+from tdml_assets.declaration.base import object_of
 
 #: Module whose ``FORMATS`` are those of this package; every other format is the import path of a module with a ``FORMAT``.
 FORMATS_MODULE = "tdml_assets.stages.raw.formats"

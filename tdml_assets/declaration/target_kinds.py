@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from tdml_assets.declaration.own_modules import object_of
+from tdml_assets.declaration.base import object_of
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
-"""The engines by name, as ``engine`` of a workflow's YAML gives them.
+"""The engines by name, as ``engine`` of a workflow's YAML gives them, and the choice among them by arithmetic.
 
 Belongs here: one line per engine of this package; an engine of another package is named by the import path of its class.
-Does not: what an engine does (a module each, behind ``protocol.py``).
+Does not: what an engine does and needs (a module each, behind ``protocol.py``), counting rows (the stages).
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import import_module
 
-from tdml_assets.engines.protocol import Engine, ModelSpec
+from tdml_assets.engines.protocol import Engine, Estimate, ModelSpec, Tier
 
 #: Module and class by name. Imported when asked for: each brings libraries along.
 ENGINES = {
@@ -44,3 +45,44 @@ def require_declared(name: str, spec: ModelSpec) -> None:
     check = getattr(engine_named(name), "require_declared", None)
     if check is not None:
         check(spec)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An engine and why. ``engine``: its name. ``why``: a sentence with the arithmetic, for metadata and messages."""
+
+    engine: str
+    why: str
+
+
+def choose_engine(
+    declared: str, specs: dict[str, ModelSpec], rows: int, features: int, tier: Tier, default: str = "python"
+) -> Choice:
+    """Choose the engine that trains ``rows`` x ``features``.
+
+    Raises ``MemoryError`` if ``auto`` finds none that fits, with the arithmetic of all. ``declared``: ``engine`` of the workflow.
+    ``specs``: what each possible engine would train, by its name; one is taken as it is.
+    """
+    found: dict[str, Estimate] = {
+        name: engine_named(name).estimate(spec, rows, features, tier) for name, spec in specs.items()
+    }
+    if len(found) == 1:
+        # It says itself, with the rows it is given, where they do not fit.
+        ((only, one),) = found.items()
+        return Choice(
+            only, f"{'the only one for this workflow' if declared == 'auto' else 'declared'}: {one.arithmetic}"
+        )
+    fitting = [name for name, one in found.items() if one.fits]
+    if default in fitting:
+        return Choice(default, f"fits {tier.name}: {found[default].arithmetic}")
+    if fitting:
+        chosen = fitting[0]
+        return Choice(
+            chosen,
+            f"{default} does not fit {tier.name} ({found[default].arithmetic}), {chosen} does ({found[chosen].arithmetic})",
+        )
+    sums = "; ".join(f"{name}: {one.arithmetic}" for name, one in found.items())
+    raise MemoryError(
+        f"the training table fits no engine in {tier.name}: {sums}; use a larger tier, a smaller split.max_rows, fewer snapshots "
+        "or fewer features"
+    )

@@ -4,13 +4,16 @@ Belongs here: how a chart is laid out, and the colours. Does not: shapes, scales
 (``figures.py`` and its like), Dagster's metadata (``metadata.py``).
 
 Pure: equal input gives equal bytes. A bar says its name and value when the pointer rests on it.
+
+The UI opens Markdown in place only if it has fewer than 1,000 characters: :func:`glance_bars` draws a picture as short as that.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from tdml_assets.platform import svg
-from tdml_assets.platform.svg import Markup, Scale, element, text
+from tdml_assets.platform.svg import Markup, Scale, element, escaped, text
 
 # Legible to colour-blind readers and in grey.
 BLUE, ORANGE, GREY, RED, INK = "#2b6ca3", "#e08a1e", "#a9b2bb", "#b3261e", "#24323f"
@@ -256,3 +259,46 @@ def _ticks_below(x: Scale, height: float) -> Markup:
     marks = svg.ticks(x.low, x.high, 5)
     words = zip(marks, svg.tick_words(marks), strict=True)
     return svg.joined([text(x(value), height - BOTTOM + 14, word, "small", "middle") for value, word in words])
+
+
+#: Characters from which the UI puts Markdown behind a link.
+MOST_CHARACTERS = 1000
+_WIDTH, _HEIGHT, _FLOOR = 260, 74, 60
+_COLOURS = ("#2b6ca3", "#e08a1e")
+_COLOUR_NAMES = ("blue", "orange")
+# A parenthesis would end the address; most other signs may stand as they are, which saves two characters each.
+_SAFE = "/:=',-.;@&"
+
+
+def glance_bars(title: str, series: Sequence[tuple[str, Sequence[float]]], first: str, last: str) -> str:
+    """Draw one or two bars per place, as Markdown with an image.
+
+    Returns fewer than 1,000 characters, or only the words if it cannot be drawn in so few. ``title``: alternative text.
+    ``series``: words and values (not negative) of one or two rows of bars, equally many. ``first``, ``last``: words below the
+    first and the last place.
+    """
+    most = max((value for _, values in series for value in values), default=0.0)
+    words = " ".join(f"{name}: {_COLOUR_NAMES[place]}." for place, (name, _) in enumerate(series))
+    if most <= 0:
+        return f"{title}. Nothing to draw."
+    places = len(series[0][1])
+    step = _WIDTH / places
+    wide = max(round(step * 0.8 / len(series)), 1)
+    drawn = [
+        f"<path fill='{_COLOURS[row]}' d='"
+        + "".join(
+            f"M{round(step * place) + wide * row} {_FLOOR}v-{max(round(50 * value / most), 1)}h{wide}V{_FLOOR}"
+            for place, value in enumerate(values)
+        )
+        + "'/>"
+        for row, (_, values) in enumerate(series)
+    ]
+    texts = (
+        f"<g font-size='10' font-family='sans-serif'><text y='72'>{escaped(first)}</text>"
+        f"<text x='{_WIDTH}' y='72' text-anchor='end'>{escaped(last)}</text></g>"
+    )
+    picture = (
+        f"<svg xmlns='http://www.w3.org/2000/svg' width='{_WIDTH}' height='{_HEIGHT}'>{''.join(drawn)}{texts}</svg>"
+    )
+    text = f"![{title}](data:image/svg+xml,{quote(picture, safe=_SAFE)})\n\n{words}"
+    return text if len(text) < MOST_CHARACTERS else f"{title}. {words}"

@@ -11,8 +11,8 @@ from typing import Any
 import dagster as dg
 import numpy as np
 
+from tdml_assets.platform.charts import glance_bars
 from tdml_assets.platform.contracts import Column, TableContract
-from tdml_assets.platform.glance import bars
 
 OWNER = "team:marketing-data"
 
@@ -80,11 +80,11 @@ def _cell(value: Any, digits: int) -> Any:
 def glance(title: str, series: Sequence[tuple[str, Sequence[float]]], first: str, last: str) -> dict[str, Any]:
     """A picture small enough that the UI shows it in place, first of all metadata; nothing where there are no values.
 
-    ``series``, ``first``, ``last``: as :func:`tdml_assets.platform.glance.bars` takes them.
+    ``series``, ``first``, ``last``: as :func:`tdml_assets.platform.charts.glance_bars` takes them.
     """
     if not series or not series[0][1]:
         return {}
-    return {"at a glance": dg.MetadataValue.md(bars(title, series, first, last))}
+    return {"at a glance": dg.MetadataValue.md(glance_bars(title, series, first, last))}
 
 
 def plot(title: str, picture: bytes) -> dg.MetadataValue:

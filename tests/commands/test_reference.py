@@ -11,8 +11,7 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from tdml_assets.commands.reference import reference_files
-from tdml_assets.commands.settings_reference import documented_keys, example_of, settings_schema
+from tdml_assets.commands.reference import documented_keys, example_of, reference_files, settings_schema
 from tdml_assets.declaration import bounds, columns
 from tdml_assets.declaration import sources as declared
 from tdml_assets.settings import Settings

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from tdml_assets.commands.replacing import replace_champions
+from tdml_assets.commands.forget import replace_champions
 from tdml_assets.models.bundle_store import BundleStore
 from tests.commands.test_models import FILES, NEW, manifest, store
 

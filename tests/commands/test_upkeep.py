@@ -11,8 +11,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from tdml_assets.commands.app import app
-from tdml_assets.commands.clean import doomed
-from tdml_assets.commands.cleaning import Entry, size_words, superfluous
+from tdml_assets.commands.clean import Entry, doomed, size_words, superfluous
 from tdml_assets.commands.doctor_checks import (
     judge_disk,
     judge_libraries,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tdml_assets.declaration.workflow import WorkflowSpec
-from tdml_assets.engines.choice import choose_engine
 from tdml_assets.engines.hivemall_engine import HivemallEngine
 from tdml_assets.engines.protocol import TIER1, BatchSource, ModelSpec, Tier
+from tdml_assets.engines.registry import choose_engine
 from tdml_assets.stages.preparation.engine_choice import as_linear
 
 SPECS = {

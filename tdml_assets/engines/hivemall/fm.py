@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 
 from tdml_assets.engines.hivemall import losses
-from tdml_assets.engines.hivemall.convergence import Convergence
 from tdml_assets.engines.hivemall.errors import HivemallError
 from tdml_assets.engines.hivemall.features import numbers
 from tdml_assets.engines.hivemall.fm_kernels import FINE, NAN_SCORE, fm_pass
 from tdml_assets.engines.hivemall.java_random import JavaRandom
 from tdml_assets.engines.hivemall.java_text import parse_float, parse_int
+from tdml_assets.engines.hivemall.losses import Convergence
 from tdml_assets.engines.hivemall.options import Options, declare
 from tdml_assets.engines.hivemall.registry import FLOAT, INT, STRING, Function, table_of
 

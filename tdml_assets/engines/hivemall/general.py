@@ -10,10 +10,10 @@ import pyarrow as pa
 
 from tdml_assets.engines.hivemall import general_kernel as gk
 from tdml_assets.engines.hivemall import losses
-from tdml_assets.engines.hivemall.convergence import Convergence
 from tdml_assets.engines.hivemall.errors import HivemallError
 from tdml_assets.engines.hivemall.features import SparseRows, numbers, read_features, read_labels, signs
 from tdml_assets.engines.hivemall.java_text import float_text, hash_order, parse_float
+from tdml_assets.engines.hivemall.losses import Convergence
 from tdml_assets.engines.hivemall.options import Options, declare
 from tdml_assets.engines.hivemall.registry import FLOAT, Function, table_of
 

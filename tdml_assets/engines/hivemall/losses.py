@@ -1,6 +1,7 @@
 """Losses of the linear learners, their slopes, the regularisers and the learning rates, in float32 as Hivemall rounds.
 
-Belongs here: formulas of one number. Does not: who calls them. z is label times prediction throughout.
+Belongs here: formulas of one number, and when the passes over the rows stop. Does not: who calls them. z is label times
+prediction throughout.
 """
 
 import numpy as np
@@ -128,3 +129,22 @@ def rate_at(kind, eta0, power, steps, t):  # type: ignore[no-untyped-def]
     if kind == SIMPLE:
         return f32(eta0 / (f64(1.0) + f64(t) / steps)) if f64(t) <= steps else f32(f32(eta0) / f32(2.0))
     return f32(eta0)
+
+
+class Convergence:
+    """Stops when the loss fell by less than ``rate`` (a share of the pass before) in two passes running."""
+
+    def __init__(self, rate: float, *, check: bool = True) -> None:
+        self._rate, self._check = rate, check
+        self._previous: float | None = None
+        self._ready = False
+
+    def reached(self, loss: float) -> bool:
+        """Take the loss of a pass; True when training is over. A loss of 0 in the pass before never ends it."""
+        before, self._previous = self._previous, loss
+        if before is None or not self._check:
+            return False
+        small = loss <= before and before != 0 and (before - loss) / before < self._rate
+        done = small and self._ready
+        self._ready = small
+        return done

@@ -7,11 +7,11 @@ import numpy as np
 import pyarrow as pa
 
 from tdml_assets.engines.hivemall import losses, mf_kernels
-from tdml_assets.engines.hivemall.convergence import Convergence
 from tdml_assets.engines.hivemall.errors import HivemallError
 from tdml_assets.engines.hivemall.fm import learning_rate
 from tdml_assets.engines.hivemall.java_random import JavaRandom
 from tdml_assets.engines.hivemall.java_text import parse_float
+from tdml_assets.engines.hivemall.losses import Convergence
 from tdml_assets.engines.hivemall.options import Options, declare
 from tdml_assets.engines.hivemall.registry import FLOAT, INT, Function, table_of
 

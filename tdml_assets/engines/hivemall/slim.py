@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tdml_assets.engines.hivemall.convergence import Convergence
 from tdml_assets.engines.hivemall.errors import HivemallError
 from tdml_assets.engines.hivemall.java_text import slot_order
+from tdml_assets.engines.hivemall.losses import Convergence
 from tdml_assets.engines.hivemall.options import Options, declare
 from tdml_assets.engines.hivemall.registry import FLOAT, INT, Function, table_of
 

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from tdml_assets.engines.hivemall.catalogue import functions
-from tdml_assets.engines.hivemall.convergence import Convergence
 from tdml_assets.engines.hivemall.errors import HivemallError
 from tdml_assets.engines.hivemall.features import SparseRows
 from tdml_assets.engines.hivemall.general import Training, resolve
+from tdml_assets.engines.hivemall.losses import Convergence
 from tdml_assets.engines.hivemall.online import STREAMED, LinearState, trainer_of
 from tdml_assets.engines.hivemall.online_regression import STREAMED as STREAMED_REGRESSORS
 from tdml_assets.engines.hivemall.online_regression import regression_trainer_of

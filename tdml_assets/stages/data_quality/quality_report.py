@@ -10,7 +10,7 @@ from typing import Any
 
 from tdml_assets.declaration.quality import FIRST_LOAD_CHECKS, MIN_WINDOWS, QualityPolicy
 from tdml_assets.stages.data_quality import arrival, content
-from tdml_assets.stages.data_quality.customers import customer_ids
+from tdml_assets.stages.data_quality.content import customer_ids
 from tdml_assets.stages.data_quality.findings import Finding, Status
 from tdml_assets.stages.data_quality.first_load import first_load
 from tdml_assets.stages.data_quality.measures import Earlier, Measured

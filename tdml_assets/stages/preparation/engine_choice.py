@@ -1,6 +1,6 @@
 """The engine of a workflow whose ``engine`` is ``auto``, from the rows of its training table.
 
-Belongs here: counting, and the specification as the chosen engine needs it. Does not: the arithmetic (``engines/choice.py``).
+Belongs here: counting, and the specification as the chosen engine needs it. Does not: the arithmetic (``engines/registry.py``).
 
 Preparation and training ask alike and get the same answer, since the training table is the same.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tdml_assets.declaration.workflow import HIVEMALL_ESTIMATORS, WorkflowSpec
-from tdml_assets.engines.choice import Choice, choose_engine
+from tdml_assets.engines.registry import Choice, choose_engine
 from tdml_assets.models.champions import model_spec_of, tier_of
 from tdml_assets.stages.features.columns import choose_features, features_table
 

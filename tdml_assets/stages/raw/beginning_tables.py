@@ -1,7 +1,7 @@
 """The beginning of what carries types: Parquet files, sheets, Delta tables, rows of a database.
 
 Belongs here: their first rows as texts. Does not: delimited text and JSON
-(``beginning_text.py``, ``beginning_json.py``), loading them.
+(``beginning_text.py``, ``beginning.py``), loading them.
 """
 
 import tempfile

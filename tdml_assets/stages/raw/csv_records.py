@@ -1,7 +1,8 @@
 """A CSV file read record by record, where the warehouse's own reader cannot read every line of it.
 
-Belongs here: telling records apart, and which of them are set aside with which reason. Does not: reading a file that has no such
-line (``sql/raw/parts/csv_rows.sql``, much faster), judging values (``sql/raw``).
+Belongs here: telling records apart, and which of them are set aside with which reason; the file that they are written to for
+the warehouse: one text per column, the reason for which a row is set aside, and the row as it is written. Does not: reading a
+file that has no such line (``sql/raw/parts/csv_rows.sql``, much faster), judging values (``sql/raw``).
 
 The records are those of Python's ``csv`` module: one reader decides how many rows a file has.
 """
@@ -10,17 +11,74 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import deque
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import replace
+from collections import Counter, deque
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from tdml_assets.declaration.sources import CsvOptions, Source
 from tdml_assets.stages.raw.files import SourceFile
-from tdml_assets.stages.raw.records import Record, Written, write_records
 from tdml_assets.stages.raw.rules import FileLayout, SourceError, wanted_columns
 from tdml_assets.stages.raw.text import LONGEST_LINE, open_bytes
+
+_BATCH_ROWS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row of a file.
+
+    ``number``: data row in the file, from 1. ``line``: line that it begins in, from 1. ``values``: a text or ``None`` per
+    column; empty where the row is set aside. ``fault``: reason code for which it is set aside. ``raw``: the row as it is
+    written, kept where it is set aside.
+    """
+
+    number: int
+    line: int
+    values: Sequence[str | None]
+    fault: str | None
+    raw: str
+
+
+@dataclass(frozen=True)
+class Written:
+    """Rows written, those set aside by reason, and the first of these that is not a footer."""
+
+    rows: int
+    faults: Counter[str]
+    first: Record | None
+
+
+def write_records(path: Path, width: int, records: Iterable[Record]) -> Written:
+    """Write rows as ``line_number``, ``fault``, ``raw`` and ``field_0`` to ``field_<width - 1>``, in batches."""
+    texts = [pa.field(f"field_{place}", pa.string()) for place in range(width)]
+    schema = pa.schema([("line_number", pa.int64()), ("fault", pa.string()), ("raw", pa.string()), *texts])
+    rows, faults, first = 0, Counter[str](), None
+    remaining = iter(records)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The code location loads this module, and few loads write such a file.
+    import pyarrow.parquet as pq
+
+    with pq.ParquetWriter(path, schema) as writer:
+        while batch := list(islice(remaining, _BATCH_ROWS)):
+            rows += len(batch)
+            bad = [record for record in batch if record.fault is not None]
+            faults.update(record.fault for record in bad if record.fault is not None)
+            first = first or next((record for record in bad if record.fault != "footer_row"), None)
+            columns = [
+                [record.number for record in batch],
+                [record.fault for record in batch],
+                [None if record.fault is None else record.raw for record in batch],
+                *([record.values[place] if record.values else None for record in batch] for place in range(width)),
+            ]
+            arrays = [pa.array(values, item.type) for values, item in zip(columns, schema, strict=True)]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+    return Written(rows, faults, first)
+
 
 #: Lines that one record may take; a quote that is open for longer was never meant to be one.
 _LONGEST_RECORD = 1_000

@@ -1,7 +1,7 @@
 """How the id of a customer is read: from a declaration to the context of ``raw/parts/customer``.
 
 Belongs here: columns, normalising and words for nobody. Does not: what a declaration may say (``declaration/customer_ids.py``),
-ids that look alike in the loaded table (``stages/data_quality/customers.py``).
+ids that look alike in the loaded table (``stages/data_quality/content.py``).
 """
 
 from collections.abc import Sequence

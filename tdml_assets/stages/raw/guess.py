@@ -16,12 +16,11 @@ from datetime import UTC, datetime, timedelta
 from tdml_assets.declaration.presets import preset_keys
 from tdml_assets.declaration.source_values import ISO_FORMAT
 from tdml_assets.stages.raw.currencies import is_code
-from tdml_assets.stages.raw.dates import formats_of_shapes, formats_that_read
+from tdml_assets.stages.raw.dates import formats_of_shapes, formats_that_read, remedy_of_odd_dates
 from tdml_assets.stages.raw.guess_columns import MOMENTS, NUMBERS, ROLES, Columns, Table, find, find_columns
 from tdml_assets.stages.raw.guess_lines import is_same_on_lines, is_total_of_order, line_key_of, on_first_lines
 from tdml_assets.stages.raw.guess_orders import currency_in, currency_of_name, known_export, statuses_of
 from tdml_assets.stages.raw.numbers import NumberMarks, marks_that_read
-from tdml_assets.stages.raw.odd_dates import remedy_of_odd_dates
 from tdml_assets.stages.raw.sample import FileSample
 
 _MINOR = re.compile(r"cents?\b|minor|pence|rappen|centimes|_cts\b", re.IGNORECASE)

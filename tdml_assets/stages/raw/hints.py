@@ -11,10 +11,9 @@ from collections.abc import Mapping, Sequence
 
 from tdml_assets.declaration.sources import EventSource, OrdersSource, Source
 from tdml_assets.stages.raw.currencies import currencies_of, marks_of
-from tdml_assets.stages.raw.dates import formats_of_shapes, formats_that_read, reads, swapped
+from tdml_assets.stages.raw.dates import formats_of_shapes, formats_that_read, reads, remedy_of_odd_dates, swapped
 from tdml_assets.stages.raw.figures import MONEY, number_marks
 from tdml_assets.stages.raw.numbers import currency_mark, marks_that_read
-from tdml_assets.stages.raw.odd_dates import remedy_of_odd_dates
 from tdml_assets.stages.raw.rules import NUMBERS
 
 #: Reasons that say a row was not understood, as against one that is complete and unwanted.

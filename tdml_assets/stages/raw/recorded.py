@@ -1,7 +1,7 @@
-"""Sources that tell when their rows were recorded: what is known on a day, and the earlier states of rows.
+"""Rows that another row of the same line key replaces, and sources that tell when their rows were recorded.
 
-Belongs here: the order of the statements, and up to which day a load reads. Does not: how ``recorded_at`` is read
-(``moments.py``), what a snapshot sees of it (``dbt_project/``).
+Belongs here: whether a key names a line, the order of the statements, and up to which day a load reads. Does not: how
+``recorded_at`` is read (``moments.py``), what a snapshot sees of it (``dbt_project/``), the statements (``sql/raw``).
 
 A load sees what was recorded by the end of ``as_of``. A row counted until another one of its ``line_key`` replaced it: such rows
 are kept in ``raw.replaced_<table>``, if they counted at the end of a day.
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from tdml_assets.declaration.sources import Source, is_recorded
+from tdml_assets.declaration.sources import OrdersSource, Source, is_recorded
 from tdml_assets.platform.contracts import TableContract
 from tdml_assets.platform.statements import render
 from tdml_assets.stages.raw.contracts import LOADED, ORDERS, replaced_contract
@@ -21,6 +21,7 @@ from tdml_assets.stages.raw.latest_day import known_day, read_latest_day
 
 if TYPE_CHECKING:
     from tdml_assets.platform.warehouse import Database
+
 
 #: Tables whose rows may be recorded later than they happened.
 RECORDED_TABLES = ("orders", "pageviews", "email_events")
@@ -71,3 +72,25 @@ def keep_replaced(
     states = render("raw/replaced", contract=contract, constants=constants, files=list(files))
     database.replace(contract, states if has_states else [])
     return contract
+
+
+#: Keys that several different lines of one file share, from where this is not a slip of the source.
+FEWEST_GROUPED_KEYS = 20
+
+
+def find_dropped(database: Database, declaration: Source, file_count: int) -> int:
+    """Fill ``dropped_rows`` from ``staged_rows``. Returns the keys that name several lines; 0 where each names one.
+
+    Of the rows of a key the latest stays. But where one file has different lines under a key, such as a product twice in an order,
+    the key does not tell lines apart: then nothing collapses within a file, and of several files the latest that holds the key
+    gives all its lines. Where updates or records are declared, rows of a key are states of one line.
+    """
+    keys = 0
+    has_states = isinstance(declaration, OrdersSource) and (declaration.updated_at or declaration.recorded_at)
+    if isinstance(declaration, OrdersSource) and not has_states and file_count > 1:
+        keys = int(database.row(render("raw/grouped_keys"))["key_count"])
+    if keys < FEWEST_GROUPED_KEYS:
+        database.execute(render("raw/find_dropped"))
+        return 0
+    database.execute(render("raw/find_dropped_groups"))
+    return keys

@@ -103,7 +103,7 @@ class FileLayout:
     ``footer_rows``: last rows that are declared to be no data, where a statement sets them aside.
     ``has_nul``, ``has_no_break_blanks``: whether a value may hold such a character; false where the whole text was looked at.
     ``source_format``: how ``read_path`` is read: ``csv``, ``parquet``, ``json``, or ``records`` for rows that were cut apart
-      outside of the warehouse (``records.py``); empty for the declared format.
+      outside of the warehouse (``csv_records.py``); empty for the declared format.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """The state folder as a whole: whose data it holds, and setting it aside.
 
 Belongs here: the check before a run and inside one, moving an old state away.
-Does not: the record (``state_record.py``), what makes two sets of orders the same (``state_identity.py``), the run
+Does not: the record, and what makes two sets of orders the same (``state_identity.py``), the run
 lock (``platform/run_lock.py``).
 """
 
@@ -31,13 +31,15 @@ from tdml_assets.stages.raw.state_identity import (
     Sketch,
     StateConflictError,
     StateIdentity,
+    asked_of,
     compare_sketch,
     earlier_as_of_message,
     kinds_conflict,
     other_data_message,
+    read_record,
     sketch_of,
+    write_record,
 )
-from tdml_assets.stages.raw.state_record import asked_of, read_record, write_record
 
 if TYPE_CHECKING:
     from tdml_assets.stages.raw.files import FoundFiles

@@ -1,11 +1,11 @@
 """Which data a state folder belongs to, and whether other data are about to be put into it.
 
-Belongs here: the identity of the orders, how two of them are compared, and the words of a refusal.
-Does not: reading and writing the folder (``state_folder.py``), the guard inside a run (``platform/guards.py``).
+Belongs here: the identity of the orders, how two of them are compared, the words of a refusal, and the file that keeps it.
+Does not: comparing it with data (``state_folder.py``), the guard inside a run (``platform/guards.py``).
 
-Two things make an identity: the declaration (where the orders are and how they are read) and a sketch of the data (some customers
-with the day of their first order). The declaration alone is not enough in either direction: a file may be replaced under its path,
-and the same orders may be found under another path.
+Two things make an identity: the declaration (where the orders are and how they are read) and a sketch of the data (some
+customers with the day of their first order). The declaration alone is not enough in either direction: a file may be replaced
+under its path, and the same orders may be found under another path.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from tdml_assets.declaration.addresses import redacted
 from tdml_assets.declaration.sources import OrdersSource
+from tdml_assets.platform.files import replacing
+from tdml_assets.settings import Settings
 from tdml_assets.simulation import SimulationSettings
 
 FORMAT_VERSION = 1
@@ -217,3 +220,37 @@ def _hashed(customer: str) -> str:
 def sketch_of(rows: Sequence[Mapping[str, Any]]) -> Sketch:
     """Sketch from rows of ``sql/raw/sketch.sql``."""
     return Sketch(first_days={row["customer"]: row["first_day"] for row in rows})
+
+
+IDENTITY_FILE = "state.json"
+
+
+def asked_of(settings: Settings) -> Declared:
+    """Identity of the orders that the settings want."""
+    return declared_orders(settings.sources.orders, str(settings.base_folder), settings.sample)
+
+
+def read_record(home: Path) -> StateIdentity | None:
+    """The recorded identity; None where none is. Raises ``StateConflictError`` if the file cannot be read."""
+    path = home / IDENTITY_FILE
+    if not path.is_file():
+        return None
+    try:
+        return parse_identity(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise StateConflictError(
+            f"{path} cannot be read ({error}): restore it, or start anew with tdml-assets run --fresh"
+        ) from None
+
+
+def write_record(home: Path, identity: StateIdentity) -> None:
+    """Record an identity; a reader sees the old one or the new one."""
+    home.mkdir(parents=True, exist_ok=True)
+    with replacing(home / IDENTITY_FILE) as file:
+        file.write((identity.model_dump_json(indent=1) + "\n").encode())
+
+
+def is_as_recorded(settings: Settings) -> bool:
+    """Whether the declaration is the recorded one, so that only the data could differ, which their load compares."""
+    recorded = read_record(settings.home)
+    return recorded is not None and recorded.declared == asked_of(settings)

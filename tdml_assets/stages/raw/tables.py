@@ -35,13 +35,12 @@ from tdml_assets.stages.raw.files import FoundFiles, SourceFile
 from tdml_assets.stages.raw.forgotten import keep_out_forgotten
 from tdml_assets.stages.raw.headers import read_layout
 from tdml_assets.stages.raw.identities import merge_identities
-from tdml_assets.stages.raw.line_keys import find_dropped
 from tdml_assets.stages.raw.load_report import FileLoad, LoadReport
 from tdml_assets.stages.raw.meanings import read_statuses, write_statuses
 from tdml_assets.stages.raw.order_rows import is_by_order, reject_by_order, share_amounts, stage_by_order
 from tdml_assets.stages.raw.plan import plan_stage
 from tdml_assets.stages.raw.reading import FileReading, stage_rows
-from tdml_assets.stages.raw.recorded import date_states, keep_replaced, known_by, latest_staged_day
+from tdml_assets.stages.raw.recorded import date_states, find_dropped, keep_replaced, known_by, latest_staged_day
 from tdml_assets.stages.raw.row_counts import count_rows
 from tdml_assets.stages.raw.rules import (
     BAD_ROW_LIMIT,

@@ -15,9 +15,9 @@ import dagster as dg
 import pyarrow as pa
 
 from tdml_assets.declaration.workflow import WorkflowSpec
-from tdml_assets.engines.choice import Choice
 from tdml_assets.engines.learner_choice import AUTO, OPTIONS, LearnerChoice
 from tdml_assets.engines.protocol import Engine, table_source
+from tdml_assets.engines.registry import Choice
 from tdml_assets.models.bundle_store import BundleStore
 from tdml_assets.models.bundles import ModelFeature, as_evaluated, refusing_damage
 from tdml_assets.models.champions import CHOICE_FILE, engine_of, kinds_of, model_spec_of, tier_of

@@ -1,18 +1,67 @@
 """Sending alerts: every channel the settings name is tried, and none can fail a run.
 
-Belongs here: the channels, and making them of settings and environment. Does not: what an alert says and when (``messages.py``),
-how a webhook, a mail server or Slack is spoken to (``webhook.py``, ``email.py``, ``slack.py``).
+Belongs here: the channels, what became of an alert, the pauses between attempts, and making channels of settings and
+environment. Does not: what an alert says and when (``messages.py``), how a webhook, a mail server or Slack is spoken to
+(``webhook.py``, ``email.py``, ``slack.py``).
 
-Addresses, logins and tokens come from the environment; they appear in no :class:`Delivery`, no ``repr`` and no log.
+Addresses, logins and tokens come from the environment; they appear in no :class:`AlertDelivery`, no ``repr`` and no log.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from tdml_assets.declaration.alerts import Alerts
-from tdml_assets.stages.triage.alerts.deliveries import AlertDelivery as Delivery
 from tdml_assets.stages.triage.alerts.messages import Alert
+
+ATTEMPTS = 4
+_FIRST_PAUSE_SECONDS = 0.5
+_LONGEST_PAUSE_SECONDS = 8.0
+
+
+@dataclass(frozen=True)
+class AlertDelivery:
+    """What one channel did with an alert.
+
+    ``channel``: its name. ``sent``: whether the other end took it. ``attempts``: how often it was tried. ``detail``: why not,
+    or why only in part, in words; holds no address, login or token.
+    """
+
+    channel: str
+    sent: bool
+    attempts: int = 1
+    detail: str = ""
+
+
+class Refusal(Exception):  # noqa: N818 - an answer, not a fault of this program
+    """An attempt failed.
+
+    ``detail``: why, in words, without a secret. ``again``: whether another attempt may mend it. ``wait_seconds``: what the
+    other end asked to wait; None if it said nothing.
+    """
+
+    def __init__(self, detail: str, *, again: bool = False, wait_seconds: float | None = None) -> None:
+        super().__init__(detail)
+        self.detail, self.again, self.wait_seconds = detail, again, wait_seconds
+
+
+def attempted(channel: str, attempt: Callable[[], str | None], sleep: Callable[[float], None]) -> AlertDelivery:
+    """Try until it is taken, refused for good, or :data:`ATTEMPTS` are used up; pauses of 24 s in all at most.
+
+    ``attempt``: raises :class:`Refusal`; returns what a person should know of a success, if anything.
+    """
+    number = 0
+    while True:
+        number += 1
+        try:
+            detail = attempt()
+        except Refusal as refusal:
+            if not refusal.again or number == ATTEMPTS:
+                return AlertDelivery(channel, sent=False, attempts=number, detail=refusal.detail)
+            asked = refusal.wait_seconds or _FIRST_PAUSE_SECONDS * 2 ** (number - 1)
+            sleep(min(asked, _LONGEST_PAUSE_SECONDS))
+        else:
+            return AlertDelivery(channel, sent=True, attempts=number, detail=detail or "")
 
 
 class Log(Protocol):
@@ -29,7 +78,7 @@ class Channel(Protocol):
     def name(self) -> str:
         """Key under ``alerts`` in the settings."""
 
-    def send(self, alert: Alert) -> Delivery:
+    def send(self, alert: Alert) -> AlertDelivery:
         """Send, with bounded retries. A failure is returned, not raised."""
 
 
@@ -40,11 +89,11 @@ class LogChannel:
     log: Log = field(repr=False)
     name: str = "log"
 
-    def send(self, alert: Alert) -> Delivery:
+    def send(self, alert: Alert) -> AlertDelivery:
         """Write the warning."""
         fields = "; ".join(f"{name}: {value}" for name, value in alert.fields)
         self.log.warning(f"alert: {alert.subject}. {alert.text} ({fields})".replace("\n", " "))
-        return Delivery(self.name, sent=True)
+        return AlertDelivery(self.name, sent=True)
 
 
 @dataclass(frozen=True)
@@ -54,9 +103,9 @@ class UnsetChannel:
     name: str
     variables: tuple[str, ...]
 
-    def send(self, alert: Alert) -> Delivery:  # noqa: ARG002
+    def send(self, alert: Alert) -> AlertDelivery:  # noqa: ARG002
         """Say what is missing."""
-        return Delivery(
+        return AlertDelivery(
             self.name, sent=False, attempts=0, detail=f"set {' and '.join(self.variables)} in the environment"
         )
 
@@ -88,12 +137,12 @@ def alert_channels(alerts: Alerts, environment: Mapping[str, str], log: Log) -> 
     return channels
 
 
-def send_alert(channels: Sequence[Channel], alert: Alert) -> list[Delivery]:
+def send_alert(channels: Sequence[Channel], alert: Alert) -> list[AlertDelivery]:
     """Send an alert through every channel; one that fails does not keep the others from it."""
     return [channel.send(alert) for channel in channels]
 
 
-def warnings_of(deliveries: Sequence[Delivery], alert: Alert) -> list[str]:
+def warnings_of(deliveries: Sequence[AlertDelivery], alert: Alert) -> list[str]:
     """One sentence per channel that did not take the alert, or not for everybody, for the log of the run."""
     return [
         f"alert {alert.key}: {delivery.channel}: {delivery.detail}"

@@ -18,7 +18,7 @@ from email.message import EmailMessage
 from email.utils import formatdate
 
 from tdml_assets.declaration.alerts import SMTPS_PORT, EmailAlerts
-from tdml_assets.stages.triage.alerts.deliveries import AlertDelivery, Refusal, attempted
+from tdml_assets.stages.triage.alerts.channels import AlertDelivery, Refusal, attempted
 from tdml_assets.stages.triage.alerts.messages import Alert
 
 

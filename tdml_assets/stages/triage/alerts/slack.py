@@ -15,7 +15,7 @@ from tdml_assets.declaration.alerts import SlackAlerts
 from tdml_assets.platform.extras import MissingExtraError, require_extra
 from tdml_assets.platform.remote_errors import TRANSIENT_STATUS, retry_after
 from tdml_assets.platform.slack import slack_client
-from tdml_assets.stages.triage.alerts.deliveries import AlertDelivery, Refusal, attempted
+from tdml_assets.stages.triage.alerts.channels import AlertDelivery, Refusal, attempted
 from tdml_assets.stages.triage.alerts.messages import Alert
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from tdml_assets.declaration.alerts import WebhookAlerts
 from tdml_assets.platform.remote_errors import TRANSIENT_STATUS, retry_after
-from tdml_assets.stages.triage.alerts.deliveries import AlertDelivery, Refusal, attempted
+from tdml_assets.stages.triage.alerts.channels import AlertDelivery, Refusal, attempted
 from tdml_assets.stages.triage.alerts.messages import Alert
 
 _HERE = {"localhost", "127.0.0.1", "::1"}

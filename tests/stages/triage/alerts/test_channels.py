@@ -17,8 +17,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from tdml_assets.declaration.alerts import Alerts
-from tdml_assets.stages.triage.alerts.channels import alert_channels, send_alert, warnings_of
-from tdml_assets.stages.triage.alerts.deliveries import ATTEMPTS
+from tdml_assets.stages.triage.alerts.channels import ATTEMPTS, alert_channels, send_alert, warnings_of
 from tdml_assets.stages.triage.alerts.messages import Alert
 
 ALERT = Alert(
