@@ -105,7 +105,7 @@ def s3_fault(error: BaseException, *, setting: str, rights: str = "the requests 
         words = "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
         return S3Fault("refused", name, words)
     if isinstance(error, boto.EndpointConnectionError):
-        return S3Fault("transient", name, "the endpoint cannot be reached")
+        return S3Fault("transient", name, "the endpoint cannot be reached: correct endpoint_url in s3, or wait")
     broken = (boto.HTTPClientError, boto.ConnectionError, boto.IncompleteReadError, boto.ResponseStreamingError)
     if isinstance(error, broken):
         return S3Fault("transient", name, f"no answer ({name})")

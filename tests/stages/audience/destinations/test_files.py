@@ -480,7 +480,7 @@ def test_a_missing_bucket_and_a_dead_server_are_named_with_the_remedy(remote: Ex
         remote.deliver("s1")
     settings = boto3.session.Config(retries={"max_attempts": 1}, connect_timeout=1)
     dead = boto3.client("s3", endpoint_url="http://127.0.0.1:9", config=settings)
-    with pytest.raises(ExportError, match=r"EndpointConnectionError\): check endpoint"):
+    with pytest.raises(ExportError, match=r"EndpointConnectionError\): the endpoint cannot be reached"):
         remote.deliver("s1", s3_client=dead)
 
 
