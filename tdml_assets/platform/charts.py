@@ -168,7 +168,7 @@ def bars_up(
     parts.append(_line(LEFT, y(0.0), _RIGHT, y(0.0), INK))
     if limit is not None:
         parts.append(_line(LEFT, y(limit.value), _RIGHT, y(limit.value), limit.colour, dashed=True))
-    legend = [*rows, *([limit] if limit else [])]
+    legend: list[Bars | Limit] = [*rows, *([limit] if limit else [])]
     return _chart(title, height, parts, legend, axes[0], axes[1], is_empty=not names)
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Literal
 
+Kind = Literal["missing", "changed", "transient", "refused"]
 #: HTTP answers that waiting may mend.
 TRANSIENT_STATUS = frozenset((408, 425, 429, 500, 502, 503, 504))
 _TRANSIENT_CODES = frozenset(
@@ -23,9 +24,11 @@ _TRANSIENT_CODES = frozenset(
     )
 )
 #: Codes of the answer to HEAD, which has no body, next to those that say the same.
-_KINDS = {
-    **dict.fromkeys(("NoSuchKey", "404"), "missing"),
-    **dict.fromkeys(("PreconditionFailed", "412"), "changed"),
+_KINDS: dict[str, Kind] = {
+    "NoSuchKey": "missing",
+    "404": "missing",
+    "PreconditionFailed": "changed",
+    "412": "changed",
 }
 _NO_BUCKET = "there is no such bucket: create it, or correct {setting}"
 _DENIED = "access is denied: allow {rights}"
@@ -72,7 +75,7 @@ class S3Fault:
     quote signed headers.
     """
 
-    kind: Literal["missing", "changed", "transient", "refused"]
+    kind: Kind
     code: str
     words: str
 
