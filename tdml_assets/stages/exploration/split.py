@@ -4,6 +4,8 @@ Belongs here: coefficients of variation, the comparison with random splits, the 
 Does not: the resampling test itself (``evenness.py``), the other analyses (``analyses.py``).
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass

@@ -4,6 +4,8 @@ Belongs here: its contract, the sample share, and the refusal of splits too smal
 Does not: choosing snapshots (``stages/features/snapshots.py``), the statement (``sql/training_table/``).
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
