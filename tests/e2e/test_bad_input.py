@@ -3,8 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -85,15 +83,11 @@ SMALL_CASES = {
 }
 
 
-def run(home: Home, *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "tdml_assets", "run", *options],
-        env={**os.environ, **home.environment},
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
+def run(home: Home, *options: str) -> tuple[int, str]:
+    """Exit code, and what was said: by the command in this process, and by the run that it starts."""
+    done = CliRunner().invoke(app, ["run", *options], env=home.environment)
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done.exit_code, done.output
 
 
 @pytest.mark.parametrize("case", SETTINGS_CASES)
@@ -127,9 +121,8 @@ def test_the_message_names_the_thing_and_nothing_is_lost(
     # A state that does not know its data, as an earlier version left it: the sample's would refuse any other orders.
     (home.folder / "home" / "state.json").unlink()
     shutil.rmtree(home.folder / "home" / "sample")
-    done = run(home, "--same-customers")
-    said = done.stdout + done.stderr
-    assert done.returncode in (1, 2), said
+    code, said = run(home, "--same-customers")
+    assert code in (1, 2), said
     assert "Traceback" not in said
     for words in expected:
         assert words in said, said
@@ -150,9 +143,8 @@ def test_a_shop_too_small_to_learn_from_is_scored_by_a_rule_which_says_why(
     for name, value in home.environment.items():
         monkeypatch.setenv(name, value)
     checked = json.loads(CliRunner().invoke(app, ["check", "--json"]).stdout)["workflows"]
-    done = run(home)
-    said = done.stdout + done.stderr
-    assert done.returncode == 0, said
+    code, said = run(home)
+    assert code == 0, said
     with duckdb.connect(str(tmp_path / WAREHOUSE), read_only=True) as connection:
         outcomes = connection.execute("select workflow, state, reason from monitoring.workflow_outcomes").fetchall()
     assert {name: state for name, state, _ in outcomes} == {name: one["state"] for name, one in checked.items()}
@@ -172,9 +164,8 @@ def test_of_two_runs_at_once_the_second_says_who_is_first(
     monkeypatch.setenv("TDML_SESSION_WAIT_SECONDS", "0")
     before = home.tables()
     with hold_state(Path(home.environment["TDML_HOME"]) / "run.lock", "0123456789", 0):
-        done = run(home)
-    assert done.returncode != 0
-    said = done.stdout + done.stderr
+        code, said = run(home)
+    assert code != 0
     assert f"run 01234567 (process {os.getpid()}) is using" in said
     assert "run again; nothing was changed" in said
     assert home.tables() == before
