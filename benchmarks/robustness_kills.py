@@ -3,8 +3,8 @@
 Belongs here: when is killed, and what must be true behind it. Does not: the state folder (``robustness_state.py``).
 
 Sessions on one state are killed at random instants, with everything they started. At the end one is left alone, and every table of
-it must equal that of a state that was never disturbed. Instants are drawn from the whole length of a command, which is learnt anew
-from every command that ends before its instant or is killed after the length known so far: a machine grows slower and faster.
+it must equal that of a state that was never disturbed. Instants are drawn from the whole length of a command. That length is taken
+from every command that ends before its instant, and grows with every kill until one does: a machine grows slower and faster.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ import duckdb
 
 from benchmarks.robustness_state import State, differences
 
-#: Latest instant, as a share of the length known so far.
-_LATEST = 1.1
+#: Of the length of a command, after every kill.
+_GROWTH = 1.05
 _REPLAY_DAYS = ("2026-04-30", "2026-05-31", "2026-06-30")
 
 
@@ -90,9 +90,9 @@ def _storm(what: str, disturbed: State, undisturbed: Sequence[State], strength: 
     killed = ended = failed = 0
     while killed < strength.kills and time.monotonic() - started < strength.most_seconds:
         words = ["run"] if what == "sessions" else _replay_words(disturbed)
-        began, instant = time.monotonic(), rng.uniform(0.02, _LATEST) * seconds
-        code = disturbed.killed(words, instant)
-        seconds = max(seconds, instant) if code is None else time.monotonic() - began
+        began = time.monotonic()
+        code = disturbed.killed(words, rng.uniform(0.02, 1.0) * seconds)
+        seconds = seconds * _GROWTH if code is None else time.monotonic() - began
         killed, ended, failed = killed + (code is None), ended + (code is not None), failed + (code not in (None, 0))
         sys.stderr.write(
             f"{what}: {killed} of {strength.kills} killed, {ended} ended before ({failed} of them not with 0)\n"

@@ -9,6 +9,20 @@ insert into order_rows by name
 with
 {% include "raw/parts/read_rows.sql" %}
 
+{% if orders.carries_orders %}
+,
+-- An export for people writes an order's number on its first row and leaves it blank on those below.
+ordered as (
+    select
+        * replace (
+            last_value({{ orders.order_column | identifier }} ignore nulls) over (
+                order by line_number rows between unbounded preceding and current row
+            ) as {{ orders.order_column | identifier }}
+        )
+    from dated
+)
+{% endif %}
+{% set rows_of_file = "ordered" if orders.carries_orders else "dated" %}
 {% if orders.carries_records %}
 ,
 records as (
@@ -17,7 +31,7 @@ records as (
             coalesce(recorded_at, case when {{ orders.order_column | identifier }} is not null then first_value(recorded_at ignore nulls) over of_order end) as recorded_at,
             coalesce(recorded_on, case when {{ orders.order_column | identifier }} is not null then first_value(recorded_on ignore nulls) over of_order end) as recorded_on
         )
-    from dated
+    from {{ rows_of_file | identifier }}
     window of_order as (
         partition by {{ orders.order_column | identifier }} order by line_number
         rows between unbounded preceding and unbounded following
@@ -41,5 +55,5 @@ select
     {{ layout.position | bind }}::integer as file_position,
     {{ layout.name | bind }} as file_name,
     {{ layout.position | bind }}::bigint * 1000000000000 + line_number as read_place
-from {% if orders.carries_records %}records{% else %}dated{% endif %}
+from {% if orders.carries_records %}records{% else %}{{ rows_of_file | identifier }}{% endif %}
 

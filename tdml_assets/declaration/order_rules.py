@@ -76,8 +76,8 @@ DeclaredKinds = Annotated[Any, PlainValidator(_as_line_kinds), WithJsonSchema({"
 
 
 Level = Literal["line", "order"]
-#: Columns that may be carried from one line of an order to the others.
-CARRIED = ("customer_id", "ordered_at", "order_status", "order_type", "coupon_used", "currency")
+#: Columns that may be carried from one line of an order to the others; the order itself from the rows above.
+CARRIED = ("order_id", "customer_id", "ordered_at", "order_status", "order_type", "coupon_used", "currency")
 #: Columns of money that an order has once: their level says so.
 _LEVELS = {"amount": "amount_level", "refunded_amount": "refund_level"}
 
@@ -102,7 +102,7 @@ class OrderRules(Declaration):
     carry: tuple[str, ...] = Field(
         default=(),
         description="Columns of the contract that stand on one line of an order only and are meant for all of them, by order_id: "
-        f"{', '.join(CARRIED)}.",
+        f"{', '.join(CARRIED)}. With order_id, a row without one belongs to the order of the row above it in its file.",
     )
     line_kinds: DeclaredKinds = Field(
         default=LineKinds(),

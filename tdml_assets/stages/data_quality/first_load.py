@@ -75,6 +75,12 @@ def _remedy(found: SetAside) -> str:
             "Most of these rows belong to an order whose customer is on another of its lines: write carry: [customer_id, "
             "ordered_at] under sources.orders."
         )
+    if reason == "missing_customer" and found.without_order > _MOSTLY:
+        return (
+            "Most of these rows have no order either. If the file writes both on an order's first row only, write "
+            "carry: [order_id, customer_id, ordered_at] under sources.orders; else map columns.customer_id to the column that "
+            "says who bought."
+        )
     if reason == "missing_customer":
         return "Map sources.orders.columns.customer_id to the column that says who bought."
     if reason == "out_of_bounds":

@@ -83,7 +83,7 @@ class SetAside:
     ``judged_rows``: rows read, but for those meant to be left out. ``reasons``: of these, rows set aside per reason. ``money``,
     ``accepted_money``: sums of the sizes of amounts, in the reporting currency; the former estimated from a sample.
     ``accepted_lines``: order lines that were accepted. ``continue_orders``: share of the sampled rows without a customer whose
-    order has a line with one.
+    order has a line with one. ``without_order``: share of those rows that have no order either.
     """
 
     judged_rows: int
@@ -92,6 +92,7 @@ class SetAside:
     accepted_money: float = 0.0
     accepted_lines: int = 0
     continue_orders: float = 0.0
+    without_order: float = 0.0
 
     @property
     def rows(self) -> int:
@@ -168,18 +169,24 @@ def _set_aside(reader: Reader, declaration: OrdersSource, judged_rows: int) -> S
         # Of a row out of bounds the amount itself may be the fault, such as a price of ten digits: it stands for one large line.
         sizes = [min(size, found["largest"]) for size in sizes]
     money = sum(sizes) * sum(reasons.values()) / len(sampled)
-    continued = _continued(
-        reader, declaration, [content for reason, content in sampled if reason == "missing_customer"]
-    )
-    return SetAside(judged_rows, reasons, money, accepted, found["lines"], continued)
-
-
-def _continued(reader: Reader, declaration: OrdersSource, contents: Sequence[Mapping[str, object]]) -> float:
-    """Share of rows without a customer whose order is among the accepted ones."""
+    unknown = [content for reason, content in sampled if reason == "missing_customer"]
     column = declaration.columns.order_id
-    orders = [str(content.get(column) or "") for content in contents] if column is not None else []
-    if not orders:
-        return 0.0
+    orders = [str(content.get(column) or "").strip() for content in unknown] if column is not None else []
+    return SetAside(
+        judged_rows,
+        reasons,
+        money,
+        accepted,
+        found["lines"],
+        continue_orders=_continued(reader, orders),
+        without_order=orders.count("") / len(orders) if orders else 0.0,
+    )
+
+
+def _continued(reader: Reader, orders: Sequence[str]) -> float:
+    """Share of the orders of rows without a customer that are among the accepted ones."""
     different = sorted({order for order in orders if order})
+    if not different:
+        return 0.0
     found = reader.row(render("data_quality/known_orders", orders=ORDERS.path, wanted=different))["known"]
-    return float(found) / len(different) if different else 0.0
+    return float(found) / len(different)

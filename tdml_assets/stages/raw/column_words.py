@@ -28,7 +28,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     "amount": _words(
         "linetotal lineamount linenet lineprice amount netamount totalamount total subtotal sales revenue zeilensumme "
         "gesamtpreis umsatz betrag summe montant importe netto brutto totalprice ordervalue dollarvalue purchaseamount totalpaid "
-        "prixtotal totalligne totallinea importo bedrag valor value spend spent 金額 合計金額 合計 売上 税込金額"
+        "prixtotal totalligne totallinea importo bedrag valor value spend spent 金額 合計金額 合計 売上 税込金額 "
+        "gross grosssales grossamount"
     ),
     "quantity": _words(
         "quantity qty lineitemquantity units anzahl menge quantite cantidad quantita aantal stueck stuck numberofitems "
@@ -97,8 +98,16 @@ NAMES: dict[str, tuple[str, ...]] = {
 
 #: Names of columns of money that are not the amount of a line or an order.
 OTHER_MONEY = _words(
-    "tax vat mwst ust tva iva shipping versand discount rabatt coupon fee gebuhr tip weight gewicht cost margin rate percent "
+    "tax vat mwst ust tva iva duty shipping versand freight postage handling discount rabatt coupon fee gebuhr tip weight gewicht "
+    "cost margin commission rate percent steuer frais livraison remise descuento impuesto envio sconto imposta spedizione korting "
+    "verzendkosten 消費税 税額 送料 割引 割引額 "
     "lat lon latitude longitude zip plz phone score rating balance stock"
+)
+
+#: Words before one of these that make it a part of an amount, or not a part: total including tax, net of discount.
+WITH = _words(
+    "including included inclusive incl inc excluding excluded exclusive excl exc ex inkl exkl inklusive exklusive ohne mit without "
+    "with before after less minus hors avant apres sin con zzgl plus"
 )
 
 #: Statuses in other languages than those that a declaration knows: what each probably counts as.

@@ -10,6 +10,7 @@ A proposal is never used by itself: a person writes it into the settings. ``01/0
 import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from functools import cache
 from itertools import product
 from zoneinfo import ZoneInfo
 
@@ -20,6 +21,7 @@ _DAYS = (
     *("%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%m.%d.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d"),
     *("%Y%m%d", "%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d-%m-%y", "%m-%d-%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y"),
     *("%B %d, %Y", "%d-%b-%Y", "%d-%b-%y", "%a, %d %b %Y", "%Y年%m月%d日", "%d/%b/%Y"),
+    *("%b-%d-%y", "%b-%d-%Y", "%b %d %Y", "%d %b %y", "%A, %B %d, %Y", "%a, %b %d, %Y"),
 )
 _TIMES = ("", "%H:%M:%S", "%H:%M", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p")
 _OFFSETS = ("", "%z", " %z")
@@ -34,6 +36,15 @@ _NUMERIC = {
     # Days of the years 1982 to 2064.
     "excel": re.compile(r"[345]\d{4}([.,]\d+)?"),
 }
+_WORD, _ONE_OR_TWO = r"[^\W\d_]+\.?", r"\d{1,2}"
+_FORMS = {
+    **dict.fromkeys(("%m", "%d", "%H", "%I", "%M", "%S"), _ONE_OR_TWO),
+    **dict.fromkeys(("%a", "%A", "%b", "%B", "%p"), _WORD),
+    "%Y": r"\d{4}",
+    "%y": r"\d{2}",
+    "%f": r"\d{1,6}",
+    "%z": r"(?:Z|[+-].+)",
+}
 _ISO = re.compile(f"{ISO_INSTANT}|{ISO_LOCAL}")
 
 
@@ -43,7 +54,9 @@ def _candidates() -> tuple[str, ...]:
         for day, between, time, offset in product(_DAYS, (" ", "T"), _TIMES[1:], _OFFSETS)
         if between == " " or day.startswith("%Y")
     ]
-    return (*_DAYS, *with_times)
+    # As browsers write a time for people.
+    with_commas = [f"{day}, {time}" for day, time in product(_DAYS, _TIMES[1:]) if not day.startswith("%Y")]
+    return (*_DAYS, *with_times, *with_commas)
 
 
 _CANDIDATES = _candidates()
@@ -56,11 +69,28 @@ def reads(text: str, format_text: str) -> bool:
         return _NUMERIC[format_text].fullmatch(cleaned) is not None
     if format_text == ISO_FORMAT:
         return _ISO.match(cleaned) is not None and _is_of_calendar(cleaned)
+    form = _form_of(format_text)
+    if form is not None and form.fullmatch(cleaned) is None:
+        return False
     try:
         datetime.strptime(cleaned, format_text)  # noqa: DTZ007 - only whether it can be read
     except ValueError:
         return False
     return True
+
+
+@cache
+def _form_of(format_text: str) -> re.Pattern[str] | None:
+    """What a text of a format looks like, or looser; ``None`` where the format has other parts.
+
+    ``strptime`` compiles a format anew for nearly every call, a millisecond each, and a column of dates is tried in hundreds.
+    """
+    parts = re.split(r"(%.|\s+)", format_text)
+    forms = [
+        _FORMS.get(part) if part.startswith("%") else re.escape(part) if part.strip() else r"\s+" * bool(part)
+        for part in parts
+    ]
+    return re.compile("".join(filter(None, forms)), re.IGNORECASE) if None not in forms else None
 
 
 def _is_of_calendar(text: str) -> bool:

@@ -18,7 +18,13 @@ from tdml_assets.declaration.source_values import ISO_FORMAT
 from tdml_assets.stages.raw.currencies import is_code
 from tdml_assets.stages.raw.dates import formats_of_shapes, formats_that_read, remedy_of_odd_dates
 from tdml_assets.stages.raw.guess_columns import MOMENTS, NUMBERS, ROLES, Columns, Table, find, find_columns
-from tdml_assets.stages.raw.guess_lines import is_same_on_lines, is_total_of_order, line_key_of, on_first_lines
+from tdml_assets.stages.raw.guess_lines import (
+    grows_with_quantity,
+    is_same_on_lines,
+    is_total_of_order,
+    line_key_of,
+    on_first_lines,
+)
 from tdml_assets.stages.raw.guess_orders import currency_in, currency_of_name, known_export, statuses_of
 from tdml_assets.stages.raw.numbers import NumberMarks, marks_that_read
 from tdml_assets.stages.raw.sample import FileSample
@@ -145,6 +151,8 @@ def _of_orders(
         # What the preset says is not open.
         kept = {"currency", "reporting_currency"} - set(preset_keys(preset))
         still_open = {key: why for key, why in still_open.items() if key in kept}
+    else:
+        found = _by_quantity(first, found, marks)
     partial = on_first_lines(first, found)
     return Guess(
         table="orders",
@@ -164,6 +172,21 @@ def _of_orders(
         recorded=recorded_column(first, found.get("ordered_at"), found.values()),
         is_minor=_MINOR.search(found.get("amount", found.get("unit_price", ""))) is not None,
     )
+
+
+def _by_quantity(sample: FileSample, found: Mapping[str, str], marks: NumberMarks | None) -> dict[str, str]:
+    """The columns, with the price of one piece and the amount of a line told apart by how they go with the quantity.
+
+    Exports name either of them "price", and a line's amount taken for a price would be multiplied by the quantity once more.
+    """
+    money = next((role for role in ("unit_price", "amount") if role in found), None)
+    if money is None or not {"quantity", "product_id"} <= set(found):
+        return dict(found)
+    read = (marks or NumberMarks()).read
+    products, *numbers = (sample.cells.get(found[role], ()) for role in ("product_id", "quantity", money))
+    is_of_line = grows_with_quantity(products, *([read(text) for text in texts] for texts in numbers))
+    right = money if is_of_line is None else "amount" if is_of_line else "unit_price"
+    return {right if role == money else role: column for role, column in found.items()}
 
 
 def _amount_level(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tdml_assets.stages.raw.column_words import NAMES, OTHER_MONEY
+from tdml_assets.stages.raw.column_words import NAMES, OTHER_MONEY, WITH
 from tdml_assets.stages.raw.currencies import is_code
 from tdml_assets.stages.raw.dates import formats_that_read
 from tdml_assets.stages.raw.guess_orders import is_status
@@ -52,6 +52,8 @@ def plain_name(text: str) -> str:
     return re.sub(r"[\W_]+", "", unicodedata.normalize("NFC", bare)).casefold()
 
 
+_OTHER_MONEY = frozenset(plain_name(word) for word in OTHER_MONEY)
+_WITH = frozenset(plain_name(word) for word in WITH)
 _MOMENT_WORDS = frozenset(plain_name(word) for word in NAMES["moment"])
 
 
@@ -130,7 +132,11 @@ def _find_by_name(role: str, sample: FileSample, taken: Collection[str]) -> str 
         for word in words:
             for name, forms in names.items():
                 fits = word in forms if exact else (len(word) >= 4 and any(word in form for form in forms))
-                if fits and _values_fit(role, name, sample):
+                if (
+                    fits
+                    and not (role in ("amount", "unit_price") and names_other_money(name))
+                    and _values_fit(role, name, sample)
+                ):
                     return name
     return None
 
@@ -185,14 +191,32 @@ def _by_content(sample: FileSample, found: Mapping[str, str]) -> dict[str, str]:
     return added
 
 
+def names_other_money(name: str) -> bool:
+    """Whether a column is named after a tax, a discount, a shipping cost and the like; not after an amount with or without it."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
+    words = [plain_name(word) for word in re.split(r"[\W_]+", spaced)]
+    kept = [word for place, word in enumerate(words) if not _is_with(words, place)]
+    return any(map(_is_other_money, kept))
+
+
+def _is_other_money(word: str) -> bool:
+    # A discounted price is a price.
+    is_part = not word.endswith("ed") and any(long in word for long in _OTHER_MONEY if len(long) > 5)
+    return is_part or bool({word, word.removesuffix("s"), word.removesuffix("es")} & _OTHER_MONEY)
+
+
+def _is_with(words: Sequence[str], place: int) -> bool:
+    """Whether a word says what is in an amount or left out of it, as in ``total incl. tax``."""
+    return any(word in _WITH for word in (*words[max(0, place - 2) : place], *words[place + 1 : place + 2]))
+
+
 def _share(texts: Sequence[str], fits: Callable[[str], object]) -> float:
     return sum(1 for text in texts if fits(text)) / len(texts)
 
 
 def _is_money(name: str, texts: Sequence[str]) -> bool:
     """Whether a column holds numbers with one or two decimals, and has no name of another thing."""
-    plain = plain_name(name)
-    if any(word in plain for word in OTHER_MONEY if len(word) > 3 or word == plain):
+    if names_other_money(name):
         return False
     marks = (NumberMarks("."), NumberMarks(",", "."), NumberMarks(".", ","), NumberMarks(",", " "))
     is_read = any(all(one.read(text) is not None for text in texts) for one in marks)

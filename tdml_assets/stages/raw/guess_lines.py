@@ -7,6 +7,7 @@ Belongs here: guesses that compare rows. Does not: single columns (``guess_colum
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from statistics import median
 
 from tdml_assets.stages.raw.column_words import KINDS
 from tdml_assets.stages.raw.guess_columns import find
@@ -19,9 +20,14 @@ _ALIKE = 0.95
 _GROWS = 1.2
 #: Among the orders of a shop with one price there are few different amounts.
 _FEWEST_AMOUNTS = 10
-_CARRIED = ("customer_id", "ordered_at", "order_status", "order_type", "currency")
+_CARRIED = ("order_id", "customer_id", "ordered_at", "order_status", "order_type", "currency")
 #: Share of an order's further lines without a cell that its first line has, from where the cell is meant for all of them.
 _BLANK = 0.8
+#: Share of rows without an order from where their orders may be on the rows above.
+_BLANK_ROWS = 0.02
+#: How near the amount of several pieces is to that of one, or to as many times it, and the share of rows that must be so.
+_NEAR = 0.1
+_CLEARLY = 0.7
 _SHARED_ORDERS = 0.01
 _NOBODY = ("0", "guest", "nan", "null", "none", "unknown", "n/a", "na", "-", "anonymous", "gast", "invité", "invitado")
 _NOBODY_SHARE = 0.02
@@ -50,10 +56,12 @@ def _mean(numbers: Sequence[float]) -> float:
 
 
 def on_first_lines(sample: FileSample, columns: Mapping[str, str]) -> tuple[str, ...]:
-    """Roles whose cell is on an order's first line and is blank on its others."""
+    """Roles whose cell is on an order's first line and is blank on its others; the order itself among them."""
     orders = sample.cells.get(columns.get("order_id", ""))
     if orders is None:
         return ()
+    if _are_blank_below(sample, columns, orders):
+        orders = _filled_down(orders)
     later = [place for place in range(1, len(orders)) if orders[place] and orders[place] == orders[place - 1]]
     first = [
         place for place in range(len(orders)) if orders[place] and (not place or orders[place] != orders[place - 1])
@@ -68,6 +76,47 @@ def on_first_lines(sample: FileSample, columns: Mapping[str, str]) -> tuple[str,
         if blank >= _BLANK * len(later) and filled * 2 > len(first):
             found.append(role)
     return tuple(found)
+
+
+def _filled_down(cells: Sequence[str]) -> list[str]:
+    above = ""
+    return [above := cell or above for cell in cells]
+
+
+def _are_blank_below(sample: FileSample, columns: Mapping[str, str], orders: Sequence[str]) -> bool:
+    """Whether rows without an order are further lines of the one above: they have no customer and no time of their own."""
+    below = [place for place in range(1, len(orders)) if not orders[place]]
+    others = [sample.cells.get(columns.get(role, ""), ()) for role in ("customer_id", "ordered_at")]
+    if len(below) < _BLANK_ROWS * len(orders) or not all(others):
+        return False
+    return all(sum(1 for place in below if not cells[place]) >= _BLANK * len(below) for cells in others)
+
+
+def grows_with_quantity(
+    products: Sequence[str], quantities: Sequence[float | None], prices: Sequence[float | None]
+) -> bool | None:
+    """Whether an amount is the line's, which grows with the quantity; False for a piece's price, None where rows do not tell.
+
+    Compares rows of one product: the usual amount of one piece, and the amounts of several. Arguments are values by row.
+    """
+    of_one: dict[str, list[float]] = defaultdict(list)
+    rows = [
+        (product, quantity, abs(price))
+        for product, quantity, price in zip(products, quantities, prices, strict=False)
+        if product and quantity and price
+    ]
+    for product, quantity, price in rows:
+        if quantity == 1:
+            of_one[product].append(price)
+    usual = {product: median(found) for product, found in of_one.items()}
+    ratios = [
+        (price / usual[product], quantity) for product, quantity, price in rows if quantity > 1 and product in usual
+    ]
+    totals = sum(1 for ratio, quantity in ratios if abs(ratio / quantity - 1) <= _NEAR)
+    singles = sum(1 for ratio, _ in ratios if abs(ratio - 1) <= _NEAR)
+    if totals + singles < _FEWEST_ORDERS or max(totals, singles) < _CLEARLY * len(ratios):
+        return None
+    return totals > singles
 
 
 def is_same_on_lines(sample: FileSample, columns: Mapping[str, str], role: str) -> bool:

@@ -37,7 +37,14 @@ def known_export(sample: FileSample) -> tuple[str, dict[str, str]] | None:
             is_read = all(any(reads(text, one) for one in formats) for text in times)
             if set(columns.values()) <= set(sample.cells) and is_read:
                 fitting.append((len(columns), name, columns))
-    return max(fitting, key=lambda found: found[0])[1:] if fitting else None
+    if not fitting:
+        return None
+    _, name, columns = max(fitting, key=lambda found: found[0])
+    product, title = columns.get("product_id", ""), columns.get("product_name", "")
+    if sample.columns.get(title) and not sample.columns.get(product):
+        # A shop without product codes: names are all that tells products apart.
+        columns = {**columns, "product_id": title}
+    return name, columns
 
 
 def statuses_of(texts: Collection[str]) -> tuple[str, ...]:

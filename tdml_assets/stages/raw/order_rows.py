@@ -37,13 +37,15 @@ class OrderPlan:
 
     ``order_column``: column of the statement that holds the order. ``carried``: columns that an order's lines share.
     ``totals``: the same for money that an order has once. ``has_parents``: whether refunds name the order that they belong to.
-    ``carries_records``: whether a line without ``recorded_at`` was recorded with the line of its order that has it.
+    ``carries_orders``: whether a row without an order belongs to that of the row above it in its file. ``carries_records``:
+    whether a line without ``recorded_at`` was recorded with the line of its order that has it.
     """
 
     order_column: str
     carried: tuple[Together, ...]
     totals: tuple[Together, ...]
     has_parents: bool
+    carries_orders: bool
     carries_records: bool
 
 
@@ -79,6 +81,7 @@ def plan_orders(declaration: OrdersSource, texts: Sequence[str]) -> OrderPlan:
         carried=tuple(carried),
         totals=tuple(totals),
         has_parents=declaration.columns.parent_order_id is not None,
+        carries_orders="order_id" in declaration.carry,
         carries_records=declaration.recorded_at is not None and "ordered_at" in declaration.carry,
     )
 

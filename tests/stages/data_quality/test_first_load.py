@@ -71,6 +71,11 @@ def first_line_alone(lines: Lines) -> None:
         lines[place][1] = ""
 
 
+def first_row_alone(lines: Lines) -> None:
+    for place in range(1, len(lines), 2):
+        lines[place][0] = lines[place][1] = ""
+
+
 def one_buyer(lines: Lines) -> None:
     for place in range(0, len(lines), 2):
         lines[place][4] = "4000.00"
@@ -87,6 +92,7 @@ def one_buyer(lines: Lines) -> None:
         ),
         (no_customers, "set_aside", ["300 of 600 rows (50.0%)", "missing_customer 300", "columns.customer_id"]),
         (first_line_alone, "set_aside", ["carry: [customer_id, ordered_at]"]),
+        (first_row_alone, "set_aside", ["carry: [order_id, customer_id, ordered_at]"]),
         (one_buyer, "one_customer", ["of all money; 50.0% is the bound"]),
     ],
 )

@@ -1,11 +1,13 @@
 """Hints name the cell at fault and the key that mends it, and never a name or an address."""
 
+from datetime import datetime
+
 import pytest
 
 from tdml_assets.declaration.quality import QualityPolicy
 from tdml_assets.declaration.sources import OrdersSource
 from tdml_assets.stages.data_quality.unreadable import Unreadable, explain_unreadable, unreadable
-from tdml_assets.stages.raw.dates import formats_that_read
+from tdml_assets.stages.raw.dates import _CANDIDATES, formats_that_read, reads
 from tdml_assets.stages.raw.hints import masked, offending_cell, remedy_for
 
 COLUMNS = {"customer_id": "who", "ordered_at": "when", "amount": "total"}
@@ -37,6 +39,18 @@ def orders(**changes):
 )
 def test_the_format_that_reads_the_texts_is_proposed(texts, first):
     assert formats_that_read(texts)[0] == first
+
+
+@pytest.mark.parametrize("text", ["Mar 31, 2024, 12:31:54 AM", "12/31/24, 9:05 PM", "Jan-03-24", "3 Feb 2024"])
+def test_a_quick_look_at_a_texts_form_refuses_nothing_that_strptime_reads(text):
+    assert formats_that_read([text])
+    for one in _CANDIDATES[::7]:
+        try:
+            datetime.strptime(text, one)  # noqa: DTZ007
+            is_read = True
+        except ValueError:
+            is_read = False
+        assert reads(text, one) == is_read, one
 
 
 def test_a_date_remedy_says_when_the_cells_do_not_show_which_number_is_the_day():

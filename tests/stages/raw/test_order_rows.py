@@ -109,6 +109,18 @@ def test_what_stands_on_the_first_line_reaches_the_others_and_totals_count_once(
     assert shop.column("select count(*) from raw.orders where order_status is null or product_id is null") == [0]
 
 
+def test_rows_without_an_order_belong_to_that_of_the_row_above_them_in_their_file(shop):
+    header = "order,who,when,sku,n,price\n"
+    shop.write("a.csv", header + ",,,y,1,5\nA,7,2024-03-01,x,1,10\n,,,y,2,10\nB,8,2024-03-02,x,1,9\n")
+    shop.write("b.csv", header + ",,,z,1,4\nC,9,2024-03-03,x,1,7\n,,,z,1,1\n,,,y,1,1\n")
+    columns = {**ORDER, **PRICES, "product_id": "sku"}
+    report = shop.load(declared={**BASE, "columns": columns, "carry": ["order_id", "customer_id", "ordered_at"]})
+    assert (report.rows_read, report.reasons) == (8, {"missing_customer": 2}), "nothing is above a file's first row"
+    assert spend(shop) == {"7": 30, "8": 9, "9": 9}
+    assert shop.column("select count(distinct order_id) from raw.orders") == [3]
+    assert shop.column("select count(*) from raw.orders where order_id is null") == [0]
+
+
 @pytest.mark.parametrize("total", ["100", "0.01", "-30", "99.99"])
 @pytest.mark.parametrize("lines", [1, 3, 7])
 def test_an_orders_total_on_every_line_is_spread_to_the_last_digit(shop, total, lines):
@@ -158,7 +170,7 @@ def test_a_refund_of_the_whole_order_is_taken_off_amounts_of_lines_once(shop):
     ("keys", "message"),
     [
         ({"carry": ["amount"]}, "write amount_level: order"),
-        ({"carry": ["quantity"]}, "it takes customer_id"),
+        ({"carry": ["quantity"]}, "it takes order_id, customer_id"),
         ({"carry": ["order_status"]}, "columns.order_status is not mapped"),
         ({"refund_level": "order"}, "needs columns.refunded_amount"),
         (
