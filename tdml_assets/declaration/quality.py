@@ -15,6 +15,7 @@ _FINGERPRINT = re.compile(r"[0-9a-f]{12,64}")
 #: Checks with an absolute limit: they judge a first load too, and can be accepted by name.
 FIRST_LOAD_CHECKS = (
     *("unreadable", "set_aside", "repeated", "overlap", "empty_ids", "one_customer", "after_file"),
+    "zero_amounts",
     *("order_totals", "unknown_statuses"),
 )
 
@@ -140,6 +141,9 @@ class QualityPolicy(BaseModel):
         gt=0,
         le=1,
         description="Share of order lines or money under ids that mean nobody (0, guest, nan, unknown, ...) that is an alarm.",
+    )
+    zero_amount_limit: float = Field(
+        default=0.8, gt=0, le=1, description="Share of order lines with an amount of 0 that is an alarm."
     )
     one_customer_limit: float = Field(
         default=0.5,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from tdml_assets.stages.data_quality.after_file import after_file
 from tdml_assets.stages.data_quality.findings import Finding, judged
-from tdml_assets.stages.data_quality.first_load_measures import FirstLoad, OddIds, SetAside
+from tdml_assets.stages.data_quality.first_load_measures import FirstLoad, OddIds, SetAside, ZeroAmounts
 from tdml_assets.stages.data_quality.measures import Days
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def first_load(found: FirstLoad, orders: Days, policy: QualityPolicy) -> Iterato
     """Every check."""
     if found.set_aside.judged_rows >= policy.min_rows:
         yield set_aside(orders.table, found.set_aside, policy)
+        yield zero_amounts(orders.table, found.zero_amounts, policy)
     total = sum(orders.rows)
     if total:
         yield empty_ids(f"{orders.table}.customer_id", found.odd_ids, total, found.set_aside.accepted_money, policy)
@@ -66,6 +67,20 @@ def set_aside(table: str, found: SetAside, policy: QualityPolicy) -> Finding:
         value=value,
         bound=bound,
     )
+
+
+def zero_amounts(table: str, found: ZeroAmounts, policy: QualityPolicy) -> Finding:
+    """Share of order lines without money: a discount or a tax taken for the amount is 0 on most lines."""
+    share = found.zeros / found.lines if found.lines else 0.0
+    text = (
+        f"{found.zeros:,} of {found.lines:,} order lines ({share:.1%}) have an amount of 0 in column {found.column!r}; "
+        f"{policy.zero_amount_limit:.0%} (quality.zero_amount_limit) is the bound"
+    )
+    remedy = (
+        "Map columns.amount, or quantity and unit_price, under sources.orders to the columns that say what was paid."
+    )
+    is_broken = share > policy.zero_amount_limit
+    return judged("zero_amounts", table, text, remedy, is_broken=is_broken, value=share, bound=policy.zero_amount_limit)
 
 
 def _remedy(found: SetAside) -> str:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from tdml_assets.declaration.sources import OrdersSource, Sources
 from tdml_assets.platform.statements import render
@@ -128,10 +129,20 @@ class OddIds:
 
 
 @dataclass(frozen=True)
+class ZeroAmounts:
+    """Accepted order lines, those whose amount is 0, and the source's column of money."""
+
+    lines: int
+    zeros: int
+    column: str
+
+
+@dataclass(frozen=True)
 class FirstLoad:
     """Everything the limits of a first load need besides what other checks read."""
 
     set_aside: SetAside
+    zero_amounts: ZeroAmounts
     odd_ids: OddIds
     after_file: AfterFile | None = None
 
@@ -152,13 +163,15 @@ def read_first_load(reader: Reader, day: date, sources: Sources, judged_rows: in
     customers = int(rows[0]["customers"]) if rows else 0
     odd = OddIds(sources.orders.mapped["customer_id"], words, int(tests["lines"]), float(tests["money"]), customers)
     late = read_after_file(reader, sources.orders, min_rows)
-    return FirstLoad(_set_aside(reader, sources.orders, judged_rows), odd, late)
+    money = reader.row(render("data_quality/accepted_money", orders=ORDERS.path))
+    column = sources.orders.mapped.get("amount") or sources.orders.mapped.get("unit_price", "")
+    zeros = ZeroAmounts(money["lines"], money["zeros"], column)
+    return FirstLoad(_set_aside(reader, sources.orders, judged_rows, money), zeros, odd, late)
 
 
-def _set_aside(reader: Reader, declaration: OrdersSource, judged_rows: int) -> SetAside:
+def _set_aside(reader: Reader, declaration: OrdersSource, judged_rows: int, found: Mapping[str, Any]) -> SetAside:
     given = {"rejected": REJECTED_ROWS.path, "source": "orders", "meant": list(NOT_COUNTED)}
     reasons = {row["reason"]: row["row_count"] for row in reader.rows(render("data_quality/set_aside", **given))}
-    found = reader.row(render("data_quality/accepted_money", orders=ORDERS.path))
     accepted = found["money"]
     if not reasons:
         return SetAside(judged_rows, reasons, 0.0, accepted, found["lines"])

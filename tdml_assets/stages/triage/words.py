@@ -96,6 +96,7 @@ CHECKS = {
     "unreadable": "rows that could not be read",
     "recorded_at": "when rows were recorded",
     "set_aside": "orders set aside for any reason",
+    "zero_amounts": "lines without money",
     "empty_ids": "ids that mean nobody",
     "test_orders": "ids of tests",
     "thin_months": "months with few orders",

@@ -76,6 +76,11 @@ def first_row_alone(lines: Lines) -> None:
         lines[place][0] = lines[place][1] = ""
 
 
+def discounts(lines: Lines) -> None:
+    for line in lines[:550]:
+        line[4] = "0.00"
+
+
 def one_buyer(lines: Lines) -> None:
     for place in range(0, len(lines), 2):
         lines[place][4] = "4000.00"
@@ -93,6 +98,7 @@ def one_buyer(lines: Lines) -> None:
         (no_customers, "set_aside", ["300 of 600 rows (50.0%)", "missing_customer 300", "columns.customer_id"]),
         (first_line_alone, "set_aside", ["carry: [customer_id, ordered_at]"]),
         (first_row_alone, "set_aside", ["carry: [order_id, customer_id, ordered_at]"]),
+        (discounts, "zero_amounts", ["550 of 600 order lines (91.7%)", "column 'total'", "Map columns.amount"]),
         (one_buyer, "one_customer", ["of all money; 50.0% is the bound"]),
     ],
 )
@@ -113,7 +119,7 @@ def test_a_first_load_beyond_a_limit_is_stopped_with_what_to_declare_and_can_be_
 def test_a_whole_shop_passes_every_limit(tmp_path: Path) -> None:
     trial, problems = judged(tmp_path, orders=shop_lines())
     assert problems == []
-    checks = {"set_aside", "empty_ids", "test_orders", "thin_months", "one_customer", "repeated"}
+    checks = {"set_aside", "zero_amounts", "empty_ids", "test_orders", "thin_months", "one_customer", "repeated"}
     assert {one.check_name for one in trial.report.with_status("ok")} >= checks
 
 
