@@ -39,38 +39,38 @@ new_counts as (
 
     select
         sales.customer_id,
-        sales.product_category,
+        categories.category_number,
         snapshot_days.snapshot_date as seen_from,
         count(*) as lines,
         max(sales.ordered_at) as last_at
 
     from sales
+    inner join categories
+        on sales.product_category = categories.product_category
     left join {{ ref('int_drawn_customers') }} as drawn_customers
         on sales.customer_id = drawn_customers.customer_id
     inner join {{ ref('int_snapshot_days') }} as snapshot_days
         on sales.ordered_on = snapshot_days.day
         and snapshot_days.is_first
         and {{ same_customers('drawn_customers') }}
-    group by sales.customer_id, sales.product_category, snapshot_days.snapshot_date
+    group by sales.customer_id, categories.category_number, snapshot_days.snapshot_date
 
 ),
 
 running_counts as (
 
     select
-        new_counts.customer_id,
-        new_counts.seen_from,
-        categories.category_number,
+        customer_id,
+        seen_from,
+        category_number,
         row_number() over so_far = 1 as is_new,
-        sum(new_counts.lines) over so_far as lines,
-        max(new_counts.last_at) over so_far as last_at
+        sum(lines) over so_far as lines,
+        max(last_at) over so_far as last_at
 
     from new_counts
-    inner join categories
-        on new_counts.product_category = categories.product_category
     window so_far as (
-        partition by new_counts.customer_id, new_counts.product_category
-        order by new_counts.seen_from
+        partition by customer_id, category_number
+        order by seen_from
         rows between unbounded preceding and current row
     )
 
@@ -115,7 +115,8 @@ to_recount as (
 
 ),
 
-recounts as (
+-- Done before the others are added up: both at the same time need more memory than a million customers may take.
+recounts as materialized (
 
     select
         to_recount.snapshot_date,
