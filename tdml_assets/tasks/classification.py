@@ -168,7 +168,9 @@ class Classification(Labelled):
 
 
 def _columns(measured: Measured, split: str) -> dict[str, Floats]:
-    return _values(measured.holdout.filter([value == split for value in measured.holdout["split"].to_pylist()]))
+    import pyarrow.compute as pc
+
+    return _values(measured.holdout.filter(pc.equal(measured.holdout["split"], split)))
 
 
 def _values(rows: pa.Table) -> dict[str, Floats]:

@@ -82,14 +82,16 @@ def evaluate(holdout: pa.Table) -> Evaluation:
     ``holdout``: rows with ``split`` (train, test), ``target``, ``predicted_target``, ``probability`` (may be missing) and
     ``total_spend``, the spend up to the snapshot; ``recent_spend``, that of the last horizon before it, where it is known.
     """
-    split = np.asarray(holdout["split"].to_pylist()) if holdout.num_rows else np.array([], dtype=str)
+    import pyarrow.compute as pc
+
+    rows = {name: pc.equal(holdout["split"], name).to_numpy() for name in ("train", "test")}
     columns = {
         name: holdout[name].to_numpy().astype(np.float64)
         for name in ("target", "predicted_target", "probability", "total_spend")
     }
-    of = {name: {key: values[split == name] for key, values in columns.items()} for name in ("train", "test")}
+    of = {name: {key: values[kept] for key, values in columns.items()} for name, kept in rows.items()}
     known = {
-        NAIVE_RATIO: _ratio(holdout, split, of),
+        NAIVE_RATIO: _ratio(holdout, rows["test"], of),
         "mean_actual": float(of["train"]["target"].mean()),
     }
     metrics: dict[str, Metrics] = {}
@@ -117,12 +119,12 @@ def decile_rows(target: ArrayLike, predicted: ArrayLike) -> list[dict[str, Any]]
     ]
 
 
-def _ratio(holdout: pa.Table, split: NDArray[np.str_], of: Mapping[str, Mapping[str, Floats]]) -> float:
+def _ratio(holdout: pa.Table, is_test: NDArray[np.bool_], of: Mapping[str, Mapping[str, Floats]]) -> float:
     """Of the naive forecast: by the last horizon before the test where it is known."""
     train, test = of["train"], of["test"]
     if "recent_spend" not in holdout.column_names:
         return naive_ratio(train["total_spend"], train["target"])
-    recent = holdout["recent_spend"].to_numpy().astype(np.float64)[split == "test"]
+    recent = holdout["recent_spend"].to_numpy().astype(np.float64)[is_test]
     return honest_ratio(test["total_spend"], recent, train["total_spend"], train["target"])
 
 

@@ -211,7 +211,7 @@ def train_candidate(
     rows = sum(table.num_rows for table in splits.values())
     is_small = threads_worth(rows, len(evaluated.features), tier.cpus) == 1
     final, (rehearsals, scored_rows) = at_once(calls, tier.cpus if is_small else 1)
-    test_day = max(splits["test"]["snapshot_date"].to_pylist())
+    test_day = max(splits["test"]["snapshot_date"].unique().to_pylist())
     level = next((one.level for one in rehearsals if one.snapshot.day == test_day), None)
     parts = []
     for name in MEASURED:
@@ -245,9 +245,9 @@ def _rehearsals(
     ``scored``: what the evaluated model says of the rows of some splits, which are not scored again.
     """
     rows = pa.concat_tables([splits[name].select(list(KEYS)) for name in LABELLED if splits[name].num_rows])
-    test_day = max(splits["test"]["snapshot_date"].to_pylist())
+    test_day = max(splits["test"]["snapshot_date"].unique().to_pylist())
     horizon = timedelta(days=model.horizon_days)
-    known = [day for day in set(rows["snapshot_date"].to_pylist()) if day + horizon <= test_day]
+    known = [day for day in rows["snapshot_date"].unique().to_pylist() if day + horizon <= test_day]
     days = [*known, test_day]
     snapshots = snapshots_of(_with_predictions(fitted, splits, scored, days), days, kind)
     expected = snapshot_expectations(rows, histories, days, base)

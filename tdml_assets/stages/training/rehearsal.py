@@ -123,9 +123,9 @@ def _unrehearsed(model: ModelSpec, rows: int, max_rows: int, previous: str | Non
 
 
 def _stage_of(splits: Mapping[str, pa.Table], model: ModelSpec) -> _Stage:
-    learnt = max(splits["train"]["snapshot_date"].to_pylist())
+    learnt = max(splits["train"]["snapshot_date"].unique().to_pylist())
     for name in ("validation", "test"):
-        days = set(splits[name]["snapshot_date"].to_pylist())
+        days = splits[name]["snapshot_date"].unique().to_pylist()
         day = max(days)
         if min(days) > learnt:
             words = f"measured on {{:,}} customers of {day} up to {day + timedelta(days=model.horizon_days)}"
