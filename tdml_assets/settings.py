@@ -8,6 +8,8 @@ The file is named by ``TDML_CONFIG`` (default ``tdml.yaml``), the state folder b
 ``TDML_WAREHOUSE__MEMORY_LIMIT_GB``, and so on; values are YAML.
 """
 
+from __future__ import annotations
+
 import difflib
 import os
 import re

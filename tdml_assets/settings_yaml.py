@@ -4,6 +4,8 @@ Belongs here: parsing, keys that are not words, and size: a few lines of aliases
 the keys mean (``settings.py``).
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import yaml

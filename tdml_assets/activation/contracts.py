@@ -3,6 +3,8 @@
 Belongs here: the contracts. Does not: reading and writing them (``planning.py``, ``trail.py``).
 """
 
+from __future__ import annotations
+
 from dataclasses import replace
 
 from tdml_assets.platform.contracts import Column, TableContract

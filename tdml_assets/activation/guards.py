@@ -6,6 +6,8 @@ Belongs here: judging a plan's figures. Does not: the figures (``planning.py``, 
 A guard that cannot be judged refuses, unless it is off.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal

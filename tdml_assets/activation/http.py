@@ -6,6 +6,8 @@ Addresses and headers may hold secrets, and a server may repeat a row in its ans
 address came from, the status, and nothing of the answer.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping
 from types import TracebackType

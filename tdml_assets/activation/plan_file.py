@@ -3,6 +3,8 @@
 Belongs here: writing and reading the file, and whether it still fits. Does not: making the plan (``planning.py``).
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections.abc import Callable, Mapping

@@ -3,6 +3,8 @@
 Belongs here: pure decisions. Does not: waiting and sending (``delivery.py``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 from tdml_assets.declaration.destinations import Retries

@@ -3,6 +3,8 @@
 Belongs here: resolving a destination's settings against the published table. Does not: rows (``planning.py``).
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections.abc import Mapping

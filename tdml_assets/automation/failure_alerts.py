@@ -4,6 +4,8 @@ Belongs here: reading what failed from Dagster's events. Does not: what is sent 
 ``stages/triage/alerts/failure_alerts.py``). On from the start: they start nothing, and send only where ``alerts`` names a channel.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Collection, Sequence
 

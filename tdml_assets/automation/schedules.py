@@ -1,5 +1,7 @@
 """Schedules: scoring every night, training as each workflow declares. Off until switched on in the UI."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import dagster as dg

@@ -4,6 +4,8 @@ Belongs here: the application and its list of commands; preparing the state fold
 Does not: the other commands (``commands/``), doing a stage's work, which only Dagster starts.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import sys

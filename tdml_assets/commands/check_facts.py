@@ -4,6 +4,8 @@ Belongs here: reading these figures from the throw-away warehouse. Does not: loa
 Ids and cells are shown by ``check`` alone: they go into no log and no table.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta

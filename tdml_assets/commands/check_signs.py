@@ -4,6 +4,8 @@ Belongs here: reading these figures and their words. Does not: the other figures
 (``preflight.py``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal

@@ -3,6 +3,8 @@
 Belongs here: the frame of a command. Does not: any command.
 """
 
+from __future__ import annotations
+
 import errno
 import json
 from collections.abc import Iterator, Mapping, Sequence

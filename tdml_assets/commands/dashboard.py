@@ -3,6 +3,8 @@
 Belongs here: its options. Does not: what the page shows (``stages/session_report/dashboard.py``).
 """
 
+from __future__ import annotations
+
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated

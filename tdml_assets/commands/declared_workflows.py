@@ -4,6 +4,8 @@ Belongs here: looking at them once per content. Does not: what is wrong with the
 a run on unchanged files should wait.
 """
 
+from __future__ import annotations
+
 import hashlib
 import importlib.util
 import tomllib

@@ -3,6 +3,8 @@
 Belongs here: which figures are fine, and the remedy where they are not. Does not: measuring them (``commands/doctor.py``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal

@@ -8,6 +8,8 @@ before it has its arguments, so that a refused run leaves nothing behind.
     python -m tdml_assets.commands.early_start [--learners]
 """
 
+from __future__ import annotations
+
 import atexit
 import json
 import logging

@@ -3,6 +3,8 @@
 Belongs here: finding them, and which of them a run makes anew. Does not: tables, destinations and exports (``forgetting.py``).
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Sequence
 from pathlib import Path

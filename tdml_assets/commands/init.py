@@ -1,5 +1,7 @@
 """The command ``init``. Belongs here: its options and what it prints. What files are of one table: ``init_samples.py``."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
 from typing import Annotated

@@ -4,6 +4,8 @@ Belongs here: files, folders and patterns of a command line. Does not: reading t
 (``stages/raw/guess*.py``).
 """
 
+from __future__ import annotations
+
 import glob
 import os
 from collections.abc import Mapping, Sequence

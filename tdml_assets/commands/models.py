@@ -4,6 +4,8 @@ Belongs here: asking the model store, and saying what happened. Does not: when a
 (``stages/evaluation/gate.py``), what the store guarantees (``models/bundle_store.py``).
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

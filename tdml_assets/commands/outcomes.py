@@ -3,6 +3,8 @@
 Belongs here: reading the outcomes. Does not: what they are (``platform/outcome.py``).
 """
 
+from __future__ import annotations
+
 from tdml_assets.activation.contracts import SYNC_RUNS
 from tdml_assets.platform.monitoring import SESSIONS
 from tdml_assets.platform.outcome import FAILED, NEEDS_A_PERSON, OUTCOMES, PUBLISHED, Outcome, exit_code

@@ -3,6 +3,8 @@
 Belongs here: wrapping text, writing lines to a stream, where the bytes of a file go. Does not: what is written.
 """
 
+from __future__ import annotations
+
 import sys
 import textwrap
 from collections.abc import Iterator

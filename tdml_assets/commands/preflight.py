@@ -4,6 +4,8 @@ Belongs here: the facts of a trial load, the problems and notes that follow from
 (``trial_load.py``), the command that prints them (``commands/check.py``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date

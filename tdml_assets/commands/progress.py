@@ -9,6 +9,8 @@ terminal, a file and a CI log show the same.
 An asset shows one sentence of its own by logging it with the marker: ``context.log.info(f"{REPORT}4,338 customers")``.
 """
 
+from __future__ import annotations
+
 import os
 import re
 import selectors

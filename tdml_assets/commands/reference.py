@@ -4,6 +4,8 @@ Belongs here: words for types and defaults, writing ``docs/sources.md`` and ``do
 (``pages/``), the keys themselves (``declaration/sources.py``, ``settings.py``).
 """
 
+from __future__ import annotations
+
 import copy
 import json
 import sys

@@ -1,5 +1,7 @@
 """The command ``rejected``. Belongs here: its options and output. Does not: why a row is rejected (``stages/raw/contracts.py``)."""
 
+from __future__ import annotations
+
 from typing import Annotated, Any
 
 import typer

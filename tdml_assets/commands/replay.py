@@ -1,5 +1,7 @@
 """The command ``replay``. Belongs here: its options. Does not: running sessions (``replay_sessions.py``)."""
 
+from __future__ import annotations
+
 from datetime import datetime
 from typing import Annotated
 

@@ -4,6 +4,8 @@ Belongs here: which days, what a session's output says about why it stopped, and
 Does not: running sessions and reading what they found (``tdml_assets/commands/replay_sessions.py``).
 """
 
+from __future__ import annotations
+
 import calendar
 import re
 from collections.abc import Mapping, Sequence

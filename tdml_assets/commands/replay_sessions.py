@@ -4,6 +4,8 @@ Belongs here: running them, each as ``run`` does in a process of its own, and re
 which words (``replay_dates.py``), the command (``replay.py``), doing a stage's work.
 """
 
+from __future__ import annotations
+
 import io
 import json
 import sys

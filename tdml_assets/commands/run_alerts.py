@@ -4,6 +4,8 @@ Belongs here: from the steps that failed to their alerts. Does not: what a cause
 (``stages/triage/alerts/failure_alerts.py``).
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

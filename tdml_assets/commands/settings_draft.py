@@ -4,6 +4,8 @@ Belongs here: the text of the file. Does not: the guesses (``stages/raw/guess.py
 (``settings_draft_orders.py``), writing it (``commands/init.py``).
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Sequence
 

@@ -4,6 +4,8 @@ Belongs here: these lines of the draft. Does not: files, numbers, times and colu
 (``stages/raw/guess*.py``).
 """
 
+from __future__ import annotations
+
 import json
 from typing import Any
 

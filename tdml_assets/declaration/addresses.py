@@ -4,6 +4,8 @@ Belongs here: taking secrets out of text, finding credentials, the rule for redi
 (``source_values.py``, ``settings.py``), requests (``stages/raw/transport.py``).
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping
 from typing import Any

@@ -4,6 +4,8 @@ Secrets are named, never given: every ``*_env`` key holds the name of an environ
 appears in no error.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Self

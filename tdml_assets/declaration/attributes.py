@@ -3,6 +3,8 @@
 Belongs here: keys, types and bounds of one attribute. Does not: rules over all of them (``stages/audience/attributes.py``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from typing import Literal, Self
 

@@ -3,6 +3,8 @@
 Belongs here: the keys. Does not: the assignment (``stages/audience/control.py``), the comparison (``stages/realised/lift.py``).
 """
 
+from __future__ import annotations
+
 from pydantic import Field
 
 from tdml_assets.declaration.base import Declaration

@@ -4,6 +4,8 @@ Belongs here: both. Does not: any key (``sources.py``, ``files.py``), what the o
 ``platform/drift_statistics.py``).
 """
 
+from __future__ import annotations
+
 from importlib import import_module
 from typing import TypeVar
 

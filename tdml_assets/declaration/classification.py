@@ -3,6 +3,8 @@
 Belongs here: keys, bounds and defaults. Does not: measures and rules (``tasks/parts/classification.py``).
 """
 
+from __future__ import annotations
+
 from itertools import pairwise
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator

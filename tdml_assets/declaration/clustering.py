@@ -5,6 +5,8 @@ Belongs here: the ``clustering`` section. Light, because every command reads it.
 (``engines/cluster_profile.py``), learning (``engines/kmeans.py``), RFM scores (``sql/clustering/rfm.sql``).
 """
 
+from __future__ import annotations
+
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator

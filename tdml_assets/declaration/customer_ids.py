@@ -4,6 +4,8 @@ Belongs here: the long form of ``columns.customer_id``. Does not: other columns 
 (``stages/raw/customer_ids.py``).
 """
 
+from __future__ import annotations
+
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag

@@ -4,6 +4,8 @@ Belongs here: the keys of ``format: database``. Does not: connecting and reading
 mean (``sources.py``).
 """
 
+from __future__ import annotations
+
 import hashlib
 import re
 from pathlib import PurePath

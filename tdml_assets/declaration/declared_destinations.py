@@ -3,6 +3,8 @@
 Belongs here: reading the section, and faults at their keys. Does not: the keys of a destination (``destinations.py``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any, ClassVar
 

@@ -4,6 +4,8 @@ Belongs here: the keys that all kinds share, and finding the class that reads a 
 (``activation/destinations/<kind>.py``), what the keys lead to (``activation/``).
 """
 
+from __future__ import annotations
+
 import difflib
 import importlib
 import importlib.util

@@ -4,6 +4,8 @@ Belongs here: which files below a folder belong to the source, and how a file is
 (``sources.py``), reading files (``stages/raw/``).
 """
 
+from __future__ import annotations
+
 from typing import Any, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator

@@ -4,6 +4,8 @@ Belongs here: the object that describes a format, the keys that need one. Does n
 (``stages/raw/formats.py``), reading files.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache

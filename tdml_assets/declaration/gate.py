@@ -3,6 +3,8 @@
 Belongs here: keys, bounds and defaults. Does not: the decision (``stages/evaluation/gate.py``).
 """
 
+from __future__ import annotations
+
 from pydantic import BaseModel, ConfigDict, Field
 
 

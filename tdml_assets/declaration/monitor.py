@@ -4,6 +4,8 @@ Belongs here: keys, bounds and defaults. Does not: statistics (``stages/drift/de
 (``stages/triage/decision.py``), episodes (``stages/triage/episodes.py``).
 """
 
+from __future__ import annotations
+
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator

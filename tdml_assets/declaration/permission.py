@@ -4,6 +4,8 @@ Belongs here: the keys that the lists of consent and suppression are asked with.
 lead to (``activation/permission.py``).
 """
 
+from __future__ import annotations
+
 from typing import Literal, Protocol
 
 UnknownConsent = Literal["deny", "allow"]

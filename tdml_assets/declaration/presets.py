@@ -3,6 +3,8 @@
 Belongs here: finding a preset, and laying a person's keys over it. Does not: what the keys mean (``sources.py``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path

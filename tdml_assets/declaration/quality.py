@@ -3,6 +3,8 @@
 Belongs here: keys, bounds and defaults. Does not: the checks and the verdict (``stages/data_quality/``).
 """
 
+from __future__ import annotations
+
 import re
 from typing import Any
 

@@ -3,6 +3,8 @@
 Belongs here: keys, bounds, defaults. Does not: carrying them out (``recommendation/``).
 """
 
+from __future__ import annotations
+
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator

@@ -4,6 +4,8 @@ Belongs here: keys, bounds and defaults. Does not: removing the rest (``platform
 a ``keep`` of its own.
 """
 
+from __future__ import annotations
+
 from pydantic import BaseModel, ConfigDict, Field
 
 

@@ -4,6 +4,8 @@ Belongs here: encodings, zones, timestamp formats, currencies, paths.
 Does not: how keys go together (``sources.py``).
 """
 
+from __future__ import annotations
+
 import codecs
 import re
 import zoneinfo

@@ -4,6 +4,8 @@ Belongs here: the meanings, the ones that need no declaration, patterns, and wha
 rules about orders (``order_rules.py``), matching rows (``sql/raw/parts/meanings.sql``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 

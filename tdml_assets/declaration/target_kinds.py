@@ -4,6 +4,8 @@ Belongs here: the kinds of this package, and finding those of a user's own. Does
 statement that observes (``sql/training_table/``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache

@@ -4,6 +4,8 @@ Belongs here: the keys of ``target``, which columns a condition may name, what t
 Does not: the statement that observes it (``sql/training_table/build.sql``).
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 

@@ -3,6 +3,8 @@
 Belongs here: finding the module of a task. Does not: what a task does (``tasks/``, behind its protocol).
 """
 
+from __future__ import annotations
+
 from functools import cache
 from importlib import import_module
 

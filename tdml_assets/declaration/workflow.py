@@ -4,6 +4,8 @@ Belongs here: the keys of a workflow, their units, bounds and defaults.
 Does not: how a stage carries them out (the stage's own module), Dagster (``component.py`` turns a workflow into assets).
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 

@@ -5,6 +5,8 @@ Belongs here: running calls in threads, in a fixed order of results. Does not: w
 One small fit gains nothing from a second thread, two of them do. Each gives the same bytes as by itself.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context

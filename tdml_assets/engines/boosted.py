@@ -6,6 +6,8 @@ of them (``lifetime_start.py``). The head is expected spend in two stages (:clas
 Does not: rows (``xgboost_rows.py``), attributions of trees (``tree_shap.py``), what one learner alone does (its own module).
 """
 
+from __future__ import annotations
+
 import dataclasses
 import json
 from collections.abc import Mapping

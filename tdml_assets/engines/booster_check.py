@@ -11,6 +11,8 @@ repeated keys, encodings or number formats cannot differ.
 Not accepted, because no learner here makes them: categorical splits, trees with several outputs per leaf, several targets.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping
 from typing import Any

@@ -4,6 +4,8 @@ Belongs here: small functions of a booster. Does not: rows (``xgboost_rows.py``)
 (``model_files.py``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 

@@ -4,6 +4,8 @@ Belongs here: the checks that all learners make of theirs. Does not: what each p
 them (the learners).
 """
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 

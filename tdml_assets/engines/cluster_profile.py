@@ -8,6 +8,8 @@ Prepared features move from session to session, because their means and scales a
 the unit of the features before scaling, so segments are matched by their centroids in that.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -9,6 +9,8 @@ segments, to the last bit, in whatever order they arrive. Silhouettes are report
 a silhouette of .97 by parting a handful of wholesalers from the rest.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass

@@ -10,6 +10,8 @@ A lifetime model needs no labels, only histories of purchases. The rules need th
 - purchase: the share of customers of the same recency who bought in the last horizon.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol

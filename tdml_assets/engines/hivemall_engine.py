@@ -8,6 +8,8 @@ Hivemall makes it. A target that is an amount is learnt in standard deviations f
 optimisers suit labels of that size; a monotone map (``score_map.py``) gives amounts back.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 

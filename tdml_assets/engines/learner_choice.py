@@ -14,6 +14,8 @@ Predictions are first brought to the total that happened, since the level is cor
 is who spends, not how much is spent in all.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace

@@ -14,6 +14,8 @@ MAE in five of the six, by 2 % in the mean, and left the ranking as it was; log 
 .004 in the two whose window was Christmas, of which a lifetime model knows nothing.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial

@@ -8,6 +8,8 @@ in the horizon, trees learn what is left, and the level is carried to the ages o
 nothing is bought, the probability of a purchase is taken from 1.
 """
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace

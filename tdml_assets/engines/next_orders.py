@@ -11,6 +11,8 @@ past months are too few, the rate is that of the latest horizon. Then every cust
 says: where it predicts whether somebody buys, to that probability; where it predicts spend, to the total.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta

@@ -3,6 +3,8 @@
 Belongs here: arithmetic on log-odds that learners share. Does not: learners, measures of a report (``platform/metrics.py``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any, Protocol
 

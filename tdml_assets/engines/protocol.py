@@ -4,6 +4,8 @@ Belongs here: protocols and small value types, and the check that a batch is wha
 Does not: learners (one module each), reading tables (the caller hands over a source).
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable

@@ -4,6 +4,8 @@ Belongs here: the choice of learner, and the arithmetic that refuses before trai
 Does not: the learners themselves (one module each), reading tables.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module

@@ -4,6 +4,8 @@ Belongs here: one line per engine of this package; an engine of another package 
 Does not: what an engine does and needs (a module each, behind ``protocol.py``), counting rows (the stages).
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module

@@ -8,6 +8,8 @@ day would have had to. Only snapshots that the evaluation fit may see belong in 
 would make its measures too good.
 """
 
+from __future__ import annotations
+
 import datetime
 import itertools
 import json

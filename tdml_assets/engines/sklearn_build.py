@@ -7,6 +7,8 @@ A class is imported when it is asked for. Inside parameters, at any depth, ``{"e
 estimator and ``{"function": path}`` a function that is there to be found, such as ``numpy.log1p``.
 """
 
+from __future__ import annotations
+
 import inspect
 import re
 import warnings

@@ -4,6 +4,8 @@ Belongs here: trees, neighbour trees and support vectors, whose arrays scikit-le
 their range. Does not: which types an archive may hold (``trusted_types.py``), boosters of XGBoost (``booster_check.py``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 from typing import Any
 

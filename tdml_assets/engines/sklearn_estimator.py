@@ -8,6 +8,8 @@ The model that scores, in the session that trained it too, is the one read back 
 is stored.
 """
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any

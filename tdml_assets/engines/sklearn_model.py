@@ -7,6 +7,8 @@ Scoring runs on one job, because a forest adds its trees up in the order in whic
 tier's threads where an estimator does that itself.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence

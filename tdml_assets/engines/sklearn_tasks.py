@@ -4,6 +4,8 @@ Belongs here: all that depends on the task of such an estimator, one class a tas
 (``sklearn_estimator.py``) and models (``sklearn_model.py``) share, and what differs in the stages (``tasks/``).
 """
 
+from __future__ import annotations
+
 from typing import Any, Protocol
 
 import numpy as np

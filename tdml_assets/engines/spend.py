@@ -4,6 +4,8 @@ Belongs here: what the models of it share: the columns they score, calibration, 
 Does not: how each finds its parts (``two_stage.py``, ``lifetime.py``, ``lifetime_xgboost.py``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np

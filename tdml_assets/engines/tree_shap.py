@@ -10,6 +10,8 @@ faster than XGBoost's recursion over every row (100,000 rows x 60 features, two 
 sums are in double precision. Trees of more splits than are worth a table are left to XGBoost.
 """
 
+from __future__ import annotations
+
 import json
 import math
 from dataclasses import dataclass

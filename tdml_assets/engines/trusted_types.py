@@ -15,6 +15,8 @@ numbers: equal models are equal bytes, and an archive that is not of this form i
 nothing to inflate: what an archive declares is what it holds.
 """
 
+from __future__ import annotations
+
 import io
 import json
 import re

@@ -12,6 +12,8 @@ The amount is learnt in units of its training mean: Tweedie gradients are not fr
 regularisation would mean something else in pence than in pounds.
 """
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -11,6 +11,8 @@ weighted fit balances its errors in weighted rows, which leaves the mean probabi
 at a base rate of 1/3, by 10 % at 7 % with the balanced weight of 13. ``calibration: sigmoid`` takes that out.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

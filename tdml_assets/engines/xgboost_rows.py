@@ -4,6 +4,8 @@ Belongs here: the iterator XGBoost pulls batches from, and the examination of th
 Does not: parameters and training (``boosted.py``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any

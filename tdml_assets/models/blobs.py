@@ -4,6 +4,8 @@ Belongs here: reading, creating once, creating a set of files at once, and compa
 Does not: what the bytes are (``bundles.py``), Dagster.
 """
 
+from __future__ import annotations
+
 import hashlib
 import os
 import secrets

@@ -8,6 +8,8 @@ Layout below the root: ``<workflow>/<version>/<file>``, ``<workflow>/<version>/m
 exist.
 """
 
+from __future__ import annotations
+
 import datetime
 import logging
 from collections.abc import Callable, Mapping

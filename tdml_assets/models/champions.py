@@ -1,5 +1,7 @@
 """The champion as the stages that use it see it: verified, parsed, and proven on its golden rows."""
 
+from __future__ import annotations
+
 import io
 import logging
 from collections.abc import Mapping

@@ -4,6 +4,8 @@ Belongs here: the file they are kept in, and the comparison. Does not: the other
 model (``engines/``).
 """
 
+from __future__ import annotations
+
 import json
 import math
 from collections.abc import Callable, Sequence

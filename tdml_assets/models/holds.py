@@ -3,6 +3,8 @@
 Belongs here: what is kept of it. Does not: where (``bundle_store.py``), what follows from it (``stages/evaluation/gate.py``).
 """
 
+from __future__ import annotations
+
 import json
 from dataclasses import asdict, dataclass
 from datetime import datetime

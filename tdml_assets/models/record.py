@@ -4,6 +4,8 @@ Belongs here: writing and reading ``monitoring.model_versions``. Does not: compa
 only vouch for itself (``bundle_store.py``).
 """
 
+from __future__ import annotations
+
 from tdml_assets.models.bundles import Manifest
 from tdml_assets.platform.monitoring import MODEL_VERSIONS
 from tdml_assets.platform.statements import render

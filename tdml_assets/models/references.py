@@ -1,5 +1,7 @@
 """What a session is measured against: the references of the champion that scored until now."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 

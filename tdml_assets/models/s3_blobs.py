@@ -4,6 +4,8 @@ Belongs here: conditional PUTs, retries within a deadline, what S3's error codes
 Does not: credentials (the caller hands over a client), what the bytes are, Dagster.
 """
 
+from __future__ import annotations
+
 import random
 import time
 from collections.abc import Callable, Mapping

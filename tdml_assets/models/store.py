@@ -4,6 +4,8 @@ Belongs here: configuration, and the S3 client made from it.
 Does not: the store itself (``bundle_store.py``), bytes (``blobs.py``, ``s3_blobs.py``).
 """
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Any
 

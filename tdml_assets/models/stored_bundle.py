@@ -3,6 +3,8 @@
 Belongs here: the values and errors of a store. Does not: the store (``bundle_store.py``), what a version is (``bundles.py``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 

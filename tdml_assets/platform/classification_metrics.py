@@ -7,6 +7,8 @@ None depends on the order of the rows: rows of equal score share their mean or a
 the data is ``None``, never NaN.
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 

@@ -6,6 +6,8 @@ DuckDB keeps the blocks of deleted rows and uses them again later: until then th
 does not change that.
 """
 
+from __future__ import annotations
+
 import os
 import shutil
 from pathlib import Path

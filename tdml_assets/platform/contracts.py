@@ -5,6 +5,8 @@ Dagster and the documentation.
 Does not: tables that dbt builds (their contracts are next to the models), SQL, connections.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 

@@ -4,6 +4,8 @@ Belongs here: how a dialect writes names, types and literals. Does not: template
 whose values are bound (``statements.py``), translating SQL: a template says what an engine writes in another form.
 """
 
+from __future__ import annotations
+
 import datetime
 import math
 import re

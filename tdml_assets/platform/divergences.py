@@ -4,6 +4,8 @@ Belongs here: divergences, their bins and their distribution under no drift.
 Does not: tables, thresholds, verdicts (``stages/drift/detection.py``).
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 

@@ -7,6 +7,8 @@ A formula is given today's ``ColumnMeasure`` and the ``ColumnReference`` of ``mo
 standard deviation, rows per frozen bin (the last one counts missing values), and the shape of a numeric column.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache

@@ -4,6 +4,8 @@ Belongs here: importing one, and what to do where it is not installed. Does not:
 extra (``pyproject.toml``).
 """
 
+from __future__ import annotations
+
 import importlib
 import importlib.util
 import sys

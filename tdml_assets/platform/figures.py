@@ -4,6 +4,8 @@ Belongs here: which bars and curves a table is drawn as, and the words. Does not
 what is drawn, Dagster's metadata (``metadata.py``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -5,6 +5,8 @@ Belongs here: reading what must stay and removing the rest. Does not: how much i
 Called by the run that holds the state folder, so nothing else writes there meanwhile.
 """
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass

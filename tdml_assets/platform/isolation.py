@@ -9,6 +9,8 @@ table as it was. A run that does not publish fails as usual. What concerns every
 warehouse) is raised and fails the run.
 """
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Callable, Collection
 from dataclasses import replace

@@ -8,6 +8,8 @@ A container shows its host's memory, and a process that plans with it is ended b
 documentation, admin-guide/cgroup-v2 and cgroup-v1).
 """
 
+from __future__ import annotations
+
 import math
 import os
 from pathlib import Path

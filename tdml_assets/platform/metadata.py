@@ -4,6 +4,8 @@ Belongs here: turning plain values, contracts, rows and pictures into metadata. 
 values never reach the event log.
 """
 
+from __future__ import annotations
+
 import base64
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -4,6 +4,8 @@ Belongs here: what a command may do without Dagster. Does not: the rest of what 
 (``declaration/retention.py``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 

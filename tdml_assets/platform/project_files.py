@@ -3,6 +3,8 @@
 Belongs here: the one folder that holds them. Does not: what is in them.
 """
 
+from __future__ import annotations
+
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent.parent

@@ -4,6 +4,8 @@ Belongs here: reading the event log, and the names of Dagster's types for logic 
 Does not: deciding that nothing has to be computed (``stages/reuse.py``).
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any
 

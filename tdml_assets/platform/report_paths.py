@@ -3,6 +3,8 @@
 Belongs here: names and paths. Does not: writing the files (``stages/session_report/pages.py``).
 """
 
+from __future__ import annotations
+
 from datetime import date
 from pathlib import Path
 

@@ -1,5 +1,7 @@
 """The resources of a deployment, from its settings. Belongs here: which settings configure which resource."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from tdml_assets.models.store import ModelStore

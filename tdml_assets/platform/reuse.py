@@ -4,6 +4,8 @@ Belongs here: the identity of what a stage reads, the table it is kept in, whose
 taking over what an earlier session left (``stages/reuse.py``).
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections.abc import Mapping

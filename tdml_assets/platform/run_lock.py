@@ -7,6 +7,8 @@ A session's stages hand tables to one another, so two sessions must not interlea
 process ends, however it ends: nothing stale is left to clean up by hand.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import time

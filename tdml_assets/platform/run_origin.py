@@ -6,6 +6,8 @@ Belongs here: the origin in the run's record. Does not: starting runs (``command
 that it belongs to another code location. The record is completed as ``dagster run migrate-repository`` does it.
 """
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import dagster as dg

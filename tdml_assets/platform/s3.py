@@ -7,6 +7,8 @@ The fields are those of dagster-aws's ``ResourceWithS3Configuration``. Importing
 state folders are on one machine.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import dagster as dg

@@ -3,6 +3,8 @@
 Belongs here: the session's id and its row in ``monitoring.sessions``. Every stage writes it in the transaction of its tables.
 """
 
+from __future__ import annotations
+
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 

@@ -6,6 +6,8 @@ The file is Arrow's IPC format, mapped into memory: its pages are the system's t
 the table or with the process, whatever ends it.
 """
 
+from __future__ import annotations
+
 import mmap
 import tempfile
 from collections.abc import Iterable

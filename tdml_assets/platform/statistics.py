@@ -7,6 +7,8 @@ Does not: what any of it means (``stages/exploration/analyses.py``, ``stages/dri
 Every standard deviation here is the population's. What is not finite counts as missing.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

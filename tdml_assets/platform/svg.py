@@ -6,6 +6,8 @@ Belongs here: escaping, shapes, scales. Does not: what is drawn (``stages/sessio
 Text given as a plain ``str`` is always escaped; only what :func:`element` made is printed as it is.
 """
 
+from __future__ import annotations
+
 import html
 import math
 import re

@@ -22,6 +22,7 @@ import pyarrow as pa
 from dagster_duckdb import DuckDBResource
 from pydantic import Field
 
+from tdml_assets.platform.collector import give_back_at_end
 from tdml_assets.platform.contracts import TableContract
 from tdml_assets.platform.monitoring import SESSIONS, TABLES
 from tdml_assets.platform.run_lock import exclusive_run
@@ -215,6 +216,7 @@ class Warehouse(DuckDBResource):
         if context.run is None or context.instance is None:
             yield self
             return
+        give_back_at_end()
         home = Path(self.database).parent
         lock, run_id = home / "run.lock", context.run.run_id
         with exclusive_run(context.instance, run_id, lock, self.session_wait_seconds, context.log) as dead:

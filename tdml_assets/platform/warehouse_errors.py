@@ -4,6 +4,8 @@ Belongs here: telling a busy, a damaged, an unreadable and a full place apart, a
 Does not: opening the file and waiting for it (``warehouse.py``).
 """
 
+from __future__ import annotations
+
 import errno
 import re
 from collections.abc import Iterator

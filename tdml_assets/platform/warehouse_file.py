@@ -6,6 +6,8 @@ Belongs here: the instance, attaching a file, letting go of it. Does not: waitin
 hundred times. Attaching takes 2 ms, and behind the block the file is as free as after a closed connection.
 """
 
+from __future__ import annotations
+
 import ctypes
 import os
 import threading

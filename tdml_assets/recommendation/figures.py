@@ -1,5 +1,7 @@
 """Figures of recommendations: from small tables to charts, drawn like those of ``platform/figures.py``."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 

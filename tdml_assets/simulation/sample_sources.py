@@ -4,6 +4,8 @@ Belongs here: names of the files and of their columns. Does not: writing them (`
 every command reads the declaration.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

@@ -8,6 +8,8 @@ and model it left is still in place, by content. What it left is remembered behi
 that was killed in between is computed again.
 """
 
+from __future__ import annotations
+
 import functools
 import json
 import platform

@@ -13,6 +13,8 @@ out is deleted, without a way back. There is no condition either under which a P
 An attribute that somebody adds between the GET and the PUT, which follow each other directly, cannot be seen by anybody.
 """
 
+from __future__ import annotations
+
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence

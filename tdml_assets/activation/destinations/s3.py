@@ -4,6 +4,8 @@ Belongs here: S3's requests, and what its errors mean. Does not: names and manif
 boto3's own.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

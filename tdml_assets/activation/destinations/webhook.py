@@ -12,6 +12,8 @@ The signature is ``v1=`` and the hexadecimal HMAC-SHA256 of timestamp, full stop
 the batch, which is then cut in halves until the refused rows are found. A receiver may get a batch twice, with the same key.
 """
 
+from __future__ import annotations
+
 import hashlib
 import hmac
 import json

@@ -3,6 +3,8 @@
 Belongs here: row functions over a whole table. Does not: functions that build features (``columns``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

@@ -3,6 +3,8 @@
 Belongs here: options and states. Does not: the autoregression (``sdar``).
 """
 
+from __future__ import annotations
+
 from collections import deque
 from typing import Any
 

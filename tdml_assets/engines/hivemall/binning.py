@@ -3,6 +3,8 @@
 Belongs here: these functions. Does not: other feature functions (``ftvec``).
 """
 
+from __future__ import annotations
+
 import math
 from bisect import bisect_left
 from collections.abc import Sequence

@@ -3,6 +3,8 @@
 Belongs here: the collection. Does not: any function.
 """
 
+from __future__ import annotations
+
 from functools import cache
 
 from tdml_assets.engines.hivemall import (

@@ -5,6 +5,8 @@ Belongs here: when and how a kernel is compiled. Does not: any kernel.
 A kernel names its precision at every step (``f32(...)``, ``f64(...)``), because numba and numpy promote mixed numbers differently.
 """
 
+from __future__ import annotations
+
 import importlib.util
 from collections.abc import Callable
 from types import FunctionType

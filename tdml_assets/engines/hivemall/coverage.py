@@ -3,6 +3,8 @@
 Belongs here: the list of what is not offered, with its reasons, and the page. Does not: any function.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 from tdml_assets.engines.hivemall.catalogue import functions

@@ -3,6 +3,8 @@
 Belongs here: functions of a pair. Does not: locality-sensitive hashing (``lsh``).
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -3,6 +3,8 @@
 Belongs here: aggregates over models and the predictions from their tables. Does not: training.
 """
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -3,6 +3,8 @@
 Belongs here: finding the function and its options. Does not: what functions do.
 """
 
+from __future__ import annotations
+
 import difflib
 
 import pyarrow as pa

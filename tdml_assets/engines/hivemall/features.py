@@ -3,6 +3,8 @@
 Belongs here: parsing of items and labels, the compressed sparse rows. Does not: feature engineering (``ftvec``).
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np

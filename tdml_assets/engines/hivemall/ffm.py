@@ -3,6 +3,8 @@
 Belongs here: options, parsing of ``field:index:value``, passes, the model table. Does not: formulas (``fm_kernels``).
 """
 
+from __future__ import annotations
+
 import numpy as np
 import pyarrow as pa
 

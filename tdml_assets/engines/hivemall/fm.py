@@ -3,6 +3,8 @@
 Belongs here: options, initial factors, passes, the model table. Does not: formulas (``fm_kernels``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 
 import numpy as np

@@ -5,6 +5,8 @@ Belongs here: prediction and update rules. Does not: options, initial values and
 Weights and factors are float32, predictions float64.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 from tdml_assets.engines.hivemall.compiled import f32, f64, kernel

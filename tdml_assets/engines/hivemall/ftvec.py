@@ -3,6 +3,8 @@
 Belongs here: functions of one row. Does not: hashing, scaling, and functions of whole columns (``columns``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

@@ -3,6 +3,8 @@
 Belongs here: everything around the kernel. Does not: formulas (``losses``, ``general_kernel``).
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

@@ -7,6 +7,8 @@ State: ``one``, ``two``, ``three`` hold up to three float32 numbers per feature,
 6 amsgrad's largest v, 7 G of a dense RDA. ``c`` (float64) holds the settings in the order of the names below.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 from tdml_assets.engines.hivemall.compiled import f32, f64, kernel

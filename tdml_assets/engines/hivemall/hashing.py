@@ -3,6 +3,8 @@
 Belongs here: these functions. Does not: the hash itself (``murmur``).
 """
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Sequence
 

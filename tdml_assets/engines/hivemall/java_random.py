@@ -3,6 +3,8 @@
 Belongs here: the generator and its derived draws. Does not: who draws what, which is in the learner.
 """
 
+from __future__ import annotations
+
 import math
 from typing import TypeVar
 

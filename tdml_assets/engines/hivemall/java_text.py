@@ -3,6 +3,8 @@
 Belongs here: text of floats and doubles, parsing with Java's message, String.hashCode, HashMap order. Does not: random numbers.
 """
 
+from __future__ import annotations
+
 import math
 import re
 from collections.abc import Hashable, Iterable

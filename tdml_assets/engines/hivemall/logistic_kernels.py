@@ -3,6 +3,8 @@
 Belongs here: their update rules in float32. Does not: options and tables (``online_regression``).
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 from tdml_assets.engines.hivemall.compiled import f32, f64, kernel

@@ -4,6 +4,8 @@ Belongs here: formulas of one number, and when the passes over the rows stop. Do
 prediction throughout.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 from tdml_assets.engines.hivemall.compiled import f32, f64, kernel

@@ -3,6 +3,8 @@
 Belongs here: these functions. Does not: the similarity of signatures (``distances``).
 """
 
+from __future__ import annotations
+
 import heapq
 from collections.abc import Sequence
 from typing import Any

@@ -3,6 +3,8 @@
 Belongs here: measures as Hivemall computes them. Does not: the measures that the evaluation stage publishes.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -3,6 +3,8 @@
 Belongs here: options, initial factors, passes, the model tables. Does not: formulas (``mf_kernels``).
 """
 
+from __future__ import annotations
+
 import numpy as np
 import pyarrow as pa
 

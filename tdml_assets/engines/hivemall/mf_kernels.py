@@ -3,6 +3,8 @@
 Belongs here: update rules. Does not: options, initial values and tables (``mf``).
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 from tdml_assets.engines.hivemall.compiled import f32, f64, kernel

@@ -3,6 +3,8 @@
 Belongs here: their kernel, options and tables. Does not: the rates, which they share with the binary learners (``online_kernels``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 import numpy as np

@@ -3,6 +3,8 @@
 Belongs here: the hash of a text and of a list. Does not: the feature functions (``hashing``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from tdml_assets.engines.hivemall.java_text import signed

@@ -3,6 +3,8 @@
 Belongs here: their options and model tables. Does not: the update rules (``online_kernels``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from statistics import NormalDist
 

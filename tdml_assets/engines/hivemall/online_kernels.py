@@ -6,6 +6,8 @@ Each kernel takes compressed rows, float32 labels and the state per feature, whi
 and ``seen`` (1 once a feature was updated). ``first``, ``second`` are the settings of the rule.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 from tdml_assets.engines.hivemall.compiled import f32, f64, kernel

@@ -3,6 +3,8 @@
 Belongs here: their options. Does not: the update rules (``online_kernels``, ``logistic_kernels``).
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 from tdml_assets.engines.hivemall import logistic_kernels as lk

@@ -3,6 +3,8 @@
 Belongs here: the parser and typed access to what was given. Does not: the options of a function, which are defined with it.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 
 from tdml_assets.engines.hivemall.errors import HivemallError

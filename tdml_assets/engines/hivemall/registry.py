@@ -3,6 +3,8 @@
 Belongs here: ``Function`` and the wrappers for functions of a row, of a group and of a table. Does not: any function of Hivemall.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any

@@ -3,6 +3,8 @@
 Belongs here: these functions, in float32. Does not: other feature functions (``ftvec``).
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Sequence
 

@@ -4,6 +4,8 @@ Belongs here: its update and its losses. Formulas: Takeuchi and Yamanishi, "A un
 points from time series" (2006), with the squared Hellinger distance as Hivemall scores it. Does not: windows and options.
 """
 
+from __future__ import annotations
+
 import math
 from collections import deque
 from collections.abc import Sequence

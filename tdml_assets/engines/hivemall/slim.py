@@ -4,6 +4,8 @@ Belongs here: the updates and the order of items in later passes. Does not: near
 Karypis, "SLIM: Sparse Linear Methods for Top-N Recommender Systems" (2011).
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

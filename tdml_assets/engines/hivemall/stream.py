@@ -3,6 +3,8 @@
 Belongs here: passes over batches. Does not: reading a table, scoring, text features (``entry``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np

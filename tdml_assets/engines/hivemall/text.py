@@ -3,6 +3,8 @@
 Belongs here: these functions. Does not: the hashing of words (``hashing``).
 """
 
+from __future__ import annotations
+
 import math
 import re
 import unicodedata

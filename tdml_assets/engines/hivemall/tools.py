@@ -3,6 +3,8 @@
 Belongs here: what Hivemall calls tools. Does not: functions of features.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from typing import Any

@@ -8,6 +8,8 @@ probability p ~ beta(a, b). Fader, Hardie & Lee 2005, "Counting Your Customers" 
 Fader & Hardie 2004, "Implementing the BG/NBD Model for Customer Base Analysis in Excel".
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np

@@ -7,6 +7,8 @@ A customer's purchases are gamma(p, nu) with nu ~ gamma(q, gamma) over customers
 Journal of Marketing Research 42(4); Fader & Hardie 2013, "The Gamma-Gamma Model of Monetary Value".
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np

@@ -12,6 +12,8 @@ alpha - beta. Before that integration it is a sum of positive terms, and that su
 left at some tau between the last purchase and T, with tau integrated by Gauss-Legendre on a logarithmic scale.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock

@@ -10,6 +10,8 @@ gaps of together s days the gap to come, divided by alpha / k + s, has a beta pr
 each customer and fit it by simulation.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np

@@ -4,6 +4,8 @@ Belongs here: the choice of columns and decimals, rows as CSV, JSON lines or Par
 Does not: the complete exports of every session (``exports.py``, ``stages/audience/destinations/files.py``), SQL (``sql/export/``).
 """
 
+from __future__ import annotations
+
 import codecs
 import io
 import json

@@ -5,6 +5,8 @@ Does not: the declaration of an attribute (``declaration/attributes.py``), readi
 (``exports.py``).
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date

@@ -14,6 +14,8 @@ Layout below the configured location::
         latest -> <as_of>-<session>             the same as a link (folders only)
 """
 
+from __future__ import annotations
+
 import json
 import re
 from collections.abc import Mapping, Sequence

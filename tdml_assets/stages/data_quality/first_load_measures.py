@@ -4,6 +4,8 @@ Belongs here: reading them. Does not: the verdict (``first_load.py``), rows that
 overlap (``measures.py``).
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

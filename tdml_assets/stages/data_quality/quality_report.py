@@ -4,6 +4,8 @@ Belongs here: which checks are made and what follows. Does not: the policy (``de
 (``arrival.py``, ``content.py``), reading the raw tables (``measures.py``), drift of features (``stages/drift/detection.py``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any

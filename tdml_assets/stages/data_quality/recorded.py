@@ -3,6 +3,8 @@
 Belongs here: reading it, and the finding. Does not: which rows a day sees of it (``dbt_project/``).
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 
 from tdml_assets.platform.statements import render

@@ -4,6 +4,8 @@ Belongs here: putting the measures together. Does not: the measures (``measures.
 (``quality_report.py``).
 """
 
+from __future__ import annotations
+
 from dataclasses import replace
 from datetime import date
 

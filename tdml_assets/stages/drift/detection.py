@@ -8,6 +8,8 @@ anything else. Three floors make a spike: it must be more than chance, unlike th
 standard deviations and the divergences made of them are information.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace

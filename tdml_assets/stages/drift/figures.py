@@ -4,6 +4,8 @@ Belongs here: how distances and the ledger of realised performance are drawn. Do
 (``sql/realised/``), the layout of a chart (``platform/charts.py``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -3,6 +3,8 @@
 Belongs here: reading the ``monitoring`` tables into the values that ``detection.py`` takes. Does not: deciding anything.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Sequence
 from dataclasses import fields

@@ -3,6 +3,8 @@
 It decides nothing. A season moves every target; whether predictions still hold is what the realised error says.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 from tdml_assets.declaration.workflow import WorkflowSpec

@@ -5,6 +5,8 @@ Does not: the policy (``declaration/gate.py``), losses and their bootstrap (``pa
 (``models/scope.py``), scoring the rows (``gate_asset.py``), moving the pointer (``champion_asset.py``).
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

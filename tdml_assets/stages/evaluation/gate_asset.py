@@ -4,6 +4,8 @@ Belongs here: reading, scoring, keeping and showing. Does not: comparing and dec
 moving the pointer (``champion_asset.py``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta

@@ -4,6 +4,8 @@ Belongs here: which metrics are kept under which name, the naive forecasts, and 
 Does not: the metrics themselves (``platform/metrics.py``).
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -3,6 +3,8 @@
 Belongs here: paired intervals of measures. Does not: which forecasts are naive (``measures.py``, ``tasks/``), words.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 
 import numpy as np

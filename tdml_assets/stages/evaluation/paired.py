@@ -9,6 +9,8 @@ mean over customers; it is resampled through its influence function (Hampel 1974
 DeLong et al. (1988, Biometrics 44).
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 

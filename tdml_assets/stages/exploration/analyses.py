@@ -5,6 +5,8 @@ Does not: train against test (``split.py``), single-table statistics (``platform
 (``engines/cluster_profile.py``), drift over time (``stages/drift/detection.py``), figures.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -4,6 +4,8 @@ Belongs here: the statistics of a split and their distribution over random split
 Does not: reading the rows, words about the result (``analyses.py``).
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 

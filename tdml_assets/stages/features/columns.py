@@ -4,6 +4,8 @@ Belongs here: choosing columns by pattern, telling numbers from text, whose rows
 (``dbt_project/``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase

@@ -4,6 +4,8 @@ Belongs here: creating the tables and views, holding them to their contracts, ru
 are still what would be built again. Does not: what a manifest says (``dbt_project.py``), events (``asset.py``).
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import time

@@ -3,6 +3,8 @@
 Belongs here: reading a manifest. Does not: making it (``dbt_manifest.py``), running what it holds (``asset.py``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import TopologicalSorter

@@ -4,6 +4,8 @@ Belongs here: the share of the customers, from the rows that workflows learn fro
 the customer id decides (``dbt_project/models/features/int_drawn_customers.sql``), the rows of one workflow (``training_table/``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from datetime import date
 

@@ -4,6 +4,8 @@ Belongs here: the dbt models' own compiled statements, run on one customer's row
 Does not: the statements (``dbt_project/``), the shift test (``shift_asset.py``), which works the same way on a sample.
 """
 
+from __future__ import annotations
+
 import json
 import tempfile
 from collections.abc import Mapping, Sequence

@@ -7,6 +7,8 @@ The features of snapshot S are computed again from the rows up to S alone, by th
 ones. A feature that looked past S comes out different.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date

@@ -4,6 +4,8 @@ Belongs here: date arithmetic that keeps every target behind ``as_of`` and every
 Does not: reading orders, SQL.
 """
 
+from __future__ import annotations
+
 import calendar
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -7,6 +7,8 @@ A phrase states a fact of the customer and nothing else: it reads as well after 
 for the number or the text; the phrases for none, one and missing replace it where grammar or meaning changes.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -1,5 +1,7 @@
 """What a scored customer looks like. Belongs here: the contracts of predictions of amounts, and of scores on their way."""
 
+from __future__ import annotations
+
 from tdml_assets.declaration.targets import words_of
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.platform.contracts import Column, TableContract

@@ -3,6 +3,8 @@
 Belongs here: sentences made of a row of ``monitoring.level``. Does not: figures (``level.py``).
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping
 from typing import Any

@@ -12,6 +12,8 @@ the prepared columns of a text column, an outlier flag, and columns that say the
 total_orders_365d), which would else share the reason between them. So the reasons are different things.
 """
 
+from __future__ import annotations
+
 import math
 import re
 from collections.abc import Mapping, Sequence

@@ -4,6 +4,8 @@ Belongs here: ADBC URLs, drivers, and what their types become. Does not: which s
 (``databases.py``), drivers of SQLAlchemy.
 """
 
+from __future__ import annotations
+
 import hashlib
 import importlib
 import importlib.util

@@ -5,6 +5,8 @@ layout of text and tables (``beginning_*.py``), folders (``beginning_folders.py`
 loading (``tables.py``).
 """
 
+from __future__ import annotations
+
 import codecs
 import io
 import json

@@ -3,6 +3,8 @@
 Belongs here: which files of a folder are looked at, and what their names say. Does not: what is in a file (``beginning.py``).
 """
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace

@@ -4,6 +4,8 @@ Belongs here: their first rows as texts. Does not: delimited text and JSON
 (``beginning_text.py``, ``beginning.py``), loading them.
 """
 
+from __future__ import annotations
+
 import tempfile
 from collections.abc import Sequence
 from datetime import date, datetime

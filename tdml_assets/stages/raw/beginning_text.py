@@ -3,6 +3,8 @@
 Belongs here: the layout of delimited text. Does not: bytes and encodings (``beginning.py``), what columns mean (``guess.py``).
 """
 
+from __future__ import annotations
+
 import csv
 import re
 from collections import Counter

@@ -4,6 +4,8 @@ Belongs here: the words. Does not: how they are compared (``guess_columns.py``, 
 itself (``declaration/statuses.py``).
 """
 
+from __future__ import annotations
+
 from tdml_assets.declaration.statuses import Meaning
 
 

@@ -4,6 +4,8 @@ Belongs here: columns of the schema ``raw`` and the one list of reason codes. Do
 (``rules.py``, ``sql/raw``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from tdml_assets.platform.contracts import Column, TableContract

@@ -3,6 +3,8 @@
 Belongs here: the minor units of ISO 4217, the usual signs, which marks fit a currency. Does not: rates, which a declaration names.
 """
 
+from __future__ import annotations
+
 import re
 from functools import cache
 

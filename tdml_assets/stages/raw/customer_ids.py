@@ -4,6 +4,8 @@ Belongs here: columns, normalising and words for nobody. Does not: what a declar
 ids that look alike in the loaded table (``stages/data_quality/content.py``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 

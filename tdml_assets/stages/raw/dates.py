@@ -7,6 +7,8 @@ which formats a declaration may use (``declaration/source_values.py``).
 A proposal is never used by itself: a person writes it into the settings. ``01/02/2024`` alone proves nothing.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime

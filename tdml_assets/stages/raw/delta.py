@@ -4,6 +4,8 @@ Belongs here: the rows of the table's latest version, through Delta's own librar
 (``folders.py``), what the columns mean (``plan.py``).
 """
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -5,6 +5,8 @@ Belongs here: the causes, in our own words. Does not: what is wrong with the row
 No message of a library is passed on: it may quote rows of the file.
 """
 
+from __future__ import annotations
+
 import re
 import zlib
 from collections.abc import Iterator

@@ -4,6 +4,8 @@ Belongs here: marks, currencies and units of a source's numbers. Does not: the g
 currencies in general (``currencies.py``), bounds and rates (``plan.py``).
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from decimal import Decimal
 

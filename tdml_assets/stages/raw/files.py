@@ -4,6 +4,8 @@ Belongs here: local paths, folders and patterns; the one list of files a source 
 from S3 and the web (``transport.py``), what is in the files (``headers.py``).
 """
 
+from __future__ import annotations
+
 import glob
 import hashlib
 import os

@@ -3,6 +3,8 @@
 Belongs here: reading what each source was loaded from. Does not: loading (``tables.py``), which takes every reader.
 """
 
+from __future__ import annotations
+
 from tdml_assets.platform.statements import render
 from tdml_assets.platform.warehouse import Database
 from tdml_assets.stages.raw.contracts import LOADS

@@ -3,6 +3,8 @@
 Belongs here: names and places of files. Does not: finding files (``files.py``), what is in them (``headers.py``).
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import re

@@ -8,6 +8,8 @@ A guess is written into a file that a person reads, and never used by itself. Wh
 01/02/2024, is left open.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field

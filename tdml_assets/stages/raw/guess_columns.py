@@ -4,6 +4,8 @@ Belongs here: these guesses. Does not: the words (``column_words.py``), how valu
 have in common (``guess_orders.py``, ``guess_lines.py``).
 """
 
+from __future__ import annotations
+
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence

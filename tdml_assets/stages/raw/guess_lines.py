@@ -4,6 +4,8 @@ Belongs here: guesses that compare rows. Does not: single columns (``guess_colum
 (``commands/settings_draft.py``).
 """
 
+from __future__ import annotations
+
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence

@@ -4,6 +4,8 @@ Belongs here: these guesses. Does not: which column means what (``guess_columns.
 (``guess_lines.py``), the settings file (``commands/settings_draft.py``).
 """
 
+from __future__ import annotations
+
 import fnmatch
 import re
 from collections.abc import Collection, Mapping, Sequence

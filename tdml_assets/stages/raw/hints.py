@@ -6,6 +6,8 @@ Belongs here: from a reason code and example cells to a sentence with a remedy. 
 A shown cell is masked: a column mapped by mistake may hold names or addresses.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping, Sequence
 

@@ -4,6 +4,8 @@ Belongs here: the connection. Does not: retries, sizes and the cache (``transpor
 redirects (``declaration/addresses.py``).
 """
 
+from __future__ import annotations
+
 import functools
 import io
 import time

@@ -7,6 +7,8 @@ The metadata name every file by an absolute address. A table that was copied or 
 below the table's own location are looked up there, and nothing is read from another machine.
 """
 
+from __future__ import annotations
+
 import hashlib
 import re
 import zlib

@@ -4,6 +4,8 @@ Belongs here: paths such as ``customer.id`` and ``items[].sku``, and the list th
 line (``sql/raw/lines/json.sql``), what the values mean (``plan.py``).
 """
 
+from __future__ import annotations
+
 import io
 import json
 from codecs import BOM_UTF8

@@ -3,6 +3,8 @@
 Belongs here: which module reads which format. Does not: reading one (``delta.py``, ``iceberg.py``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path

@@ -4,6 +4,8 @@ Belongs here: which late days are set aside, and the words for it. Does not: wha
 (``stages/features/snapshots.py``), other checks of the raw data (``stages/data_quality/quality_report.py``).
 """
 
+from __future__ import annotations
+
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

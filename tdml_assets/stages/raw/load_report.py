@@ -3,6 +3,8 @@
 Belongs here: the figures and what follows from them. Does not: loading (``tables.py``).
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from datetime import date
 

@@ -4,6 +4,8 @@ Belongs here: formats, zones, clock changes. Does not: which formats a declarati
 the statements (``sql/raw/parts``), proposals for a person (``dates.py``).
 """
 
+from __future__ import annotations
+
 import zoneinfo
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta

@@ -4,6 +4,8 @@ Belongs here: comparing names with a header, and the remedy in words. Does not: 
 (``rules.py``).
 """
 
+from __future__ import annotations
+
 import difflib
 import re
 from collections.abc import Sequence

@@ -7,6 +7,8 @@ A thousands mark counts only where it groups digits (``1.234,50``, ``12,34,567.8
 be fifteen. The expressions are written in what Python and the warehouse read alike.
 """
 
+from __future__ import annotations
+
 import math
 import re
 from collections.abc import Collection, Sequence

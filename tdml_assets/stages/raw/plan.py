@@ -4,6 +4,8 @@ Belongs here: where each value is found, how timestamps and money are read. Does
 (``rules.py``), the statements (``sql/raw``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime

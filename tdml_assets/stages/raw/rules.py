@@ -5,6 +5,8 @@ Does not: the declaration's own rules (``declaration/sources.py``), how rows are
 (``files.py``, ``tables.py``).
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Sequence

@@ -3,6 +3,8 @@
 Belongs here: the form of a sample. Does not: reading one (``beginning.py``), what its columns mean (``guess.py``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property

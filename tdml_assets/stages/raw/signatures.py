@@ -3,6 +3,8 @@
 Belongs here: signatures and what to do about each. Does not: reading files (``headers.py``).
 """
 
+from __future__ import annotations
+
 import re
 
 #: Bytes of a file that are enough to know it.

@@ -6,6 +6,8 @@ A column of numbers stays numbers and one of moments stays moments. One that mix
 that is the same number, with the declared decimal mark, a moment in the declared format.
 """
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, time

@@ -4,6 +4,8 @@ Belongs here: decoding a file in chunks, whatever is looked for on the way. Does
 (``headers.py``).
 """
 
+from __future__ import annotations
+
 import codecs
 import gzip
 from collections.abc import Iterator

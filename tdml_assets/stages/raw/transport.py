@@ -8,6 +8,8 @@ A cached file is named by its address and its ETag (or, where the server gives n
 fetched again and an unchanged one is not. What is half fetched has another name and is never read.
 """
 
+from __future__ import annotations
+
 import fnmatch
 import hashlib
 import importlib.util

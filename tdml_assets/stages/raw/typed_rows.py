@@ -7,6 +7,8 @@ The type of a column is known when its last row was read, so that rows are kept 
 A column that mixes kinds becomes text.
 """
 
+from __future__ import annotations
+
 import hashlib
 import pickle
 import tempfile

@@ -4,6 +4,8 @@ Belongs here: zip, gzip, bzip2, xz and zstd. Does not: what is in the file (``he
 .gz is read as it is.
 """
 
+from __future__ import annotations
+
 import bz2
 import gzip
 import lzma

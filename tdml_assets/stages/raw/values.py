@@ -3,6 +3,8 @@
 Belongs here: one value of a row, in CSV, Parquet or JSON. Does not: what the value means (``plan.py``).
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from tdml_assets.stages.raw.rules import FileLayout

@@ -14,6 +14,8 @@ A comparison is only made where each group has some events. The exchanges are he
 exact given that it is made.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

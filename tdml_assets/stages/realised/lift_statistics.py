@@ -9,6 +9,8 @@ experiments by utilizing pre-experiment data", WSDM 2013). The slope is that of 
 groups does not move it.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -5,6 +5,8 @@ Does not: what happened (``sql/realised/``, with the target's own statement), th
 session (``stages/triage/decision.py``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta

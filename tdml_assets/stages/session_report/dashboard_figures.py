@@ -5,6 +5,8 @@ Belongs here: how each picture is laid out. Does not: shapes and scales (``platf
 Every bar and cell has its number in words: colour is never the only sign.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any

@@ -4,6 +4,8 @@ Belongs here: how each picture is laid out. Does not: shapes and scales (``platf
 which values are shown (``sections.py``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date

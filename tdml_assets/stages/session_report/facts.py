@@ -3,6 +3,8 @@
 Belongs here: the facts. Does not: reading them (``reading.py``), how they are shown (``page.py``).
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from datetime import date, datetime
 

@@ -6,6 +6,8 @@ Belongs here: how each picture is laid out. Does not: shapes and scales (``platf
 Colour is never the only sign: numbers, shapes, dashes and words say the same, so that a page printed in grey reads as well.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta

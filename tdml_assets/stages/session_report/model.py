@@ -4,6 +4,8 @@ Belongs here: these facts and reading them. Does not: monitoring over sessions (
 (``model_figures.py``). Aggregates only: a report is passed on, so it names no customer.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -4,6 +4,8 @@ Belongs here: how each picture is laid out. Does not: shapes and scales (``platf
 (``sections.py``, ``model.py``), colours (the page's style sheet).
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from tdml_assets.platform import svg

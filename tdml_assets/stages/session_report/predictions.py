@@ -4,6 +4,8 @@ Belongs here: which values, in which order, in which words. Does not: reading th
 drawing (``figures.py``, ``model_figures.py``), what is watched over sessions (``sections.py``).
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -5,6 +5,8 @@ Belongs here: which values, in which order, in which words. Does not: reading th
 (``predictions.py``), the page (``page.py``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta

@@ -3,6 +3,8 @@
 Belongs here: sentences made of rows of ``monitoring.estimator_choices``. Does not: the choice (``engines/learner_choice.py``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 

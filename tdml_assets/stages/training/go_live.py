@@ -4,6 +4,8 @@ Not the rows it learnt from: those lie a horizon back at least, so that distance
 retraining could close it.
 """
 
+from __future__ import annotations
+
 from dataclasses import replace
 
 from tdml_assets.declaration.workflow import WorkflowSpec

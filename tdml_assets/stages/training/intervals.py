@@ -3,6 +3,8 @@
 Belongs here: which rows they are taken from. Does not: how (``engines/intervals.py``), writing them (``sql/predictions/``).
 """
 
+from __future__ import annotations
+
 import numpy as np
 import pyarrow as pa
 

@@ -15,6 +15,8 @@ Nothing later than the test snapshot's window takes part, and that window ends o
 The fits are those that the candidate is measured by: the chosen one is not fitted again.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta

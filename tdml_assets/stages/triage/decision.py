@@ -7,6 +7,8 @@ Broken data come first, since a model trained on them is worse than none. What t
 the data themselves: predictions, or a feature the model leans on, in as many sessions in a row as the policy wants. Age is last.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime

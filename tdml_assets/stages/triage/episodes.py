@@ -7,6 +7,8 @@ Episodes are folded from the findings of all sessions each time, so a session th
 changes nothing.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime

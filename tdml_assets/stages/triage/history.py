@@ -4,6 +4,8 @@ Belongs here: reading the ``monitoring`` tables into the values that ``decision.
 Does not: deciding anything.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from datetime import date
 from typing import Any

@@ -4,6 +4,8 @@ Belongs here: the decision and its reason. Does not: what an episode is (``episo
 (``automation/sensors.py``).
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 

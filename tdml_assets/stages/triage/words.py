@@ -4,6 +4,8 @@ Belongs here: one entry per value that ``monitoring.*`` tables hold. Does not: w
 ``stages/drift/detection.py``), layout.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 
 

@@ -4,6 +4,8 @@ Belongs here: how tables of a classification are drawn. Does not: computing them
 (``platform/charts.py``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

@@ -4,6 +4,8 @@ Belongs here: how tables about segments are drawn. Does not: computing them (``e
 ``engines/cluster_quality.py``), the layout of a chart (``platform/charts.py``).
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any

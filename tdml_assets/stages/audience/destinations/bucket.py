@@ -6,6 +6,8 @@ An object appears whole or not at all, and a list shows it at once. The manifest
 ``latest.json`` after the manifest, so that whatever a reader can find is complete.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

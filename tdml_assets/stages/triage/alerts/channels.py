@@ -7,6 +7,8 @@ environment. Does not: what an alert says and when (``messages.py``), how a webh
 Addresses, logins and tokens come from the environment; they appear in no :class:`AlertDelivery`, no ``repr`` and no log.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol

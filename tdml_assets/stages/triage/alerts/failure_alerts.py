@@ -5,6 +5,8 @@ among the failures. Does not: what a cause is (``failures.py``), channels
 (``channels.py``).
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path

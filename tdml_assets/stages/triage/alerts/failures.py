@@ -6,6 +6,8 @@ Belongs here: what a cause is, which channels wait for it, its alert. Does not: 
 An alert names the workflow, the stage and the class of the error, never its text: that may quote a customer's value.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -4,6 +4,8 @@ Belongs here: the choice of episodes, the text. Does not: the settings (``declar
 episodes themselves (``stages/triage/episodes.py``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
