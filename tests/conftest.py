@@ -4,7 +4,7 @@ import fcntl
 import os
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -37,6 +37,17 @@ if (_memory := _folder_in_memory()) is not None:
 # A busy machine draws examples slowly, which is not a fault of a test.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
+
+
+@pytest.fixture(autouse=True)
+def _settings_of_one_test() -> Iterator[None]:
+    """A command writes ``--config`` and ``--home`` into the environment, where the next test would find them."""
+    names = ("TDML_CONFIG", "TDML_HOME")
+    before = {name: os.environ[name] for name in names if name in os.environ}
+    yield
+    for name in names:
+        os.environ.pop(name, None)
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,11 @@ import re
 import sys
 import textwrap
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import date, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -43,8 +45,15 @@ def python(code: str) -> list[str]:
     return [sys.executable, "-c", textwrap.dedent(code)]
 
 
-def test_memory_of_a_grandchild_counts_and_mapped_files_do_not(tmp_path: Path) -> None:
-    big = tmp_path / "big"
+@pytest.fixture
+def on_disk() -> Iterator[Path]:
+    """A folder that is not in memory, where the suite may keep its files."""
+    with TemporaryDirectory(dir="/var/tmp") as folder:  # noqa: S108 - a name of its own below it
+        yield Path(folder)
+
+
+def test_memory_of_a_grandchild_counts_and_mapped_files_do_not(tmp_path: Path, on_disk: Path) -> None:
+    big = on_disk / "big"
     big.write_bytes(b"x" * 300_000_000)
     grandchild = f"""
         import mmap, time
