@@ -48,7 +48,7 @@ def python(code: str) -> list[str]:
 @pytest.fixture
 def on_disk() -> Iterator[Path]:
     """A folder that is not in memory, where the suite may keep its files."""
-    with TemporaryDirectory(dir="/var/tmp") as folder:  # noqa: S108 - a name of its own below it
+    with TemporaryDirectory(dir="/var/tmp") as folder:
         yield Path(folder)
 
 

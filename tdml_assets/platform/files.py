@@ -42,14 +42,15 @@ def flush(path: Path) -> None:
 
 
 @contextmanager
-def locked(path: Path, *, wait: bool = True, shared: bool = False) -> Iterator[None]:
+def locked(path: Path, *, wait: bool = True, shared: bool = False) -> Iterator[int]:
     """Hold the lock of a file, which is made, or of a folder; the system lets go of it however the process ends.
 
-    Raises ``BlockingIOError`` if another process holds it and ``wait`` is not set. ``shared``: together with others who share it.
+    Gives the descriptor, which stays that of this file when its folder is moved meanwhile. Raises ``BlockingIOError`` if another
+    process holds the lock and ``wait`` is not set. ``shared``: together with others who share it, of a file that is there.
     """
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT, 0o666)
+    descriptor = os.open(path, os.O_RDONLY if shared or path.is_dir() else os.O_RDWR | os.O_CREAT, 0o666)
     try:
         fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)

@@ -41,7 +41,7 @@ def hold_state(path: Path, run_id: str, wait_seconds: float, log: object = None)
     with ExitStack() as held:
         while True:
             try:
-                held.enter_context(locked(path, wait=False))
+                descriptor = held.enter_context(locked(path, wait=False))
                 break
             except BlockingIOError:
                 holder = _read_holder(path)
@@ -54,11 +54,12 @@ def hold_state(path: Path, run_id: str, wait_seconds: float, log: object = None)
                 log.info(f"waiting up to {wait_seconds:g} s: {holder} is using {path.parent}")  # type: ignore[attr-defined]
                 said = True
             time.sleep(0.2)
-        path.write_text(json.dumps({"pid": os.getpid(), "run_id": run_id}), encoding="utf-8")
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, json.dumps({"pid": os.getpid(), "run_id": run_id}).encode())
         try:
             yield
         finally:
-            path.write_text("", encoding="utf-8")
+            os.ftruncate(descriptor, 0)
 
 
 def _read_holder(path: Path) -> str:
