@@ -5,11 +5,14 @@ Belongs here: the three. Does not: what is in the files, locks of the warehouse 
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO
+
+_UNFINISHED_SECONDS = 5.0
 
 
 @contextmanager
@@ -30,6 +33,19 @@ def replacing(path: Path, *, mode: int | None = None) -> Iterator[IO[bytes]]:
         except BaseException:
             written.unlink(missing_ok=True)
             raise
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what killed processes left of files that they were replacing, in a folder and below it.
+
+    A write takes milliseconds: what is younger than some seconds may be of a process that lives.
+    """
+    latest = time.time() - _UNFINISHED_SECONDS
+    for path in folder.rglob(".*.tmp"):
+        # Another process may remove it, too, or give it its name.
+        with suppress(FileNotFoundError):
+            if path.is_file() and path.stat().st_mtime < latest:
+                path.unlink()
 
 
 def flush(path: Path) -> None:

@@ -24,6 +24,7 @@ from pydantic import Field
 
 from tdml_assets.platform.collector import give_back_at_end
 from tdml_assets.platform.contracts import TableContract
+from tdml_assets.platform.files import remove_unfinished
 from tdml_assets.platform.monitoring import SESSIONS, TABLES
 from tdml_assets.platform.run_lock import exclusive_run
 from tdml_assets.platform.statements import Statement, render
@@ -220,6 +221,7 @@ class Warehouse(DuckDBResource):
         home = Path(self.database).parent
         lock, run_id = home / "run.lock", context.run.run_id
         with exclusive_run(context.instance, run_id, lock, self.session_wait_seconds, context.log) as dead:
+            remove_unfinished(home)
             if dead and Path(self.database).exists():
                 with self.write() as database:
                     forget_runs(database, dead)
