@@ -52,10 +52,6 @@ class DestinationError(RuntimeError):
     """Nothing can be sent at all: credentials, address, a table that is not there. Says what to do."""
 
 
-class SyncRefusedError(RuntimeError):
-    """A guard, or a plan that no longer fits, forbids the sync. Nothing was sent."""
-
-
 @dataclass(frozen=True)
 class Rejection:
     """Why one row was refused."""

@@ -8,12 +8,12 @@ does not change that.
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
 import duckdb
 
+from tdml_assets.platform.files import flush
 from tdml_assets.platform.statements import Statement, render
 from tdml_assets.platform.warehouse_errors import StorageError, busy, explaining, is_busy
 
@@ -44,10 +44,10 @@ def compact(path: Path) -> tuple[int, int]:
             _run(connection, render("warehouse/copy_database", source=_OLD, target=_NEW))
             _run(connection, render("warehouse/detach", name=_NEW))
             copy.chmod(before.st_mode & 0o777)
-            _sync(copy)
+            flush(copy)
             copy.replace(path)
             _run(connection, render("warehouse/detach", name=_OLD))
-        _sync(path.parent)
+        flush(path.parent)
     finally:
         copy.unlink(missing_ok=True)
     return before.st_size, path.stat().st_size
@@ -60,15 +60,6 @@ def _attach_old(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         if is_busy(error, path):
             raise busy(error, path, 0.0) from error
         raise
-
-
-def _sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on disk."""
-    place = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(place)
-    finally:
-        os.close(place)
 
 
 def _run(connection: duckdb.DuckDBPyConnection, statement: Statement) -> None:

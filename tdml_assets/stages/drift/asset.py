@@ -181,12 +181,10 @@ def _picture(rows: Sequence[Mapping[str, Any]], policy: Monitor) -> dict[str, dg
         return {}
     limit = policy.psi_limit
     points = {one.name: one.colour for one in statistics_of(policy.statistics) if one.colour is not None}
-    # Without the session's id, which would be another picture's input in every session.
-    drawn = [{name: row[name] for name in (*figures_monitoring.DRAWN, *points)} for row in rows]
     series = [("distance (PSI)", [row["psi"] for row in known[:_GLANCED]]), ("limit", [limit] * len(known[:_GLANCED]))]
     return {
         **glance("distance of the farthest columns", series, known[0]["column_name"], ""),
-        "distance": plot("distance from training", figures_monitoring.drift(drawn, psi_limit=limit, points=points)),
+        "distance": plot("distance from training", figures_monitoring.drift(rows, psi_limit=limit, points=points)),
     }
 
 

@@ -18,8 +18,6 @@ _STATUS_COLOURS = {
     "watch": ORANGE,
     **dict.fromkeys(("far", "spike", "changed", "stuck", "scale", "all_null"), RED),
 }
-#: What is drawn of a row of ``monitoring.drift``.
-DRAWN = ("column_name", "psi", "status")
 #: Sessions drawn: the newest, if there are more.
 _MOST = 24
 

@@ -137,7 +137,7 @@ def _show(
         "metrics": table_preview([{"metric": name, "train": train.get(name), "test": test[name]} for name in test]),
         "prediction statistics": table_preview(transposed(stats, "dataset")),
         **{name: table_preview(rows) for name, rows in found.tables.items()},
-        **{title: plot(title, png) for title, png in drawn.items()},
+        **{title: plot(title, picture) for title, picture in drawn.items()},
     }
 
 

@@ -88,7 +88,7 @@ def _look(database: Database, spec: WorkflowSpec, session_id: str, profile: Mapp
         **({total: float(profile["total"] or 0)} if total else {}),
         **({"level": stated} if stated else {}),
         **{title: table_preview(rows) for title, rows in shown.tables.items()},
-        **{title: plot(title, png) for title, png in shown.plots.items()},
+        **{title: plot(title, picture) for title, picture in shown.plots.items()},
     }
 
 

@@ -121,6 +121,23 @@ def test_rows_without_an_order_belong_to_that_of_the_row_above_them_in_their_fil
     assert shop.column("select count(*) from raw.orders where order_id is null") == [0]
 
 
+def test_rows_below_an_order_were_recorded_with_it(shop):
+    header = "order,who,when,sku,n,price,known\n"
+    shop.write(
+        "a.csv", header + "A,7,2024-03-01,x,1,10,2024-03-01\n,,,y,2,10,\nB,8,2024-03-02,x,1,9,2024-03-09\n,,,y,1,4,\n"
+    )
+    columns = {**ORDER, **PRICES, "product_id": "sku"}
+    declared = {**BASE, "columns": columns, "carry": ["order_id", "customer_id", "ordered_at"], "recorded_at": "known"}
+    assert shop.load(declared=declared).rows_accepted == 4
+    recorded = (
+        "select order_id, count(*) as lines, min(recorded_on)::varchar as first, max(recorded_on)::varchar as last"
+    )
+    assert shop.rows(f"{recorded} from raw.orders group by 1 order by 1") == [
+        {"order_id": "A", "lines": 2, "first": "2024-03-01", "last": "2024-03-01"},
+        {"order_id": "B", "lines": 2, "first": "2024-03-09", "last": "2024-03-09"},
+    ]
+
+
 @pytest.mark.parametrize("total", ["100", "0.01", "-30", "99.99"])
 @pytest.mark.parametrize("lines", [1, 3, 7])
 def test_an_orders_total_on_every_line_is_spread_to_the_last_digit(shop, total, lines):
