@@ -1,6 +1,6 @@
 """Scores for a workflow that has no trained model: a lifetime model where it fits, else a rule.
 
-Belongs here: fitting both to a customer table, choosing between them, measuring the choice on the last horizon.
+Belongs here: fitting both to a customer table, choosing between them, measuring both on the horizons of the last year.
 Does not: reading tables and writing scores (``stages/predictions/fallback_asset.py``), lifetime models (``lifetime.py``), segments
 and products, whose rules are SQL (``sql/predictions/fallback/``).
 
@@ -8,12 +8,16 @@ A lifetime model needs no labels, only histories of purchases. The rules need th
 
 - spend: total spend so far, times what all customers spent in the last horizon over what they had spent before it;
 - purchase: the share of customers of the same recency who bought in the last horizon.
+
+The last horizon alone does not say which of them errs less: in a shop that sells in spring, a rule learnt in autumn is right all
+winter, and wrong in spring.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Literal, Protocol
 
 import numpy as np
@@ -34,6 +38,8 @@ COLUMNS = ("total_spend", "days_since_last_order", *HISTORY)
 KINDS = ("net_spend", "purchase", "no_purchase")
 
 _LIFETIME = "pareto_nbd_gamma_gamma"
+_METHODS = ("lifetime", "rules")
+_YEAR_DAYS = 365
 _RECENCY_GROUPS = 5
 # Fewer customers with a known outcome say nothing about an error.
 _MIN_MEASURED = 10
@@ -103,9 +109,10 @@ class LifetimeScorer:
 class Labelled:
     """Customers of an earlier day with what they did in the horizon after it.
 
-    ``customers``: rows with :data:`COLUMNS` as of that day. ``target``: (rows,) the target of the workflow.
+    ``day``: as of which ``customers`` have :data:`COLUMNS`. ``target``: (rows,) the target of the workflow.
     """
 
+    day: date
     customers: pa.Table
     target: Floats
 
@@ -114,53 +121,80 @@ class Labelled:
 class Fallback:
     """What scores in place of a trained model.
 
-    ``metrics``: mean absolute error (spend) or Brier score (purchase), and Spearman's rank correlation with what happened, on
-    the last horizon; empty where nothing can be measured. ``why_not_lifetime``: why the lifetime model does not score; None
-    where it does.
+    ``metrics``: mean absolute error (spend) or Brier score (purchase), and Spearman's rank correlation with what happened: means
+    over the ``horizons`` it was measured on; empty where there are none. ``why_not_lifetime``: why the lifetime model does not
+    score; None where it does.
     """
 
     method: Literal["lifetime", "rules"]
     scorer: CustomerScorer
     metrics: dict[str, float] = field(default_factory=dict)
+    horizons: int = 0
     why_not_lifetime: str | None = None
 
 
-def choose_fallback(
-    today: pa.Table, labelled: Sequence[Labelled], *, kind: str, horizon_days: int, history_days: int
-) -> Fallback:
-    """Fit the lifetime model and the rule, and take the first unless it errs more on the last horizon.
+#: Moves what a lifetime model predicts of customers on a day to the level that past windows say.
+Moved = Callable[[date, pa.Table, Floats], Floats]
 
-    Raises ``RefusedError`` if neither can be fitted. ``today``: customers to score, with :data:`COLUMNS`. ``labelled``: the
-    customers one horizon ago and, if known, two horizons ago, in this order; may be empty. ``kind``: one of :data:`KINDS`.
-    ``horizon_days``, ``history_days``: length of the predicted window and of the log, in days.
+
+def choose_fallback(
+    today: pa.Table,
+    labelled: Sequence[Labelled],
+    *,
+    kind: str,
+    horizon_days: int,
+    history_days: int,
+    moved: Moved = lambda _day, _customers, predicted: predicted,
+) -> Fallback:
+    """Fit the lifetime model and the rule, and take the first unless it errs more on the horizons of the last year.
+
+    Raises ``RefusedError`` if neither can be fitted. ``today``: customers to score, with :data:`COLUMNS`. ``labelled``: customers
+    of earlier days, the latest first; may be empty. ``kind``: one of :data:`KINDS`. ``horizon_days``, ``history_days``: length of
+    the predicted window and of the log, in days. ``moved``: what is done to predictions of a lifetime model; it is measured so.
     """
     if kind not in KINDS:
         raise RefusedError(
             f"no fallback predicts a target of kind {kind!r}, only {', '.join(KINDS)}",
             "give the orders that training needs, or leave the workflow out",
         )
-    known, before = (labelled[0] if labelled else None), labelled[1:2]
-    rule = _rule(known, kind, horizon_days, history_days)
+    rule = _rule(labelled[0] if labelled else None, kind, horizon_days, history_days)
     lifetime, why_not = _lifetime(today, kind, horizon_days)
-    measured: dict[str, dict[str, float]] = {}
-    if known is not None and len(known.target) >= _MIN_MEASURED:
-        # Each is fitted again on what was known at the earlier day, so that neither sees what it is measured on.
-        then = {
-            "lifetime": _lifetime(known.customers, kind, horizon_days)[0],
-            "rules": _rule(before[0], kind, horizon_days, history_days) if before else None,
-        }
-        measured = {name: _measure(scorer, known) for name, scorer in then.items() if scorer is not None}
-    if lifetime is not None and rule is not None and _errs_more(measured):
-        lifetime, why_not = None, "it erred more than the rule on the last horizon"
+    past = _past(labelled, kind, horizon_days, history_days, moved)
+    if lifetime is not None and rule is not None and _errs_more(past):
+        lifetime, why_not = None, "it erred more than the rule on the horizons of the last year"
     if lifetime is not None:
-        return Fallback("lifetime", lifetime, measured.get("lifetime", {}))
+        return Fallback("lifetime", lifetime, *_means(past, "lifetime"))
     if rule is None:
         raise RefusedError(
             f"no customer has {horizon_days} days behind them, so that no rule can be learned, and the lifetime model cannot "
             f"be fitted ({why_not})",
             "shorten target.horizon_days or give earlier orders",
         )
-    return Fallback("rules", rule, measured.get("rules", {}), why_not)
+    return Fallback("rules", rule, *_means(past, "rules"), why_not)
+
+
+def _past(
+    labelled: Sequence[Labelled], kind: str, horizon_days: int, history_days: int, moved: Moved
+) -> list[dict[str, dict[str, float]]]:
+    """Measures of both on the horizons of the last year. Each is fitted to what was known on the day before the horizon."""
+    measured = []
+    for known in labelled:
+        # The day of the same season a year ago is the last: its horizon is the one like that to come.
+        if (labelled[0].day - known.day).days > max(0, _YEAR_DAYS - horizon_days + 1):
+            break
+        if len(known.target) < _MIN_MEASURED:
+            continue
+        found = {}
+        lifetime, _ = _lifetime(known.customers, kind, horizon_days)
+        if lifetime is not None:
+            predicted = moved(known.day, known.customers, lifetime.score(known.customers))
+            found["lifetime"] = _measure(predicted, known.target, kind)
+        before = [one for one in labelled if (known.day - one.day).days >= horizon_days]
+        rule = _rule(before[0], kind, horizon_days, history_days) if before else None
+        if rule is not None:
+            found["rules"] = _measure(rule.score(known.customers), known.target, kind)
+        measured.append(found)
+    return measured
 
 
 def _lifetime(customers: pa.Table, kind: str, horizon_days: int) -> tuple[LifetimeScorer | None, str | None]:
@@ -201,20 +235,23 @@ def _rule(known: Labelled | None, kind: str, horizon_days: int, history_days: in
     return RecencyRule(tuple(edges.tolist()), tuple(((happened + 1) / (count + 2)).tolist()))
 
 
-def _measure(scorer: CustomerScorer, known: Labelled) -> dict[str, float]:
-    predicted = scorer.score(known.customers)
-    error = known.target - predicted
-    spend = isinstance(scorer, SpendRule) or (isinstance(scorer, LifetimeScorer) and scorer.kind == "net_spend")
-    found = {"mae": float(np.abs(error).mean())} if spend else {"brier": float(np.square(error).mean())}
-    rank = spearman(known.target, predicted)
+def _measure(predicted: Floats, target: Floats, kind: str) -> dict[str, float]:
+    error = target - predicted
+    found = {"mae": float(np.abs(error).mean())} if kind == "net_spend" else {"brier": float(np.square(error).mean())}
+    rank = spearman(target, predicted)
     return found if rank is None else {**found, "spearman": rank}
 
 
-def _errs_more(measured: dict[str, dict[str, float]]) -> bool:
-    if not {"lifetime", "rules"} <= measured.keys():
-        return False
-    name = "mae" if "mae" in measured["rules"] else "brier"
-    return measured["lifetime"][name] > measured["rules"][name]
+def _errs_more(past: Sequence[Mapping[str, Mapping[str, float]]]) -> bool:
+    both = [one for one in past if {"lifetime", "rules"} <= one.keys()]
+    error = {name: sum(one[name].get("mae", one[name].get("brier", 0.0)) for one in both) for name in _METHODS}
+    return error["lifetime"] > error["rules"]
+
+
+def _means(past: Sequence[Mapping[str, Mapping[str, float]]], name: str) -> tuple[dict[str, float], int]:
+    found = [one[name] for one in past if name in one]
+    metrics = {metric: [one[metric] for one in found if metric in one] for metric in ("mae", "brier", "spearman")}
+    return {metric: sum(values) / len(values) for metric, values in metrics.items() if values}, len(found)
 
 
 def _column(customers: pa.Table, name: str) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from tdml_assets.engines.fallback import COLUMNS, Labelled, RecencyRule, SpendRu
 from tdml_assets.platform.refusals import RefusedError
 
 HORIZON = 90
+DAY, QUARTER = date(2026, 3, 1), timedelta(days=HORIZON)
 
 
 def customers(**columns: Any) -> pa.Table:
@@ -41,7 +43,7 @@ def repeaters(rows: int, seed: int, *, age: float = 720.0) -> tuple[pa.Table, ND
 
 
 def test_few_customers_are_scored_by_what_everybody_spent_after_the_earlier_day() -> None:
-    known = Labelled(customers(total_spend=[100.0, 300.0, -20.0]), np.array([10.0, 70.0, 0.0]))
+    known = Labelled(DAY, customers(total_spend=[100.0, 300.0, -20.0]), np.array([10.0, 70.0, 0.0]))
     found = choose_fallback(
         customers(total_spend=[200.0, -5.0]), [known], kind="net_spend", horizon_days=HORIZON, history_days=400
     )
@@ -63,7 +65,7 @@ def test_without_an_earlier_day_spend_goes_on_per_day_and_never_faster_than_it_w
 def test_the_probability_is_the_share_of_customers_of_the_same_recency() -> None:
     days = np.repeat([5.0, 50.0, 500.0], 20)
     happened = np.concatenate([np.repeat([1.0, 0.0], [2, 18]), np.repeat([1.0, 0.0], [10, 10]), np.ones(20)])
-    known = Labelled(customers(days_since_last_order=days), happened)
+    known = Labelled(DAY, customers(days_since_last_order=days), happened)
     found = choose_fallback(
         customers(days_since_last_order=[1.0, 60.0, 900.0]),
         [known],
@@ -80,7 +82,9 @@ def test_the_probability_is_the_share_of_customers_of_the_same_recency() -> None
 def test_a_lifetime_model_scores_where_it_fits_and_is_measured_on_customers_it_did_not_see_the_future_of() -> None:
     today, _ = repeaters(400, seed=1)
     then, spend = repeaters(400, seed=2, age=630.0)
-    found = choose_fallback(today, [Labelled(then, spend)], kind="net_spend", horizon_days=HORIZON, history_days=720)
+    found = choose_fallback(
+        today, [Labelled(DAY, then, spend)], kind="net_spend", horizon_days=HORIZON, history_days=720
+    )
     assert (found.method, found.scorer.version) == ("lifetime", "lifetime:pareto_nbd_gamma_gamma")
     assert set(found.metrics) == {"mae", "spearman"}
     assert found.metrics["spearman"] > 0.3
@@ -105,11 +109,24 @@ def test_a_lifetime_model_that_errs_more_than_the_rule_gives_way_to_it() -> None
     then, _ = repeaters(400, seed=5, age=630.0)
     before, _ = repeaters(400, seed=6, age=540.0)
     nobody = np.zeros(400)
-    known = [Labelled(then, nobody), Labelled(before, nobody)]
+    known = [Labelled(DAY, then, nobody), Labelled(DAY - QUARTER, before, nobody)]
     found = choose_fallback(today, known, kind="net_spend", horizon_days=HORIZON, history_days=720)
     assert found.method == "rules"
     assert found.metrics["mae"] == 0.0
-    assert found.why_not_lifetime == "it erred more than the rule on the last horizon"
+    assert found.why_not_lifetime == "it erred more than the rule on the horizons of the last year"
+
+
+def test_a_rule_that_was_right_in_the_quiet_horizons_alone_does_not_score_the_busy_one() -> None:
+    """A shop sells in one quarter of the year: nobody bought in the last horizon, everybody will in the next."""
+    known = [Labelled(DAY - place * QUARTER, repeaters(300, seed=7 + place)[0], np.zeros(300)) for place in range(5)]
+    busy, spend = repeaters(300, seed=20)
+    known[3] = Labelled(DAY - 3 * QUARTER, busy, 4 * spend)
+    found = choose_fallback(repeaters(300, seed=30)[0], known, kind="net_spend", horizon_days=HORIZON, history_days=720)
+    assert (found.method, found.horizons) == ("lifetime", 4)
+    quiet = choose_fallback(
+        repeaters(300, seed=30)[0], known[:3], kind="net_spend", horizon_days=HORIZON, history_days=720
+    )
+    assert (quiet.method, quiet.metrics["mae"], quiet.horizons) == ("rules", 0.0, 2)
 
 
 def test_what_neither_can_say_is_refused_with_the_remedy() -> None:

@@ -1,5 +1,8 @@
--- Which of the given days features were taken at.
-select distinct snapshot_date
+-- Days that features were taken at, the latest first, whose horizon has passed; with their customers.
+select
+    snapshot_date,
+    count(*) as customers
 from {{ features_table | identifier }}
-where snapshot_date in (select unnest({{ days | bind }}::date[]))
+where snapshot_date <= {{ until | bind }}
+group by snapshot_date
 order by snapshot_date desc

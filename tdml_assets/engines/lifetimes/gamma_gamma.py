@@ -10,6 +10,7 @@ Journal of Marketing Research 42(4); Fader & Hardie 2013, "The Gamma-Gamma Model
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,6 +21,10 @@ from tdml_assets.engines.lifetimes.histories import Floats, maximise
 # p, q, gamma with values in units of their mean; the mean over customers, p gamma / (q - 1), is 1.
 _STARTS = ((2.0, 3.0, 1.0), (6.0, 4.0, 0.5))
 _LEAST_CUSTOMERS = 2
+# p and q - 1 where that mean is held.
+_STARTS_OF_HELD = ((2.0, 2.0), (0.5, 0.2))
+# A few accounts far above the others make the likelihood's mean grow without bound: beyond this many observed means it is held.
+_LARGEST_MEAN = 2.0
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,8 @@ class GammaGamma:
 def fit_gamma_gamma(frequency: ArrayLike, mean_value: ArrayLike) -> GammaGamma:
     """Fit by maximum likelihood, to the customers with a frequency and a mean value above 0: the others show no spread.
 
+    Where the population's mean would be infinite, or more than twice the mean of their values, it is held at the latter.
+
     Raises ``ValueError`` if fewer than two customers are left, one of them has no value, or no maximum is found. ``frequency``:
     purchases ``mean_value`` is the mean of, one row a customer. ``mean_value``: anything where frequency is 0.
     """
@@ -76,13 +83,11 @@ def fit_gamma_gamma(frequency: ArrayLike, mean_value: ArrayLike) -> GammaGamma:
         )
     x, m = x[usable], m[usable]
     unit = float(m.mean())
-    p, q, gamma = maximise(
-        lambda parameters: _likelihood(parameters, x, m / unit),
-        _STARTS,
-        rows=float(x.size),
-        penalizer=0.0,
-        name="Gamma-Gamma",
-    )
+    common: dict[str, Any] = {"rows": float(x.size), "penalizer": 0.0, "name": "Gamma-Gamma"}
+    p, q, gamma = maximise(lambda parameters: _likelihood(parameters, x, m / unit), _STARTS, **common)
+    if p * gamma > _LARGEST_MEAN * (q - 1):
+        p, excess = maximise(lambda parameters: _held_likelihood(parameters, x, m / unit), _STARTS_OF_HELD, **common)
+        q, gamma = 1 + excess, excess / p
     level, _ = _likelihood(np.array([p, q, gamma * unit]), x, m)
     return GammaGamma(float(p), float(q), float(gamma * unit), level)
 
@@ -97,6 +102,13 @@ def _likelihood(parameters: Floats, x: Floats, m: Floats) -> tuple[float, Floats
     by_q = psi(shape + q) - psi(q) + np.log(gamma) - log_rate
     by_gamma = q / gamma - (shape + q) / (gamma + m * x)
     return float(value.sum()), np.array([by_p.sum(), by_q.sum(), by_gamma.sum()])
+
+
+def _held_likelihood(parameters: Floats, x: Floats, m: Floats) -> tuple[float, Floats]:
+    """Log-likelihood and its gradient by p and q - 1, where the population's mean p gamma / (q - 1) is 1."""
+    p, excess = parameters
+    value, (by_p, by_q, by_gamma) = _likelihood(np.array([p, 1 + excess, excess / p]), x, m)
+    return value, np.array([by_p - by_gamma * excess / p**2, by_q + by_gamma / p])
 
 
 def _pair(frequency: ArrayLike, mean_value: ArrayLike) -> tuple[Floats, Floats]:

@@ -7,7 +7,7 @@ Belongs here: one function per check, its statistics and its words. Does not: wh
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from itertools import pairwise
@@ -95,14 +95,21 @@ def level(windows: Sequence[int]) -> float:
 
     A source that shrinks (a cohort nobody joins any more) sinks from window to window; half a feed is gone at once.
     """
-    return min(float(median(windows)), float(median(windows[:_RECENT])))
+    return min(float(median(windows)), recent(windows))
 
 
-def season(days: Days, as_of: date, policy: QualityPolicy) -> float | None:
+def recent(windows: Sequence[int]) -> float:
+    """Median rows of the latest windows, latest first."""
+    return float(median(windows[:_RECENT]))
+
+
+def season(
+    days: Days, as_of: date, policy: QualityPolicy, before: Callable[[Sequence[int]], float] = level
+) -> float | None:
     """What the last window was to the level before it a year earlier, over neighbouring weeks; ``None`` if unknown.
 
     Their mean; but where one of them fell so far that it would have been an alarm, such as a Christmas closing, that one: the
-    same fall may come again.
+    same fall may come again. ``before``: gives the level of the windows before it.
     """
     ratios = []
     for shift in _SEASON_SHIFTS:
@@ -110,8 +117,23 @@ def season(days: Days, as_of: date, policy: QualityPolicy) -> float | None:
         counts = days.windows(end, policy.window_days, policy.windows)
         if len(counts) <= MIN_WINDOWS or level(counts[1:]) < policy.min_rows:
             return None
-        ratios.append(counts[0] / level(counts[1:]))
+        ratios.append(counts[0] / before(counts[1:]))
     return min(ratios) if min(ratios) < policy.volume_floor else min(sum(ratios) / len(ratios), _HIGHEST_SEASON)
+
+
+def in_season(days: Days, as_of: date, policy: QualityPolicy, before: Sequence[int]) -> tuple[float, float | None]:
+    """Rows that the last window should have, and what the season makes of their level; None if unknown.
+
+    A rise of a year ago is expected again as far as the latest windows rise as those did then: a shop in its first months grew
+    from week to week, which is not a season.
+    """
+    usual, factor = level(before), season(days, as_of, policy)
+    if factor is None:
+        return usual, None
+    found = usual * factor
+    if factor > 1:
+        found = min(found, recent(before) * (season(days, as_of, policy, recent) or 1.0))
+    return found, found / usual
 
 
 def opening(days: Days, as_of: date, policy: QualityPolicy) -> float:
@@ -172,8 +194,8 @@ def volume(days: Days, as_of: date, policy: QualityPolicy) -> Iterator[Finding]:
         why = f"{level(before):,.0f} rows expected in {when}, fewer than {policy.min_rows:,}"
         yield unjudged("volume", days.table, why, last)
         return
-    factor = season(days, as_of, policy)
-    expected = level(before) * (1.0 if factor is None else factor) * opening(days, as_of, policy)
+    expected, factor = in_season(days, as_of, policy, before)
+    expected *= opening(days, as_of, policy)
     chance = _beyond_chance(expected, days, as_of, policy, z=policy.volume_z, variance=_VARIANCE)
     bound = min(policy.volume_floor * expected, chance)
     seasonal = "" if factor is None else f", the season included ({factor:.2f} times a year ago)"

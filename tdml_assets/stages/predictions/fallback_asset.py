@@ -28,11 +28,11 @@ from tdml_assets.stages.features.columns import features_table
 from tdml_assets.stages.features.snapshots import ORDERS_TABLE
 from tdml_assets.stages.predictions.contracts import scores_contract
 from tdml_assets.stages.predictions.history import keep_predictions
-from tdml_assets.stages.predictions.level import move_fallback
+from tdml_assets.stages.predictions.level import fallback_at, move_fallback
 from tdml_assets.stages.predictions.next_orders import add_next_orders, drop_scores
 from tdml_assets.stages.predictions.reasons import reason_names
 from tdml_assets.stages.training_table.asset import make_features_view
-from tdml_assets.stages.training_table.table import observation
+from tdml_assets.stages.training_table.table import observation, sample_share
 from tdml_assets.tasks import task_of
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 _RFM_VERSION, _POPULAR_VERSION = "rule:rfm", "rule:popular_products"
 # Popular products beyond the ranks shown: enough that few customers have bought them all.
 _MORE_CANDIDATES = 100
+# A rule has five numbers, and a lifetime model seven.
+_MOST_ROWS = 200_000
 
 NO_CHAMPION = "no model was ever promoted"
 TRAIN = "materialise the training stages too, or run the workflow's training job"
@@ -95,6 +97,7 @@ def _score_customers(database: Database, spec: WorkflowSpec, session_id: str) ->
         kind=spec.target_kind,
         horizon_days=spec.target.horizon_days,
         history_days=_history_days(database, day),
+        moved=lambda then, customers, predicted: fallback_at(database, spec, customers, predicted, then),
     )
     scores = scores_contract(spec)
     predicted = fallback.scorer.score(today)
@@ -117,7 +120,8 @@ def _score_customers(database: Database, spec: WorkflowSpec, session_id: str) ->
 def _sentence(rows: int, fallback: Fallback) -> str:
     how = "a lifetime model" if fallback.method == "lifetime" else "a rule"
     measured = ", ".join(f"{name} {value:.3g}" for name, value in fallback.metrics.items())
-    error = f"measured on the last horizon: {measured}" if measured else "not measured: no horizon lies behind it"
+    horizons = f"{fallback.horizons} past horizon{'s' if fallback.horizons > 1 else ''}"
+    error = f"measured on {horizons}: {measured}" if measured else "not measured: no horizon lies behind it"
     return f"{rows} customers scored by {how} ({error}),"
 
 
@@ -137,34 +141,25 @@ def _customers(database: Database, spec: WorkflowSpec, day: date) -> pa.Table:
 
 
 def _labelled(database: Database, spec: WorkflowSpec, day: date) -> Sequence[Labelled]:
-    """Customers one horizon ago and two horizons ago, where features were taken there, with their targets."""
+    """Customers of earlier days that features were taken at, the latest first, with what they did in the horizon after each."""
     from tdml_assets.engines.fallback import COLUMNS, Labelled
 
-    horizon = timedelta(days=spec.target.horizon_days)
-    days = [day - horizon, day - 2 * horizon]
-    known = [
-        row["snapshot_date"]
-        for row in database.rows(
-            render("predictions/fallback/known_days", features_table=features_table(spec), days=days)
-        )
-    ]
+    table, until = features_table(spec), day - timedelta(days=spec.target.horizon_days)
     found = []
-    for earlier in days:
-        if earlier not in known:
-            break
+    for row in database.rows(render("predictions/fallback/known_days", features_table=table, until=until)):
         rows = database.arrow(
             render(
                 "training_table/build",
-                features_table=features_table(spec),
-                dates=[earlier],
+                features_table=table,
+                dates=[row["snapshot_date"]],
                 roles=["test"],
                 columns=list(COLUMNS),
                 holdout_share=spec.split.holdout_share,
-                sample_share=1.0,
+                sample_share=sample_share(int(row["customers"]), _MOST_ROWS),
                 **observation(spec),
             )
         )
-        found.append(Labelled(rows, rows["target"].to_numpy().astype(np.float64)))
+        found.append(Labelled(row["snapshot_date"], rows, rows["target"].to_numpy().astype(np.float64)))
     return found
 
 

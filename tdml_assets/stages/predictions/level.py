@@ -207,27 +207,42 @@ def move_fallback(
 
     ``customers``: their histories as of ``day``, one a prediction.
     """
-    from tdml_assets.engines.level_lifetime import fit_base
-
-    kind, session = task_of(spec).level_kind, {"session_id": session_id, "workflow": spec.name}
-    known = read_level_history(database, spec.target.horizon_days, day) if kind else None
-    rows: list[dict[str, Any]] = []
-    base = None
-    if known is not None:
-        base = fit_base(known, target_kind=spec.target_kind, horizon_days=spec.target.horizon_days)
-    if kind is not None and base is not None:
-        count, total, chance = len(predicted), kept_digits(float(predicted.sum())), predicted * (1.0 - predicted)
-        slope = slope_of(count, total, float(chance.sum())) if kind == "probability" else 1.0
-        given, corrected = Snapshot(day, count, total, total, 0.0, 0.0, slope), corrects(spec.level)
-        level = level_by_lifetime(base.expect(day, customers), given, kind)
-        if level is not None:
-            moved = level.apply(predicted)
-            luck = base.luck(count) if kind == "amount" else 1.0 / max(float(chance.sum()), 1.0)
-            found = FoundLevel(level, (), ())
-            rows = [{**session, **found.row(given, kept_digits(float(moved.sum())), corrected=corrected, luck=luck)}]
-            predicted = moved if corrected else predicted
+    session = {"session_id": session_id, "workflow": spec.name}
+    found, rows = _level_of_fallback(database, spec, customers, predicted, day), []
+    if found is not None:
+        level, given, base = found
+        moved, corrected = level.apply(predicted), corrects(spec.level)
+        chance = max(float((predicted * (1.0 - predicted)).sum()), 1.0)
+        luck = base.luck(given.customers) if level.kind == "amount" else 1.0 / chance
+        total = kept_digits(float(moved.sum()))
+        rows = [{**session, **FoundLevel(level, (), ()).row(given, total, corrected=corrected, luck=luck)}]
+        predicted = moved if corrected else predicted
     database.replace_slice(LEVEL, session, rows)
     return predicted
+
+
+def fallback_at(database: Database, spec: WorkflowSpec, customers: pa.Table, predicted: Floats, day: date) -> Floats:
+    """What :func:`move_fallback` would have published on an earlier day, from what was known then."""
+    found = _level_of_fallback(database, spec, customers, predicted, day) if corrects(spec.level) else None
+    return predicted if found is None else found[0].apply(predicted)
+
+
+def _level_of_fallback(
+    database: Database, spec: WorkflowSpec, customers: pa.Table, predicted: Floats, day: date
+) -> tuple[Level, Snapshot, LifetimeBase] | None:
+    """The level of a lifetime model's predictions, these, and what past windows said; None where they say nothing."""
+    from tdml_assets.engines.level_lifetime import fit_base
+
+    kind, horizon = task_of(spec).level_kind, spec.target.horizon_days
+    known = read_level_history(database, horizon, day) if kind else None
+    base = None if known is None else fit_base(known, target_kind=spec.target_kind, horizon_days=horizon)
+    if kind is None or base is None:
+        return None
+    count, total = len(predicted), kept_digits(float(predicted.sum()))
+    slope = slope_of(count, total, float((predicted * (1.0 - predicted)).sum())) if kind == "probability" else 1.0
+    given = Snapshot(day, count, total, total, 0.0, 0.0, slope)
+    level = level_by_lifetime(base.expect(day, customers), given, kind)
+    return None if level is None else (level, given, base)
 
 
 def read_level_sentence(database: Database, session_id: str, workflow: str) -> str | None:

@@ -246,6 +246,21 @@ def test_simulated_values_give_back_their_law():
     assert model.population_value == pytest.approx(25.0, rel=0.03)
 
 
+@pytest.mark.parametrize("spread", [1.0, 1.5, 2.2])
+def test_values_without_a_finite_mean_are_fitted_at_the_mean_that_was_observed(spread):
+    """Wholesale next to retail: the likelihood alone puts the population's mean far above what anybody saw, or nowhere."""
+    rng = np.random.default_rng(5)
+    frequency = rng.integers(1, 40, 180).astype(float)
+    level = np.exp(rng.normal(6, spread, 180))
+    value = level * rng.gamma(3 * frequency, 1 / (3 * frequency))
+    model = fit_gamma_gamma(frequency, value)
+    assert model.q > 1
+    assert 0.8 < model.population_value / value.mean() <= 2.0
+    expected = model.expected_value(frequency, value)
+    assert expected.sum() == pytest.approx(value.sum(), rel=0.1)
+    assert np.corrcoef(expected, value)[0, 1] > 0.99
+
+
 @pytest.mark.parametrize("fit", [fit_bg_nbd, fit_pareto_nbd])
 def test_the_unit_of_time_and_the_order_of_customers_change_nothing(fit):
     history, _ = simulated("pareto", 1_500, seed=5)

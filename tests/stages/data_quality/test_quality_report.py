@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from tdml_assets.declaration.quality import QualityPolicy
 from tdml_assets.simulation import SimulationSettings, simulate
-from tdml_assets.stages.data_quality.arrival import lasting_volume, season, spread, trend, volume
+from tdml_assets.stages.data_quality.arrival import in_season, lasting_volume, season, spread, trend, volume
 from tdml_assets.stages.data_quality.findings import Finding
 from tdml_assets.stages.data_quality.measures import CustomerIds, Days, Earlier, Intake, Levels, Logs, Measured, Repeats
 from tdml_assets.stages.data_quality.quality_report import QualityReport, judge
@@ -207,6 +207,30 @@ def test_a_season_one_week_off_is_still_the_season_and_a_short_log_has_none() ->
     found = season(days, AS_OF, POLICY)
     assert found == pytest.approx(0.25, abs=0.03)
     assert season(table(rows[-300:]), AS_OF, POLICY) is None
+
+
+def test_the_growth_of_a_shop_in_its_first_months_is_not_expected_again_a_year_later() -> None:
+    rows = noisy(430, 150)
+    start = np.arange(100)
+    rows[:100] = np.round(rows[:100] * (0.05 + 0.95 * start / 100))
+    steady = table(rows)
+    assert (season(steady, AS_OF, POLICY) or 0) > 1.4
+    expected, factor = in_season(steady, AS_OF, POLICY, steady.windows(AS_OF, 7, 8)[1:])
+    assert factor is not None
+    assert 1.0 < factor < 1.3
+    assert judge(measured(steady), None, POLICY).passed
+    rows[-7:] //= 2
+    assert ("volume", "raw.orders") in alarms(judge(measured(table(rows)), None, POLICY))
+
+
+def test_half_a_week_of_a_rise_that_every_year_has_is_an_alarm() -> None:
+    days = np.arange(-799, 1)
+    # Twice as much every year, reached within five weeks and kept for three.
+    season_of = np.interp(days % 364, [0, 21, 56, 329, 364], [2.0, 2.0, 1.0, 1.0, 2.0])
+    rows = np.round(noisy(800, 150) * season_of).astype(int)
+    assert judge(measured(table(rows)), None, POLICY).passed
+    rows[-7:] //= 2
+    assert ("volume", "raw.orders") in alarms(judge(measured(table(rows)), None, POLICY))
 
 
 def test_a_week_with_a_closing_is_judged_by_its_open_days_if_the_source_has_paused_as_long_before() -> None:
