@@ -11,8 +11,8 @@ from collections.abc import Collection, Sequence
 
 import dagster as dg
 
-from tdml_assets.commands.progress import error_text
 from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.platform.error_words import error_text
 from tdml_assets.settings import Settings
 from tdml_assets.stages.triage.alerts.failure_alerts import tell_failures
 from tdml_assets.stages.triage.alerts.failures import Failure, failure_of_step

@@ -1,7 +1,8 @@
 """A short view of a running ``dagster asset materialize``: one line per asset, warnings, and the error if there is one.
 
 Belongs here: reading Dagster's console log and printing what a person needs of it; running the child process.
-Does not: choosing the command (``app.py``), the summary of the results (``summary.py``).
+Does not: choosing the command (``app.py``), the summary of the results (``summary.py``), the words of an error
+(``platform/error_words.py``).
 
 Nothing is lost: every line goes to the log file. Lines are plain, without colours or carriage returns, so that a
 terminal, a file and a CI log show the same.
@@ -28,6 +29,7 @@ from types import FrameType
 from typing import IO, TextIO
 
 from tdml_assets.commands.output import Printer
+from tdml_assets.platform.error_words import COLOUR, error_text, last_error
 from tdml_assets.platform.outcome import NOT_RUN
 
 REPORT = "report: "
@@ -35,7 +37,6 @@ _SILENCE_SECONDS = 60.0
 _DRAIN_SECONDS = 2.0
 _NAME_WIDTH = 40
 _TEXT_WIDTH = 160
-_ERROR_LINES = 12
 _TAIL_LINES = 200
 _CHILD_DEFAULTS = {
     "PYTHONUNBUFFERED": "1",
@@ -59,55 +60,6 @@ _CHECK = re.compile(
 _DBT_DONE = re.compile(
     r"\d+ of \d+ OK created .*? model (?:\S+\.)?(?P<name>[^.\s]+) \.* ?\[.*? in (?P<seconds>[0-9.]+)s\]"
 )
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_WRAPPED = re.compile(
-    r"dagster\.[\w.]+Error: Error (?:occurred while [^\n]*:|executing resource_fn [^\n]*)\n*(?P<inner>.*)", re.DOTALL
-)
-_BLOCKED = re.compile(r"dagster\.[\w.]+CheckFailedError: [^\n]*\n(?P<checks>.*)", re.DOTALL)
-_LEADERS = re.compile(r" \.{4,} ")
-_CAUSE = "The above exception was caused by the following exception:"
-_EXCEPTION = re.compile(r"(?:[A-Za-z_]\w*\.)*(?P<name>[A-Z]\w*)(?P<rest>: .*|$)", re.DOTALL)
-
-
-def error_text(body: str) -> str:
-    """Find the words of the exception that an asset's code raised, without Dagster's wrapping and stack traces.
-
-    Of a chain it is the one raised last (``raise Ours(...) from theirs``): it is the one that names the remedy. ``body``: what
-    Dagster prints behind ``STEP_FAILURE``.
-    """
-    links = [link.split("Stack Trace:", 1)[0].strip() for link in _COLOUR.sub("", body).split(_CAUSE)]
-    for link in links:
-        wrapped = _WRAPPED.search(link)
-        text = wrapped["inner"].strip() if wrapped else link
-        if not text:
-            continue
-        blocked = _BLOCKED.search(text)
-        if blocked:
-            return "stopped by a blocking check: " + ", ".join(blocked["checks"].split("\n"))
-        _, found, dbt = text.partition("Errors parsed from dbt logs:")
-        if found:
-            return _shortened("dbt failed\n" + dbt)
-        start = re.search(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:: |$)", text, re.MULTILINE)
-        return _shortened(text[start.start() :] if start else text)
-    return ""
-
-
-def last_error(lines: Sequence[str]) -> str:
-    """Find the words of the last exception in a plain Python traceback; the last lines if there is none."""
-    plain = [_COLOUR.sub("", line).rstrip() for line in lines]
-    for index in range(len(plain) - 1, -1, -1):
-        if _EXCEPTION.fullmatch(plain[index]) and ":" in plain[index]:
-            return _shortened("\n".join(plain[index:]))
-    return _shortened("\n".join([line for line in plain if line][-5:]))
-
-
-def _shortened(text: str) -> str:
-    lines = [_LEADERS.sub(" ", line).rstrip() for line in text.strip().splitlines() if line.strip()]
-    found = _EXCEPTION.fullmatch(lines[0]) if lines else None
-    if found and found["rest"]:
-        lines[0] = found["name"] + found["rest"]
-    more = [f"... {len(lines) - _ERROR_LINES} further lines in the log"] if len(lines) > _ERROR_LINES else []
-    return "\n".join(lines[:_ERROR_LINES] + more)
 
 
 @dataclass
@@ -149,7 +101,7 @@ class Progress:
         elif self._entry and line != "Error: Materialization failed.":
             self._entry.append(line)
         else:
-            done = _DBT_DONE.search(_COLOUR.sub("", line))
+            done = _DBT_DONE.search(COLOUR.sub("", line))
             if done:
                 self._dbt_seconds[done["name"]] = f"{done['seconds']}s"
 

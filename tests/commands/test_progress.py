@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tdml_assets.commands.progress import REPORT, Progress, error_text, last_error, run_with_progress
+from tdml_assets.commands.progress import REPORT, Progress, run_with_progress
 
 HEAD = "2026-01-02 03:04:05 +0000 - dagster - DEBUG - __ASSET_JOB - 079b5a46-aa28-46cb-8349-73eb202d1bc0 - "
 
@@ -129,65 +129,6 @@ def test_a_failure_shows_the_words_of_our_exception_and_no_stack_trace() -> None
         "     or load more orders",
     ]
     assert progress.not_run == ["cltv/predictions"]
-
-
-def test_an_error_wrapped_only_by_dagster_is_taken_from_its_cause() -> None:
-    body = (
-        "Execution failed.\n\n"
-        'dagster._core.errors.DagsterExecutionLoadInputError: Error occurred while loading "x":\n\n'
-        "Stack Trace:\n  File x\n\nThe above exception was caused by the following exception:\n"
-        "tdml_assets.platform.warehouse.WarehouseBusyError: held by PID 7: let it finish\n\nStack Trace:\n  File y\n"
-    )
-    assert error_text(body) == "WarehouseBusyError: held by PID 7: let it finish"
-
-
-def test_a_dbt_failure_shows_what_dbt_said() -> None:
-    body = (
-        'Execution of step "dbt_models" failed.\n\n'
-        "dagster_dbt.errors.DagsterDbtCliRuntimeError: The dbt CLI process\n\n"
-        "failed with exit code `1`.\n\nErrors parsed from dbt logs:\n\n"
-        "5 of 6 ERROR creating sql table model main.c ......... [\x1b[31mERROR\x1b[0m in 0.11s]\n\n"
-        "  Runtime Error in model c (models/c.sql)\n\nStack Trace:\n  File x\n"
-    )
-    assert error_text(body).splitlines() == [
-        "dbt failed",
-        "5 of 6 ERROR creating sql table model main.c [ERROR in 0.11s]",
-        "  Runtime Error in model c (models/c.sql)",
-    ]
-
-
-def test_a_blocking_check_is_named_without_dagsters_words() -> None:
-    body = (
-        'Execution of step "audience__check" failed.\n\n'
-        "dagster._core.errors.DagsterAssetCheckFailedError: 1 blocking asset check failed with ERROR severity:\n"
-        "cltv/predictions: sanity\n\nStack Trace:\n  File x\n"
-    )
-    assert error_text(body) == "stopped by a blocking check: cltv/predictions: sanity"
-
-
-def test_a_long_error_is_cut_and_says_so() -> None:
-    text = error_text("ValueError: first\n" + "\n".join(f"line {index}" for index in range(100)))
-    assert len(text.splitlines()) == 13
-    assert text.endswith("further lines in the log")
-
-
-def test_the_last_exception_of_a_traceback_is_found_with_its_further_lines() -> None:
-    lines = [
-        "Traceback (most recent call last):",
-        "ValueError: older",
-        '  File "x", line 1',
-        "pydantic_core._pydantic_core.ValidationError: 1 validation error for Settings",
-        "workflow",
-        "  Extra inputs are not permitted",
-    ]
-    assert last_error(lines).splitlines() == [
-        "ValidationError: 1 validation error for Settings",
-        "workflow",
-        "  Extra inputs are not permitted",
-    ]
-    assert last_error(["Usage: dagster", "", "Error: Missing option '--select'."]).endswith(
-        "Missing option '--select'."
-    )
 
 
 def test_a_failure_whose_own_lines_were_lost_is_still_named_by_the_end_of_the_run() -> None:

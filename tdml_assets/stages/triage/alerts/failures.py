@@ -8,11 +8,11 @@ An alert names the workflow, the stage and the class of the error, never its tex
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from tdml_assets.platform.error_words import error_name
 from tdml_assets.platform.outcome import Outcome
 from tdml_assets.stages.triage.alerts.messages import Alert
 
@@ -59,13 +59,6 @@ class Failure:
     def key(self) -> str:
         """Equal for equal causes: workflow, stage and class of the error."""
         return f"{self.kind}:{self.workflow}:{self.stage}:{self.error}"
-
-
-def error_name(text: str) -> str:
-    """Class of an error, or name of the blocking check, from what is printed of it; never a word of its message."""
-    blocked = re.fullmatch(r"stopped by a blocking check: \S+: (?P<name>\w+)(?:, .*)?", text, re.DOTALL)
-    found = blocked or re.match(r"(?P<name>[A-Za-z_]\w*(?:Error|Exception|Interrupt|Refused|Full|Exit))\b", text)
-    return found["name"] if found else "dbt" if text.startswith("dbt failed") else "unknown error"
 
 
 def failure_of_step(step: str, text: str, workflows: Collection[str], session_id: str, log: str | None) -> Failure:

@@ -25,7 +25,6 @@ from tdml_assets.stages.triage.alerts.failure_alerts import LEDGER_FILE, read_le
 from tdml_assets.stages.triage.alerts.failures import (
     Failure,
     alert_of_failures,
-    error_name,
     failure_of_step,
     failures_of_outcomes,
 )
@@ -139,20 +138,6 @@ def test_a_damaged_ledger_tells_again(tmp_path: Path, taken: list[Any]) -> None:
     (tmp_path / LEDGER_FILE).write_text("[broken")
     assert tell(tmp_path, FULL) == [FULL.key]
     assert json.loads((tmp_path / LEDGER_FILE).read_text()) == {FULL.key: ["webhook"]}
-
-
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [
-        (f"TooFewRowsError: {SECRET} has 3 rows", "TooFewRowsError"),
-        ("stopped by a blocking check: next_best_product/evaluation: fit_to_score", "fit_to_score"),
-        (f"dbt failed\n{SECRET}", "dbt"),
-        (f"{SECRET} is wrong", "unknown error"),
-        ("", "unknown error"),
-    ],
-)
-def test_an_error_is_named_by_its_class_alone(text: str, name: str) -> None:
-    assert error_name(text) == name
 
 
 def test_a_run_of_the_command_line_tells_what_failed_and_forgets_it_after_a_whole_one(
