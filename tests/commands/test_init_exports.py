@@ -190,7 +190,58 @@ def products_without_codes() -> tuple[str, float]:
     return write("items.csv", [header, *rows]), all_money()
 
 
+def off(number: int) -> float:
+    """A discount that only totals hold."""
+    return number / 100
+
+
+def totals_less_a_discount_on_every_line() -> tuple[str, float]:
+    header: Row = ["Order number", "Date", "Contact email", "SKU", "Qty", "Price", "Discount", "Total", "Currency"]
+    rows: list[Row] = [
+        [number, f"{when:%Y-%m-%d}", f"{who}@shop.test", product, quantity, PRICES[product], off(number), total, "EUR"]
+        for number, who, when, lines in ORDERS
+        for total in [f"{of_order(lines) - off(number):.2f}"]
+        for product, quantity in lines
+    ]
+    return write("totals.csv", [header, *rows]), all_money() - sum(off(number) for number, *_ in ORDERS)
+
+
+def totals_less_a_discount_on_first_lines() -> tuple[str, float]:
+    header: Row = [
+        *(
+            "Order ID",
+            "Email",
+            "Created at",
+            "Total",
+            "Currency",
+            "Lineitem sku",
+            "Lineitem quantity",
+            "Lineitem price",
+        ),
+    ]
+    rows: list[Row] = []
+    for number, who, when, lines in ORDERS:
+        head: Row = [f"{when:%Y-%m-%d}", f"{of_order(lines) - off(number):.2f}", "EUR"]
+        for place, (product, quantity) in enumerate(lines):
+            blank: Row = ["", "", ""]
+            rows.append([number, f"{who}@shop.test", *(blank if place else head), product, quantity, PRICES[product]])
+    return write("first.csv", [header, *rows]), all_money() - sum(off(number) for number, *_ in ORDERS)
+
+
+def amounts_of_lines_less_a_discount() -> tuple[str, float]:
+    header: Row = ["Bestellnr", "Datum", "Kunde", "Artikelnr", "Menge", "Preis EUR", "Betrag EUR"]
+    rows: list[Row] = [
+        [number, f"{when:%d.%m.%Y}", who, product, quantity, PRICES[product], f"{PRICES[product] * quantity * 0.9:.2f}"]
+        for number, who, when, lines in ORDERS
+        for product, quantity in lines
+    ]
+    return write("betrag.csv", [header, *rows], ";"), sum(float(str(row[-1])) for row in rows)
+
+
 KINDS = (
+    totals_less_a_discount_on_every_line,
+    totals_less_a_discount_on_first_lines,
+    amounts_of_lines_less_a_discount,
     prices_beside_discounts,
     prices_of_the_whole_line,
     prices_of_one_piece_called_amount,

@@ -22,6 +22,8 @@ from tdml_assets.stages.raw.dates import formats_of_shapes, formats_that_read, r
 from tdml_assets.stages.raw.guess_columns import MOMENTS, NUMBERS, ROLES, Columns, Table, find, find_columns
 from tdml_assets.stages.raw.guess_lines import (
     grows_with_quantity,
+    is_of_orders_pieces,
+    is_of_pieces,
     is_same_on_lines,
     is_total_of_order,
     line_key_of,
@@ -154,7 +156,7 @@ def _of_orders(
         kept = {"currency", "reporting_currency"} - set(preset_keys(preset))
         still_open = {key: why for key, why in still_open.items() if key in kept}
     else:
-        found = _by_quantity(first, found, marks)
+        found = _by_quantity(first, _one_way_to_the_money(first, found, marks), marks)
     partial = on_first_lines(first, found)
     return Guess(
         table="orders",
@@ -176,13 +178,36 @@ def _of_orders(
     )
 
 
+def _one_way_to_the_money(sample: FileSample, found: Mapping[str, str], marks: NumberMarks | None) -> dict[str, str]:
+    """An order's total beside quantity and price, which spread it over the lines; of lines one way to their amount is enough.
+
+    An amount holds discounts, which a price by a quantity does not.
+    """
+    if not {"amount", "quantity", "unit_price"} <= set(found):
+        return dict(found)
+    read = (marks or NumberMarks()).read
+    amounts, quantities, prices = (
+        [read(text) for text in sample.cells[found[role]]] for role in ("amount", "quantity", "unit_price")
+    )
+    pieces = [
+        quantity * price if quantity and price else None for quantity, price in zip(quantities, prices, strict=True)
+    ]
+    orders = sample.cells.get(found.get("order_id", ""), ())
+    if _amount_level(sample, found, on_first_lines(sample, found), marks):
+        dropped = None if is_of_orders_pieces(orders, amounts, pieces) else "amount"
+    else:
+        is_of_line = is_of_pieces(orders, amounts, pieces) or re.search(r"line|net", found["amount"], re.IGNORECASE)
+        dropped = "unit_price" if is_of_line else "amount"
+    return {role: column for role, column in found.items() if role != dropped}
+
+
 def _by_quantity(sample: FileSample, found: Mapping[str, str], marks: NumberMarks | None) -> dict[str, str]:
     """The columns, with the price of one piece and the amount of a line told apart by how they go with the quantity.
 
     Exports name either of them "price", and a line's amount taken for a price would be multiplied by the quantity once more.
     """
     money = next((role for role in ("unit_price", "amount") if role in found), None)
-    if money is None or not {"quantity", "product_id"} <= set(found):
+    if money is None or not {"quantity", "product_id"} <= set(found) or {"amount", "unit_price"} <= set(found):
         return dict(found)
     read = (marks or NumberMarks()).read
     products, *numbers = (sample.cells.get(found[role], ()) for role in ("product_id", "quantity", money))

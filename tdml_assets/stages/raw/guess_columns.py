@@ -85,17 +85,7 @@ def find_columns(table: str, sample: FileSample) -> Columns:
         del found["parent_order_id"]
         product = None if "product_id" in found else find("product_id", sample, set(found.values()))
         found |= {"product_id": product} if product is not None else {}
-    return Columns(_one_way_to_the_money(found), frozenset(by_content))
-
-
-def _one_way_to_the_money(found: Mapping[str, str]) -> dict[str, str]:
-    """One is enough. A total next to quantity and price is often the order's, repeated on every line."""
-    if "amount" not in found:
-        return dict(found)
-    is_of_line = re.search(r"line|amount|net", found["amount"], re.IGNORECASE) is not None
-    has_parts = {"quantity", "unit_price"} <= set(found)
-    dropped = "amount" if has_parts and not is_of_line else "unit_price"
-    return {role: column for role, column in found.items() if role != dropped}
+    return Columns(found, frozenset(by_content))
 
 
 def find(role: str, sample: FileSample, taken: Collection[str]) -> str | None:

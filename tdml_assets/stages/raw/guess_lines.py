@@ -31,6 +31,9 @@ _BLANK_ROWS = 0.02
 _NEAR = 0.1
 _CLEARLY = 0.7
 _SHARED_ORDERS = 0.01
+#: An amount over what pieces cost: less a discount, or with tax and shipping; and the share of lines that must be so.
+_SHARE_OF_PIECES = (0.5, 1.5)
+_MOST_LINES = 0.9
 _NOBODY = ("0", "guest", "nan", "null", "none", "unknown", "n/a", "na", "-", "anonymous", "gast", "invité", "invitado")
 _NOBODY_SHARE = 0.02
 
@@ -92,6 +95,38 @@ def _are_blank_below(sample: FileSample, columns: Mapping[str, str], orders: Seq
     if len(below) < _BLANK_ROWS * len(orders) or not all(others):
         return False
     return all(sum(1 for place in below if not cells[place]) >= _BLANK * len(below) for cells in others)
+
+
+def is_of_pieces(orders: Sequence[str], amounts: Sequence[float | None], pieces: Sequence[float | None]) -> bool:
+    """Whether amounts are those of lines: about what their pieces cost, in orders of several lines, too.
+
+    ``pieces``: price by quantity. Arguments are values by row; ``orders`` is empty where nothing says which lines are one order.
+    """
+    counts = Counter(orders)
+    rows = [
+        (amount / piece, bool(orders) and counts[orders[place]] > 1)
+        for place, (amount, piece) in enumerate(zip(amounts, pieces, strict=True))
+        if amount and piece
+    ]
+    groups = [rows, [row for row in rows if row[1]]]
+    return bool(rows) and all(
+        sum(1 for ratio, _ in group if _is_about(ratio)) >= _MOST_LINES * len(group) for group in groups
+    )
+
+
+def is_of_orders_pieces(orders: Sequence[str], amounts: Sequence[float | None], pieces: Sequence[float | None]) -> bool:
+    """Whether totals of orders, on each of their lines or on one, are about what all their pieces cost."""
+    totals: dict[str, float] = {}
+    sums: dict[str, float] = defaultdict(float)
+    for order, amount, piece in zip(orders, amounts, pieces, strict=True):
+        totals[order] = totals.get(order) or amount or 0.0
+        sums[order] += piece or 0.0
+    ratios = [totals[order] / found for order, found in sums.items() if order and found and totals[order]]
+    return bool(ratios) and _is_about(median(ratios))
+
+
+def _is_about(ratio: float) -> bool:
+    return _SHARE_OF_PIECES[0] <= ratio <= _SHARE_OF_PIECES[1]
 
 
 def grows_with_quantity(
