@@ -61,7 +61,7 @@ def _source(found: Guess) -> list[str]:
     if found.preset is not None:
         return [*lines, *_of_preset(found)]
     lines.append(f"format: {first.format}")
-    lines += [*_file_keys(first), *_csv(first), *_numbers(found)]
+    lines += [*_file_keys(found), *_csv(first), *_numbers(found)]
     if found.table != "customers":
         lines += [*_times(found), *_records(found)]
     if found.table == "orders":
@@ -92,7 +92,7 @@ def _of_preset(found: Guess) -> list[str]:
     lines = [f"preset: {name}    # recognised by its columns; keys written here come before those of the preset"]
     if first.format != keys["format"]:
         lines.append(f"format: {first.format}")
-    lines += [*_file_keys(first), *_csv(first, keys.get("csv", {}))]
+    lines += [*_file_keys(found), *_csv(first, keys.get("csv", {}))]
     known = {"decimal": ".", "thousands": "", **keys.get("numbers", {})}
     if found.marks is not None and found.marks.decimal != known["decimal"]:
         lines += _numbers(found)
@@ -110,8 +110,11 @@ def _of_preset(found: Guess) -> list[str]:
     return [*lines, *key_lines(found), *status_lines(found)]
 
 
-def _file_keys(first: FileSample) -> list[str]:
-    return [key_line(name, key.value, key.why) for name, key in first.keys.items()]
+def _file_keys(found: Guess) -> list[str]:
+    return [
+        f"{name}:    # {found.open[name]}" if name in found.open else key_line(name, key.value, key.why)
+        for name, key in found.samples[0].keys.items()
+    ]
 
 
 def _csv(first: FileSample, known: dict[str, str] | None = None) -> list[str]:

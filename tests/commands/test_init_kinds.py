@@ -293,3 +293,24 @@ def test_the_currency_and_the_marks_of_a_settlement_are_seen(home: Path) -> None
     orders = declared("settlement.txt", gaps=())
     assert (orders["preset"], orders["currency"]) == ("amazon_settlement", "EUR")
     assert net() == "1000.00"
+
+
+@pytest.mark.parametrize("key", ["member", "sheet"])
+def test_months_in_one_workbook_or_archive_are_asked_for_instead_of_read_one_of_them(home: Path, key: str) -> None:
+    months = {"2025-01": csv_text(LINES[:30]), "2025-02": csv_text(LINES[30:])}
+    name = "months.zip" if key == "member" else "months.xlsx"
+    if key == "member":
+        with zipfile.ZipFile(name, "w") as archive:
+            for month, text in months.items():
+                archive.writestr(f"orders-{month}.csv", text)
+    else:
+        book = openpyxl.Workbook()
+        for month, text in months.items():
+            sheet = book.create_sheet(month)
+            for line in text.splitlines():
+                sheet.append(line.split(","))
+        book.save(name)
+    result = CliRunner().invoke(app, ["init", name])
+    assert result.exit_code == 3, result.output
+    assert f"yours to decide: sources.orders.{key}: 2 " in result.output
+    assert yaml.safe_load(Path("tdml.yaml").read_text(encoding="utf-8"))["sources"]["orders"][key] is None

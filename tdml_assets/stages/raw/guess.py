@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from tdml_assets.declaration.presets import preset_keys
@@ -110,7 +110,9 @@ def best_of(samples: Sequence[FileSample]) -> FileSample:
         wanted = {"customer_id", "ordered_at", "amount", "order_id", "quantity"}
         return len(wanted & set(found)), sample.row_count
 
-    return max(samples, key=score)
+    best = max(samples, key=score)
+    alike = sum(1 for one in samples if set(one.cells) == set(best.cells))
+    return replace(best, alike=alike)
 
 
 def guess(table: Table, samples: Sequence[FileSample]) -> Guess:
@@ -119,7 +121,7 @@ def guess(table: Table, samples: Sequence[FileSample]) -> Guess:
     columns = find_columns(table, first)
     found = columns.by_role
     values = {role: [text for one in samples for text in one.columns.get(name, ())] for role, name in found.items()}
-    still_open = _missing(table, first, found)
+    still_open = _missing(table, first, found) | _unread(samples)
     formats: tuple[str, ...] = ()
     moment = MOMENTS.get(table, "valid_from")
     if moment in found and found[moment] not in first.typed_moments:
@@ -153,7 +155,7 @@ def _of_orders(
         still_open |= _open_currency(found.get("currency"), values.get("currency", ()))
     if preset is not None:
         # What the preset says is not open.
-        kept = {"currency", "reporting_currency"} - set(preset_keys(preset))
+        kept = {"currency", "reporting_currency", "member", "sheet"} - set(preset_keys(preset))
         still_open = {key: why for key, why in still_open.items() if key in kept}
     else:
         found = _by_quantity(first, _one_way_to_the_money(first, found, marks), marks)
@@ -264,6 +266,20 @@ def _missing(table: Table, sample: FileSample, found: Mapping[str, str]) -> dict
     if table == "orders" and "amount" not in found and not {"quantity", "unit_price"} <= set(found):
         missing["columns.amount"] = there
     return missing
+
+
+def _unread(samples: Sequence[FileSample]) -> dict[str, str]:
+    """Sheets and packed files with the columns of the one that is read: one source reads one of them, and rows would be lost."""
+    found = next((one for one in samples if one.alike > 1), None)
+    if found is None:
+        return {}
+    if "member" in found.keys:
+        return {
+            "member": f"{found.alike} files of the archive have these columns: unpack it and give init the folder, or write one"
+        }
+    return {
+        "sheet": f"{found.alike} sheets have these columns: save each as a CSV file and give init their folder, or write one"
+    }
 
 
 def _open_currency(column: str | None, texts: Sequence[str]) -> dict[str, str]:

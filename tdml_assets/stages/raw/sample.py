@@ -35,6 +35,7 @@ class FileSample:
     ``delimiter``, ``encoding``, ``has_header``: of a CSV file.
     ``typed_moments``, ``typed_numbers``: columns that hold moments or numbers by their type.
     ``folder_keys``: columns that the names of folders give.
+    ``alike``: how many sheets of the workbook, or files of the archive, have these columns, this one among them.
     """
 
     path: str
@@ -48,6 +49,7 @@ class FileSample:
     typed_moments: frozenset[str] = frozenset()
     typed_numbers: frozenset[str] = frozenset()
     folder_keys: frozenset[str] = frozenset()
+    alike: int = 1
 
     @cached_property
     def columns(self) -> dict[str, list[str]]:
