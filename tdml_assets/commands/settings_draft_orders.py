@@ -69,6 +69,9 @@ def status_lines(found: Guess) -> list[str]:
     declared = preset_keys(found.preset).get("statuses") if found.preset else None
     lines = ["statuses:    # each that was found, and what it counts as: sale, return, void or ignore"]
     for status in found.statuses:
+        if "statuses" in found.open:
+            lines.append(f"  {text(status)}:    # sale, return, void or ignore")
+            continue
         meaning, is_known = meaning_of(status, declared)
         if found.is_refund_known and meaning == "void" and status.lower() in REFUNDED_STATUSES:
             meaning = "sale"

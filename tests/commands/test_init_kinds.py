@@ -314,3 +314,34 @@ def test_months_in_one_workbook_or_archive_are_asked_for_instead_of_read_one_of_
     assert result.exit_code == 3, result.output
     assert f"yours to decide: sources.orders.{key}: 2 " in result.output
     assert yaml.safe_load(Path("tdml.yaml").read_text(encoding="utf-8"))["sources"]["orders"][key] is None
+
+
+@pytest.mark.parametrize(
+    ("paid", "cancelled"),
+    [
+        ("Verzonden", "Geannuleerd door klant"),
+        ("SENT", "CANCELLED_BY_PARTNER"),
+        ("Teilweise storniert", "Storniert (Kunde)"),
+        ("Concluído", "Não pago"),
+    ],
+)
+def test_a_status_of_several_words_is_void_by_the_word_that_ends_an_order(
+    home: Path, paid: str, cancelled: str
+) -> None:
+    header = ["Bestelnummer", "Besteldatum", "Klantnummer", "EAN", "Bedrag", "Status bestelling"]
+    rows = [[n, f"{FIRST + timedelta(days=n):%d-%m-%Y}", n % 7, "87", "2.50", paid] for n in range(40)]
+    rows += [[n, "01-05-2025", n % 7, "87", "1.00", cancelled] for n in range(40, 60)]
+    text = "\n".join(";".join(map(str, row)) for row in [header, *rows])
+    Path("orders.csv").write_text(text + "\n", encoding="utf-8")
+    keys = declared("orders.csv")
+    assert keys["columns"]["order_id"] == "Bestelnummer"
+    assert (keys["statuses"][paid], keys["statuses"][cancelled]) == ("sale", "void")
+    assert net() == "100.00"
+
+
+def test_statuses_that_are_codes_are_asked_for(home: Path) -> None:
+    lines = csv_text().splitlines()
+    text = "\n".join([f"{lines[0]},status", *(f"{line},{7 + place % 2}" for place, line in enumerate(lines[1:]))])
+    Path("orders.csv").write_text(text + "\n", encoding="utf-8")
+    keys = declared("orders.csv", gaps=("currency", "statuses"))
+    assert keys["statuses"] == {"7": None, "8": None}

@@ -6,7 +6,9 @@ itself (``declaration/statuses.py``).
 
 from __future__ import annotations
 
-from tdml_assets.declaration.statuses import Meaning
+import re
+
+from tdml_assets.declaration.statuses import COMMON_PHRASES, Meaning
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -44,7 +46,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "order_id": _words(
         "orderid ordernumber orderno invoiceno invoicenumber invoice transactionid bestellnummer bestellnr auftragsnummer "
         "auftragsnr auftrag rechnungsnummer numerocommande numcommande commande numeropedido pedido numeroordine ordine "
-        "bestelling ordername orderref orderreference order receiptid receipt basketid 注文番号 注文id 受注番号 oid id"
+        "bestelling bestelnummer ordername orderref orderreference order receiptid receipt basketid 注文番号 注文id 受注番号 oid id"
     ),
     "product_id": _words(
         "productid sku lineitemsku stockcode itemid articleid artikelnummer artikelnr artikel productcode itemcode productsku "
@@ -145,6 +147,7 @@ FOREIGN_STATUSES: dict[Meaning, tuple[str, ...]] = {
         *("annulée", "annulé", "remboursée", "remboursé", "échouée", "échoué", "en attente", "refusée"),
         *("cancelado", "cancelada", "anulado", "reembolsado", "reembolsada", "fallido", "pendiente", "rechazado"),
         *("annullato", "rimborsato", "fallito", "in attesa", "geannuleerd", "terugbetaald", "mislukt", "in afwachting"),
+        *("não pago", "requires_payment_method", "requires_action", "requires_confirmation", "requires_capture"),
         *("キャンセル", "キャンセル済み", "返金済み", "未払い", "入金待ち", "保留", "失敗"),
     ),
     "ignore": ("testbestellung", "prueba", "テスト"),
@@ -188,9 +191,24 @@ _GUESSED: dict[str, Meaning] = {
 }
 
 
+#: Words that are the end of an order whatever stands beside them, as in ``cancelled_by_partner``: not yet paid may become a sale.
+_ENDS = frozenset(word for word in (*COMMON_PHRASES["void"], *FOREIGN_STATUSES["void"]) if word.isalpha()) - {
+    "pending",
+    "draft",
+    "offen",
+    "ausstehend",
+    "pendiente",
+    "expired",
+}
+_NOT_WHOLE = re.compile(r"parti|partly|part$|parc|parz|teil|gedeel|(not?|non|nicht|pas)$", re.IGNORECASE)
+
+
 def probable_meaning(status: str) -> Meaning | None:
     """What a status of another language or of a payment system probably counts as; ``None`` for a word that says nothing."""
-    return _GUESSED.get(status.strip().lower())
+    plain = status.strip().lower()
+    words = re.split(r"[\W_]+", plain)
+    is_end = len(words) > 1 and not _ENDS.isdisjoint(words) and not any(map(_NOT_WHOLE.match, words))
+    return _GUESSED.get(plain, "void" if is_end else None)
 
 
 #: Product codes of lines that are not products, as ``line_kinds`` names them.

@@ -153,6 +153,11 @@ def _of_orders(
     currency = _currency(found, values)
     if currency is None:
         still_open |= _open_currency(found.get("currency"), values.get("currency", ()))
+    statuses = statuses_of(values.get("order_status", ()))
+    if statuses and all(status.isdigit() for status in statuses):
+        still_open["statuses"] = (
+            f"{', '.join(statuses[:9])} are codes: write what each counts as, sale, return, void or ignore"
+        )
     if preset is not None:
         # What the preset says is not open.
         kept = {"currency", "reporting_currency", "member", "sheet"} - set(preset_keys(preset))
@@ -167,7 +172,7 @@ def _of_orders(
         by_content=columns.by_content,
         timestamp_formats=formats,
         marks=marks,
-        statuses=statuses_of(values.get("order_status", ())),
+        statuses=statuses,
         open=still_open,
         preset=preset,
         amount_level=_amount_level(first, found, partial, marks),

@@ -150,6 +150,8 @@ def _values_fit(role: str, name: str, sample: FileSample) -> bool:
         return all(len(text.strip()) == 3 for text in texts)
     if role == "coupon_used":
         return {text.lower() for text in texts} <= {"true", "false", "yes", "no", "1", "0", "y", "n", "t", "f"}
+    if role == "order_id" and is_status(texts):
+        return False
     return name not in sample.typed_moments
 
 
