@@ -46,8 +46,9 @@ _TREND, _TREND_YEARS = 0.15, 2.0
 _WINDOW = 0.03
 # Fewer customers, or fewer to whom it happened, say nothing about a level.
 _LEAST_CUSTOMERS, _LEAST_EVENTS = 50, 10
-# Totals further apart than this are another world; nothing is multiplied by more.
-_LARGEST_GAP = 1.5
+# Totals further apart than this are another world; nothing is multiplied by more. A shop that sells in one season of the year
+# comes out further above the expectation of any day, which past years show.
+_LARGEST_GAP: Mapping[Basis, float] = {"season": 2.5, "trend": 1.5, "none": 1.5}
 _LARGEST_LOG_ODDS = 35.0
 # Weight, in rehearsals, of the belief that the stated doubt is right.
 _PRIOR_REHEARSALS = 8.0
@@ -207,16 +208,16 @@ def expected_level(snapshots: Sequence[Snapshot], day: date, kind: Kind) -> Leve
     # What all snapshots have in common is not a season: it is taken as it is, and the rest is shrunk.
     usual = float(np.average(gaps, weights=[one.customers for one in snapshots]))
     left = float(_covariance([day], [day], day)[0, 0] + _WINDOW**2 - weights @ to_day)
-    gap = _limited(usual + float(weights @ (gaps - usual)))
     seasons = [one for one in snapshots if is_same_season(one.day, day)]
     # The latest one of the season, or the latest of all.
     main = max(seasons or snapshots, key=lambda one: one.day)
     basis: Basis = "season" if seasons else "trend"
+    gap = _limited(usual + float(weights @ (gaps - usual)), basis)
     return Level(day, kind, gap, kept_digits(float(np.sqrt(max(left, 0.0)))), basis, main.day, main.gap)
 
 
-def _limited(gap: float) -> float:
-    return kept_digits(float(np.clip(gap, -_LARGEST_GAP, _LARGEST_GAP)))
+def _limited(gap: float, basis: Basis) -> float:
+    return kept_digits(float(np.clip(gap, -_LARGEST_GAP[basis], _LARGEST_GAP[basis])))
 
 
 def level_by_lifetime(expected: Expectation, given: Snapshot, kind: Kind) -> Level | None:
@@ -245,7 +246,7 @@ def level_by_lifetime(expected: Expectation, given: Snapshot, kind: Kind) -> Lev
     return Level(
         given.day,
         kind,
-        _limited(gap / given.slope),
+        _limited(gap / given.slope, basis),
         kept_digits(_STATED[basis] * float(np.sqrt(variance)) / given.slope),
         basis,
         None if season is None else season.day,

@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
+from tdml_assets.engines.level_shares import ShareGap, forecast_share, measure_share, shifted
 from tdml_assets.engines.level_windows import (
     Floats,
     Residual,
@@ -61,18 +62,22 @@ class LevelHistory:
 class Expectation:
     """What is expected of the customers of a day, in all.
 
-    ``residual``: how much more or less than the lifetime model expects; None where past windows do not say it.
+    ``residual``: how much more or less than the lifetime model expects; None where past windows do not say it. ``share_gap``:
+    log-odds of the share of customers who buy, over that of the lifetime model with the residual.
     """
 
     base: LifetimeBase
     history: Floats
     customers: int
     residual: Residual | None
+    share_gap: float = 0.0
 
     def total(self, *, rate: float = 0.0) -> float:
         """Money, or customers to whom it happens, with the residual. ``rate``: added to the logarithm of the number of orders."""
         found = self.residual or Residual()
-        return self._total(found.orders + rate, found.value)
+        total = self._total(found.orders + rate, found.value)
+        gap = -self.share_gap if self.base.target_kind == "no_purchase" else self.share_gap
+        return kept_digits(shifted(total, self.customers, gap))
 
     def plain_total(self) -> float:
         """The same as the lifetime model alone expects it."""
@@ -91,7 +96,10 @@ class Expectation:
 
 @dataclass(frozen=True)
 class LifetimeBase:
-    """A lifetime model fitted to the histories of ``day``, with its gaps in past windows of ``sampled`` customers."""
+    """A lifetime model fitted to the histories of ``day``, with its gaps in past windows of ``sampled`` customers.
+
+    ``shares``: gaps of the share of customers who bought; empty for an amount.
+    """
 
     purchases: ParetoNbd
     value: GammaGamma
@@ -101,6 +109,7 @@ class LifetimeBase:
     first_order_on: date
     windows: tuple[Window, ...]
     sampled: int
+    shares: tuple[ShareGap, ...] = ()
 
     def luck(self, customers: int) -> float:
         """Variance of the logarithm of a total of so many customers, if their luck were drawn again; as in the latest windows."""
@@ -126,7 +135,8 @@ class LifetimeBase:
         residual = forecast_residual(self.windows, day, self.first_order_on, self.horizon_days)
         step = -(-histories.num_rows // _MOST_ADDED) or 1
         chosen = histories.take(pa.array(np.arange(0, histories.num_rows, step))) if step > 1 else histories
-        return Expectation(self, _matrix(chosen, HISTORY), histories.num_rows, residual)
+        share = 0.0 if residual is None else forecast_share(self.shares, day, self.horizon_days, residual.orders)
+        return Expectation(self, _matrix(chosen, HISTORY), histories.num_rows, residual, share)
 
 
 def fit_base(known: LevelHistory, *, target_kind: str, horizon_days: int) -> LifetimeBase | None:
@@ -148,7 +158,17 @@ def fit_base(known: LevelHistory, *, target_kind: str, horizon_days: int) -> Lif
         return None
     windows = _windows(known, purchases, value)
     first, sampled = known.first_order_on, len(repeats)
-    return LifetimeBase(purchases, value, horizon_days, target_kind, known.day, first, windows, sampled)
+    shares = () if target_kind == "net_spend" else _shares(known, windows, purchases)
+    return LifetimeBase(purchases, value, horizon_days, target_kind, known.day, first, windows, sampled, shares)
+
+
+def _shares(known: LevelHistory, windows: Sequence[Window], purchases: ParetoNbd) -> tuple[ShareGap, ...]:
+    past, begins = _matrix(known.past, PAST), known.past["begin_day"].to_numpy()
+    found = []
+    for window in windows:
+        repeats, recency, age, _, orders, _ = past[begins == np.datetime64(window.day, "D")].T
+        found.append(measure_share(window, purchases, repeats, recency, age, orders))
+    return tuple(one for one in found if one is not None)
 
 
 def _windows(known: LevelHistory, purchases: ParetoNbd, value: GammaGamma) -> tuple[Window, ...]:
