@@ -32,6 +32,16 @@ orders_of_a_day as (
 
 ),
 
+keyed_orders as (
+
+    select
+        *,
+        {{ amount_key('first_at', 'greatest(amount_left, 0)') }} as amount_key
+
+    from orders_of_a_day
+
+),
+
 order_days as (
 
     select
@@ -47,13 +57,11 @@ order_days as (
         cast(sum(returned_amount) + greatest(-sum(sold_amount), 0) as decimal(18, 4)) as returned_amount,
         cast(sum(units) as decimal(18, 4)) as units,
         cast(greatest(sum(amount_left), 0) as decimal(18, 4)) as amount_left,
-        cast(arg_min(greatest(amount_left, 0), row(first_at, amount_left)) filter (where is_order) as decimal(18, 4))
-            as first_order_amount,
-        cast(arg_max(greatest(amount_left, 0), row(first_at, amount_left)) filter (where is_order) as decimal(18, 4))
-            as last_order_amount,
+        {{ amount_of('min(amount_key) filter (where is_order)') }} as first_order_amount,
+        {{ amount_of('max(amount_key) filter (where is_order)') }} as last_order_amount,
         cast(max(greatest(amount_left, 0)) filter (where is_order) as decimal(18, 4)) as largest_order_amount
 
-    from orders_of_a_day
+    from keyed_orders
     group by snapshot_date, customer_id, ordered_on
 
 )

@@ -23,3 +23,16 @@ counted from behind, so that of two equals the first by name wins.
 {{ lines }}.{{ column }}{% if not loop.last %}, {% endif %}
 {%- endfor -%}
 {%- endmacro %}
+
+{#
+An amount of 0 or more with its moment before it, as one number: the smallest is that of the first moment, and of equal moments the smallest
+amount. As above: an extreme of numbers costs a tenth of one of rows. Multiplied, not shifted: a moment before 1970 is negative.
+#}
+{% macro amount_key(moment, amount) -%}
+cast(epoch_us({{ moment }}) as hugeint) * 18446744073709551616 + cast(cast({{ amount }} as decimal(24, 4)) * 10000 as bigint)
+{%- endmacro %}
+
+{# The amount that a key was made of. #}
+{% macro amount_of(key) -%}
+cast(cast({{ key }} & 18446744073709551615 as decimal(18, 0)) * 0.0001 as decimal(18, 4))
+{%- endmacro %}
