@@ -11,8 +11,6 @@ snapshots as (
 sales as not materialized (
 
     select
-        file,
-        row_number,
         customer_id,
         product_category,
         ordered_on,
@@ -90,20 +88,7 @@ standings as (
 
 ),
 
--- where returns emptied lines
-
-emptied_lines as (
-
-    select
-        snapshot_date,
-        customer_id,
-        file,
-        row_number
-
-    from {{ ref('int_netted_lines') }}
-    where units_left = 0 and product_category is not null
-
-),
+-- where returns emptied lines: int_recounted_categories
 
 to_recount as (
 
@@ -111,31 +96,8 @@ to_recount as (
         snapshot_date,
         customer_id
 
-    from emptied_lines
-
-),
-
--- Done before the others are added up: both at the same time need more memory than a million customers may take.
-recounts as materialized (
-
-    select
-        to_recount.snapshot_date,
-        to_recount.customer_id,
-        categories.category_number,
-        count(*) as lines,
-        max(sales.ordered_at) as last_at
-
-    from to_recount
-    inner join sales
-        on to_recount.customer_id = sales.customer_id
-        and to_recount.snapshot_date >= sales.ordered_on
-    inner join categories
-        on sales.product_category = categories.product_category
-    anti join emptied_lines
-        on to_recount.snapshot_date = emptied_lines.snapshot_date
-        and sales.file = emptied_lines.file
-        and sales.row_number = emptied_lines.row_number
-    group by to_recount.snapshot_date, to_recount.customer_id, categories.category_number
+    from {{ ref('int_netted_lines') }}
+    where units_left = 0 and product_category is not null
 
 ),
 
@@ -168,14 +130,16 @@ at_snapshots as (
     union all by name
 
     select
-        snapshot_date,
-        customer_id,
+        recounts.snapshot_date,
+        recounts.customer_id,
         count(*) as categories,
-        max({{ favourite_key('lines', 'last_at', 'category_number') }}) as favourite_key,
-        max({{ latest_key('last_at', 'category_number') }}) as latest_key
+        max({{ favourite_key('recounts.lines', 'recounts.last_at', 'categories.category_number') }}) as favourite_key,
+        max({{ latest_key('recounts.last_at', 'categories.category_number') }}) as latest_key
 
-    from recounts
-    group by snapshot_date, customer_id
+    from {{ ref('int_recounted_categories') }} as recounts
+    inner join categories
+        on recounts.product_category = categories.product_category
+    group by recounts.snapshot_date, recounts.customer_id
 
 )
 

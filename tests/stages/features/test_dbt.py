@@ -236,7 +236,7 @@ def test_the_compiled_statements_and_dbt_itself_make_equal_tables_on_any_number_
     columns, rows = tables_of(by_dbt[0])
 
     assert (columns, rows) == tables_of(built[0])
-    assert len(rows) == 16
+    assert len(rows) == 17
     assert {row["is_nullable"] for row in columns} == {True, False}
     assert max(row["snapshot_date"] for row in rows["features", "customer_features"]) == date(2024, 10, 31)
 
