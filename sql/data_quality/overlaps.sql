@@ -2,16 +2,42 @@
 -- files together how many lines are counted once too often, and what they come to. A line is the same where order, customer, day,
 -- product and amount are; days and not times, since exports write times differently.
 -- Lines are compared by a hash of their content: among ten million the chance that it confuses any two is below one in 100,000.
-with contents as (
+with rows_read as (
     select
         file,
         hash(order_id, customer_id, ordered_on, product_id, amount) as content,
-        count(*) as line_count,
-        count(order_id) as order_ids,
-        sum(amount) as money
+        order_id,
+        amount
     from {{ orders | identifier }}
     where ordered_on <= {{ as_of | bind }}
+),
+
+-- Few contents are in two files: what the others hold is not added up.
+repeated as (
+    select content
+    from rows_read
+    group by content
+    having min(hash(file)) < max(hash(file))
+),
+
+contents as (
+    select
+        rows_read.file,
+        rows_read.content,
+        count(*) as line_count,
+        count(rows_read.order_id) as order_ids,
+        sum(rows_read.amount) as money
+    from rows_read
+    semi join repeated on rows_read.content = repeated.content
     group by all
+),
+
+files as (
+    select
+        file,
+        count(*) as line_count
+    from rows_read
+    group by file
 ),
 
 shared as (
@@ -24,7 +50,6 @@ shared as (
         sum(order_ids) as order_ids
     from contents
     group by content
-    having count(*) > 1
 ),
 
 surplus as (
@@ -38,15 +63,15 @@ surplus as (
 select
     contents.file,
     min(case when contents.file = shared.first_file then shared.last_file else shared.first_file end) as other_file,
-    sum(contents.line_count)::bigint as lines,
-    sum(contents.line_count) filter (where shared.content is not null)::bigint as found,
-    (sum(contents.money) filter (where shared.content is not null))::double as money,
+    any_value(files.line_count)::bigint as lines,
+    sum(contents.line_count)::bigint as found,
+    sum(contents.money)::double as money,
     any_value(surplus.surplus_lines) as surplus_lines,
     any_value(surplus.surplus_money) as surplus_money,
     any_value(surplus.surplus_order_lines) as surplus_order_lines
 from contents
-left join shared on contents.content = shared.content
+inner join shared on contents.content = shared.content
+inner join files on contents.file = files.file
 cross join surplus
 group by contents.file
-having count(shared.content) > 0
 order by found / lines desc, found desc, contents.file
