@@ -99,9 +99,14 @@ def _of_preset(found: Guess) -> list[str]:
     if "currency" not in keys:
         lines += _money(found) or ["currency:    # write its code, such as EUR"]
     lines.append("# days_in: Europe/Paris    # time zone in which days are counted; that of the times unless given")
-    if found.amount_level and "amount_level" not in keys:
+    if "amount_level" not in keys:
         lines += level_lines(found)
-    others = {role: name for role, name in found.columns.items() if keys["columns"].get(role, name) != name}
+    lacking = ("refunded_amount", "product_id", "product_name", "quantity", "unit_price")
+    others = {
+        role: name
+        for role, name in found.columns.items()
+        if keys["columns"].get(role, name) != name or (role in lacking and role not in keys["columns"])
+    }
     if others:
         lines += [
             "columns:    # in place of those of the preset",

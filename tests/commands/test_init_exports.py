@@ -238,7 +238,31 @@ def amounts_of_lines_less_a_discount() -> tuple[str, float]:
     return write("betrag.csv", [header, *rows], ";"), sum(float(str(row[-1])) for row in rows)
 
 
+def refunds_that_a_known_export_does_not_always_have() -> tuple[str, float]:
+    header: Row = [
+        *("Order Number", "Order Status", "Order Date", "Email (Billing)", "Order Refund Amount", "Order Total Amount"),
+        *("SKU", "Quantity (- Refund)", "Item Cost"),
+    ]
+    rows: list[Row] = [
+        [
+            *(
+                number,
+                "Completed",
+                f"{when:%Y-%m-%d %H:%M}",
+                f"{who}@shop.test",
+                "0.50",
+                f"{of_order(lines) + off(number):.2f}",
+            ),
+            *(product, quantity, PRICES[product]),
+        ]
+        for number, who, when, lines in ORDERS
+        for product, quantity in lines
+    ]
+    return write("shop.csv", [header, *rows]), all_money() + sum(off(number) - 0.5 for number, *_ in ORDERS)
+
+
 KINDS = (
+    refunds_that_a_known_export_does_not_always_have,
     totals_less_a_discount_on_every_line,
     totals_less_a_discount_on_first_lines,
     amounts_of_lines_less_a_discount,

@@ -75,8 +75,8 @@ class Guess:
     @property
     def is_refund_known(self) -> bool:
         """Whether what was refunded is a column, so that a refunded order nets to nothing by itself."""
-        declared = preset_keys(self.preset)["columns"] if self.preset is not None else self.columns
-        return "refunded_amount" in declared
+        declared = preset_keys(self.preset)["columns"] if self.preset is not None else {}
+        return "refunded_amount" in {**declared, **self.columns}
 
     def texts(self, role: str) -> list[str]:
         """The values of a role in every sample, empty ones left out."""
