@@ -26,7 +26,8 @@ counted from behind, so that of two equals the first by name wins.
 
 {#
 An amount of 0 or more with its moment before it, as one number: the smallest is that of the first moment, and of equal moments the smallest
-amount. As above: an extreme of numbers costs a tenth of one of rows. Multiplied, not shifted: a moment before 1970 is negative.
+amount. Extremes of rows hold more memory: with them int_order_days took 15 CPU seconds of ten million lines, and 10 with numbers; of two
+million it takes the same. Multiplied, not shifted: a moment before 1970 is negative.
 #}
 {% macro amount_key(moment, amount) -%}
 cast(epoch_us({{ moment }}) as hugeint) * 18446744073709551616 + cast(cast({{ amount }} as decimal(24, 4)) * 10000 as bigint)
