@@ -1,10 +1,11 @@
 -- Customers up to a day: how many, how many ids differ from another by case, blanks or a trailing ".0" alone, and the most that
--- one customer holds of the lines and of the spend. Money counts by its size, so that refunds hide nothing.
+-- one customer and one line hold of the lines and of the spend. Money counts by its size, so that refunds hide nothing.
 with ids as (
     select
         customer_id,
         count(*) as lines,
-        sum(abs(amount))::double as money
+        sum(abs(amount))::double as money,
+        max(abs(amount))::double as largest_line
     from {{ orders | identifier }}
     where ordered_on <= {{ as_of | bind }}
     group by customer_id
@@ -30,6 +31,7 @@ select
     coalesce(max(lines), 0)::bigint as most_lines,
     coalesce(sum(money), 0)::double as money,
     coalesce(max(money), 0)::double as most_money,
+    coalesce(max(largest_line), 0)::double as largest_line,
     (select coalesce(sum(spellings) filter (where spellings > 1), 0)::bigint from spelled) as alike,
     (select count(*) filter (where spellings > 1) from spelled) as people,
     (select count(*) from folded) as folded,

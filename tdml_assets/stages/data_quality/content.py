@@ -244,14 +244,21 @@ def customer_ids(orders: str, found: CustomerIds, policy: QualityPolicy) -> Iter
     is_broken = found.customers >= _TIMES_AVERAGE and share > policy.one_customer_limit
     bound = policy.one_customer_limit if is_broken else bound
     text = f"one of {found.customers:,} customers has {share:.1%} of all {what}; {bound:.1%} is the bound"
+    by_line = found.largest_line / found.money if what == "money" else 0.0
+    # An amount that was mistyped, not an account.
+    is_line = by_line > max(bound, share / 2)
+    of_line = "If its amount is wrong, correct it at the source, or give the largest right one as max under sources.orders.bounds."
+    text += f", and one order line alone makes {by_line:.1%}" if is_line else ""
     if is_broken:
-        remedy = (
+        of_account = (
             "It is probably an account that many people share, such as guests: name its id under "
             "sources.orders.columns.customer_id, key empty, or map another column."
         )
+        remedy = of_line if is_line else of_account
         yield judged("one_customer", source, text, remedy, is_broken=True, value=share, bound=bound)
         return
     remedy = "If it is an account that many people share, such as guests, take it out at the source; else there is nothing to do."
+    remedy = of_line if is_line else remedy
     yield _noted("one_customer", source, text, remedy, is_noted=share > bound, value=share, bound=bound)
 
 

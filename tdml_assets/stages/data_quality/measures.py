@@ -139,7 +139,7 @@ class CustomerIds:
     ``alike``, ``people``: ids that differ from another by case, blanks or a trailing ``.0`` alone, and how many they are
     without that. ``folded``, ``plain``: ids without case and blanks, and without a trailing ``.0`` too. ``lines``,
     ``most_lines``: order lines in all, and of the customer with most. ``money``, ``most_money``: the same of amounts, by their
-    size.
+    size. ``largest_line``: the largest amount of one line.
     """
 
     customers: int
@@ -151,6 +151,7 @@ class CustomerIds:
     people: int
     folded: int = 0
     plain: int = 0
+    largest_line: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,10 @@ def one_buyer(lines: Lines) -> None:
         lines[place][1] = "wholesale"
 
 
+def mistyped(lines: Lines) -> None:
+    lines[7][4] = "9000000.00"
+
+
 @pytest.mark.parametrize(
     ("fault", "check", "words"),
     [
@@ -99,7 +103,12 @@ def one_buyer(lines: Lines) -> None:
         (first_line_alone, "set_aside", ["carry: [customer_id, ordered_at]"]),
         (first_row_alone, "set_aside", ["carry: [order_id, customer_id, ordered_at]"]),
         (discounts, "zero_amounts", ["550 of 600 order lines (91.7%)", "column 'total'", "Map columns.amount"]),
-        (one_buyer, "one_customer", ["of all money; 50.0% is the bound"]),
+        (
+            one_buyer,
+            "one_customer",
+            ["of all money; 50.0% is the bound.", "sources.orders.columns.customer_id, key empty"],
+        ),
+        (mistyped, "one_customer", ["one order line alone makes", "as max under sources.orders.bounds"]),
     ],
 )
 def test_a_first_load_beyond_a_limit_is_stopped_with_what_to_declare_and_can_be_accepted_by_name(
