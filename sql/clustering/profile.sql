@@ -3,7 +3,7 @@
 with labelled as (
     select
         labels.{{ group | identifier }}::varchar as label,
-        features.{{ spend | identifier }}::double as spend{% for column in columns %},
+        features.total_spend::double as spend{% for column in columns %},
         features.{{ column | identifier }}::double
             as {{ ("v" ~ loop.index0) | identifier }},
         (sign(features.{{ column | identifier }}) * ln(1 + abs(features.{{ column | identifier }})))::double
@@ -12,7 +12,7 @@ with labelled as (
 
     from {{ labels_table | identifier }} as labels
     inner join {{ features_table | identifier }} as features
-        on labels.{{ date_column | identifier }} = features.snapshot_date
+        on labels.as_of = features.snapshot_date
         and labels.customer_id = features.customer_id
     where true
     {% for column, value in where.items() %}

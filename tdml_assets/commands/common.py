@@ -103,7 +103,7 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=1, default=str))
 
 
-def table_lines(rows: Sequence[Mapping[str, Any]], *, indent: int = 2) -> list[str]:
+def table_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Rows as aligned columns under their names; numbers to the right."""
     if not rows:
         return []
@@ -114,7 +114,7 @@ def table_lines(rows: Sequence[Mapping[str, Any]], *, indent: int = 2) -> list[s
 
     def line(texts: Sequence[str]) -> str:
         padded = [t.rjust(w) if r else t.ljust(w) for t, w, r in zip(texts, widths, right, strict=True)]
-        return (" " * indent + "  ".join(padded)).rstrip()
+        return ("  " + "  ".join(padded)).rstrip()
 
     return [line(names), *map(line, cells)]
 

@@ -78,18 +78,15 @@ def cluster_profile(
     *,
     features_table: Sequence[str],
     group: str = "cluster",
-    date_column: str = "as_of",
-    spend: str = "total_spend",
 ) -> ClusterProfile:
     """Measure the segments of customers that a table labels; one pass.
 
-    ``labels_table``, ``where``: table of customer_id, ``date_column`` and ``group``, and the value per column its rows must
+    ``labels_table``, ``where``: table of as_of, customer_id and ``group``, and the value per column its rows must
     have. ``columns``: numeric columns of ``features_table``; text columns are refused. ``features_table``: features per
     snapshot_date and customer_id. ``group``: column of the labels: ``cluster``, ``rfm_segment``, or ``predicted_target`` of the
-    holdout. ``date_column``: column of ``labels_table`` that names the snapshot. ``spend``: column of ``features_table`` whose
-    total is shared out.
+    holdout.
     """
-    _, texts = statistics.split_by_kind(reader.columns(features_table), [*columns, spend], features_table)
+    _, texts = statistics.split_by_kind(reader.columns(features_table), [*columns, "total_spend"], features_table)
     if texts:
         raise ValueError(f"{'.'.join(features_table)}: text columns {list(texts)} have no mean: leave them out")
     statement = render(
@@ -99,8 +96,6 @@ def cluster_profile(
         where=where,
         columns=list(columns),
         group=group,
-        date_column=date_column,
-        spend=spend,
     )
     found = reader.rows(statement)
     groups = [

@@ -23,6 +23,8 @@ from tdml_assets.platform.statistics import Shape
 _DECILES = tuple(step / 10 for step in range(1, 10))
 #: Quantiles that extreme values are clipped to before the moments of logarithms are taken.
 _WINSOR = (0.001, 0.999)
+#: Levels of a text column that are named, and the rows a named level must have.
+_TOP_LEVELS = _MIN_LEVEL_ROWS = 20
 
 _VERSION = 2
 
@@ -118,16 +120,12 @@ def build_reference(
     table: Sequence[str],
     where: Mapping[str, Any],
     columns: Sequence[str],
-    *,
-    top_levels: int = 20,
-    min_level_rows: int = 20,
 ) -> Reference:
     """Describe columns as they are now: what later sessions are compared with.
 
     Raises ``ValueError`` if a column is missing, or neither number nor text. ``where``: value per column that rows must have,
     for instance ``{"snapshot_date": date(2024, 3, 1)}``; empty for all rows. ``columns``: numeric and text columns; ids and
-    free text do not belong here. ``top_levels``, ``min_level_rows``: levels of a text column that are named, and the rows a
-    named level must have.
+    free text do not belong here.
     """
     numeric, texts = statistics.split_by_kind(reader.columns(table), columns, table)
     moments = statistics.moments(reader, table, where, numeric)
@@ -161,7 +159,7 @@ def build_reference(
             counts[column],
             shapes.get(column),
         )
-    levels = statistics.top_levels(reader, table, where, texts, top=top_levels, min_rows=min_level_rows)
+    levels = statistics.top_levels(reader, table, where, texts, top=_TOP_LEVELS, min_rows=_MIN_LEVEL_ROWS)
     for column, level_sizes in statistics.level_counts(reader, table, where, levels).items():
         rows, filled = sum(level_sizes), sum(level_sizes[:-1])
         found[column] = ColumnReference(

@@ -41,25 +41,17 @@ def column_schema(columns: TableContract | Sequence[Column]) -> dg.TableSchema:
     )
 
 
-def table_metadata(contract: TableContract, row_count: int | None = None) -> dict[str, Any]:
-    """Name, columns and, where given, the number of rows of a table."""
-    metadata: dict[str, Any] = {
+def table_metadata(contract: TableContract) -> dict[str, Any]:
+    """Name and columns of a table."""
+    return {
         "dagster/table_name": f"{contract.schema}.{contract.name}",
         "dagster/column_schema": column_schema(contract),
     }
-    if row_count is not None:
-        metadata["dagster/row_count"] = int(row_count)
-    return metadata
 
 
-def table_preview(rows: Sequence[Mapping[str, Any]], *, digits: int = 4) -> dg.MetadataValue:
+def table_preview(rows: Sequence[Mapping[str, Any]]) -> dg.MetadataValue:
     """A small table of aggregates."""
-    records = []
-    for row in rows:
-        cells = {}
-        for name, value in row.items():
-            cells[name] = _cell(plain(value), digits)
-        records.append(dg.TableRecord(cells))
+    records = [dg.TableRecord({name: _cell(plain(value)) for name, value in row.items()}) for row in rows]
     names = list(rows[0]) if rows else ["empty"]
     return dg.MetadataValue.table(records, schema=dg.TableSchema(columns=[dg.TableColumn(name=name) for name in names]))
 
@@ -73,9 +65,9 @@ def transposed(rows: Sequence[Mapping[str, Any]], key: str) -> list[dict[str, An
     return [{"statistic": name, **{str(row[key]): row[name] for row in rows}} for name in names]
 
 
-def _cell(value: Any, digits: int) -> Any:
+def _cell(value: Any) -> Any:
     if isinstance(value, float):
-        return float(f"{value:.{digits}g}") if abs(value) < 10**digits else round(value)
+        return float(f"{value:.4g}") if abs(value) < 10_000 else round(value)
     return value if isinstance(value, (int, bool)) else str("" if value is None else value)
 
 

@@ -15,10 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
-
-if TYPE_CHECKING:
-    from tdml_assets.platform.warehouse import Database
+from typing import Any
 
 Failpoint = Callable[[str], None]
 """Called with the name of a step that is done; tests end the process there."""
@@ -43,18 +40,3 @@ class Delivery:
     changed: bool
     details: Mapping[str, Any] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
-
-
-class Destination(Protocol):
-    """A system that attributes are sent to."""
-
-    @property
-    def name(self) -> str:
-        """Name in ``tdml.yaml`` and of the asset ``audience/<name>``."""
-
-    def deliver(self, database: Database, session_id: str) -> Delivery:
-        """Send what is published in ``database``; see the module's rules.
-
-        ``database``: the warehouse, open for reading. ``session_id``: the session whose attributes these are; the key that
-        makes the delivery repeatable.
-        """
