@@ -93,6 +93,30 @@ def test_a_currency_without_a_rate_is_named():
     assert "rates a rate for USD, in EUR" in remedy_for("orders", declared, "unknown_currency", ["usd"])
 
 
+def test_a_flag_that_is_neither_yes_nor_no_is_answered_with_what_is_read():
+    assert remedy_for("orders", orders(), "bad_flag", ["maybe"]) == (
+        "Map sources.orders.columns.coupon_used to a column of true/false, yes/no or 1/0, or leave it out."
+    )
+
+
+def test_a_date_that_is_read_and_impossible_is_answered_with_the_declared_format():
+    remedy = remedy_for("orders", orders(timestamp_format="%d/%m/%Y"), "too_old", ["01/01/1024"])
+    assert remedy.startswith("Check sources.orders.timestamp_format (%d/%m/%Y): day and month")
+    assert remedy.endswith("or sources.orders.earliest.")
+
+
+def test_dates_of_two_formats_are_answered_with_both():
+    remedy = remedy_for("orders", orders(), "bad_timestamp", ["2024-01-13"], accepted=["01/13/2024"])
+    assert "'%Y-%m-%d' reads them and not the other rows" in remedy
+    assert "timestamp_format: ['%m/%d/%Y', '%Y-%m-%d'] under sources.orders" in remedy
+
+
+def test_cells_that_are_no_numbers_are_not_answered_with_marks():
+    remedy = remedy_for("orders", orders(), "bad_number", ["twelve", "n/a"])
+    assert remedy.startswith("Numbers are digits, marks as sources.orders.numbers declares them")
+    assert "twelve" not in remedy
+
+
 def test_the_cell_at_fault_is_found_by_its_reason():
     content = {"who": "a@b.example", "when": "13/01/2024", "total": "1.338,98"}
     assert offending_cell(orders(), "bad_timestamp", content) == ("when", "13/01/2024")

@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from tdml_assets.stages.raw.signatures import what_is_wrong
+from tdml_assets.stages.raw.signatures import not_a_workbook, what_is_wrong
 
 
 def zipped(*names: str) -> bytes:
@@ -86,3 +86,18 @@ def test_other_formats_name_the_format_to_declare(first, name, file_format, said
     found = what_is_wrong(first, name=name, file_format=file_format, encoding="utf-8")
     assert found is not None
     assert said in found
+
+
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        (b"\xd0\xcf\x11\xe0rest", "it is an old .xls workbook or has a password: save it as .xlsx without one"),
+        (b"<html><body>Sign in</body></html>", "it is a web page or XML: open it in a spreadsheet"),
+        (b"%PDF-1.7\n", "it is a PDF"),
+        (b"\x00\x01\x02\xff\xfe\x00", "deliver it again"),
+        (TEXT.encode(), "write format: csv"),
+        (b' [{"who": 1}]', "write format: json"),
+    ],
+)
+def test_a_file_that_is_declared_as_a_workbook_and_has_no_sheet_is_named_by_its_first_bytes(first, said):
+    assert not_a_workbook(first).startswith(said)

@@ -101,6 +101,13 @@ def test_drift_after_the_end_of_an_episode_is_another_one_and_needs_a_call_of_it
     assert alone.status == "closed"
 
 
+def test_of_two_sessions_that_are_equally_far_an_episode_tells_of_the_first() -> None:
+    findings = days("RR")
+    assert findings[0][1].severity == findings[1][1].severity
+    (episode,) = fold("cltv", findings, POLICY)
+    assert (episode.alarms, episode.sentence) == (2, "Day 0.")
+
+
 def test_alarms_are_counted_and_the_farthest_session_is_what_an_episode_tells_of() -> None:
     findings = days("RcRR")
     findings[2] = ("s2", replace(findings[2][1], severity=7.5, cause="predictions", sentence="The farthest."))
