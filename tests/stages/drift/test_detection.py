@@ -270,6 +270,13 @@ def test_data_that_are_exactly_those_of_the_reference_are_called_unchanged() -> 
     assert _report(values, values[::-1][:450])[2].startswith("No drift: 1 feature of 450 rows look as on the day")
 
 
+def test_a_p_value_is_a_probability_where_nothing_differs() -> None:
+    values = np.random.default_rng(14).normal(size=500)
+    reference = _reference(values)
+    (column,) = judge(Reference((reference,)), [_measure(values, reference)], Monitor()).columns
+    assert column.p_value == 1.0
+
+
 @pytest.mark.parametrize(("sessions", "status"), [(2, "spike"), (3, "watch")])
 def test_earlier_sessions_are_a_floor_from_min_history_on(sessions: int, status: str) -> None:
     rng = np.random.default_rng(15)
