@@ -46,9 +46,10 @@ def said(*columns: ColumnDrift) -> tuple[str, str]:
     ("ratio", "words"),
     [
         (100.0, "spend is 100 times as large as it was, like another unit"),
+        (1.5, "spend is 1.5 times as large as it was, like another unit"),
         (0.01, "spend is 100 times smaller than it was, like another unit"),
     ],
-    ids=["larger", "smaller"],
+    ids=["larger", "a little larger", "smaller"],
 )
 def test_another_unit_is_said_with_its_factor(ratio: float, words: str) -> None:
     status, sentence = said(column("scale", scale_ratio=ratio), column("ok", "visits"))

@@ -73,6 +73,13 @@ def test_a_hold_says_by_how_much() -> None:
     )
 
 
+@pytest.mark.parametrize(("failed", "more"), [(1, ""), (3, "; 2 more comparisons failed")])
+def test_a_hold_says_how_many_more_comparisons_failed(failed: int, more: str) -> None:
+    passed, worse = error(34.7, 34.7, -0.1, 0.1, 0.694), error(41.2, 34.7, 4.9, 8.2, 0.694)
+    found = decide(Standing(**JUDGED, champion="old", comparisons=[passed, *[worse] * failed]), POLICY)
+    assert found.reason.endswith(f"may be worse by 0.69){more}; the champion old stays")
+
+
 def test_losses_that_agree_in_three_figures_are_told_apart() -> None:
     one = error(0.33781, 0.33842, -0.00091, -0.00032, 0.0068, words="log loss {}")
     assert one.sentence(0.9) == (
