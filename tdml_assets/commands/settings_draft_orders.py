@@ -64,6 +64,9 @@ def kind_lines(found: Guess) -> list[str]:
 
 def status_lines(found: Guess) -> list[str]:
     """Every status found with what it counts as: sale, return, void (the order came to nothing) or ignore."""
+    if found.flag:
+        lines = [f"statuses:    # guessed by the name of column {found.columns['order_status']!r}; * is any value"]
+        return [*lines, *(f"  {json.dumps(value)}: {meaning}" for value, meaning in found.flag.items())]
     if not found.statuses:
         return []
     declared = preset_keys(found.preset).get("statuses") if found.preset else None

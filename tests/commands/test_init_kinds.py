@@ -345,3 +345,16 @@ def test_statuses_that_are_codes_are_asked_for(home: Path) -> None:
     Path("orders.csv").write_text(text + "\n", encoding="utf-8")
     keys = declared("orders.csv", gaps=("currency", "statuses"))
     assert keys["statuses"] == {"7": None, "8": None}
+
+
+@pytest.mark.parametrize(
+    ("name", "yes", "no"), [("is_test", "TRUE", "FALSE"), ("Voided", "1", "0"), ("cancelled_at", "2025-03-01", "")]
+)
+def test_a_column_that_says_which_orders_came_to_nothing_stands_in_for_a_status(
+    home: Path, name: str, yes: str, no: str
+) -> None:
+    lines = csv_text().splitlines()
+    flagged = [f"{line},{yes if place < 20 else no}" for place, line in enumerate(lines[1:])]
+    Path("orders.csv").write_text("\n".join([f"{lines[0]},{name}", *flagged]) + "\n", encoding="utf-8")
+    assert declared("orders.csv")["columns"]["order_status"] == name
+    assert net() == "90.00"

@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 
 from tdml_assets.declaration.presets import preset_keys
 from tdml_assets.declaration.source_values import ISO_FORMAT
+from tdml_assets.declaration.statuses import Meaning
 from tdml_assets.stages.raw.currencies import is_code
 from tdml_assets.stages.raw.dates import formats_of_shapes, formats_that_read, remedy_of_odd_dates
 from tdml_assets.stages.raw.guess_columns import MOMENTS, NUMBERS, ROLES, Columns, Table, find, find_columns
@@ -29,7 +30,7 @@ from tdml_assets.stages.raw.guess_lines import (
     line_key_of,
     on_first_lines,
 )
-from tdml_assets.stages.raw.guess_orders import currency_in, currency_of_name, known_export, statuses_of
+from tdml_assets.stages.raw.guess_orders import currency_in, currency_of_name, flag_of, known_export, statuses_of
 from tdml_assets.stages.raw.numbers import NumberMarks, marks_that_read
 from tdml_assets.stages.raw.sample import FileSample
 
@@ -46,6 +47,7 @@ class Guess:
     ``marks``: how numbers are written; None where it is open or where the file carries types.
     ``currency``: the currency of every row, and what says so; None where nothing does.
     ``statuses``: values of the status column, where there are few.
+    ``flag``: what the values of a column such as ``cancelled_at`` mean, where it stands in for a status.
     ``open``: what a person must decide: the key, and why.
     ``preset``: the known export that it is, whose keys say the rest.
     ``amount_level``, ``refund_level``: "order" where an amount is an order's, and what says so.
@@ -62,6 +64,7 @@ class Guess:
     timestamp_formats: tuple[str, ...] = ()
     marks: NumberMarks | None = None
     statuses: tuple[str, ...] = ()
+    flag: Mapping[str, Meaning] = field(default_factory=dict)
     open: Mapping[str, str] = field(default_factory=dict)
     preset: str | None = None
     amount_level: str = ""
@@ -154,6 +157,9 @@ def _of_orders(
     if currency is None:
         still_open |= _open_currency(found.get("currency"), values.get("currency", ()))
     statuses = statuses_of(values.get("order_status", ()))
+    flag = flag_of(first, found.values()) if preset is None and "order_status" not in found else None
+    if flag is not None:
+        found["order_status"] = flag[0]
     if statuses and all(status.isdigit() for status in statuses):
         still_open["statuses"] = (
             f"{', '.join(statuses[:9])} are codes: write what each counts as, sale, return, void or ignore"
@@ -173,6 +179,7 @@ def _of_orders(
         timestamp_formats=formats,
         marks=marks,
         statuses=statuses,
+        flag=flag[1] if flag is not None else {},
         open=still_open,
         preset=preset,
         amount_level=_amount_level(first, found, partial, marks),

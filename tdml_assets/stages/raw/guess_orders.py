@@ -15,13 +15,15 @@ from tdml_assets.declaration.presets import PRESETS, preset_keys, preset_layouts
 from tdml_assets.declaration.statuses import COMMON_STATUSES, Meaning
 from tdml_assets.stages.raw.column_words import probable_meaning
 from tdml_assets.stages.raw.currencies import is_code
-from tdml_assets.stages.raw.dates import reads
+from tdml_assets.stages.raw.dates import formats_that_read, reads
 from tdml_assets.stages.raw.sample import FileSample
 
 #: Signs that one currency has; a dollar sign has many.
 _SIGNS = {"€": "EUR", "£": "GBP", "EUR": "EUR", "GBP": "GBP", "USD": "USD", "CHF": "CHF", "円": "JPY"}
 _LOOKED_AT = 50
 _MOST_STATUSES = 30
+_YES, _NO = {"true", "yes", "y", "t", "1"}, {"false", "no", "n", "f", "0"}
+_AROUND_A_FLAG = {"", "is", "was", "at", "on", "date", "order", "flag"}
 _PRESET_FORMATS = ("csv", "parquet", "xlsx")
 _CODE_IN_NAME = re.compile(r"(?:^|[\W_])([A-Za-z]{3})(?:$|[\W_])")
 
@@ -60,6 +62,22 @@ def is_status(texts: Collection[str]) -> bool:
     found = statuses_of(texts)
     known = [one for one in found if _plain(one) in COMMON_STATUSES or is_guessed_word(one)]
     return len(found) > 0 and len(known) * 2 > len(found) and not any(one.isdigit() for one in found)
+
+
+def flag_of(sample: FileSample, taken: Collection[str]) -> tuple[str, dict[str, Meaning]] | None:
+    """A column such as ``is_test`` or ``cancelled_at`` that says of some rows what they are, and what its values mean."""
+    for name, texts in sample.columns.items():
+        words = [word for word in re.split(r"[\W_]+", name.lower()) if word not in _AROUND_A_FLAG]
+        meaning = COMMON_STATUSES.get(" ".join(words), "sale")
+        if name in taken or meaning not in ("void", "ignore") or not texts:
+            continue
+        values = set(texts)
+        if {one.lower() for one in values} <= _YES | _NO:
+            return name, {one: meaning if one.lower() in _YES else "sale" for one in sorted(values)}
+        is_dated = name in sample.typed_moments or bool(formats_that_read(texts[:_LOOKED_AT]))
+        if is_dated and len(texts) < sample.row_count:
+            return name, {"*": meaning}
+    return None
 
 
 def meaning_of(status: str, declared: Mapping[str, Any] | None = None) -> tuple[Meaning, bool]:
