@@ -37,6 +37,7 @@ _KINDS = ("net_spend", "purchase", "no_purchase")
 _HISTORY = ("repeat_purchase_days", "recency_days", "tenure_days")
 _GAPS, _VALUE = ("mean_days_between_orders", "stddev_days_between_orders"), "avg_repeat_day_value"
 _ROWS = 100_000
+_JOINED = ("scored_histories",)
 # An earlier day must have so many days of orders behind it.
 _LEAST_HISTORY_DAYS = 30
 _ONE_ORDER = "one order so far: the next one is dated by the rhythm of all customers"
@@ -126,16 +127,18 @@ def write_next_orders(
         unknown = {"columns": next_order_columns(spec), "note": f"not known: {fitted}"}
         database.insert(contract, render("predictions/next_orders/unknown", scores=scores, **unknown))
         return fitted
-    reads = {"scores": scores, "features_table": FEATURES_TABLE, "day": day}
-    level = 1.0
-    if spec.target_kind == "net_spend" and follow_total:
-        seen = database.arrow(render("predictions/next_orders/scored", most=FITTED_CUSTOMERS, parts=1, part=0, **reads))
-        level = fitted.spend_level(_customers(seen), spec.target.horizon_days, _column(seen, "predicted_target"))
     # Not in batches of the database, whose cursor does not see what this transaction wrote.
     parts = math.ceil(database.count(scores) / _ROWS)
+    reads = {"scores": scores, "features_table": FEATURES_TABLE, "day": day, "parts": max(1, parts)}
+    database.execute(render("predictions/next_orders/join", table=_JOINED, **reads))
+    level = 1.0
+    if spec.target_kind == "net_spend" and follow_total:
+        seen = database.arrow(render("predictions/next_orders/scored", table=_JOINED, most=FITTED_CUSTOMERS))
+        level = fitted.spend_level(_customers(seen), spec.target.horizon_days, _column(seen, "predicted_target"))
     for part in range(parts):
-        table = database.arrow(render("predictions/next_orders/scored", most=None, parts=parts, part=part, **reads))
+        table = database.arrow(render("predictions/next_orders/scored", table=_JOINED, most=None, part=part))
         database.insert(contract, _rows(spec, table, fitted, level, day))
+    database.execute(render("warehouse/drop_table", table=_JOINED))
     return None
 
 
