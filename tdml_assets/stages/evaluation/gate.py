@@ -165,7 +165,8 @@ def _against_champion(standing: Standing, policy: Gate) -> tuple[bool, str]:
     if failed:
         unproven = failed[0].low is not None and failed[0].low <= 0
         start = "held: not shown to be as good as the champion, " if unproven else "held: "
-        more = f"; {len(failed) - 1} more comparisons failed" if len(failed) > 1 else ""
+        others = len(failed) - 1
+        more = f"; {others} more comparison{'s' if others > 1 else ''} failed" if others else ""
         return False, start + failed[0].sentence(policy.confidence) + more
     passed = [one.sentence(policy.confidence) for one in standing.comparisons[:1]]
     return True, f"promoted: {passed[0]}" if passed else standing.judgement

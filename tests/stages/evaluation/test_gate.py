@@ -73,7 +73,7 @@ def test_a_hold_says_by_how_much() -> None:
     )
 
 
-@pytest.mark.parametrize(("failed", "more"), [(1, ""), (3, "; 2 more comparisons failed")])
+@pytest.mark.parametrize(("failed", "more"), [(1, ""), (2, "; 1 more comparison failed"), (3, "; 2 more comparisons failed")])
 def test_a_hold_says_how_many_more_comparisons_failed(failed: int, more: str) -> None:
     passed, worse = error(34.7, 34.7, -0.1, 0.1, 0.694), error(41.2, 34.7, 4.9, 8.2, 0.694)
     found = decide(Standing(**JUDGED, champion="old", comparisons=[passed, *[worse] * failed]), POLICY)
@@ -272,13 +272,13 @@ def test_a_candidate_at_the_tolerated_bound_is_promoted_as_rarely_as_the_confide
     assert 0.02 <= promoted / 400 <= 0.085
 
 
-def test_a_hundred_thousand_customers_take_about_a_second() -> None:
+def test_a_hundred_thousand_customers_take_about_a_cpu_second() -> None:
     rng = np.random.default_rng(1)
     target, champion = spenders(rng, 100_000, 0.4)
     slices = guard_slices(target, np.ceil(rng.exponential(2, 100_000)), rng.integers(0, 400, 100_000).astype(float))
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert against(REGRESSION.loss, target, champion * 1.001, champion, slices).promote
-    assert time.perf_counter() - begin < 3
+    assert time.process_time() - begin < 5
 
 
 SCOPE = Scope(date(2024, 3, 31))
