@@ -32,7 +32,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 #: Modules that decide, and the tests that are run against their mutants.
 MODULES = {
-    "stages/drift/detection": ("tests/stages/drift/test_detection.py",),
+    "stages/drift/detection": ("tests/stages/drift/test_detection.py", "tests/stages/drift/test_words.py"),
     "stages/triage/decision": ("tests/stages/triage/test_decision.py",),
     "stages/triage/episodes": ("tests/stages/triage/test_episodes.py",),
     "stages/triage/retraining": ("tests/stages/triage/test_retraining.py",),
