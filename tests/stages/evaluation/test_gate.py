@@ -73,7 +73,9 @@ def test_a_hold_says_by_how_much() -> None:
     )
 
 
-@pytest.mark.parametrize(("failed", "more"), [(1, ""), (2, "; 1 more comparison failed"), (3, "; 2 more comparisons failed")])
+@pytest.mark.parametrize(
+    ("failed", "more"), [(1, ""), (2, "; 1 more comparison failed"), (3, "; 2 more comparisons failed")]
+)
 def test_a_hold_says_how_many_more_comparisons_failed(failed: int, more: str) -> None:
     passed, worse = error(34.7, 34.7, -0.1, 0.1, 0.694), error(41.2, 34.7, 4.9, 8.2, 0.694)
     found = decide(Standing(**JUDGED, champion="old", comparisons=[passed, *[worse] * failed]), POLICY)
