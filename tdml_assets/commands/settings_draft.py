@@ -182,6 +182,8 @@ def _money(found: Guess) -> list[str]:
         lines = [f"currency:    # {found.open['currency']}"]
     if found.is_minor:
         lines.append("amount_unit: minor    # guessed: the name of the column speaks of cents")
+    elif "amount_unit" in found.open:
+        lines.append(f"amount_unit:    # {found.open['amount_unit']}")
     return lines
 
 

@@ -220,3 +220,25 @@ def test_totals_of_orders_refund_rows_the_currency_sign_and_statuses_are_seen(ru
     assert orders["statuses"] == {"odd": "sale", "paid": "sale"}
     assert "odd: sale    # guessed" in (tmp_path / "tdml.yaml").read_text(encoding="utf-8")
     assert f"{sum(range(20, 70)) - 23:,.2f} EUR" in run("check").stdout
+
+
+@pytest.mark.parametrize(
+    ("code", "money", "is_asked"), [("eur", 1999, True), ("EUR", 1999, False), ("jpy", 1999, False), ("eur", 19, False)]
+)
+def test_whole_numbers_beside_the_codes_of_an_interface_may_be_cents_and_are_asked_about(
+    run: Run, tmp_path: Path, code: str, money: int, is_asked: bool
+) -> None:
+    lines = [f"c{n % 7},2025-01-{n % 27 + 1:02},{money + n},{code}" for n in range(40)]
+    (tmp_path / "o.csv").write_text("\n".join(["customer_id,created,amount,currency", *lines]), encoding="utf-8")
+    done = run("init", "o.csv")
+    assert done.exit_code == (3 if is_asked else 0), done.output
+    assert ("amount_unit: 'amount' holds whole numbers that may be cents" in done.stderr) == is_asked
+    if is_asked:
+        assert run("check").exit_code == 2, "a gap that a run refuses, and no guess"
+        draft = tmp_path / "tdml.yaml"
+        draft.write_text(
+            draft.read_text(encoding="utf-8").replace("amount_unit:", "amount_unit: minor"), encoding="utf-8"
+        )
+        orders = load_settings({}, working_folder=tmp_path).sources.orders
+        assert orders is not None
+        assert orders.amount_unit == "minor"

@@ -30,7 +30,14 @@ from tdml_assets.stages.raw.guess_lines import (
     line_key_of,
     on_first_lines,
 )
-from tdml_assets.stages.raw.guess_orders import currency_in, currency_of_name, flag_of, known_export, statuses_of
+from tdml_assets.stages.raw.guess_orders import (
+    currency_in,
+    currency_of_name,
+    flag_of,
+    known_export,
+    may_be_minor,
+    statuses_of,
+)
 from tdml_assets.stages.raw.numbers import NumberMarks, marks_that_read
 from tdml_assets.stages.raw.sample import FileSample
 
@@ -164,6 +171,13 @@ def _of_orders(
         still_open["statuses"] = (
             f"{', '.join(statuses[:9])} are codes: write what each counts as, sale, return, void or ignore"
         )
+    money = found.get("amount", found.get("unit_price", ""))
+    is_minor = _MINOR.search(money) is not None
+    texts = values.get("amount", values.get("unit_price", []))
+    if not is_minor and may_be_minor(texts, values.get("currency", ())):
+        still_open["amount_unit"] = (
+            f"{money!r} holds whole numbers that may be cents: write minor if they are, else major"
+        )
     if preset is not None:
         # What the preset says is not open.
         kept = {"currency", "reporting_currency", "member", "sheet"} - set(preset_keys(preset))
@@ -188,7 +202,7 @@ def _of_orders(
         line_key=line_key_of(samples, found),
         currency=currency,
         recorded=recorded_column(first, found.get("ordered_at"), found.values()),
-        is_minor=_MINOR.search(found.get("amount", found.get("unit_price", ""))) is not None,
+        is_minor=is_minor,
     )
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Collection, Mapping, Sequence
+from statistics import median
 from typing import Any
 
 from tdml_assets.declaration.presets import PRESETS, preset_keys, preset_layouts
 from tdml_assets.declaration.statuses import COMMON_STATUSES, Meaning
 from tdml_assets.stages.raw.column_words import probable_meaning
-from tdml_assets.stages.raw.currencies import is_code
+from tdml_assets.stages.raw.currencies import exponent_of, is_code
 from tdml_assets.stages.raw.dates import formats_that_read, reads
 from tdml_assets.stages.raw.sample import FileSample
 
@@ -22,6 +23,8 @@ from tdml_assets.stages.raw.sample import FileSample
 _SIGNS = {"€": "EUR", "£": "GBP", "EUR": "EUR", "GBP": "GBP", "USD": "USD", "CHF": "CHF", "円": "JPY"}
 _LOOKED_AT = 50
 _MOST_STATUSES = 30
+# Amounts that say whether they are cents: so many, and half of them at least so large.
+_LEAST_AMOUNTS, _CENTS = 10, 100
 _YES, _NO = {"true", "yes", "y", "t", "1"}, {"false", "no", "n", "f", "0"}
 _AROUND_A_FLAG = {"", "is", "was", "at", "on", "date", "order", "flag"}
 _PRESET_FORMATS = ("csv", "parquet", "xlsx")
@@ -111,3 +114,15 @@ def currency_of_name(columns: Sequence[str]) -> str | None:
     """The currency whose code is part of a column's name, such as ``Total (EUR)``."""
     found = {match.upper() for name in columns for match in _CODE_IN_NAME.findall(name) if is_code(match)}
     return found.pop() if len(found) == 1 else None
+
+
+def may_be_minor(amounts: Sequence[str], codes: Sequence[str]) -> bool:
+    """Whether amounts may be cents: whole numbers of hundreds, next to codes such as ``eur``, as payment systems write both."""
+    numbers = [int(text) for text in amounts if text.isdigit()]
+    is_whole = len(numbers) == len(amounts) >= _LEAST_AMOUNTS and median(numbers) >= _CENTS
+    kinds = set(codes)
+    return (
+        is_whole
+        and bool(kinds)
+        and all(is_code(code) and code.islower() and exponent_of(code.upper()) for code in kinds)
+    )
