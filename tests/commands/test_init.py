@@ -242,3 +242,17 @@ def test_whole_numbers_beside_the_codes_of_an_interface_may_be_cents_and_are_ask
         orders = load_settings({}, working_folder=tmp_path).sources.orders
         assert orders is not None
         assert orders.amount_unit == "minor"
+
+
+def test_a_discount_that_no_amount_holds_is_asked_about_and_one_without_values_is_not(run: Run, tmp_path: Path) -> None:
+    header = "order_id,customer_id,created,sku,quantity,unit_price,discount,currency"
+    lines = [f"o{n},c{n % 7},2025-01-{n % 27 + 1:02},A{n},{n % 3 + 1},10.50,{{}},EUR" for n in range(40)]
+    (tmp_path / "o.csv").write_text("\n".join([header, *(line.format("2.00") for line in lines)]), encoding="utf-8")
+    done = run("init", "o.csv")
+    assert done.exit_code == 3, done.output
+    assert "columns.amount: 'discount' is not taken off a price by a quantity" in done.stderr
+    draft = (tmp_path / "tdml.yaml").read_text(encoding="utf-8")
+    assert "      amount:    # 'discount' is not taken off" in draft
+    (tmp_path / "o.csv").write_text("\n".join([header, *(line.format("0") for line in lines)]), encoding="utf-8")
+    (tmp_path / "tdml.yaml").unlink()
+    assert run("init", "o.csv").exit_code == 0

@@ -33,6 +33,7 @@ from tdml_assets.stages.raw.guess_lines import (
 from tdml_assets.stages.raw.guess_orders import (
     currency_in,
     currency_of_name,
+    discount_of,
     flag_of,
     known_export,
     may_be_minor,
@@ -184,6 +185,11 @@ def _of_orders(
         still_open = {key: why for key, why in still_open.items() if key in kept}
     else:
         found = _by_quantity(first, _one_way_to_the_money(first, found, marks), marks)
+        discount = discount_of(first, found.values(), (marks or NumberMarks()).read)
+        if discount is not None and "unit_price" in found and "amount" not in found:
+            still_open["columns.amount"] = (
+                f"{discount!r} is not taken off a price by a quantity: name the column of what was paid, or delete this line"
+            )
     partial = on_first_lines(first, found)
     return Guess(
         table="orders",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -28,6 +28,7 @@ _LEAST_AMOUNTS, _CENTS = 10, 100
 _YES, _NO = {"true", "yes", "y", "t", "1"}, {"false", "no", "n", "f", "0"}
 _AROUND_A_FLAG = {"", "is", "was", "at", "on", "date", "order", "flag"}
 _PRESET_FORMATS = ("csv", "parquet", "xlsx")
+_DISCOUNT = re.compile(r"(discount|rabatt|nachlass|remise|descuento|desconto|sconto|korting)(?!ed)", re.IGNORECASE)
 _CODE_IN_NAME = re.compile(r"(?:^|[\W_])([A-Za-z]{3})(?:$|[\W_])")
 
 
@@ -126,3 +127,11 @@ def may_be_minor(amounts: Sequence[str], codes: Sequence[str]) -> bool:
         and bool(kinds)
         and all(is_code(code) and code.islower() and exponent_of(code.upper()) for code in kinds)
     )
+
+
+def discount_of(sample: FileSample, used: Collection[str], read: Callable[[str], object]) -> str | None:
+    """A column of discounts that some lines have, which a price by a quantity leaves out; None without one."""
+    for name, texts in sample.cells.items():
+        if name not in used and _DISCOUNT.search(name) and any(read(text.strip(" %")) for text in texts):
+            return name
+    return None
