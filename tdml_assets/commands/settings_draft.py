@@ -37,6 +37,8 @@ _ORDER = (
         "currency",
     ),
 )
+#: Share of ids that must be e-mail addresses for all of them to be taken for such.
+_MOSTLY = 0.95
 _HEAD = """\
 # Written by tdml-assets init from the first rows of your files. Lines with "guessed" are less sure than the others, and a key
 # without a value is yours to write: read it, correct it, then
@@ -197,6 +199,8 @@ def _columns(found: Guess) -> list[tuple[str, str]]:
 def _column(found: Guess, role: str, column: str) -> list[str]:
     """A line of the mapping, with what there is to look at."""
     doubt = "    # guessed by its values" if role in found.by_content else _doubt(found, role, column)
+    if role == "customer_id" and _are_addresses(found.texts(role)):
+        return [_folded(found, column, "written so because they are e-mail addresses"), *_ids(found, column)[1:]]
     return [f"  {role}: {text(column)}{doubt}", *(_ids(found, column) if role == "customer_id" else [])]
 
 
@@ -207,8 +211,7 @@ def _ids(found: Guess, column: str) -> list[str]:
     different, folded = folded_ids(ids)
     if folded < different:
         lines.append(
-            f"  # customer_id: {{column: {text(column)}, normalise: [trim, casefold]}}    # in place of the line above, if they "
-            f"are the same people: {different:,} ids are {folded:,} without case and blanks"
+            "  # " + _folded(found, column, "in place of the line above, if they are the same people").lstrip()
         )
     if any(re.fullmatch(r"\d+\.0+", one) for one in ids):
         lines.append(
@@ -228,6 +231,20 @@ def _ids(found: Guess, column: str) -> list[str]:
             f"  # customer_id: {{column: [{text(column)}, {text(mail)}]}}    # in place of the line above, to know guests by e-mail"
         )
     return lines
+
+
+def _are_addresses(ids: Sequence[str]) -> bool:
+    """Whether ids that differ by case or blanks are e-mail addresses, whose case tells no people apart."""
+    different, folded = folded_ids(ids)
+    return folded < different and sum("@" in one for one in ids) >= _MOSTLY * len(ids)
+
+
+def _folded(found: Guess, column: str, why: str) -> str:
+    different, folded = folded_ids(found.texts("customer_id"))
+    return (
+        f"  customer_id: {{column: {text(column)}, normalise: [trim, casefold]}}    # {why}: {different:,} ids are {folded:,} "
+        "without case and blanks"
+    )
 
 
 def _doubt(found: Guess, role: str, column: str) -> str:

@@ -1,6 +1,7 @@
 """``init``: a settings file from the first rows of files, that loads where nothing was left open."""
 
 import gzip
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -256,3 +257,18 @@ def test_a_discount_that_no_amount_holds_is_asked_about_and_one_without_values_i
     (tmp_path / "o.csv").write_text("\n".join([header, *(line.format("0") for line in lines)]), encoding="utf-8")
     (tmp_path / "tdml.yaml").unlink()
     assert run("init", "o.csv").exit_code == 0
+
+
+@pytest.mark.parametrize(("ending", "is_folded"), [("@x.example", True), ("", False)])
+def test_addresses_that_differ_by_case_are_one_person_and_other_ids_are_a_proposal(
+    run: Run, tmp_path: Path, ending: str, is_folded: bool
+) -> None:
+    lines = [f"{'K' if n % 2 else 'k'}ey{n % 7}{ending},2025-01-{n % 27 + 1:02},{n + 1}.50,EUR" for n in range(60)]
+    (tmp_path / "o.csv").write_text("\n".join(["email,created,amount,currency", *lines]), encoding="utf-8")
+    done = run("init", "o.csv")
+    assert done.exit_code == 0, done.output
+    rule = {"column": "email", "normalise": ["trim", "casefold"]}
+    assert written(tmp_path)["orders"]["columns"]["customer_id"] == (rule if is_folded else "email")
+    assert "14 ids are 7 without case and blanks" in (tmp_path / "tdml.yaml").read_text(encoding="utf-8")
+    checked = run("check").output
+    assert re.search(r"customers +(\d+) ", checked)[1] == ("7" if is_folded else "14")  # type: ignore[index]
