@@ -199,9 +199,12 @@ def _columns(found: Guess) -> list[tuple[str, str]]:
 def _column(found: Guess, role: str, column: str) -> list[str]:
     """A line of the mapping, with what there is to look at."""
     doubt = "    # guessed by its values" if role in found.by_content else _doubt(found, role, column)
-    if role == "customer_id" and _are_addresses(found.texts(role)):
-        return [_folded(found, column, "written so because they are e-mail addresses"), *_ids(found, column)[1:]]
-    return [f"  {role}: {text(column)}{doubt}", *(_ids(found, column) if role == "customer_id" else [])]
+    line = f"  {role}: {text(column)}{doubt}"
+    if role != "customer_id":
+        return [line]
+    if _are_addresses(found.texts(role)):
+        line = f"  {_folded(found, column, 'written so because they are e-mail addresses')}"
+    return [line, *_ids(found, column)]
 
 
 def _ids(found: Guess, column: str) -> list[str]:
@@ -240,9 +243,10 @@ def _are_addresses(ids: Sequence[str]) -> bool:
 
 
 def _folded(found: Guess, column: str, why: str) -> str:
+    """The column of ids that are the same without case and blanks."""
     different, folded = folded_ids(found.texts("customer_id"))
     return (
-        f"  customer_id: {{column: {text(column)}, normalise: [trim, casefold]}}    # {why}: {different:,} ids are {folded:,} "
+        f"customer_id: {{column: {text(column)}, normalise: [trim, casefold]}}    # {why}: {different:,} ids are {folded:,} "
         "without case and blanks"
     )
 

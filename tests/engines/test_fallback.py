@@ -135,3 +135,19 @@ def test_what_neither_can_say_is_refused_with_the_remedy() -> None:
         choose_fallback(today, [], kind="no_purchase", horizon_days=HORIZON, history_days=20)
     with pytest.raises(RefusedError, match="no fallback predicts a target of kind 'count'"):
         choose_fallback(today, [], kind="count", horizon_days=HORIZON, history_days=20)
+
+
+def test_a_lifetime_model_is_measured_with_its_level_moved_as_it_would_have_been_on_that_day() -> None:
+    """Unmoved it errs more than a rule that says 0; moved it is right."""
+    known = [Labelled(DAY - place * QUARTER, repeaters(300, seed=40 + place)[0], np.zeros(300)) for place in range(3)]
+    today, asked = repeaters(300, seed=50)[0], []
+
+    def moved(day: date, customers: pa.Table, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
+        asked.append((day, customers.num_rows))
+        return predicted * 0.0
+
+    settings: dict[str, Any] = {"kind": "net_spend", "horizon_days": HORIZON, "history_days": 720}
+    assert choose_fallback(today, known, **settings).method == "rules"
+    found = choose_fallback(today, known, **settings, moved=moved)
+    assert (found.method, found.metrics["mae"]) == ("lifetime", 0.0)
+    assert asked == [(one.day, 300) for one in known]
