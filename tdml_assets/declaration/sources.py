@@ -48,7 +48,10 @@ from tdml_assets.declaration.source_values import (
 class CsvOptions(Declaration):
     """How a CSV file is written."""
 
-    delimiter: Delimiter = Field(default=",", description='Character between fields; "\\t" or tab for a tab.')
+    delimiter: Delimiter = Field(
+        default=",",
+        description='Character between fields; "\\t" or tab for a tab. " " takes several blanks as one.',
+    )
     quote: str = Field(
         default='"', max_length=1, description="Character around fields, doubled to escape it; empty for none."
     )
@@ -67,6 +70,11 @@ class CsvOptions(Declaration):
         default=True, description="Whether the first line names the columns; if not they are column_1, ..."
     )
     null_values: tuple[str, ...] = Field(default=("",), description="Texts that mean 'no value', for instance NULL.")
+
+    @property
+    def is_aligned(self) -> bool:
+        """Whether blanks separate the fields: then several are one, as they fill columns up to a width."""
+        return self.delimiter == " "
 
     @model_validator(mode="before")
     @classmethod

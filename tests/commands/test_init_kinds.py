@@ -131,6 +131,22 @@ def write_japanese(folder: Path) -> str:
     return "o.csv"
 
 
+def write_aligned(folder: Path) -> str:
+    rows = [as_texts(line) for line in LINES]
+    header = f"{'order_id':<9} {'customer':>12}  {'order_date':<12} {'sku':<6}{'line_total':>12}"
+    lines = [f" {o:<8} {w:>12}  {d:<12} {s:<6}{a:>12}  " for o, w, d, s, a in rows]
+    (folder / "o.txt").write_text("\r\n".join([header, *lines, ""]))
+    return "o.txt"
+
+
+def write_marked(mark: str) -> Callable[[Path], str]:
+    def write(folder: Path) -> str:
+        (folder / "o.txt").write_text(csv_text().replace(",", mark))
+        return "o.txt"
+
+    return write
+
+
 KINDS: dict[str, tuple[Callable[[Path], str], dict[str, Any]]] = {
     "sheet": (write_sheet, {"format": "xlsx", "sheet": "Lines", "skip_rows": 1, "skip_footer_rows": 1}),
     "zip": (write_zip, {"format": "csv", "member": "export/lines.csv"}),
@@ -138,6 +154,10 @@ KINDS: dict[str, tuple[Callable[[Path], str], dict[str, Any]]] = {
     "list": (write_list, {"format": "json"}),
     "hive": (write_hive, {"format": "parquet", "path": "lake", "recursive": True}),
     "preamble": (write_preamble, {"csv": {"delimiter": ";"}, "skip_rows": 3, "skip_footer_rows": 2}),
+    "aligned": (write_aligned, {"format": "csv", "csv": {"delimiter": " "}}),
+    "control A": (write_marked("\x01"), {"csv": {"delimiter": "\x01"}}),
+    "caret": (write_marked("^"), {"csv": {"delimiter": "^"}}),
+    "tilde": (write_marked("~"), {"csv": {"delimiter": "~"}}),
     "japanese": (write_japanese, {"csv": {"encoding": "cp932"}, "timestamp_format": "%Y年%m月%d日"}),
 }
 

@@ -9,13 +9,17 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from tdml_assets.stages.raw.dates import formats_that_read
 from tdml_assets.stages.raw.rules import SourceError
 from tdml_assets.stages.raw.sample import ROWS, FileSample, Key
 
 _LOOKED_AT = 200
-_DELIMITERS = (",", ";", "\t", "|")
+#: The first of those that cut lines equally well is taken; "\x01" is what Hive writes.
+_DELIMITERS = (",", ";", "\t", "|", "\x01", "^", "~")
+#: Share of the lines that blanks cut into the same number of fields where columns are aligned by them.
+_ALIGNED = 0.9
 _SEPARATOR = re.compile(r"sep=(.)", re.IGNORECASE)
 _MOST_PREAMBLE, _MOST_FOOTER = 40, 5
 #: Words that begin a row which sums up those above it.
@@ -62,7 +66,7 @@ def csv_sample(name: str, lines: Sequence[str], encoding: str, *, is_whole: bool
 def _records(lines: Sequence[str], delimiter: str) -> list[tuple[int, list[str]]]:
     """The line that each record begins in, from 0, and its fields."""
     found, before = [], 0
-    reader = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter)
+    reader = _reader(lines, delimiter)
     try:
         for row in reader:
             found.append((before, row if any(cell.strip() for cell in row) else []))
@@ -115,9 +119,8 @@ def _delimiter(lines: Sequence[str]) -> str:
     """The character that cuts most of the lines into the same number of fields, and that into most."""
 
     def score(delimiter: str) -> tuple[float, int]:
-        looked_at = (f"{line}\n" for line in lines[:_LOOKED_AT])
         try:
-            counts = Counter(len(row) for row in csv.reader(looked_at, delimiter=delimiter) if row)
+            counts = Counter(len(row) for row in _reader(lines[:_LOOKED_AT], delimiter) if row)
         except csv.Error:
             return 0.0, 0
         if not counts:
@@ -125,7 +128,15 @@ def _delimiter(lines: Sequence[str]) -> str:
         fields, rows = counts.most_common(1)[0]
         return (rows / counts.total() if fields > 1 else 0.0), fields
 
-    return max(_DELIMITERS, key=score)
+    best = max(_DELIMITERS, key=score)
+    # Blanks are in texts and in times too: they count only where nothing else cuts the lines.
+    return " " if score(best)[0] == 0.0 and score(" ")[0] >= _ALIGNED else best
+
+
+def _reader(lines: Sequence[str], delimiter: str) -> Any:
+    is_aligned = delimiter == " "
+    text = (f"{line.rstrip() if is_aligned else line}\n" for line in lines)
+    return csv.reader(text, delimiter=delimiter, skipinitialspace=is_aligned)
 
 
 def _is_value(cell: str) -> bool:

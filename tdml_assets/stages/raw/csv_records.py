@@ -148,7 +148,7 @@ class _Reading:
                     self.count += 1
                     yield Record(self.count, lines.number, (), "broken_row", raw)
                     continue
-                if not fields:
+                if not fields or (self._options.is_aligned and fields == [""]):
                     continue
                 if is_header:
                     is_header = False
@@ -169,9 +169,10 @@ class _Reading:
 
 def csv_dialect(options: CsvOptions) -> dict[str, Any]:
     """Arguments of ``csv.reader`` for a declaration."""
+    fields = {"delimiter": options.delimiter, "skipinitialspace": options.is_aligned}
     if not options.quote:
-        return {"delimiter": options.delimiter, "quoting": csv.QUOTE_NONE}
-    return {"delimiter": options.delimiter, "quotechar": options.quote, "escapechar": options.escape or None}
+        return {**fields, "quoting": csv.QUOTE_NONE}
+    return {**fields, "quotechar": options.quote, "escapechar": options.escape or None}
 
 
 class _TooLongError(Exception):

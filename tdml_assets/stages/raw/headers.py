@@ -232,7 +232,7 @@ class _CsvHead:
 
 def _csv_head(file: SourceFile, declaration: Source, encoding: str) -> _CsvHead:
     options = declaration.csv
-    blanks = {" ", "\t", "\r", "\n", "\ufeff", "\x00"} - {options.delimiter, options.quote}
+    blanks = {" ", "\t", "\r", "\n", "\ufeff", "\x00"} - ({options.delimiter, options.quote} - {" "})
     with io.TextIOWrapper(open_bytes(file), encoding=encoding, newline="") as text:
         lines = (line.removeprefix("\ufeff") for line in text)
         for _ in range(declaration.skip_rows):
@@ -255,6 +255,8 @@ def _csv_head(file: SourceFile, declaration: Source, encoding: str) -> _CsvHead:
     if remedy is not None:
         # Said here: the lines below may hold the declared delimiter, and could not be read at all.
         raise SourceError(f"{file.name}: found {first[0]!r}. {remedy}")
+    if options.is_aligned and first and not first[-1]:
+        first.pop()  # blanks behind the last name
     return _CsvHead(skipped, tuple(first), options.header and not second and not is_second_broken)
 
 
@@ -296,6 +298,8 @@ def _from(line: str, following: Iterable[str]) -> Iterator[str]:
 
 def _reads_alike(database: Database, options: CsvOptions, head: _CsvHead, layout: FileLayout) -> bool:
     """Whether the warehouse finds the header that was found here: two readers that disagree would lose rows in silence."""
+    if options.is_aligned:
+        return False
     if not options.header:
         return True
     columns = {f"field_{place}": "VARCHAR" for place in range(len(head.fields))}

@@ -162,3 +162,17 @@ def test_bad_rows_are_set_aside_where_rows_are_judged_with_their_order_too(shop)
         {"customer_id": "8", "total": 6},
     ]
     assert sorted(content for _, _, content in set_aside(shop) if content) == ["B,,,1,long", "short"]
+
+
+def test_columns_that_blanks_align_are_cut_at_any_number_of_blanks(shop):
+    rows = [
+        f" A{number:<4} {number:05d}  2024-03-{number:02d}T10:00:00 {number:>3} {1.25:>8}  \r\n"
+        for number in range(1, 13)
+    ]
+    header = " order  who  when           n    price  \r\n"
+    shape = {"csv": {"delimiter": " "}, "timestamp_format": "%Y-%m-%dT%H:%M:%S"}
+    assert load(shop, header + "".join(rows) + "   \r\n", **shape).reasons == {}
+    assert shop.rows("select sum(amount) as amount, min(customer_id) as first from raw.orders") == [
+        {"amount": sum(range(1, 13)) * 1.25, "first": "00001"}
+    ]
+    assert load(shop, header + "".join(rows) + " A13  00013\r\n", **shape).reasons == {"short_row": 1}
