@@ -20,37 +20,45 @@ def _words(text: str) -> tuple[str, ...]:
 NAMES: dict[str, tuple[str, ...]] = {
     "customer_id": _words(
         "customerid customeremail customernumber customerno customerkey clientid userid memberid accountid kundennummer kundennr "
-        "kundenid idclient clienteid billingemail email emailaddress customer client cliente kunde buyeremail buyer member user "
-        "codeclient numeroclient clienteemail correo courriel klant klantnummer 顧客id 会員id 顧客番号 顧客 会員 メール who"
+        "kundenid idclient clienteid billingemail email emailaddress customer client cliente kunde buyeremail soldtoparty soldto "
+        "payer codeclient numeroclient clienteemail correo courriel klant klantnummer shopperemail shopperreference debitor "
+        "debitorennummer comprador klient zakaznik 顧客id 会員id 顧客番号 顧客 会員 メール"
     ),
     "moment": _words(
         "orderedat orderdate ordertime invoicedate purchasedate purchasetime transactiondate postedat createdat createdutc "
         "created viewedat sentat eventtime timestamp bestelldatum bestelltam rechnungsdatum datecommande datedecommande "
-        "fechapedido fechadelpedido dataordine besteldatum datum fecha datetime 注文日時 注文日 購入日 日付 日時 "
-        "date data time day when"
+        "fechapedido fechadelpedido dataordine besteldatum opened openedat orderedon placedat soldat billingdate bookingdate "
+        "creationdate createdon buchungsdatum datazamowienia datumobjednavky eventts datum fecha datetime 注文日時 受注日時 注文日 "
+        "受注日 購入日 日付 日時 date data time ts day when"
     ),
     "amount": _words(
-        "linetotal lineamount linenet lineprice amount netamount totalamount total subtotal sales revenue zeilensumme "
+        "linetotal lineamount linenet lineprice amount netamount totalamount ordertotal grandtotal total subtotal netvalue sales "
+        "revenue zeilensumme "
         "gesamtpreis umsatz betrag summe montant importe netto brutto totalprice ordervalue dollarvalue purchaseamount totalpaid "
-        "prixtotal totalligne totallinea importo bedrag valor value spend spent 金額 合計金額 合計 売上 税込金額 "
+        "prixtotal totalligne totallinea importo regeltotaal bedrag wartosc kwota cenacelkem valortotal valor belopp value spend "
+        "spent 金額 合計金額 小計 合計 売上 税込金額 "
         "gross grosssales grossamount"
     ),
     "quantity": _words(
-        "quantity qty lineitemquantity units anzahl menge quantite cantidad quantita aantal stueck stuck numberofitems "
-        "numberofunits numberof 数量 個数"
+        "quantity qty lineitemquantity units anzahl menge quantite cantidad quantita quantidade unidades aantal ilosc mnozstvi "
+        "antal stueck stuck numberofitems numberofunits numberof 数量 個数"
     ),
     "unit_price": _words(
-        "unitprice lineitemprice itemprice einzelpreis stuckpreis prixunitaire preciounitario prezzounitario stukprijs precio "
+        "unitprice lineitemprice itemprice einzelpreis stuckpreis prixunitaire preciounitario prezzounitario stukprijs "
+        "cenajednostkowa cenazakus valorunitario precounitario precio "
         "price preis prix prezzo prijs 単価 価格"
     ),
     "order_id": _words(
         "orderid ordernumber orderno invoiceno invoicenumber invoice transactionid bestellnummer bestellnr auftragsnummer "
         "auftragsnr auftrag rechnungsnummer numerocommande numcommande commande numeropedido pedido numeroordine ordine "
-        "bestelling bestelnummer ordername orderref orderreference order receiptid receipt basketid 注文番号 注文id 受注番号 oid id"
+        "bestelling bestelnummer numerodopedido numerzamowienia cisloobjednavky incrementid documentnumber billingdocument "
+        "salesdocument belegnummer belegnr ordername orderref orderreference order receiptnumber receiptid receipt basketid "
+        "注文番号 注文id 受注番号 oid id"
     ),
     "product_id": _words(
         "productid sku lineitemsku stockcode itemid articleid artikelnummer artikelnr artikel productcode itemcode productsku "
-        "referencia reference codigoproducto codicearticolo ean asin product item article producto produit prodotto 商品コード "
+        "referencia reference codigoproducto codicearticolo ean asin material materialnumber kodproduktu kodzbozi product item "
+        "article producto produto produit prodotto 商品コード "
         "商品番号 商品id 商品"
     ),
     "product_name": _words(
@@ -61,12 +69,12 @@ NAMES: dict[str, tuple[str, ...]] = {
         "productcategory category department warengruppe kategorie categorie categoria producttype カテゴリ"
     ),
     "order_status": _words(
-        "orderstatus financialstatus paymentstatus status state bestellstatus zahlungsstatus statut etat estado stato 状態 "
-        "ステータス 注文状況"
+        "orderstatus financialstatus paymentstatus status state bestellstatus zahlungsstatus statut etat estado stato situacao "
+        "stav 状態 ステータス 注文状況"
     ),
     "parent_order_id": _words(
         "parentorderid parentorder parentid parent originalorderid originalorder refundedorder creditedorder originalinvoice "
-        "relatedorder relatedinvoice refinvoice invoiceref ref"
+        "relatedorder relatedinvoice refinvoice invoiceref referencetxnid originaltransactionid originaltransaction ref"
     ),
     "refunded_amount": _words(
         "refundedamount amountrefunded totalrefunded refundtotal refundamount erstattungsbetrag erstattet montantrembourse "
@@ -100,6 +108,21 @@ NAMES: dict[str, tuple[str, ...]] = {
     "kind": _words("linetype itemtype rowtype kind lineitemtype productkind"),
 }
 
+#: Words of a role that mean something else in many files, such as the cashier or the name of a product: looked at last.
+LAST_NAMES: dict[str, tuple[str, ...]] = {"customer_id": _words("buyer member user who")}
+#: The same for names that say it with no other word beside them.
+WHOLE_NAMES: dict[str, tuple[str, ...]] = {"customer_id": _words("name fullname contactname")}
+#: Words that make a column something of an order, a product or a customer, and not its id.
+NOT_IDS = frozenset(
+    _words(
+        "currency status state date time datum fecha total amount value count quantity qty price fee shipping discount tax type "
+        "group source channel method note notes comment message tags city country zip phone ip category service facing balance "
+        "weight statut estado stato stav"
+    )
+)
+#: Words that make a column no money, though it is named after sales.
+NOT_MONEY = frozenset(_words("document number nummer nr id code date datum type status count key reference channel"))
+
 #: Names of columns of money that are not the amount of a line or an order.
 OTHER_MONEY = _words(
     "tax vat mwst ust tva iva duty shipping versand freight postage handling discount rabatt coupon fee gebuhr tip weight gewicht "
@@ -127,12 +150,38 @@ FOREIGN_STATUSES: dict[Meaning, tuple[str, ...]] = {
             "teilweise erstattet",
             "erledigt",
         ),
+        *(
+            "zrealizowane",
+            "wysłane",
+            "opłacone",
+            "dostarczone",
+            "w realizacji",
+            "vyřízeno",
+            "odesláno",
+            "zaplaceno",
+            "doručeno",
+        ),
+        *("entregue", "concluído", "concluída", "pago", "paga", "em processamento", "aprovado", "afgerond", "bezorgd"),
+        *("slutförd", "betald", "levererad", "skickad", "発送済"),
         *("payée", "payé", "terminée", "terminé", "expédiée", "expédié", "livrée", "livré", "en cours", "validée"),
         *("pagado", "pagada", "completado", "completada", "enviado", "enviada", "entregado", "entregada", "procesando"),
         *("pagato", "completato", "spedito", "consegnato", "betaald", "voltooid", "verzonden", "geleverd"),
         *("支払済み", "支払い済み", "入金済み", "発送済み", "出荷済み", "完了", "配達済み", "処理中"),
     ),
-    "return": ("gutschrift", "retoure", "rückgabe", "avoir", "retour", "devolución", "abono", "reso", "返品"),
+    "return": (
+        "gutschrift",
+        "retoure",
+        "rückgabe",
+        "avoir",
+        "retour",
+        "devolución",
+        "abono",
+        "reso",
+        "zwrot",
+        "dobropis",
+        "devolução",
+        "返品",
+    ),
     "void": (
         *(
             "storniert",
@@ -147,6 +196,19 @@ FOREIGN_STATUSES: dict[Meaning, tuple[str, ...]] = {
         *("annulée", "annulé", "remboursée", "remboursé", "échouée", "échoué", "en attente", "refusée"),
         *("cancelado", "cancelada", "anulado", "reembolsado", "reembolsada", "fallido", "pendiente", "rechazado"),
         *("annullato", "rimborsato", "fallito", "in attesa", "geannuleerd", "terugbetaald", "mislukt", "in afwachting"),
+        *("anulowane", "zwrócone", "nieopłacone", "odrzucone", "stornováno", "vráceno", "nezaplaceno", "zrušeno"),
+        *("devolvido", "devolvida", "reembolsado", "recusado", "aguardando pagamento", "estornado", "devuelto"),
+        *(
+            "error",
+            "erreur",
+            "échec",
+            "refusé",
+            "rechazada",
+            "retourniert",
+            "pagamento non riuscito",
+            "avbruten",
+            "återbetald",
+        ),
         *("não pago", "requires_payment_method", "requires_action", "requires_confirmation", "requires_capture"),
         *("キャンセル", "キャンセル済み", "返金済み", "未払い", "入金待ち", "保留", "失敗"),
     ),

@@ -12,7 +12,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tdml_assets.stages.raw.column_words import NAMES, OTHER_MONEY, WITH
+from tdml_assets.stages.raw.column_words import (
+    LAST_NAMES,
+    NAMES,
+    NOT_IDS,
+    NOT_MONEY,
+    OTHER_MONEY,
+    WHOLE_NAMES,
+    WITH,
+)
 from tdml_assets.stages.raw.currencies import is_code
 from tdml_assets.stages.raw.dates import formats_that_read
 from tdml_assets.stages.raw.guess_orders import is_status
@@ -119,18 +127,22 @@ def _names_of(column: str) -> tuple[str, ...]:
 
 def _find_by_name(role: str, sample: FileSample, taken: Collection[str]) -> str | None:
     names = {name: _names_of(name) for name in sample.columns if name not in taken}
-    words = tuple(plain_name(word) for word in NAMES[role])
-    for exact in (True, False):
-        for word in words:
+    tiers = [(NAMES, True), (NAMES, False), (LAST_NAMES, True), (LAST_NAMES, False), (WHOLE_NAMES, True)]
+    for given, exact in tiers:
+        for word in map(plain_name, given.get(role, ())):
             for name, forms in names.items():
                 fits = word in forms if exact else (len(word) >= 4 and any(word in form for form in forms))
-                if (
-                    fits
-                    and not (role in ("amount", "unit_price") and names_other_money(name))
-                    and _values_fit(role, name, sample)
-                ):
+                if fits and not _names_another(role, name, exact=exact) and _values_fit(role, name, sample):
                     return name
     return None
+
+
+def _names_another(role: str, name: str, *, exact: bool) -> bool:
+    """Whether a column that is named after a role is another thing: the currency of an order, the number of a sales document."""
+    if role in ("amount", "unit_price"):
+        return names_other_money(name) or not NOT_MONEY.isdisjoint(_words_in(name))
+    is_id = role in ("customer_id", "order_id", "product_id")
+    return is_id and not exact and not NOT_IDS.isdisjoint(_words_in(name))
 
 
 def _is_dated(name: str, sample: FileSample) -> bool:
@@ -187,10 +199,14 @@ def _by_content(sample: FileSample, found: Mapping[str, str]) -> dict[str, str]:
 
 def names_other_money(name: str) -> bool:
     """Whether a column is named after a tax, a discount, a shipping cost and the like; not after an amount with or without it."""
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
-    words = [plain_name(word) for word in re.split(r"[\W_]+", spaced)]
+    words = _words_in(name)
     kept = [word for place, word in enumerate(words) if not _is_with(words, place)]
     return any(map(_is_other_money, kept))
+
+
+def _words_in(name: str) -> list[str]:
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
+    return [plain_name(word) for word in re.split(r"[\W_]+", spaced)]
 
 
 def _is_other_money(word: str) -> bool:
