@@ -92,7 +92,7 @@ class Trial:
         return all(source.is_whole for source in self.sources)
 
 
-def problems_of(trial: Trial, *, as_of: date | Literal["latest"], accepted: Sequence[str] = ()) -> list[str]:
+def problems_of(trial: Trial, *, as_of: date | Literal["latest"], accepted: Sequence[str]) -> list[str]:
     """What a run must not start with, each with its remedy.
 
     ``as_of``: as the settings say it. ``accepted``: ``quality.accepted``: fingerprints can be compared only where every row was

@@ -114,13 +114,7 @@ def cluster_profile(
 
 
 def cluster_sizes(
-    reader: statistics.Reader,
-    table: Sequence[str],
-    where: Mapping[str, Any],
-    column: str,
-    *,
-    smallest_share: float = 0.01,
-    largest_share: float = 0.9,
+    reader: statistics.Reader, table: Sequence[str], where: Mapping[str, Any], column: str
 ) -> list[dict[str, Any]]:
     """List segments, largest first: label, count, share, status ``ok``, ``too_small`` or ``too_large``."""
     sizes = statistics.label_stats(reader, table, where, column)
@@ -128,7 +122,7 @@ def cluster_sizes(
     found = []
     for size in sizes:
         share = size["count"] / total
-        status = "too_large" if share > largest_share else "too_small" if share < smallest_share else "ok"
+        status = "too_large" if share > 0.9 else "too_small" if share < 0.01 else "ok"
         found.append({"label": size["prediction_category"], "count": size["count"], "share": share, "status": status})
     return found
 

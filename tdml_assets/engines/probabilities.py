@@ -50,7 +50,7 @@ def fit_sigmoid(log_odds: Floats, happened: NDArray[np.bool_]) -> tuple[float, f
     return float(f"{slope:.12g}"), float(f"{intercept:.12g}")
 
 
-def _newton(design: Floats, target: Floats, offset: Floats, most_steps: int = 100) -> Floats:
+def _newton(design: Floats, target: Floats, offset: Floats) -> Floats:
     """Coefficients of the logistic regression of ``target``, shares from 0 to 1, on the columns of ``design``."""
 
     def loss_at(coefficients: Floats) -> float:
@@ -59,7 +59,7 @@ def _newton(design: Floats, target: Floats, offset: Floats, most_steps: int = 10
 
     found: Floats = np.zeros(design.shape[1])
     loss = loss_at(found)
-    for _ in range(most_steps):
+    for _ in range(100):
         p = logistic(design @ found + offset)
         gradient = design.T @ (p - target)
         if np.abs(gradient).max() <= 1e-9 * len(target):

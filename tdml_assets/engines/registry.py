@@ -17,6 +17,8 @@ ENGINES = {
     "python": ("tdml_assets.engines.python", "PythonEngine"),
     "hivemall": ("tdml_assets.engines.hivemall_engine", "HivemallEngine"),
 }
+#: What ``auto`` takes wherever it fits.
+_DEFAULT = "python"
 
 
 def engine_named(name: str, trusted_types: Sequence[str] = ()) -> Engine:
@@ -57,9 +59,7 @@ class Choice:
     why: str
 
 
-def choose_engine(
-    declared: str, specs: dict[str, ModelSpec], rows: int, features: int, tier: Tier, default: str = "python"
-) -> Choice:
+def choose_engine(declared: str, specs: dict[str, ModelSpec], rows: int, features: int, tier: Tier) -> Choice:
     """Choose the engine that trains ``rows`` x ``features``.
 
     Raises ``MemoryError`` if ``auto`` finds none that fits, with the arithmetic of all. ``declared``: ``engine`` of the workflow.
@@ -75,13 +75,13 @@ def choose_engine(
             only, f"{'the only one for this workflow' if declared == 'auto' else 'declared'}: {one.arithmetic}"
         )
     fitting = [name for name, one in found.items() if one.fits]
-    if default in fitting:
-        return Choice(default, f"fits {tier.name}: {found[default].arithmetic}")
+    if _DEFAULT in fitting:
+        return Choice(_DEFAULT, f"fits {tier.name}: {found[_DEFAULT].arithmetic}")
     if fitting:
         chosen = fitting[0]
         return Choice(
             chosen,
-            f"{default} does not fit {tier.name} ({found[default].arithmetic}), {chosen} does ({found[chosen].arithmetic})",
+            f"{_DEFAULT} does not fit {tier.name} ({found[_DEFAULT].arithmetic}), {chosen} does ({found[chosen].arithmetic})",
         )
     sums = "; ".join(f"{name}: {one.arithmetic}" for name, one in found.items())
     raise MemoryError(

@@ -114,10 +114,10 @@ def confusion(happened: ArrayLike, probability: ArrayLike, threshold: float) -> 
     return Confusion(*counts)
 
 
-def reliability_table(happened: ArrayLike, probability: ArrayLike, bins: int = _BINS) -> list[ReliabilityBin]:
-    """Predicted against actual share in ``bins`` bins of equal width; empty ones are left out."""
+def reliability_table(happened: ArrayLike, probability: ArrayLike) -> list[ReliabilityBin]:
+    """Predicted against actual share in ten bins of equal width; empty ones are left out."""
     y, p = np.asarray(happened, dtype=np.float64), np.asarray(probability, dtype=np.float64)
-    place = np.minimum((p * bins).astype(np.int64), bins - 1)
+    place = np.minimum((p * _BINS).astype(np.int64), _BINS - 1)
     found = []
     for number in np.unique(place):
         rows = place == number
@@ -125,7 +125,7 @@ def reliability_table(happened: ArrayLike, probability: ArrayLike, bins: int = _
         low, high = _wilson(actual, count)
         found.append(
             ReliabilityBin(
-                float(number / bins), float((number + 1) / bins), count, float(p[rows].mean()), actual, low, high
+                float(number / _BINS), float((number + 1) / _BINS), count, float(p[rows].mean()), actual, low, high
             )
         )
     return found

@@ -30,22 +30,22 @@ Values = Sequence[float] | np.ndarray[Any, Any]
 _DISTANCES = (("sampled_difference", "difference"), ("shift", "shift"), ("scale", "scale"))
 
 
-def target_histogram(rows: Sequence[Mapping[str, Any]], *, target: str, unit: str = "") -> bytes:
+def target_histogram(rows: Sequence[Mapping[str, Any]], *, target: str) -> bytes:
     """Draw the target's histogram. ``rows``: of ``monitoring.target_histogram``, in order: label_str, bin_cnt."""
     total = sum(row["bin_cnt"] for row in rows) or 1
     names = [row["label_str"] for row in rows]
     shares = Bars([100 * row["bin_cnt"] / total for row in rows], [ORANGE if name == "0" else BLUE for name in names])
-    axes = (target + (f", {unit}" if unit else ""), f"% of {total:,} rows")
+    axes = (target, f"% of {total:,} rows")
     return bars_up(f"Distribution of {target}", names, [shares], axes=axes, form="{:.1f}")
 
 
-def correlations(rows: Sequence[Mapping[str, Any]], *, target: str, most: int = 20) -> bytes:
-    """Draw the strongest correlations with the target, the strongest first.
+def correlations(rows: Sequence[Mapping[str, Any]], *, target: str) -> bytes:
+    """Draw the 20 strongest correlations with the target, the strongest first.
 
     ``rows``: of ``exploration.correlations``: column_name, correlation (None is left out).
     """
     known = [row for row in rows if row["correlation"] is not None]
-    drawn = sorted(known, key=lambda row: -abs(row["correlation"]))[:most]
+    drawn = sorted(known, key=lambda row: -abs(row["correlation"]))[:20]
     values = [row["correlation"] for row in drawn]
     return bars_across(
         f"Correlation with {target}",
@@ -56,8 +56,8 @@ def correlations(rows: Sequence[Mapping[str, Any]], *, target: str, most: int = 
     )
 
 
-def split_comparison(rows: Sequence[Mapping[str, Any]], *, most: int = 15) -> bytes:
-    """Draw how far the variation of train and test lies apart, in units of what a fair split may show.
+def split_comparison(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """Draw how far the variation of train and test lies apart, in units of what a fair split may show: the 15 farthest columns.
 
     ``rows``: of ``exploration_split.SplitCheck.rows()``.
     """
@@ -67,7 +67,7 @@ def split_comparison(rows: Sequence[Mapping[str, Any]], *, most: int = 15) -> by
         known = [value / limit for value, limit in pairs if value is not None and limit]
         if known:
             ratios.append((row, max(known)))
-    ratios = sorted(ratios, key=lambda pair: -pair[1])[:most]
+    ratios = sorted(ratios, key=lambda pair: -pair[1])[:15]
     names = []
     for row, _ in ratios:
         cvs = [f"{row[name]:,.0f}" if row[name] is not None else "-" for name in ("cv_train", "cv_test")]
@@ -83,7 +83,7 @@ def split_comparison(rows: Sequence[Mapping[str, Any]], *, most: int = 15) -> by
     )
 
 
-def calibration(rows: Sequence[Mapping[str, Any]], *, unit: str = "") -> bytes:
+def calibration(rows: Sequence[Mapping[str, Any]]) -> bytes:
     """Draw the mean prediction next to what happened, per decile of the score.
 
     ``rows``: of ``monitoring.calibration`` for one split: decile, mean_predicted, mean_actual.
@@ -93,7 +93,7 @@ def calibration(rows: Sequence[Mapping[str, Any]], *, unit: str = "") -> bytes:
         "Predicted against actual, by decile of the prediction",
         [str(row["decile"]) for row in rows],
         predicted_and(rows, "actual"),
-        axes=("decile of the prediction, 10 is the highest", "mean per customer" + (f", {unit}" if unit else "")),
+        axes=("decile of the prediction, 10 is the highest", "mean per customer"),
     )
 
 
@@ -131,44 +131,33 @@ def _held(score: Any, outcome: Any) -> Any:
     return 100 * np.interp(np.linspace(0, 1, 101) * len(outcome), np.arange(len(summed)), summed)
 
 
-def importances(rows: Sequence[Mapping[str, Any]], *, most: int = 15, value: str = "shap", unit: str = "") -> bytes:
-    """Draw what the model looks at.
+def importances(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """Draw the 15 features that the model looks at most.
 
-    ``rows``: of ``monitoring.feature_importances``: feature and the column named by ``value`` (None is left out). ``value``:
-    ``"shap"`` (mean absolute contribution to a prediction) or ``"weight"`` (share of the gain).
+    ``rows``: of ``monitoring.feature_importances``: feature, and shap, the mean absolute contribution to a prediction (None is
+    left out).
     """
-    drawn = sorted((row for row in rows if row[value] is not None), key=lambda row: -row[value])[:most]
-    words = "mean contribution to a prediction (|SHAP|)" if value == "shap" else "share of the gain"
+    drawn = sorted((row for row in rows if row["shap"] is not None), key=lambda row: -row["shap"])[:15]
     return bars_across(
         "What the model looks at",
         [row["feature"] for row in drawn],
-        [Bars([row[value] for row in drawn], BLUE)],
-        axis=words + (f", {unit}" if unit else ""),
+        [Bars([row["shap"] for row in drawn], BLUE)],
+        axis="mean contribution to a prediction (|SHAP|)",
         form="{:,.3g}",
     )
 
 
-def prediction_distribution(
-    predicted: Values, actual: Values | None = None, *, target: str, unit: str = "", bins: int = 30
-) -> bytes:
-    """Draw the distribution of predictions, next to what happened where that is known; the top 1 % lies in the last bar.
-
-    ``predicted``, ``actual``: (customers,).
-    """
-    groups = [("predicted", np.asarray(predicted, dtype=float), BLUE)]
-    if actual is not None:
-        groups.append(("actual", np.asarray(actual, dtype=float), ORANGE))
-    groups = [(label, values[np.isfinite(values)], colour) for label, values, colour in groups]
-    pooled = np.concatenate([values for _, values, _ in groups])
-    low, high = (float(pooled.min()), float(np.quantile(pooled, 0.99))) if pooled.size else (0.0, 1.0)
+def prediction_distribution(predicted: Values, *, target: str) -> bytes:
+    """Draw the distribution of predictions; the top 1 % lies in the last bar. ``predicted``: (customers,)."""
+    values = np.asarray(predicted, dtype=float)
+    values = values[np.isfinite(values)]
+    low, high = (float(values.min()), float(np.quantile(values, 0.99))) if values.size else (0.0, 1.0)
     high = high if high > low else low + 1.0
-    edges = np.linspace(low, high, bins + 1)
-    lines = [
-        Curve(shares_per_bin(np.minimum(values, high), edges), colour, label, filled=label == "predicted")
-        for label, values, colour in groups
-    ]
-    x = Axis(target + (f", {unit}" if unit else ""), low, high)
-    return curves(f"Distribution of {target}", lines, x, Axis("% of customers", 0, highest(lines)))
+    edges = np.linspace(low, high, 31)
+    lines = [Curve(shares_per_bin(np.minimum(values, high), edges), BLUE, "predicted", filled=True)]
+    return curves(
+        f"Distribution of {target}", lines, Axis(target, low, high), Axis("% of customers", 0, highest(lines))
+    )
 
 
 def shares_per_bin(values: np.ndarray[Any, Any], edges: np.ndarray[Any, Any]) -> list[tuple[float, float]]:

@@ -53,13 +53,13 @@ def against_baselines(metrics: Mapping[str, float | None]) -> bytes:
     return bars_across("What the lists find in the test window", names, rows, axis="%", form="{:.1f}")
 
 
-def ordered_and_recommended(rows: Sequence[Mapping[str, Any]], *, most: int = 10) -> bytes:
-    """Draw the products recommended most; in another colour those that are not among the ones ordered most.
+def ordered_and_recommended(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """Draw the ten products recommended most; in another colour those that are not among the ones ordered most.
 
     ``rows``: of ``exploration.ProductOverlap``: place, ordered, recommended, recommended_customers.
     """
     ordered = {row["ordered"] for row in rows}
-    drawn = [row for row in rows if row["recommended"] is not None][:most]
+    drawn = [row for row in rows if row["recommended"] is not None][:10]
     colours = [BLUE if row["recommended"] in ordered else ORANGE for row in drawn]
     return bars_across(
         "Recommended most (blue: also among those ordered most)",

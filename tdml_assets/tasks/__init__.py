@@ -181,7 +181,7 @@ def why_off(spec: WorkflowSpec, mapped: Collection[str]) -> str | None:
     return None if judge is None else judge(mapped)
 
 
-def sample_of(reader: Reader, spec: WorkflowSpec, column: str, rows: int = 50_000) -> Any:
-    """Values of one column of the predictions, of at most ``rows`` customers picked by a hash."""
+def sample_of(reader: Reader, spec: WorkflowSpec, column: str) -> Any:
+    """Values of one column of the predictions, of at most 50,000 customers picked by a hash."""
     table = (spec.name, "predictions")
-    return reader.arrow(render("predictions/sample", table=table, column=column, rows=rows))[column].to_numpy()
+    return reader.arrow(render("predictions/sample", table=table, column=column, rows=50_000))[column].to_numpy()

@@ -23,7 +23,6 @@ DRAWINGS: dict[str, Callable[[], bytes]] = {
         [{"label_str": "0", "bin_cnt": 5}]
         + [{"label_str": f"{i},000 to {i + 1},000", "bin_cnt": i} for i in range(10)],
         target="spend",
-        unit="GBP",
     ),
     "correlations": lambda: figures.correlations(_rows(correlation=SPREAD), target="spend"),
     "split_comparison": lambda: figures.split_comparison(
@@ -44,13 +43,13 @@ DRAWINGS: dict[str, Callable[[], bytes]] = {
         ]
     ),
     "calibration": lambda: figures.calibration(
-        [{"decile": i, "mean_predicted": i * 100.0, "mean_actual": None} for i in range(10, 0, -1)], unit="GBP"
+        [{"decile": i, "mean_predicted": i * 100.0, "mean_actual": None} for i in range(10, 0, -1)]
     ),
     "gain": lambda: figures.gain(SPEND, SPEND * 2, what="spend"),
     "importances": lambda: figures.importances(
         [{"feature": name, "shap": abs(x)} for name, x in zip(NAMES, SPREAD, strict=True)]
     ),
-    "prediction_distribution": lambda: figures.prediction_distribution(SPEND, SPEND * 2, target="spend", unit="GBP"),
+    "prediction_distribution": lambda: figures.prediction_distribution(SPEND, target="spend"),
     "drift": lambda: figures_monitoring.drift(_rows(psi=np.abs(SPREAD), status=["spike"] * 60), psi_limit=0.25),
 }
 

@@ -43,13 +43,13 @@ def seed_of(options: Options) -> int:
     return DEFAULT_SEED if seed == -1 else seed
 
 
-def learning_rate(options: Options, eta0: float = 0.1) -> tuple[int, float, float, float]:
+def learning_rate(options: Options) -> tuple[int, float, float, float]:
     """Scheme, eta0, power and total steps: ``-eta x`` is fixed, ``-t n`` simple, otherwise inverse scaling."""
     power, steps = options.number("power_t", 0.1), options.number("t", 0.0)
     if options.has("eta"):
-        return losses.FIXED, float(np.float32(options.number("eta", eta0))), power, steps
+        return losses.FIXED, float(np.float32(options.number("eta", 0.1))), power, steps
     scheme = losses.SIMPLE if options.has("t") else losses.INVERSE
-    return scheme, float(np.float32(options.number("eta0", eta0))), power, steps
+    return scheme, float(np.float32(options.number("eta0", 0.1))), power, steps
 
 
 def lambdas(options: Options, default: float) -> tuple[float, float, float]:

@@ -292,9 +292,9 @@ def _verdict(
     return DriftReport("ok", text, columns)
 
 
-def _broken_words(columns: Sequence[ColumnDrift], most: int = 3) -> str:
+def _broken_words(columns: Sequence[ColumnDrift]) -> str:
     parts = []
-    for column in columns[:most]:
+    for column in columns[:3]:
         if column.status == "all_null":
             parts.append(f"no value at all any more in {column.column_name}")
         elif column.status == "stuck":
@@ -305,7 +305,7 @@ def _broken_words(columns: Sequence[ColumnDrift], most: int = 3) -> str:
                 f"{ratio:,.3g} times as large as" if ratio > 1 else f"{1 / max(ratio, 1e-300):,.3g} times smaller than"
             )
             parts.append(f"{column.column_name} is {times} it was, like another unit")
-    return "; ".join(parts) + (f"; and {len(columns) - most} more" if len(columns) > most else "")
+    return "; ".join(parts) + (f"; and {len(columns) - 3} more" if len(columns) > 3 else "")
 
 
 def _list(columns: Sequence[ColumnDrift], most: int = 3) -> str:

@@ -65,7 +65,7 @@ def histogram_edges(low: float, high: float, bins: int) -> tuple[float, ...]:
 
 
 def target_histogram(
-    reader: statistics.Reader, table: Sequence[str], where: Mapping[str, Any], column: str, *, bins: int = 10
+    reader: statistics.Reader, table: Sequence[str], where: Mapping[str, Any], column: str
 ) -> list[dict[str, Any]]:
     """Rows of ``monitoring.target_histogram`` without their key: zero by itself, then ranges of equal width.
 
@@ -80,7 +80,7 @@ def target_histogram(
     low, high = row["tails_without_zero"]
     if low == high:
         low, high = row["minimum_without_zero"], row["maximum_without_zero"]
-    edges = histogram_edges(low, high, bins)
+    edges = histogram_edges(low, high, 10)
     if len(edges) == 1:
         return [*found, {"label_str": f"{low:,.6g}", "label_num": float(low), "bin_cnt": int(row["n"] - row["zeros"])}]
     inner = edges[1:-1]

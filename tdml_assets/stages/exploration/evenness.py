@@ -13,6 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+RESPLITS = 200
+"""Random splits that a split is compared with: enough for :data:`FAMILY_WISE_RATE`, whose inverse is the least."""
+FAMILY_WISE_RATE = 0.01
+"""Chance that a fair split passes a limit in any column."""
 
 
 @dataclass(frozen=True)
@@ -37,38 +41,24 @@ class Evenness:
             return np.asarray((self.observed > self.limits * (1 + 1e-9)).any(axis=0))
 
 
-def resplit(
-    values: Floats,
-    is_test: npt.NDArray[np.bool_],
-    *,
-    resplits: int = 200,
-    family_wise_rate: float = 0.01,
-    seed: int = 0,
-) -> Evenness:
+def resplit(values: Floats, is_test: npt.NDArray[np.bool_], *, seed: int = 0) -> Evenness:
     """Compare a split with random splits of the same rows into the same sizes.
 
     Every statistic is divided by the 95 % point of its own distribution over the splits, the observed one among them,
     and the largest of a split counts (Westfall & Young, Resampling-Based Multiple Testing, 1993). So the rate holds
-    exactly for any number of columns, dependent or not, of any distribution, as long as the rows are independent. Raises
-    ``ValueError`` if there are too few re-splits for the rate.
+    exactly for any number of columns, dependent or not, of any distribution, as long as the rows are independent.
 
-    ``values``: (rows, columns), NaN where missing. ``is_test``: (rows,), True for the rows of the test split. ``resplits``: at
-    least ``1 / family_wise_rate``. ``family_wise_rate``: chance that a fair split passes any limit.
+    ``values``: (rows, columns), NaN where missing. ``is_test``: (rows,), True for the rows of the test split.
     """
-    allowed = math.floor(family_wise_rate * (resplits + 1) + 1e-9)
-    if allowed < 1:
-        raise ValueError(
-            f"{resplits} re-splits cannot show {family_wise_rate}: take {math.ceil(1 / family_wise_rate)} at least"
-        )
     rng = np.random.default_rng(seed)
     # Row 0 is the split as it is.
-    sides = np.zeros((resplits + 1, len(is_test)))
+    sides = np.zeros((RESPLITS + 1, len(is_test)))
     sides[0] = is_test
     for side in sides[1:]:
         side[rng.permutation(len(is_test))[: int(is_test.sum())]] = 1.0
     columns = values.shape[1]
     found = np.stack([_unevenness(values[:, index], sides) for index in range(columns)], axis=2)
-    found = found.reshape(resplits + 1, 3 * columns)
+    found = found.reshape(RESPLITS + 1, 3 * columns)
     # What some split leaves undefined (a handful of non-zero rows, all on one side) has no distribution to judge by.
     usable = np.isfinite(found).all(axis=0)
     unit = np.full(3 * columns, np.nan)
@@ -79,8 +69,8 @@ def resplit(
     if not judged.any():
         return Evenness(observed, np.full((3, columns), np.nan), math.nan)
     largest = (found[:, judged] / unit[judged]).max(axis=1)
-    # The largest value that is not among the `allowed` greatest.
-    limits = np.sort(largest)[::-1][allowed] * unit
+    # The largest value that is not among those that the rate allows to pass.
+    limits = np.sort(largest)[::-1][int(FAMILY_WISE_RATE * (RESPLITS + 1))] * unit
     p_value = float((largest >= largest[0] * (1 - 1e-9)).mean())
     return Evenness(observed, limits.reshape(3, columns), p_value)
 

@@ -16,7 +16,7 @@ import numpy as np
 from tdml_assets.platform import statistics
 from tdml_assets.platform.per_task import Done, StageOfTask
 from tdml_assets.platform.statements import render
-from tdml_assets.stages.exploration.evenness import Evenness, resplit
+from tdml_assets.stages.exploration.evenness import RESPLITS, Evenness, resplit
 
 if TYPE_CHECKING:
     from tdml_assets.platform.warehouse import Warehouse
@@ -66,17 +66,14 @@ class SplitComparison:
 class SplitCheck:
     """Whether train and test could be a random split of the same rows, or of rows of different days.
 
-    ``rows_train``, ``rows_test``: checked rows, one per customer. ``resplits``: random splits of the same sizes it was compared
-    with. ``family_wise_rate``: chance that a fair split is called different in any column. ``p_value``: share of splits (this
-    one included) at least as uneven as this one; None if there was nothing to compare. ``is_later``: whether every test row is
+    ``rows_train``, ``rows_test``: checked rows, one per customer. ``p_value``: share of splits (this one included) at least as
+    uneven as this one; None if there was nothing to compare. ``is_later``: whether every test row is
     of a later day than every training row. Season and age then make columns differ.
     """
 
     columns: tuple[SplitComparison, ...]
     rows_train: int
     rows_test: int
-    resplits: int
-    family_wise_rate: float
     p_value: float | None
     is_later: bool
     sentence: str
@@ -120,8 +117,6 @@ def split_check(
     columns: Sequence[str],
     *,
     rows: int = 20_000,
-    resplits: int = 200,
-    family_wise_rate: float = 0.01,
     seed: int = 0,
 ) -> SplitCheck:
     """Compare the training and the test rows of a training table.
@@ -129,8 +124,7 @@ def split_check(
     The coefficients of variation are those of the whole table. Whether a difference is more than chance is tested on at
     most ``rows`` customers, one row each (rows of one customer at several snapshots are not independent). Where the
     test rows are of a later day, columns differ by season and age; then only a change of unit, or values on one side alone,
-    is left unexplained. ``columns``: numeric columns, the target among them; text columns are refused. ``resplits``,
-    ``family_wise_rate``, ``seed``: as for :func:`resplit`.
+    is left unexplained. ``columns``: numeric columns, the target among them; text columns are refused.
     """
     _, texts = statistics.split_by_kind(reader.columns(table), columns, table)
     if texts:
@@ -148,7 +142,7 @@ def split_check(
     ratios: list[float | None] = [None] * len(columns)
     if min(tested, trained) >= _MIN_SPLIT_ROWS and columns:
         values = np.column_stack([sample.column(f"v{index}").to_numpy().astype(float) for index in range(len(columns))])
-        found = resplit(values, is_test, resplits=resplits, family_wise_rate=family_wise_rate, seed=seed)
+        found = resplit(values, is_test, seed=seed)
         ratios = [_scale_ratio(values[is_test, index], values[~is_test, index]) for index in range(len(columns))]
     compared = tuple(
         _comparison(
@@ -164,8 +158,8 @@ def split_check(
     p_value = None if found is None else statistics.finite(found.p_value)
     days = reader.row(render("exploration/split_days", table=list(table)))
     is_later = bool(days["is_later"])
-    sentence = _sentence(compared, trained, tested, resplits, days)
-    return SplitCheck(compared, trained, tested, resplits, family_wise_rate, p_value, is_later, sentence)
+    sentence = _sentence(compared, trained, tested, days)
+    return SplitCheck(compared, trained, tested, p_value, is_later, sentence)
 
 
 def _scale_ratio(test: Any, train: Any) -> float | None:
@@ -233,9 +227,7 @@ def _is_rescaled(column: SplitComparison) -> bool:
     return column.scale_ratio is not None and not 1 / _UNIT_RATIO < column.scale_ratio < _UNIT_RATIO
 
 
-def _sentence(
-    compared: Sequence[SplitComparison], trained: int, tested: int, resplits: int, days: Mapping[str, Any]
-) -> str:
+def _sentence(compared: Sequence[SplitComparison], trained: int, tested: int, days: Mapping[str, Any]) -> str:
     """What was found, why, and what to do."""
     differing = [column for column in compared if column.status in ("differs", "one_side")]
     if all(column.status == "too_few" for column in compared):
@@ -243,7 +235,7 @@ def _sentence(
             f"Too few rows to compare: {trained:,} train, {tested:,} test, at least {_MIN_SPLIT_ROWS} each are needed."
         )
     if not differing:
-        return f"Train and test look alike: no difference beyond those of {resplits} random splits of the same rows."
+        return f"Train and test look alike: no difference beyond those of {RESPLITS} random splits of the same rows."
     unexplained = set(_unexplained(compared, is_later=days["is_later"]))
     of = f"of {len(compared)} columns"
     if not days["is_later"]:

@@ -55,7 +55,7 @@ def lift_by_decile(rows: Sequence[dict[str, Any]], *, what: str) -> bytes:
 
 
 def probability_by_outcome(
-    probability: Values, happened: Values | None = None, *, what: str, threshold: float | None = None, bins: int = 40
+    probability: Values, happened: Values | None = None, *, what: str, threshold: float | None = None
 ) -> bytes:
     """Draw the distribution of the probability, apart for those to whom it happened and the others where that is known.
 
@@ -67,7 +67,7 @@ def probability_by_outcome(
     if happened is not None:
         label = np.asarray(happened, dtype=float) > 0
         groups = [("it did not happen", p[~label], GREY, True), ("it happened", p[label], BLUE, False)]
-    edges = np.linspace(0, 100, bins + 1)
+    edges = np.linspace(0, 100, 41)
     lines = [
         Curve(shares_per_bin(100 * values, edges), colour, f"{name} ({len(values):,})", filled=filled)
         for name, values, colour, filled in groups

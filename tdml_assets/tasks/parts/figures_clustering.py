@@ -57,11 +57,11 @@ def cluster_sizes(rows: Sequence[Mapping[str, Any]]) -> bytes:
     )
 
 
-def profile_heat_map(rows: Sequence[Mapping[str, Any]], *, most: int = 12, unit: str = "") -> bytes:
+def profile_heat_map(rows: Sequence[Mapping[str, Any]], *, most: int = 12) -> bytes:
     """Draw what the segments are like: means in real units, coloured by their distance from the mean of all customers.
 
     ``rows``: of ``cluster_profile.ClusterProfile.rows()``: label, share, feature, mean, standardised (None is white). ``most``:
-    features that are drawn, those that differ most. ``unit``: of money, for the caption.
+    features that are drawn, those that differ most.
     """
     shares = {row["label"]: row["share"] for row in rows}
     cells = {(row["label"], row["feature"]): row for row in rows}
@@ -84,11 +84,8 @@ def profile_heat_map(rows: Sequence[Mapping[str, Any]], *, most: int = 12, unit:
             text(at, floor + 14, str(label), None, "middle"),
             text(at, floor + 28, f"{100 * share:.0f} %", "small", "middle"),
         ]
-    money = f", money in {unit}" if unit else ""
     words = (
-        f"segment, % of customers; means{money}; blue: above the mean of all, orange: below it"
-        if rows
-        else "nothing to draw"
+        "segment, % of customers; means; blue: above the mean of all, orange: below it" if rows else "nothing to draw"
     )
     return picture(
         "What the segments are like", floor + 56, [*parts, text(WIDTH / 2, floor + 46, words, None, "middle")]

@@ -106,11 +106,6 @@ def test_the_same_seed_gives_the_same_limits() -> None:
     assert np.array_equal(resplit(values, is_test, seed=1).limits, resplit(values, is_test, seed=1).limits)
 
 
-def test_too_few_resplits_for_the_rate_are_refused() -> None:
-    with pytest.raises(ValueError, match="take 100"):
-        resplit(np.ones((50, 1)), np.arange(50) < 10, resplits=50)
-
-
 @pytest.mark.parametrize(("low", "high"), [(0.01, 98), (-30, 1e6), (3, 7), (1e-9, 3e-9), (-5, -1), (0.3, 0.30001)])
 def test_histogram_edges_are_few_round_and_cover_the_range(low: float, high: float) -> None:
     edges = histogram_edges(low, high, 10)

@@ -277,7 +277,7 @@ TRIED = [
 ]
 DRAWINGS: dict[str, Callable[[], bytes]] = {
     "cluster_sizes": lambda: figures.cluster_sizes(SIZES),
-    "profile_heat_map": lambda: figures.profile_heat_map(PROFILE, unit="GBP"),
+    "profile_heat_map": lambda: figures.profile_heat_map(PROFILE),
     "rfm_segments": lambda: figures.rfm_segments(RFM),
     "choice_of_k": lambda: figures.choice_of_k(TRIED, chosen=4, min_stability=0.85),
     "no sizes": lambda: figures.cluster_sizes([]),
