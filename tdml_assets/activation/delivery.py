@@ -75,11 +75,6 @@ class Tally:
     codes: dict[str, int] = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
 
-    @property
-    def taken(self) -> int:
-        """Rows that were acknowledged."""
-        return self.added + self.changed + self.removed
-
 
 class GaveUpError(DestinationError):
     """A batch was tried as often and as long as the settings allow."""

@@ -237,17 +237,8 @@ def _opening(plan: Plan, around: Surroundings) -> Opening:
 
 
 def _with(result: SyncResult, tally: Tally) -> SyncResult:
-    return replace(
-        result,
-        added=tally.added,
-        changed=tally.changed,
-        removed=tally.removed,
-        failed=tally.failed,
-        skipped=tally.skipped,
-        attempts=tally.attempts,
-        details=dict(tally.details),
-        codes=dict(tally.codes),
-    )
+    """The result with every figure of the tally, whose fields it has too."""
+    return replace(result, **asdict(tally))
 
 
 def _judged(result: SyncResult, settings: DestinationSettings, seconds: float) -> SyncResult:

@@ -13,14 +13,16 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from tdml_assets.activation.protocol import Batch, Opening, Receipt
+from tdml_assets.declaration.addresses import has_credentials
 from tdml_assets.declaration.destinations import DestinationSettings, Mode
 
 if TYPE_CHECKING:
@@ -34,10 +36,21 @@ class PartsSettings(DestinationSettings):
     removes: ClassVar[bool] = False
     erases: ClassVar[bool] = True
 
+    #: Pattern of the address, and what to write where it does not fit.
+    address: ClassVar[tuple[str, str]]
+
     url: str
     mode: Mode = Field(default="replace", description="replace: every customer; upsert: only those that changed.")
     format: Literal["parquet", "csv"] = Field(default="parquet", description="Format of the parts.")
     batch_rows: int = Field(default=200_000, ge=1, le=1_000_000, description="Rows of one part.")
+
+    @field_validator("url")
+    @classmethod
+    def _place_and_prefix(cls, value: str) -> str:
+        pattern, remedy = cls.address
+        if has_credentials(value) or not re.fullmatch(pattern, value):
+            raise ValueError(remedy)
+        return value
 
 
 class PartsClient(ABC):

@@ -11,14 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from tdml_assets.activation.destinations._parts import PartsClient, PartsSettings
 from tdml_assets.activation.http import secret
 from tdml_assets.activation.protocol import DestinationError, Opening, TransientError
-from tdml_assets.declaration.addresses import has_credentials
 from tdml_assets.declaration.alerts import VariableName
 from tdml_assets.platform.extras import require_extra
 from tdml_assets.platform.remote_errors import retry_after
@@ -27,18 +26,16 @@ from tdml_assets.platform.remote_errors import retry_after
 class Azure(PartsSettings):
     """Files in a container."""
 
+    address: ClassVar = (
+        r"abfss?://[a-z0-9-]{3,63}/[^?#]*[^?#/]",
+        "write abfs://container/prefix alone; the account belongs into the connection string",
+    )
+
     kind: Literal["azure"] = "azure"
     url: str = Field(description="abfs://container/prefix.")
     connection_string_env: VariableName = Field(
         description="Environment variable that holds the connection string, with an account key or a shared access signature."
     )
-
-    @field_validator("url")
-    @classmethod
-    def _container_and_prefix(cls, value: str) -> str:
-        if has_credentials(value) or not re.fullmatch(r"abfss?://[a-z0-9-]{3,63}/[^?#]*[^?#/]", value):
-            raise ValueError("write abfs://container/prefix alone; the account belongs into the connection string")
-        return value
 
     @contextmanager
     def open(self, opening: Opening) -> Iterator[AzureClient]:

@@ -6,16 +6,14 @@ boto3's own.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from tdml_assets.activation.destinations._parts import PartsClient, PartsSettings
 from tdml_assets.activation.protocol import Client, DestinationError, Opening, TransientError
-from tdml_assets.declaration.addresses import has_credentials
 from tdml_assets.platform.remote_errors import s3_errors, s3_fault
 
 _RIGHTS = "s3:ListBucket, s3:GetObject, s3:PutObject and s3:DeleteObject on the prefix"
@@ -24,15 +22,13 @@ _RIGHTS = "s3:ListBucket, s3:GetObject, s3:PutObject and s3:DeleteObject on the 
 class S3(PartsSettings):
     """Files in a bucket."""
 
+    address: ClassVar = (
+        r"s3://[^/?#@]+/[^?#]*[^?#/]",
+        "write s3://bucket/prefix alone; keys belong into the environment",
+    )
+
     kind: Literal["s3"] = "s3"
     url: str = Field(description="s3://bucket/prefix.")
-
-    @field_validator("url")
-    @classmethod
-    def _bucket_and_prefix(cls, value: str) -> str:
-        if has_credentials(value) or not re.fullmatch(r"s3://[^/?#@]+/[^?#]*[^?#/]", value):
-            raise ValueError("write s3://bucket/prefix alone; keys belong into the environment")
-        return value
 
     @contextmanager
     def open(self, opening: Opening) -> Iterator[Client]:

@@ -5,6 +5,7 @@ loading them (``tables.py``), what a declaration means (``declaration/sources.py
 """
 
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +97,7 @@ def _raw_table(
     ) -> dg.MaterializeResult:
         # Readers of files are not needed to load the definitions.
         from tdml_assets.stages.raw.files import FoundFiles, collect_files
+        from tdml_assets.stages.raw.tables import load_table
 
         found = FoundFiles((), ())
         cache_folder.mkdir(parents=True, exist_ok=True)
@@ -104,18 +106,18 @@ def _raw_table(
                 table, declaration, base_folder=base_folder, cache_folder=cache_folder, s3_client=s3.get_client
             )
         now = datetime.now(UTC).replace(tzinfo=None)
-        report = load_recognised(
-            warehouse,
-            state,
-            table,
-            declaration,
-            found,
+        load = partial(
+            load_table,
+            table=table,
+            declaration=declaration,
+            found=found,
             session_id=session_id_of(context),
             now=now,
             scratch_folder=cache_folder,
             bad_row_limit=bad_row_limit,
             as_of=as_of,
         )
+        report = load_recognised(warehouse, state, table, load)
         context.log.info(f"report: {_summary(report)}")
         results = [_has_customers(report)] if table == "orders" else None
         return dg.MaterializeResult(metadata=_metadata(report), check_results=results)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tdml_assets.declaration.sources import PermissionSource, Source, Sources
 from tdml_assets.platform.statements import render
 from tdml_assets.stages.raw.contracts import PERMISSION_LISTS
-from tdml_assets.stages.raw.rules import BAD_ROW_LIMIT, SourceError
+from tdml_assets.stages.raw.rules import SourceError
 
 if TYPE_CHECKING:
     from tdml_assets.platform.warehouse import Database, Warehouse
@@ -56,35 +56,17 @@ def load_lists(
 
 
 def load_list(
-    database: Database,
-    table: str,
-    declaration: Source | None,
-    found: FoundFiles,
-    *,
-    session_id: str,
-    now: datetime,
-    scratch_folder: Path | None = None,
-    bad_row_limit: float = BAD_ROW_LIMIT,
+    database: Database, table: str, declaration: Source | None, found: FoundFiles, **options: Any
 ) -> LoadReport:
     """Load one list inside the caller's transaction; roll it back where this raises.
 
-    ``table``, ``declaration``, ``found``, ``session_id``, ``now``, ``scratch_folder``, ``bad_row_limit``: as of ``load_table``.
-    Raises ``SourceError``: see :func:`load_lists`.
+    Parameters are those of ``load_table``. Raises ``SourceError``: see :func:`load_lists`.
     """
     from tdml_assets.stages.raw.tables import load_table
 
     path = PERMISSION_LISTS[table].path
     before = _customers(database, path)
-    report = load_table(
-        database,
-        table,
-        declaration,
-        found,
-        session_id=session_id,
-        now=now,
-        scratch_folder=scratch_folder,
-        bad_row_limit=bad_row_limit,
-    )
+    report = load_table(database, table, declaration, found, **options)
     if report.is_unchanged or not isinstance(declaration, PermissionSource):
         return report
     if declaration.columns.allowed is not None:

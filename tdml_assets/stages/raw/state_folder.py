@@ -9,21 +9,19 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from tdml_assets.declaration.sources import Source
 from tdml_assets.platform.monitoring import SESSIONS
 from tdml_assets.platform.run_lock import hold_state
 from tdml_assets.platform.statements import render
 from tdml_assets.platform.warehouse import Database, Warehouse, WarehouseBusyError
 from tdml_assets.settings import EVERY_OTHER, SAMPLE_HOME, Settings
 from tdml_assets.stages.raw.contracts import ORDERS
-from tdml_assets.stages.raw.rules import BAD_ROW_LIMIT
 from tdml_assets.stages.raw.state_identity import (
     SKETCH_SIZE,
     Comparison,
@@ -42,7 +40,6 @@ from tdml_assets.stages.raw.state_identity import (
 )
 
 if TYPE_CHECKING:
-    from tdml_assets.stages.raw.files import FoundFiles
     from tdml_assets.stages.raw.load_report import LoadReport
 
 
@@ -156,42 +153,19 @@ def state_folder(settings: Settings) -> StateFolder:
 
 
 def load_recognised(
-    warehouse: Warehouse,
-    state: StateFolder | None,
-    table: str,
-    declaration: Source | None,
-    found: FoundFiles,
-    *,
-    session_id: str,
-    now: datetime,
-    scratch_folder: Path | None = None,
-    bad_row_limit: float = BAD_ROW_LIMIT,
-    as_of: date | None = None,
+    warehouse: Warehouse, state: StateFolder | None, table: str, load: Callable[[Database], LoadReport]
 ) -> LoadReport:
     """Load a raw table in one transaction, and roll it back where the data are not those of the state folder.
 
-    Raises ``StateConflictError`` if these are other data; the previous tables stay. ``state``: None compares nothing. ``table``,
-    ``declaration``, ``found``, ``session_id``, ``now``, ``scratch_folder``, ``bad_row_limit``, ``as_of``: as of :func:`load_table`.
+    Raises ``StateConflictError`` if these are other data; the previous tables stay. ``state``: None compares nothing. ``load``:
+    loads ``raw.<table>`` in the transaction that it is given.
     """
-    # Readers of files are not needed to load the definitions.
-    from tdml_assets.stages.raw.tables import load_table
-
     identity = None
     with warehouse.write() as database:
         before = state.remembered(database) if state is not None else None
         if state is not None and table != ORDERS.name:
             state.require_declared(database)
-        report = load_table(
-            database,
-            table,
-            declaration,
-            found,
-            session_id=session_id,
-            now=now,
-            scratch_folder=scratch_folder,
-            bad_row_limit=bad_row_limit,
-            as_of=as_of,
-        )
+        report = load(database)
         if state is not None and table == ORDERS.name:
             identity = state.recognise(database, before, is_unchanged=report.is_unchanged)
     if state is not None and identity is not None:

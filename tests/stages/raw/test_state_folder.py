@@ -26,6 +26,7 @@ from tdml_assets.stages.raw.state_folder import (
     state_folder,
 )
 from tdml_assets.stages.raw.state_identity import StateConflictError
+from tdml_assets.stages.raw.tables import load_table
 
 DAY = datetime.date(2024, 1, 1)
 NOW = datetime.datetime.combine(datetime.date(2026, 1, 1), datetime.time())
@@ -69,7 +70,12 @@ def load(settings: Settings, table: str = "orders") -> str:
         )
     warehouse = build_warehouse(settings)
     try:
-        load_recognised(warehouse, state, table, declaration, found, session_id="s", now=NOW)
+        load_recognised(
+            warehouse,
+            state,
+            table,
+            lambda database: load_table(database, table, declaration, found, session_id="s", now=NOW),
+        )
     except StateConflictError as error:
         return str(error)
     return ""
