@@ -16,7 +16,8 @@ class Column:
 
     ``name``: column name. ``type``: DuckDB type, for instance ``"VARCHAR"`` or ``"DECIMAL(18, 4)"``. ``description``: what it
     holds, with units. ``nullable``: whether NULL has a documented meaning here. ``compressed``: False where values never
-    repeat, so that DuckDB does not look for a dictionary: half the time of writing them.
+    repeat, so that DuckDB does not look for a dictionary: half the time of writing them. ``former_name``:
+    the column's name in tables of an older version.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Column:
     description: str
     nullable: bool = True
     compressed: bool = True
+    former_name: str | None = None
 
 
 @dataclass(frozen=True)

@@ -206,12 +206,14 @@ DRIFT_EPISODES = TableContract(
         Column("last_as_of", "DATE", "Latest day with an alarm."),
         Column("closed_as_of", "DATE", "Day on which it ended; NULL while open."),
         Column("alarms", "BIGINT", "Sessions with an alarm."),
-        Column("calm", "BIGINT", "Stable sessions in a row at its end."),
+        Column("stable_sessions", "BIGINT", "Stable sessions in a row at its end.", former_name="calm"),
         Column("retrain", "BOOLEAN", "Whether a retraining is called for."),
         Column("cause", "VARCHAR", "As in monitoring.triage, of the farthest session."),
         Column("severity", "DOUBLE", "Of the farthest session."),
         Column("sentence", "VARCHAR", "Of the farthest session."),
-        Column("told", "VARCHAR", "Alert channels that delivered it, separated by commas."),
+        Column(
+            "alerted_channels", "VARCHAR", "Alert channels that delivered it, separated by commas.", former_name="told"
+        ),
         Column("alerted_at", "TIMESTAMP", "When the last of them took it, UTC; NULL before."),
     ),
     ("workflow",),

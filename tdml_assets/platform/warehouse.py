@@ -129,14 +129,22 @@ class Database:
         return [types, found["row_count"], str(found["content"])]
 
     def ensure(self, contract: TableContract) -> None:
-        """Create the contract's schema and table where they are missing, and columns that an older version had not."""
+        """Create the contract's schema and table where they are missing, and columns that an older version had not.
+
+        A column with a ``former_name`` is renamed, and keeps its values.
+        """
         known = self.columns(contract.path)
         if not known:
             self.execute(render("warehouse/create_schema", schema=contract.schema))
             self.execute(render("warehouse/create_table", contract=contract, replace=False))
             return
         for column in contract.columns:
-            if column.name not in known:
+            if column.name in known:
+                continue
+            if column.former_name in known:
+                names = {"former_name": column.former_name, "name": column.name}
+                self.execute(render("warehouse/rename_column", table=contract.path, **names))
+            else:
                 self.execute(render("warehouse/add_column", table=contract.path, name=column.name, type=column.type))
 
     def replace(self, contract: TableContract, rows: Statement | pa.Table | Sequence[Mapping[str, Any]]) -> int:

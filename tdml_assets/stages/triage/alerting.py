@@ -42,7 +42,7 @@ def send_alerts(
     rows: list[dict[str, str]] = []
     kept: list[Episode] = []
     for episode in episodes:
-        reached = set(filter(None, episode.told.split(",")))
+        reached = set(filter(None, episode.alerted_channels.split(",")))
         waiting = [channel for channel in channels if channel.name not in reached] if _is_worth_it(episode) else []
         deliveries = []
         if waiting:
@@ -53,7 +53,7 @@ def send_alerts(
         reached |= {one.channel for one in deliveries if one.sent}
         sent = any(one.sent for one in deliveries)
         when = datetime.now(UTC).replace(tzinfo=None) if sent else episode.alerted_at
-        kept.append(replace(episode, told=",".join(sorted(reached)), alerted_at=when))
+        kept.append(replace(episode, alerted_channels=",".join(sorted(reached)), alerted_at=when))
         rows += [
             {"episode": episode.episode_id, "channel": one.channel, "taken": "yes" if one.sent else f"no: {one.detail}"}
             for one in deliveries

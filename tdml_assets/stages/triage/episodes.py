@@ -34,12 +34,12 @@ class Episode:
     last_as_of: date
     closed_as_of: date | None
     alarms: int
-    calm: int
+    stable_sessions: int
     retrain: bool
     cause: str
     severity: float
     sentence: str
-    told: str = ""
+    alerted_channels: str = ""
     alerted_at: datetime | None = None
 
     def row(self) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def _opened(workflow: str, session_id: str, kind: Kind, finding: Finding) -> Epi
         last_as_of=finding.as_of,
         closed_as_of=None,
         alarms=1,
-        calm=0,
+        stable_sessions=0,
         retrain=kind == "drift",
         cause=finding.cause,
         severity=finding.severity,
@@ -106,14 +106,18 @@ def _next(episode: Episode, finding: Finding, policy: Monitor) -> Episode:
         return _again(episode, finding)
     elif episode.kind == "data_quality":
         ended = "closed"
-    calm = episode.calm + 1 if finding.decision != "data_quality" and finding.severity < policy.hysteresis else 0
-    if ended is None and calm >= policy.close_after:
+    stable_sessions = (
+        episode.stable_sessions + 1
+        if finding.decision != "data_quality" and finding.severity < policy.hysteresis
+        else 0
+    )
+    if ended is None and stable_sessions >= policy.close_after:
         ended = "closed"
     return replace(
         episode,
         status=ended or "open",
         closed_as_of=finding.as_of if ended else None,
-        calm=0 if ended == "resolved" else calm,
+        stable_sessions=0 if ended == "resolved" else stable_sessions,
     )
 
 
@@ -123,7 +127,7 @@ def _again(episode: Episode, finding: Finding) -> Episode:
         episode,
         last_as_of=finding.as_of,
         alarms=episode.alarms + 1,
-        calm=0,
+        stable_sessions=0,
         cause=farthest.cause,
         severity=farthest.severity,
         sentence=farthest.sentence,

@@ -28,8 +28,11 @@ def read_findings(reader: Reader, workflow: str, day: date, model_version: str) 
 
 def read_alerted(reader: Reader, workflow: str) -> dict[str, dict[str, Any]]:
     """Who was alerted of every episode, and when: fields of :class:`~tdml_assets.stages.triage.episodes.Episode`."""
-    rows = reader.rows(render("triage/told", table=DRIFT_EPISODES.path, workflow=workflow))
-    return {row["episode_id"]: {"told": row["told"], "alerted_at": row["alerted_at"]} for row in rows}
+    rows = reader.rows(render("triage/alerted", table=DRIFT_EPISODES.path, workflow=workflow))
+    return {
+        row["episode_id"]: {"alerted_channels": row["alerted_channels"], "alerted_at": row["alerted_at"]}
+        for row in rows
+    }
 
 
 def read_importances(reader: Reader, workflow: str, session_id: str, columns: Sequence[str]) -> dict[str, float]:

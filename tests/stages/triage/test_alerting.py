@@ -106,7 +106,7 @@ class House:
         settings = Settings(home=self.folder, base_folder=self.folder, alerts=alerts)
         return log, send_alerts(self.warehouse, "Lifetime value", settings, episodes, self.folder / "report.html", log)
 
-    def kept(self, column: str = "told") -> list[Any]:
+    def kept(self, column: str = "alerted_channels") -> list[Any]:
         with self.warehouse.read() as database:
             rows = database.rows(
                 Statement(f"select {column} as kept from {'.'.join(DRIFT_EPISODES.path)} order by all")
@@ -170,6 +170,21 @@ def test_who_was_told_survives_a_session_that_runs_again_and_one_of_another_day(
     assert (len(hook.taken), house.kept(), house.kept("status")) == (1, ["log,webhook"], ["closed"])
 
 
+def test_alerts_that_an_older_version_sent_are_not_sent_again(house: House, hook: Hook) -> None:
+    house.session(WITH_WEBHOOK, day=1)
+    table = ".".join(DRIFT_EPISODES.path)
+    with house.warehouse.write() as database:
+        for column in DRIFT_EPISODES.columns:
+            if column.former_name is not None:
+                database.execute(Statement(f"alter table {table} rename column {column.name} to {column.former_name}"))
+    house = House(house.folder)
+    second, rows = house.session(WITH_WEBHOOK, day=2)
+    assert (second, rows, len(hook.taken)) == ([], [], 1)
+    assert house.kept() == ["log,webhook"]
+    with house.warehouse.read() as database:
+        assert set(database.columns(DRIFT_EPISODES.path)) == set(DRIFT_EPISODES.column_names)
+
+
 def test_another_episode_is_told_to_everybody_again(house: House, hook: Hook) -> None:
     house.session(WITH_WEBHOOK, day=1)
     house.session(WITH_WEBHOOK, day=2, finding="nothing")
@@ -200,7 +215,7 @@ def test_an_episode_that_has_ended_before_a_channel_was_told_is_not_told_any_mor
 def test_telling_keeps_the_episodes_of_other_workflows(house: House, hook: Hook) -> None:
     house.session(ONLY_THE_LOG, day=1, workflow="churn")
     house.session(WITH_WEBHOOK, day=1)
-    assert house.kept("workflow || ' ' || told") == ["churn log", "cltv log,webhook"]
+    assert house.kept("workflow || ' ' || alerted_channels") == ["churn log", "cltv log,webhook"]
 
 
 def test_a_rolled_back_champion_is_judged_afresh_and_its_alarms_of_before_open_nothing(house: House) -> None:

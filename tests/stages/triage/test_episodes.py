@@ -60,7 +60,7 @@ def test_an_episode_opens_with_the_session_that_calls_for_a_retraining() -> None
     assert (episode.status, episode.kind, episode.retrain) == ("open", "drift", True)
     assert episode.episode_id == "cltv-20260104-drift"
     assert (episode.opened_as_of, episode.last_as_of, episode.closed_as_of) == (day(3), day(3), None)
-    assert (episode.session_id, episode.model_version, episode.alarms, episode.calm) == ("s3", "a", 1, 0)
+    assert (episode.session_id, episode.model_version, episode.alarms, episode.stable_sessions) == ("s3", "a", 1, 0)
     assert (episode.cause, episode.severity, episode.sentence) == ("features", 1.6, "Day 3.")
 
 
@@ -76,9 +76,9 @@ def test_it_stays_open_through_ups_and_downs(ups_and_downs: str) -> None:
 def test_it_closes_after_so_many_sessions_in_a_row_below_hysteresis(close_after: int) -> None:
     policy = Monitor(close_after=close_after, hysteresis=0.7)
     (still,) = folded("R" + "." * (close_after - 1), policy=policy)
-    assert (still.status, still.calm) == ("open", close_after - 1)
+    assert (still.status, still.stable_sessions) == ("open", close_after - 1)
     (episode,) = folded("R" + "." * close_after + "...", policy=policy)
-    assert (episode.status, episode.calm) == ("closed", close_after)
+    assert (episode.status, episode.stable_sessions) == ("closed", close_after)
     assert (episode.last_as_of, episode.closed_as_of) == (day(0), day(close_after))
 
 
@@ -149,7 +149,7 @@ def test_one_that_goes_on_for_longer_than_renew_days_ends_and_what_still_calls_o
     assert (first.status, first.closed_as_of, first.last_as_of) == ("closed", day(renew_days + 1), day(renew_days))
     assert (second.status, second.opened_as_of, second.alarms) == ("open", day(renew_days + 1), 1)
     assert first.episode_id != second.episode_id
-    assert second.told == "", "the alert of the first was kept for the second"
+    assert second.alerted_channels == "", "the alert of the first was kept for the second"
 
 
 @pytest.mark.parametrize("letter", ["c", "~", "."])
@@ -175,7 +175,7 @@ def test_broken_data_are_an_episode_at_once_and_the_first_whole_session_ends_it(
 def test_broken_data_never_call_for_a_retraining_and_do_not_calm_a_drift() -> None:
     assert not any(episode.retrain for episode in folded("QQQQQQ.Q.Q"))
     drift, broken = folded("R..Q..")
-    assert (drift.kind, drift.status, drift.calm) == ("drift", "open", 2)
+    assert (drift.kind, drift.status, drift.stable_sessions) == ("drift", "open", 2)
     assert (broken.kind, broken.status) == ("data_quality", "closed")
 
 
@@ -183,7 +183,7 @@ def test_broken_data_are_no_calm_whatever_their_severity() -> None:
     findings = [
         (name, replace(one, severity=0.0) if one.decision == "data_quality" else one) for name, one in days("R..Q.")
     ]
-    assert fold("cltv", findings, POLICY)[0].calm == 1
+    assert fold("cltv", findings, POLICY)[0].stable_sessions == 1
 
 
 def test_drift_found_when_the_data_are_whole_again_closes_the_one_and_opens_the_other() -> None:

@@ -21,7 +21,7 @@ EPISODE = {
     "last_as_of": date(2026, 6, 30),
     "closed_as_of": None,
     "alarms": 2,
-    "calm": 0,
+    "stable_sessions": 0,
     "retrain": True,
     "cause": "features",
     "severity": 1.637,

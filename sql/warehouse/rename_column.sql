@@ -1,0 +1,1 @@
+alter table {{ table | identifier }} rename column {{ former_name | identifier }} to {{ name | identifier }}
