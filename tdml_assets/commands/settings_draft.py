@@ -46,6 +46,7 @@ _HEAD = """\
 #   tdml-assets run      everything
 # All keys: docs/sources.md
 """
+_FOLDED = "[trim, casefold]"
 _PLACES = {"database": ("url_env", "table", "query", "query_file")}
 
 
@@ -202,17 +203,22 @@ def _column(found: Guess, role: str, column: str) -> list[str]:
     line = f"  {role}: {text(column)}{doubt}"
     if role != "customer_id":
         return [line]
+    rule = ""
     if _are_addresses(found.texts(role)):
         line = f"  {_folded(found, column, 'written so because they are e-mail addresses')}"
-    return [line, *_ids(found, column)]
+        rule = f", normalise: {_FOLDED}"
+    return [line, *_ids(found, column, rule)]
 
 
-def _ids(found: Guess, column: str) -> list[str]:
-    """What ids of customers could be declared to be: people who differ by case, and ids that mean nobody."""
+def _ids(found: Guess, column: str, rule: str = "") -> list[str]:
+    """What ids of customers could be declared to be: people who differ by case, and ids that mean nobody.
+
+    ``rule``: what the line above declares of ids, which what replaces it keeps.
+    """
     ids = found.texts("customer_id")
     lines = []
     different, folded = folded_ids(ids)
-    if folded < different:
+    if folded < different and not rule:
         lines.append(
             "  # " + _folded(found, column, "in place of the line above, if they are the same people").lstrip()
         )
@@ -223,16 +229,13 @@ def _ids(found: Guess, column: str) -> list[str]:
     nobody = nobodies(ids)
     if nobody:
         listed = ", ".join(f'"{one}"' for one in nobody)
-        lines.append(
-            f"  # customer_id: {{column: {text(column)}, empty: [{listed}]}}    # in place of the line above, if these ids are "
-            "guests: their rows are then set aside"
-        )
+        why = "in place of the line above, if these ids are guests: their rows are then set aside"
+        lines.append(f"  # customer_id: {{column: {text(column)}{rule}, empty: [{listed}]}}    # {why}")
     rows = sum(sample.row_count for sample in found.samples)
     mail = next((name for name in found.samples[0].cells if "mail" in name.lower() and name != column), None)
     if mail is not None and "customer_id" not in found.carry and len(ids) < 0.98 * rows:
-        lines.append(
-            f"  # customer_id: {{column: [{text(column)}, {text(mail)}]}}    # in place of the line above, to know guests by e-mail"
-        )
+        both = f"[{text(column)}, {text(mail)}]{rule}"
+        lines.append(f"  # customer_id: {{column: {both}}}    # in place of the line above, to know guests by e-mail")
     return lines
 
 
@@ -246,7 +249,7 @@ def _folded(found: Guess, column: str, why: str) -> str:
     """The column of ids that are the same without case and blanks."""
     different, folded = folded_ids(found.texts("customer_id"))
     return (
-        f"customer_id: {{column: {text(column)}, normalise: [trim, casefold]}}    # {why}: {different:,} ids are {folded:,} "
+        f"customer_id: {{column: {text(column)}, normalise: {_FOLDED}}}    # {why}: {different:,} ids are {folded:,} "
         "without case and blanks"
     )
 

@@ -13,7 +13,7 @@ from tdml_assets.declaration.presets import preset_keys
 from tdml_assets.declaration.statuses import REFUNDED_STATUSES
 from tdml_assets.stages.raw.guess import Guess
 from tdml_assets.stages.raw.guess_lines import kinds_of
-from tdml_assets.stages.raw.guess_orders import is_guessed_word, meaning_of
+from tdml_assets.stages.raw.guess_orders import is_guessed_word, meaning_of, unexplained
 
 _OUT_OF_SPEND = ("tax", "gift_card", "tip")
 
@@ -21,7 +21,9 @@ _OUT_OF_SPEND = ("tax", "gift_card", "tip")
 def level_lines(found: Guess) -> list[str]:
     """``amount_level`` and ``refund_level``, where an amount is one of the whole order."""
     lines = []
-    if found.amount_level:
+    if "amount_level" in found.open:
+        lines.append(f"amount_level:    # {found.open['amount_level']}")
+    elif found.amount_level:
         lines.append(f"amount_level: order    # guessed: {found.amount_level}")
     elif found.refund_level:
         lines.append(f"refund_level: order    # guessed: {found.refund_level}")
@@ -71,8 +73,13 @@ def status_lines(found: Guess) -> list[str]:
         return []
     declared = preset_keys(found.preset).get("statuses") if found.preset else None
     lines = ["statuses:    # each that was found, and what it counts as: sale, return, void or ignore"]
+    # Codes say nothing, every one of them.
+    are_codes = all(status.isdigit() for status in found.statuses)
+    unclear = (
+        (found.statuses if are_codes else unexplained(found.texts("order_status"))) if "statuses" in found.open else ()
+    )
     for status in found.statuses:
-        if "statuses" in found.open:
+        if status in unclear:
             lines.append(f"  {text(status)}:    # sale, return, void or ignore")
             continue
         meaning, is_known = meaning_of(status, declared)

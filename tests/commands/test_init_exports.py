@@ -298,3 +298,18 @@ def test_init_comes_to_the_money_that_was_spent(kind: Callable[[], tuple[str, fl
         assert keys["columns"]["product_id"] == "Item"
     if kind is orders_on_first_rows_only:
         assert keys["carry"] == ["order_id", "customer_id", "ordered_at", "order_status"]
+
+
+def test_ids_of_guests_are_proposed_with_what_the_line_above_declares(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TDML_CONFIG", raising=False)
+    mails = ["Ana@x.example", "ana@x.example", "bo@x.example", "guest"]
+    mails = [*mails[:3] * 20, *mails[3:] * 3]
+    rows = [f"{n},2026-01-{n % 28 + 1:02},{mail},{n}.50" for n, mail in enumerate(mails)]
+    Path("o.csv").write_text("\n".join(["order_id,date,email,total", *rows]) + "\n", encoding="utf-8")
+    CliRunner().invoke(app, ["init", "o.csv"])
+    text = Path("tdml.yaml").read_text(encoding="utf-8")
+    assert "  customer_id: {column: email, normalise: [trim, casefold]}" in text
+    assert '# customer_id: {column: email, normalise: [trim, casefold], empty: ["guest"]}' in text

@@ -162,7 +162,7 @@ FOREIGN_STATUSES: dict[Meaning, tuple[str, ...]] = {
             "doručeno",
         ),
         *("entregue", "concluído", "concluída", "pago", "paga", "em processamento", "aprovado", "afgerond", "bezorgd"),
-        *("slutförd", "betald", "levererad", "skickad", "発送済"),
+        *("paid in full", "slutförd", "betald", "levererad", "skickad", "発送済"),
         *("payée", "payé", "terminée", "terminé", "expédiée", "expédié", "livrée", "livré", "en cours", "validée"),
         *("pagado", "pagada", "completado", "completada", "enviado", "enviada", "entregado", "entregada", "procesando"),
         *("pagato", "completato", "spedito", "consegnato", "betaald", "voltooid", "verzonden", "geleverd"),

@@ -117,6 +117,31 @@ def formats_that_read(texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(fitting)
 
 
+def moments_of(texts: Sequence[str]) -> list[datetime]:
+    """Times without their offset; empty where not every text can be read."""
+    formats = [one for one in formats_that_read(texts) if "%" in one]
+    try:
+        if formats:
+            return [datetime.strptime(text.strip(), formats[0]).replace(tzinfo=UTC) for text in texts]
+        return [datetime.fromisoformat(text.strip()).replace(tzinfo=UTC) for text in texts]
+    except ValueError:
+        return []
+
+
+#: A time as JavaScript writes it, with the name of its zone in brackets, which differs between winter and summer.
+_BROWSER = re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} \d{2} \d{4} \d{2}:\d{2}:\d{2} GMT[+-]\d{4}( \([^()%]+\))?")
+_MOST_ZONES = 4
+
+
+def formats_of_browsers(texts: Sequence[str]) -> tuple[str, ...]:
+    """One format per name of a zone; empty where a text is not as a browser writes a time."""
+    found = [_BROWSER.fullmatch(text.strip()) for text in texts]
+    names = {match.group(1) or "" for match in found if match is not None}
+    if None in found or not names or len(names) > _MOST_ZONES:
+        return ()
+    return tuple(f"%a %b %d %Y %H:%M:%S GMT%z{name}" for name in sorted(names))
+
+
 def swapped(format_text: str) -> str:
     """The same format with day and month in each other's place."""
     return format_text.replace("%d", "\0").replace("%m", "%d").replace("\0", "%m")

@@ -11,15 +11,12 @@ A guess is written into a file that a person reads, and never used by itself. Wh
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
 
 from tdml_assets.declaration.presets import preset_keys
-from tdml_assets.declaration.source_values import ISO_FORMAT
 from tdml_assets.declaration.statuses import Meaning
 from tdml_assets.stages.raw.currencies import is_code
-from tdml_assets.stages.raw.dates import formats_of_shapes, formats_that_read, remedy_of_odd_dates
 from tdml_assets.stages.raw.guess_columns import MOMENTS, NUMBERS, ROLES, Columns, Table, find, find_columns
 from tdml_assets.stages.raw.guess_lines import (
     grows_with_quantity,
@@ -28,6 +25,7 @@ from tdml_assets.stages.raw.guess_lines import (
     is_same_on_lines,
     is_total_of_order,
     line_key_of,
+    may_be_total_of_order,
     on_first_lines,
 )
 from tdml_assets.stages.raw.guess_orders import (
@@ -38,10 +36,14 @@ from tdml_assets.stages.raw.guess_orders import (
     known_export,
     may_be_minor,
     statuses_of,
+    unexplained,
 )
+from tdml_assets.stages.raw.guess_times import guess_formats, recorded_column
 from tdml_assets.stages.raw.numbers import NumberMarks, marks_that_read
 from tdml_assets.stages.raw.sample import FileSample
 
+#: What the name of a total says it is of.
+_ORDERS = r"order|bestell|commande|pedido|ordine|zam.wieni|objedn.vk|invoice|basket|cart|grand"
 _MINOR = re.compile(r"cents?\b|minor|pence|rappen|centimes|_cts\b", re.IGNORECASE)
 
 
@@ -136,7 +138,7 @@ def guess(table: Table, samples: Sequence[FileSample]) -> Guess:
     formats: tuple[str, ...] = ()
     moment = MOMENTS.get(table, "valid_from")
     if moment in found and found[moment] not in first.typed_moments:
-        formats, why = _guess_formats(values[moment])
+        formats, why = guess_formats(values[moment])
         still_open |= {"timestamp_format": why} if why else {}
     texts = [text for role in NUMBERS if _is_written(role, found, first) for text in values[role]]
     marks = marks_that_read(texts)
@@ -172,6 +174,9 @@ def _of_orders(
         still_open["statuses"] = (
             f"{', '.join(statuses[:9])} are codes: write what each counts as, sale, return, void or ignore"
         )
+    elif statuses and preset is None and (unclear := unexplained(values["order_status"])):
+        listed = ", ".join(map(repr, unclear[:9]))
+        still_open["statuses"] = f"no word of {listed} says what it counts as: write sale, return, void or ignore"
     money = found.get("amount", found.get("unit_price", ""))
     is_minor = _MINOR.search(money) is not None
     texts = values.get("amount", values.get("unit_price", []))
@@ -191,6 +196,12 @@ def _of_orders(
                 f"{discount!r} is not taken off a price by a quantity: name the column of what was paid, or delete this line"
             )
     partial = on_first_lines(first, found)
+    amount_level = _amount_level(first, found, partial, marks)
+    if preset is None and not amount_level and (count := _may_be_total(first, found, marks)):
+        still_open["amount_level"] = (
+            f"{found['amount']!r} is the same on all lines of {count:,} orders: write order if it is the order's total, line if "
+            "each line costs that"
+        )
     return Guess(
         table="orders",
         samples=tuple(samples),
@@ -202,7 +213,7 @@ def _of_orders(
         flag=flag[1] if flag is not None else {},
         open=still_open,
         preset=preset,
-        amount_level=_amount_level(first, found, partial, marks),
+        amount_level=amount_level,
         refund_level=_refund_level(first, found, partial),
         carry=tuple(role for role in partial if role not in ("amount", "refunded_amount")),
         line_key=line_key_of(samples, found),
@@ -261,8 +272,21 @@ def _amount_level(
     if "[]" in found.get("product_id", "") and "[]" not in found["amount"]:
         return "the amount is one of the order, its products are in a list"
     cells = [sample.cells.get(found[role], ()) for role in ("order_id", "amount")]
-    is_total = is_total_of_order(cells[0], cells[1], (marks or NumberMarks()).read)
+    read = (marks or NumberMarks()).read
+    is_total = is_total_of_order(cells[0], cells[1], read) or (
+        re.search(_ORDERS, found["amount"], re.IGNORECASE) and _may_be_total(sample, found, marks)
+    )
     return "the amount is the same on all lines of an order, so it is counted once" if is_total else ""
+
+
+def _may_be_total(sample: FileSample, found: Mapping[str, str], marks: NumberMarks | None) -> int:
+    """Orders of several lines with one amount each, where that may be a total or one price for everything; else 0."""
+    if not {"order_id", "amount"} <= set(found):
+        return 0
+    orders, amounts, products = (
+        sample.cells.get(found.get(role, ""), ()) for role in ("order_id", "amount", "product_id")
+    )
+    return may_be_total_of_order(orders, amounts, products, (marks or NumberMarks()).read)
 
 
 def _refund_level(sample: FileSample, found: Mapping[str, str], partial: Sequence[str]) -> str:
@@ -329,61 +353,3 @@ def _why_unreadable(texts: Sequence[str]) -> str:
     if unread is not None and not re.fullmatch(r"[-+]?[\d.,'\s]+", unread):
         return f"{unread!r} is not a number: map another column"
     return "the numbers can be read in two ways: is 1,234 a thousand or a little more than one?"
-
-
-def _guess_formats(texts: Sequence[str]) -> tuple[tuple[str, ...], str]:
-    """The only format that reads every text, or one per form of text; or why there is none."""
-    different = list(dict.fromkeys(texts))
-    if not different:
-        return (), "the column is empty"
-    fitting = formats_that_read(different)
-    if not fitting:
-        several = formats_of_shapes(different)
-        if several:
-            return several, ""
-        why = f"no usual format reads all of them, such as {different[0]!r}"
-        odd = remedy_of_odd_dates("sources.orders", different[:200])
-        return (), f"{why}. {odd}" if odd is not None else why
-    # Formats of equal meaning: an offset that may be missing, a fraction that is not there.
-    meanings = {_order_of_parts(one) for one in fitting}
-    if len(meanings) > 1:
-        return (), f"{different[0]!r} can be read as {' or '.join(fitting[:2])}: no day in the sample is past 12"
-    return (fitting[0],), ""
-
-
-def _order_of_parts(format_text: str) -> str:
-    if format_text == ISO_FORMAT:
-        return "ymd"
-    return re.sub(r"[^dmbBYy]", "", format_text).lower().replace("b", "m")
-
-
-#: Clocks differ, and a day without a time is written as its midnight.
-_SLACK = timedelta(days=1)
-
-
-def recorded_column(sample: FileSample, moment: str | None, taken: Collection[str]) -> str | None:
-    """The column; ``None`` without one whose values are all there and never before those of ``moment``.
-
-    ``moment``: column of the time at which rows happen. ``taken``: columns that have a role already.
-    """
-    if moment is None:
-        return None
-    column = find("recorded_at", sample, taken)
-    if column is None:
-        return None
-    happened, recorded = _moments(sample.cells[moment]), _moments(sample.cells[column])
-    if len(happened) != len(recorded) or not recorded or happened == recorded:
-        return None
-    is_later = all(before - _SLACK <= after for before, after in zip(happened, recorded, strict=True))
-    return column if is_later else None
-
-
-def _moments(texts: Sequence[str]) -> list[datetime]:
-    """Times without their offset; empty where not every cell can be read."""
-    formats = [one for one in formats_that_read(texts) if "%" in one]
-    try:
-        if formats:
-            return [datetime.strptime(text.strip(), formats[0]).replace(tzinfo=UTC) for text in texts]
-        return [datetime.fromisoformat(text.strip()).replace(tzinfo=UTC) for text in texts]
-    except ValueError:
-        return []

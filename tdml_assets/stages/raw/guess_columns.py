@@ -10,6 +10,8 @@ import re
 import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import repeat
 from typing import Literal
 
 from tdml_assets.stages.raw.column_words import (
@@ -22,7 +24,7 @@ from tdml_assets.stages.raw.column_words import (
     WITH,
 )
 from tdml_assets.stages.raw.currencies import is_code
-from tdml_assets.stages.raw.dates import formats_that_read
+from tdml_assets.stages.raw.dates import formats_that_read, moments_of
 from tdml_assets.stages.raw.guess_orders import is_status
 from tdml_assets.stages.raw.numbers import NumberMarks
 from tdml_assets.stages.raw.sample import FileSample
@@ -50,9 +52,16 @@ ROLES: dict[str, tuple[str, ...]] = {
 MOMENTS: dict[str, str] = {"orders": "ordered_at", "pageviews": "viewed_at", "email_events": "sent_at"}
 NUMBERS = ("amount", "quantity", "unit_price", "refunded_amount")
 _LOOKED_AT = 50
+#: Words of dates that a customer has, and no order.
+_OF_PERSONS = frozenset(
+    ("birth", "birthday", "birthdate", "dob", "since", "joined", "registered", "signup", "geburtsdatum")
+)
 _MAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _WORD_OF_ORDER = re.compile(r"[#\w./-]{1,40}")
 _MANY = 0.8
+#: Customers from where it shows that each has one order; and persons over these customers where they come again.
+_FEWEST_PERSONS, _ONE_EACH = 30, 0.98
+_SEVERAL_EACH = (0.05, 0.9)
 
 
 def plain_name(text: str) -> str:
@@ -89,6 +98,8 @@ def find_columns(table: str, sample: FileSample) -> Columns:
         found["product_id"] = found.pop("product_name")
     by_content = _by_content(sample, found)
     found |= by_content
+    person = _person(sample, found)
+    found |= {"customer_id": person} if person is not None else {}
     if "parent_order_id" in found and not _names_orders(sample, found):
         del found["parent_order_id"]
         product = None if "product_id" in found else find("product_id", sample, set(found.values()))
@@ -99,15 +110,31 @@ def find_columns(table: str, sample: FileSample) -> Columns:
 def find(role: str, sample: FileSample, taken: Collection[str]) -> str | None:
     """The column that plays a role: by its name, and where values must be dates or numbers, by them too.
 
-    A moment may have any name where only one column holds dates.
+    A moment may have any name where only one column holds dates, or one is never after the others.
     """
     by_name = _find_by_name(role, sample, taken)
     if by_name is None and role == "moment":
         dated = [name for name in sample.columns if name not in taken and _is_dated(name, sample)]
         # A time that no format reads is mapped by its name, and its format left open.
         named = [name for name in sample.columns if name not in taken and plain_name(name) in _MOMENT_WORDS]
-        return dated[0] if len(dated) == 1 else named[0] if len(named) == 1 and not dated else None
+        if len(dated) > 1:
+            return _earliest(dated, sample)
+        return dated[0] if dated else named[0] if len(named) == 1 else None
     return by_name
+
+
+def _earliest(dated: Sequence[str], sample: FileSample) -> str | None:
+    """The column of dates that is never after another one: an order is made before it is paid, sent and loaded."""
+    kept = [name for name in dated if _OF_PERSONS.isdisjoint(_words_in(name)) and "" not in sample.cells[name]]
+    moments = {name: moments_of(sample.cells[name]) for name in kept}
+    if not kept or not all(moments.values()):
+        return None
+    found = [name for name in kept if all(map(_is_before, repeat(moments[name]), moments.values()))]
+    return found[0] if found else None
+
+
+def _is_before(one: Sequence[datetime], other: Sequence[datetime]) -> bool:
+    return all(before <= after for before, after in zip(one, other, strict=True))
 
 
 def _names_of(column: str) -> tuple[str, ...]:
@@ -243,6 +270,27 @@ def _tells_orders(name: str, sample: FileSample, found: Mapping[str, str]) -> bo
         if not value or pairs.setdefault(value, (customer, moment)) != (customer, moment):
             return False
     return len(pairs) >= len(set(pairs.values())) > 0 and len(pairs) > 1
+
+
+def _person(sample: FileSample, found: Mapping[str, str]) -> str | None:
+    """The column of a customer who comes again, where the column of customers has a new one for nearly every order.
+
+    Some systems give a guest, and others every order, an id of its own, and keep the person in a column beside it.
+    """
+    customers, orders = (sample.columns.get(found.get(role, ""), []) for role in ("customer_id", "order_id"))
+    different = len(set(customers))
+    if different < _FEWEST_PERSONS or different < _ONE_EACH * len(set(orders)) or not orders:
+        return None
+    for name, texts in sample.columns.items():
+        is_named = any(
+            word in plain_name(name) for word in ("customer", "client", "person", "unique", "member", "buyer")
+        )
+        is_id = is_named and NOT_IDS.isdisjoint(_words_in(name)) and "name" not in _words_in(name)
+        is_mail = bool(texts) and _share(texts[:_LOOKED_AT], _MAIL.fullmatch) > _MANY
+        several = _SEVERAL_EACH[0] * different <= len(set(texts)) <= _SEVERAL_EACH[1] * different
+        if name not in found.values() and (is_id or is_mail) and several and len(texts) == len(customers):
+            return name
+    return None
 
 
 def _values_of_ids(texts: Sequence[str]) -> bool:

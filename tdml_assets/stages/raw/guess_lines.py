@@ -56,6 +56,33 @@ def is_total_of_order(orders: Sequence[str], amounts: Sequence[str], read: Calla
     return len(single) < _FEWEST_ORDERS or _mean(alike) > _GROWS * _mean(single)
 
 
+def may_be_total_of_order(
+    orders: Sequence[str],
+    amounts: Sequence[str],
+    products: Sequence[str],
+    read: Callable[[str], float | None],
+) -> int:
+    """Orders of several lines, where each has one amount and amounts are few: totals of orders, or a price for all; else 0.
+
+    A price goes with its product, so that products which have one amount each show that it is no total. ``products`` is empty
+    where nothing is known of them; the others are as for ``is_total_of_order``.
+    """
+    if len(orders) != len(amounts) or not all(orders) or not all(amounts):
+        return 0
+    by_order: dict[str, list[float]] = defaultdict(list)
+    for order, text in zip(orders, amounts, strict=True):
+        by_order[order].append(read(text) or 0.0)
+    several = [found for found in by_order.values() if len(found) > 1]
+    alike = [found[0] for found in several if len(set(found)) == 1]
+    if len(several) < _FEWEST_ORDERS or len(alike) < _ALIKE * len(several) or not 1 < len(set(alike)) < _FEWEST_AMOUNTS:
+        return 0
+    by_product: dict[str, list[float]] = defaultdict(list)
+    for product, text in zip(products, amounts, strict=False):
+        by_product[product].append(read(text) or 0.0)
+    repeated = [found for product, found in by_product.items() if product and len(found) > 1]
+    return 0 if repeated and sum(len(set(found)) > 1 for found in repeated) * 2 < len(repeated) else len(several)
+
+
 def _mean(numbers: Sequence[float]) -> float:
     return sum(map(abs, numbers)) / len(numbers)
 
@@ -171,7 +198,7 @@ def line_key_of(samples: Sequence[FileSample], columns: Mapping[str, str]) -> tu
     if "order_id" not in columns:
         return (), ""
     orders = columns["order_id"]
-    by_file = [set(sample.columns.get(orders, ())) for sample in samples]
+    by_file = [set(cells) - {""} for sample in samples for cells in sample.by_file(orders)]
     counts = Counter(order for found in by_file for order in found)
     shared = sum(1 for count in counts.values() if count > 1)
     number = find("line_number", samples[0], set(columns.values()))
@@ -188,8 +215,8 @@ def line_key_of(samples: Sequence[FileSample], columns: Mapping[str, str]) -> tu
 
 
 def _is_unique(sample: FileSample, columns: Mapping[str, str], key: Sequence[str]) -> bool:
-    rows = list(zip(*(sample.cells.get(columns.get(name, name), [""] * sample.row_count) for name in key), strict=True))
-    return len(set(rows)) == len(rows)
+    files = zip(*(sample.by_file(columns.get(name, name)) for name in key), strict=True)
+    return all(len(set(zip(*cells, strict=True))) == len(cells[0]) for cells in files)
 
 
 def kinds_of(products: Sequence[str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from statistics import median
 from typing import Any
@@ -15,8 +16,9 @@ from typing import Any
 from tdml_assets.declaration.presets import PRESETS, preset_keys, preset_layouts
 from tdml_assets.declaration.statuses import COMMON_STATUSES, Meaning
 from tdml_assets.stages.raw.column_words import probable_meaning
-from tdml_assets.stages.raw.currencies import exponent_of, is_code
+from tdml_assets.stages.raw.currencies import currencies_of, exponent_of, is_code
 from tdml_assets.stages.raw.dates import formats_that_read, reads
+from tdml_assets.stages.raw.numbers import currency_mark
 from tdml_assets.stages.raw.sample import FileSample
 
 #: Signs that one currency has; a dollar sign has many.
@@ -96,6 +98,13 @@ def meaning_of(status: str, declared: Mapping[str, Any] | None = None) -> tuple[
     return probable_meaning(status) or "sale", False
 
 
+def unexplained(texts: Sequence[str]) -> tuple[str, ...]:
+    """Statuses whose words say nothing, but for the one of most rows: what happens to most orders is that they are sold."""
+    counts = Counter(text.strip() for text in texts)
+    unknown = [one for one in counts if not meaning_of(one)[1] and not is_guessed_word(one)]
+    return tuple(sorted(one for one in unknown if counts[one] * 2 <= counts.total()))
+
+
 def is_guessed_word(status: str) -> bool:
     """Whether a status is a word that means something, in another language or of a payment system."""
     return probable_meaning(status) is not None
@@ -108,6 +117,10 @@ def _plain(status: str) -> str:
 def currency_in(texts: Collection[str]) -> str | None:
     """The currency whose sign or code is in every one of ``texts``."""
     codes = {code for sign, code in _SIGNS.items() if texts and all(sign in text for text in texts)}
+    if not codes and texts:
+        # A sign of several currencies, such as $, says nothing.
+        marks = {currency_mark(text) for text in texts}
+        codes = set(currencies_of(marks.pop())) if len(marks) == 1 else set()
     return codes.pop() if len(codes) == 1 else None
 
 

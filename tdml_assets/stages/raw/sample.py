@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import accumulate
 from typing import Any, Literal
 
 #: Rows of a file that are looked at.
@@ -35,6 +36,7 @@ class FileSample:
     ``delimiter``, ``encoding``, ``has_header``: of a CSV file.
     ``typed_moments``, ``typed_numbers``: columns that hold moments or numbers by their type.
     ``folder_keys``: columns that the names of folders give.
+    ``file_rows``: rows per file where several are looked at as one.
     ``alike``: how many sheets of the workbook, or files of the archive, have these columns, this one among them.
     """
 
@@ -50,11 +52,18 @@ class FileSample:
     typed_numbers: frozenset[str] = frozenset()
     folder_keys: frozenset[str] = frozenset()
     alike: int = 1
+    file_rows: tuple[int, ...] = ()
 
     @cached_property
     def columns(self) -> dict[str, list[str]]:
         """Texts per column, empty ones left out."""
         return {name: [text for text in texts if text] for name, texts in self.cells.items()}
+
+    def by_file(self, column: str) -> list[Sequence[str]]:
+        """The cells of a column, per file."""
+        cells = self.cells.get(column, ())
+        ends = list(accumulate(self.file_rows or (self.row_count,)))
+        return [cells[end - count : end] for end, count in zip(ends, self.file_rows or (self.row_count,), strict=True)]
 
     @property
     def row_count(self) -> int:

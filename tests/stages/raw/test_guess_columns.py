@@ -109,3 +109,31 @@ def test_headers_of_other_languages_are_known(header: str, wanted: str) -> None:
     assert {role: found.get(role) for role in wanted.split(";")} == dict(
         zip(wanted.split(";"), header.split(";"), strict=True)
     )
+
+
+def test_of_several_dates_the_one_before_all_others_is_the_orders() -> None:
+    cells = {
+        "Ref": ("1", "2", "3"),
+        "Email": ("a@x.example", "b@x.example", "a@x.example"),
+        "Birthday": ("01.01.1990", "01.01.1991", "01.01.1990"),
+        "Shipped": ("05.01.2026", "14.01.2026", "27.01.2026"),
+        "Taken": DAYS,
+        "Total": MONEY,
+    }
+    assert roles(cells)["ordered_at"] == "Taken"
+    assert "ordered_at" not in roles({**cells, "Shipped": ("02.01.2026", "14.01.2026", "27.01.2026")})
+
+
+def test_an_id_that_every_order_has_of_its_own_is_no_customer() -> None:
+    count = 60
+    cells = {
+        "order_id": [f"o{n}" for n in range(count)],
+        "customer_id": [f"c{n}" for n in range(count)],
+        "customer_city": [f"city {n % 20}" for n in range(count)],
+        "customer_unique_id": [f"p{n % 25}" for n in range(count)],
+        "order_date": [f"2026-01-{n % 28 + 1:02}" for n in range(count)],
+        "price": [f"{n}.50" for n in range(count)],
+    }
+    assert roles(cells)["customer_id"] == "customer_unique_id"
+    cells["customer_id"] = [f"c{n % 30}" for n in range(count)]
+    assert roles(cells)["customer_id"] == "customer_id", "its customers come again"

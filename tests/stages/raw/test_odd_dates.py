@@ -3,6 +3,7 @@
 import pytest
 
 from tdml_assets.declaration.sources import OrdersSource
+from tdml_assets.stages.raw.dates import formats_of_browsers, reads
 from tdml_assets.stages.raw.hints import remedy_for
 
 COLUMNS = {"customer_id": "who", "ordered_at": "when", "amount": "total"}
@@ -50,3 +51,12 @@ def test_a_currency_that_is_empty_is_answered_with_the_key_for_one_currency() ->
     assert said.startswith(
         "Column 'cur' is empty in these rows: if all amounts are in one currency, write currency: with"
     )
+
+
+def test_times_of_browsers_are_read_with_one_format_per_zone() -> None:
+    winter = "Sun Jan 05 2025 11:22:33 GMT+0100 (Central European Standard Time)"
+    summer = "Sat Jul 05 2025 11:22:33 GMT+0200 (Central European Summer Time)"
+    found = formats_of_browsers([winter, summer])
+    assert all(any(reads(text, one) for one in found) for text in (winter, summer))
+    assert len(found) == 2
+    assert formats_of_browsers([winter, "2025-01-05"]) == ()

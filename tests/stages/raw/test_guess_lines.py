@@ -1,0 +1,56 @@
+"""What rows of a file of orders have in common: totals of few different amounts, orders that several files of a folder hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tdml_assets.stages.raw.beginning_folders import folder_samples
+from tdml_assets.stages.raw.guess import Guess, guess
+from tdml_assets.stages.raw.guess_lines import may_be_total_of_order
+
+PLANS = ("19.90", "29.90", "49.90")
+#: 30 orders of two lines each, of ten products.
+ORDERS = [f"o{n // 2}" for n in range(60)]
+PRODUCTS = [f"p{n % 7}" for n in range(60)]
+
+
+def test_few_amounts_that_go_with_orders_may_be_totals_and_those_that_go_with_products_are_prices() -> None:
+    totals = [PLANS[n // 2 % 3] for n in range(60)]
+    assert may_be_total_of_order(ORDERS, totals, PRODUCTS, float) == 30
+    assert may_be_total_of_order(ORDERS, totals, (), float) == 30, "nothing is known of products"
+    by_product = [f"a{n // 2 % 3}{n % 2}" for n in range(60)]
+    assert may_be_total_of_order(ORDERS, totals, by_product, float) == 0
+    assert may_be_total_of_order(ORDERS, ["9.90"] * 60, PRODUCTS, float) == 0, "one price for everything"
+
+
+@pytest.mark.parametrize(("column", "level"), [("order_total", "order"), ("total", "")])
+def test_a_column_named_after_orders_is_their_total_and_another_is_asked_about(
+    tmp_path: Path, column: str, level: str
+) -> None:
+    rows = [
+        f"{ORDERS[n]},2026-01-{n // 2 % 28 + 1:02},k{n // 2 % 9},{PRODUCTS[n]},{PLANS[n // 2 % 3]}" for n in range(60)
+    ]
+    found = guessed(tmp_path, {"o.csv": [f"order_id,date,customer_id,sku,{column}", *rows]})
+    assert found.amount_level.startswith("the amount is the same") == bool(level)
+    assert ("amount_level" in found.open) == (not level)
+
+
+def test_orders_that_several_files_of_a_folder_hold_need_a_key(tmp_path: Path) -> None:
+    header = "order_id,date,customer_id,status,total"
+    rows = [f"o{n},2026-01-{n % 28 + 1:02},k{n % 7},paid,{n}.50" for n in range(1, 60)]
+    assert guessed(tmp_path / "apart", {"a.csv": [header, *rows[:30]], "b.csv": [header, *rows[30:]]}).line_key == (
+        (),
+        "",
+    )
+    found = guessed(tmp_path / "overlap", {"a.csv": [header, *rows[:35]], "b.csv": [header, *rows[25:]]})
+    assert found.line_key[0] == ("order_id",)
+    assert "orders that are in several files: 10" in found.line_key[1]
+
+
+def guessed(folder: Path, files: dict[str, list[str]]) -> Guess:
+    folder.mkdir(exist_ok=True)
+    for name, lines in files.items():
+        (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return guess("orders", folder_samples(folder, "exports"))
