@@ -1,4 +1,4 @@
--- Customers up to a day: how many, how many ids differ from another by case, blanks or a trailing ".0" alone, and the most that
+-- Customers up to a day: how many, how many ids differ from another by case, blanks, zeros in front or a trailing ".0" alone, and the most that
 -- one customer and one line hold of the lines and of the spend. Money counts by its size, so that refunds hide nothing.
 with ids as (
     select
@@ -22,7 +22,12 @@ folded as (
 spelled as (
     select sum(spellings) as spellings
     from folded
-    group by regexp_replace(folded_id, '\.0+$', '')
+    -- Of numbers, zeros in front and a trailing ".0" are left out: spreadsheets lose and add them.
+    group by
+        case
+            when regexp_full_match(folded_id, '[0-9]+(\.0+)?') then ltrim(regexp_replace(folded_id, '\.0+$', ''), '0')
+            else regexp_replace(folded_id, '\.0+$', '')
+        end
 )
 
 select

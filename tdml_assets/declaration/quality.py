@@ -17,7 +17,7 @@ _FINGERPRINT = re.compile(r"[0-9a-f]{12,64}")
 #: Checks with an absolute limit: they judge a first load too, and can be accepted by name.
 FIRST_LOAD_CHECKS = (
     *("unreadable", "set_aside", "repeated", "overlap", "empty_ids", "one_customer", "after_file"),
-    "zero_amounts",
+    *("zero_amounts", "changed_ids", "changed_unit"),
     *("order_totals", "unknown_statuses"),
 )
 

@@ -227,8 +227,8 @@ def customer_ids(orders: str, found: CustomerIds, policy: QualityPolicy) -> Iter
     if found.folded < found.customers or not found.alike:
         kinds += ["trim", "casefold"]
     if found.plain < found.folded:
-        text += f" and {found.plain:,} without a trailing .0" if kinds else ""
-        text = text if kinds else f"{found.customers:,} ids are {found.plain:,} without a trailing .0"
+        text += f" and {found.plain:,} without zeros in front or a trailing .0" if kinds else ""
+        text = text if kinds else f"{found.customers:,} ids are {found.plain:,} without zeros in front or a trailing .0"
         kinds += ["integer"]
     remedy = (
         f"Each counts as a customer of its own. If they are the same people, write normalise: [{', '.join(kinds)}] under "

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from tdml_assets.stages.data_quality.after_file import after_file
 from tdml_assets.stages.data_quality.findings import Finding, judged
 from tdml_assets.stages.data_quality.first_load_measures import FirstLoad, OddIds, SetAside, ZeroAmounts
+from tdml_assets.stages.data_quality.history_breaks import changed_ids, changed_unit
 from tdml_assets.stages.data_quality.measures import Days
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def first_load(found: FirstLoad, orders: Days, policy: QualityPolicy) -> Iterato
         yield after_file(orders.table, found.after_file, policy)
         yield _test_orders(f"{orders.table}.customer_id", found.odd_ids, total)
     yield thin_months(orders)
+    yield changed_ids(orders, found.customer_days)
+    yield changed_unit(orders, policy.min_rows)
 
 
 def set_aside(table: str, found: SetAside, policy: QualityPolicy) -> Finding:
@@ -122,7 +125,7 @@ def empty_ids(source: str, found: OddIds, lines: int, money: float, policy: Qual
     is_numbered = words == ["0"] and value <= _TIMES_AVERAGE / max(found.customers, 1)
     is_broken = value > policy.empty_id_limit and not is_numbered
     finding = judged("empty_ids", source, text, remedy, is_broken=is_broken, value=value, bound=policy.empty_id_limit)
-    if words and not is_broken:
+    if words and not is_broken and not (is_numbered and value <= policy.empty_id_limit):
         return replace(finding, status="note", sentence=f"{finding.sentence} {remedy}")
     return finding
 

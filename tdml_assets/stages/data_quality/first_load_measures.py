@@ -16,6 +16,7 @@ from tdml_assets.declaration.sources import OrdersSource, Sources
 from tdml_assets.platform.statements import render
 from tdml_assets.platform.statistics import Reader
 from tdml_assets.stages.data_quality.after_file import AfterFile, read_after_file
+from tdml_assets.stages.data_quality.history_breaks import CustomerDays, read_customer_days
 from tdml_assets.stages.data_quality.unreadable import currency_rate, line_size
 from tdml_assets.stages.raw.contracts import DECLARED_OUT, ORDERS, REJECTED_ROWS
 from tdml_assets.stages.raw.hints import UNREADABLE
@@ -146,6 +147,7 @@ class FirstLoad:
     set_aside: SetAside
     zero_amounts: ZeroAmounts
     odd_ids: OddIds
+    customer_days: CustomerDays
     after_file: AfterFile | None = None
 
 
@@ -168,7 +170,8 @@ def read_first_load(reader: Reader, day: date, sources: Sources, judged_rows: in
     money = reader.row(render("data_quality/accepted_money", orders=ORDERS.path))
     column = sources.orders.mapped.get("amount") or sources.orders.mapped.get("unit_price", "")
     zeros = ZeroAmounts(money["lines"], money["zeros"], column)
-    return FirstLoad(_set_aside(reader, sources.orders, judged_rows, money), zeros, odd, late)
+    set_aside = _set_aside(reader, sources.orders, judged_rows, money)
+    return FirstLoad(set_aside, zeros, odd, read_customer_days(reader, day), late)
 
 
 def _set_aside(reader: Reader, declaration: OrdersSource, judged_rows: int, found: Mapping[str, Any]) -> SetAside:

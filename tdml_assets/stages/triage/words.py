@@ -99,6 +99,8 @@ CHECKS = {
     "recorded_at": "when rows were recorded",
     "set_aside": "orders set aside for any reason",
     "zero_amounts": "lines without money",
+    "changed_ids": "ids of customers that change on a day",
+    "changed_unit": "amounts that change their unit",
     "empty_ids": "ids that mean nobody",
     "test_orders": "ids of tests",
     "thin_months": "months with few orders",

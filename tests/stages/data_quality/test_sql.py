@@ -281,9 +281,9 @@ def test_files_that_share_some_lines_are_noted_and_files_of_their_own_are_not(
 def test_ids_of_one_person_and_the_largest_customer_are_counted(database: Database, sample: pa.Table) -> None:
     raw = as_raw(sample).to_pandas()
     first, second, third = raw["customer_id"].drop_duplicates().iloc[:3]
-    names = {first: "Anna@x.example", second: "anna@x.example ", third: "17"}
+    names = {first: "Anna@x.example", second: "anna@x.example ", third: "990017"}
     raw["customer_id"] = raw["customer_id"].replace(names)
-    more = raw.iloc[[0]].assign(customer_id="17.0")
+    more = raw.iloc[[0]].assign(customer_id="0990017.0")
     raw = pd.concat([raw, more], ignore_index=True)
     raw["row_number"] = np.arange(len(raw)) + 1
     database.replace(ORDERS, pa.Table.from_pandas(raw, preserve_index=False))
