@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from tdml_assets.engines.hivemall.errors import HivemallError
 from tdml_assets.engines.hivemall.options import Options, declare
-from tdml_assets.engines.hivemall.registry import BOOLEAN, DOUBLE, Function, constant, table_of
+from tdml_assets.engines.hivemall.registry import BOOLEAN, DOUBLE, Function, constant, null_pointer, table_of
 from tdml_assets.engines.hivemall.sdar import Sdar, SdarVector
 
 _LOSSES = ("hellinger", "logloss")
@@ -125,9 +125,10 @@ def _moving_avg(rows: pa.Table, options: Options) -> pa.Table:  # noqa: ARG001
     held: deque[float] = deque(maxlen=size or 2)
     means = []
     for value in rows.column(0).to_pylist():
-        if value is not None:
-            held.append(float(value))
-        means.append(_mean(held) if held else None)
+        if value is None:
+            raise null_pointer("a value of moving_avg")
+        held.append(float(value))
+        means.append(_mean(held))
     return table_of({"avg": means}, {"avg": DOUBLE})
 
 

@@ -14,8 +14,10 @@ import numpy as np
 import pyarrow as pa
 
 from tdml_assets.engines.hivemall.errors import HivemallError
-from tdml_assets.engines.hivemall.features import split_item
-from tdml_assets.engines.hivemall.registry import DOUBLE, INT, STRING, Types, aggregate, scalar
+from tdml_assets.engines.hivemall.java_text import parse_float
+from tdml_assets.engines.hivemall.registry import DOUBLE, INT, STRING, Types, aggregate, null_pointer, scalar
+
+_LEAST_EDGES = 3
 
 
 def build_bins(values: Sequence[float | None], counts: Sequence[int], *shrink: Sequence[bool]) -> list[float] | None:
@@ -55,50 +57,77 @@ def feature_binning(value: Any, edges: Any) -> Any:
     """The bin of a number, or of each ``name:value`` whose name has edges; an edge belongs to the bin below it."""
     if value is None:
         return None
+    if edges is None:
+        raise HivemallError("The second argument (i.e., quantiles) MUST be non-null value")
     if isinstance(value, list):
+        if None in value:
+            raise null_pointer("an item of the features")
         known = {name: list(bounds) for name, bounds in edges}
         result = []
         for item in value:
-            name, colon, _ = item.partition(":")
+            name, colon, text = item.partition(":")
             inside = colon and name in known
-            result.append(f"{name}:{_bin(split_item(item)[1], known[name])}" if inside else item)
+            result.append(f"{name}:{_bin(parse_float(text), known[name])}" if inside else item)
         return result
     return _bin(float(value), edges)
 
 
 def _bin(value: float, edges: Sequence[float]) -> int:
+    """The number of edges below the value, less one; -1 below all of them, unless it equals the first."""
+    if len(edges) < _LEAST_EDGES:
+        raise HivemallError(f"Length of `quantiles` should be greater than or equal to three but {len(edges)}.")
     if math.isnan(value):
         return len(edges) - 1
-    return max(0, bisect_left(edges[1:-1], value))
+    below = bisect_left(edges, value)
+    return max(below - 1, 0) if below < len(edges) and edges[below] == value else below - 1
 
 
 def _binning_type(types: Types) -> pa.DataType:
     return pa.list_(STRING) if pa.types.is_list(types[0]) else INT
 
 
-def chi2(observed: Sequence[Sequence[float]], expected: Sequence[Sequence[float]]) -> dict[str, list[float]]:
+def chi2(observed: Any, expected: Any) -> dict[str, list[float]] | None:
     """Chi-squared and its p-value per feature, from (classes, features) matrices."""
     from scipy.special import gammaincc
 
+    if observed is None or expected is None:
+        return None
+    if len(observed) != len(expected):
+        raise HivemallError(f"chi2 takes as many observed as expected rows: {len(observed)} and {len(expected)}")
     left, right = np.array(observed, np.float64), np.array(expected, np.float64)
     statistic = ((left - right) ** 2 / right).sum(axis=0)
     return {"chi2": statistic.tolist(), "pvalue": gammaincc((len(left) - 1) / 2, statistic / 2).tolist()}
 
 
-def snr(vectors: Sequence[Sequence[float]], classes: Sequence[Sequence[int]]) -> list[float] | None:
-    """Signal to noise per feature: distances of neighbouring classes' means over the sum of their standard deviations."""
-    if not vectors:
-        return None
-    values, labels = np.array(vectors, np.float64), np.array(classes)
-    count = labels.shape[1]
-    means = [values[labels[:, place] == 1].mean(axis=0) for place in range(count) if (labels[:, place] == 1).any()]
-    spreads = [values[labels[:, place] == 1].std(axis=0) for place in range(count) if (labels[:, place] == 1).any()]
+def snr(vectors: Sequence[Any], classes: Sequence[Any]) -> list[float]:
+    """Signal to noise per feature: distances of the means of each two classes over the sum of their standard deviations.
+
+    Two classes of one row each are not compared, and what is no number does not count.
+    """
+    if None in vectors or None in classes or not vectors:
+        raise null_pointer("a row of snr")
+    values, labels = np.array(vectors, np.float64), np.array([_hot(row) for row in classes])
+    groups = [values[labels == place] for place in range(len(classes[0]))]
     total = np.zeros(values.shape[1])
     with np.errstate(divide="ignore", invalid="ignore"):
-        for one in range(len(means)):
-            for other in range(one + 1, len(means)):
-                total += np.abs(means[one] - means[other]) / (spreads[one] + spreads[other])
+        for place, one in enumerate(groups):
+            for other in groups[:place]:
+                if len(one) and len(other) and len(one) + len(other) > 2:
+                    shift = np.abs(one.mean(axis=0) - other.mean(axis=0)) / (one.std(axis=0) + other.std(axis=0))
+                    total += np.where(np.isnan(shift), 0.0, shift)
     return [float(value) for value in total]
+
+
+def _hot(labels: Sequence[Any]) -> int:
+    """The place of the one 1 among zeros."""
+    strange = [label for label in labels if label not in (0, 1)]
+    if strange:
+        raise HivemallError(f"Assumed one-hot encoding (0/1) but found an invalid label: {strange[0]}")
+    if sum(labels) > 1:
+        raise HivemallError("Specify one-hot vectorized array. Multiple hot elements found.")
+    if sum(labels) == 0:
+        raise HivemallError("Specify one-hot vectorized array for label. Hot element not found.")
+    return list(labels).index(1)
 
 
 _PAIR = pa.struct([("chi2", pa.list_(DOUBLE)), ("pvalue", pa.list_(DOUBLE))])

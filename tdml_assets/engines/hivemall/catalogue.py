@@ -19,12 +19,15 @@ from tdml_assets.engines.hivemall import (
     ftvec,
     general,
     hashing,
+    lists,
     lsh,
+    maps,
     measures,
     mf,
     multiclass,
     online,
     online_regression,
+    sampling,
     scaling,
     slim,
     text,
@@ -34,7 +37,8 @@ from tdml_assets.engines.hivemall.registry import Function
 
 _MODULES = (
     *(general, online, online_regression, multiclass, fm, ffm, mf, slim),
-    *(distances, hashing, lsh, scaling, ftvec, columns, text, ensemble, measures, binning, anomaly, amplify, tools),
+    *(distances, hashing, lsh, scaling, ftvec, columns, text, ensemble, measures, binning, anomaly, amplify),
+    *(sampling, lists, maps, tools),
 )
 
 

@@ -5,7 +5,9 @@ Belongs here: functions that name columns. Does not: functions of a list of feat
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,15 +19,27 @@ from tdml_assets.engines.hivemall.ffm import parse_item
 from tdml_assets.engines.hivemall.java_text import double_text, float_text, hash_order, number_text, parse_float
 from tdml_assets.engines.hivemall.murmur import DEFAULT_FEATURES, hashed
 from tdml_assets.engines.hivemall.options import Options, declare
-from tdml_assets.engines.hivemall.registry import DOUBLE, INT, STRING, Function, Types, scalar, table_of
+from tdml_assets.engines.hivemall.registry import DOUBLE, INT, STRING, Function, Types, constant, scalar, table_of
 
 TEXTS = pa.list_(STRING)
 
 
-def _named(names: Sequence[str], values: Sequence[Any]) -> zip[tuple[str, Any]]:
+#: Text that counts as a number and not as a category.
+_NUMBER = re.compile(r"-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?[dDfF]?", re.ASCII)
+
+
+def _named(names: Sequence[str | None] | None, values: Sequence[Any]) -> zip[tuple[str, Any]]:
+    if names is None:
+        raise HivemallError("#featureNames should not be null")
+    if not names:
+        raise HivemallError("#featureNames must be greater than or equals to 1: 0")
+    for name in names:
+        if name is None or ":" in name:
+            words = "should not be null" if name is None else "should not include colon"
+            raise HivemallError(f"featureName {words}: {name or list(names)}")
     if len(names) != len(values):
-        raise HivemallError(f"{len(names)} feature names for {len(values)} values. Give one name per column.")
-    return zip(names, values, strict=True)
+        raise HivemallError(f"#featureNames '{len(names)}' != #features '{len(values)}'. Give one name per column.")
+    return zip(names, values, strict=True)  # type: ignore[arg-type]
 
 
 def quantitative_features(names: Sequence[str], *values: Any, options: Options, types: Types) -> list[str | None]:
@@ -69,45 +83,65 @@ def vectorize_features(names: Sequence[str], *values: Any, options: Options, typ
         if value in (None, ""):
             result += [None] if marks else []
             continue
-        try:
-            number = parse_float(value) if isinstance(value, str) else float(value)
-        except HivemallError:
+        if isinstance(value, str) and not _NUMBER.fullmatch(value):
             result.append(f"{name}#{value}")
             continue
+        number = np.float32(parse_float(value) if isinstance(value, str) else value)
         if number == 0:
             result += [f"{name}:0"] if marks else []
         else:
-            result.append(f"{name}:{float_text(number)}")
+            result.append(f"{name}:{float_text(float(number))}")
     return result
 
 
-def ffm_features(names: Sequence[str], *values: Any, options: Options, types: Types) -> list[str | None]:  # noqa: ARG001
+def ffm_features(names: Sequence[str], *values: Any, options: Options, types: Types) -> list[str]:  # noqa: ARG001
     """``field:index:1`` per column, both hashed; null and empty are left out."""
-    fields = options.integer("num_fields", 256)
-    count = options.integer("num_features", 2**21)
-    if options.has("feature_hashing"):
-        count = 1 << options.integer("feature_hashing", 21)
-    result: list[str | None] = []
+    fields, count = _fields(options), _hashed_features(options, 21) or 0
+    result: list[str] = []
     for place, (name, value) in enumerate(_named(names, values)):
         if value in (None, ""):
-            result += [None] if options.has("emit_null") else []
             continue
+        text = number_text(value)
+        if ":" in text:
+            raise HivemallError(f"feature index SHOULD NOT include colon: {text}")
         field = place if options.has("emit_indices") else hashed(name, fields)
-        result.append(f"{field}:{hashed(f'{name}#{number_text(value)}', count) + fields}:1")
+        result.append(f"{field}:{hashed(f'{name}#{text}', count) + fields}:1")
     return result
+
+
+def _fields(options: Options) -> int:
+    fields = options.integer("fields", 256)
+    if fields <= 1:
+        raise HivemallError(f"-num_fields MUST be greater than 1: {fields}")
+    return fields
+
+
+def _hashed_features(options: Options, default: int) -> int | None:
+    """How many features there are by ``-num_features`` or the bits of ``-feature_hashing``; None without hashing."""
+    count = options.integer("p", -1)
+    if count != -1:
+        return count
+    bits = options.integer("hash", default)
+    if bits == -1:
+        return None
+    if not 18 <= bits <= 31:
+        raise HivemallError(f"-feature_hashing MUST be in range [18,31]: {bits}")
+    return 1 << bits
 
 
 def _feature_pairs(rows: pa.Table, options: Options) -> pa.Table:
-    """The pairs that a factorisation machine multiplies: a constant, each feature, and each two features."""
+    """The pairs that a factorisation machine multiplies: a constant, each feature, and each two features; of no features none."""
     if options.has("kpa"):
-        return _kpa_pairs(rows, options)
+        return _kpa_pairs(rows)
     if not options.has("ffm"):
         raise HivemallError("MUST provide -kpa or -ffm in the option")
-    fields, bits = options.integer("num_fields", 256), options.integer("feature_hashing", -1)
+    fields, count = _fields(options), _hashed_features(options, -1)
     found: list[tuple[int, int | None, float | None, float | None]] = []
     for features in rows.column(0).to_pylist():
-        items = [parse_item(item, fields, bits) for item in features or [] if item is not None]
-        norm = 1.0 if options.has("disable_norm") else float(np.sqrt(sum(x * x for _, _, x in items)))
+        if not features:
+            continue
+        items = [parse_item(item, fields, count) for item in features if item is not None]
+        norm = 1.0 if options.has("no_norm") else float(np.sqrt(sum(x * x for _, _, x in items)))
         items = [(field, index, x / norm if norm else x) for field, index, x in items]
         found.append((0, None, None, None))
         for place, (field, index, x) in enumerate(items):
@@ -119,20 +153,20 @@ def _feature_pairs(rows: pa.Table, options: Options) -> pa.Table:
     return _pairs(found, ("i", "j", "xi", "xj"))
 
 
-def _kpa_pairs(rows: pa.Table, options: Options) -> pa.Table:
-    count = options.integer("num_features", DEFAULT_FEATURES)
+def _kpa_pairs(rows: pa.Table) -> pa.Table:
+    """The same for a kernel expansion: a pair is numbered by a hash of the two numbers of its features."""
     found: list[tuple[Any, Any, Any, Any]] = []
     for features in rows.column(0).to_pylist():
-        items = [split_item(item) for item in features or [] if item is not None]
+        if not features:
+            continue
+        items = [(hashed(name), x) for name, x in (split_item(item) for item in features if item is not None)]
         found.append((0, None, None, None))
         for place, (name, x) in enumerate(items):
-            found.append((_kpa_index(name, count), None, x, None))
-            found += [(None, _kpa_index(f"{name}:{other}", count), x, other_x) for other, other_x in items[place + 1 :]]
+            found.append((name, None, x, None))
+            found += [
+                (None, (157 * name + other) % DEFAULT_FEATURES, x, other_x) for other, other_x in items[place + 1 :]
+            ]
     return _pairs(found, ("h", "hk", "xh", "xk"))
-
-
-def _kpa_index(name: str, count: int) -> int:
-    return hashed(name, count)
 
 
 def _pairs(found: Sequence[tuple[Any, Any, Any, Any]], names: tuple[str, str, str, str]) -> pa.Table:
@@ -151,8 +185,8 @@ def _binarize_label(rows: pa.Table, options: Options) -> pa.Table:  # noqa: ARG0
     return rest.append_column("label", pa.array(labels, INT))
 
 
-def _identify(values: Sequence[Any], seen: dict[Any, int]) -> list[int | None]:
-    return [None if value is None else seen.setdefault(value, len(seen)) for value in values]
+def _identify(values: Sequence[Any], seen: dict[str, int]) -> list[int | None]:
+    return [None if value is None else seen.setdefault(number_text(value), len(seen)) for value in values]
 
 
 def _quantify(rows: pa.Table, options: Options) -> pa.Table:  # noqa: ARG001
@@ -186,21 +220,26 @@ def _onehot_encoding(rows: pa.Table, options: Options) -> pa.Table:  # noqa: ARG
     return table_of(columns, kinds)
 
 
+def _more_than_named(rows: pa.Table) -> bool:
+    return bool(rows.num_columns - 1 > len(constant(rows, 0) or ()))
+
+
 def _builder(call: Callable[..., object], options: str) -> Function:
-    return scalar(call, TEXTS, (2, None), options, types=True)
+    described = scalar(call, TEXTS, (2, None), options, types=True, texts=True)
+    return replace(described, has_option_column=_more_than_named)
 
 
 FUNCTIONS = {
     "quantitative_features": _builder(quantitative_features, "emit_null help"),
     "categorical_features": _builder(categorical_features, "no_elim,no_elimination emit_null force_value help"),
-    "vectorize_features": _builder(vectorize_features, "emit_null force_value help"),
+    "vectorize_features": _builder(vectorize_features, "emit_null help"),
     "ffm_features": _builder(
         ffm_features,
-        "no_hash feature_hashing= num_features= num_fields= emit_null emit_indices help",
+        "no_hash,disable_feature_hashing p,num_features= hash,feature_hashing= fields,num_fields= emit_indices help",
     ),
     "feature_pairs": Function(
         _feature_pairs,
-        declare("kpa ffm num_fields= feature_hashing= num_features= disable_norm,disable_l2norm no_norm help"),
+        declare("kpa ffm p,num_features= hash,feature_hashing= fields,num_fields= no_norm,disable_norm help"),
         1,
         1,
     ),

@@ -30,7 +30,7 @@ def argmin_kld(means: Sequence[float | None], covars: Sequence[float | None]) ->
         weight = np.float32(weight + np.float32(1) / np.float32(covar))
     if not any_row:
         return None
-    return float(total / weight) if weight else 0.0
+    return float(np.float32(1) / weight * total) if weight else 0.0
 
 
 def _vote(*, by_weight: bool) -> Callable[[Sequence[float | None]], float | None]:

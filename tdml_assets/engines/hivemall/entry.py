@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from tdml_assets.engines.hivemall.catalogue import functions
 from tdml_assets.engines.hivemall.errors import HivemallError
 from tdml_assets.engines.hivemall.options import parse
-from tdml_assets.engines.hivemall.registry import Function
+from tdml_assets.engines.hivemall.registry import Function, plain_type
 
 
 def run(function: str, rows: pa.Table, options: str = "") -> pa.Table:
@@ -34,8 +34,9 @@ def run(function: str, rows: pa.Table, options: str = "") -> pa.Table:
         raise HivemallError(f"There is no function {function}. The nearest name is {near[0]}.")
     described = known[name]
     for place, column in enumerate(rows.columns):
-        if pa.types.is_dictionary(column.type):
-            rows = rows.set_column(place, rows.column_names[place], column.cast(column.type.value_type))
+        plain = plain_type(column.type, decimals=not described.texts)
+        if plain != column.type:
+            rows = rows.set_column(place, rows.column_names[place], column.cast(plain))
     if not options:
         rows, options = _split_options(rows, described)
     parsed = parse(options, described.options, name)
@@ -55,10 +56,11 @@ def _split_options(rows: pa.Table, described: Function) -> tuple[pa.Table, str]:
         or not rows.num_rows
         or not (fixed or described.least <= place)
         or place >= rows.num_columns
+        or not described.has_option_column(rows)
     ):
         return rows, ""
     column = rows.column(place)
-    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+    if not pa.types.is_string(column.type):
         return rows, ""
     first = column[0].as_py()
     if first is None or not first.startswith("-") or pc.count_distinct(column, mode="all").as_py() != 1:

@@ -42,7 +42,10 @@ def split_item(item: str) -> tuple[str, float]:
         raise HivemallError(f"Failed to parse a feature value: {item}: {error}") from error
 
 
-def read_features(column: pa.ChunkedArray, *, dense: bool = False) -> SparseRows:
+_KEY_WORDS = "argument type for a feature must be List of key type [Int|BitInt|Text]"
+
+
+def read_features(column: pa.ChunkedArray, *, dense: bool = False, words: str = _KEY_WORDS) -> SparseRows:
     """Read a column of feature lists (text, int or bigint items).
 
     Raises ``HivemallError``: a null list, an item that cannot be read, another item type, and with ``dense`` a name that is not an
@@ -51,9 +54,7 @@ def read_features(column: pa.ChunkedArray, *, dense: bool = False) -> SparseRows
     kind = column.type.value_type if pa.types.is_list(column.type) or pa.types.is_large_list(column.type) else None
     text = kind is not None and (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind))
     if not text and (kind is None or not pa.types.is_integer(kind)):
-        raise HivemallError(
-            f"The argument type for a feature must be List of key type [Int|BitInt|Text]: {column.type}"
-        )
+        raise HivemallError(f"{words}: {column.type if kind is None else kind}")
     places: dict[object, int] = {}
     known: dict[object, tuple[int, float]] = {}
     indptr, index, value, kept = [0], [], [], []

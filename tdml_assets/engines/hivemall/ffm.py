@@ -34,8 +34,11 @@ _RULES = {"ftrl": fk.FTRL, "adagrad": fk.ADAGRAD, "sgd": fk.SGD}
 _DEFAULT_FIELDS = 256
 
 
-def parse_item(item: str, fields: int, bits: int) -> tuple[int, int, float]:
-    """Field, index and value of ``field:index:value``; the value may be left out."""
+def parse_item(item: str, fields: int, features: int | None) -> tuple[int, int, float]:
+    """Field, index and value of ``field:index:value``; the value may be left out.
+
+    Without a number of features to hash into, an index of digits stays as it is.
+    """
     parts = item.split(":")
     if len(parts) not in (2, 3):
         raise HivemallError(f"Invalid FFM feature: {item}. Write field:index:value.")
@@ -43,8 +46,7 @@ def parse_item(item: str, fields: int, bits: int) -> tuple[int, int, float]:
     field = int(name) if name.isdecimal() else hashed(name, fields)
     if field >= fields:
         raise HivemallError(f"Invalid field value: {field}")
-    plain = bits <= 0 and index.isdecimal()
-    place = int(index) if plain else hashed(index, 1 << max(bits, 0)) + fields
+    place = int(index) if features is None and index.isdecimal() else hashed(index, features or 1) + fields
     return field, place, parse_float(parts[2]) if len(parts) == 3 else 1.0
 
 
@@ -53,6 +55,7 @@ class _Rows:
 
     def __init__(self, rows: pa.Table, options: Options) -> None:
         self.fields, bits = options.integer("num_fields", _DEFAULT_FIELDS), options.integer("feature_hashing", -1)
+        count = 1 << bits if bits > 0 else None
         norm = options.given and not options.has("disable_norm")
         self.places: dict[int, int] = {}
         self.keys: dict[int, int] = {}
@@ -62,7 +65,7 @@ class _Rows:
         for number, texts in enumerate(rows.column(0).to_pylist()):
             if not texts:
                 continue
-            parsed = [parse_item(text, self.fields, bits) for text in texts if text is not None]
+            parsed = [parse_item(text, self.fields, count) for text in texts if text is not None]
             length = float(np.sqrt(sum(x * x for _, _, x in parsed))) if norm else 1.0
             self._draw(parsed)
             slots += [self._slot(index, field) for _, index, _ in parsed for field, _, _ in parsed]

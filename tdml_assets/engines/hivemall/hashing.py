@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from tdml_assets.engines.hivemall.errors import HivemallError
-from tdml_assets.engines.hivemall.java_text import signed
+from tdml_assets.engines.hivemall.java_text import parse_float, signed
 from tdml_assets.engines.hivemall.murmur import DEFAULT_FEATURES, hashed, hashed_list, remainder
 from tdml_assets.engines.hivemall.options import Options
 from tdml_assets.engines.hivemall.registry import INT, STRING, Types, scalar
@@ -82,19 +82,25 @@ def feature_hashing(features: str | Sequence[str | None] | None, *, options: Opt
     if not isinstance(features, list):
         return _hash_item(str(features), count, libsvm=libsvm)
     items = [_hash_item(str(item), count, libsvm=libsvm) for item in features if item is not None]
-    return sorted(items, key=lambda item: int(item.split(":")[0])) if libsvm else items
+    if libsvm and len(items) > 1:
+        if "0" in items:
+            raise HivemallError("begin 0, end -1, length 1: -libsvm sorts no plain item 0. Write 0:1.0.")
+        items.sort(key=lambda item: int(item.split(":")[item.count(":") > 1]))
+    return items
 
 
 def _hash_item(item: str, count: int, *, libsvm: bool) -> str:
-    parts = item.split(":", 2)
-    if len(parts) == 1:
-        if libsvm and item == "0":
-            raise HivemallError("begin 0, end -1, length 1: -libsvm takes no plain item 0. Write 0:1.0.")
-        number = "0" if item == "0" else str(hashed(item, count) + 1)
-        return f"{number}:1" if libsvm else number
-    if len(parts) == 2:
-        return item if item == "0:1.0" else f"{hashed(parts[0], count) + 1}:{parts[1]}"
-    return f"{parts[0]}:{hashed(parts[1], count) + 1}:{parts[2]}"
+    head, colon, rest = item.partition(":")
+    if not colon:
+        if item == "0":
+            return item
+        return f"{hashed(item, count) + 1}{':1' if libsvm else ''}"
+    middle, second, value = rest.rpartition(":")
+    if second:
+        return f"{head}:{hashed(middle, count) + 1}:{value}"
+    if head == "0" and parse_float(rest) == 1.0:
+        return item
+    return f"{hashed(head, count) + 1}:{rest}"
 
 
 def _text_or_list(types: Types) -> pa.DataType:

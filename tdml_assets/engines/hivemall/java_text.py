@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Hashable, Iterable
+import struct
+from collections.abc import Callable, Hashable, Iterable
+from decimal import Decimal
 from typing import TypeVar
 
 import numpy as np
@@ -50,9 +52,11 @@ def float_text(value: float) -> str:
 
 
 def number_text(value: object) -> str:
-    """The text that Java's string concatenation gives a number, a boolean or a string."""
+    """The text that Java's string concatenation gives a number, a boolean or a string; a decimal has no zeros at its end."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return format(value.normalize(), "f")
     if isinstance(value, np.float32):
         return float_text(float(value))
     return double_text(value) if isinstance(value, float) else str(value)
@@ -96,15 +100,38 @@ def signed(code: int) -> int:
 
 
 def hash_of(key: object) -> int:
-    """HashCode of a string, an integer, a long or a boolean."""
+    """HashCode of a string, an integer, a long, a double or a boolean."""
     if isinstance(key, bool):
         return 1231 if key else 1237
     if isinstance(key, int):
         return signed(key ^ (key >> 32)) if not -(2**31) <= key < 2**31 else key
+    if isinstance(key, float):
+        bits = int.from_bytes(struct.pack(">d", key), "big")
+        return signed(bits ^ (bits >> 32))
     return string_hash(str(key))
 
 
-def hash_order(keys: Iterable[Key]) -> list[Key]:
+def hive_hash(key: object) -> int:
+    """Hive's hash of a value: as Java's, but booleans are 0 or 1, and a text is hashed by its UTF-8 bytes."""
+    if isinstance(key, bool):
+        return int(key)
+    if not isinstance(key, str):
+        return hash_of(key)
+    code = 0
+    for byte in key.encode("utf-8", "surrogatepass"):
+        code = (31 * code + (byte - 256 if byte > 127 else byte)) & 0xFFFFFFFF
+    return signed(code)
+
+
+def split_parts(text: str, separator: str = ":") -> list[str]:
+    """The parts between separators; empty ones at the end are left out, as by String.split."""
+    parts = text.split(separator)
+    while parts and not parts[-1]:
+        parts.pop()
+    return parts or ([] if text else [""])
+
+
+def hash_order(keys: Iterable[Key], code_of: Callable[[object], int] = hash_of) -> list[Key]:
     """Distinct keys in the order in which a java.util.HashMap filled in this order gives them."""
     distinct = list(dict.fromkeys(keys))
     size = 16
@@ -112,7 +139,7 @@ def hash_order(keys: Iterable[Key]) -> list[Key]:
         size *= 2
 
     def bucket(key: Key) -> int:
-        code = hash_of(key) & 0xFFFFFFFF
+        code = code_of(key) & 0xFFFFFFFF
         return (code ^ (code >> 16)) & (size - 1)
 
     return sorted(distinct, key=bucket)

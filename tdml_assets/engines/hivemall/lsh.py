@@ -18,10 +18,10 @@ from tdml_assets.engines.hivemall.java_random import JavaRandom
 from tdml_assets.engines.hivemall.java_text import signed
 from tdml_assets.engines.hivemall.murmur import murmur3
 from tdml_assets.engines.hivemall.options import Options, declare
-from tdml_assets.engines.hivemall.registry import INT, STRING, Function, scalar, table_of
+from tdml_assets.engines.hivemall.registry import INT, STRING, Function, null_pointer, scalar, table_of
 
 _SEED = 31
-_HASHES, _KEYS, _BBITS = 5, 2, 128
+_HASHES, _KEYS, _BBITS, _MOST_BITS = 5, 2, 128, 512
 _LARGEST = 2**31 - 1
 
 
@@ -41,7 +41,7 @@ def _minima(pairs: list[tuple[str, float]], seed: int) -> list[int]:
     """The hash of every item whose hash divided by its weight was the smallest so far, in their order."""
     minimum, found = float("inf"), []
     for name, weight in pairs:
-        code = abs(murmur3(name.encode(), seed & 0xFFFFFFFF))
+        code = abs(murmur3(name.encode("utf-8", "surrogatepass"), seed & 0xFFFFFFFF))
         value = float(np.float32(np.float32(code) / np.float32(weight))) if weight else float("inf")
         if value < minimum:
             minimum = value
@@ -64,10 +64,10 @@ def _seeds(count: int) -> list[int]:
     return [source.next_int() for _ in range(count)]
 
 
-def minhashes(features: Sequence[Any] | None, *settings: Any) -> list[int] | None:
+def minhashes(features: Sequence[Any] | None, *settings: Any) -> list[int]:
     """The signatures of a list: ``(features[, hashes, keys][, names without weights])``."""
     if features is None:
-        return None
+        raise null_pointer("the list of features of minhashes")
     numbers = [setting for setting in settings if not isinstance(setting, bool)]
     plain = next((setting for setting in settings if isinstance(setting, bool)), False)
     hashes, keys = (*numbers, *(_HASHES, _KEYS)[len(numbers) :])[:2]
@@ -75,14 +75,14 @@ def minhashes(features: Sequence[Any] | None, *settings: Any) -> list[int] | Non
     return [_signature(pairs, seed, keys) for seed in _seeds(hashes)]
 
 
-def bbit_minhash(features: Sequence[Any] | None, *settings: Any) -> str | None:
+def bbit_minhash(features: Sequence[Any] | None, *settings: Any) -> str:
     """A number whose bit i is the lowest bit of the smallest hash of function i."""
     if features is None:
-        return None
+        raise null_pointer("the list of features of bbit_minhash")
     hashes = next((setting for setting in settings if not isinstance(setting, bool)), _BBITS)
     plain = next((setting for setting in settings if isinstance(setting, bool)), False)
-    if hashes < 1:
-        raise HivemallError(f"The number of hash functions must be 1 or more: {hashes}")
+    if not 0 < hashes <= _MOST_BITS:
+        raise HivemallError(f"The number of hash function must be in range (0,{_MOST_BITS}]: {hashes}")
     pairs = _weighted(features, plain=plain)
     number = 0
     for place, seed in enumerate(_seeds(hashes)):
@@ -95,9 +95,12 @@ def _minhash(rows: pa.Table, options: Options) -> pa.Table:
     """One row per item and hash function: the signature as cluster id."""
     hashes, keys = options.integer("n", _HASHES), options.integer("k", _KEYS)
     seeds = _seeds(hashes)
+    plain = pa.types.is_integer(rows.schema.types[1].value_type)
     clusters, items = [], []
     for item, features in zip(*(column.to_pylist() for column in rows.columns), strict=True):
-        pairs = _weighted(features or [], plain=False)
+        if features is None:
+            raise null_pointer("the list of features of minhash")
+        pairs = _weighted(features, plain=plain)
         clusters += [_signature(pairs, seed, keys) for seed in seeds]
         items += [item] * hashes
     return table_of({"clusterid": clusters, "item": items}, {"clusterid": INT, "item": rows.schema.types[0]})

@@ -6,14 +6,14 @@ Belongs here: measures as Hivemall computes them. Does not: the measures that th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from tdml_assets.engines.hivemall.errors import HivemallError
 from tdml_assets.engines.hivemall.options import Options
-from tdml_assets.engines.hivemall.registry import DOUBLE, Function, aggregate, one_column
+from tdml_assets.engines.hivemall.registry import DOUBLE, Function, aggregate, null_pointer, one_column
 
 Pairs = list[tuple[float, float]]
 
@@ -54,7 +54,7 @@ def r2(predicted: Sequence[Any], actual: Sequence[Any]) -> float:
     return 1.0 - sum((p - y) ** 2 for p, y in pairs) / spread if spread else 1.0
 
 
-def auc(scores: Sequence[Any], labels: Sequence[Any]) -> float | None:
+def auc(scores: Sequence[Any], labels: Sequence[Any]) -> float:
     """Area under the ROC curve by trapezoids over the rows as they come: they must be sorted by falling score."""
     area, true, false, true_before, false_before = 0.0, 0, 0, 0, 0
     last: float | None = None
@@ -68,8 +68,6 @@ def auc(scores: Sequence[Any], labels: Sequence[Any]) -> float | None:
             last, true_before, false_before = score, true, false
         true += label == 1
         false += label != 1
-    if last is None:
-        return None
     if not true or not false:
         raise HivemallError("AUC score is not defined because there is only one class in `label`.")
     area += (false - false_before) * (true + true_before) / 2.0
@@ -84,8 +82,12 @@ def fmeasure(actual: Sequence[Any], predicted: Sequence[Any], *, options: Option
     beta, average = options.number("beta", 1.0), options.text("average", "micro")
     if not beta > 0:
         raise HivemallError(f"The third argument `double beta` must be greater than 0.0: {beta}")
+    if average == "macro":
+        raise HivemallError('"-average macro" is not supported')
     if average not in ("micro", "binary"):
-        raise HivemallError(f'"-average {average}" is not supported')
+        raise HivemallError(
+            f"The third argument `String average` must be one of the {{binary, micro, macro}}: {average}"
+        )
     true, predictions, actuals = 0, 0, 0
     for y, p in zip(actual, predicted, strict=True):
         if y is None or p is None:
@@ -93,7 +95,8 @@ def fmeasure(actual: Sequence[Any], predicted: Sequence[Any], *, options: Option
         if isinstance(y, list):
             if average == "binary":
                 raise HivemallError('"-average binary" is not supported when `predict` is array')
-            true, predictions, actuals = true + len(set(y) & set(p)), predictions + len(p), actuals + len(y)
+            true += sum(item in y for item in p)
+            predictions, actuals = predictions + len(p), actuals + len(y)
             continue
         positive, guessed = _positive(y), _positive(p)
         if average == "binary" and not isinstance(y, bool):
@@ -111,9 +114,15 @@ def _positive(label: Any) -> bool:
     return bool(label == 1)
 
 
-def f1score(actual: Sequence[Any], predicted: Sequence[Any]) -> float:
-    """The F1 of lists."""
-    return fmeasure(actual, predicted, options=Options())
+def f1score(actual: Sequence[Any], predicted: Sequence[Any]) -> float | None:
+    """The F1 of lists; -1 where no item is right, null without rows."""
+    if None in actual or None in predicted:
+        raise null_pointer("a list of f1score")
+    true = sum(item in y for y, p in zip(actual, predicted, strict=True) for item in p)
+    if not actual:
+        return None
+    precision, recall = (true / max(sum(len(items) for items in side), 1) for side in (predicted, actual))
+    return 2.0 * precision * recall / (precision + recall) if true else -1.0
 
 
 def _hits(ranked: Sequence[Any], truth: Sequence[Any], k: int) -> list[bool]:
@@ -160,13 +169,19 @@ def average_precision(ranked: Sequence[Any], truth: Sequence[Any], k: int) -> fl
 def ndcg(ranked: Sequence[Any], truth: Sequence[Any], k: int) -> float:
     """Discounted gain over its ideal: gain 1 of true items, or 2^relevance - 1 where items are structs that start with it."""
     if ranked and isinstance(ranked[0], dict):
-        gains = [2.0 ** next(iter(item.values())) - 1.0 for item in ranked[:k]]
-        ideal = [2.0**value - 1.0 for value in truth[:k]]
-    else:
-        gains = [float(hit) for hit in _hits(ranked, truth, k)]
-        ideal = [1.0] * min(len(truth), k)
-    best = sum(gain / math.log2(place + 1) for place, gain in enumerate(ideal, 1))
+        found, ideal = _discounted(next(iter(item.values())) for item in ranked[:k]), _discounted(truth[:k])
+        if ideal:
+            return found / ideal
+        return math.copysign(math.inf, found) if found else math.nan
+    gains = _hits(ranked, truth, k)
+    best = sum(1.0 / math.log2(place + 1) for place in range(1, min(len(truth), len(gains)) + 1))
     return sum(gain / math.log2(place + 1) for place, gain in enumerate(gains, 1)) / best if best else 0.0
+
+
+def _discounted(relevances: Iterable[float]) -> float:
+    return float(
+        sum((2.0**value - 1.0) * math.log(2) / math.log(place + 1) for place, value in enumerate(relevances, 1))
+    )
 
 
 def ranked_auc(ranked: Sequence[Any], truth: Sequence[Any], k: int) -> float:
@@ -184,17 +199,22 @@ def ranked_auc(ranked: Sequence[Any], truth: Sequence[Any], k: int) -> float:
 
 
 def _ranking(measure: Callable[[Sequence[Any], Sequence[Any], int], float]) -> Function:
-    """The mean of a measure over rows of (ranked list, true list[, k])."""
+    """The mean of a measure over rows of (ranked list, true list[, k]); rows without a true list do not count."""
 
     def call(rows: pa.Table, options: Options) -> pa.Table:  # noqa: ARG001
         values = []
         for ranked, truth, *rest in zip(*(column.to_pylist() for column in rows.columns), strict=True):
             shown = ranked or []
-            k = rest[0] if rest and rest[0] is not None else len(shown)
+            if truth is None:
+                continue
+            k = rest[0] if rest else len(shown)
+            if k is None:
+                raise null_pointer("the size of the recommendation")
             if k < 0:
-                raise HivemallError(f"The third argument `int recommendSize` must be in [0, list size]: {k}")
-            values.append(measure(shown, truth or [], k))
-        return one_column([sum(values) / len(values) if values else None], DOUBLE)
+                words = "The third argument `int recommendSize` must be in greater than or equals to 0"
+                raise HivemallError(f"{words}: {k}")
+            values.append(measure(shown, truth, k))
+        return one_column([sum(values) / len(values) if values else 0.0], DOUBLE)
 
     return Function(call, {}, 2, 3)
 

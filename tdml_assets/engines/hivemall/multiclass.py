@@ -138,7 +138,8 @@ def _learner(rule: int, known_options: str, settings: Callable[[Options], tuple[
         kind = labels.type
         if not (pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)):
             raise HivemallError(f"label must be a type [Int|BigInt|Text]: {kind}")
-        features = read_features(rows.column(0), dense=options.has("dense"))
+        words = "1st argument must be Map of key type [Int|BitInt|Text]"
+        features = read_features(rows.column(0), dense=options.has("dense"), words=words)
         values = labels.to_pylist()
         chosen = [values[number] for number in features.kept]
         if None in chosen:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from tdml_assets.engines.hivemall.errors import HivemallError
@@ -31,6 +32,10 @@ class Function:
     most: int | None = None
     #: Where a constant option string may be among the columns: last, or at this place.
     options_at: int = -1
+    #: Whether these columns are one more than the function's values, so that the last may be the option string.
+    has_option_column: Callable[[pa.Table], bool] = lambda rows: True  # noqa: ARG005
+    #: Whether it writes numbers as text, and so gets decimals and float32 as they are.
+    texts: bool = False
 
 
 def type_of(returns: Returns, types: Types) -> pa.DataType:
@@ -46,10 +51,12 @@ def scalar(
     options: str = "",
     *,
     types: bool = False,
+    texts: bool = False,
 ) -> Function:
     """A function of one row: values in, one value out, in a column ``value`` or one column per field of a struct.
 
-    With ``options`` the function also gets the parsed options, with ``types`` the Arrow types of its arguments.
+    With ``options`` the function also gets the parsed options, with ``types`` the Arrow types of its arguments, with ``texts``
+    float32 and decimal numbers as such, so that it can write them as Java does.
     """
     known = declare(options)
 
@@ -57,10 +64,10 @@ def scalar(
         extra: dict[str, Any] = {"options": given} if known else {}
         if types:
             extra["types"] = list(rows.schema.types)
-        values: list[Any] = [call(*row, **extra) for row in rows_of(rows)]
+        values: list[Any] = [call(*row, **extra) for row in rows_of(rows, singles=texts)]
         return one_column(values, type_of(returns, rows.schema.types))
 
-    return Function(over_rows, known, *arguments)
+    return Function(over_rows, known, *arguments, texts=texts)
 
 
 def aggregate(
@@ -77,11 +84,38 @@ def aggregate(
     return Function(over_group, known, *arguments)
 
 
-def rows_of(rows: pa.Table) -> Iterator[tuple[Any, ...]]:
-    """The rows as tuples of Python values."""
+def rows_of(rows: pa.Table, *, singles: bool = False) -> Iterator[tuple[Any, ...]]:
+    """The rows as tuples of Python values; with ``singles`` float32 numbers stay float32."""
     if rows.num_columns == 0:
         return iter([()] * max(rows.num_rows, 1))
-    return zip(*(column.to_pylist() for column in rows.columns), strict=True)
+    return zip(*(_values(column, singles=singles) for column in rows.columns), strict=True)
+
+
+def _values(column: pa.ChunkedArray, *, singles: bool) -> list[Any]:
+    values: list[Any] = column.to_pylist()
+    if singles and column.type == FLOAT:
+        return [None if value is None else np.float32(value) for value in values]
+    if singles and is_list(column.type) and column.type.value_type == FLOAT:
+        return [row and [None if value is None else np.float32(value) for value in row] for row in values]
+    return values
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Whether it is a list, of any of Arrow's sizes."""
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def plain_type(kind: pa.DataType, *, decimals: bool) -> pa.DataType:
+    """The type as Hive knows it: no dictionary, no large or view types, and with ``decimals`` double in place of decimal."""
+    if pa.types.is_dictionary(kind):
+        return plain_type(kind.value_type, decimals=decimals)
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return STRING
+    if is_list(kind):
+        return pa.list_(plain_type(kind.value_type, decimals=decimals))
+    if decimals and pa.types.is_decimal(kind):
+        return DOUBLE
+    return DOUBLE if pa.types.is_float16(kind) else kind
 
 
 def one_column(values: Sequence[Any], kind: pa.DataType) -> pa.Table:
@@ -100,9 +134,9 @@ def table_of(columns: dict[str, Any], kinds: dict[str, pa.DataType]) -> pa.Table
     return pa.table({name: pa.array(columns[name], kind) for name, kind in kinds.items()})
 
 
-def refuse(message: str) -> HivemallError:
-    """The error of a refused input."""
-    return HivemallError(message)
+def null_pointer(what: str) -> HivemallError:
+    """The error where Hivemall stops with a NullPointerException."""
+    return HivemallError(f"NullPointerException: {what} is null.")
 
 
 def constant(rows: pa.Table, index: int) -> Any:

@@ -18,9 +18,13 @@ import pyarrow as pa
 
 from tdml_assets.engines.hivemall.errors import HivemallError
 from tdml_assets.engines.hivemall.options import Options
-from tdml_assets.engines.hivemall.registry import DOUBLE, FLOAT, STRING, aggregate, scalar
+from tdml_assets.engines.hivemall.registry import DOUBLE, FLOAT, STRING, aggregate, null_pointer, scalar
 
-_ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&()*+,./:;<=>?@[]^_`{|}~"'
+#: Hivemall's basE91 has a dash where the usual one has a double quote.
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&()*+,-./:;<=>?@[]^_`{|}~"
+_BETWEEN_WORDS = re.compile(r"[ .,?!:;()<>\[\]\t\n\f\r\x08\"'\\]+")
+_BLANKS = r"[ \t\n\x0b\f\r\u3000]+"
+_HEADER = 4  # bytes of the length in front of deflated bytes
 
 
 def tfidf(frequency: float | None, documents_with: float | None, documents: float | None) -> float:
@@ -56,50 +60,60 @@ def bm25(
     return idf * (share + delta)
 
 
-def tf(words: Sequence[Any]) -> list[tuple[Any, float]]:
-    """The share of each word among those that are not null."""
+def tf(words: Sequence[Any]) -> list[tuple[Any, float]] | None:
+    """The share of each word among those that are not null; null where all are."""
     counts = Counter(word for word in words if word is not None)
     total = sum(counts.values())
-    return [(word, float(np.float32(count / total))) for word, count in counts.items()]
+    if not total:
+        return None
+    return [(word, float(np.float32(count) / np.float32(total))) for word, count in counts.items()]
 
 
 def tokenize(text: str | None, lower: bool = False) -> list[str] | None:
     """Words between blanks and punctuation."""
     if text is None:
         return None
-    words = [word for word in re.split(r"[ .,?!:;()<>\[\]\t\n\f\r\b\"'`]+", text) if word]
+    words = [word for word in _BETWEEN_WORDS.split(text) if word]
     return [word.lower() for word in words] if lower else words
 
 
-def split_words(text: str | None, pattern: str = r"[\s]+") -> list[str] | None:
-    """The text cut at a pattern; empty parts at the end are left out."""
+def split_words(text: str | None, pattern: str | None = _BLANKS) -> list[str] | None:
+    """The text cut at a pattern; empty parts count, but none comes before a cut of no width at the start."""
     if text is None:
         return None
-    parts = re.split(pattern, text)
-    while parts and not parts[-1]:
-        parts.pop()
-    return parts or [""]
+    if pattern is None:
+        raise null_pointer("the pattern of split_words")
+    try:
+        cuts = [cut.span() for cut in re.finditer(pattern, text, re.ASCII) if cut.end() > 0]
+    except re.error as error:
+        raise HivemallError(f"The pattern of split_words is not valid: {pattern}: {error}") from error
+    starts, stops = [0, *(stop for _, stop in cuts)], [*(start for start, _ in cuts), len(text)]
+    return [text[start:stop] for start, stop in zip(starts, stops, strict=True)]
 
 
-def normalize_unicode(text: str | None, form: str = "NFC") -> str | None:
-    """The text in a Unicode normal form."""
-    return None if text is None else unicodedata.normalize(form, text)  # type: ignore[arg-type]
+def normalize_unicode(text: str | None, form: str | None = "NFC") -> str | None:
+    """The text in a Unicode normal form; an unknown form is NFC."""
+    known = form if form in ("NFD", "NFKC", "NFKD") else "NFC"
+    return None if text is None else unicodedata.normalize(known, text)  # type: ignore[arg-type]
 
 
 def word_ngrams(words: Sequence[str | None] | None, least: int, most: int) -> list[str] | None:
     """Neighbouring words joined by blanks, from ``least`` to ``most`` of them."""
     if words is None:
         return None
-    if least <= 0 or most < least:
-        raise HivemallError(f"`min_n` must be positive and `max_n` not below it: {least}, {most}")
-    if any(word is None for word in words):
-        raise HivemallError("`array<string> words` must not contain NULL element")
-    return [
-        " ".join(str(word) for word in words[start : start + size])
+    if least <= 0:
+        raise HivemallError(f"`minSize` must be greater than zero: {least}")
+    if least > most:
+        raise HivemallError(f"`maxSize` must be greater than or equal to `minSize`: {most}")
+    grams = [
+        words[start : start + size]
         for start in range(len(words))
         for size in range(least, most + 1)
         if start + size <= len(words)
     ]
+    if any(None in gram for gram in grams):
+        raise HivemallError("`array<string> words` must not contain NULL element")
+    return [" ".join(str(word) for word in gram) for gram in grams]
 
 
 def base91(data: bytes | None) -> str | None:
@@ -149,16 +163,28 @@ def unbase91(text: str | None) -> bytes | None:
 
 
 def deflate(text: Any, level: int = -1) -> bytes | None:
-    """A text or bytes, compressed."""
+    """The length of a text in four bytes and its raw deflate; the length 0 and the text as it is where that is no longer."""
+    if not -1 <= level <= 9:
+        raise HivemallError(f"Invalid compression level: {level}")
     if text is None:
         return None
+    data = text.encode() if isinstance(text, str) else bytes(text)
     packer = zlib.compressobj(level, zlib.DEFLATED, -15)
-    return packer.compress(text.encode() if isinstance(text, str) else text) + packer.flush()
+    packed = packer.compress(data) + packer.flush()
+    if len(packed) >= len(data) - _HEADER:
+        return bytes(_HEADER) + data
+    return len(data).to_bytes(_HEADER, "big") + packed
 
 
 def inflate(data: bytes | None) -> str | None:
     """The text that deflate compressed."""
-    return None if data is None else zlib.decompress(data, -15).decode()
+    if data is None:
+        return None
+    length, packed = int.from_bytes(data[:_HEADER], "big"), data[_HEADER:]
+    try:
+        return (zlib.decompress(packed, -15)[:length] if length else packed).decode("utf-8", "replace")
+    except zlib.error as error:
+        raise HivemallError(f"Failed to decompress: {error}") from error
 
 
 FUNCTIONS = {

@@ -12,16 +12,21 @@ HERE = Path(__file__).resolve().parent
 PAGE = HERE.parents[2] / "docs" / "hivemall.md"
 
 
+FILES = ("test_more", "test_lists", "test_maps", "test_functions", "test_sampling")
+
+
 def holders() -> dict[str, str]:
-    """The file that holds each function: the vectors, or the one whose text names it."""
+    """The file that holds each function: the vectors, or the first one whose text names it."""
     vectors = {case["function"] for case in json.loads((HERE / "vectors.json").read_text(encoding="utf-8"))}
-    other = (HERE / "test_more.py").read_text(encoding="utf-8")
+    files = {name: (HERE / f"{name}.py").read_text(encoding="utf-8") for name in FILES}
     found = {}
     for name in functions():
         if name in vectors:
             found[name] = "vectors"
-        elif f'"{name}"' in other or f'"{name.removeprefix("train_multiclass_")}"' in other:
-            found[name] = "test_more"
+            continue
+        for file, text in files.items():
+            if f'"{name}"' in text or (file == "test_more" and f'"{name.removeprefix("train_multiclass_")}"' in text):
+                found.setdefault(name, file)
     return found
 
 

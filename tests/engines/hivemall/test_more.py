@@ -15,27 +15,6 @@ from tdml_assets.engines.hivemall.java_random import JavaRandom
 TEXTS, LONGS, DOUBLES = pa.list_(pa.string()), pa.list_(pa.int64()), pa.list_(pa.float64())
 #: Function, its argument columns, and the value that it gives for one row or for all of them.
 VALUES: list[tuple[str, list[pa.Array], Any]] = [
-    ("array_append", [pa.array([[1, 2]], LONGS), pa.array([3])], [1, 2, 3]),
-    ("array_flatten", [pa.array([[[1], [2, 3]]], pa.list_(LONGS))], [1, 2, 3]),
-    ("array_intersect", [pa.array([[3, 1, 2]], LONGS), pa.array([[2, 3]], LONGS)], [2, 3]),
-    ("array_union", [pa.array([[3, 1]], LONGS), pa.array([[2, 3]], LONGS)], [1, 2, 3]),
-    ("array_remove", [pa.array([[1, 2, 1]], LONGS), pa.array([1])], [2]),
-    ("array_slice", [pa.array([[1, 2, 3]], LONGS), pa.array([1]), pa.array([3])], [2, 3]),
-    ("array_to_str", [pa.array([[1, 2]], LONGS), pa.array(["-"])], "1-2"),
-    ("argsort", [pa.array([[3, 1, 2]], LONGS)], [1, 2, 0]),
-    ("element_at", [pa.array([[1, 2]], LONGS), pa.array([-1])], 2),
-    ("first_element", [pa.array([[1, 2]], LONGS)], 1),
-    ("last_element", [pa.array([[1, 2]], LONGS)], 2),
-    ("to_bits", [pa.array([[0, 2, 64]], LONGS)], [5, 1]),
-    ("unbits", [pa.array([[5, 1]], LONGS)], [0, 2, 64]),
-    ("vector_dot", [pa.array([[1.0, 2.0]], DOUBLES), pa.array([[3.0, 4.0]], DOUBLES)], 11.0),
-    ("vector_dot", [pa.array([[1.0, 2.0]], DOUBLES), pa.array([2.0])], [2.0, 4.0]),
-    ("collect_all", [pa.array([2, None, 1])], [2, 1]),
-    ("to_ordered_list", [pa.array([2, None, 1])], [1, 2]),
-    ("tokenize", [pa.array(["Hello, world!"]), pa.array([True])], ["hello", "world"]),
-    ("split_words", [pa.array(["a  b c"])], ["a", "b", "c"]),
-    ("normalize_unicode", [pa.array(["ｱ"]), pa.array(["NFKC"])], "ア"),
-    ("word_ngrams", [pa.array([["a", "b", "c"]], TEXTS), pa.array([1]), pa.array([2])], ["a", "a b", "b", "b c", "c"]),
     ("to_dense", [pa.array([["1:2.5"]], TEXTS), pa.array([2])], [None, 2.5, None]),
     ("to_sparse", [pa.array([[0.0, None, 2.0]], DOUBLES)], ["0:0.0", "2:2.0"]),
     ("add_field_indicies", [pa.array([["a", "b"]], TEXTS)], ["1:a", "2:b"]),
@@ -55,12 +34,6 @@ def table(*columns: pa.Array) -> pa.Table:
 @pytest.mark.parametrize(("name", "columns", "wanted"), VALUES, ids=[f"{i:02d}-{v[0]}" for i, v in enumerate(VALUES)])
 def test_gives(name: str, columns: list[pa.Array], wanted: Any) -> None:
     assert run(name, table(*columns)).to_pydict() == {"value": [wanted]}
-
-
-def test_base91_and_deflate_come_back() -> None:
-    text = "a customer, a customer and a customer" * 3
-    packed = run("base91", run("deflate", table(pa.array([text]))))
-    assert run("inflate", run("unbase91", packed)).to_pydict() == {"value": [text]}
 
 
 def test_ffm_predict_adds_weights_and_products_of_pairs() -> None:
