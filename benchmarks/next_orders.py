@@ -143,7 +143,7 @@ def measured(name: str, days: pd.DataFrame, cut: pd.Timestamp) -> list[Row]:
     for horizon in HORIZONS:
         if horizon <= behind:
             happened = then.orders[horizon] > 0
-            sides = [one.raw(then.customers.history, horizon)[1] for one in (model, bare)]
+            sides = [one.raw(then.customers.history, [horizon])[horizon][1] for one in (model, bare)]
             errors = [calibration_error(one, happened.astype(float)) for one in sides]
             losses = [log_loss(happened, one) for one in (*sides, np.full(len(happened), shares[horizon]))]
             rows.append(Row(name, f"calibration error, {horizon} days", *(round(one, 4) for one in errors)))

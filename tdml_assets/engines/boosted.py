@@ -31,9 +31,16 @@ from tdml_assets.engines.protocol import (
     feature_matrix,
     require_same_columns,
 )
+from tdml_assets.engines.row_samples import spread
 from tdml_assets.engines.spend import AMOUNT, BUYS, calibration_factor, log_spend, scored, stage_importances
 from tdml_assets.engines.tree_shap import TreeShap
-from tdml_assets.engines.xgboost_rows import Floats, Matrix, booster_name, bytes_of_matrix, evenly_spaced
+from tdml_assets.engines.xgboost_rows import (
+    Floats,
+    Matrix,
+    booster_name,
+    bytes_of_matrix,
+    evenly_spaced,
+)
 
 _FORMAT = 1
 # Attributions of all stages for this many rows are held next to the result.
@@ -263,15 +270,16 @@ class BoostedLearner:
     def fit(self, train: FeatureSource, validation: FeatureSource, spec: ModelSpec, *, threads: int) -> Any:
         """Train on ``train``, stopped at the round that predicts ``validation`` best: disjoint rows with the same columns.
 
-        Equal rows, spec and threads give an equal model, byte for byte. Raises ``ValueError`` if either source has too few rows,
-        one class only, scaled histories, or values that cannot be learnt; with the counts.
+        Of many validation rows a sample is looked at. Equal rows, spec and threads give an equal model, byte for byte. Raises
+        ``ValueError`` if either source has too few rows, one class only, scaled histories, or values that cannot be learnt; with
+        the counts.
         """
         require_same_columns(
             (*train.features, train.target),
             (*validation.features, validation.target),
             "validation against training rows",
         )
-        return self.fitted(train, validation, Recipe({}, {}), spec, threads)
+        return self.fitted(train, spread(validation), Recipe({}, {}), spec, threads)
 
     def refit(self, source: FeatureSource, recipe: Recipe, spec: ModelSpec, *, threads: int) -> Any:
         """Train on all rows with the rounds, grown with the rows by at most half, and all else an earlier fit chose.

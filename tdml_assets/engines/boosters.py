@@ -25,7 +25,7 @@ def grown(rounds: int, growth_of_rows: float) -> int:
 def trained(
     chosen: Mapping[str, Any],
     data: xgb.QuantileDMatrix,
-    held: xgb.QuantileDMatrix | None,
+    held: xgb.DMatrix | None,
     rounds: int,
     patience: int,
     features: Sequence[str],

@@ -10,13 +10,14 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
 
 from tdml_assets.engines.lifetimes import BgNbd, GammaGamma, ParetoNbd
-from tdml_assets.engines.lifetimes.histories import Histories
+from tdml_assets.engines.lifetimes.seen import SeenHistories
 from tdml_assets.engines.xgboost_rows import Floats
 
 PurchaseModel = Literal["pareto_nbd", "bg_nbd"]
@@ -70,16 +71,20 @@ class Lifetime:
     def outlook(self, history: Floats) -> Outlook:
         """Expect for rows of :data:`HISTORY` columns. Raises ``ValueError`` if rows are not histories."""
         x, recency, age, mean = history.T
-        different = Histories.of(x, recency, age)
-        place = different.place
-        purchases, alive, active = self.purchases.outlook(self.horizon_days, different)
+        purchases, alive, active = self._seen.outlook(
+            x, recency, age, lambda different: self.purchases.outlook(self.horizon_days, different)
+        )
         return Outlook(
-            purchases=purchases[place],
-            alive=alive[place],
-            active=active[place],
+            purchases=purchases,
+            alive=alive,
+            active=active,
             # Nothing was ever paid by those whose values are all 0; a purchase of nothing has no logarithm.
             value=np.maximum(self.value.expected_value(x, mean), _LEAST_SPEND * self.value.population_value),
         )
+
+    @cached_property
+    def _seen(self) -> SeenHistories:
+        return SeenHistories()
 
     def attributions(self, history: Floats) -> tuple[Floats, Floats, Floats]:
         """Shapley values of each :data:`HISTORY` column against the mean customer, exact over the 16 coalitions.

@@ -89,15 +89,12 @@ def fit_stages(
     def fit(name: str) -> tuple[Start, int, xgb.Booster, float | None]:
         scale = mean_amount if name == AMOUNT else 1.0
         start = rows.start(name, parameters.lifetime_weight, scale)
-        matrix_of = partial(
-            StartedRows.matrix, stage=name, start=start, max_bin=trees.max_bin, scale=scale, threads=of_each
-        )
-        data = matrix_of(rows, where=where)
+        data = rows.matrix(name, start, max_bin=trees.max_bin, where=where, scale=scale, threads=of_each)
         size, rounds, held = int(data.num_row()), trees.rounds, None
         if held_rows is None:
             rounds = grown(recipe.rounds[name], size / recipe.rows[name])
         else:
-            held = matrix_of(held_rows, where="validation rows", reference=data)
+            held = held_rows.held(name, start, scale=scale, threads=of_each)
         # The base score is overruled by the starts of the rows; XGBoost wants one that its objective allows.
         chosen = trees.of_stage(name, base_score=0.5, seed=spec.seed, threads=of_each)
         return start, size, *trained(chosen, data, held, rounds, trees.patience, rows.source.features)

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pyarrow as pa
 import xgboost as xgb
+from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import expit
 
@@ -25,7 +26,7 @@ from tdml_assets.engines.lifetime_outlook import Lifetime, Outlook, PurchaseMode
 from tdml_assets.engines.protocol import BatchSource, FeatureSource, ModelSpec, split_batch
 from tdml_assets.engines.spend import AMOUNT, BUYS
 from tdml_assets.engines.two_stage import TwoStageParameters
-from tdml_assets.engines.xgboost_rows import Floats, Matrix, StageRows, TargetFacts, quantile_matrix
+from tdml_assets.engines.xgboost_rows import Floats, Matrix, StageRows, TargetFacts, held_matrix, quantile_matrix
 
 #: What the trees may see of the lifetime model, in addition to the features.
 OUTLOOK_FEATURES = ("lifetime_purchases", "lifetime_alive", "lifetime_active", "lifetime_value")
@@ -178,21 +179,22 @@ class StartedRows:
         return Start(weight, float(np.log(self.target[self.target > 0].mean() / scale)) - mean)
 
     def matrix(
-        self,
-        stage: str,
-        start: Start,
-        *,
-        max_bin: int,
-        where: str,
-        scale: float,
-        threads: int,
-        reference: xgb.QuantileDMatrix | None = None,
+        self, stage: str, start: Start, *, max_bin: int, where: str, scale: float, threads: int
     ) -> xgb.QuantileDMatrix:
         """Build the matrix of a stage, each row at its start."""
         rows = StageRows(stage == AMOUNT, scale, where, 1, 1)
-        matrix, _ = quantile_matrix(self.source, rows, max_bin=max_bin, threads=threads, reference=reference)
-        matrix.set_base_margin(start.at(self.margins[stage][self.kept(stage)]).astype(np.float32))
+        matrix, _ = quantile_matrix(self.source, rows, max_bin=max_bin, threads=threads)
+        matrix.set_base_margin(self._starts(stage, start))
         return matrix
+
+    def held(self, stage: str, start: Start, *, scale: float, threads: int) -> xgb.DMatrix:
+        """Build the matrix of a stage's held rows, each row at its start."""
+        matrix = held_matrix(self.source, StageRows(stage == AMOUNT, scale, "validation rows", 1, 1), threads=threads)
+        matrix.set_base_margin(self._starts(stage, start))
+        return matrix
+
+    def _starts(self, stage: str, start: Start) -> NDArray[np.float32]:
+        return start.at(self.margins[stage][self.kept(stage)]).astype(np.float32)
 
     def require(self, where: str, least_rows: int, least_buyers: int) -> float:
         """Refuse what is too little to learn from, before anything is built. Gives the mean positive target."""

@@ -22,7 +22,7 @@ from scipy.special import expit
 
 from tdml_assets.engines.level_windows import DAYS_A_YEAR, Window, forecast_residual, measure_window
 from tdml_assets.engines.lifetimes import GammaGamma, ParetoNbd, fit_gamma_gamma, fit_pareto_nbd
-from tdml_assets.engines.lifetimes.histories import Floats
+from tdml_assets.engines.lifetimes.histories import Floats, Histories
 from tdml_assets.engines.lifetimes.rhythm import estimate_regularity, next_order_days, usual_gap
 from tdml_assets.platform.refusals import RefusedError
 
@@ -122,19 +122,24 @@ class NextOrders:
     regularity: float
     levels: Mapping[int, Level]
 
-    def raw(self, history: Floats, horizon: int) -> tuple[Floats, Floats]:
-        """Orders and probability of one in a horizon, calibrated, before they follow the workflow's prediction."""
-        repeats, recency, age = history.T
-        level = self.levels.get(horizon, Level())
-        orders = self.purchases.expected_purchases(horizon, repeats, recency, age) * np.exp(level.rate)
-        active = _active(self.purchases, horizon, level.rate, history)
-        return orders, expit(level.intercept + level.slope * _log_odds(active))
+    def raw(self, history: Floats, horizons: Sequence[int]) -> dict[int, tuple[Floats, Floats]]:
+        """Orders and probability of one by horizon, calibrated, before they follow the workflow's prediction."""
+        histories = Histories.of(*history.T)
+        levels = [self.levels.get(days, Level()) for days in horizons]
+        spans = [(days, _span(days, level.rate)) for days, level in zip(horizons, levels, strict=True)]
+        ahead = self.purchases.ahead(histories, spans)
+        found = {}
+        for days, level, (orders, active) in zip(horizons, levels, ahead, strict=True):
+            log_odds = _log_odds(active[histories.place])
+            rate = np.exp(level.rate)
+            found[days] = orders[histories.place] * rate, expit(level.intercept + level.slope * log_odds)
+        return found
 
     def spend_level(self, customers: Customers, horizon: int, spend: Floats) -> float:
         """Total spend predicted by the workflow over the total of orders times value, in [0.5, 2]."""
         if self.value is None:
             return 1.0
-        orders, _ = self.raw(customers.history, horizon)
+        orders, _ = self.raw(customers.history, [horizon])[horizon]
         total = float((orders * self._value_of(customers)).sum())
         return float(np.clip(spend.sum() / total, *_LEVELS)) if total > 0 else 1.0
 
@@ -155,7 +160,7 @@ class NextOrders:
         that the workflow itself predicts; None where it predicts none. ``level``: of :meth:`spend_level`; 1 where ``buys`` is
         given.
         """
-        found = {days: self.raw(customers.history, days) for days in horizons}
+        found = self.raw(customers.history, horizons)
         intensity = np.full(len(customers.history), level)
         if buys is not None:
             intensity = _hazard(buys) / _hazard(found[horizon][1])
@@ -231,7 +236,11 @@ def fit_next_orders(
 
 def _active(purchases: ParetoNbd, horizon: int, rate: float, history: Floats) -> Floats:
     """Probability of a purchase: at another rate the horizon is as much longer, since both say how many orders fall into it."""
-    return purchases.probability_active(horizon * float(np.exp(rate)), *history.T)
+    return purchases.probability_active(_span(horizon, rate), *history.T)
+
+
+def _span(horizon: int, rate: float) -> float:
+    return horizon * float(np.exp(rate))
 
 
 def _level(purchases: ParetoNbd, horizon: int, pasts: Sequence[Past]) -> Level:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,7 +27,7 @@ from tdml_assets.engines.boosters import grown, trained
 from tdml_assets.engines.bounds import TREE_BOUNDS, require_bounds
 from tdml_assets.engines.protocol import FeatureSource, ModelSpec, Recipe
 from tdml_assets.engines.spend import AMOUNT, BUYS
-from tdml_assets.engines.xgboost_rows import Floats, Matrix, StageRows, TargetFacts, quantile_matrix
+from tdml_assets.engines.xgboost_rows import Floats, Matrix, StageRows, held_matrix, quantile_matrix
 
 
 @dataclass(frozen=True)
@@ -101,14 +101,14 @@ class TwoStageLearner(BoostedLearner):
         losses = dict(recipe.validation_loss)
         scale = 1.0
         for stage in (BUYS, AMOUNT):
-            data, facts = _stage_matrix(train, stage, parameters, where=where, scale=scale, threads=threads)
+            of_stage = StageRows(stage == AMOUNT, scale, where, parameters.min_rows, parameters.min_buyers)
+            data, facts = quantile_matrix(train, of_stage, max_bin=parameters.max_bin, threads=threads)
             rows[stage], rounds, held = int(data.num_row()), parameters.rounds, None
             if validation is None:
                 rounds = grown(recipe.rounds[stage], rows[stage] / recipe.rows[stage])
             else:
-                held, _ = _stage_matrix(
-                    validation, stage, parameters, where="validation rows", scale=scale, threads=threads, reference=data
-                )
+                of_held = replace(of_stage, where="validation rows", min_rows=2, min_buyers=1)
+                held = held_matrix(validation, of_held, threads=threads)
             base_score = facts.buyers / facts.rows if stage == BUYS else 1.0
             chosen = parameters.of_stage(stage, base_score=base_score, seed=spec.seed, threads=threads)
             boosters[stage], loss = trained(chosen, data, held, rounds, parameters.patience, train.features)
@@ -118,18 +118,3 @@ class TwoStageLearner(BoostedLearner):
         found = Recipe(rounds_found, rows, recipe.calibration_factor, losses)
         model = TwoStageModel(features=train.features, recipe=found, boosters=boosters, threads=threads, scale=scale)
         return model.calibrated(validation) if parameters.calibrate and validation is not None else model
-
-
-def _stage_matrix(
-    source: FeatureSource,
-    stage: str,
-    parameters: TwoStageParameters,
-    *,
-    where: str,
-    scale: float,
-    threads: int,
-    reference: xgb.QuantileDMatrix | None = None,
-) -> tuple[xgb.QuantileDMatrix, TargetFacts]:
-    least_rows, least_buyers = (parameters.min_rows, parameters.min_buyers) if reference is None else (2, 1)
-    rows = StageRows(stage == AMOUNT, scale, where, least_rows, least_buyers)
-    return quantile_matrix(source, rows, max_bin=parameters.max_bin, threads=threads, reference=reference)

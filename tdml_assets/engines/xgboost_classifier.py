@@ -19,14 +19,13 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Self
 
 import numpy as np
-import xgboost as xgb
 
 from tdml_assets.engines.boosted import BoostedLearner, ProbabilityModel, TreeParameters
 from tdml_assets.engines.boosters import grown, trained
 from tdml_assets.engines.bounds import TREE_BOUNDS, require_bounds
 from tdml_assets.engines.probabilities import fit_sigmoid, log_loss_metric
 from tdml_assets.engines.protocol import FeatureSource, ModelSpec, Recipe, split_batch
-from tdml_assets.engines.xgboost_rows import Floats, Matrix, StageRows, quantile_matrix
+from tdml_assets.engines.xgboost_rows import Floats, Matrix, StageRows, held_matrix, quantile_matrix
 from tdml_assets.platform.refusals import RefusedError
 
 #: The model's only stage, as importances and recipes name it.
@@ -126,10 +125,11 @@ class XgboostClassifierLearner(BoostedLearner):
             _class_counts(validation, "validation rows", 2, 1)
             weight, rounds = parameters.weight_for(positives, negatives), parameters.rounds
             recipe = replace(recipe, chosen={"positive_weight": weight, "slope": 1.0, "intercept": 0.0})
-        data = _matrix(train, where, parameters, threads)
-        held = (
-            None if validation is None else _matrix(validation, "validation rows", parameters, threads, reference=data)
-        )
+        everybody = StageRows(buyers_only=False, scale=1.0, where=where, min_rows=2, min_buyers=1)
+        data, _ = quantile_matrix(train, everybody, max_bin=parameters.max_bin, threads=threads)
+        held = None
+        if validation is not None:
+            held = held_matrix(validation, replace(everybody, where="validation rows"), threads=threads)
         # The start is the weighted base rate.
         start = weight * positives / (weight * positives + negatives)
         chosen = parameters.as_xgboost("binary:logistic", base_score=start, seed=spec.seed, threads=threads)
@@ -166,15 +166,3 @@ def _class_counts(source: FeatureSource, where: str, min_rows: int, min_class: i
     if min(positives, rows - positives) < min_class:
         raise RefusedError(f"{counts}; {min_class} of each are needed", "change the horizon or add snapshots")
     return positives, rows - positives
-
-
-def _matrix(
-    source: FeatureSource,
-    where: str,
-    parameters: ClassifierParameters,
-    threads: int,
-    reference: xgb.QuantileDMatrix | None = None,
-) -> xgb.QuantileDMatrix:
-    rows = StageRows(buyers_only=False, scale=1.0, where=where, min_rows=2, min_buyers=1)
-    data, _ = quantile_matrix(source, rows, max_bin=parameters.max_bin, threads=threads, reference=reference)
-    return data

@@ -1,13 +1,13 @@
 """Rows for XGBoost: from Arrow batches of a source to a quantile matrix, without a copy of the whole table.
 
-Belongs here: the iterator XGBoost pulls batches from, and the examination of the target on its first pass.
+Belongs here: the iterator XGBoost pulls batches from, the examination of the target on its first pass, the matrix of held rows.
 Does not: parameters and training (``boosted.py``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import xgboost as xgb
 from numpy.typing import NDArray
 
 from tdml_assets.engines.protocol import FeatureSource, split_batch
+from tdml_assets.engines.row_samples import MANY_ROWS, spread
 from tdml_assets.platform.refusals import RefusedError
 
 # Measured with xgboost 3.2 on QuantileDMatrix: 2 bytes per cell without missing values (bin index by row and by
@@ -23,6 +24,8 @@ from tdml_assets.platform.refusals import RefusedError
 _BYTES_PER_CELL = 6
 # Label, prediction, gradient pair, node of the row, row index; for train and validation alike.
 _BYTES_PER_ROW = 64
+# Rows that bins are taken from where there are many: XGBoost sorts every column for their bounds, in one thread.
+_ROWS_OF_BINS = 100_000
 
 Matrix = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -42,6 +45,13 @@ class StageRows:
     where: str
     min_rows: int
     min_buyers: int
+
+    def of(self, features: Matrix, target: Floats) -> tuple[Matrix, Floats]:
+        """Features and labels of the rows that the stage learns from."""
+        bought = target > 0
+        if self.buyers_only:
+            return features[bought], target[bought] / self.scale
+        return features, bought.astype(np.float64)
 
 
 @dataclass
@@ -78,19 +88,46 @@ class TargetFacts:
 
 
 def quantile_matrix(
-    source: FeatureSource, rows: StageRows, *, max_bin: int, threads: int, reference: xgb.QuantileDMatrix | None = None
+    source: FeatureSource, rows: StageRows, *, max_bin: int, threads: int
 ) -> tuple[xgb.QuantileDMatrix, TargetFacts]:
     """Build the matrix of one stage, and tell what its source holds.
 
-    ``reference``: for validation rows, the matrix of the training rows, whose bins they share. Raises ``ValueError`` if the source
-    cannot be learnt from.
+    Raises ``ValueError`` if the source cannot be learnt from.
     """
+    bins = None
+    if source.row_count > MANY_ROWS:
+        bins, _ = _pulled(spread(source, _ROWS_OF_BINS), replace(rows, min_rows=1, min_buyers=1), max_bin, threads)
+    return _pulled(source, rows, max_bin, threads, bins)
+
+
+def _pulled(
+    source: FeatureSource, rows: StageRows, max_bin: int, threads: int, bins: xgb.QuantileDMatrix | None = None
+) -> tuple[xgb.QuantileDMatrix, TargetFacts]:
     reader = _Reader(source, rows)
     try:
-        matrix = xgb.QuantileDMatrix(reader, ref=reference, max_bin=max_bin, nthread=threads)
+        matrix = xgb.QuantileDMatrix(reader, ref=bins, max_bin=max_bin, nthread=threads)
     finally:
         reader.close()
     return matrix, reader.facts
+
+
+def held_matrix(source: FeatureSource, rows: StageRows, *, threads: int) -> xgb.DMatrix:
+    """Build the matrix of one stage's held rows, which are predicted after every round.
+
+    Not a quantile matrix: trees read values out of its bins at five times the cost, and say the same of them. Raises ``ValueError``
+    if the source cannot be learnt from.
+    """
+    facts = TargetFacts()
+
+    def read() -> Iterator[tuple[Matrix, Floats]]:
+        for batch in source.batches():
+            features, target = split_batch(batch, source, rows.where)
+            facts.add(target, rows.where)
+            yield rows.of(features, target)
+        facts.require(rows)
+
+    features, label = (np.concatenate(columns) for columns in zip(*read(), strict=True))
+    return xgb.DMatrix(features, label=label, nthread=threads)
 
 
 def evenly_spaced(source: FeatureSource, rows: int) -> Matrix:
@@ -137,11 +174,7 @@ class _Reader(xgb.DataIter):
             features, target = split_batch(batch, self._source, self._rows.where)
             if not self._examined:
                 self.facts.add(target, self._rows.where)
-            bought = target > 0
-            if self._rows.buyers_only:
-                features, label = features[bought], target[bought] / self._rows.scale
-            else:
-                label = bought.astype(np.float64)
+            features, label = self._rows.of(features, target)
             if len(label):
                 input_data(data=features, label=label)
                 return True

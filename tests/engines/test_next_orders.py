@@ -124,7 +124,7 @@ def test_a_workflow_that_says_who_buys_is_followed_exactly_at_its_horizon_and_ke
 def test_totals_are_those_that_followed_the_earlier_day(fitted):
     model, _, past = fitted
     for days in (30, 60, 90):
-        orders, buys = model.raw(past.history, days)
+        orders, buys = model.raw(past.history, [days])[days]
         assert orders.sum() == pytest.approx(past.orders[days].sum(), rel=0.1)
         assert buys.sum() == pytest.approx((past.orders[days] > 0).sum(), rel=0.1)
 
@@ -148,7 +148,7 @@ def test_a_season_of_past_months_raises_the_horizons_it_lies_in(fitted):
     assert plain.levels[30].rate == pytest.approx(0.0, abs=0.05)
     assert seasonal.levels[30].rate > seasonal.levels[180].rate > plain.levels[180].rate + 0.05
     assert seasonal.levels[30].rate == pytest.approx(np.log(2.0), abs=0.25)
-    before, after = (one.raw(today.history, 30) for one in (plain, seasonal))
+    before, after = (one.raw(today.history, [30])[30] for one in (plain, seasonal))
     assert (after[0] > before[0]).all()
     assert (after[1] > before[1]).all()
 
@@ -161,7 +161,7 @@ def test_where_past_months_are_too_few_the_rate_is_that_of_the_latest_horizon(fi
 
 def test_orders_follow_the_total_of_the_spend_within_bounds(fitted):
     model, today, _ = fitted
-    orders, _ = model.raw(today.history, 90)
+    orders, _ = model.raw(today.history, [90])[90]
     spend = orders * model.value.expected_value(today.history[:, 0], today.mean_value)
     assert model.spend_level(today, 90, 1.3 * spend) == pytest.approx(1.3)
     assert model.spend_level(today, 90, 9 * spend) == 2.0

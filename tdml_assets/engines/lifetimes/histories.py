@@ -1,15 +1,17 @@
 """Purchase histories as the lifetime models see them, and the search for their parameters.
 
 Belongs here: checked (frequency, recency, age) arrays, each different history kept once with how many customers have it, and the
-maximisation that all models share.
+maximisation that all models share, in one thread.
 Does not: any model's formulas (one module each), feature tables (the caller takes the columns out of them).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -127,7 +129,12 @@ def maximise(
             options={"maxiter": iterations, "maxfun": 2 * _ITERATIONS, "ftol": 1e-15, "gtol": 1e-8},
         )
 
-    begun = [np.log(start) for start in starts]
+    with one_blas_thread():
+        return _followed(search, [np.log(start) for start in starts], rows, name)
+
+
+def _followed(search: Callable[[Floats, int], Any], begun: list[Floats], rows: float, name: str) -> Floats:
+    """The parameters where the first search ends that ends on level ground."""
     if len(begun) > 1:
         begun = [one.x for one in sorted((search(one, _FIRST_ITERATIONS) for one in begun), key=lambda one: one.fun)]
     steepest = np.inf
@@ -144,6 +151,30 @@ def maximise(
         f"{name} found no maximum of the likelihood over {rows:,.0f} customers (slope {steepest:.1g} at the best end, at most "
         f"{_LEVEL_SLOPE:g} is level): give more customers, a longer history or a penalizer"
     )
+
+
+_searching = Lock()
+_searches: list[Any] = []
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Hold BLAS to one thread while any search is in the block.
+
+    L-BFGS-B solves systems of four numbers, for which BLAS wakes every core: half of the CPU time of a search. The last of
+    several searches that run at the same time gives the threads back.
+    """
+    from threadpoolctl import threadpool_limits
+
+    with _searching:
+        _searches.append(_searches[-1] if _searches else threadpool_limits(1, user_api="blas"))
+    try:
+        yield
+    finally:
+        with _searching:
+            limited = _searches.pop()
+            if not _searches:
+                limited.restore_original_limits()
 
 
 def checked_columns(frequency: ArrayLike, recency: ArrayLike, age: ArrayLike) -> list[Floats]:

@@ -87,6 +87,23 @@ class ParetoNbd:
         purchases, alive, active = _by_block(histories, seen)
         return purchases, alive, active
 
+    def ahead(self, histories: Histories, horizons: Sequence[tuple[float, float]]) -> list[tuple[Floats, Floats]]:
+        """Expect of every different history: purchases in the first horizon of each pair, and the probability of any in the second.
+
+        As :meth:`expected_purchases` and :meth:`probability_active` give them. P(alive) is computed once.
+        """
+        pairs = [(checked_horizon(orders), checked_horizon(active)) for orders, active in horizons]
+
+        def seen(rows: Histories) -> Floats:
+            alive = self._alive(rows)
+            found = [
+                (self._expected(orders, rows, alive), self._active(active, rows, alive)) for orders, active in pairs
+            ]
+            return np.stack([column for pair in found for column in pair])
+
+        found = _by_block(histories, seen)
+        return [(found[2 * place], found[2 * place + 1]) for place in range(len(pairs))]
+
     def _active(self, horizon: float, rows: Histories, alive: Floats) -> Floats:
         alpha, beta = self.alpha + rows.age, self.beta + rows.age
         nothing = np.zeros(len(rows))

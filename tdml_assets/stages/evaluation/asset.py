@@ -13,6 +13,7 @@ import dagster as dg
 import pyarrow as pa
 
 from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.engines.row_samples import MANY_ROWS
 from tdml_assets.models.champions import Measurable, load_measurable
 from tdml_assets.models.store import ModelStore
 from tdml_assets.platform.isolation import isolated
@@ -75,11 +76,11 @@ def read_splits(
 def read_today(database: Database, spec: WorkflowSpec, parameters: Parameters) -> pa.Table:
     """Prepared rows of the scoring snapshot, in a fixed order, with the columns of the splits; the target is a dummy.
 
-    Of more customers than a training may have rows, a share by the hash of the training table.
+    Of many customers a share by the hash of the training table: a lifetime model and the levels are all that is taken of them.
     """
     day = as_of(database)
     counted = render("training_table/labelled_rows", features_table=features_table(spec), dates=[day])
-    share = sample_share(database.row(counted)["row_count"], spec.split.max_rows)
+    share = sample_share(database.row(counted)["row_count"], min(spec.split.max_rows, MANY_ROWS))
     rows = database.arrow(
         render(
             "preparation/apply",

@@ -27,6 +27,7 @@ from tdml_assets.engines.level import (
 )
 from tdml_assets.engines.level_windows import Floats, kept_digits
 from tdml_assets.engines.protocol import FittedModel
+from tdml_assets.engines.row_samples import MANY_ROWS
 from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.monitoring import LEVEL
 from tdml_assets.platform.sessions import as_of
@@ -150,8 +151,8 @@ def expectations_of(
     then = read_histories(database, _VIEW, columns)
     counted = render("training_table/labelled_rows", features_table=features_table(spec), dates=[day])
     customers = int(database.row(counted)["row_count"])
-    # As many as a training may have in memory; what is expected of them is expected of all in proportion.
-    share = sample_share(customers, spec.split.max_rows)
+    # What is expected of some is expected of all in proportion.
+    share = sample_share(customers, min(spec.split.max_rows, MANY_ROWS))
     now = read_histories(database, features_table(spec), columns, day, share)
     if base is None or then is None or now is None:
         return {}

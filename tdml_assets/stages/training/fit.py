@@ -4,6 +4,7 @@ Belongs here: which rows a fit may see, and what is kept of it. Does not: learne
 
 The evaluated model never sees a target that was unknown on the test snapshot's day. The stored model is fitted once more on
 all labelled rows with the number of rounds found, because the newest season is worth most; metrics are the evaluated one's.
+Of many training rows a sample is predicted: whether a model knows them too well shows in it as well.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from tdml_assets.engines.at_once import at_once, threads_worth
 from tdml_assets.engines.learner_choice import AUTO, LearnerChoice
 from tdml_assets.engines.level import Kind, Level, Rehearsal, Snapshot, rehearse, rehearse_test, snapshot_of
 from tdml_assets.engines.protocol import Engine, FeatureSource, FittedModel, ModelSpec, Tier, table_source
+from tdml_assets.engines.row_samples import spread_rows
 from tdml_assets.engines.search import (
     Fold,
     Point,
@@ -54,7 +56,8 @@ class Candidate:
 
     ``evaluated``: the model that was measured: it knows nothing later than the test snapshot's day.
     ``final``: the model that is stored.
-    ``holdout``: rows of the training and test splits with their target and both models' predictions.
+    ``holdout``: rows of the training and test splits with their target and both models' predictions; of many training rows a
+      sample.
     ``model``: what was trained, with the parameters a search found.
     ``search``: what the search tried; None for no search.
     ``level``: how the test predictions were moved; None where nothing is moved.
@@ -89,7 +92,8 @@ def holdout_contract(workflow: str) -> TableContract:
     return TableContract(
         workflow,
         "holdout_predictions",
-        "One row per row of the training and test splits, with what was predicted for it.",
+        "One row per row of the training and test splits, with what was predicted for it; of more than 200,000 training rows a "
+        "sample of as many.",
         (
             Column("snapshot_date", "DATE", "Day at whose end the features were taken.", False),
             Column("customer_id", "VARCHAR", "Customer.", False),
@@ -199,12 +203,15 @@ def train_candidate(
     evaluated = rehearsed.evaluated if rehearsed else None
     evaluated = evaluated or engine.fit(sources["train"], sources["validation"], known_then, tier)
 
+    # The test is measured whole: models are compared on it.
+    looked_at = {name: splits[name] if name == "test" else spread_rows(splits[name]) for name in LABELLED}
+
     def refit() -> FittedModel:
         return engine.refit([sources[name] for name in LABELLED if name in sources], evaluated.recipe, known_now, tier)
 
     def measure() -> tuple[list[Rehearsal], dict[str, pa.Table]]:
-        scored = {name: score_table(evaluated, features_of(splits[name])) for name in MEASURED}
-        return _rehearsals(evaluated, splits, scored, model, kind, base, histories) if kind else [], scored
+        scored = {name: score_table(evaluated, features_of(looked_at[name])) for name in MEASURED}
+        return _rehearsals(evaluated, looked_at, scored, model, kind, base, histories) if kind else [], scored
 
     # What is measured is measured of the evaluated model: it needs nothing of the stored one.
     calls: list[Callable[[], Any]] = [refit, measure]
@@ -215,7 +222,7 @@ def train_candidate(
     level = next((one.level for one in rehearsals if one.snapshot.day == test_day), None)
     parts = []
     for name in MEASURED:
-        table, scored = splits[name], scored_rows[name]
+        table, scored = looked_at[name], scored_rows[name]
         part = table.select(list(KEYS)).append_column("split", pa.array([name] * table.num_rows, pa.string()))
         given = scored[PREDICTION].cast(pa.float64())
         moved = pa.array(level.apply(given.to_numpy())) if level and name == "test" else given

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.engines.protocol import FittedModel
+from tdml_assets.engines.row_samples import MANY_ROWS
 from tdml_assets.models.champions import TARGET_FILE, reference_files
 from tdml_assets.models.reference import ColumnReference, Reference, build_reference, report_sample
 from tdml_assets.platform.contracts import Column, TableContract
@@ -20,6 +21,7 @@ from tdml_assets.stages.features.columns import choose_features, features_table
 from tdml_assets.stages.predictions.in_sql import insert_scores
 from tdml_assets.stages.preparation.parameters import Parameters
 from tdml_assets.stages.training.fit import PREDICTION, holdout_contract
+from tdml_assets.stages.training_table.table import sample_share
 from tdml_assets.tasks import realised_performance_of, task_of
 
 
@@ -37,7 +39,7 @@ def describe_today(
 
 
 def _predictions(database: Database, spec: WorkflowSpec, model: FittedModel, parameters: Parameters) -> ColumnReference:
-    """The distribution of the candidate's predictions, batch by batch: not every customer's fits in memory."""
+    """The distribution of the candidate's predictions, batch by batch: of many customers that of a share."""
     contract = TableContract(
         spec.name,
         "go_live_predictions",
@@ -53,11 +55,17 @@ def _predictions(database: Database, spec: WorkflowSpec, model: FittedModel, par
         "snapshot_date": as_of(database),
         "drop_outliers": False,
         "ordered": False,
+        "sample_share": _share(database, spec),
     }
     insert_scores(database, contract, model, prepared, spec.batch_rows)
     (found,) = build_reference(database, contract.path, {}, [PREDICTION]).columns
     database.execute(render("warehouse/drop_table", table=contract.path))
     return replace(found, name=task_of(spec).prediction)
+
+
+def _share(database: Database, spec: WorkflowSpec) -> float:
+    counted = render("training_table/labelled_rows", features_table=features_table(spec), dates=[as_of(database)])
+    return sample_share(int(database.row(counted)["row_count"]), MANY_ROWS)
 
 
 def describe_target(database: Database, spec: WorkflowSpec) -> dict[str, bytes]:

@@ -10,6 +10,7 @@ from scipy.integrate import quad
 from scipy.special import beta as beta_function
 from scipy.special import gammaln, hyp2f1
 from scipy.stats import gamma as gamma_law
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from tdml_assets.engines.at_once import at_once
 from tdml_assets.engines.lifetimes import (
@@ -23,7 +24,7 @@ from tdml_assets.engines.lifetimes import (
     gamma_gamma,
     pareto_nbd,
 )
-from tdml_assets.engines.lifetimes.histories import Histories, maximise
+from tdml_assets.engines.lifetimes.histories import Histories, maximise, one_blas_thread
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 BG = BgNbd(0.243, 4.414, 0.793, 2.426)
@@ -385,3 +386,34 @@ def test_an_outlook_says_what_its_parts_say_one_by_one(model):
     np.testing.assert_array_equal(purchases, model.expected_purchases(13.0, *HISTORY))
     np.testing.assert_array_equal(alive, model.probability_alive(*HISTORY))
     np.testing.assert_array_equal(active, model.probability_active(13.0, *HISTORY))
+
+
+def test_several_horizons_ahead_say_what_each_says_alone():
+    histories = Histories.of(*HISTORY)
+    for (orders, active), pair in zip(
+        [(13.0, 17.5), (1.0, 1.0)], PARETO.ahead(histories, [(13.0, 17.5), (1.0, 1.0)]), strict=True
+    ):
+        purchases, probability = (one[histories.place] for one in pair)
+        np.testing.assert_array_equal(purchases, PARETO.expected_purchases(orders, *HISTORY))
+        np.testing.assert_array_equal(probability, PARETO.probability_active(active, *HISTORY))
+    with pytest.raises(ValueError, match="horizon is 0"):
+        PARETO.ahead(histories, [(13.0, 0.0)])
+
+
+def blas_threads():
+    return {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"}
+
+
+def test_searches_hold_blas_to_one_thread_and_the_last_of_them_gives_the_others_back():
+    with threadpool_limits(2, user_api="blas"):
+        if blas_threads() != {2}:
+            pytest.skip("BLAS has one thread here")
+        with one_blas_thread():
+            assert blas_threads() == {1}
+            with one_blas_thread():
+                assert blas_threads() == {1}
+            assert blas_threads() == {1}
+        assert blas_threads() == {2}
+        with pytest.raises(ValueError, match="found no maximum"), one_blas_thread():
+            maximise(lambda _: (0.0, np.array([1.0])), ((1.0,),), rows=1.0, penalizer=0.0, name="test")
+        assert blas_threads() == {2}
