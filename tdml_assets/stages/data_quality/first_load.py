@@ -100,7 +100,10 @@ def _remedy(found: SetAside) -> str:
             "says who bought."
         )
     if reason == "missing_customer":
-        return "Map sources.orders.columns.customer_id to the column that says who bought."
+        return (
+            "Map sources.orders.columns.customer_id to the column that says who bought, or to several, of which the first with a "
+            "value counts: customer_id: {column: [customer_no, email]} knows guests by their e-mail."
+        )
     if reason == "out_of_bounds":
         return "Correct sources.orders.bounds, or the columns that quantity, unit_price and amount are mapped to."
     return (
