@@ -14,7 +14,8 @@ with refused as (
                     'ignored_status',
                     'excluded_kind'
                 )
-        ) as refused_rows
+        ) as refused_rows,
+        count(*) filter (where reason in ('void_status', 'ignored_status')) as void_rows
     from {{ rejected | identifier }}
     group by source
 ),
@@ -34,7 +35,8 @@ select
     files.declaration_sha256,
     files.file_count,
     files.read_rows - coalesce(refused.replaced_rows, 0) as judged_rows,
-    coalesce(refused.refused_rows, 0) as refused_rows
+    coalesce(refused.refused_rows, 0) as refused_rows,
+    coalesce(refused.void_rows, 0) as void_rows
 from files
 left join refused on files.source = refused.source
 order by files.source

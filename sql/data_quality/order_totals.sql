@@ -1,5 +1,6 @@
 -- Orders of several lines with different products, and those of them whose lines all have the same amount: their number, how many
--- different amounts they have, and the money that these come to line by line and once per order.
+-- different amounts they have, and the money that these come to line by line and once per order. Files that overlap repeat the
+-- lines of an order, so that an order of several files says nothing.
 with orders as (
     select
         count(*) as lines,
@@ -14,6 +15,7 @@ with orders as (
     group by order_id
     having
         count(*) > 1
+        and min(file) = max(file)
         and (count(product_id) = 0 or min(product_id) <> max(product_id))
 )
 

@@ -249,21 +249,30 @@ def kept_history(table: str) -> str:
     return f"{table} (to as_of)"
 
 
-def lost_rows(orders: Days, as_of: date, earlier: Earlier | None, policy: QualityPolicy) -> Iterator[Finding]:
-    """Order lines up to the day of the session before, now against then; and what the next session has to find again."""
-    kept = kept_history(orders.table)
+def lost_rows(
+    orders: Days, as_of: date, earlier: Earlier | None, policy: QualityPolicy, void_rows: int = 0
+) -> Iterator[Finding]:
+    """Order lines up to the day of the session before, now against then; and what the next session has to find again.
+
+    An order that was cancelled or refunded since then is in the files, and counts as nothing: ``void_rows`` are those lines.
+    """
+    kept, void = kept_history(orders.table), f"{orders.table} (void)"
+    yield judged("lost_rows", void, f"{void_rows:,} rows count as nothing", "", is_broken=False, value=void_rows)
     then = None if earlier is None else earlier.value("lost_rows", kept)
     if earlier is None or not then:
         yield unjudged("lost_rows", orders.table, "no earlier session to compare with")
     else:
         now = orders.row_count(date.min, earlier.as_of)
+        before = earlier.value("lost_rows", void)
+        turned = max(0, void_rows - int(before)) if before is not None else 0
         bound = (1 - policy.lost_share) * then
         yield judged(
             "lost_rows",
             orders.table,
-            f"{now:,} rows up to {earlier.as_of}, {then:,.0f} in that session; {bound:,.0f} is the least",
+            f"{now:,} rows up to {earlier.as_of}, {then:,.0f} in that session; {bound:,.0f} is the least"
+            + (f", less {turned:,} that count as nothing by their status since then" if turned else ""),
             "History has gone from the files: put the missing ones back and run again.",
-            is_broken=now < bound,
+            is_broken=now + turned < bound,
             value=now,
             expected=then,
             bound=bound,

@@ -170,7 +170,8 @@ class Intake:
 
     ``source``: raw table. ``declaration``: hash of what the settings declare about it and of the loader's rules.
     ``judged_rows``: rows read, but for those that another row of the same key replaced. ``refused_rows``: of these, the rows
-    refused for a fault. ``file_count``: files it was loaded from.
+    refused for a fault. ``file_count``: files it was loaded from. ``void_rows``: of the rows judged, those that count as nothing
+    by their status.
     """
 
     source: str
@@ -178,6 +179,7 @@ class Intake:
     judged_rows: int
     refused_rows: int
     file_count: int = 1
+    void_rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -257,6 +259,7 @@ def measure(reader: Reader, as_of: date, fingerprint: str, policy: QualityPolicy
                 row["judged_rows"],
                 row["refused_rows"],
                 row["file_count"],
+                row["void_rows"],
             )
             for row in intakes
         ),

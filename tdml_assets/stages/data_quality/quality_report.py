@@ -133,7 +133,8 @@ def _checked(measured: Measured, earlier: Earlier | None, policy: QualityPolicy)
     if measured.customers is not None and measured.customers.lines >= policy.min_rows:
         yield from customer_ids(orders.table, measured.customers, policy)
     before = comparable.get(orders.table)
-    yield from arrival.lost_rows(orders, as_of, before, policy)
+    void_rows = sum(intake.void_rows for intake in measured.intakes if intake.source == orders.table)
+    yield from arrival.lost_rows(orders, as_of, before, policy, void_rows)
     yield from content.duplicates(orders.table, measured.repeats, as_of, before, policy)
     for levels in measured.levels:
         table = next(days for days in measured.tables if levels.source.startswith(f"{days.table}."))

@@ -146,3 +146,18 @@ def test_a_status_on_the_first_line_alone_is_an_alarm_that_says_what_to_write(
     assert finding is not None
     assert finding.status == status, finding.sentence
     assert ("carry: [order_status]" in finding.sentence) == (status == "alarm")
+
+
+def test_orders_that_two_files_hold_say_nothing_of_totals(tmp_path: Path) -> None:
+    shop, text = Shop(tmp_path), "order,who,when,total,sku\n" + orders(is_total=True).replace("p1", "p0")
+    declared = {**DECLARED, "columns": {name: one for name, one in DECLARED["columns"].items() if name != "product_id"}}
+    once = "".join(line for place, line in enumerate(text.splitlines(keepends=True)) if place % 2 or not place)
+    shop.write("a.csv", once)
+    shop.write("b.csv", once + "o99,c1,2024-03-01,7,p0\n")
+    shop.load(declared=declared)
+    with shop.warehouse.read() as database:
+        found = read_order_totals(database, Sources.model_validate({"orders": declared}).orders, NOW.date())
+        lines = database.count(("raw", "orders"))
+    assert lines == 81
+    assert found is not None
+    assert found.orders == 0

@@ -329,6 +329,20 @@ def test_new_days_do_not_make_up_for_lost_ones() -> None:
     assert ("lost_rows", "raw.orders") in alarms(judge(measured(table(WHOLE[60:])), then, POLICY))
 
 
+def test_orders_that_were_cancelled_since_the_session_before_are_not_lost() -> None:
+    then = before(measured(table(WHOLE)))
+    fewer = table(WHOLE[105:])
+    gone = int(WHOLE[:105].sum())
+    turned = judge(measured(fewer, intakes=(replace(INTAKE, void_rows=gone),)), then, POLICY)
+    assert not alarms(turned)
+    words = next(
+        one.sentence for one in turned.findings if one.source == "raw.orders" and one.check_name == "lost_rows"
+    )
+    assert f"less {gone:,} that count as nothing by their status since then" in words
+    few = judge(measured(fewer, intakes=(replace(INTAKE, void_rows=gone // 2),)), then, POLICY)
+    assert list(alarms(few)) == [("lost_rows", "raw.orders")]
+
+
 def test_rows_that_came_twice_are_an_alarm() -> None:
     found = alarms(judge(measured(table(WHOLE), repeats=Repeats(2000, 1990, 8000, 80)), None, POLICY))
     assert found[("duplicates", "raw.orders")].value == pytest.approx(0.995)
