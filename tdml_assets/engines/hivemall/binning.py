@@ -42,7 +42,8 @@ def build_bins(values: Sequence[float | None], counts: Sequence[int], *shrink: S
         edge = float(distinct[found])
         if found > 0:
             share = (wanted - float(reached[found - 1])) / float(sizes[found])
-            edge = float(distinct[found - 1] + share * (distinct[found] - distinct[found - 1]))
+            below, above = float(distinct[found - 1]), float(distinct[found])
+            edge = below + share * (above - below)
         if edges[-1] == edge:
             if not fewer:
                 raise HivemallError(
@@ -62,18 +63,22 @@ def feature_binning(value: Any, edges: Any) -> Any:
     if isinstance(value, list):
         if None in value:
             raise null_pointer("an item of the features")
-        known = {name: list(bounds) for name, bounds in edges}
+        known = dict(edges)
         result = []
         for item in value:
             name, colon, text = item.partition(":")
             inside = colon and name in known
             result.append(f"{name}:{_bin(parse_float(text), known[name])}" if inside else item)
         return result
-    return _bin(float(value), edges)
+    return _bin(parse_float(value) if isinstance(value, str) else float(value), edges)
 
 
 def _bin(value: float, edges: Sequence[float]) -> int:
     """The number of edges below the value, less one; -1 below all of them, unless it equals the first."""
+    if edges is None or None in edges:
+        raise null_pointer("an edge of feature_binning")
+    if not all(isinstance(edge, int | float) for edge in edges):
+        raise HivemallError("feature_binning takes edges that are numbers.")
     if len(edges) < _LEAST_EDGES:
         raise HivemallError(f"Length of `quantiles` should be greater than or equal to three but {len(edges)}.")
     if math.isnan(value):
@@ -106,6 +111,9 @@ def snr(vectors: Sequence[Any], classes: Sequence[Any]) -> list[float]:
     """
     if None in vectors or None in classes or not vectors:
         raise null_pointer("a row of snr")
+    for name, rows in (("features", vectors), ("labels", classes)):
+        if len({len(row) for row in rows}) > 1 or any(None in row for row in rows):
+            raise HivemallError(f"snr takes rows of equally many {name}, none of them null.")
     values, labels = np.array(vectors, np.float64), np.array([_hot(row) for row in classes])
     groups = [values[labels == place] for place in range(len(classes[0]))]
     total = np.zeros(values.shape[1])

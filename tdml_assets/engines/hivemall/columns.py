@@ -179,7 +179,7 @@ def _binarize_label(rows: pa.Table, options: Options) -> pa.Table:  # noqa: ARG0
     positives, negatives = (rows.column(place).to_pylist() for place in (0, 1))
     places, labels = [], []
     for row, (positive, negative) in enumerate(zip(positives, negatives, strict=True)):
-        places += [row] * (positive + negative)
+        places += [row] * (max(positive, 0) + max(negative, 0))
         labels += [1] * positive + [0] * negative
     rest = rows.drop_columns(rows.column_names[:2]).take(pa.array(places, pa.int64()))
     return rest.append_column("label", pa.array(labels, INT))
@@ -203,7 +203,8 @@ def _quantified_features(rows: pa.Table, options: Options) -> pa.Table:
     """The same as one list of doubles per row; null is refused."""
     for row in zip(*(column.to_pylist() for column in rows.columns), strict=True):
         if None in row:
-            raise HivemallError(f"Found Null in the input: {row}")
+            shown = ", ".join("null" if value is None else number_text(value) for value in row)
+            raise HivemallError(f"Found Null in the input: [{shown}]")
     table = _quantify(rows, options)
     lists = [[float(value) for value in row] for row in zip(*(c.to_pylist() for c in table.columns), strict=True)]
     return table_of({"features": lists}, {"features": pa.list_(DOUBLE)})

@@ -57,8 +57,10 @@ def manhattan_distance(left: Sequence[Any] | None, right: Sequence[Any] | None) 
     return sum((abs(float(value)) for value in (*common, *second, *first)), 0.0)
 
 
-def minkowski_distance(left: Sequence[Any] | None, right: Sequence[Any] | None, power: float) -> float:
+def minkowski_distance(left: Sequence[Any] | None, right: Sequence[Any] | None, power: float | None) -> float:
     """The Minkowski distance; features only right add their absolute value, not its power, as in Hivemall."""
+    if power is None:
+        raise null_pointer("the power of minkowski_distance")
     common, first, second = _differences(left, right)
     with np.errstate(all="ignore"):
         powers = [float(np.power(abs(np.float64(value)), power)) for value in (*common, *first)]
@@ -111,7 +113,7 @@ def _decimal(text: Any) -> int:
 def _two(value: Any) -> int:
     if value is None:
         raise null_pointer("a bit set")
-    return int(value) & ((1 << 64) - 1)
+    return (_decimal(value) if isinstance(value, str) else int(value)) & ((1 << 64) - 1)
 
 
 def jaccard_similarity(left: Any, right: Any, bits: int = _BITS) -> float:

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from tdml_assets.engines.hivemall.errors import HivemallError
 from tdml_assets.engines.hivemall.java_text import hash_order
-from tdml_assets.engines.hivemall.registry import DOUBLE, FLOAT, Function, Types, aggregate, scalar
+from tdml_assets.engines.hivemall.registry import DOUBLE, FLOAT, Function, Types, aggregate, null_pointer, scalar
 
 
 def argmin_kld(means: Sequence[float | None], covars: Sequence[float | None]) -> float | None:
@@ -24,13 +24,16 @@ def argmin_kld(means: Sequence[float | None], covars: Sequence[float | None]) ->
         if mean is None or covar is None:
             continue
         any_row = True
-        if covar == 0:
+        single = np.float32(covar)
+        if single == 0:
             continue
-        total = np.float32(total + np.float32(mean) / np.float32(covar))
-        weight = np.float32(weight + np.float32(1) / np.float32(covar))
+        with np.errstate(all="ignore"):
+            total = np.float32(total + np.float32(mean) / single)
+            weight = np.float32(weight + np.float32(1) / single)
     if not any_row:
         return None
-    return float(np.float32(1) / weight * total) if weight else 0.0
+    with np.errstate(all="ignore"):
+        return float(np.float32(1) / weight * total) if weight else 0.0
 
 
 def _vote(*, by_weight: bool) -> Callable[[Sequence[float | None]], float | None]:
@@ -83,18 +86,20 @@ def mf_predict(users: Sequence[float] | None, items: Sequence[float] | None, *re
         total += float(user_bias or 0.0)
     if items:
         total += float(item_bias or 0.0)
-    if not users or not items:
-        return total
-    if len(users) != len(items):
-        raise HivemallError(f"{len(users)} user factors, {len(items)} item factors")
-    return total + sum(p * q for p, q in zip(users, items, strict=True))
+    return total + _product(users, items) if users and items else total
 
 
 def bprmf_predict(users: Sequence[float] | None, items: Sequence[float] | None, bias: float | None = 0.0) -> float:
     """Product of factors plus the item's bias; 0 where a vector is missing."""
-    if not users or not items:
-        return 0.0
-    return sum(p * q for p, q in zip(users, items, strict=True)) + float(bias or 0.0)
+    return _product(users, items) + float(bias or 0.0) if users and items else 0.0
+
+
+def _product(users: Sequence[float], items: Sequence[float]) -> float:
+    if len(users) != len(items):
+        raise HivemallError(f"{len(users)} user factors, {len(items)} item factors")
+    if None in users or None in items:
+        raise null_pointer("a factor")
+    return sum(p * q for p, q in zip(users, items, strict=True))
 
 
 def fm_predict(weights: Sequence[float | None], factors: Sequence[Any], values: Sequence[float | None]) -> float | None:
@@ -106,6 +111,8 @@ def fm_predict(weights: Sequence[float | None], factors: Sequence[Any], values: 
         if factor is None or value is None:
             total += weight
             continue
+        if None in factor:
+            raise null_pointer("a factor")
         total += weight * value
         for place, v in enumerate(factor):
             sums[place] += v * value

@@ -10,6 +10,7 @@ import difflib
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tdml_assets.engines.hivemall.arguments import checked
 from tdml_assets.engines.hivemall.catalogue import functions
 from tdml_assets.engines.hivemall.errors import HivemallError
 from tdml_assets.engines.hivemall.options import parse
@@ -44,7 +45,7 @@ def run(function: str, rows: pa.Table, options: str = "") -> pa.Table:
     if count < described.least or (described.most is not None and count > described.most):
         most = "any number of" if described.most is None else described.most
         raise HivemallError(f"{name} takes {described.least} to {most} arguments (columns of rows), {count} given.")
-    return described.call(rows, parsed)
+    return described.call(checked(name, rows), parsed)
 
 
 def _split_options(rows: pa.Table, described: Function) -> tuple[pa.Table, str]:

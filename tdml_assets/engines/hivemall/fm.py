@@ -18,7 +18,7 @@ from tdml_assets.engines.hivemall.java_random import JavaRandom
 from tdml_assets.engines.hivemall.java_text import parse_float, parse_int
 from tdml_assets.engines.hivemall.losses import Convergence
 from tdml_assets.engines.hivemall.options import Options, declare
-from tdml_assets.engines.hivemall.registry import FLOAT, INT, STRING, Function, table_of
+from tdml_assets.engines.hivemall.registry import FLOAT, INT, STRING, Function, null_pointer, table_of
 
 SHARED = (
     "c,classification f,factors= k,factor= p,num_features= seed= sigma= lambda0,lambda= eta= eta0= t,total_steps= power_t= "
@@ -105,6 +105,8 @@ def hold_out(options: Options, count: int) -> np.ndarray:
 
 def targets_of(labels: Sequence[object], *, classify: bool) -> np.ndarray:
     """Targets as doubles; a classification's are 1 above 0 and else -1."""
+    if None in labels:
+        raise null_pointer("a target")
     values = np.array(numbers(list(labels)), np.float64)
     return np.where(values > 0, 1.0, -1.0) if classify else values
 

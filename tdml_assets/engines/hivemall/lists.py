@@ -184,6 +184,19 @@ def _family(kind: pa.DataType) -> str:
     return "number" if pa.types.is_floating(kind) else str(kind)
 
 
+def _one_family(types: Types) -> None:
+    kinds = [kind.value_type for kind in types if is_list(kind) and not pa.types.is_null(kind.value_type)]
+    other = next((kind for kind in kinds if _family(kind) != _family(kinds[0])), None)
+    if other is not None:
+        raise HivemallError(f"Array types does not match: {kinds[0]} != {other}")
+
+
+def array_concat(*lists: Items, types: Types) -> list[Any]:
+    """The items of all lists, nulls too; null lists do not count."""
+    _one_family(types)
+    return [item for items in lists for item in items or ()]
+
+
 def array_remove(values: Items, gone: Any, *, types: Types) -> list[Any] | None:
     """The items without an item, or without those of a list; a null there removes the nulls."""
     if values is None:
@@ -194,16 +207,18 @@ def array_remove(values: Items, gone: Any, *, types: Types) -> list[Any] | None:
     return [item for item in values if item not in removed]
 
 
-def array_union(*lists: Items) -> list[Any]:
+def array_union(*lists: Items, types: Types) -> list[Any]:
     """The distinct items of all lists in rising order; null lists do not count."""
+    _one_family(types)
     items = {item for items in lists for item in items or ()}
     if None in items:
         raise null_pointer("an item of array_union")
     return sorted(items)
 
 
-def array_intersect(first: Items, *others: Items) -> list[Any]:
+def array_intersect(first: Items, *others: Items, types: Types) -> list[Any]:
     """The items of all lists, without nulls, in the order of Hive's hashes; a null list behind the first does not count."""
+    _one_family(types)
     if first is None:
         return []
     kept = {item: None for item in first if item is not None}
@@ -310,11 +325,11 @@ FUNCTIONS: dict[str, Function] = {
     "subarray": scalar(subarray, _first, (2, 3)),
     "array_slice": scalar(array_slice, _first, (2, 3)),
     "sort_and_uniq_array": scalar(sort_and_uniq_array, _first, (1, 1)),
-    "array_concat": scalar(lambda *lists: [item for items in lists for item in items or []], _first, (1, None)),
+    "array_concat": scalar(array_concat, _first, (1, None), types=True),
     "array_append": scalar(array_append, _first, (2, 2), types=True),
     "array_remove": scalar(array_remove, _first, (2, 2), types=True),
-    "array_union": scalar(array_union, _first, (2, None)),
-    "array_intersect": scalar(array_intersect, _first, (2, None)),
+    "array_union": scalar(array_union, _first, (2, None), types=True),
+    "array_intersect": scalar(array_intersect, _first, (2, None), types=True),
     "array_flatten": scalar(
         lambda lists: None if lists is None else [item for items in lists for item in items or () if item is not None],
         _element,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tdml_assets.engines.hivemall.errors import HivemallError
 from tdml_assets.engines.hivemall.java_text import signed
 
 _SEED = 0x9747B28C
@@ -38,6 +39,8 @@ def _mix(word: int) -> int:
 
 def remainder(code: int, features: int) -> int:
     """The hash modulo the number of features, as Java's remainder made not negative: 0 up to features - 1."""
+    if features == 0:
+        raise HivemallError("/ by zero: the number of features is 0.")
     rest = abs(code) % features * (1 if code >= 0 else -1)
     return rest + features if rest < 0 else rest
 

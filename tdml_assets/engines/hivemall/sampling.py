@@ -24,6 +24,8 @@ Liked = dict[int, list[int]]
 
 
 def _bits(words: Sequence[int]) -> set[int]:
+    if None in words:
+        raise null_pointer("a word of a bit set")
     return {64 * place + bit for place, word in enumerate(words) for bit in range(64) if (int(word) >> bit) & 1}
 
 

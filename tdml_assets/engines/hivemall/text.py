@@ -32,7 +32,10 @@ def tfidf(frequency: float | None, documents_with: float | None, documents: floa
     if frequency is None or documents_with is None or documents is None:
         place = (frequency, documents_with, documents).index(None)
         raise HivemallError(f"{place}-th argument MUST not be null")
-    return frequency * (math.log10(documents / max(1.0, documents_with)) + 1.0)
+    share = documents / max(1.0, documents_with)
+    if share <= 0:
+        return frequency * -math.inf if share == 0 else math.nan
+    return frequency * (math.log10(share) + 1.0)
 
 
 def bm25(
@@ -45,6 +48,8 @@ def bm25(
         raise HivemallError(f"b1 hyperparameter must be in the range [0.0, 1.0]: {b}")
     if k1 < 0:
         raise HivemallError(f"k1 hyperparameter must be in the range [0.0, inf): {k1}")
+    if None in (frequency, length, mean_length, documents, documents_with):
+        raise null_pointer("an argument of bm25")
     if frequency < 0:
         raise HivemallError("#frequency must be positive")
     for name, value, bound in (
@@ -56,8 +61,9 @@ def bm25(
         if value < bound:
             raise HivemallError(f"#{name} must be greater than or equal to {bound}")
     idf = max(least, math.log10(1.0 + (documents - documents_with + 0.5) / (documents_with + 0.5)))
-    share = frequency * (k1 + 1) / (frequency + k1 * (1 - b + b * length / mean_length))
-    return idf * (share + delta)
+    with np.errstate(all="ignore"):
+        divisor = frequency + k1 * (1 - b + b * np.float64(length) / np.float64(mean_length))
+        return float(idf * (frequency * (k1 + 1) / divisor + delta))
 
 
 def tf(words: Sequence[Any]) -> list[tuple[Any, float]] | None:
