@@ -84,6 +84,7 @@ def test_groups_are_compared_once_a_horizon_after_it_has_passed(warehouse: Wareh
             keep_bands(database, control, [SPEC], {"cltv": "s1"}, DAY + timedelta(days=days)) for days in (0, 10, 30)
         ]
         assert [found["cltv"] for found in kept] == [600, 0, 600]
+        assert keep_bands(database, control, [SPEC], {}, DAY) == {}, "its predictions are not published"
         # Treated customers spend 30 within the horizon, the others 10; later orders do not count.
         for text in (
             "create schema raw",

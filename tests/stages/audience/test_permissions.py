@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from tdml_assets.platform.statements import Statement
@@ -109,3 +111,33 @@ def test_declared_lists_are_assets_that_destinations_wait_for(shop: Shop) -> Non
         )
         == []
     )
+
+
+def materialised(shop: Shop) -> dg.ExecuteInProcessResult:
+    return dg.materialize(build_permission_lists(shop.settings), resources={"warehouse": shop.warehouse})
+
+
+def test_the_asset_of_a_list_reports_counts_and_names_no_customer(shop: Shop) -> None:
+    done = materialised(shop)
+    consent, suppression = (
+        {name: entry.value for name, entry in done.asset_materializations_for_node(node)[0].metadata.items()}
+        for node in ("raw__consent", "raw__suppression")
+    )
+    asked = ("rows accepted", "customers", "lines that give consent", "lines that refuse it", "purposes")
+    assert [consent[name] for name in asked] == [7, 6, 6, 1, 1]
+    assert (suppression["dagster/row_count"], suppression["customers with orders"]) == (2, 2)
+    assert "purposes" not in suppression
+    assert (suppression["age in days"], "who may be sent" in suppression) == (0, True)
+    assert [check.passed for check in done.get_asset_check_evaluations()] == [True, True]
+    assert not re.search(r"\bc\d+\b", " ".join(map(str, [*consent.values(), *suppression.values()])))
+
+
+def test_a_list_that_cannot_be_read_fails_its_check_and_not_the_session(shop: Shop) -> None:
+    (shop.folder / "suppressed.csv").unlink()
+    done = materialised(shop)
+    assert done.success
+    checks = done.get_asset_check_evaluations()
+    assert [(check.passed, "suppressed.csv" in (check.description or "")) for check in checks] == [(False, True)] * 2
+    (event,) = done.asset_materializations_for_node("raw__suppression")
+    assert not {"customers", "dagster/row_count", "loaded at"} & set(event.metadata)
+    assert read_list_state(shop.settings, shop.warehouse, "suppression").words == "could not be read"

@@ -521,6 +521,67 @@ def test_an_export_with_a_customer_who_was_erased_from_the_orders_goes_with_the_
     assert names == {"2011-12-10-second", "2011-12-11-third", "latest"}
 
 
+def test_an_erased_customer_goes_from_the_latest_export_and_from_earlier_ones_and_no_other_does(
+    tmp_path: Path,
+) -> None:
+    export = Export(tmp_path, str(tmp_path / "exports"))
+    for day, session, customers in ((9, "without", ["007"]), (10, "old", ["007", "-7"]), (11, "new", ["007", "-7"])):
+        export.publish(customers=customers, day=day)
+        export.deliver(session)
+    destination = FilesDestination(export.url, scratch=export.scratch)
+
+    def holds(path: Path) -> bool:
+        return "-7" in pq.read_table(path).column("customer_id").to_pylist()
+
+    held = destination.holding(holds)
+    assert [one.name for one in held] == ["2011-12-10-old", "2011-12-11-new"]
+    export.publish(customers=["007"], day=11)
+    with export.warehouse.read() as database:
+        destination.erase(database, held)
+    assert names(dataset(tmp_path)) == {"2011-12-09-without", "2011-12-11-new-2", "latest", "latest.json"}
+    assert (read_latest(dataset(tmp_path))["rows"], destination.holding(holds)) == (1, [])
+    export.publish(customers=["007", "-7"], day=12)
+    export.deliver("later")
+    (again,) = destination.holding(holds)
+    export.publish(customers=["007"], day=13)
+    export.deliver("last")
+    with export.warehouse.read() as database:
+        destination.erase(database, [again])
+    assert read_latest(dataset(tmp_path))["as_of"] == "2011-12-13"
+    assert "2011-12-12-later" not in names(dataset(tmp_path))
+
+
+def test_two_exports_of_one_session_at_once_are_refused_and_of_another_session_are_not(local: Export) -> None:
+    local.publish()
+    refused: list[str] = []
+
+    def meanwhile(step: str) -> None:
+        if step == "files written":
+            local.deliver("other", failpoint=no_failpoint)
+            with pytest.raises(ExportError, match="is in use: another process exports this session, wait for it"):
+                local.deliver("s1", failpoint=no_failpoint)
+            refused.append(step)
+
+    assert local.deliver("s1", failpoint=meanwhile).changed
+    assert refused == ["files written"]
+
+
+def test_an_old_export_that_lost_a_file_is_removed_where_lists_say_who_may_be_exported(tmp_path: Path) -> None:
+    export = Export(tmp_path, str(tmp_path / "exports"))
+    with export.warehouse.write() as database:
+        database.execute(Statement("create schema raw"))
+        columns = "null::varchar as purpose, null::varchar as destination, null::varchar as allowed"
+        database.execute(Statement(f"create table raw.suppression as select 'nobody' as customer_id, {columns}"))
+    permission = Permission({"suppression": ("raw", "suppression")}, FilesSettings())
+    for day, session in ((9, "damaged"), (10, "whole")):
+        export.publish(day=day)
+        export.deliver(session, permission=permission)
+    (dataset(tmp_path) / "2011-12-09-damaged" / "attributes.csv").unlink()
+    export.publish(day=11)
+    assert export.deliver("new", permission=permission).details["exports_removed"] == 1
+    assert names(dataset(tmp_path)) == {"2011-12-10-whole", "2011-12-11-new", "latest", "latest.json"}
+
+
 def test_on_s3_an_export_with_a_customer_who_may_not_be_sent_any_more_goes_with_the_next(
     remote: Export, s3: Any
 ) -> None:
