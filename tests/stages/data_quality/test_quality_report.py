@@ -14,8 +14,20 @@ from pydantic import ValidationError
 from tdml_assets.declaration.quality import QualityPolicy
 from tdml_assets.simulation import SimulationSettings, simulate
 from tdml_assets.stages.data_quality.arrival import in_season, lasting_volume, season, spread, trend, volume
+from tdml_assets.stages.data_quality.content import customer_ids, overlap, repeated
 from tdml_assets.stages.data_quality.findings import Finding
-from tdml_assets.stages.data_quality.measures import CustomerIds, Days, Earlier, Intake, Levels, Logs, Measured, Repeats
+from tdml_assets.stages.data_quality.measures import (
+    CustomerIds,
+    Days,
+    Earlier,
+    Intake,
+    Levels,
+    Logs,
+    Measured,
+    Overlap,
+    Repeated,
+    Repeats,
+)
 from tdml_assets.stages.data_quality.quality_report import QualityReport, judge
 
 AS_OF = date(2024, 6, 30)
@@ -471,3 +483,33 @@ def test_few_customers_may_each_have_a_large_share_and_ordinary_ids_are_no_note(
     for ids in (IDS, few):
         report = judge(measured(table(WHOLE), customers=ids), None, POLICY)
         assert (report.passed, report.with_status("note")) == (True, ())
+
+
+@pytest.mark.parametrize(
+    ("ids", "said"),
+    [
+        (CustomerIds(90, 90, 1, 90.0, 1.0, alike=6, people=85, folded=85, plain=85), "normalise: [trim, casefold]"),
+        (CustomerIds(90, 90, 1, 90.0, 1.0, alike=6, people=85, folded=90, plain=85), "normalise: [integer]"),
+        (
+            CustomerIds(90, 90, 1, 90.0, 1.0, alike=9, people=83, folded=87, plain=83),
+            "87 without case and blanks and 83 without a trailing .0. Each counts as a customer of its own. If they are the same "
+            "people, write normalise: [trim, casefold, integer]",
+        ),
+    ],
+)
+def test_ids_that_differ_in_writing_alone_are_a_note_with_the_rule_that_joins_them(ids: CustomerIds, said: str) -> None:
+    alike = next(one for one in customer_ids("raw.orders", ids, POLICY) if one.check_name == "alike_customers")
+    assert (alike.status, said in alike.sentence) == ("note", True)
+
+
+@pytest.mark.parametrize(("count", "status"), [(90, "ok"), (200, "note"), (400, "alarm")])
+def test_lines_that_repeat_others_are_a_note_before_they_are_an_alarm(count: int, status: str) -> None:
+    finding = repeated("raw.orders", Repeated(count, 1_000), POLICY)
+    assert (finding.status, "declare sources.orders.line_key" in finding.sentence) == (status, status != "ok")
+
+
+def test_files_that_hold_the_same_lines_without_an_order_id_are_answered_with_what_can_be_done() -> None:
+    orders = table([100] * 60)
+    finding = overlap(orders, [Overlap("a.csv", "b.csv", 3_000, 2_900, 1_000.0, 2_900, 1_000.0)], POLICY)
+    assert finding is not None
+    assert "take a file out of sources.orders.path, or map columns.order_id and declare line_key" in finding.sentence

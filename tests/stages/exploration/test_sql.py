@@ -273,3 +273,17 @@ def test_other_customers_of_the_same_days_may_differ_by_chance_alone(tmp_path: P
     check = checked(tmp_path, table)
     assert (check.is_later, check.unexplained) == (False, ("spend",))
     assert "Look in raw.orders for duplicated or missing customers" in check.sentence
+
+
+def test_a_few_values_far_below_the_others_are_in_a_bar_that_is_open_downwards(tmp_path: Path) -> None:
+    bars = _histogram(tmp_path, [-9_000.0, *map(float, range(1, 500))])
+    assert bars[0][0].startswith("up to ")
+    assert sum(count for _, count in bars) == 500
+
+
+def test_two_rows_are_too_few_for_a_correlation_and_no_column_has_none(tmp_path: Path) -> None:
+    contract = TableContract("cltv", "two", "", (Column("x", "DOUBLE", ""), Column("target", "DOUBLE", "")))
+    with opened(tmp_path, contract, pd.DataFrame({"x": [1.0, 2.0], "target": [3.0, 4.0]})).read() as database:
+        (row,) = exploration.correlations(database, contract.path, {}, ["x"], "target")
+        assert exploration.correlations(database, contract.path, {}, [], "target") == []
+    assert (row["n"], row["correlation"], row["status"]) == (2, None, "too_few")

@@ -1,5 +1,7 @@
 """Fit in the warehouse, decide in Python, apply in the warehouse: checked against scikit-learn and by hand."""
 
+import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, RobustScaler, StandardScaler
 
 from tdml_assets.declaration.workflow import Outliers, Prepare
+from tdml_assets.models.bundles import BundleDamagedError
 from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.statements import Statement, render
 from tdml_assets.platform.warehouse import Database, Warehouse
@@ -223,3 +226,33 @@ def test_nothing_left_to_learn_from_is_refused() -> None:
     with pytest.raises(ValueError, match="every feature is constant or missing.*flat"):
         statistics = {"rows": 9, "n": 9, "min": 1.0, "max": 1.0}
         decide_parameters({"flat": statistics}, {}, Prepare(), 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"name": ""}, "a name in it is empty, too long or not a text"),
+        ({"name": "orders"}, "it gives no column, or one twice"),
+        ({"center": float("nan")}, "a number of spend is not finite"),
+        ({"fill": "0"}, "a number of spend is not finite"),
+        ({"scale": 0.0}, "the scaling of spend is not possible"),
+        ({"log1p": 1}, "the scaling of spend is not possible"),
+        ({"outliers": "guess"}, "its rule for outliers is none that is known"),
+    ],
+)
+def test_parameters_that_preparation_cannot_have_learnt_are_refused(
+    warehouse: Warehouse, change: dict[str, object], said: str
+) -> None:
+    with warehouse.read() as database:
+        content = json.loads(fit(database, Prepare(scaling="zscore")).to_json())
+    spend = next(column for column in content["numeric"] if column["name"] == "spend")
+    (content if "outliers" in change else spend).update(change)
+    with pytest.raises(BundleDamagedError, match=re.escape(said)):
+        Parameters.from_json(json.dumps(content))
+
+
+def test_a_text_column_of_one_level_is_dropped_and_listed() -> None:
+    statistics = {"rows": 9, "n": 9, "min": 1.0, "max": 2.0, "mean": 1.5, "stdev": 0.5, "median": 1.5}
+    measured = {"spend": {**statistics, "q1": 1.0, "q3": 2.0, "q_low": 1.0, "q_high": 2.0}}
+    found = decide_parameters(measured, {"category": ["Toys"]}, Prepare(), 2)
+    assert (found.feature_names, found.dropped) == (("spend",), {"category": "one level or none in training"})

@@ -171,6 +171,34 @@ def test_a_sheet_without_rows_is_empty_input(shop):
             load(shop)
 
 
+def test_cells_of_yes_and_no_and_whole_numbers_among_fractions_are_read_as_what_they_are(shop):
+    head = ["who", "when", "total", "code", "coupon"]
+    book(shop, Orders=[head, [7, datetime(2024, 3, 1), 2, True, True], [8, datetime(2024, 3, 2), 2.5, "x", None]])
+    load(shop, columns={**COLUMNS, "product_id": "code", "coupon_used": "coupon"})
+    assert shop.rows("select amount, product_id, coupon_used from raw.orders order by row_number") == [
+        {"amount": Decimal(2), "product_id": "true", "coupon_used": True},
+        {"amount": Decimal("2.5"), "product_id": "x", "coupon_used": None},
+    ]
+
+
+def test_a_sheet_of_two_columns_with_one_name_is_refused(shop):
+    book(shop, Orders=[["who", "when", "total", "TOTAL"], [7, datetime(2024, 3, 1), 2, 3]])
+    with pytest.raises(SourceError, match=r"a\.xlsx: two columns of the sheet have one name: rename one of them"):
+        load(shop)
+
+
+def test_a_workbook_whose_sheet_is_damaged_is_refused(shop):
+    book(shop, Orders=[HEAD, [7, datetime(2024, 3, 1), 2, None]])
+    whole = {}
+    with zipfile.ZipFile(shop.folder / "a.xlsx") as archive:
+        whole = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(shop.folder / "a.xlsx", "w") as archive:
+        for name, content in whole.items():
+            archive.writestr(name, content[: len(content) // 2] if name.startswith("xl/workbook") else content)
+    with pytest.raises(SourceError, match=r"a\.xlsx is not a readable \.xlsx file \(\w+\): correct format, or deliver"):
+        load(shop)
+
+
 def test_member_for_a_file_that_is_not_an_archive_is_refused(shop):
     shop.write("a.csv", "who,when,total\n7,2024-03-01,1\n")
     with pytest.raises(

@@ -262,3 +262,49 @@ def test_the_command_refuses_with_exit_code_2_before_anything_is_written(
     assert sorted(home.home.rglob("*")) == before
     both = CliRunner().invoke(app, ["run", "--fresh", "--same-customers"])
     assert (both.exit_code, "give one of them" in both.stderr) == (2, True)
+
+
+def test_models_without_a_session_are_protected_too(
+    home: Settings, settings_of: Callable[..., Settings], tmp_path: Path
+) -> None:
+    with build_warehouse(home).write() as database:
+        database.replace(SESSIONS, [])
+    write_orders(tmp_path / "other.csv", OTHER_SHOP)
+    other = settings_of("other.csv")
+    check_state(other)
+    assert load(other, "pageviews") == "", "nothing of the shop needs protection"
+    manifest = home.home / "models" / "cltv" / "v1" / "manifest.json"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text("{}", encoding="utf-8")
+    with pytest.raises(StateConflictError, match="it has models"):
+        check_state(other)
+
+
+def test_orders_of_ones_own_are_not_loaded_over_those_of_the_sample(
+    settings_of: Callable[..., Settings], tmp_path: Path
+) -> None:
+    write_orders(tmp_path / "orders.csv", SHOP)
+    own = settings_of()
+    state = state_folder(own)
+    assert load(own) == ""
+    add_session(own, DAY)
+    recorded = state.read()
+    assert recorded is not None
+    sample = state_folder(settings_of(None))
+    state.write(recorded.model_copy(update={"declared": sample.asked}))
+    assert "belongs to other data" in load(own)
+
+
+def test_the_same_customers_can_be_declared_before_anything_was_loaded(
+    settings_of: Callable[..., Settings], tmp_path: Path
+) -> None:
+    write_orders(tmp_path / "orders.csv", SHOP)
+    settings = settings_of()
+    settings.home.mkdir()
+    assert accept_same_customers(settings).endswith("are the same customers as before (no record)")
+    assert load(settings) == ""
+
+
+def test_a_fresh_start_without_a_sample_leaves_an_empty_folder(home: Settings) -> None:
+    assert set_aside(home) is not None
+    assert list(home.home.iterdir()) == []

@@ -118,3 +118,16 @@ def test_many_customers_are_exchanged_several_at_a_time_and_give_the_interval_of
     middle = treated.mean() - control.mean()
     assert found.low == pytest.approx(middle - reach, abs=0.25 * reach)
     assert found.high == pytest.approx(middle + reach, abs=0.25 * reach)
+
+
+def test_groups_that_all_spend_the_same_differ_by_nothing_and_a_difference_that_chance_explains_is_called_so() -> None:
+    generator = np.random.default_rng(11)
+    same = compare([Stratum(np.full(300, 7.0), np.full(100, 7.0))], 0.05, 0.05, generator)
+    assert (same.difference, same.is_shown, same.needed) == (0.0, False, None)
+    chance = compare([Stratum(spend(generator, 300), spend(generator, 100))], 0.05, 0.05, generator)
+    assert not chance.is_shown
+    sentence = lift_sentence(chance, "spend", 30, 0.05)
+    assert "which chance alone explains: 300 customers" in sentence
+    assert f"it takes about {chance.needed:,} customers" in sentence
+    alone = compare([Stratum(np.ones(1), np.zeros(0), share=0.5)], 0.05, 0.05, generator)
+    assert (alone.difference, alone.needed) == (None, None)

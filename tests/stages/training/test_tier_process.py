@@ -21,6 +21,7 @@ from tdml_assets.stages.training.tier_process import (
     TierBreachError,
     Training,
     TrainingEndedError,
+    _ending,
     _packed,
     train_within_tier,
 )
@@ -176,3 +177,11 @@ def _until(happened):
     while not happened():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_a_process_that_ended_by_itself_is_named_with_its_exit_code_or_its_signal():
+    by_code, by_signal = (str(_ending(code, "", 1_800, TIER1)) for code in (7, -signal.SIGSEGV))
+    assert by_code.startswith(
+        "training on 1,800 rows ended with exit code 7 before it had a model: run the session again"
+    )
+    assert by_signal.startswith("training on 1,800 rows ended by signal 11 before it had a model")
