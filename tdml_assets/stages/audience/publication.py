@@ -73,10 +73,6 @@ def find_scores(
 
     Raises ``AttributeDeclarationError`` if a workflow has no predictions, or they lack a column an attribute is computed from.
     """
-    if not workflows:
-        raise AttributeDeclarationError(
-            "no workflow publishes an attribute: declare attributes in at least one workflow"
-        )
     check_declarations(workflows)
     check_sources(workflows, {wf.workflow: database.columns((wf.workflow, "predictions")) for wf in workflows})
     found = []

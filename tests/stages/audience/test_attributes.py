@@ -462,3 +462,13 @@ def test_a_product_never_bought_needs_a_rank_and_its_catalogue_says_when_there_i
     with pytest.raises(ValidationError, match="never_bought chooses among ranks: add rank"):
         AttributeSpec(name="next_new", column="product_id", never_bought=True, type="string", description="x")
     assert catalog_rows([NEW])[2]["description"] == "New product. NULL: bought every product already."
+
+
+def test_a_workflow_that_was_never_scored_waits_and_alone_is_refused(warehouse: Warehouse) -> None:
+    with warehouse.write() as database:
+        predict_spend(database, {"a": 1.0, "b": 2.0})
+        done = publish(database, [CLTV, CHURN], session_id="s1", as_of=AS_OF)
+        assert (done.rows, done.withheld) == (2, {"churn": "it was never scored: run it too"})
+        with pytest.raises(PublicationRefusedError, match="no workflow has new scores.*churn: it was never scored"):
+            publish(database, [CHURN], session_id="s1", as_of=AS_OF)
+    assert set(published(warehouse, parent_segment_contract([CLTV, CHURN]))) == {"a", "b"}

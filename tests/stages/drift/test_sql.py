@@ -16,6 +16,7 @@ from tdml_assets.platform import statistics
 from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.monitoring import DRIFT, LABEL_STATS, PREDICTION_STATS
 from tdml_assets.platform.warehouse import Database, Warehouse
+from tdml_assets.stages.drift.asset import _farthest
 from tdml_assets.stages.drift.detection import judge
 
 TABLE = TableContract(
@@ -265,3 +266,19 @@ def test_columns_are_measured_some_at_a_time_each_as_by_itself(database: Databas
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(statistics, "_SHAPES_AT_ONCE", 2)
         assert statistics.shapes(database, TABLE.path, where, bounds) == alone
+
+
+def test_columns_of_a_report_are_the_features_that_moved_farthest_of_this_session(warehouse: Warehouse) -> None:
+    key = {"session_id": "s", "workflow": "cltv", "kind": "feature"}
+    found = {"near": (0.1, "ok"), "far": (0.9, "drift"), "unknown": (None, "too_few")}
+    rows = [{**key, "column_name": name, "psi": psi, "status": status} for name, (psi, status) in found.items()]
+    rows += [{**rows[1], "kind": "prediction"}, {**rows[1], "session_id": "other", "column_name": "elsewhere"}]
+    with warehouse.write() as writer:
+        writer.replace(DRIFT, rows)
+        assert list(_farthest(writer, "cltv", "s").items()) == [
+            ("far", "drift"),
+            ("near", "ok"),
+            ("unknown", "too_few"),
+        ]
+        with pytest.raises(LookupError, match="session none has measured no drift of cltv: materialise cltv/drift"):
+            _farthest(writer, "cltv", "none")

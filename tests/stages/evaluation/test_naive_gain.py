@@ -26,6 +26,7 @@ def test_the_interval_of_a_ranking_comes_from_resamples_and_is_repeatable() -> N
     found = gain_of_rankings(["spearman"], target, good, bad, 3)
     assert 0.5 < found["spearman_gain_low"] < found["spearman_gain_high"] < 0.9
     assert found == gain_of_rankings(["spearman"], target, good, bad, 3)
+    assert gain_of_rankings(["spearman"], target[:5], good[:5], bad[:5], 3) == {}, "too few customers"
     same = gain_of_rankings(["spearman"], target, good, good + RNG.normal(0, 0.01, 800), 3)
     assert same["spearman_gain_low"] < 0 < same["spearman_gain_high"]
 

@@ -45,3 +45,14 @@ def test_a_hold_placed_between_evaluation_and_promotion_keeps_the_champion(store
     current = store.champion("spend")
     assert current is not None
     assert current.champion.version == OLD
+
+
+def test_a_candidate_that_was_compared_with_another_champion_waits_for_the_next_training(store: BundleStore) -> None:
+    outcome = act(store, "spend", {**DECISION, "champion": "2024-05-26-000000000000"}, "session")
+    assert (outcome.moved, outcome.champion.champion.version) == (False, OLD)
+    assert f"the champion became {OLD} while the candidate was compared with 2024-05-26" in outcome.reason
+
+
+def test_a_workflow_without_a_champion_gets_none_by_a_hold(store: BundleStore) -> None:
+    with pytest.raises(LookupError, match=f"churn has no champion, and {NEW} was not to be one: held: too few"):
+        act(store, "churn", {**DECISION, "decision": "hold", "champion": None, "reason": "held: too few"}, "session")

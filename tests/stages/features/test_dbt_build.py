@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import copy
 import json
+import os
+import sys
 from dataclasses import replace
 
 import dagster as dg
 import pytest
 
+from tdml_assets.stages.features import dbt_cli_asset
 from tdml_assets.stages.features.dbt_build import ModelContractError, build_models
-from tdml_assets.stages.features.dbt_manifest import ensure_manifest
+from tdml_assets.stages.features.dbt_manifest import dbt_executable, ensure_manifest
 from tdml_assets.stages.features.dbt_project import data_tests, models_in_order, only_dbt_can_run, sources_of
 
 
@@ -154,3 +157,45 @@ def test_seeds_and_types_with_other_names_are_left_to_dbt(manifest):
         "model.tdml.customer_features: column total_spend of type number",
         "seed.tdml.rates: seed",
     )
+
+
+def test_what_dbt_would_keep_or_enforce_is_left_to_dbt(manifest):
+    changed = copy.deepcopy(manifest)
+    changed["nodes"]["model.tdml.stg_orders"]["config"]["contract"]["enforced"] = True
+    changed["nodes"]["model.tdml.stg_orders"]["columns"] = {}
+    test = "test.tdml.customer_features_are_finite.ed5fdc9288"
+    changed["nodes"][test]["config"]["store_failures"] = True
+    changed["nodes"][test]["attached_node"] = None
+
+    assert set(only_dbt_can_run(changed)) == {
+        "model.tdml.stg_orders: contract of a view",
+        f"{test}: data test of no model",
+        f"{test}: store_failures",
+    }
+
+
+def test_a_machine_without_dbt_is_answered_with_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="no dbt next to .*: install the package's requirements"):
+        dbt_executable()
+    (tmp_path / "dbt").touch()
+    assert dbt_executable() == str(tmp_path / "dbt")
+
+
+def test_of_runs_of_dbt_that_failed_the_last_five_are_kept_and_none_that_did_well(tmp_path):
+    runs = [tmp_path / f"dbt_build-{number}" for number in range(8)]
+    for number, run in enumerate(runs):
+        run.mkdir()
+        os.utime(run, (number, number))
+    dbt_cli_asset._tidy(runs[-1], failed=True)
+    assert sorted(tmp_path.iterdir()) == runs[3:]
+    dbt_cli_asset._tidy(runs[-1], failed=False)
+    assert sorted(tmp_path.iterdir()) == runs[3:-1]
+
+
+def test_what_dbt_reads_of_the_environment_is_there_for_its_start_alone(monkeypatch):
+    monkeypatch.setenv("TDML_TEST_SET", "before")
+    with dbt_cli_asset._environment({"TDML_TEST_SET": "within", "TDML_TEST_NEW": "within"}):
+        assert (os.environ["TDML_TEST_SET"], os.environ["TDML_TEST_NEW"]) == ("within", "within")
+    assert (os.environ["TDML_TEST_SET"], "TDML_TEST_NEW" in os.environ) == ("before", False)

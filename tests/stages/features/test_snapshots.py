@@ -1,11 +1,16 @@
 from datetime import date, timedelta
+from pathlib import Path
 
+import dagster as dg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tdml_assets.declaration.workflow import Snapshots, Split
+from tdml_assets.declaration.workflow import Snapshots, Split, WorkflowSpec
+from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.stages.features.snapshots import HistoryTooShortError, plan_snapshots, plan_split, years_before
+from tdml_assets.stages.features.snapshots_asset import NoOrdersError, build_snapshots, plan_of
+from tdml_assets.stages.raw.contracts import ORDERS, REJECTED_ROWS
 from tdml_assets.stages.training_table.table import TooFewRowsError, check_sizes, note_of, roles_of, sample_share
 
 
@@ -113,3 +118,16 @@ def test_a_split_below_the_minimum_is_refused_by_name() -> None:
 def test_customers_are_sampled_only_above_the_maximum() -> None:
     assert sample_share(1000, 1000) == 1.0
     assert sample_share(4000, 1000) == 0.25
+
+
+def test_days_without_an_order_have_no_snapshot(tmp_path: Path) -> None:
+    warehouse = Warehouse(database=str(tmp_path / "w.duckdb"), temp_directory=str(tmp_path / "tmp"), threads=1)
+    spec = WorkflowSpec.model_validate({"name": "cltv", "target": {"horizon_days": 30}})
+    with warehouse.write() as database:
+        for contract in (ORDERS, REJECTED_ROWS):
+            database.ensure(contract)
+        with pytest.raises(NoOrdersError, match="no order lies on or before as_of 2026-01-31: correct as_of"):
+            plan_of(database, spec, date(2026, 1, 31))
+    done = dg.materialize([build_snapshots([spec], "latest")], resources={"warehouse": warehouse}, raise_on_error=False)
+    (failure,) = done.get_step_failure_events()
+    assert "raw.orders has no row: see raw.rejected_rows" in str(failure.step_failure_data.error)

@@ -162,3 +162,43 @@ def test_without_the_library_the_message_names_the_extra_at_once(shop, monkeypat
         shop.load(**{**DECLARED, "format": "parquet"})
     with pytest.raises(SourceError, match=rf"pip install 'tdml-assets\[{name}\]'"):
         shop.load(**{**DECLARED, "format": name})
+
+
+def test_a_folder_is_a_table_by_the_names_of_its_metadata_or_what_they_hold(tmp_path):
+    metadata = tmp_path / "metadata"
+    assert not iceberg.is_table(tmp_path)
+    metadata.mkdir()
+    (metadata / "notes.json").write_text('{"about": "a table"}')
+    assert not iceberg.is_table(tmp_path)
+    (metadata / "zeta.json").write_text('{"format-version": 2}')
+    assert iceberg.is_table(tmp_path)
+    with pytest.raises(SourceError, match=r"orders has no file metadata/<number>-<id>\.metadata\.json: write path"):
+        iceberg.latest_metadata("orders", tmp_path)
+
+
+@pytest.mark.parametrize("hint", ["00007-abc", "00007-abc.metadata.json"])
+def test_a_hint_may_name_the_metadata_file_and_nothing_outside_of_its_folder(tmp_path, hint):
+    metadata = tmp_path / "metadata"
+    metadata.mkdir()
+    named = metadata / "00007-abc.metadata.json"
+    named.write_text("{}")
+    (tmp_path / "00007-abc.metadata.json").write_text("{}")
+    (metadata / "version-hint.text").write_text(f"{hint}\n")
+    assert iceberg.latest_metadata("orders", tmp_path) == named
+    for other in ("", f"../{hint}", "00008-def"):
+        (metadata / "version-hint.text").write_text(other)
+        with pytest.raises(SourceError, match=r"orders/metadata/version-hint\.text names no file next to it"):
+            iceberg.latest_metadata("orders", tmp_path)
+
+
+def test_the_first_rows_are_of_as_few_data_files_as_hold_them(shop):
+    table = new_table(shop)
+    table.append(lines(shop, 1, 2))
+    table.append(lines(shop, 3, 4))
+    place = shop.folder / "orders"
+    assert [iceberg.first_rows("orders", place, count).num_rows for count in (1, 2, 3)] == [2, 2, 4]
+
+
+def test_rows_that_are_deleted_by_equality_are_named_as_what_is_not_read():
+    cause = iceberg._cause(ValueError("PyIceberg does not yet support equality deletes: https://x/equality deletes"))
+    assert cause.startswith("it has rows deleted by equality, which its library does not read: rewrite the data files")

@@ -1,6 +1,6 @@
 """Sessions over a simulated log: what one predicts, a later one holds against what happened."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,9 @@ from dagster_aws.s3 import S3Resource
 
 from tdml_assets.declaration.sources import Sources
 from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.models.champions import TARGET_FILE
+from tdml_assets.models.reference import build_reference
+from tdml_assets.models.references import GoneLive
 from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.monitoring import MODEL_METRICS
 from tdml_assets.platform.sessions import record_session, session_id_of
@@ -20,6 +23,7 @@ from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.simulation import SimulationSettings
 from tdml_assets.simulation.sample import write_sample
 from tdml_assets.simulation.sample_sources import sources_of_sample
+from tdml_assets.stages.drift.target_drift import measure_target
 from tdml_assets.stages.predictions.history import keep_predictions
 from tdml_assets.stages.raw.asset import build_raw_assets
 from tdml_assets.stages.realised.asset import build_realised, latest_realised, read_ledger
@@ -246,3 +250,23 @@ def test_a_later_session_with_the_same_model_is_held_to_the_test_of_its_training
 
 def test_the_first_session_of_all_finds_nothing_and_succeeds(house: House) -> None:
     assert house.realise(FIRST).success
+
+
+def test_the_target_that_turned_out_is_held_against_that_of_the_test_and_alarms_nobody(house: House) -> None:
+    house.predict(FIRST)
+    tested = TableContract("cltv", "tested", "test", (Column("target", "DOUBLE", ""),))
+    with house.warehouse.write() as database:
+        database.replace(
+            tested, Statement(f"select target * 50 as target from ({SPENT.format(day=FIRST, horizon=HORIZON)})")
+        )
+        reference = build_reference(database, tested.path, {}, ["target"]).to_json().encode()
+        live = GoneLive(None, {TARGET_FILE: reference}, scores=True)  # type: ignore[arg-type]
+        assert measure_target(database, SPEC, live).columns == (), "its horizon has not passed"
+        house._stand_at(database, SECOND)
+        assert measure_target(database, SPEC, replace(live, files={})).columns == (), "the test kept no target"
+        found = measure_target(database, SPEC, live)
+        assert not database.has_table(("cltv", "happened"))
+    (target,) = found.columns
+    assert target.psi is not None
+    assert target.psi > 1
+    assert found.status not in ("drift", "broken")

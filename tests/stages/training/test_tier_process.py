@@ -1,5 +1,6 @@
 """A training in a process of its own: the same model, within the tier, and nothing lost whatever ends it."""
 
+import contextlib
 import json
 import os
 import pickle
@@ -21,8 +22,10 @@ from tdml_assets.stages.training.tier_process import (
     TierBreachError,
     Training,
     TrainingEndedError,
+    _answer,
     _ending,
     _packed,
+    _written,
     train_within_tier,
 )
 from tests.stages.training.test_rehearsal import MODEL, splits
@@ -185,3 +188,25 @@ def test_a_process_that_ended_by_itself_is_named_with_its_exit_code_or_its_signa
         "training on 1,800 rows ended with exit code 7 before it had a model: run the session again"
     )
     assert by_signal.startswith("training on 1,800 rows ended by signal 11 before it had a model")
+
+
+class Starved(PythonEngine):
+    """Its library says in words of its own that memory has ended."""
+
+    def fit(self, train, validation, spec, tier):
+        raise RuntimeError("std::bad_alloc")
+
+
+def test_memory_that_ends_inside_a_library_is_memory_that_ended(tmp_path):
+    with (tmp_path / "asked").open("w+b") as asked, contextlib.ExitStack() as files:
+        pickle.dump(Training(Starved(), PLAIN, TIER1), asked)
+        asked.flush()
+        rows = {name: files.enter_context((tmp_path / name).open("w+b")) for name in splits()}
+        written = {name: _written(table, rows[name]).fileno() for name, table in splits().items()}
+        with pytest.raises(MemoryError, match="bad_alloc"):
+            _answer(asked.fileno(), written)
+
+
+def test_a_model_that_cannot_be_carried_over_is_an_error_and_no_message():
+    with pytest.raises((pickle.PicklingError, AttributeError)):
+        _packed(lambda: None)
