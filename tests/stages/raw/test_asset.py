@@ -14,6 +14,7 @@ from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.settings import load_settings
 from tdml_assets.stages.raw.asset import _metadata, build_raw_assets
 from tdml_assets.stages.raw.files import collect_files
+from tdml_assets.stages.raw.recorded import FEWEST_GROUPED_KEYS
 from tdml_assets.stages.raw.tables import load_table
 
 ORDERS = {
@@ -192,15 +193,16 @@ def test_what_a_load_noticed_of_its_files_is_in_its_metadata(shop):
     columns = {"order_id": "id", "customer_id": "who", "ordered_at": "on", "product_id": "what", "amount": "sum"}
     declared = {**ORDERS, "path": "*.csv", "columns": columns, "line_key": ["order_id"]}
     head = "id,who,on,what,sum\n"
-    shop.write("a.csv", f"{head}1,ann,2026-01-02,tea,5\n1,ann,2026-01-02,cup,5\n")
+    lines = [f"{order},ann,2026-01-02,{what}\n" for order in range(FEWEST_GROUPED_KEYS) for what in ("tea,5", "cup,6")]
+    shop.write("a.csv", head + "".join(lines))
     first = _metadata(shop.load(declared=declared))
     noticed = {"files skipped as copies", "files without rows", "columns not seen before", "columns that files lack"}
     assert not {*noticed, "line keys that name several lines"} & first.keys()
     shop.write("b.csv", (shop.folder / "a.csv").read_bytes())
     shop.write("c.csv", head)
-    shop.write("d.csv", "id,who,on,sum,coupon\n2,bob,2026-01-03,7,yes\n")
+    shop.write("d.csv", "id,who,on,sum,coupon\nx,bob,2026-01-03,7,yes\n")
     again = _metadata(shop.load(declared=declared))
-    assert again["line keys that name several lines"] == 1
+    assert again["line keys that name several lines"] == FEWEST_GROUPED_KEYS
     assert again["files skipped as copies"].value == ["b.csv"]
     assert again["files without rows"].value == ["c.csv"]
     assert again["columns not seen before"].value == ["coupon"]
