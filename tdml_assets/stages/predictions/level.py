@@ -7,7 +7,7 @@ correction itself (``engines/level.py``), its rehearsals by a training (``stages
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -47,7 +47,8 @@ if TYPE_CHECKING:
     from tdml_assets.platform.warehouse import Database
 
 
-_VIEW = ("labelled_rows",)
+# Labelled rows: a view of all of them, or a table of a share.
+_VIEW, _SAMPLE = ("labelled_rows",), ("labelled_sample",)
 
 
 @dataclass(frozen=True)
@@ -109,16 +110,20 @@ def find_workflow_level(
     tables = {"training_table": (spec.name, "training_table"), "features_table": features_table(spec)}
     # A session that trains nothing takes features at its own day alone; the training table holds those of its days.
     is_there = needed | set(HISTORY) <= database.columns(tables["training_table"]).keys()
-    database.execute(render("predictions/labelled", view=_VIEW, is_there=is_there, **tables))
-    rows = database.arrow(render("predictions/labelled_keys", view=_VIEW))
+    share = sample_share(database.count(tables["training_table"]), MANY_ROWS)
+    sampled = {"view": _VIEW, "sample": _SAMPLE, "sample_share": share}
+    database.execute(render("predictions/labelled", is_there=is_there, **sampled, **tables))
+    labelled = _VIEW if share == 1 else _SAMPLE
+    rows = database.arrow(render("predictions/labelled_keys", view=labelled))
     horizon = spec.target.horizon_days
     days = [one for one in rows["snapshot_date"].unique().to_pylist() if (day - one).days >= horizon]
     known = read_level_history(database, horizon, day)
     base = None if known is None else fit_base(known, target_kind=spec.target_kind, horizon_days=horizon)
-    expected = expectations_of(database, spec, rows, [*days, day], base)
+    expected = expectations_of(database, spec, labelled, rows, [*days, day], base)
 
     def compare() -> list[Snapshot]:
-        return compare_snapshots(champion.model, _prepared(database, champion.model, parameters), days, kind)
+        prepared = _prepared(database, labelled, champion.model, parameters)
+        return compare_snapshots(champion.model, prepared, days, kind)
 
     snapshots = kept_snapshots(database, champion.manifest, days, kind, compare) if is_there else compare()
     rehearsals = rehearse(snapshots, horizon, kind, expected)
@@ -127,10 +132,10 @@ def find_workflow_level(
     )
 
 
-def _prepared(database: Database, model: FittedModel, parameters: Parameters) -> pa.Table:
+def _prepared(database: Database, labelled: Sequence[str], model: FittedModel, parameters: Parameters) -> pa.Table:
     statement = render(
         "preparation/apply",
-        table=_VIEW,
+        table=labelled,
         parameters=parameters,
         keys=list(KEYS),
         carried=[],
@@ -144,21 +149,29 @@ def _prepared(database: Database, model: FittedModel, parameters: Parameters) ->
 
 
 def expectations_of(
-    database: Database, spec: WorkflowSpec, rows: pa.Table, days: Collection[date], base: LifetimeBase | None
+    database: Database,
+    spec: WorkflowSpec,
+    labelled: Sequence[str],
+    rows: pa.Table,
+    days: Collection[date],
+    base: LifetimeBase | None,
 ) -> dict[date, Expectation]:
-    """What a lifetime model fitted to today's histories expects of every labelled snapshot and of today; empty without one."""
+    """What a lifetime model fitted to today's histories expects of every labelled snapshot and of today; empty without one.
+
+    ``labelled``: table of the labelled rows. ``rows``: their keys.
+    """
     columns, day = database.columns(features_table(spec)), max(days)
-    then = read_histories(database, _VIEW, columns)
+    then = read_histories(database, labelled, columns)
     counted = render("training_table/labelled_rows", features_table=features_table(spec), dates=[day])
     customers = int(database.row(counted)["row_count"])
-    # What is expected of some is expected of all in proportion.
-    share = sample_share(customers, min(spec.split.max_rows, MANY_ROWS))
+    # As many as a training may have in memory; what is expected of them is expected of all in proportion.
+    share = sample_share(customers, spec.split.max_rows)
     now = read_histories(database, features_table(spec), columns, day, share)
     if base is None or then is None or now is None:
         return {}
     keys = ["snapshot_date", "customer_id"]
-    labelled = rows.select(keys)
-    everybody = pa.concat_tables([labelled, now.select(keys).cast(labelled.schema)])
+    known = rows.select(keys)
+    everybody = pa.concat_tables([known, now.select(keys).cast(known.schema)])
     found = snapshot_expectations(everybody, pa.concat_tables([then, now.cast(then.schema)]), days, base)
     return {one: replace(of_day, customers=customers) if one == day else of_day for one, of_day in found.items()}
 

@@ -61,7 +61,7 @@ def kept_snapshots(
 ) -> list[Snapshot]:
     """The snapshots as they were compared before; compared and kept where the model, the rows or the code are others.
 
-    ``compare``: compares the model with all rows of ``days`` in the training table.
+    ``compare``: compares the model with the rows of ``days`` in the training table, of many with the same share every time.
     """
     contract = kept_contract(manifest.workflow)
     rows = database.content((manifest.workflow, "training_table"))

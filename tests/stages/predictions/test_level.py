@@ -147,7 +147,8 @@ def test_of_more_customers_than_a_training_may_have_rows_a_share_is_read_and_cou
         database.execute(Statement(text))
     rows = database.arrow(Statement("from no_rows"))
     base = fit_base(read_level_history(database, 90, DAY), target_kind="net_spend", horizon_days=90)
-    everybody, share = (expectations_of(database, few(most), rows, [DAY], base)[DAY] for most in (150, 100))
+    asked = (("labelled_rows",), rows, [DAY], base)
+    everybody, share = (expectations_of(database, few(most), *asked)[DAY] for most in (150, 100))
     assert len(everybody.history) == everybody.customers == share.customers == 150
     assert 80 < len(share.history) < 120
     assert share.total() == pytest.approx(everybody.total(), rel=0.15)
