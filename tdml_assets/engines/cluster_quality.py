@@ -111,9 +111,9 @@ def shares(labels: ArrayLike, known: Sequence[int]) -> list[float]:
     return [float((found == label).sum()) / max(1, len(found)) for label in known]
 
 
-def silhouette(values: Floats, labels: ArrayLike, *, rows: int = SILHOUETTE_ROWS, seed: int = 0) -> float | None:
-    """Mean silhouette of at most ``rows`` rows; None where it is undefined: one segment, or a segment per row."""
-    values, found = sample(values, np.asarray(labels), rows=rows, seed=seed)
+def silhouette(values: Floats, labels: ArrayLike, *, seed: int = 0) -> float | None:
+    """Mean silhouette of at most :data:`SILHOUETTE_ROWS` rows; None where it is undefined: one segment, or a segment per row."""
+    values, found = sample(values, np.asarray(labels), rows=SILHOUETTE_ROWS, seed=seed)
     if not 2 <= len(np.unique(found)) < len(found):
         return None
     # Before the threads are limited: a library that is loaded later would not be.

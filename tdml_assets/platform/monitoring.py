@@ -18,10 +18,8 @@ _KEY = (
 )
 
 
-def _table(
-    name: str, description: str, *columns: Column, slice_key: tuple[str, ...] = ("session_id", "workflow")
-) -> TableContract:
-    return TableContract("monitoring", name, description, (*_KEY, *columns), slice_key)
+def _table(name: str, description: str, *columns: Column) -> TableContract:
+    return TableContract("monitoring", name, description, (*_KEY, *columns), tuple(column.name for column in _KEY))
 
 
 SESSIONS = _table(

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -158,20 +158,13 @@ class Audience:
             )
         return self._added
 
-    def run(
-        self,
-        *,
-        poll_seconds: float,
-        most_seconds: float,
-        monotonic: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> str:
+    def run(self, *, poll_seconds: float, most_seconds: float) -> str:
         """Run the segment and wait for its end; gives its status.
 
         A run that goes on already may have read the table of before: its end is waited for, and another is started. Raises
         ``DestinationError`` if the run fails, or takes too long.
         """
-        ends = monotonic() + most_seconds
+        ends = time.monotonic() + most_seconds
         while True:
             runs = {_run_id(run): run for run in self._runs()}
             going = [name for name, run in runs.items() if _is_going(run)]
@@ -188,11 +181,11 @@ class Audience:
                         f"the run of the parent segment ended with {status}: see its workflow; the table is in place"
                     )
                 return status
-            if monotonic() >= ends:
+            if time.monotonic() >= ends:
                 raise DestinationError(
                     f"the run of the parent segment was not done after {most_seconds:g} s: see its workflow; the table is in place"
                 )
-            sleep(poll_seconds)
+            time.sleep(poll_seconds)
 
     def _read(self) -> Mapping[str, Any]:
         found = self._ask("GET", "")

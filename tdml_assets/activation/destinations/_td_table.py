@@ -139,11 +139,8 @@ class StagedTable:
         settings: TableSettings,
         columns: Sequence[Column],
         opening: Opening,
-        monotonic: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._api, self._settings, self._columns, self._opening = api, settings, list(columns), opening
-        self._monotonic, self._sleep = monotonic, sleep
         self._staging = f"{settings.table}__incoming"
         #: Identifies this sync: imports and rows of an earlier one have another.
         self._sync_id = uuid.uuid4().hex
@@ -283,13 +280,13 @@ class StagedTable:
         return {row[0]: (row[1], row[2]) for row in map(tuple, self._api.job_result(job.id))}
 
     def _wait_for(self, is_done: Callable[[], bool], what: str) -> None:
-        ends = self._monotonic() + self._settings.most_job_seconds
+        ends = time.monotonic() + self._settings.most_job_seconds
         while not is_done():
-            if self._monotonic() >= ends:
+            if time.monotonic() >= ends:
                 raise TransientError(
                     f"{what} in Treasure Data was not done after {self._settings.most_job_seconds:g} s"
                 )
-            self._sleep(self._settings.poll_seconds)
+            time.sleep(self._settings.poll_seconds)
 
     @staticmethod
     def _is_committed(session: Any) -> bool:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -101,17 +101,8 @@ class _Token:
 class SfmcClient:
     """Upserts batches. ``login``: a secret."""
 
-    def __init__(
-        self,
-        settings: Sfmc,
-        http: Http,
-        auth_url: str,
-        login: Mapping[str, str],
-        monotonic: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
+    def __init__(self, settings: Sfmc, http: Http, auth_url: str, login: Mapping[str, str]) -> None:
         self._settings, self._http, self._auth_url, self._login = settings, http, auth_url, login
-        self._monotonic, self._sleep = monotonic, sleep
         self._token: _Token | None = None
         self._requests = 0
 
@@ -141,7 +132,7 @@ class SfmcClient:
 
     def _has_errors(self, request: str) -> bool:
         """Wait for the end of a request; gives whether rows were refused."""
-        ends = self._monotonic() + self._settings.most_poll_seconds
+        ends = time.monotonic() + self._settings.most_poll_seconds
         while True:
             found = self._asked("GET", f"/data/v1/async/{quote(request, safe='')}/status", absent=True)
             status = found.get("status") if isinstance(found, dict) else None
@@ -150,9 +141,9 @@ class SfmcClient:
                 state = str(status.get("requestStatus", "")).lower()
                 if state in _DONE and echoed == request:
                     return bool(status.get("hasErrors")) or "error" in str(status.get("resultStatus", "")).lower()
-            if self._monotonic() >= ends:
+            if time.monotonic() >= ends:
                 raise TransientError(f"a request was not done after {self._settings.most_poll_seconds:g} s")
-            self._sleep(self._settings.poll_seconds)
+            time.sleep(self._settings.poll_seconds)
 
     def _judge(self, request: str) -> None:
         """Read every page of a request's results, and raise what they come to."""
@@ -196,7 +187,7 @@ class SfmcClient:
         )
 
     def _valid_token(self) -> _Token:
-        if self._token is None or self._monotonic() >= self._token.ends:
+        if self._token is None or time.monotonic() >= self._token.ends:
             body = json.dumps(dict(self._login)).encode()
             headers = {"Content-Type": "application/json"}
             _, _, content = self._http.request(
@@ -208,7 +199,7 @@ class SfmcClient:
             rest_url = checked_address(str(found.get("rest_instance_url", "")), self._settings.auth_url_env).rstrip("/")
             # A minute early: a token must not end on the way.
             seconds = max(float(found.get("expires_in", 0)) - 60, 1.0)
-            self._token = _Token(found["access_token"], rest_url, self._monotonic() + seconds)
+            self._token = _Token(found["access_token"], rest_url, time.monotonic() + seconds)
         return self._token
 
 

@@ -12,8 +12,7 @@ staging table.
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar, Literal
 
@@ -130,16 +129,8 @@ class TreasureData(DestinationSettings):
 class TreasureDataClient:
     """Loads batches, swaps, and runs the parent segment. ``audience``: the parent segment; None where none is declared."""
 
-    def __init__(
-        self,
-        settings: TreasureData,
-        table: StagedTable,
-        audience: Audience | None,
-        monotonic: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
+    def __init__(self, settings: TreasureData, table: StagedTable, audience: Audience | None) -> None:
         self._settings, self._table, self._audience = settings, table, audience
-        self._monotonic, self._sleep = monotonic, sleep
         self._details: dict[str, Any] = {"table": f"{settings.database}.{settings.table}"}
 
     def look(self) -> Mapping[str, Any]:
@@ -167,10 +158,7 @@ class TreasureDataClient:
             self._details["attributes_added"] = len(self._audience.complete())
             if self._settings.run:
                 self._details["run"] = self._audience.run(
-                    poll_seconds=self._settings.poll_seconds,
-                    most_seconds=self._settings.most_run_seconds,
-                    monotonic=self._monotonic,
-                    sleep=self._sleep,
+                    poll_seconds=self._settings.poll_seconds, most_seconds=self._settings.most_run_seconds
                 )
         return self._details
 

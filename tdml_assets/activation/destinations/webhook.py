@@ -19,7 +19,7 @@ import hmac
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -56,18 +56,10 @@ class Webhook(DestinationSettings):
 
 
 class WebhookClient:
-    """Posts batches. ``key``, ``token``: secrets; None for none. ``now``: seconds since the epoch."""
+    """Posts batches. ``key``, ``token``: secrets; None for none."""
 
-    def __init__(
-        self,
-        http: Http,
-        url: str,
-        name: str,
-        key: str | None,
-        token: str | None,
-        now: Callable[[], float] = time.time,
-    ) -> None:
-        self._http, self._url, self._name, self._key, self._token, self._now = http, url, name, key, token, now
+    def __init__(self, http: Http, url: str, name: str, key: str | None, token: str | None) -> None:
+        self._http, self._url, self._name, self._key, self._token = http, url, name, key, token
 
     def send(self, batch: Batch) -> Receipt:
         """Post one batch."""
@@ -92,7 +84,7 @@ class WebhookClient:
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         if self._key:
-            moment = str(int(self._now()))
+            moment = str(int(time.time()))
             headers["X-Tdml-Timestamp"] = moment
             headers["X-Tdml-Signature"] = signature(self._key, moment, body)
         _, _, content = self._http.request("POST", self._url, body=body, headers=headers)

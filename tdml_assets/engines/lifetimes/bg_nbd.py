@@ -113,7 +113,7 @@ def fit_bg_nbd(frequency: ArrayLike, recency: ArrayLike, age: ArrayLike, *, pena
     return BgNbd(float(r), float(alpha * unit), float(a), float(b), level)
 
 
-def beta_rule(a: float, b: float, nodes: int = _NODES) -> tuple[Floats, Floats]:
+def beta_rule(a: float, b: float) -> tuple[Floats, Floats]:
     """Gauss's rule for the mean under beta(a, b): nodes in (0, 1) and weights that sum to 1.
 
     Golub & Welsch 1969: the nodes are the eigenvalues of the matrix of the recurrence of Jacobi's polynomials. No gamma function
@@ -122,7 +122,7 @@ def beta_rule(a: float, b: float, nodes: int = _NODES) -> tuple[Floats, Floats]:
     upper, lower = b - 1, a - 1
     # From k = 2 on: at k = 1 a factor of numerator and denominator is the same number, and 0 at a + b = 1.
     first = 4 * (1 + upper) * (1 + lower) / ((2 + upper + lower) ** 2 * (3 + upper + lower))
-    k = np.arange(2, nodes, dtype=np.float64)
+    k = np.arange(2, _NODES, dtype=np.float64)
     both = 2 * k + upper + lower
     further = 4 * k * (k + upper) * (k + lower) * (k + upper + lower) / (both**2 * (both + 1) * (both - 1))
     beside = np.concatenate(([first], further))
