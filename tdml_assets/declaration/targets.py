@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from tdml_assets.declaration.target_kinds import KINDS, kind_named, require_kind
+from tdml_assets.declaration.target_kinds import kind_named, require_kind
 
 Value = str | bool | int | float
 
@@ -42,12 +42,6 @@ EVENTS = {
         ("staging", "stg_email_events"), "sent_on", ("event_type", "email_name", "campaign_name")
     ),
 }
-#: Targets that are a number of something.
-AMOUNTS = tuple(kind.name for kind in KINDS.values() if kind.is_amount)
-#: Targets that are not observed row by row after a snapshot.
-WITHOUT_ROWS = tuple(kind.name for kind in KINDS.values() if kind.observed is None)
-#: Targets that are 1 or 0; they describe the event whose probability is predicted.
-YES_NO = tuple(kind.name for kind in KINDS.values() if kind.is_yes_no)
 
 
 class Target(BaseModel):

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from tdml_assets.declaration.targets import EVENTS, WITHOUT_ROWS, YES_NO, Target, describe, words_of
+from tdml_assets.declaration.target_kinds import KINDS
+from tdml_assets.declaration.targets import EVENTS, Target, describe, words_of
 from tdml_assets.declaration.workflow import TARGET_KINDS, WorkflowSpec
 
 
@@ -39,7 +40,10 @@ def test_a_column_belongs_to_sums_alone(kind: str) -> None:
     assert "column belongs to the kind sum: leave it out" in message_of(kind=kind, column="amount")
 
 
-@pytest.mark.parametrize("kind", [None, "net_spend", "purchase", "no_purchase", *WITHOUT_ROWS])
+@pytest.mark.parametrize(
+    "kind",
+    [None, "net_spend", "purchase", "no_purchase", *(name for name, kind in KINDS.items() if kind.observed is None)],
+)
 @pytest.mark.parametrize("keys", [{"source": "pageviews"}, {"where": {"is_return": True}}, {"column": "amount"}])
 def test_kinds_with_rows_of_their_own_take_no_source_condition_or_column(
     kind: str | None, keys: dict[str, Any]
@@ -87,6 +91,10 @@ def test_every_kind_has_words_and_a_label_comes_first() -> None:
 def test_a_description_says_what_one_means_and_how_long_the_window_is() -> None:
     target = Target(kind="any", where={"is_return": True}, horizon_days=30, label="returns an item")
     assert describe("any", target) == "1 if the customer returns an item in the 30 days after the snapshot, else 0."
-    assert all(describe(kind, target).startswith("1 if the customer returns") for kind in YES_NO)
+    assert all(
+        describe(kind, target).startswith("1 if the customer returns")
+        for kind, known in KINDS.items()
+        if known.is_yes_no
+    )
     summed = Target(kind="sum", column="units", horizon_days=60)
     assert describe("sum", summed) == "Units of orders in the 60 days after the snapshot, at least 0."
