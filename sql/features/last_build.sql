@@ -1,1 +1,6 @@
-select fingerprint from {{ builds | identifier }}
+select
+    version,
+    read,
+    made,
+    scoring_day
+from {{ builds | identifier }}

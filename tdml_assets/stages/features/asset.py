@@ -17,6 +17,7 @@ from typing import Any, Literal
 import dagster as dg
 
 from tdml_assets.platform.contracts import Column
+from tdml_assets.platform.environment import code_of_stages
 from tdml_assets.platform.extras import require_extra
 from tdml_assets.platform.metadata import OWNER, column_schema
 from tdml_assets.platform.warehouse import Warehouse
@@ -106,7 +107,7 @@ def _build_compiled(manifest: Mapping[str, Any], version: str) -> dg.AssetsDefin
                 chosen,
                 chosen_tests,
                 sources_of(manifest),
-                version=version,
+                version=f"{version} {code_of_stages()}",
                 is_whole=len(chosen) == len(models) and len(chosen_tests) == len(tests),
             )
         for one in built:
@@ -114,11 +115,18 @@ def _build_compiled(manifest: Mapping[str, Any], version: str) -> dg.AssetsDefin
             for test in chosen_tests:
                 if test.unique_id in one.failures:
                     yield _tested(test, check_keys[test.unique_id], one.failures[test.unique_id])
-        new = sum(one.seconds is not None for one in built)
-        summary = f"{new} models built" if new else f"{len(built)} models are as the same rows made them before"
-        context.log.info(f"report: {summary}")
+        context.log.info(f"report: {_summary(built)}")
 
     return dbt_build
+
+
+def _summary(built: Sequence[Built]) -> str:
+    new = sum(one.seconds is not None for one in built)
+    if not new:
+        return f"{len(built)} models are as the same rows made them before"
+    computed = [one.customers for one in built if one.customers is not None]
+    of_some = f", {len(computed)} of them by the rows of {computed[0]:,} customers that changed" if computed else ""
+    return f"{new} models built{of_some}"
 
 
 def _tested(test: DataTest, key: dg.AssetCheckKey, failures: int) -> dg.AssetCheckResult:
@@ -175,5 +183,6 @@ def _materialized(manifest: Mapping[str, Any], built: Built) -> dg.MaterializeRe
             "dagster/column_schema": column_schema(columns),
             "unchanged": built.seconds is None,
             **taken,
+            **({} if built.customers is None else {"customers computed": built.customers}),
         },
     )

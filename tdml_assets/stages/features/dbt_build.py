@@ -6,25 +6,40 @@ are still what would be built again. Does not: what a manifest says (``dbt_proje
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import duckdb
 
 from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.reuse import hash_of
 from tdml_assets.platform.statements import Statement, render
 from tdml_assets.platform.warehouse import Database
 from tdml_assets.stages.features.dbt_project import DataTest, Model
+from tdml_assets.stages.features.increment import (
+    LAST_READ,
+    MOST_CHANGED,
+    Increment,
+    MustBuildAllError,
+    Reading,
+    keep_reading,
+    read_sources,
+)
 
 BUILDS = TableContract(
     "features",
     "last_build",
     "What the staging and feature tables were last built from, and what they held then: one row, or none after a partial build.",
-    (Column("fingerprint", "VARCHAR", "SHA-256 over statements, inputs and tables.", False),),
+    (
+        Column("version", "VARCHAR", "SHA-256 over code, statements and DuckDB's version.", False),
+        Column("read", "VARCHAR", "SHA-256 over the rows that were read.", False),
+        Column("made", "VARCHAR", "SHA-256 over the rows of the tables.", False),
+        Column("scoring_day", "DATE", "The day that is scored."),
+    ),
 )
 
 
@@ -37,7 +52,8 @@ class Built:
     """A model as it is in the warehouse.
 
     ``model``: what was built. ``columns``: type per column. ``row_count``: rows. ``seconds``: what building took; None where it
-    was as it should be. ``failures``: per data test that was run, by its unique id, the rows that fail it.
+    was as it should be. ``failures``: per data test that was run, by its unique id, the rows that fail it. ``customers``: number
+    of customers whose rows were computed, where those of the others were kept; None where all were computed.
     """
 
     model: Model
@@ -45,6 +61,7 @@ class Built:
     row_count: int
     seconds: float | None
     failures: dict[str, int]
+    customers: int | None = None
 
 
 def build_models(
@@ -62,12 +79,46 @@ def build_models(
     ``models``: what to build, each after those it reads. ``tests``: what to run on them. ``sources``: tables that the models
     read and do not build. ``version``: names the statements; another one builds again. ``is_whole``: whether these are all
     models and tests of the project. Nothing is built where a whole build of the same version from the same rows is still in
-    place, row by row; the tests are run in either case.
+    place, row by row; the tests are run in either case. Where everything of such a build is in place and rows of some customers
+    changed, a model that allows it (``Model.by_customer``) is computed for them alone (``increment.py``).
     """
-    last = _last_build(database) if is_whole else None
-    is_unchanged = last is not None and last == _fingerprint(database, models, sources, version)
+    if not is_whole:
+        built, _ = _build(database, models, tests)
+        _remember(database, None, None)
+        return built
+    named, reading = hash_of([version, duckdb.__version__]), read_sources(database, sources)
+    last = _last_build(database)
+    is_in_place = last is not None and last["version"] == named and last["made"] == _made(database, models)
+    if last is not None and is_in_place and last["read"] == reading.identity:
+        return _build(database, models, tests, is_unchanged=True)[0]
+    increment = _increment(database, models, reading, last["scoring_day"]) if last is not None and is_in_place else None
+    found = None
+    if increment is not None:
+        with suppress(MustBuildAllError):
+            found = _build(database, models, tests, increment)
+    built, is_good = found or _build(database, models, tests)
+    made = _made(database, models)
+    if is_good and made is not None and reading.identity is not None:
+        row = {"version": named, "read": reading.identity, "made": made, "scoring_day": reading.day}
+        _remember(database, row, reading)
+    else:
+        _remember(database, None, None)
+    return built
+
+
+def _build(
+    database: Database,
+    models: Sequence[Model],
+    tests: Sequence[DataTest],
+    increment: Increment | None = None,
+    *,
+    is_unchanged: bool = False,
+) -> tuple[list[Built], bool]:
+    """Build the models that read no spoilt one. Also returns whether none is."""
     if not is_unchanged:
         database.execute(render("features/unordered"))
+    if increment is not None:
+        increment.begin()
     built: list[Built] = []
     spoilt: set[str] = set()
     for model in models:
@@ -75,18 +126,32 @@ def build_models(
             spoilt.add(model.unique_id)
             continue
         started = time.monotonic()
-        if not is_unchanged:
+        is_kept = increment is not None and increment.create(model)
+        if not is_unchanged and not is_kept:
             _create(database, model)
         seconds = None if is_unchanged else time.monotonic() - started
         failures = {test.unique_id: _failures(database, test) for test in tests if test.model == model.unique_id}
         if any(failures.get(test.unique_id) for test in tests if test.is_error):
             spoilt.add(model.unique_id)
-        built.append(Built(model, database.columns(model.path), database.count(model.path), seconds, failures))
-    if not is_unchanged:
-        is_good = is_whole and not spoilt
-        kept = [{"fingerprint": _fingerprint(database, models, sources, version)}] if is_good else []
-        database.replace(BUILDS, kept)
-    return built
+        columns, count = database.columns(model.path), database.count(model.path)
+        built.append(
+            Built(model, columns, count, seconds, failures, increment.changed if is_kept and increment else None)
+        )
+    if increment is not None:
+        increment.end()
+    return built, not spoilt
+
+
+def _increment(
+    database: Database, models: Sequence[Model], reading: Reading, last_day: date | None
+) -> Increment | None:
+    """The increment that a build may be; None where all rows have to be computed."""
+    if last_day is None or reading.day is None or not reading.is_one_day or not reading.has_all_ids:
+        return None
+    if reading.day < last_day or not database.has_table(LAST_READ.path) or not database.count(LAST_READ.path):
+        return None
+    increment = Increment(database, models, reading, last_day)
+    return increment if increment.changed <= MOST_CHANGED * reading.count else None
 
 
 def _create(database: Database, model: Model) -> None:
@@ -129,21 +194,24 @@ def _failures(database: Database, test: DataTest) -> int:
     return int(database.row(Statement(wrapped))["failures"])
 
 
-def _last_build(database: Database) -> str | None:
-    rows = database.rows_if(BUILDS.path, render("features/last_build", builds=BUILDS.path))
-    return str(rows[0]["fingerprint"]) if rows else None
-
-
-def _fingerprint(
-    database: Database, models: Sequence[Model], sources: Sequence[tuple[str, str]], version: str
-) -> str | None:
-    """Of the statements, of every row they read and of every row they made; None where one of the tables is not there."""
-    parts: list[Any] = [version, duckdb.__version__]
-    for path in [*sources, *(model.path for model in models if not model.is_view)]:
-        content = database.content(path)
-        if content is None:
-            return None
-        parts.append([*path, *content])
-    if not all(database.has_table(model.path) for model in models):
+def _last_build(database: Database) -> dict[str, Any] | None:
+    if set(database.columns(BUILDS.path)) != set(BUILDS.column_names):
         return None
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    rows = database.rows(render("features/last_build", builds=BUILDS.path))
+    return rows[0] if rows else None
+
+
+def _remember(database: Database, row: dict[str, Any] | None, reading: Reading | None) -> None:
+    database.replace(BUILDS, [] if row is None else [row])
+    if reading is None:
+        database.replace(LAST_READ, [])
+    else:
+        keep_reading(database, reading)
+
+
+def _made(database: Database, models: Sequence[Model]) -> str | None:
+    """Hash of every row that the models made; None where one of them is not there."""
+    contents = [[*model.path, database.content(model.path)] for model in models if not model.is_view]
+    if any(content[-1] is None for content in contents) or not all(database.has_table(model.path) for model in models):
+        return None
+    return hash_of(contents)

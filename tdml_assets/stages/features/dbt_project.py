@@ -21,7 +21,8 @@ class Model:
 
     ``schema``, ``name``: where it is built. ``is_view``: whether it is a view rather than a table. ``sql``: its compiled
     statement. ``unique_id``: dbt's name of it. ``reads``: unique ids of the models it reads. ``contract``: columns with types
-    and NOT NULL, where dbt enforces them; None elsewhere.
+    and NOT NULL, where dbt enforces them; None elsewhere. ``by_customer``: whether its rows of a customer are made of nothing but
+    rows of that customer, and stay as they are from day to day while no row comes.
     """
 
     schema: str
@@ -31,6 +32,7 @@ class Model:
     unique_id: str = ""
     reads: tuple[str, ...] = ()
     contract: TableContract | None = None
+    by_customer: bool = False
 
     @property
     def path(self) -> tuple[str, str]:
@@ -71,6 +73,7 @@ def models_in_order(manifest: Manifest) -> tuple[Model, ...]:
             unique_id=key,
             reads=tuple(graph[key]),
             contract=_contract_of(nodes[key]),
+            by_customer=_is_by_customer(nodes[key]),
         )
         for key in TopologicalSorter(graph).static_order()
     )
@@ -181,6 +184,12 @@ def _compiled(key: str, node: Mapping[str, Any]) -> str:
     if not node.get("compiled_code"):
         raise ValueError(f"{key} has no compiled_code in the dbt manifest: make it with dbt compile, not dbt parse")
     return str(node["compiled_code"])
+
+
+def _is_by_customer(node: Mapping[str, Any]) -> bool:
+    config = node["config"]
+    is_plain = config["materialized"] == "table" and not config.get("contract", {}).get("enforced")
+    return is_plain and config.get("meta", {}).get("incremental_by") == "customer"
 
 
 def _contract_of(node: Mapping[str, Any]) -> TableContract | None:

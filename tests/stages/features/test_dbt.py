@@ -224,7 +224,8 @@ def tables_of(platform):
         """
         select schema_name, table_name, column_index, column_name, data_type, is_nullable
         from duckdb_columns()
-        where schema_name in ('staging', 'features') and table_name not in ('last_build', 'snapshots', 'stage_results')
+        where schema_name in ('staging', 'features')
+            and table_name not in ('last_build', 'last_build_customers', 'snapshots', 'stage_results')
         order by all
         """
     )

@@ -1,0 +1,2 @@
+create or replace temporary {% if is_view %}view{% else %}table{% endif %} {{ path | identifier }} as -- noqa: PRS
+__model__
