@@ -1,17 +1,5 @@
 -- One pass over the table: one row, the moments of every numeric column side by side. What is not finite counts as missing.
-with measured as (
-    select
-    {% for column in columns %}
-        case when isfinite({{ column | identifier }}::double) then {{ column | identifier }}::double end
-            as {{ ("v" ~ loop.index0) | identifier }}{% if not loop.last %},{% endif %}
-
-    {% endfor %}
-    from {{ table | identifier }}
-    where true
-    {% for column, value in where.items() %}
-        and {{ column | identifier }} = {{ value | bind }}
-    {% endfor %}
-)
+with {% include "statistics/parts/measured.sql" %}
 
 select
     count(*) as row_count{% for column in columns %}{% set slot = "v" ~ loop.index0 %},

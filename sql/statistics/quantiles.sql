@@ -1,17 +1,5 @@
 -- Observed values at the probabilities, so that a value met at two of them is one that many rows share.
-with measured as (
-    select
-    {% for column in columns %}
-        case when isfinite({{ column | identifier }}::double) then {{ column | identifier }}::double end
-            as {{ ("v" ~ loop.index0) | identifier }}{% if not loop.last %},{% endif %}
-
-    {% endfor %}
-    from {{ table | identifier }}
-    where true
-    {% for column, value in where.items() %}
-        and {{ column | identifier }} = {{ value | bind }}
-    {% endfor %}
-)
+with {% include "statistics/parts/measured.sql" %}
 
 select
 {% for column in columns %}

@@ -1,17 +1,7 @@
 -- One pass: moments of the logarithms of every numeric column, clipped to its bounds, and how much was clipped.
-with measured as (
-    select
-    {% for column in bounds %}
-        case when isfinite({{ column | identifier }}::double) then {{ column | identifier }}::double end
-            as {{ ("v" ~ loop.index0) | identifier }}{% if not loop.last %},{% endif %}
-
-    {% endfor %}
-    from {{ table | identifier }}
-    where true
-    {% for column, value in where.items() %}
-        and {{ column | identifier }} = {{ value | bind }}
-    {% endfor %}
-),
+{% with columns = bounds %}
+with {% include "statistics/parts/measured.sql" %},
+{% endwith %}
 
 clipped as (
     select
