@@ -66,6 +66,21 @@ def kind_lines(found: Guess) -> list[str]:
 
 def status_lines(found: Guess) -> list[str]:
     """Every status found with what it counts as: sale, return, void (the order came to nothing) or ignore."""
+    return [*_status_lines(found), *_other_lines(found)]
+
+
+def _other_lines(found: Guess) -> list[str]:
+    """Columns beside the status that say of some rows that they are no sales."""
+    if not found.other_statuses:
+        return []
+    lines = ["other_statuses:    # guessed by their names: what they say comes before the status; * is any value"]
+    for column, meanings in found.other_statuses.items():
+        listed = ", ".join(f"{json.dumps(value)}: {meaning}" for value, meaning in meanings.items())
+        lines.append(f"  {text(column)}: {{{listed}}}")
+    return lines
+
+
+def _status_lines(found: Guess) -> list[str]:
     if found.flag:
         lines = [f"statuses:    # guessed by the name of column {found.columns['order_status']!r}; * is any value"]
         return [*lines, *(f"  {json.dumps(value)}: {meaning}" for value, meaning in found.flag.items())]

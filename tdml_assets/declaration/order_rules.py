@@ -91,6 +91,11 @@ class OrderRules(Declaration):
         "another one), void (refunded, cancelled, failed: the order counts as nothing) or ignore (tests). Before the "
         "common ones, which are known; any other counts as a sale and is noted.",
     )
+    other_statuses: dict[ColumnName, Statuses] = Field(
+        default={},
+        description="Further columns that say what a row counts as, such as a mark of tests or the day of a cancellation, each "
+        "with its values as in statuses. What they say comes before the status; a value that is not named, or none, says nothing.",
+    )
     amount_level: Level = Field(
         default="line",
         description="What columns.amount is the total of. An order's total, on every line of it or on one, is counted once and "

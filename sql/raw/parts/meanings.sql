@@ -2,8 +2,25 @@
 meant as (
     select
         rows_read.*,
-{% if money.meanings %}
+{% if money.meanings or money.others %}
         case
+{% for other in money.others %}
+{% for status, meaning in other.exact %}
+            when lower({{ other.column | identifier }}) = lower({{ status | bind }}) then {{ meaning | bind }}
+{% endfor %}
+{% for pattern, meaning in other.patterns %}
+            when lower({{ other.column | identifier }}) like lower({{ pattern | bind }}) escape '\' then {{ meaning | bind }}
+{% endfor %}
+{% if other.empty is not none %}
+            when {{ other.column | identifier }} is null then {{ other.empty | bind }}
+{% endif %}
+{% endfor %}
+{% if not money.meanings %}
+            else 'sale'
+        end as meaning,
+{% endif %}
+{% endif %}
+{% if money.meanings %}
             when named.is_declared then named.meaning
 {% if money.meanings.empty is not none %}
             when status_given is null then {{ money.meanings.empty | bind }}
@@ -16,6 +33,14 @@ meant as (
             else coalesce(named.meaning, 'sale')
         end as meaning,
         case
+{% for other in money.others %}
+{% for status, meaning in other.exact %}
+            when lower({{ other.column | identifier }}) = lower({{ status | bind }}) then 'declared'
+{% endfor %}
+{% for pattern, meaning in other.patterns %}
+            when lower({{ other.column | identifier }}) like lower({{ pattern | bind }}) escape '\' then 'declared'
+{% endfor %}
+{% endfor %}
             when named.is_declared then 'declared'
 {% if money.meanings.empty is not none %}
             when status_given is null then 'declared'
@@ -26,7 +51,7 @@ meant as (
             when named.meaning is not null then 'common'
             else 'none'
         end as meaning_from,
-{% else %}
+{% elif not money.others %}
         'sale' as meaning,
 {% endif %}
 {% if money.kinds %}

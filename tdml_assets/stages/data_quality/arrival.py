@@ -271,7 +271,8 @@ def lost_rows(
             orders.table,
             f"{now:,} rows up to {earlier.as_of}, {then:,.0f} in that session; {bound:,.0f} is the least"
             + (f", less {turned:,} that count as nothing by their status since then" if turned else ""),
-            "History has gone from the files: put the missing ones back and run again.",
+            "History has gone from the files: put the missing ones back and run again; if the source leaves out orders that were "
+            "cancelled later, raise quality.lost_share.",
             is_broken=now + turned < bound,
             value=now,
             expected=then,

@@ -32,7 +32,7 @@ from tdml_assets.stages.raw.guess_orders import (
     currency_in,
     currency_of_name,
     discount_of,
-    flag_of,
+    flags_of,
     known_export,
     may_be_minor,
     statuses_of,
@@ -58,6 +58,7 @@ class Guess:
     ``currency``: the currency of every row, and what says so; None where nothing does.
     ``statuses``: values of the status column, where there are few.
     ``flag``: what the values of a column such as ``cancelled_at`` mean, where it stands in for a status.
+    ``other_statuses``: such columns beside a status, with what their values mean but for sales.
     ``open``: what a person must decide: the key, and why.
     ``preset``: the known export that it is, whose keys say the rest.
     ``amount_level``, ``refund_level``: "order" where an amount is an order's, and what says so.
@@ -75,6 +76,7 @@ class Guess:
     marks: NumberMarks | None = None
     statuses: tuple[str, ...] = ()
     flag: Mapping[str, Meaning] = field(default_factory=dict)
+    other_statuses: Mapping[str, Mapping[str, Meaning]] = field(default_factory=dict)
     open: Mapping[str, str] = field(default_factory=dict)
     preset: str | None = None
     amount_level: str = ""
@@ -167,9 +169,11 @@ def _of_orders(
     if currency is None:
         still_open |= _open_currency(found.get("currency"), values.get("currency", ()))
     statuses = statuses_of(values.get("order_status", ()))
-    flag = flag_of(first, found.values()) if preset is None and "order_status" not in found else None
+    flags = flags_of(first, found.values()) if preset is None else {}
+    flag = next(iter(flags.items())) if flags and "order_status" not in found else None
     if flag is not None:
         found["order_status"] = flag[0]
+        del flags[flag[0]]
     if statuses and all(status.isdigit() for status in statuses):
         still_open["statuses"] = (
             f"{', '.join(statuses[:9])} are codes: write what each counts as, sale, return, void or ignore"
@@ -211,6 +215,7 @@ def _of_orders(
         marks=marks,
         statuses=statuses,
         flag=flag[1] if flag is not None else {},
+        other_statuses={name: meanings for name, values in flags.items() if (meanings := _of_no_sale(values))},
         open=still_open,
         preset=preset,
         amount_level=amount_level,
@@ -221,6 +226,11 @@ def _of_orders(
         recorded=recorded_column(first, found.get("ordered_at"), found.values()),
         is_minor=is_minor,
     )
+
+
+def _of_no_sale(meanings: Mapping[str, Meaning]) -> dict[str, Meaning]:
+    """Values that say more than the status beside them."""
+    return {value: meaning for value, meaning in meanings.items() if meaning != "sale"}
 
 
 def _one_way_to_the_money(sample: FileSample, found: Mapping[str, str], marks: NumberMarks | None) -> dict[str, str]:

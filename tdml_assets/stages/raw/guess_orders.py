@@ -70,8 +70,9 @@ def is_status(texts: Collection[str]) -> bool:
     return len(found) > 0 and len(known) * 2 > len(found) and not any(one.isdigit() for one in found)
 
 
-def flag_of(sample: FileSample, taken: Collection[str]) -> tuple[str, dict[str, Meaning]] | None:
-    """A column such as ``is_test`` or ``cancelled_at`` that says of some rows what they are, and what its values mean."""
+def flags_of(sample: FileSample, taken: Collection[str]) -> dict[str, dict[str, Meaning]]:
+    """Columns such as ``is_test`` or ``cancelled_at`` that say of some rows what they are, and what their values mean."""
+    found: dict[str, dict[str, Meaning]] = {}
     for name, texts in sample.columns.items():
         words = [word for word in re.split(r"[\W_]+", name.lower()) if word not in _AROUND_A_FLAG]
         meaning = COMMON_STATUSES.get(" ".join(words), "sale")
@@ -79,11 +80,12 @@ def flag_of(sample: FileSample, taken: Collection[str]) -> tuple[str, dict[str, 
             continue
         values = set(texts)
         if {one.lower() for one in values} <= _YES | _NO:
-            return name, {one: meaning if one.lower() in _YES else "sale" for one in sorted(values)}
+            found[name] = {one: meaning if one.lower() in _YES else "sale" for one in sorted(values)}
+            continue
         is_dated = name in sample.typed_moments or bool(formats_that_read(texts[:_LOOKED_AT]))
         if is_dated and len(texts) < sample.row_count:
-            return name, {"*": meaning}
-    return None
+            found[name] = {"*": meaning}
+    return found
 
 
 def meaning_of(status: str, declared: Mapping[str, Any] | None = None) -> tuple[Meaning, bool]:

@@ -58,6 +58,19 @@ class Meanings:
 
 
 @dataclass(frozen=True)
+class OtherStatus:
+    """What a further column says of its rows: ``exact`` values and ``patterns`` of LIKE, each with its meaning.
+
+    ``column``: of the statement. ``empty``: meaning of a row without a value; ``None`` where it says nothing.
+    """
+
+    column: str
+    exact: tuple[tuple[str, str], ...]
+    patterns: tuple[tuple[str, str], ...]
+    empty: str | None
+
+
+@dataclass(frozen=True)
 class Kinds:
     """(code, kind, is_spend) per declared code, and per pattern of LIKE."""
 
@@ -86,6 +99,16 @@ def plan_meanings(declaration: OrdersSource) -> Meanings | None:
         empty=empty,
         refunded=REFUNDED_STATUSES if columns.refunded_amount is not None else (),
     )
+
+
+def plan_others(declaration: OrdersSource) -> tuple[OtherStatus, ...]:
+    """Meanings of the further columns, in the order of the declaration."""
+    found = []
+    for place, meanings in enumerate(declaration.other_statuses.values()):
+        exact, patterns = split_patterns(meanings)
+        empty = exact.pop("", None)
+        found.append(OtherStatus(f"other_{place}_given", tuple(exact.items()), tuple(patterns.items()), empty))
+    return tuple(found)
 
 
 def plan_kinds(declaration: OrdersSource) -> Kinds | None:

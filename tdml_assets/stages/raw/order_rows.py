@@ -69,6 +69,10 @@ def plan_orders(declaration: OrdersSource, texts: Sequence[str]) -> OrderPlan:
     carried = [
         Together(columns[name][0], columns[name], f"pack_{name}") for name in declaration.carry if name in columns
     ]
+    if declaration.carry:
+        # A mark of the order, which its other lines lack as they lack its status.
+        others = (f"other_{place}_given" for place in range(len(declaration.other_statuses)))
+        carried += [Together(name, (name,), f"pack_{name}") for name in others]
     totals = []
     if declaration.amount_level == "order":
         names: tuple[str, ...] = ("amount_given", "amount_double", "amount_read", "total_double", "total_read")

@@ -18,7 +18,7 @@ from tdml_assets.stages.raw.contracts import LOADED
 from tdml_assets.stages.raw.currencies import all_marks
 from tdml_assets.stages.raw.customer_ids import plan_customer
 from tdml_assets.stages.raw.figures import Figure, money_units, number_marks, own_marks, plan_figure
-from tdml_assets.stages.raw.meanings import Kinds, Meanings, plan_kinds, plan_meanings
+from tdml_assets.stages.raw.meanings import Kinds, Meanings, OtherStatus, plan_kinds, plan_meanings, plan_others
 from tdml_assets.stages.raw.moments import plan_moment, plan_recorded, plan_updated
 from tdml_assets.stages.raw.numbers import FRAME, NumberMarks
 from tdml_assets.stages.raw.order_rows import plan_orders
@@ -59,6 +59,7 @@ class Money:
     amount_level: str
     by_order: bool
     meanings: Meanings | None
+    others: tuple[OtherStatus, ...]
     kinds: Kinds | None
     known_marks: tuple[str, ...] = tuple(sorted(all_marks()))
     frame: str = FRAME
@@ -85,6 +86,7 @@ def plan_money(declaration: OrdersSource, numbers: Sequence[Value]) -> Money:
         amount_level=declaration.amount_level,
         by_order=declaration.is_by_order,
         meanings=plan_meanings(declaration),
+        others=plan_others(declaration),
         kinds=plan_kinds(declaration),
     )
 
@@ -131,6 +133,10 @@ def plan_stage(
         values += numbers
         values += [value("coupon_given", mapped.get("coupon_used")), value("currency_given", mapped.get("currency"))]
         values.append(value("status_given", mapped.get("order_status")))
+        values += [
+            value(other.column, mapped.get(column, column))
+            for other, column in zip(money.others, declaration.other_statuses, strict=True)
+        ]
         if money.kinds is not None:
             column = declaration.line_kinds.column
             values.append(value("kind_given", mapped.get(column, column)))

@@ -140,6 +140,8 @@ def declaration_sha256(table: str, declaration: Source) -> str:
     if not is_recorded(declaration):
         # Sources without it are loaded as before it was known.
         declared = {name: value for name, value in declared.items() if not name.startswith("recorded_at")}
+    if not declared.get("other_statuses"):
+        declared.pop("other_statuses", None)
     content = {
         "rules": RULES_VERSION,
         "table": table,
@@ -299,15 +301,16 @@ def _kind_of(declaration: Source, column: str) -> str:
 
 
 def _extra_columns(declaration: Source) -> list[str]:
-    """Source columns that line_key, updated_at and recorded_at name next to the mapped ones."""
+    """Source columns that other keys than columns name, next to the mapped ones."""
     named = [
         *declaration.customer.column[1:],
         *declaration.line_key,
         *([declaration.updated_at] if declaration.updated_at else []),
         *([declaration.recorded_at] if isinstance(declaration, RecordedRows) and declaration.recorded_at else []),
     ]
-    if isinstance(declaration, OrdersSource) and declaration.line_kinds.values:
-        named.append(declaration.line_kinds.column)
+    if isinstance(declaration, OrdersSource):
+        named += [declaration.line_kinds.column] if declaration.line_kinds.values else []
+        named += declaration.other_statuses
     return [name for name in named if name not in declaration.mapped]
 
 
