@@ -18,8 +18,8 @@ from typing import Any
 
 from coverage import Coverage
 
-#: What was measured with the tests of the stages alone (84 % of the branches of eight stages), rounded down. The goal is 0.9.
-FLOOR = 0.8
+#: 94 % of all branches were measured when it was set, and no stage below 91 %.
+FLOOR = 0.9
 
 
 def by_stage(report: Mapping[str, Any]) -> dict[str, tuple[int, int]]:

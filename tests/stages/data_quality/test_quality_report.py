@@ -492,8 +492,8 @@ def test_few_customers_may_each_have_a_large_share_and_ordinary_ids_are_no_note(
         (CustomerIds(90, 90, 1, 90.0, 1.0, alike=6, people=85, folded=90, plain=85), "normalise: [integer]"),
         (
             CustomerIds(90, 90, 1, 90.0, 1.0, alike=9, people=83, folded=87, plain=83),
-            "87 without case and blanks and 83 without a trailing .0. Each counts as a customer of its own. If they are the same "
-            "people, write normalise: [trim, casefold, integer]",
+            "87 without case and blanks and 83 without zeros in front or a trailing .0. Each counts as a customer of its own. If "
+            "they are the same people, write normalise: [trim, casefold, integer]",
         ),
     ],
 )
