@@ -13,9 +13,9 @@ import pyarrow as pa
 from tdml_assets.engines.hivemall import losses
 from tdml_assets.engines.hivemall.errors import HivemallError
 from tdml_assets.engines.hivemall.features import numbers
-from tdml_assets.engines.hivemall.fm_kernels import FINE, NAN_SCORE, fm_pass
+from tdml_assets.engines.hivemall.fm_kernels import FINE, NO_SCORE, fm_pass
 from tdml_assets.engines.hivemall.java_random import JavaRandom
-from tdml_assets.engines.hivemall.java_text import parse_float, parse_int
+from tdml_assets.engines.hivemall.java_text import double_text, float_text, parse_float, parse_int
 from tdml_assets.engines.hivemall.losses import Convergence
 from tdml_assets.engines.hivemall.options import Options, declare
 from tdml_assets.engines.hivemall.registry import FLOAT, INT, STRING, Function, null_pointer, table_of
@@ -29,27 +29,34 @@ SHARED = (
 )
 #: Hivemall seeds with the clock where no seed is given; here equal inputs give equal models.
 DEFAULT_SEED = 31
+_STARTS = ("adjusted_random", "libffm", "random", "gaussian")
 _SMALLEST, _LARGEST = 5e-324, float(np.finfo(np.float64).max)
 
 
 def factors_of(options: Options, default: int) -> int:
-    """The number of factors of ``-f`` or ``-k``."""
-    return options.integer("f", options.integer("k", default))
+    """The number of factors of ``-k`` or ``-f``."""
+    return options.integer("k", default) if options.has("k") else options.integer("f", default)
+
+
+def iterations_of(options: Options, default: int) -> int:
+    """The number of passes of ``-iter`` or ``-iters``."""
+    return options.integer("iter", default) if options.has("iter") else options.integer("iters", default)
 
 
 def seed_of(options: Options) -> int:
     """The seed, where -1 is as good as none."""
-    seed = options.integer("seed", -1)
+    seed = options.integer("seed", -1, bits=64)
     return DEFAULT_SEED if seed == -1 else seed
 
 
 def learning_rate(options: Options) -> tuple[int, float, float, float]:
     """Scheme, eta0, power and total steps: ``-eta x`` is fixed, ``-t n`` simple, otherwise inverse scaling."""
-    power, steps = options.number("power_t", 0.1), options.number("t", 0.0)
     if options.has("eta"):
-        return losses.FIXED, float(np.float32(options.number("eta", 0.1))), power, steps
-    scheme = losses.SIMPLE if options.has("t") else losses.INVERSE
-    return scheme, float(np.float32(options.number("eta0", 0.1))), power, steps
+        return losses.FIXED, float(np.float32(options.number("eta", 0.1))), 0.1, 0.0
+    eta0 = float(np.float32(options.number("eta0", 0.1)))
+    if options.has("t"):
+        return losses.SIMPLE, eta0, 0.1, float(options.integer("t", 0, bits=64))
+    return losses.INVERSE, eta0, options.number("power_t", 0.1), 0.0
 
 
 def lambdas(options: Options, default: float) -> tuple[float, float, float]:
@@ -68,6 +75,7 @@ def targets(options: Options) -> tuple[float, float]:
 def initial_factors(options: Options, factors: int, default: str) -> Iterator[list[np.float32]]:
     """Factors of one feature after the other, as Hivemall draws them."""
     name, seed = options.text("init_v", default).lower(), seed_of(options)
+    name = name if name in _STARTS else default
     largest = np.float32(options.number("maxval", 0.5))
     if name == "gaussian":
         deviation = max(options.number("min_init_stddev", 0.1), 1.0 / factors if factors else 0.0)
@@ -79,8 +87,6 @@ def initial_factors(options: Options, factors: int, default: str) -> Iterator[li
         "adjusted_random": np.float32(largest / np.float32(factors or 1)),
         "libffm": np.float32(float(largest) / np.sqrt(factors or 1)),
     }
-    if name not in scales:
-        raise HivemallError(f"Unsupported initialization: {name}. Known: adjusted_random, libffm, random, gaussian.")
     source = JavaRandom(seed)
     while True:
         yield [np.float32(source.next_float() * scales[name]) for _ in range(factors)]
@@ -111,6 +117,13 @@ def targets_of(labels: Sequence[object], *, classify: bool) -> np.ndarray:
     return np.where(values > 0, 1.0, -1.0) if classify else values
 
 
+def not_finite(ended: int, value: float) -> HivemallError:
+    """The refusal of a prediction or a weight that is NaN or infinite."""
+    if ended == NO_SCORE:
+        return HivemallError(f"Detected {double_text(value)} in predict. We recommend to normalize training examples.")
+    return HivemallError(f"Got {float_text(value)} for next W. We recommend to normalize training examples.")
+
+
 class Stop:
     """Stops by convergence of the training loss, or when the loss of held-out rows rose in two passes running."""
 
@@ -131,24 +144,40 @@ class Stop:
         return self._convergence.reached(loss)
 
 
-def _split(item: str, *, integer: bool) -> tuple[object, float]:
-    name, colon, text = item.partition(":")
+def index_of(name: str) -> int:
+    """A positive index written in digits."""
     try:
-        key: object = parse_int(name) if integer else name
+        index = parse_int(name)
     except HivemallError as error:
-        raise HivemallError(f"Invalid index value: {name}") from error
-    if key in ("0", 0) or (integer and isinstance(key, int) and key < 0):
-        raise HivemallError(f"Index value should not be 0: {item}")
+        raise HivemallError(f"Invalid index value: {name}: {error}") from error
+    if index <= 0:
+        raise HivemallError(f"Feature index MUST be greater than 0: {name}")
+    return index
+
+
+def value_of(text: str) -> float:
+    """The value of a feature."""
     try:
-        return key, parse_float(text) if colon else 1.0
+        return parse_float(text)
     except HivemallError as error:
         raise HivemallError(f"Invalid feature value: {text}: {error}") from error
+
+
+def _split(item: str, limit: int, *, integer: bool) -> tuple[object, float]:
+    name, colon, text = item.partition(":")
+    key: object = index_of(name) if integer else name
+    value = value_of(text) if colon else 1.0
+    if key == "0":
+        raise HivemallError(f"Index value should not be 0: {item}")
+    if isinstance(key, int) and 0 <= limit < key:
+        raise HivemallError(f"Index {key} out of bounds for length {limit + 1}")
+    return key, value
 
 
 def _train_fm(rows: pa.Table, options: Options) -> pa.Table:
     classify, integer = options.has("c"), options.has("int_feature")
     factors = factors_of(options, 5)
-    iterations = options.integer("iters", options.integer("iter", 10))
+    iterations, limit = iterations_of(options, 10), options.integer("p", -1)
     low, high = targets(options)
     w0, wi, v = lambdas(options, 1e-4)
     scheme = learning_rate(options)
@@ -161,11 +190,11 @@ def _train_fm(rows: pa.Table, options: Options) -> pa.Table:
             continue
         if given[number] is None:
             raise HivemallError(f"NullPointerException: the target of row {number} is null.")
-        parsed = [_split(str(item), integer=integer) for item in items if item is not None]
-        norm = np.sqrt(sum(x * x for _, x in parsed)) if options.has("enable_norm") else 1.0
+        parsed = [_split(str(item), limit, integer=integer) for item in items if item is not None]
+        norm = np.sqrt(sum(x * x for _, x in parsed)) if options.has("enable_norm") else 0.0
         for name, x in parsed:
             index.append(places.setdefault(name, len(places)))
-            value.append(x / norm if norm else x)
+            value.append(x * (1.0 / norm) if norm else x)
         indptr.append(len(index))
         labels.append(given[number])
     names = list(places)
@@ -181,14 +210,11 @@ def _train_fm(rows: pa.Table, options: Options) -> pa.Table:
             *(*arrays, label, held, bias, weight, factor, strength, strength_v, memory),
             *(classify, options.has("adareg"), *scheme, low, high),
         )
-        if ended == NAN_SCORE:
-            raise HivemallError("Detected NaN in predict. We recommend to normalize training examples.")
         if ended != FINE:
-            raise HivemallError("Got Infinity for next W. We recommend to normalize training examples.")
+            raise not_finite(ended, memory[1])
         if stop.reached(memory[1], memory[2]):
             break
-    limit = options.integer("p", -1)
-    kept = [place for place, name in enumerate(names) if not (integer and limit > 0) or int(str(name)) < limit]
+    kept = [place for place, name in enumerate(names) if not (integer and limit >= 0) or int(str(name)) < limit]
     none = [] if not labels else [0 if integer else "0"]
     columns = {
         "feature": [*none, *(names[place] for place in kept)],

@@ -14,7 +14,7 @@ from tdml_assets.engines.hivemall.losses import rate_at
 
 FTRL, ADAGRAD, SGD = range(3)
 #: What a pass ends with.
-FINE, NAN_SCORE, INFINITE = range(3)
+FINE, NO_SCORE, INFINITE = range(3)
 
 
 @kernel
@@ -79,28 +79,30 @@ def fm_pass(  # type: ignore[no-untyped-def]
                 squares += vx * vx
             sums[f] = total
             p += f64(0.5) * (total * total - squares)
-        if np.isnan(p):
-            return NAN_SCORE
+        if not np.isfinite(p):
+            memory[1] = p
+            return NO_SCORE
         g, loss = slope_and_loss(classify, p, y, low, high)
         if held[row] > 0:
             memory[2] += loss
             if not adaptive:
                 continue
-            eta = f64(rate_at(scheme, eta0, power, steps, memory[0]))
-            push = f64(2.0) * eta * eta * g
-            strength[0] = max(f32(0.0), f32(f64(strength[0]) + push * f64(bias[0])))
+            rate = rate_at(scheme, eta0, power, steps, memory[0])
+            eta, back = f64(rate), f32(-2.0) * rate
+            strength[0] = max(f32(0.0), strength[0] - f32(eta * g * f64(back * bias[0])))
             linear = f64(0.0)
             for k in range(start, stop):
                 linear += f64(weight[index[k]]) * value[k]
-            strength[1] = max(f32(0.0), f32(f64(strength[1]) + push * linear))
+            strength[1] = max(f32(0.0), strength[1] - f32(eta * g * (f64(back) * linear)))
             for f in range(factors):
                 after, both = f64(0.0), f64(0.0)
                 for k in range(start, stop):
                     v, x = f64(factor[index[k], f]), value[k]
                     moved = v - eta * (x * (sums[f] - v * x) + f64(2.0) * f64(strength_v[f]) * v)
                     after += x * moved
-                    both += x * x * moved * v
-                strength_v[f] = max(f32(0.0), f32(f64(strength_v[f]) + push * (after * sums[f] - both)))
+                    both += x * moved * x * v
+                push = f64(back) * (after * sums[f] - both)
+                strength_v[f] = max(f32(0.0), f32(f64(strength_v[f]) - eta * g * push))
             continue
         memory[0] += 1.0
         memory[1] += loss
@@ -108,40 +110,46 @@ def fm_pass(  # type: ignore[no-untyped-def]
             continue
         eta = rate_at(scheme, eta0, power, steps, memory[0])
         bias[0] = bias[0] - eta * (f32(g) + two * strength[0] * bias[0])
-        if np.isinf(bias[0]):
+        if not np.isfinite(bias[0]):
+            memory[1] = f64(bias[0])
             return INFINITE
         for k in range(start, stop):
             j, x = index[k], value[k]
             w = weight[j]
             weight[j] = w - eta * (f32(g * x) + two * strength[1] * w)
-            if np.isinf(weight[j]) or np.isnan(weight[j]):
+            if not np.isfinite(weight[j]):
+                memory[1] = f64(weight[j])
                 return INFINITE
             for f in range(factors):
                 v = factor[j, f]
                 slope = f32(g * (x * (sums[f] - f64(v) * x)))
                 factor[j, f] = v - eta * (slope + two * strength_v[f] * v)
+                if not np.isfinite(factor[j, f]):
+                    memory[1] = f64(factor[j, f])
+                    return INFINITE
     return FINE
 
 
 @kernel
 def _ftrl(z, n, old, slope, alpha, beta, l1, l2):  # type: ignore[no-untyped-def]
-    """One step of follow-the-regularised-leader: new z, n and value."""
-    squares = n + slope * slope
-    root = np.sqrt(f64(squares))
+    """One step of follow-the-regularised-leader: new z, n and value. The new n is rounded when it is stored only."""
+    squares = f64(n) + f64(slope * slope)
+    root = np.sqrt(squares)
     sigma = f32((root - np.sqrt(f64(n))) / f64(alpha))
+    n = f32(squares)
     z = z + slope - sigma * old
     if abs(z) <= l1:
-        return z, squares, f32(0.0)
+        return z, n, f32(0.0)
     sign = f32(1.0) if z > f32(0.0) else f32(-1.0)
     value = f32(f64(sign * l1 - z) / ((f64(beta) + root) / f64(alpha) + f64(l2)))
-    return z, squares, value
+    return z, n, value
 
 
 @kernel
 def _all_zero(factor, place):  # type: ignore[no-untyped-def]
     count = 0
     for f in range(factor.shape[1]):
-        if abs(factor[place, f]) > f32(1e-15):
+        if abs(factor[place, f]) > f32(1e-9):
             count += 1
     return count == 0
 
@@ -200,12 +208,13 @@ def ffm_pass(  # type: ignore[no-untyped-def]
                 if alive[left] == 0 or alive[right] == 0:
                     continue
                 for f in range(factors):
-                    p += f64(factor[left, f]) * f64(factor[right, f]) * value[start + a] * value[start + b]
+                    p += f64(factor[left, f] * factor[right, f]) * value[start + a] * value[start + b]
         memory[0] += 1.0
         g, loss = slope_and_loss(classify, p, y, low, high)
         memory[1] += loss
-        if np.isnan(p):
-            return NAN_SCORE
+        if not np.isfinite(p):
+            memory[1] = p
+            return NO_SCORE
         if abs(g) <= 1e-9:
             continue
         eta = rate_at(scheme, eta0, power, steps, memory[0])
@@ -221,7 +230,7 @@ def ffm_pass(  # type: ignore[no-untyped-def]
                     for f in range(factors):
                         sums[a, q, f] += f64(factor[source, f]) * value[start + a]
         if with_bias:
-            bias[0] = bias[0] - eta * (f32(g) + two * strength * bias[0])
+            bias[0] = bias[0] - eta * (f32(g) + two * strength[0] * bias[0])
         for a in range(n):
             x = value[start + a]
             j = feature[start + a]
@@ -231,12 +240,14 @@ def ffm_pass(  # type: ignore[no-untyped-def]
                     weight_z[j], weight_n[j], weight[j] = _ftrl(
                         weight_z[j], weight_n[j], weight[j], slope, alpha, beta, l1, l2
                     )
+                    if abs(weight_z[j]) <= l1:  # a truncated weight forgets its state
+                        weight_z[j], weight_n[j] = f32(0.0), f32(0.0)
                 else:
                     rate = eta
                     if rule == ADAGRAD:
-                        rate = f32(f64(eta) / np.sqrt(f64(eps) + f64(weight_n[j])))
-                        weight_n[j] = weight_n[j] + slope * slope
-                    weight[j] = weight[j] - rate * (slope + two * strength * weight[j])
+                        rate = f32(f64(eta) / np.sqrt(f64(eps) + weight_n[j]))
+                        weight_n[j] = weight_n[j] + f64(slope * slope)
+                    weight[j] = weight[j] - rate * (slope + two * strength[1] * weight[j])
             for q in range(n):
                 target = slot[base + a * n + q]
                 if alive[target] == 0:
@@ -257,7 +268,7 @@ def ffm_pass(  # type: ignore[no-untyped-def]
                     else:
                         rate = eta
                         if rule == ADAGRAD:
-                            rate = f32(f64(eta) / np.sqrt(f64(eps) + f64(factor_n[target, f])))
-                            factor_n[target, f] = factor_n[target, f] + slope * slope
-                        factor[target, f] = v - rate * (slope + two * strength * v)
+                            rate = f32(f64(eta) / np.sqrt(f64(eps) + factor_n[target, f]))
+                            factor_n[target, f] = factor_n[target, f] + f64(slope * slope)
+                        factor[target, f] = v - rate * (slope + two * strength[2] * v)
     return FINE

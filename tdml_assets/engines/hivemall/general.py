@@ -14,6 +14,7 @@ from tdml_assets.engines.hivemall import general_kernel as gk
 from tdml_assets.engines.hivemall import losses
 from tdml_assets.engines.hivemall.errors import HivemallError
 from tdml_assets.engines.hivemall.features import SparseRows, numbers, read_features, read_labels, signs
+from tdml_assets.engines.hivemall.fm import iterations_of
 from tdml_assets.engines.hivemall.java_text import float_text, hash_order, parse_float
 from tdml_assets.engines.hivemall.losses import Convergence
 from tdml_assets.engines.hivemall.options import Options, declare
@@ -53,6 +54,34 @@ _SCHEMES = {
 }
 
 
+_ADAMS = (gk.ADAM, gk.NADAM, gk.EVE, gk.ADAM_HD)
+#: The optimisers that read a setting.
+_READ = {
+    gk.MU: (gk.MOMENTUM, gk.NESTEROV, gk.GRAVES),
+    gk.ALPHA: (gk.MOMENTUM, gk.NESTEROV, gk.GRAVES, *_ADAMS),
+    gk.EPS: tuple(range(gk.ADAGRAD, gk.ADAGRAD_RDA + 1)),
+    gk.SCALE: (gk.ADAGRAD, gk.RMSPROP, gk.GRAVES, gk.ADADELTA, gk.ADAGRAD_RDA),
+    gk.RHO: (gk.RMSPROP, gk.GRAVES, gk.ADADELTA),
+    gk.DECAY: _ADAMS,
+    gk.BETA: (gk.ADAM_HD,),
+    gk.BETA2: _ADAMS,
+    gk.BETA3: (gk.EVE,),
+    gk.CLIP: (gk.EVE,),
+}
+#: The names that ``-inspect_opts`` shows.
+_SHOWN = {
+    "momentum": gk.MU,
+    "alpha": gk.ALPHA,
+    "eps": gk.EPS,
+    "scale": gk.SCALE,
+    "decay": gk.RHO,
+    "beta2": gk.BETA2,
+    "beta3": gk.BETA3,
+    "c": gk.CLIP,
+    "beta": gk.BETA,
+}
+
+
 class Plan(NamedTuple):
     """What the options of a general learner resolve to; ``settings`` is the kernel's array."""
 
@@ -72,9 +101,12 @@ class Plan(NamedTuple):
 
 
 def resolve(options: Options, default_loss: str, *, regression: bool) -> Plan:
-    """Read the options; impossible values and combinations raise HivemallError with Hivemall's words."""
+    """Read the options; impossible values and combinations raise HivemallError with Hivemall's words.
+
+    Of an option of the optimiser given twice the last one counts, of the others the first.
+    """
     batch = batch_size(options)
-    iterations = options.integer("iters", options.integer("iter", 10))
+    iterations = iterations_of(options, 10)
     if iterations < 1:
         raise HivemallError(f"'-iterations' must be greater than or equals to 1: {iterations}")
     name = options.text("loss", default_loss)
@@ -83,7 +115,12 @@ def resolve(options: Options, default_loss: str, *, regression: bool) -> Plan:
     loss, loss_name, binary = losses.LOSSES[name.lower()]
     if regression and binary:
         raise HivemallError(f"The loss function `{loss_name}` is not designed for regression")
-    rate = options.number("cv_rate", 0.005)
+    rate, check, inspected = (
+        options.number("cv_rate", 0.005),
+        not options.has("disable_cv"),
+        options.has("inspect_opts"),
+    )
+    options = options.last()
     optimiser_name, regulariser_name = options.text("opt", "adagrad").lower(), options.text("reg", "rda").lower()
     if regulariser_name not in losses.REGULARISERS:
         raise HivemallError(f"Unsupported regularization name: {options.text('reg')}")
@@ -97,7 +134,7 @@ def resolve(options: Options, default_loss: str, *, regression: bool) -> Plan:
         raise HivemallError(f"Unsupported optimizer name: {optimiser_name}")
     rda = regulariser == losses.RDA
     optimiser = gk.ADAGRAD_RDA if rda else _OPTIMISERS[optimiser_name]
-    scheme, settings = _settings(options, optimiser)
+    scheme, settings = _settings(options, optimiser, elastic=regulariser == losses.ELASTIC_NET)
     plan = Plan(
         loss,
         loss_name,
@@ -111,9 +148,9 @@ def resolve(options: Options, default_loss: str, *, regression: bool) -> Plan:
         batch,
         options.has("dense"),
         rate,
-        not options.has("disable_cv"),
+        check,
     )
-    if options.has("inspect_opts"):
+    if inspected:
         raise HivemallError("Inspected Optimizer options ...\n" + inspect(plan))
     return plan
 
@@ -126,7 +163,7 @@ def batch_size(options: Options) -> int:
     return batch
 
 
-def _settings(options: Options, optimiser: int) -> tuple[int, np.ndarray]:
+def _settings(options: Options, optimiser: int, *, elastic: bool) -> tuple[int, np.ndarray]:
     fixed = optimiser in (gk.ADADELTA, gk.ADAM_HD)
     settings = np.zeros(gk.SETTINGS)
     eta0 = options.number("eta0", 1.0 if fixed else 0.1)
@@ -143,31 +180,34 @@ def _settings(options: Options, optimiser: int) -> tuple[int, np.ndarray]:
         raise HivemallError("-total_steps MUST be provided when `-eta simple` is specified")
     adam = gk.ADAM <= optimiser <= gk.ADAM_HD
     eps = 1e-8 if adam else (1e-6 if optimiser == gk.ADADELTA else 1.0)
+    values = {
+        gk.EPS: ("eps", eps),
+        gk.SCALE: ("scale", 100.0),
+        gk.RHO: ("rho", 0.95),
+        gk.MU: ("beta1", 0.9),
+        gk.ALPHA: ("alpha", 0.02 if optimiser == gk.ADAM_HD else 1.0),
+        gk.BETA: ("beta", 1e-6),
+        gk.BETA2: ("beta2", 0.999),
+        gk.BETA3: ("beta3", 0.999),
+        gk.CLIP: ("c", 10.0),
+        gk.DECAY: ("rho", 0.0),
+    }
+    for place, (name, default) in values.items():
+        # Hivemall does not look at the options of other optimisers.
+        settings[place] = options.number(name, default) if optimiser in _READ[place] else default
+    settings[gk.ETA0], settings[gk.POWER] = float(np.float32(eta0)), options.number("power_t", 0.1)
+    settings[gk.STEPS] = options.integer("t", 0, bits=64) if scheme == losses.SIMPLE else 0
+    settings[gk.LAMBDA] = options.number("lambda", 1e-6 if optimiser == gk.ADAGRAD_RDA else 1e-4)
+    settings[gk.RATIO] = _ratio(options) if elastic else 0.5
+    settings[gk.AMSGRAD], settings[gk.DENSE] = options.has("amsgrad"), options.has("dense")
+    return scheme, settings
+
+
+def _ratio(options: Options) -> float:
     ratio = options.number("l1_ratio", 0.5)
     if not 0 <= ratio <= 1:
         raise HivemallError(f"L1 ratio should be in [0.0, 1.0], but got {float_text(ratio)}")
-    values = {
-        gk.ETA0: float(np.float32(eta0)),
-        gk.POWER: options.number("power_t", 0.1),
-        gk.STEPS: options.number("t", 0.0),
-        gk.LAMBDA: options.number("lambda", 1e-6 if optimiser == gk.ADAGRAD_RDA else 1e-4),
-        gk.RATIO: ratio,
-        gk.EPS: options.number("eps", eps),
-        gk.SCALE: options.number("scale", 100.0),
-        gk.RHO: options.number("rho", 0.95),
-        gk.MU: options.number("beta1", 0.9),
-        gk.ALPHA: options.number("alpha", 0.02 if optimiser == gk.ADAM_HD else 1.0),
-        gk.BETA: options.number("beta", 1e-6),
-        gk.BETA2: options.number("beta2", 0.999),
-        gk.BETA3: options.number("beta3", 0.999),
-        gk.CLIP: options.number("c", 10.0),
-        gk.DECAY: options.number("rho", 0.0),
-        gk.AMSGRAD: float(options.has("amsgrad")),
-        gk.DENSE: float(options.has("dense")),
-    }
-    for place, value in values.items():
-        settings[place] = value
-    return scheme, settings
+    return ratio
 
 
 class Training:
@@ -226,18 +266,10 @@ def inspect(plan: Plan) -> str:
         values["power_t"] = float_text(c[gk.POWER])
     if opt in (gk.MOMENTUM, gk.NESTEROV):
         values |= {"nesterov": str(opt == gk.NESTEROV).lower()}
-    shown = {
-        "momentum": (gk.MU, (gk.MOMENTUM, gk.NESTEROV, gk.GRAVES)),
-        "alpha": (gk.ALPHA, (gk.MOMENTUM, gk.NESTEROV, gk.GRAVES, gk.ADAM, gk.NADAM, gk.EVE, gk.ADAM_HD)),
-        "eps": (gk.EPS, tuple(range(gk.ADAGRAD, gk.ADAGRAD_RDA + 1))),
-        "scale": (gk.SCALE, (gk.ADAGRAD, gk.RMSPROP, gk.ADADELTA, gk.ADAGRAD_RDA)),
-        "decay": (gk.RHO, (gk.RMSPROP, gk.GRAVES, gk.ADADELTA)),
-        "beta2": (gk.BETA2, (gk.ADAM, gk.NADAM, gk.EVE, gk.ADAM_HD)),
-        "beta3": (gk.BETA3, (gk.EVE,)),
-        "c": (gk.CLIP, (gk.EVE,)),
-        "beta": (gk.BETA, (gk.ADAM_HD,)),
-    }
-    values |= {name: float_text(c[place]) for name, (place, optimisers) in shown.items() if opt in optimisers}
+    shown = {place: name for name, place in _SHOWN.items() if opt in _READ[place]}
+    if opt == gk.GRAVES:
+        shown.pop(gk.SCALE)
+    values |= {name: float_text(c[place]) for place, name in shown.items()}
     if gk.ADAM <= opt <= gk.ADAM_HD:
         values |= {"beta1": "0.9", "decay": float_text(c[gk.DECAY])}
     if opt == gk.NADAM:

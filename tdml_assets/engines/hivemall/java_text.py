@@ -33,9 +33,9 @@ def parse_float(text: str) -> float:
     return float(word.rstrip("fFdD") if word[-1] in "fFdD" else word.replace("Infinity", "inf"))
 
 
-def parse_int(text: str) -> int:
-    """What Integer.parseInt gives; other text and numbers beyond 32 bits raise HivemallError with Java's message."""
-    if not _INTEGER.fullmatch(text) or not -(2**31) <= int(text) < 2**31:
+def parse_int(text: str, bits: int = 32) -> int:
+    """What Integer.parseInt (or Long.parseLong) gives; other text and larger numbers raise HivemallError with Java's message."""
+    if not _INTEGER.fullmatch(text) or not -(2 ** (bits - 1)) <= int(text) < 2 ** (bits - 1):
         raise HivemallError(f'For input string: "{text}"')
     return int(text)
 

@@ -10,28 +10,28 @@ import pyarrow as pa
 
 from tdml_assets.engines.hivemall import losses, mf_kernels
 from tdml_assets.engines.hivemall.errors import HivemallError
-from tdml_assets.engines.hivemall.fm import learning_rate
+from tdml_assets.engines.hivemall.fm import factors_of, iterations_of, learning_rate
 from tdml_assets.engines.hivemall.java_random import JavaRandom
-from tdml_assets.engines.hivemall.java_text import parse_float
 from tdml_assets.engines.hivemall.losses import Convergence
 from tdml_assets.engines.hivemall.options import Options, declare
 from tdml_assets.engines.hivemall.registry import FLOAT, INT, Function, table_of
 
 _SHARED = (
     "k,factor= f,factors= iter= iters,iterations= rankinit= maxval,max_init_value= min_init_stddev= disable_cv,disable_cvtest "
-    "cv_rate,convergence_rate= disable_bias,no_bias help eta= eta0= t,total_steps= power_t= "
+    "cv_rate,convergence_rate= disable_bias,no_bias help "
 )
+_RATE = "eta= eta0= t,total_steps= power_t= "
 #: The seeds that Hivemall fixes in its code, of the users' and of the items' factors.
 _USER_SEED, _ITEM_SEED = 31, 41
-_BOLD_START, _BOLD_UP, _BOLD_DOWN = 0.3, 1.1, 0.5
+_BOLD_START, _BOLD_UP, _BOLD_DOWN = 0.3, np.float32(1.1), np.float32(0.5)
 
 
 def _factors(options: Options) -> int:
-    return options.integer("k", options.integer("f", 10))
+    return factors_of(options, 10)
 
 
 def _iterations(options: Options, default: int, words: str) -> int:
-    iterations = options.integer("iters", options.integer("iter", default))
+    iterations = iterations_of(options, default)
     if iterations < 1:
         raise HivemallError(f"'-iterations' must be {words} 1: {iterations}")
     return iterations
@@ -48,8 +48,6 @@ def _start(ids: np.ndarray, size: int, seed: int, options: Options) -> np.ndarra
         for one in first:
             start[one] = [np.float32(deviation * source.next_gaussian()) for source in sources]
         return start
-    if name != "random":
-        raise HivemallError(f"Unsupported rank initialization: {name}. Known: random, gaussian.")
     source, largest = JavaRandom(seed), np.float32(options.number("maxval", 1.0))
     for one in first:
         start[one] = [np.float32(source.next_float() * largest / np.float32(factors)) for _ in range(factors)]
@@ -108,9 +106,9 @@ def _mf(*, adagrad: bool) -> Function:
         biases = [np.zeros(size, np.float32) for _ in range(2)]
         squares = [np.zeros_like(factors[0], np.float64) for _ in range(2)] + [np.zeros(size) for _ in range(2)]
         mean, memory = np.array([options.number("mu", 0.0)], np.float32), np.zeros(2)
-        rate = learning_rate(options)
-        if adagrad:
-            rate = (losses.FIXED, float(np.float32(options.number("eta", options.number("eta0", 1.0)))), 0.1, 0.0)
+        rate = (losses.FIXED, float(np.float32(options.number("eta", 1.0))), 0.1, 0.0)
+        if not adagrad:
+            rate = learning_rate(options)
         convergence = Convergence(options.number("cv_rate", 0.005), check=not options.has("disable_cv"))
         for number in range(iterations):
             loss = mf_kernels.mf_pass(
@@ -132,7 +130,7 @@ def _mf(*, adagrad: bool) -> Function:
             parts |= {"bu": (biases[0], None), "bi": (biases[1], None)}
         return _model(parts, size, float(mean[0]) if moving else None)
 
-    extra = "r,lambda= mu,mean_rating= update_mean,update_mu " + ("eps= scale=" if adagrad else "")
+    extra = "r,lambda= mu,mean_rating= update_mean,update_mu " + ("eta,eta0= eps= scale=" if adagrad else _RATE)
     return Function(call, declare(_SHARED + extra), 3, 3)
 
 
@@ -144,7 +142,7 @@ def _bprmf(rows: pa.Table, options: Options) -> pa.Table:
     user, positive, negative = _ids(rows, ("u", "i", "j"))
     name = options.text("loss", "lnLogistic").lower()
     if name not in _BPR_LOSSES:
-        raise HivemallError(f"Unknown loss function: {name}. Known: sigmoid, logistic, lnLogistic.")
+        raise HivemallError(f"Unexpected loss function: {options.text('loss')}. Known: sigmoid, logistic, lnLogistic.")
     users, items = user, np.stack([positive, negative], axis=1).ravel()
     size = int(max(users.max(), items.max())) + 1 if user.size else 0
     p_factor, q_factor = _start(users, size, _USER_SEED, options), _start(items, size, _ITEM_SEED, options)
@@ -154,13 +152,13 @@ def _bprmf(rows: pa.Table, options: Options) -> pa.Table:
     strength_i = options.number("reg_i", strength)
     strengths = (options.number("reg_u", strength), strength_i, options.number("reg_j", strength_i / 2))
     scheme, eta0, power, steps = learning_rate(options)
-    bold = options.has("bold_driver")
+    start, bold = eta0, options.has("boldDriver")
     if bold:
-        start = parse_float(options.text("eta", str(_BOLD_START)))
+        start = options.number("eta", _BOLD_START)
         scheme, eta0 = losses.FIXED, float(np.float32(start))
     convergence = Convergence(options.number("cv_rate", 0.005), check=not options.has("disable_cv"))
     before: float | None = None
-    for _ in range(iterations):
+    for number in range(iterations):
         loss = float(
             mf_kernels.bpr_pass(
                 *(user, positive, negative, p_factor, q_factor, bias, memory, biased, _BPR_LOSSES[name]),
@@ -168,10 +166,14 @@ def _bprmf(rows: pa.Table, options: Options) -> pa.Table:
                 np.float32(options.number("reg_bias", 0.01)),
             )
         )
+        if not all(np.isfinite(part).all() for part in (p_factor, q_factor, bias)):
+            raise HivemallError("Detected NaN or Infinity in the factors. Use a lower learning rate.")
+        loss = loss if number == 0 else loss / 2  # Hivemall halves the loss of every pass but the first
         if convergence.reached(loss):
             break
         if bold and before is not None:
-            eta0 = min(float(np.float32(eta0 * (_BOLD_UP if loss > before else _BOLD_DOWN))), start)
+            step = np.float32(eta0) * (_BOLD_UP if loss > before else _BOLD_DOWN)
+            eta0 = min(float(step), float(np.float32(start))) if np.isfinite(step) else eta0
         before = loss
     parts: dict[str, tuple[np.ndarray, np.ndarray | None]] = {
         "pu": (p_factor, _seen(size, user)),
@@ -189,7 +191,8 @@ FUNCTIONS = {
         _bprmf,
         declare(
             _SHARED
-            + "loss,loss_function= reg,lambda= reg_u,reg_user= reg_i,reg_item= reg_j= reg_bias= bold_driver,bold"
+            + _RATE
+            + "loss,loss_function= reg,lambda= reg_u,reg_user= reg_i,reg_item= reg_j= reg_bias= boldDriver,bold_driver"
         ),
         3,
         3,

@@ -51,7 +51,6 @@ def mf_pass(  # type: ignore[no-untyped-def]
     """One pass over ratings; returns the loss. All steps of a row start from the values before the row."""
     factors = p_factor.shape[1]
     loss = f64(0.0)
-    weight = f64(strength)
     for row in range(rating.shape[0]):
         u, i = user[row], item[row]
         memory[0] += 1.0
@@ -67,18 +66,21 @@ def mf_pass(  # type: ignore[no-untyped-def]
             q_factor[i, f] = q + step
             step, p_square[u, f] = _scaled(eta, error * f64(q) - f64(strength * p), p_square[u, f], adagrad, eps, scale)
             p_factor[u, f] = p + step
-            loss += weight * (f64(p) * f64(p) + f64(q) * f64(q))
+            loss += f64(strength * q * q)
+            loss += f64(strength * p * p)
         if biased:
-            bu, bi = f64(p_bias[u]), f64(q_bias[i])
-            loss += weight * (bu * bu + bi * bi)
+            bu, bi = p_bias[u], q_bias[i]
             if adagrad:
                 step, u_square[u] = _scaled(eta, error - f64(strength * p_bias[u]), u_square[u], adagrad, eps, scale)
                 p_bias[u] = p_bias[u] + step
                 step, i_square[i] = _scaled(eta, error - f64(strength * q_bias[i]), i_square[i], adagrad, eps, scale)
                 q_bias[i] = q_bias[i] + step
             else:
-                p_bias[u] = f32(bu + f64(eta) * (error - f64(strength * p_bias[u])))
-                q_bias[i] = f32(bi + f64(eta) * (error - f64(strength * q_bias[i])))
+                bu = f32(f64(bu) + f64(eta) * (error - f64(strength * bu)))
+                bi = f32(f64(bi) + f64(eta) * (error - f64(strength * bi)))
+                p_bias[u], q_bias[i] = bu, bi
+            loss += f64(strength * bu * bu)
+            loss += f64(strength * bi * bi)
         if moving:
             if adagrad:
                 step, memory[1] = _scaled(eta, error, memory[1], adagrad, eps, scale)
@@ -129,13 +131,19 @@ def bpr_pass(  # type: ignore[no-untyped-def]
         eta = f64(rate_at(scheme, eta0, power, steps, memory[0]))
         for f in range(factors):
             p, qi, qj = p_factor[u, f], q_factor[i, f], q_factor[j, f]
-            p_factor[u, f] = f32(f64(p) + eta * (slope * f64(qi - qj) - f64(strength_u * p)))
-            q_factor[i, f] = f32(f64(qi) + eta * (slope * f64(p) - f64(strength_i * qi)))
-            q_factor[j, f] = f32(f64(qj) + eta * (-slope * f64(p) - f64(strength_j * qj)))
-            loss += f64(strength_u * p * p) + f64(strength_i * qi * qi) + f64(strength_j * qj * qj)
+            p_factor[u, f] = p + f32(eta * (slope * f64(qi - qj) - f64(strength_u * p)))
+            q_factor[i, f] = qi + f32(eta * (slope * f64(p) - f64(strength_i * qi)))
+            q_factor[j, f] = qj + f32(eta * (-slope * f64(p) - f64(strength_j * qj)))
+            loss += f64(strength_u * p * p)
+            loss += f64(strength_i * qi * qi)
+            loss += f64(strength_j * qj * qj)
         if biased:
-            bi, bj = q_bias[i], q_bias[j]
-            q_bias[i] = f32(f64(bi) + eta * (slope - f64(strength_bias * bi)))
-            q_bias[j] = f32(f64(bj) + eta * (-slope - f64(strength_bias * bj)))
-            loss += f64(strength_bias * bi * bi) + f64(strength_bias * bj * bj)
+            bi = q_bias[i]
+            bi = f32(f64(bi) + eta * (slope - f64(strength_bias * bi)))
+            q_bias[i] = bi
+            loss += f64(strength_bias * bi * bi)
+            bj = q_bias[j]
+            bj = f32(f64(bj) + eta * (-slope - f64(strength_bias * bj)))
+            q_bias[j] = bj
+            loss += f64(strength_bias * bj * bj)
     return loss

@@ -63,7 +63,7 @@ def _logistic(rule: int, known: str, eta0: float, eps: float) -> Function:
             *(rule, rows.indptr, rows.index, rows.value, label, state.weight),
             *(np.zeros(size, np.float32), np.zeros(size, np.float32), state.seen),
             *(np.zeros(size), np.zeros(size, np.int64), batch_size(options) if rule == lk.LOGRESS else 1, scheme),
-            *(float(f32(rate)), options.number("power_t", 0.1), options.number("t", 0.0)),
+            *(float(f32(rate)), options.number("power_t", 0.1), float(options.integer("t", 0, bits=64))),
             *(f32(options.number("eps", eps)), f32(options.number("scale", 100.0)), f32(options.number("rho", 0.95))),
         )
 

@@ -5,10 +5,13 @@ Belongs here: the parser and typed access to what was given. Does not: the optio
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from tdml_assets.engines.hivemall.errors import HivemallError
 from tdml_assets.engines.hivemall.java_text import parse_float, parse_int
+
+_BLANKS = re.compile(r"[ \t\n\x0b\f\r]+")
 
 
 @dataclass(frozen=True)
@@ -38,11 +41,13 @@ def declare(text: str) -> dict[str, Option]:
 class Options:
     """The options of one call; the first value of a repeated option counts.
 
-    ``given`` is False when the call had no option string at all, which changes some defaults.
+    ``given`` is False when the call had no option string at all, which changes some defaults. ``written`` holds each option as
+    it came, a repeated one twice.
     """
 
     given: bool = False
     values: dict[str, str] = field(default_factory=dict)
+    written: tuple[tuple[str, str], ...] = ()
 
     def has(self, name: str) -> bool:
         """Whether the option of this short name was given."""
@@ -56,9 +61,18 @@ class Options:
         """The value as a double; a value that is not a number is refused."""
         return parse_float(self.values[name]) if name in self.values else default
 
-    def integer(self, name: str, default: int) -> int:
-        """The value as a 32-bit integer; other text is refused."""
-        return parse_int(self.values[name]) if name in self.values else default
+    def integer(self, name: str, default: int, bits: int = 32) -> int:
+        """The value as an integer of so many bits; other text is refused."""
+        return parse_int(self.values[name], bits) if name in self.values else default
+
+    def last(self) -> Options:
+        """The same where the last value of a repeated option counts, and the flag ``-decay`` takes back a ``-rho``."""
+        values: dict[str, str] = {}
+        for name, value in self.written:
+            values[name] = value
+            if name == "decay":
+                values.pop("rho", None)
+        return Options(self.given, values, self.written)
 
 
 def parse(text: str, known: dict[str, Option], usage: str) -> Options:
@@ -67,8 +81,8 @@ def parse(text: str, known: dict[str, Option], usage: str) -> Options:
     Words without a dash that follow no option are ignored. An unknown option, a missing value and ``-help`` raise
     HivemallError; the message of an unknown option lists the known ones.
     """
-    words = text.split()
-    values: dict[str, str] = {}
+    words = [word for word in _BLANKS.split(text) if word]
+    written: list[tuple[str, str]] = []
     position = 0
     while position < len(words):
         word = words[position]
@@ -86,12 +100,18 @@ def parse(text: str, known: dict[str, Option], usage: str) -> Options:
         if option.takes_value:
             if position == len(words) or (words[position].startswith("-") and _bare(words[position]) in known):
                 raise HivemallError(f"Missing argument for option: {option.short}. Write -{option.short} <value>.")
-            value = words[position]
+            value = _unquoted(words[position])
             position += 1
-        values.setdefault(option.short, value)
+        written.append((option.short, value))
+    values = dict(reversed(written))
     if "help" in values:
         raise HivemallError(f"usage: {usage} {_usage(known)}")
-    return Options(bool(words), values)
+    return Options(bool(words), values, tuple(written))
+
+
+def _unquoted(word: str) -> str:
+    inside = word[1:-1]
+    return inside if len(word) > 1 and word[0] == word[-1] == '"' and '"' not in inside else word
 
 
 def _bare(word: str) -> str:

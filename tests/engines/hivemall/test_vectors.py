@@ -94,8 +94,7 @@ def test_gives_what_hivemall_gives(case: dict[str, Any]) -> None:
     if learner:  # tables without an order
         keys = 2 if case["columns"][0] == "label" else 1
         rows, wanted = (sorted(some, key=lambda row: [str(part) for part in row[:keys]]) for some in (rows, wanted))
-    exact = learner and case["function"] not in ("train_ffm", "train_bprmf", "train_slim")
-    assert same(wanted, rows, single=exact), (rows[:3], wanted[:3])
+    assert same(wanted, rows, single=learner), (rows[:3], wanted[:3])
 
 
 @pytest.mark.parametrize("case", REFUSALS, ids=name_of)
