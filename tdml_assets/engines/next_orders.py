@@ -124,7 +124,9 @@ class NextOrders:
 
     def raw(self, history: Floats, horizons: Sequence[int]) -> dict[int, tuple[Floats, Floats]]:
         """Orders and probability of one by horizon, calibrated, before they follow the workflow's prediction."""
-        histories = Histories.of(*history.T)
+        return self._raw(Histories.of(*history.T), horizons)
+
+    def _raw(self, histories: Histories, horizons: Sequence[int]) -> dict[int, tuple[Floats, Floats]]:
         levels = [self.levels.get(days, Level()) for days in horizons]
         spans = [(days, _span(days, level.rate)) for days, level in zip(horizons, levels, strict=True)]
         ahead = self.purchases.ahead(histories, spans)
@@ -160,7 +162,8 @@ class NextOrders:
         that the workflow itself predicts; None where it predicts none. ``level``: of :meth:`spend_level`; 1 where ``buys`` is
         given.
         """
-        found = self.raw(customers.history, horizons)
+        histories = Histories.of(*customers.history.T)
+        found = self._raw(histories, horizons)
         intensity = np.full(len(customers.history), level)
         if buys is not None:
             intensity = _hazard(buys) / _hazard(found[horizon][1])
@@ -176,15 +179,24 @@ class NextOrders:
             before_orders = np.maximum(np.maximum(before_orders, before), found[days][0] * np.clip(intensity, 0.2, 5.0))
             orders[days], probability[days] = before_orders, before
         repeats, recency, age = customers.history.T
-        gap = np.where(repeats > 0, usual_gap(self.purchases, self.regularity, repeats, recency), np.nan)
+        gap = np.where(repeats > 0, self._usual_gap(histories)[histories.place], np.nan)
+        different = np.column_stack([histories.frequency, histories.recency, histories.age])
+        ahead = next_order_days(self.purchases, self.regularity, different, QUANTILES, within_days)
         return Expected(
             orders=orders,
             buys=probability,
             value=None if self.value is None else self._value_of(customers),
-            days=next_order_days(self.purchases, self.regularity, customers.history, QUANTILES, within_days),
+            days=ahead[histories.place],
             usual_gap=gap,
             overdue=age - recency - gap,
         )
+
+    def _usual_gap(self, histories: Histories) -> Floats:
+        """Of every different history. Age has no part in it, and by age histories are ordered last."""
+        x, t_x = histories.frequency, histories.recency
+        first = np.concatenate(([True], (x[1:] != x[:-1]) | (t_x[1:] != t_x[:-1])))
+        gap: Floats = usual_gap(self.purchases, self.regularity, x[first], t_x[first])[np.cumsum(first) - 1]
+        return gap
 
     def _value_of(self, customers: Customers) -> Floats:
         if self.value is None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import betaincinv
 
+from tdml_assets.engines import next_orders
 from tdml_assets.engines.lifetimes import ParetoNbd
 from tdml_assets.engines.lifetimes.rhythm import estimate_regularity, next_order_days, usual_gap
 from tdml_assets.engines.next_orders import (
@@ -119,6 +120,34 @@ def test_a_workflow_that_says_who_buys_is_followed_exactly_at_its_horizon_and_ke
     assert (found.buys[30] <= own).all()
     assert (found.buys[180] >= own).all()
     assert np.isfinite(np.concatenate([found.orders[30], found.orders[180]])).all()
+
+
+def test_customers_of_equal_histories_are_computed_once_and_as_each_by_itself(fitted, monkeypatch):
+    model, today, _ = fitted
+    again = np.random.default_rng(4).permutation(np.repeat(np.arange(40), 5))
+
+    def some(places):
+        columns = (today.history, today.mean_gap, today.stddev_gap, today.mean_value)
+        return Customers(*(column[places] for column in columns))
+
+    asked = {"horizons": (30, 90), "horizon": 90, "within_days": 180}
+    alone = [model.expect(some([one]), **asked) for one in range(40)]
+    seen = []
+    monkeypatch.setattr(next_orders, "usual_gap", lambda *given: seen.append(len(given[2])) or usual_gap(*given))
+    monkeypatch.setattr(
+        next_orders, "next_order_days", lambda *given: seen.append(len(given[2])) or next_order_days(*given)
+    )
+    found = model.expect(some(again), **asked)
+
+    history = today.history[:40]
+    assert seen == [len(np.unique(history[:, :2], axis=0)), len(np.unique(history, axis=0))]
+    for name in ("days", "usual_gap", "overdue"):
+        np.testing.assert_array_equal(
+            getattr(found, name), np.concatenate([getattr(one, name) for one in alone])[again], name
+        )
+    for days in (30, 90):
+        np.testing.assert_array_equal(found.orders[days], np.concatenate([one.orders[days] for one in alone])[again])
+        np.testing.assert_array_equal(found.buys[days], np.concatenate([one.buys[days] for one in alone])[again])
 
 
 def test_totals_are_those_that_followed_the_earlier_day(fitted):

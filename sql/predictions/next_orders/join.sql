@@ -10,7 +10,8 @@ select
     features.stddev_days_between_orders,
     features.avg_repeat_day_value,
     md5_number_lower(scores.customer_id) as draw,
-    draw % {{ parts | bind }} as part
+    -- Customers of equal histories are in one part, so that each history is computed once.
+    hash(features.repeat_purchase_days, features.recency_days, features.tenure_days) % {{ parts | bind }} as part
 from {{ scores | identifier }} as scores
 inner join {{ features_table | identifier }} as features
     on scores.customer_id = features.customer_id

@@ -10,6 +10,7 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from tdml_assets.declaration.attributes import AttributeSpec
 from tdml_assets.declaration.targets import Target
 from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.engines.at_once import at_once
 from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.refusals import RefusedError
 from tdml_assets.platform.statements import render
@@ -135,9 +137,15 @@ def write_next_orders(
     if spec.target_kind == "net_spend" and follow_total:
         seen = database.arrow(render("predictions/next_orders/scored", table=_JOINED, most=FITTED_CUSTOMERS))
         level = fitted.spend_level(_customers(seen), spec.target.horizon_days, _column(seen, "predicted_target"))
-    for part in range(parts):
-        table = database.arrow(render("predictions/next_orders/scored", table=_JOINED, most=None, part=part))
-        database.insert(contract, _rows(spec, table, fitted, level, day))
+    threads = database.row(render("warehouse/threads"))["threads"]
+    for first in range(0, parts, threads):
+        tables = [
+            database.arrow(render("predictions/next_orders/scored", table=_JOINED, most=None, part=part))
+            for part in range(first, min(first + threads, parts))
+        ]
+        calls = [partial(_rows, spec, table, fitted, level, day) for table in tables if len(table)]
+        for rows in at_once(calls, threads):
+            database.insert(contract, rows)
     database.execute(render("warehouse/drop_table", table=_JOINED))
     return None
 
