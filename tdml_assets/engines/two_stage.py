@@ -114,6 +114,8 @@ class TwoStageLearner(BoostedLearner):
             boosters[stage], loss = trained(chosen, data, held, rounds, parameters.patience, train.features)
             losses |= {} if loss is None else {stage: loss}
             scale = facts.total / facts.buyers
+            # Before the next stage's are built: the largest part of the memory of a fit.
+            del data, held
         rounds_found = {stage: int(booster.num_boosted_rounds()) for stage, booster in boosters.items()}
         found = Recipe(rounds_found, rows, recipe.calibration_factor, losses)
         model = TwoStageModel(features=train.features, recipe=found, boosters=boosters, threads=threads, scale=scale)
