@@ -25,6 +25,7 @@ from pydantic import BaseModel, GetJsonSchemaHandler, RootModel, ValidationError
 from tdml_assets.automation.workflow_assets import build_workflow_definitions
 from tdml_assets.declaration.attributes import AttributeSpec, for_horizons
 from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.engines.devices import NoDeviceError, device_of
 from tdml_assets.engines.registry import require_declared
 from tdml_assets.models.champions import model_spec_of
 from tdml_assets.platform.environment import project_root
@@ -223,6 +224,10 @@ def declared_workflows(settings: Settings, tree: dg.ComponentTree | None = None)
             )
         declared[name], places[name] = found.spec, found.declared_at
     check_known(settings, declared)
+    try:
+        device_of(settings.device)
+    except NoDeviceError as error:
+        raise SettingsError(str(error)) from None
     specs = (effective_spec(declared[name], settings) for name in sorted(declared))
     wanted = [spec for spec in specs if spec is not None]
     reasons = {spec.name: reason_off(spec, settings) for spec in wanted}

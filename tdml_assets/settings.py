@@ -125,6 +125,11 @@ class Settings(_Frozen):
     tier: Literal["tier1", "tier2", "machine"] = Field(
         default="machine", description="CPU, memory and disk an engine may use."
     )
+    device: Literal["cpu", "cuda", "auto"] = Field(
+        default="cpu",
+        description="Where XGBoost trains: cpu; cuda, a GPU of NVIDIA, which needs the full build of xgboost; auto, cuda where "
+        "there is one. Scores come from the CPU.",
+    )
     own_process_above_mb: int = Field(
         default=250,
         ge=0,

@@ -30,12 +30,15 @@ def trained(
     patience: int,
     features: Sequence[str],
     metric: Callable[..., Any] | None = None,
+    device: str = "cpu",
 ) -> tuple[xgb.Booster, float | None]:
     """Train a booster on rows without names: stopped where ``held`` is predicted best, or for exactly ``rounds`` without it.
 
-    ``features``: what the columns are. ``metric``: judged instead of the objective's own, the lower the better. Returns the booster
-    and its best loss on ``held``.
+    ``features``: what the columns are. ``metric``: judged instead of the objective's own, the lower the better. ``device``: of the
+    training; the booster scores on the CPU. Returns the booster and its best loss on ``held``.
     """
+    if device != "cpu":
+        chosen = {**chosen, "device": device}
     if held is None:
         booster, loss = xgb.train(dict(chosen), data, rounds), None
     else:
@@ -50,6 +53,8 @@ def trained(
             verbose_eval=False,
         )
         booster, loss = booster[: booster.best_iteration + 1], float(booster.best_score)
+    if device != "cpu":
+        booster.set_param({"device": "cpu"})
     # Only now: XGBoost compares the names of rows with those of the booster at every round, a tenth of the time of a small fit.
     booster.feature_names = [booster_name(feature) for feature in features]
     return booster, loss

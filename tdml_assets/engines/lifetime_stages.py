@@ -97,7 +97,8 @@ def fit_stages(
             held = held_rows.held(name, start, scale=scale, threads=of_each)
         # The base score is overruled by the starts of the rows; XGBoost wants one that its objective allows.
         chosen = trees.of_stage(name, base_score=0.5, seed=spec.seed, threads=of_each)
-        return start, size, *trained(chosen, data, held, rounds, trees.patience, rows.source.features)
+        features = rows.source.features
+        return start, size, *trained(chosen, data, held, rounds, trees.patience, features, device=spec.device)
 
     fitted = dict(zip(names, at_once([partial(fit, name) for name in names], threads // of_each), strict=True))
     found = replace(

@@ -135,6 +135,7 @@ class ModelSpec:
     ``horizon_days``: length of the predicted window.
     ``target_kind``: what the target observes, as in ``target.kind`` of the workflow.
     ``target_transform``: scale that an estimator given by import path learns the target on.
+    ``device``: where a learner on XGBoost trains, ``cpu`` or ``cuda``.
     ``unlabelled``: rows of the day the model will first score, whose target nobody knows yet, for a learner that asks for them
       (``wants_unlabelled``): customers' histories say more the longer they are.
     """
@@ -149,6 +150,7 @@ class ModelSpec:
     target_transform: str = "none"
     unlabelled: FeatureSource | None = None
     options: str = ""
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)

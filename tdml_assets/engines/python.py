@@ -25,6 +25,8 @@ READ_HISTORIES = frozenset(
     }
 )
 TWO_STAGE_XGBOOST = "two_stage_xgboost"
+#: Estimators that a GPU can train (``devices.py``).
+ON_XGBOOST = frozenset({TWO_STAGE_XGBOOST, "lifetime_xgboost", "xgboost_classifier", "lifetime_xgboost_classifier"})
 #: Learners by name. Imported when asked for: each brings a library along.
 LEARNERS = {
     TWO_STAGE_XGBOOST: ("tdml_assets.engines.two_stage", "TwoStageLearner"),

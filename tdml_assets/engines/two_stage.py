@@ -111,7 +111,9 @@ class TwoStageLearner(BoostedLearner):
                 held = held_matrix(validation, of_held, threads=threads)
             base_score = facts.buyers / facts.rows if stage == BUYS else 1.0
             chosen = parameters.of_stage(stage, base_score=base_score, seed=spec.seed, threads=threads)
-            boosters[stage], loss = trained(chosen, data, held, rounds, parameters.patience, train.features)
+            boosters[stage], loss = trained(
+                chosen, data, held, rounds, parameters.patience, train.features, device=spec.device
+            )
             losses |= {} if loss is None else {stage: loss}
             scale = facts.total / facts.buyers
             # Before the next stage's are built: the largest part of the memory of a fit.

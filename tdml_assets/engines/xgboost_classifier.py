@@ -141,6 +141,7 @@ class XgboostClassifierLearner(BoostedLearner):
             parameters.patience,
             train.features,
             log_loss_metric(weight),
+            device=spec.device,
         )
         found = replace(recipe, rounds={PROBABILITY: int(booster.num_boosted_rounds())}, rows={PROBABILITY: rows})
         if loss is not None:

@@ -7,7 +7,7 @@ version is (``models/bundles.py``).
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
@@ -15,8 +15,10 @@ import dagster as dg
 import pyarrow as pa
 
 from tdml_assets.declaration.workflow import WorkflowSpec
+from tdml_assets.engines.devices import device_of
 from tdml_assets.engines.learner_choice import AUTO, OPTIONS, LearnerChoice
 from tdml_assets.engines.protocol import Engine, table_source
+from tdml_assets.engines.python import ON_XGBOOST
 from tdml_assets.engines.registry import Choice
 from tdml_assets.models.bundle_store import BundleStore
 from tdml_assets.models.bundles import ModelFeature, as_evaluated, refusing_damage
@@ -93,6 +95,7 @@ def _train(
     """Fit, measure, fit again, within the tier, and bring the result into line with the champion before it."""
     previous = partial(store.champion_files, spec.name)
     model, tier = model_spec_of(spec, previous), tier_of(spec, settings.tier)
+    model = replace(model, device=device_of(settings.device))
     kind = task_of(spec).level_kind if corrects(spec.level) else None
     base, search = known.base(spec) if kind else None, spec.model.search
     choosing = Choosing(_chosen_before(spec, previous), spec.model.rehearsal_max_rows)
@@ -199,7 +202,11 @@ def _recall(spec: WorkflowSpec, settings: Settings, learning: Learning) -> Recal
         tables=learning.tables,
         slices=[MODEL_PARAMS, *learning.slices, MODEL_VERSIONS],
         recorded=["status", "engine", "model_version"],
-        owes=lambda _, database, __: [raw_fingerprint(database), asdict(tier_of(spec, settings.tier))],
+        owes=lambda _, database, __: [
+            raw_fingerprint(database),
+            asdict(tier_of(spec, settings.tier)),
+            *([settings.device] if settings.device != "cpu" else []),
+        ],
         follows=learning.follows,
         has_model=True,
     )
@@ -294,6 +301,7 @@ def model_parameters(spec: WorkflowSpec, candidate: Candidate, splits: Mapping[s
     return {
         "engine": spec.engine_name,
         "estimator": candidate.model.estimator,
+        **({"device": candidate.model.device} if candidate.model.estimator in ON_XGBOOST else {}),
         "seed": spec.model.seed,
         "target": spec.target_kind,
         "horizon_days": spec.target.horizon_days,
