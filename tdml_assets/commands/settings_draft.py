@@ -39,6 +39,8 @@ _ORDER = (
 )
 #: Share of ids that must be e-mail addresses for all of them to be taken for such.
 _MOSTLY = 0.95
+#: Share of rows with a value from where a column counts as filled.
+_ALL = 0.98
 _HEAD = """\
 # Written by tdml-assets init from the first rows of your files. Lines with "guessed" are less sure than the others, and a key
 # without a value is yours to write: read it, correct it, then
@@ -134,6 +136,8 @@ def _csv(first: FileSample, known: dict[str, str] | None = None) -> list[str]:
     lines = [f"  {key}: {text(value)}" for key, value in found.items() if value != usual[key]]
     if not first.has_header:
         lines.append("  header: false    # columns are column_1, column_2, ...")
+    if first.nulls:
+        lines.append(f'  null_values: ["", {", ".join(map(text, first.nulls))}]')
     return ["csv:", *lines] if lines else []
 
 
@@ -203,11 +207,27 @@ def _column(found: Guess, role: str, column: str) -> list[str]:
     line = f"  {role}: {text(column)}{doubt}"
     if role != "customer_id":
         return [line]
-    rule = ""
+    rule, mail = "", _mail_of_guests(found, column)
     if _are_addresses(found.texts(role)):
         line = f"  {_folded(found, column, 'written so because they are e-mail addresses')}"
         rule = f", normalise: {_FOLDED}"
+    if mail is not None:
+        why = "without the first a guest is known by the second; to set guests aside, name the first alone"
+        line = f"  customer_id: {{column: [{text(column)}, {text(mail)}]{rule}}}    # {why}"
     return [line, *_ids(found, column, rule)]
+
+
+def _mail_of_guests(found: Guess, column: str) -> str | None:
+    """The column of e-mail addresses that every row has, where ids of customers are missing in some."""
+    if "customer_id" in found.carry:
+        return None
+    for sample in found.samples:
+        if len(sample.columns.get(column, ())) >= _ALL * sample.row_count:
+            return None
+        for name, texts in sample.columns.items():
+            if name != column and "mail" in name.lower() and len(texts) >= _ALL * sample.row_count:
+                return name
+    return None
 
 
 def _ids(found: Guess, column: str, rule: str = "") -> list[str]:
@@ -233,7 +253,8 @@ def _ids(found: Guess, column: str, rule: str = "") -> list[str]:
         lines.append(f"  # customer_id: {{column: {text(column)}{rule}, empty: [{listed}]}}    # {why}")
     rows = sum(sample.row_count for sample in found.samples)
     mail = next((name for name in found.samples[0].cells if "mail" in name.lower() and name != column), None)
-    if mail is not None and "customer_id" not in found.carry and len(ids) < 0.98 * rows:
+    is_written = _mail_of_guests(found, column) is not None
+    if mail is not None and not is_written and "customer_id" not in found.carry and len(ids) < _ALL * rows:
         both = f"[{text(column)}, {text(mail)}]{rule}"
         lines.append(f"  # customer_id: {{column: {both}}}    # in place of the line above, to know guests by e-mail")
     return lines

@@ -89,7 +89,7 @@ def _status_lines(found: Guess) -> list[str]:
     declared = preset_keys(found.preset).get("statuses") if found.preset else None
     lines = ["statuses:    # each that was found, and what it counts as: sale, return, void or ignore"]
     # Codes say nothing, every one of them.
-    are_codes = all(status.isdigit() for status in found.statuses)
+    are_codes = found.are_repeated or all(status.isdigit() for status in found.statuses)
     unclear = (
         (found.statuses if are_codes else unexplained(found.texts("order_status"))) if "statuses" in found.open else ()
     )

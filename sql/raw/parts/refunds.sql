@@ -34,7 +34,8 @@ refunded_orders as (
 linked as (
     select
         marked.* replace (
-            coalesce(marked.customer_id, case when marked.is_refund then parents.parent_customer end) as customer_id,
+            -- Money that goes back is the order's customer's, also where the row names who paid it back: the shop itself, say.
+            coalesce(case when marked.is_refund then parents.parent_customer end, marked.customer_id) as customer_id,
             coalesce(marked.currency_given, case when marked.is_refund then parents.parent_currency end) as currency_given,
             coalesce(marked.rate, case when marked.is_refund and marked.currency_given is null then parents.parent_rate end) as rate,
             -- An order that counts as nothing has nothing to give back.

@@ -104,6 +104,7 @@ def joined(samples: Sequence[FileSample], path: str, *, is_deep: bool = False) -
         path=path,
         cells=cells,
         keys=keys,
+        nulls=tuple(dict.fromkeys(null for sample in samples for null in sample.nulls)),
         file_rows=tuple(count for sample in samples for count in sample.file_rows or (sample.row_count,)),
         notes=tuple(dict.fromkeys(note for sample in samples for note in sample.notes)),
         typed_moments=typed("typed_moments"),

@@ -16,8 +16,9 @@ import pyarrow as pa
 
 from tdml_assets.declaration.sources import Source
 from tdml_assets.stages.raw import databases, spreadsheets
-from tdml_assets.stages.raw.beginning_text import footer_rows
+from tdml_assets.stages.raw.beginning_text import footer_rows, header_offset
 from tdml_assets.stages.raw.lake import LAKE_FORMATS
+from tdml_assets.stages.raw.names import distinct
 from tdml_assets.stages.raw.rules import SourceError
 from tdml_assets.stages.raw.sample import ROWS, FileSample, Key, SampleFormat
 
@@ -96,14 +97,18 @@ def _width(rows: Sequence[Sequence[Any]]) -> int:
 def _sheet(name: str, title: str, rows: Sequence[Sequence[Any]], *, is_only: bool) -> FileSample:
     width = _width(rows[_PREAMBLE_ROWS // 2 :]) or _width(rows)
     start = next((place for place, row in enumerate(rows) if _filled(row) * 2 > width), 0)
+    start += header_offset([[_text(cell) for cell in row] for row in rows[start : start + 3]])
     header = [str(cell).strip() for cell in rows[start]]
     while header and not header[-1]:
         header.pop()
-    names = [text or f"column_{place}" for place, text in enumerate(header, 1)]
+    # A name that two columns have is no name: neither is taken for anything.
+    names = distinct([text or f"column_{place}" for place, text in enumerate(header, 1)], ())
+    twice = {name for name in names if sum(one.lower() == name.lower() for one in header) > 1}
     body = [row for row in rows[start + 1 :] if _filled(row)]
     footer = footer_rows([[_text(cell) for cell in row] for row in body], width) if len(rows) < ROWS else 0
     body = body[:-footer] if footer else body
     columns = {key: [row[place] if place < len(row) else "" for row in body] for place, key in enumerate(names)}
+    columns = {key: values for key, values in columns.items() if key not in twice}
     kinds = {key: {type(value) for value in values if value not in ("", None)} for key, values in columns.items()}
     keys = {} if is_only else {"sheet": Key(title, "the sheet that looks most like orders")}
     if start:

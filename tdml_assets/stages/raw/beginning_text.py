@@ -27,6 +27,8 @@ _TOTAL = re.compile(
     r"(grand |sub)?(totals?|sum|summe|gesamt\w*|somme|totale|insgesamt|合計)\b|\(?\d+ (rows?|zeilen|records?|lignes|filas)\b",
     re.IGNORECASE,
 )
+#: How databases write no value; other words, such as nan, may be ids that someone wrote.
+_NULLS = ("\\N", "NULL", "(null)", "<null>", "[NULL]")
 _NUMBER = re.compile(r"[-+]?[\d.,\s]*\d[\d.,\s]*")
 
 
@@ -57,10 +59,17 @@ def csv_sample(name: str, lines: Sequence[str], encoding: str, *, is_whole: bool
     if footer:
         keys["skip_footer_rows"] = Key(footer, "rows at the end that sum up or count the others")
     kept = [row for row in (body[:-footer] if footer else body) if _is_row(row, names)]
+    has_units = has_header and are_units(kept)
+    kept = kept[1:] if has_units else kept
     cells = {
         column: [row[place].strip() if place < len(row) else "" for row in kept] for place, column in enumerate(names)
     }
-    return FileSample(name, "csv", cells, keys, _notes(body, names, has_header), delimiter, encoding, has_header)
+    nulls = tuple(word for word in _NULLS if any(word in texts for texts in cells.values()))
+    if nulls:
+        cells = {column: ["" if text in nulls else text for text in texts] for column, texts in cells.items()}
+    notes = _notes(body, names, has_header)
+    notes += ("the row below the header holds no value, such as units: it is set aside",) if has_units else ()
+    return FileSample(name, "csv", cells, keys, notes, delimiter, encoding, has_header, nulls=nulls)
 
 
 def _records(lines: Sequence[str], delimiter: str) -> list[tuple[int, list[str]]]:
@@ -84,13 +93,32 @@ def _header_place(records: Sequence[tuple[int, list[str]]]) -> int:
     width = widths.most_common(1)[0][0]
     if width < 2:
         return 0
-    return next((place for place, (_, row) in enumerate(records[:_MOST_PREAMBLE]) if _is_wide(row, width)), 0)
+    start = next((place for place, (_, row) in enumerate(records[:_MOST_PREAMBLE]) if _is_wide(row, width)), 0)
+    return start + header_offset([row for _, row in records[start : start + 3]])
+
+
+def header_offset(rows: Sequence[Sequence[str]]) -> int:
+    """1 where the second of the first rows is the header: below one of groups, or below a row of values that is no part of it.
+
+    A row of units below a header has fewer names than the header, or repeats them.
+    """
+    if len(rows) < 3 or any(map(_is_value, rows[1])) or not any(map(_is_value, rows[2])):
+        return 0
+    first, second = ([cell.strip() for cell in row if cell.strip()] for row in rows[:2])
+    are_groups = (len(second), len(set(second))) > (len(first), len(set(first)))
+    return int(are_groups or any(map(_is_value, first)))
 
 
 def _is_wide(row: Sequence[str], width: int) -> bool:
     """Whether a record has as many fields as most, nearly all of them filled: a title or a note has one or two."""
     filled = sum(1 for cell in row if cell.strip())
     return len(row) >= width and filled * 2 > width
+
+
+def are_units(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first row below a header holds no value, where all that follow do."""
+    following = rows[1:_MOST_PREAMBLE]
+    return bool(following) and not any(map(_is_value, rows[0])) and all(any(map(_is_value, row)) for row in following)
 
 
 def footer_rows(body: Sequence[Sequence[str]], width: int) -> int:

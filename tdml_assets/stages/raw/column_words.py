@@ -52,7 +52,8 @@ NAMES: dict[str, tuple[str, ...]] = {
         "orderid ordernumber orderno invoiceno invoicenumber invoice transactionid bestellnummer bestellnr auftragsnummer "
         "auftragsnr auftrag rechnungsnummer numerocommande numcommande commande numeropedido pedido numeroordine ordine "
         "bestelling bestelnummer numerodopedido numerzamowienia cisloobjednavky incrementid documentnumber billingdocument "
-        "salesdocument belegnummer belegnr ordername orderref orderreference order receiptnumber receiptid receipt basketid "
+        "salesdocument merchantreference belegnummer belegnr "
+        "ordername orderref orderreference order receiptnumber receiptid receipt basketid "
         "注文番号 注文id 受注番号 oid id"
     ),
     "product_id": _words(

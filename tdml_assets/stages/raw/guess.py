@@ -27,6 +27,7 @@ from tdml_assets.stages.raw.guess_lines import (
     line_key_of,
     may_be_total_of_order,
     on_first_lines,
+    repeated_kinds,
 )
 from tdml_assets.stages.raw.guess_orders import (
     currency_in,
@@ -36,6 +37,7 @@ from tdml_assets.stages.raw.guess_orders import (
     known_export,
     may_be_minor,
     statuses_of,
+    types_of,
     unexplained,
 )
 from tdml_assets.stages.raw.guess_times import guess_formats, recorded_column
@@ -57,6 +59,7 @@ class Guess:
     ``marks``: how numbers are written; None where it is open or where the file carries types.
     ``currency``: the currency of every row, and what says so; None where nothing does.
     ``statuses``: values of the status column, where there are few.
+    ``are_repeated``: whether rows of each status come to the same money, so that one of them counts.
     ``flag``: what the values of a column such as ``cancelled_at`` mean, where it stands in for a status.
     ``other_statuses``: such columns beside a status, with what their values mean but for sales.
     ``open``: what a person must decide: the key, and why.
@@ -75,6 +78,7 @@ class Guess:
     timestamp_formats: tuple[str, ...] = ()
     marks: NumberMarks | None = None
     statuses: tuple[str, ...] = ()
+    are_repeated: bool = False
     flag: Mapping[str, Meaning] = field(default_factory=dict)
     other_statuses: Mapping[str, Mapping[str, Meaning]] = field(default_factory=dict)
     open: Mapping[str, str] = field(default_factory=dict)
@@ -169,7 +173,7 @@ def _of_orders(
     if currency is None:
         still_open |= _open_currency(found.get("currency"), values.get("currency", ()))
     statuses = statuses_of(values.get("order_status", ()))
-    flags = flags_of(first, found.values()) if preset is None else {}
+    flags = {**types_of(first, found.values()), **flags_of(first, found.values())} if preset is None else {}
     flag = next(iter(flags.items())) if flags and "order_status" not in found else None
     if flag is not None:
         found["order_status"] = flag[0]
@@ -181,6 +185,13 @@ def _of_orders(
     elif statuses and preset is None and (unclear := unexplained(values["order_status"])):
         listed = ", ".join(map(repr, unclear[:9]))
         still_open["statuses"] = f"no word of {listed} says what it counts as: write sale, return, void or ignore"
+    repeated = repeated_kinds(first, found, (marks or NumberMarks()).read) if preset is None else None
+    if repeated is not None:
+        found["order_status"], flags = repeated, {}
+        statuses = statuses_of(first.columns[repeated])
+        still_open["statuses"] = (
+            f"rows of each {repeated!r} come to the same money: write sale for the one that counts, and ignore for the others"
+        )
     money = found.get("amount", found.get("unit_price", ""))
     is_minor = _MINOR.search(money) is not None
     texts = values.get("amount", values.get("unit_price", []))
@@ -214,6 +225,7 @@ def _of_orders(
         timestamp_formats=formats,
         marks=marks,
         statuses=statuses,
+        are_repeated=repeated is not None,
         flag=flag[1] if flag is not None else {},
         other_statuses={name: meanings for name, values in flags.items() if (meanings := _of_no_sale(values))},
         open=still_open,

@@ -22,6 +22,10 @@ _ALIKE = 0.95
 _GROWS = 1.2
 #: Among the orders of a shop with one price there are few different amounts.
 _FEWEST_AMOUNTS = 10
+#: What a column is named that says what its rows are.
+_OF_ROWS = re.compile(r"type|typ$|kind|status|state|event|record", re.IGNORECASE)
+#: Kinds of rows that may hold the same money, and how near two sums of it are.
+_MOST_KINDS, _CENT = 12, 0.005
 _CARRIED = ("order_id", "customer_id", "ordered_at", "order_status", "order_type", "currency")
 #: Share of an order's further lines without a cell that its first line has, from where the cell is meant for all of them.
 _BLANK = 0.8
@@ -81,6 +85,33 @@ def may_be_total_of_order(
         by_product[product].append(read(text) or 0.0)
     repeated = [found for product, found in by_product.items() if product and len(found) > 1]
     return 0 if repeated and sum(len(set(found)) > 1 for found in repeated) * 2 < len(repeated) else len(several)
+
+
+def repeated_kinds(sample: FileSample, columns: Mapping[str, str], read: Callable[[str], float | None]) -> str | None:
+    """A column whose values part the rows of an order into kinds that each come to its whole money; None without one.
+
+    Such are the states of a payment, each a row, and a receipt with its lines and its payments: one kind is the sale.
+    """
+    orders, amounts = (sample.cells.get(columns.get(role, ""), ()) for role in ("order_id", "amount"))
+    if not len(orders) == len(amounts) == sample.row_count:
+        return None
+    money = [read(text) or 0.0 for text in amounts]
+    for name, kinds in sample.cells.items():
+        is_taken = name in columns.values() and name != columns.get("order_status")
+        if is_taken or not _OF_ROWS.search(name) or not 1 < len(set(kinds)) <= _MOST_KINDS:
+            continue
+        sums: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+        for order, kind, amount in zip(orders, kinds, money, strict=True):
+            sums[order][kind] += amount
+        parted = [found for order, found in sums.items() if order and sum(map(bool, found.values())) > 1]
+        alike = [found for found in parted if _are_near([one for one in found.values() if one])]
+        if len(parted) >= _FEWEST_ORDERS and len(parted) * 2 > len(sums) and len(alike) >= _ALIKE * len(parted):
+            return name
+    return None
+
+
+def _are_near(numbers: Sequence[float]) -> bool:
+    return max(numbers) - min(numbers) < _CENT
 
 
 def _mean(numbers: Sequence[float]) -> float:

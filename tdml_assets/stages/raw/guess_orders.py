@@ -29,6 +29,7 @@ _MOST_STATUSES = 30
 _LEAST_AMOUNTS, _CENTS = 10, 100
 _YES, _NO = {"true", "yes", "y", "t", "1"}, {"false", "no", "n", "f", "0"}
 _AROUND_A_FLAG = {"", "is", "was", "at", "on", "date", "order", "flag"}
+_TYPE = re.compile(r"(transaction|record|row|entry|document|order|event)?(type|kind|art)", re.IGNORECASE)
 _PRESET_FORMATS = ("csv", "parquet", "xlsx")
 _DISCOUNT = re.compile(r"(discount|rabatt|nachlass|remise|descuento|desconto|sconto|korting)(?!ed)", re.IGNORECASE)
 _CODE_IN_NAME = re.compile(r"(?:^|[\W_])([A-Za-z]{3})(?:$|[\W_])")
@@ -85,6 +86,20 @@ def flags_of(sample: FileSample, taken: Collection[str]) -> dict[str, dict[str, 
         is_dated = name in sample.typed_moments or bool(formats_that_read(texts[:_LOOKED_AT]))
         if is_dated and len(texts) < sample.row_count:
             found[name] = {"*": meaning}
+    return found
+
+
+def types_of(sample: FileSample, taken: Collection[str]) -> dict[str, dict[str, Meaning]]:
+    """Columns such as ``Transaction Type`` whose words say of some rows that they are no sales: withdrawals, refunds."""
+    found: dict[str, dict[str, Meaning]] = {}
+    for name, texts in sample.columns.items():
+        counts = Counter(text.strip() for text in texts)
+        if name in taken or not _TYPE.fullmatch(re.sub(r"[\W_]+", "", name)) or len(counts) > _MOST_STATUSES:
+            continue
+        said = {one: meaning_of(one)[0] for one in sorted(counts)}
+        others: dict[str, Meaning] = {one: meaning for one, meaning in said.items() if meaning != "sale"}
+        if others and sum(counts[one] for one in others) * 2 < counts.total():
+            found[name] = others
     return found
 
 

@@ -12,7 +12,7 @@ import json
 import re
 import sys
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import islice
@@ -28,7 +28,7 @@ from tdml_assets.stages.raw.csv_records import csv_dialect, read_csv_records
 from tdml_assets.stages.raw.faults import source_faults
 from tdml_assets.stages.raw.files import SourceFile
 from tdml_assets.stages.raw.json_paths import as_rows, is_nested
-from tdml_assets.stages.raw.names import delimiter_remedy
+from tdml_assets.stages.raw.names import delimiter_remedy, distinct
 from tdml_assets.stages.raw.rules import BAD_ROW_LIMIT, Field, FileLayout, SourceError, wanted_columns
 from tdml_assets.stages.raw.signatures import FIRST_BYTES, what_is_wrong
 from tdml_assets.stages.raw.text import LONGEST_LINE, as_utf8, check_text, is_gzip, open_bytes
@@ -163,7 +163,7 @@ def csv_layout(given: FileToRead) -> FileLayout:
         facts = check_text(file, encoding, LONGEST_LINE["csv"])
         head = _csv_head(file, declaration, encoding)
         _refuse_preamble(file, declaration, head, encoding)
-        names = _distinct(_csv_names(options, head), wanted_columns(declaration))
+        names = distinct(_csv_names(options, head), wanted_columns(declaration))
         _check_names(file, names)
         path, compression = file.path, "gzip" if is_gzip(file) else "none"
         if encoding not in _UTF8:
@@ -324,21 +324,6 @@ def _csv_names(options: CsvOptions, head: _CsvHead) -> list[str]:
     if not options.header:
         return numbered
     return [text.strip() or number for text, number in zip(head.fields, numbered, strict=True)]
-
-
-def _distinct(names: Sequence[str], wanted: Collection[str]) -> list[str]:
-    """The names, with a number behind those that an earlier column has too; names that the source reads stay."""
-    read, taken = {name.lower() for name in wanted}, {name.lower() for name in names}
-    seen: set[str] = set()
-    found = []
-    for name in names:
-        own, number = name, 1
-        while own.lower() in seen and name.lower() not in read:
-            number += 1
-            own = f"{name}_{number}" if f"{name}_{number}".lower() not in taken else own
-        seen.add(own.lower())
-        found.append(own)
-    return found
 
 
 def _refuse_nested(file: SourceFile, found: dict[str, Any], wanted: Collection[str]) -> None:

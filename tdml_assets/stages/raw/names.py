@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from tdml_assets.declaration.sources import Source
 
@@ -64,3 +64,18 @@ def missing_column_remedy(
             else (f"{meant}the column that holds it into {where}.columns.{column}, as the file spells it")
         )
     return f"{meant}it as the file spells it in line_key or updated_at of {where}"
+
+
+def distinct(names: Sequence[str], wanted: Collection[str]) -> list[str]:
+    """The names, with a number behind those that an earlier column has too; names that the source reads stay."""
+    read, taken = {name.lower() for name in wanted}, {name.lower() for name in names}
+    seen: set[str] = set()
+    found = []
+    for name in names:
+        own, number = name, 1
+        while own.lower() in seen and name.lower() not in read:
+            number += 1
+            own = f"{name}_{number}" if f"{name}_{number}".lower() not in taken else own
+        seen.add(own.lower())
+        found.append(own)
+    return found

@@ -27,7 +27,7 @@ from tdml_assets.stages.raw.names import missing_column_remedy
 #: How far after the load a row's time may be.
 LONGEST_AHEAD = timedelta(days=1)
 # Raised when rules for reading or judging rows change, so that unchanged files are loaded again.
-RULES_VERSION = 3
+RULES_VERSION = 4
 MAX_COLUMNS = 2_000
 #: Share of unreadable rows from which a file is refused, where the settings say nothing.
 BAD_ROW_LIMIT = QualityPolicy().unreadable_limit

@@ -37,6 +37,7 @@ class FileSample:
     ``typed_moments``, ``typed_numbers``: columns that hold moments or numbers by their type.
     ``folder_keys``: columns that the names of folders give.
     ``file_rows``: rows per file where several are looked at as one.
+    ``nulls``: texts of a CSV file that mean no value, whose cells are empty here.
     ``alike``: how many sheets of the workbook, or files of the archive, have these columns, this one among them.
     """
 
@@ -53,6 +54,7 @@ class FileSample:
     folder_keys: frozenset[str] = frozenset()
     alike: int = 1
     file_rows: tuple[int, ...] = ()
+    nulls: tuple[str, ...] = ()
 
     @cached_property
     def columns(self) -> dict[str, list[str]]:

@@ -21,6 +21,7 @@ from tdml_assets.declaration.source_values import UNIX_FORMATS
 from tdml_assets.declaration.sources import Source
 from tdml_assets.platform.extras import MissingExtraError, load_extra
 from tdml_assets.stages.raw.files import SourceFile
+from tdml_assets.stages.raw.names import distinct
 from tdml_assets.stages.raw.rules import SourceError
 
 _BATCH_ROWS = 20_000
@@ -47,9 +48,10 @@ def as_parquet(file: SourceFile, declaration: Source, wanted: Collection[str], s
     while header and not header[-1]:
         header.pop()
     _refuse_preamble(file, sheet, header, wanted)
-    names = [name or f"column_{place}" for place, name in enumerate(header, start=1)]
+    names = distinct([name or f"column_{place}" for place, name in enumerate(header, start=1)], wanted)
     if len({name.lower() for name in names}) < len(names):
-        raise SourceError(f"{file.name}: two columns of the sheet have one name: rename one of them")
+        twice = next(name for name in names if sum(one.lower() == name.lower() for one in names) > 1)
+        raise SourceError(f"{file.name}: two columns of the sheet have the name {twice!r}: rename one of them")
     kinds = [_kind({_kind_of(cell) for cell in column}) for column in _columns(sheet, declaration, len(names))]
     schema = pa.schema([pa.field(name, _TYPES[kind]) for name, kind in zip(names, kinds, strict=True)])
     path = scratch_folder / f"{file.sha256[:32]}.sheet.parquet"

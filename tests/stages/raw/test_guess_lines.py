@@ -8,7 +8,8 @@ import pytest
 
 from tdml_assets.stages.raw.beginning_folders import folder_samples
 from tdml_assets.stages.raw.guess import Guess, guess
-from tdml_assets.stages.raw.guess_lines import may_be_total_of_order
+from tdml_assets.stages.raw.guess_lines import may_be_total_of_order, repeated_kinds
+from tdml_assets.stages.raw.sample import FileSample
 
 PLANS = ("19.90", "29.90", "49.90")
 #: 30 orders of two lines each, of ten products.
@@ -47,6 +48,22 @@ def test_orders_that_several_files_of_a_folder_hold_need_a_key(tmp_path: Path) -
     found = guessed(tmp_path / "overlap", {"a.csv": [header, *rows[:35]], "b.csv": [header, *rows[25:]]})
     assert found.line_key[0] == ("order_id",)
     assert "orders that are in several files: 10" in found.line_key[1]
+
+
+def test_kinds_of_rows_that_each_hold_the_money_of_an_order_are_seen_and_asked_about(tmp_path: Path) -> None:
+    kinds = ("Received", "Authorised", "Settled")
+    rows = [f"o{n},2026-01-{n % 28 + 1:02},k{n % 7},{kind},{n + 1}.50" for n in range(30) for kind in kinds]
+    found = guessed(tmp_path, {"o.csv": ["order_id,date,customer_id,Record Type,amount", *rows]})
+    assert found.columns["order_status"] == "Record Type"
+    assert found.are_repeated
+    assert "rows of each 'Record Type' come to the same money" in found.open["statuses"]
+    columns = {"order_id": "order_id", "amount": "amount"}
+    lines = {
+        "order_id": ORDERS,
+        "amount": [f"{n % 7 + 1}.00" for n in range(60)],
+        "line type": ["product", "gift"] * 30,
+    }
+    assert repeated_kinds(FileSample("o.csv", "csv", lines), columns, float) is None, "each line has its own money"
 
 
 def guessed(folder: Path, files: dict[str, list[str]]) -> Guess:

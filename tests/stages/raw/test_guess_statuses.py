@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tdml_assets.stages.raw.guess_orders import currency_in, meaning_of, unexplained
+from tdml_assets.stages.raw.guess_orders import currency_in, meaning_of, types_of, unexplained
+from tdml_assets.stages.raw.sample import FileSample
 
 
 @pytest.mark.parametrize(
@@ -43,3 +44,10 @@ def test_a_status_of_few_rows_that_no_word_explains_is_asked_about() -> None:
 )
 def test_the_sign_of_one_currency_names_it(amounts: list[str], currency: str | None) -> None:
     assert currency_in(amounts) == currency
+
+
+def test_types_beside_a_status_say_which_rows_are_no_sales() -> None:
+    types = ["Express Checkout Payment"] * 8 + ["Payment Refund", "General Withdrawal"]
+    cells = {"Type": types, "Payment Method": ["credit"] * 2 + ["cash"] * 8, "Status": ["Completed"] * 10}
+    found = types_of(FileSample("a.csv", "csv", cells), ("Status",))
+    assert found == {"Type": {"General Withdrawal": "ignore", "Payment Refund": "return"}}

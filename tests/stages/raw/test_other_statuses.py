@@ -89,3 +89,10 @@ def test_init_writes_what_is_beside_the_status(tmp_path: Path, monkeypatch: pyte
     done = CliRunner().invoke(app, ["check"])
     kept = sum(n + 0.5 for n in range(60) if n % 9 and n % 8 != 1)
     assert f"{kept:,.2f} EUR" in done.stdout
+
+
+def test_money_that_goes_back_is_the_customers_of_the_order_whoever_the_row_names(shop: Shop) -> None:
+    columns = {**COLUMNS, "parent_order_id": "parent"}
+    shop.write("a.csv", "order,who,when,total,status,parent\n1,a,2024-03-01,10,paid,\nr1,shop,2024-03-05,-4,paid,1\n")
+    shop.load(declared={**DECLARED, "columns": columns, "other_statuses": {}})
+    assert {row["customer_id"] for row in shop.rows("select customer_id from raw.orders")} == {"a"}

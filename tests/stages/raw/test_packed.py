@@ -183,7 +183,9 @@ def test_cells_of_yes_and_no_and_whole_numbers_among_fractions_are_read_as_what_
 
 def test_a_sheet_of_two_columns_with_one_name_is_refused(shop):
     book(shop, Orders=[["who", "when", "total", "TOTAL"], [7, datetime(2024, 3, 1), 2, 3]])
-    with pytest.raises(SourceError, match=r"a\.xlsx: two columns of the sheet have one name: rename one of them"):
+    with pytest.raises(
+        SourceError, match=r"a\.xlsx: two columns of the sheet have the name 'total': rename one of them"
+    ):
         load(shop)
 
 
