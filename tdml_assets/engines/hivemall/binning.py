@@ -14,10 +14,12 @@ import numpy as np
 import pyarrow as pa
 
 from tdml_assets.engines.hivemall.errors import HivemallError
-from tdml_assets.engines.hivemall.java_text import parse_float
+from tdml_assets.engines.hivemall.java_text import number_text, parse_float
 from tdml_assets.engines.hivemall.registry import DOUBLE, INT, STRING, Types, aggregate, null_pointer, scalar
 
 _LEAST_EDGES = 3
+#: Sums that differ by less count as equal.
+_EQUAL_SUMS = 1e-5
 
 
 def build_bins(values: Sequence[float | None], counts: Sequence[int], *shrink: Sequence[bool]) -> list[float] | None:
@@ -92,16 +94,27 @@ def _binning_type(types: Types) -> pa.DataType:
 
 
 def chi2(observed: Any, expected: Any) -> dict[str, list[float]] | None:
-    """Chi-squared and its p-value per feature, from (classes, features) matrices."""
-    from scipy.special import gammaincc
+    """Chi-squared and its p-value per feature, from (classes, features) matrices.
+
+    Expected numbers whose sum is another than that of the observed ones are scaled to it.
+    """
+    from scipy.special import gammainc
 
     if observed is None or expected is None:
         return None
     if len(observed) != len(expected):
         raise HivemallError(f"chi2 takes as many observed as expected rows: {len(observed)} and {len(expected)}")
+    if len(observed) < 2:
+        raise HivemallError(f"{len(observed)} != 2: chi2 takes at least two rows.")
     left, right = np.array(observed, np.float64), np.array(expected, np.float64)
+    if (right <= 0).any():
+        raise HivemallError(f"{number_text(float(right[right <= 0][0]))} is smaller than, or equal to, the minimum (0)")
+    if (left < 0).any():
+        raise HivemallError(f"{number_text(float(left[left < 0][0]))} is smaller than the minimum (0)")
+    ratio = left.sum(axis=0) / right.sum(axis=0)
+    right = right * np.where(abs(left.sum(axis=0) - right.sum(axis=0)) > _EQUAL_SUMS, ratio, 1.0)
     statistic = ((left - right) ** 2 / right).sum(axis=0)
-    return {"chi2": statistic.tolist(), "pvalue": gammaincc((len(left) - 1) / 2, statistic / 2).tolist()}
+    return {"chi2": statistic.tolist(), "pvalue": (1.0 - gammainc((len(left) - 1) / 2, statistic / 2)).tolist()}
 
 
 def snr(vectors: Sequence[Any], classes: Sequence[Any]) -> list[float]:

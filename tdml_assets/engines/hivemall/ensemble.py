@@ -6,7 +6,7 @@ Belongs here: aggregates over models and the predictions from their tables. Does
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -79,45 +79,62 @@ def majority_vote(values: Sequence[Any]) -> Any:
 
 
 def mf_predict(users: Sequence[float] | None, items: Sequence[float] | None, *rest: float | None) -> float:
-    """Product of factors plus ``mean``, or plus ``user bias, item bias[, mean]``; a missing vector and its bias add nothing."""
+    """Product of factors plus ``mean``, or plus ``user bias, item bias[, mean]``.
+
+    Without one of the vectors it is the mean and the bias of the other; where the item's is null, the mean alone.
+    """
     user_bias, item_bias, mean = (0.0, 0.0, *rest)[-3:] if len(rest) == 1 else (*rest, 0.0, 0.0, 0.0)[:3]
     total = float(mean or 0.0)
-    if users:
+    if users and items is not None:
         total += float(user_bias or 0.0)
     if items:
         total += float(item_bias or 0.0)
-    return total + _product(users, items) if users and items else total
+    for p, q in _pairs(users, items) if users and items else ():
+        if p is not None and q is not None:
+            total += p * q
+    return total
 
 
 def bprmf_predict(users: Sequence[float] | None, items: Sequence[float] | None, bias: float | None = 0.0) -> float:
-    """Product of factors plus the item's bias; 0 where a vector is missing."""
-    return _product(users, items) + float(bias or 0.0) if users and items else 0.0
+    """Product of factors plus the item's bias, in float32; the bias without a user's vector, 0 without an item's."""
+    total = np.float32(bias or 0.0)
+    for p, q in _pairs(users, items) if users and items else ():
+        if p is None or q is None:
+            raise null_pointer("a factor")
+        total += np.float32(p) * np.float32(q)
+    return float(total) if items else 0.0
 
 
-def _product(users: Sequence[float], items: Sequence[float]) -> float:
+def _pairs(users: Sequence[float | None], items: Sequence[float | None]) -> Iterator[tuple[float | None, float | None]]:
     if len(users) != len(items):
-        raise HivemallError(f"{len(users)} user factors, {len(items)} item factors")
-    if None in users or None in items:
-        raise null_pointer("a factor")
-    return sum(p * q for p, q in zip(users, items, strict=True))
+        raise HivemallError(f"|Pu| {len(users)} was not equal to |Qi| {len(items)}")
+    return zip(users, items, strict=True)
 
 
 def fm_predict(weights: Sequence[float | None], factors: Sequence[Any], values: Sequence[float | None]) -> float | None:
     """The prediction of a factorisation machine from its rows; a row without factors adds its weight alone."""
-    total, sums, squares = 0.0, Counter[int](), 0.0
+    total = 0.0
+    sums: list[list[float]] = []
     for weight, factor, value in zip(weights, factors, values, strict=True):
         if weight is None:
             continue
-        if factor is None or value is None:
+        if not factor:
             total += weight
             continue
+        if value is None:
+            raise HivemallError("The third argument Xj must not be null")
         if None in factor:
-            raise null_pointer("a factor")
+            raise HivemallError(f"Vj{factor.index(None)} should not be null")
         total += weight * value
-        for place, v in enumerate(factor):
-            sums[place] += v * value
-            squares += v * value * v * value
-    return total + 0.5 * (sum(part * part for part in sums.values()) - squares)
+        sums = sums or [[0.0, 0.0] for _ in factor]
+        if len(sums) != len(factor):
+            raise HivemallError("Mismatch in the number of factors")
+        for parts, v in zip(sums, factor, strict=True):
+            parts[0] += v * value
+            parts[1] += (v * value) * (v * value)
+    for part, squares in sums:
+        total += 0.5 * (part * part - squares)
+    return total
 
 
 def ffm_predict(
@@ -133,7 +150,9 @@ def ffm_predict(
         if weight is not None:
             total += weight * (1.0 if x is None else x)
         elif v is not None and other is not None and x is not None and other_x is not None:
-            total += sum(p * q for p, q in zip(v, other, strict=True)) * x * other_x
+            if len(v) != len(other):
+                raise HivemallError("Mismatch in the number of factors")
+            total += sum(float(np.float32(p) * np.float32(q)) for p, q in zip(v, other, strict=True)) * x * other_x
     return total
 
 

@@ -22,7 +22,8 @@ def slope_and_loss(classify, p, y, low, high):  # type: ignore[no-untyped-def]
     """Derivative of the loss by the prediction, and the loss; a regression's prediction is cut to the target range first."""
     if classify:
         z = p * y
-        slope = (f64(1.0) / (f64(1.0) + np.exp(-z)) - f64(1.0)) * y
+        cut = -23.0 if z < -23.0 else (23.0 if z > 23.0 else z)
+        slope = (f64(1.0) / (f64(1.0) + np.exp(-cut)) - f64(1.0)) * y
         if z > 18.0:
             loss = np.exp(-z)
         elif z < -18.0:

@@ -174,8 +174,12 @@ def ndcg(ranked: Sequence[Any], truth: Sequence[Any], k: int) -> float:
             return found / ideal
         return math.copysign(math.inf, found) if found else math.nan
     gains = _hits(ranked, truth, k)
-    best = sum(1.0 / math.log2(place + 1) for place in range(1, min(len(truth), len(gains)) + 1))
-    return sum(gain / math.log2(place + 1) for place, gain in enumerate(gains, 1)) / best if best else 0.0
+    best = sum(1.0 / _log2(place + 1) for place in range(1, min(len(truth), len(gains)) + 1))
+    return sum(gain / _log2(place + 1) for place, gain in enumerate(gains, 1)) / best if best else 0.0
+
+
+def _log2(value: float) -> float:
+    return math.log(value) / math.log(2)
 
 
 def _discounted(relevances: Iterable[float]) -> float:

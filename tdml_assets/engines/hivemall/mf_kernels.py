@@ -126,7 +126,8 @@ def bpr_pass(  # type: ignore[no-untyped-def]
         elif kind == SIGMOID:
             slope = f64(1.0) / (f64(1.0) + np.exp(x))
         else:
-            sigmoid = f64(1.0) / (f64(1.0) + np.exp(-x))
+            cut = -23.0 if x < -23.0 else (23.0 if x > 23.0 else x)
+            sigmoid = f64(1.0) / (f64(1.0) + np.exp(-cut))
             slope = sigmoid * (f64(1.0) - sigmoid)
         eta = f64(rate_at(scheme, eta0, power, steps, memory[0]))
         for f in range(factors):

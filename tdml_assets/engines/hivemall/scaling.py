@@ -47,16 +47,17 @@ def _share(value: float, low: float, high: float) -> float:
         return float((number - first) / (last - first))
 
 
-def zscore(value: float | None, mean: float | None, deviation: float | None) -> float | None:
-    """(value - mean) / deviation; 0 where the deviation is 0."""
+def zscore(value: float | None, mean: float | None, deviation: float | None, *, types: Types) -> float | None:
+    """(value - mean) / deviation; 0 where the deviation is 0. Float32 numbers are subtracted as such, others as doubles."""
     if value is None:
         return None
     if mean is None or deviation is None:
         raise null_pointer("the mean or the deviation of zscore")
     with np.errstate(all="ignore"):
-        if np.float32(deviation) == 0:
+        if deviation == 0:
             return 0.0
-        return float((np.float32(value) - np.float32(mean)) / np.float32(deviation))
+        number = np.float32 if all(kind == FLOAT for kind in types) else np.float64
+        return float(np.float32((number(value) - number(mean)) / number(deviation)))
 
 
 def _normalise(norm_of: Callable[[list[np.float32]], np.float32]) -> Callable[..., list[str] | None]:
@@ -96,7 +97,7 @@ def _number_or_text(types: Types) -> pa.DataType:
 
 FUNCTIONS = {
     "rescale": scalar(rescale, _number_or_text, (3, 3)),
-    "zscore": scalar(zscore, FLOAT, (3, 3)),
+    "zscore": scalar(zscore, FLOAT, (3, 3), types=True),
     "l1_normalize": scalar(_normalise(_l1), pa.list_(STRING), (1, 1)),
     "l2_normalize": scalar(_normalise(_l2), pa.list_(STRING), (1, 1)),
 }

@@ -31,12 +31,16 @@ from tdml_assets.engines.hivemall.registry import (
 VERSION = "0.6.2-incubating-SNAPSHOT"
 
 
+#: Where the logistic function is cut off.
+_STEEPEST = 23.0
+
+
 def sigmoid(x: float | None) -> float | None:
-    """1 / (1 + e^-x), in float32."""
+    """1 / (1 + e^-x) as float32; x is cut off at +-23."""
     if x is None:
         return None
-    with np.errstate(over="ignore"):
-        return float(np.float32(1.0 / (1.0 + np.exp(-float(x)))))
+    cut = max(min(float(x), _STEEPEST), -_STEEPEST)
+    return float(np.float32(math.nan if math.isnan(x) else 1.0 / (1.0 + math.exp(-cut))))
 
 
 def l2_norm(values: Sequence[float | None]) -> float | None:

@@ -151,6 +151,17 @@ VALUES: list[tuple[str, list[pa.Array], Any]] = [
     ("is_nan", [of(math.nan)], True),
     ("is_finite", [of(math.inf)], False),
     ("is_infinite", [none(DOUBLE)], None),
+    # predictions
+    ("sigmoid", [of(-30.0)], 1.0261879506283526e-10),
+    ("sigmoid", [of(math.nan)], math.nan),
+    ("zscore", [of(-3.7), of(1e-3), of(1.7)], -2.1770589351654053),
+    ("zscore", [of(-3.7, SINGLE), of(1e-3, SINGLE), of(1.7, SINGLE)], -2.177058696746826),
+    ("mf_predict", [doubles(1.0, 2.0), doubles(3.0, None), of(0.5), of(0.25), of(3.0)], 6.75),
+    ("mf_predict", [doubles(1.0), none(DOUBLES), of(0.5), of(0.25), of(3.0)], 3.0),
+    ("mf_predict", [doubles(1.0), doubles(), of(0.5), of(0.25), of(3.0)], 3.5),
+    ("bprmf_predict", [none(DOUBLES), doubles(1.0), of(0.25)], 0.25),
+    ("bprmf_predict", [doubles(1.0), doubles(), of(0.25)], 0.0),
+    ("fm_predict", [of(0.5), doubles(), none(DOUBLE)], 0.5),
 ]
 #: Function, its arguments, and words of the refusal.
 REFUSED: list[tuple[str, list[pa.Array], str]] = [
@@ -188,6 +199,20 @@ REFUSED: list[tuple[str, list[pa.Array], str]] = [
     ("snr", [doubles(1.0), ints(1, 1)], "Multiple hot elements"),
     ("snr", [doubles(1.0), ints(0, 0)], "Hot element not found"),
     ("convert_label", [of(2, INT)], "Unexpected label: 2"),
+    ("fm_predict", [of(0.5), doubles(1.0), none(DOUBLE)], "The third argument Xj must not be null"),
+    ("fm_predict", [of(0.5), doubles(1.0, None), of(1.0)], "Vj1 should not be null"),
+    (
+        "ffm_predict",
+        [none(DOUBLE), doubles(1.0), doubles(1.0, 2.0), of(1.0), of(1.0)],
+        "Mismatch in the number of factors",
+    ),
+    ("chi2", [of([[1.0], [2.0]], pa.list_(DOUBLES)), of([[1.0], [0.0]], pa.list_(DOUBLES))], "0.0 is smaller than, or"),
+    (
+        "chi2",
+        [of([[-1.0], [2.0]], pa.list_(DOUBLES)), of([[1.0], [1.0]], pa.list_(DOUBLES))],
+        "-1.0 is smaller than the",
+    ),
+    ("chi2", [of([[1.0]], pa.list_(DOUBLES)), of([[1.0]], pa.list_(DOUBLES))], "1 != 2"),
     ("chi2", [of([[1.0]], pa.list_(DOUBLES)), of([[1.0], [2.0]], pa.list_(DOUBLES))], "1 and 2"),
 ]
 
@@ -261,3 +286,18 @@ def test_constants_and_a_moving_mean() -> None:
     assert value_of("infinity") == math.inf
     with pytest.raises(HivemallError, match="a value of moving_avg is null"):
         run("moving_avg", table(none(DOUBLE), TWO))
+
+
+def test_chi2_scales_what_is_expected_to_the_sum_of_what_is_observed() -> None:
+    kind = pa.list_(DOUBLES)
+    found = [
+        run("chi2", table(of([[1.0], [3.0]], kind), of([[scale], [scale]], kind))).to_pylist()[0]
+        for scale in (2.0, 8.0)
+    ]
+    assert found[0] == found[1] == {"chi2": [1.0], "pvalue": [pytest.approx(0.3173105, abs=1e-7)]}
+
+
+def test_factors_of_other_numbers_do_not_add_up() -> None:
+    rows = table(pa.array([0.5, 0.5]), pa.array([[1.0], [1.0, 2.0]], DOUBLES), pa.array([1.0, 1.0]))
+    with pytest.raises(HivemallError, match="Mismatch in the number of factors"):
+        run("fm_predict", rows)

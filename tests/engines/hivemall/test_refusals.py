@@ -84,7 +84,7 @@ def test_nothing_else_is_raised(name: str, monkeypatch: pytest.MonkeyPatch) -> N
         ("kld", [pa.array(["x"]), *(pa.array([1.0]),) * 3], 'For input string: "x"'),
         ("voted_avg", [pa.array([True])], "voted_avg takes a number as argument 1, not bool."),
         ("array_union", [ints(1), texts("1")], "Array types does not match: int32 != string"),
-        ("mf_predict", [pa.array([[1.0]]), pa.array([[1.0, 2.0]])], "1 user factors, 2 item factors"),
+        ("mf_predict", [pa.array([[1.0]]), pa.array([[1.0, 2.0]])], "|Pu| 1 was not equal to |Qi| 2"),
         ("sha1", [pa.array(["a"]), pa.array([0], INT)], "/ by zero"),
         (
             "quantified_features",
