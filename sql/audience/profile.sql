@@ -1,9 +1,4 @@
 -- One row of counts over the attributes, before anybody sees them.
-with attributes as (
-{% include "audience/parent_segment_attributes.sql" %}
-
-)
-
 select
     count(*) as row_count
     , count(distinct customer_id) as customers
@@ -19,4 +14,4 @@ select
     , min({{ attribute.name | identifier }}) is not distinct from max({{ attribute.name | identifier }})
         as {{ ("constant_" ~ loop.index0) | identifier }}
 {% endfor %}
-from attributes
+from {{ table | identifier }}

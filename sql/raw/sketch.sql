@@ -1,4 +1,4 @@
--- Some customers with the day of their first order: those whose hashed ids come first, or those asked for.
+-- Some customers with the day of their first order: so many whose hashed ids come first, and those asked for.
 with customers as (
     select
         left(md5(customer_id), 16) as customer,
@@ -11,10 +11,12 @@ select
     customer,
     first_day
 from customers
-{% if wanted is not none %}
-where customer in (select unnest({{ wanted | bind }}::varchar[]))
-{% endif %}
+where
+    customer in (select unnest({{ wanted | bind }}::varchar[]))
+    or customer in (
+        select customer
+        from customers
+        order by customer
+        limit {{ size | bind }}::bigint
+    )
 order by customer
-{% if wanted is none %}
-limit {{ size | bind }}::bigint
-{% endif %}

@@ -1,2 +1,2 @@
-create or replace temporary {% if is_view %}view{% else %}table{% endif %} {{ path | identifier }} as -- noqa: PRS
+create or replace temporary {% if is_view %}view{% else %}table{% endif %} {{ path | identifier }} as
 __model__

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tdml_assets.platform.warehouse import Database
 
 _CARRIED = ("audience", "carried_attributes")
+_JUDGED = ("judged_attributes",)
 
 
 class PublicationRefusedError(RuntimeError):
@@ -152,7 +153,15 @@ def publish(
     if control is not None:
         assign(database, control, context["workflows"], as_of)
         context |= {"control_table": CONTROL_GROUPS.path, "seed": control.seed}
-    rows = database.replace(contract, render("audience/parent_segment_attributes", **context))
+    # Ranks sort all customers: where the tables are what was judged, they are not computed again.
+    is_judged = control is None and not withheld
+    rows = database.replace(
+        contract,
+        render("audience/all_judged", table=_JUDGED)
+        if is_judged
+        else render("audience/parent_segment_attributes", **context),
+    )
+    database.execute(render("warehouse/drop_table", table=_JUDGED))
     if carried:
         database.execute(render("warehouse/drop_table", table=_CARRIED))
     catalogue = catalog_rows(workflows, _notes(scores, carried, withheld, outcomes))
@@ -223,7 +232,8 @@ def _judge(
 ) -> tuple[bool, dict[str, Any]]:
     context = _context(workflows, scores, as_of, {})
     specs = [spec for wf in workflows for spec in wf.attributes]
-    profile = database.row(render("audience/profile", attributes=specs, **context))
+    database.execute(render("audience/judged", table=_JUDGED, **context))
+    profile = database.row(render("audience/profile", attributes=specs, table=_JUDGED))
     return judge_sanity(
         profile,
         workflows,

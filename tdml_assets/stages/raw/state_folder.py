@@ -72,7 +72,7 @@ class StateFolder:
         # A folder of an earlier version. Only the sample's files lie inside a state folder.
         is_sample = (self.home / "sample" / "manifest.json").is_file()
         declared = Declared(kind="sample") if is_sample else None
-        return StateIdentity(declared=declared, sketch=_sketch(database))
+        return StateIdentity(declared=declared, sketch=_look(database, None)[0])
 
     def require_declared(self, database: Database) -> None:
         """Refuse to load a table that belongs to other orders than those loaded last.
@@ -98,14 +98,16 @@ class StateFolder:
         """
         if is_unchanged and before is not None and before.declared == self.asked and before.sketch.is_telling:
             return None
-        if before is not None and self.last_session(database):
+        remembered = before.sketch if before is not None and self.last_session(database) else None
+        sketch, first_days = _look(database, remembered)
+        if before is not None and remembered is not None:
             if kinds_conflict(before.declared, self.asked):
                 self.refuse(database, before, "", False)
-            compared = compare_sketch(before.sketch, _first_days(database, before.sketch))
+            compared = compare_sketch(remembered, first_days)
             if compared is not None and not compared.is_same:
                 self.refuse(database, before, compared.words(), True)
         note = before.note if before is not None else ""
-        return StateIdentity(declared=self.asked, sketch=_sketch(database), recorded_at=_now(), note=note)
+        return StateIdentity(declared=self.asked, sketch=sketch, recorded_at=_now(), note=note)
 
     def last_session(self, database: Database | None, workflows: Sequence[str] | None = None) -> dict[str, object]:
         """Workflow and as_of of the latest session that has a model; empty where nothing needs protection."""
@@ -241,7 +243,7 @@ def _compare_declared(settings: Settings, remembered: Sketch) -> Comparison | No
                 scratch_folder=Path(folder),
                 bad_row_limit=settings.quality.unreadable_limit,
             )
-            return compare_sketch(remembered, _first_days(database, remembered))
+            return compare_sketch(remembered, _look(database, remembered)[1])
 
 
 def accept_same_customers(settings: Settings) -> str:
@@ -293,15 +295,13 @@ def set_aside(settings: Settings) -> Path | None:
     return target
 
 
-def _sketch(database: Database) -> Sketch:
-    return sketch_of(database.rows(render("raw/sketch", orders=ORDERS.path, wanted=None, size=SKETCH_SIZE)))
-
-
-def _first_days(database: Database, remembered: Sketch) -> dict[str, date]:
-    wanted = sorted(remembered.first_days)
-    return sketch_of(
-        database.rows(render("raw/sketch", orders=ORDERS.path, wanted=wanted, size=SKETCH_SIZE))
-    ).first_days
+def _look(database: Database, remembered: Sketch | None) -> tuple[Sketch, dict[str, date]]:
+    """Sketch of the orders, and the first days of the remembered customers among them; one pass for both."""
+    wanted = sorted(remembered.first_days) if remembered is not None else []
+    rows = database.rows(render("raw/sketch", orders=ORDERS.path, wanted=wanted, size=SKETCH_SIZE))
+    found = sketch_of(rows).first_days
+    # By hash, so that the first ones are the sketch, whoever else was asked for.
+    return sketch_of(rows[:SKETCH_SIZE]), {customer: found[customer] for customer in wanted if customer in found}
 
 
 def _now() -> datetime:

@@ -68,7 +68,8 @@ def test_every_publishing_statement_is_one_statement_for_any_number_of_workflows
         "eligible": {"tables": {"w": ["features", "customer_features"]}, "day": "2011-12-09"},
         "parent_segment_attributes": context,
         "population": context,
-        "profile": {**context, "attributes": [SPEND]},
+        "judged": {**context, "table": ["judged"]},
+        "profile": {"attributes": [SPEND], "table": ["judged"]},
         "sessions": {"table": ["w", "predictions"], "session_id": "s", "as_of": "2011-12-09"},
         "lists": {"table": ["w", "predictions"], "session_id": "s", "never_bought": "discover"},
         "export_permitted": {"table": ["audience", "x"], "columns": ["a"], **asked},
@@ -107,7 +108,9 @@ def test_a_profile_counts_what_is_missing_not_finite_and_constant(connection: du
         "('other', 'e', 1.0)) as t (session_id, customer_id, value)"
     )
     context = {"workflows": [workflow("w", SPEND)], "as_of": "2011-12-09", "others": [], "control_table": None}
-    statement = render("audience/profile", attributes=[SPEND], **context)
+    judged = render("audience/judged", table=["judged"], **context)
+    connection.execute(judged.text, dict(judged.parameters))
+    statement = render("audience/profile", attributes=[SPEND], table=["judged"])
     result = connection.execute(statement.text, dict(statement.parameters))
     profile = dict(zip([column[0] for column in result.description or []], result.fetchone() or (), strict=True))
     # The customer who is there twice multiplies on the join, so that the check cannot miss it.

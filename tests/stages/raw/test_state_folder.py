@@ -1,6 +1,7 @@
 """A state folder that meets other data, on real files and a real warehouse."""
 
 import datetime
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from tdml_assets.stages.raw.state_folder import (
     set_aside,
     state_folder,
 )
-from tdml_assets.stages.raw.state_identity import StateConflictError
+from tdml_assets.stages.raw.state_identity import SKETCH_SIZE, StateConflictError
 from tdml_assets.stages.raw.tables import load_table
 
 DAY = datetime.date(2024, 1, 1)
@@ -176,6 +177,18 @@ def test_a_person_may_say_that_the_customers_are_the_same(
     assert recorded is not None
     assert "as a person said" in recorded.note
     assert len(recorded.sketch.first_days) == 40, "the new customers are remembered"
+
+
+def test_remembered_customers_are_found_among_more_than_a_sketch_holds(
+    home: Settings, settings_of: Callable[..., Settings], tmp_path: Path
+) -> None:
+    many = {f"m{number}": DAY for number in range(2 * SKETCH_SIZE)}
+    write_orders(tmp_path / "orders.csv", {**SHOP, **many})
+    assert load(home) == "", "the forty are there, though most of them lie behind the first of all by their hash"
+    recorded = state_folder(home).read()
+    assert recorded is not None
+    hashed = sorted(hashlib.md5(who.encode(), usedforsecurity=False).hexdigest()[:16] for who in {**SHOP, **many})
+    assert sorted(recorded.sketch.first_days) == hashed[:SKETCH_SIZE]
 
 
 def test_the_samples_state_is_never_taken_for_ones_own(
