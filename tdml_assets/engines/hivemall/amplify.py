@@ -14,7 +14,7 @@ from tdml_assets.engines.hivemall.java_random import JavaRandom
 from tdml_assets.engines.hivemall.options import Options, declare
 from tdml_assets.engines.hivemall.registry import DOUBLE, INT, Function, constant
 
-_BUFFER = 1000
+_BUFFER, _DEFAULT_SEED = 1000, 43
 
 
 def _times(rows: pa.Table) -> int:
@@ -58,11 +58,12 @@ def shuffled_order(count: int, times: int, buffer: int, seed: int) -> list[int]:
 
 
 def _rand_amplify(rows: pa.Table, options: Options) -> pa.Table:
-    """Every row so many times, shuffled within a buffer; without a seed, of seed 43."""
+    """Every row so many times, shuffled within a buffer; without a seed, or with -1, of seed 43."""
     times, buffer = _times(rows), options.integer("buf", _BUFFER)
     if buffer < 1:
         raise HivemallError(f"Illegal buffer size: {buffer}")
-    seed = options.integer("seed", 43)
+    seed = options.integer("seed", -1, bits=64)
+    seed = _DEFAULT_SEED if seed == -1 else seed
     order = shuffled_order(rows.num_rows, times, buffer, seed)
     return rows.drop_columns(rows.column_names[:1]).take(pa.array(order, pa.int64()))
 
@@ -105,6 +106,6 @@ def _each_top_k(rows: pa.Table, options: Options) -> pa.Table:  # noqa: ARG001
 
 FUNCTIONS = {
     "amplify": Function(_amplify, {}, 2, None),
-    "rand_amplify": Function(_rand_amplify, declare("seed= buf,buffer_size= help"), 2, None, 1),
+    "rand_amplify": Function(_rand_amplify, declare("seed= buf,num_buffers= help"), 2, None, 1),
     "each_top_k": Function(_each_top_k, {}, 4, None),
 }

@@ -6,31 +6,40 @@ Belongs here: options and states. Does not: the autoregression (``sdar``).
 from __future__ import annotations
 
 from collections import deque
+from itertools import accumulate
+from operator import or_
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from tdml_assets.engines.hivemall.errors import HivemallError
+from tdml_assets.engines.hivemall.java_text import double_text
 from tdml_assets.engines.hivemall.options import Options, declare
 from tdml_assets.engines.hivemall.registry import BOOLEAN, DOUBLE, Function, constant, null_pointer, table_of
 from tdml_assets.engines.hivemall.sdar import Sdar, SdarVector
 
+_LEAST_WINDOW = 2
 _LOSSES = ("hellinger", "logloss")
 
 
 def _loss(options: Options, name: str) -> str:
     loss = options.text(name, "hellinger").lower()
     if loss not in _LOSSES:
-        raise HivemallError(f"Unsupported loss function: {loss}. Known: {', '.join(_LOSSES)}.")
+        raise HivemallError(f"Unsupported LossFunction: {options.text(name)}. Known: {', '.join(_LOSSES)}.")
     return loss
 
 
 def _share(options: Options, name: str) -> float:
     value = options.number(name, 0.02)
     if not 0 < value < 1:
-        raise HivemallError(f"{name} must be in range (0,1): {value}")
+        raise HivemallError(f"{name} must be in range (0,1): {double_text(value)}")
     return value
+
+
+def _seen(rows: pa.Table) -> list[bool]:
+    """Whether this row or one before it had a value: nothing is found before the first."""
+    return list(accumulate((value is not None for value in rows.column(0).to_pylist()), or_))
 
 
 def _mean(values: deque[float]) -> float:
@@ -38,15 +47,15 @@ def _mean(values: deque[float]) -> float:
 
 
 def _changefinder(rows: pa.Table, options: Options) -> pa.Table:
-    """Outlier and change-point score per row; with a threshold also whether they exceed it."""
+    """Outlier and change-point score per row; with a threshold also whether they reach it."""
     k = options.integer("k", 7)
     if k <= 1:
         raise HivemallError(f"K must be greater than 1: {k}")
     r1, r2 = _share(options, "r1"), _share(options, "r2")
     t1, t2 = options.integer("T1", 7), options.integer("T2", 7)
     for name, window in (("T1", t1), ("T2", t2)):
-        if window <= 0:
-            raise HivemallError(f"{name} must be positive: {window}")
+        if window <= 1:
+            raise HivemallError(f"{name} must be greather than 1: {window}")
     loss1, loss2 = _loss(options, "loss1"), _loss(options, "loss2")
     vector = pa.types.is_list(rows.schema.types[0])
     if vector:
@@ -56,7 +65,7 @@ def _changefinder(rows: pa.Table, options: Options) -> pa.Table:
     outliers: deque[float] = deque(maxlen=t1)
     changes: deque[float] = deque(maxlen=t2)
     scores: list[tuple[float, float]] = []
-    last = (0.0, 0.0)
+    last, seen = (0.0, 0.0), _seen(rows)
     for value in rows.column(0).to_pylist():
         if value is not None:
             outlier = first.score(value, loss1)
@@ -72,27 +81,44 @@ def _changefinder(rows: pa.Table, options: Options) -> pa.Table:
     outlier_bar = options.number("outlier_threshold", -1.0)
     change_bar = options.number("changepoint_threshold", -1.0)
     if outlier_bar != -1.0:
-        columns["is_outlier"] = [one > outlier_bar for one, _ in scores]
+        columns["is_outlier"] = [one >= outlier_bar and met for (one, _), met in zip(scores, seen, strict=True)]
         kinds["is_outlier"] = BOOLEAN
         if change_bar != -1.0:
-            columns["is_changepoint"] = [two > change_bar for _, two in scores]
+            columns["is_changepoint"] = [two >= change_bar and met for (_, two), met in zip(scores, seen, strict=True)]
             kinds["is_changepoint"] = BOOLEAN
     return table_of(columns, kinds)
 
 
-def _sst(rows: pa.Table, options: Options) -> pa.Table:
-    """Change-point score by singular spectrum: 1 - the largest singular value of past and current directions."""
+def _spectrum(options: Options) -> tuple[int, int, int, int, int, float]:
+    """Window, past, current, offset, components and threshold of sst; impossible ones are refused."""
     w = options.integer("w", 30)
     n, m, g = options.integer("n", w), options.integer("m", w), options.integer("g", -w)
     r = options.integer("r", 3)
-    bar = options.number("th", -1.0)
-    if options.given and not 0 < bar < 1:
-        raise HivemallError(f"changepointThreshold must be in range (0, 1): {bar}. Give -th.")
-    if options.text("score", "svd") != "svd":
+    k = options.integer("k", 2 * r - r % 2)
+    bar, score = options.number("th", -1.0), options.text("score", "svd")
+    if score.lower() not in ("svd", "ika"):
+        raise HivemallError(f"Unsupported ScoreFunction: {score}")
+    if score.lower() == "ika":
         raise HivemallError("Only -score svd is offered: ika starts from a random vector and gives no equal results.")
-    for name, value, least in (("w", w, 2), ("n", n, 2), ("m", m, 2), ("r", r, 1)):
-        if value < least:
-            raise HivemallError(f"{name} must be {least} or more: {value}")
+    for wrong, words in (
+        (w < _LEAST_WINDOW, f"w must be greather than 1: {w}"),
+        (r < 1, f"r must be greater than 0: {r}"),
+        (k < 1, f"k must be greater than 0: {k}"),
+        (k < r, f"k must be equals to or greather than r: k={k}, r{r}"),
+        (min(n, m) < 1, f"n and m must be greater than 0: {n} and {m}"),
+        (
+            options.given and not 0 < bar < 1,
+            f"changepointThreshold must be in range (0, 1): {double_text(bar)}. Give -th.",
+        ),
+    ):
+        if wrong:
+            raise HivemallError(words)
+    return w, n, m, g, r, bar
+
+
+def _sst(rows: pa.Table, options: Options) -> pa.Table:
+    """Change-point score by singular spectrum: 1 - the largest singular value of past and current directions."""
+    w, n, m, g, r, bar = _spectrum(options)
     size = 2 * w + n + m + g
     held: deque[float] = deque(maxlen=max(size, 1))
     scores, last = [], 0.0
@@ -104,7 +130,10 @@ def _sst(rows: pa.Table, options: Options) -> pa.Table:
     columns: dict[str, Any] = {"changepoint_score": scores}
     kinds = {"changepoint_score": DOUBLE}
     if bar != -1.0:
-        columns["is_changepoint"], kinds["is_changepoint"] = [score > bar for score in scores], BOOLEAN
+        columns["is_changepoint"], kinds["is_changepoint"] = (
+            [score >= bar and met for score, met in zip(scores, _seen(rows), strict=True)],
+            BOOLEAN,
+        )
     return table_of(columns, kinds)
 
 
@@ -136,14 +165,17 @@ FUNCTIONS = {
     "changefinder": Function(
         _changefinder,
         declare(
-            "k= r1= r2= T1= T2= outlier_threshold,x_threshold= changepoint_threshold,y_threshold= loss1= loss2= help"
+            "k,AR= r1,x_forget= r2,y_forget= T1,x_window= T2,y_window= outlier_threshold,x_threshold= "
+            "changepoint_threshold,y_threshold= loss1,lossfunc1= loss2,lossfunc2= help"
         ),
         1,
         1,
     ),
     "sst": Function(
         _sst,
-        declare("w,window= n,n_past= m,n_current= g,current_offset= r,n_component= k,n_dim= score= th,threshold= help"),
+        declare(
+            "w,window= n,n_past= m,n_current= g,current_offset= r,n_component= k,n_dim= score,scorefunc= th,threshold= help"
+        ),
         1,
         1,
     ),

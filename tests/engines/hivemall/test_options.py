@@ -13,6 +13,8 @@ ROWS = pa.table({"features": [["a:1", "b:2"], ["a:0.5", "c"], ["b", "c:2"]], "la
 FFM = pa.table({"features": [["u:1:1.0", "i:2:0.5"], ["u:3:1", "i:2:1"]], "label": pa.array([1, 0], INT)})
 RATINGS = pa.table({"u": pa.array([1, 2], INT), "i": pa.array([1, 1], INT), "r": [3.0, 4.0]})
 TRIPLES = pa.table({"u": pa.array([1], INT), "i": pa.array([2], INT), "j": pa.array([3], INT)})
+SERIES = pa.table({"x": [None, 1.0, 2.0, 4.0, 1.0, 9.0, None, 2.0, 1.0]})
+COPIES = pa.table({"times": pa.array([2] * 5, INT), "row": list(range(5))})
 SLIM = pa.table(
     [
         pa.array([1], INT),
@@ -47,6 +49,14 @@ SLIM = pa.table(
         ("train_mf_sgd", RATINGS, "-rankinit odd", ""),
         ("train_mf_adagrad", RATINGS, "-eta0 0.5", "-eta 0.5"),
         ("train_bprmf", TRIPLES, "-boldDriver -iters 5", "-bold_driver -iters 5"),
+        (
+            "changefinder",
+            SERIES,
+            "-AR 2 -x_forget 0.1 -y_window 3 -lossfunc2 LogLoss",
+            "-k 2 -r1 0.1 -T2 3 -loss2 logloss",
+        ),
+        ("sst", SERIES, "-window 2 -scorefunc SVD -r 1 -threshold 0.5", "-w 2 -r 1 -th 0.5"),
+        ("rand_amplify", COPIES, "-num_buffers 2 -seed -1", "-buf 2"),
     ],
 )
 def test_two_option_strings_mean_the_same(name: str, rows: pa.Table, given: str, same: str) -> None:
@@ -67,6 +77,15 @@ def test_two_option_strings_mean_the_same(name: str, rows: pa.Table, given: str,
         ("train_ffm", FFM, "-f 0", "Factors must be greather than 0: 0"),
         ("train_mf_adagrad", RATINGS, "-t 5", "Unrecognized option: -t"),
         ("train_bprmf", TRIPLES, "-loss odd", "Unexpected loss function: odd"),
+        ("changefinder", SERIES, "-T1 1", "T1 must be greather than 1: 1"),
+        ("changefinder", SERIES, "-r1 1", "r1 must be in range (0,1): 1.0"),
+        ("changefinder", SERIES, "-loss1 Odd", "Unsupported LossFunction: Odd"),
+        ("sst", SERIES, "-w 1 -th 0.5", "w must be greather than 1: 1"),
+        ("sst", SERIES, "-r 0 -th 0.5", "r must be greater than 0: 0"),
+        ("sst", SERIES, "-k 2 -th 0.5", "k must be equals to or greather than r: k=2, r3"),
+        ("sst", SERIES, "-n 0 -th 0.5", "n and m must be greater than 0: 0 and 30"),
+        ("sst", SERIES, "-th 1", "changepointThreshold must be in range (0, 1): 1.0"),
+        ("sst", SERIES, "-score odd -th 0.5", "Unsupported ScoreFunction: odd"),
         ("train_slim", SLIM, "-l1 2", "Argument `double l1` must be within [0., 1.]: 2.0"),
         ("train_slim", SLIM, "-iters 0", "Argument `int numIterations` must be greater than 0: 0"),
         ("train_slim", SLIM, "-cv_rate 0", "Argument `double cv_rate` must be greater than 0.0: 0.0"),
@@ -116,3 +135,8 @@ def test_the_bold_driver_halves_the_rate_while_the_loss_does_not_rise() -> None:
 def test_a_truncated_weight_of_a_field_aware_machine_is_not_given() -> None:
     found = run("train_ffm", FFM, "-seed 1 -enable_wi -l1 100 -iters 1").to_pylist()
     assert all(row["i"] >= 0 for row in found)
+
+
+def test_a_score_that_reaches_its_threshold_is_found_but_not_before_the_first_value() -> None:
+    found = run("changefinder", SERIES, "-outlier_threshold 0 -changepoint_threshold 0").to_pydict()
+    assert found["is_outlier"] == found["is_changepoint"] == [False] + [True] * 8
