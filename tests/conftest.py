@@ -4,6 +4,7 @@ import fcntl
 import os
 import random
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -120,7 +121,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Where everything that tests need was installed, a skipped test is a failure."""
+    """Where everything that tests need was installed, a skipped test is a failure; and what was measured is written.
+
+    A worker that takes longer than 10 seconds to end is killed, and coverage writes at the end.
+    """
+    measuring = sys.modules.get("coverage")
+    if measuring is not None and (measured := measuring.Coverage.current()) is not None:
+        measured.save()
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if "NOTHING_SKIPS" in os.environ and reporter is not None and reporter.stats.get("skipped"):
         names = ", ".join(report.nodeid for report in reporter.stats["skipped"])
