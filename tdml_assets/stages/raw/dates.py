@@ -128,6 +128,21 @@ def moments_of(texts: Sequence[str]) -> list[datetime]:
         return []
 
 
+#: Words behind a time that are a part of it.
+_ENDINGS_OF_TIMES = ("am", "pm", "a.m.", "p.m.", "z", "utc", "t")
+
+
+def formats_with_ending(texts: Sequence[str]) -> tuple[str, ...]:
+    """The formats that read texts but for one word behind each of them, such as ``Uhr`` or ``hs.``, with that word."""
+    endings = {re.split(r"\d(?=\D*$)", text.strip())[-1] for text in texts}
+    ending = endings.pop() if len(endings) == 1 else ""
+    word = ending.strip()
+    if not any(map(str.isalpha, word)) or "%" in word or word.isupper() or word.lower() in _ENDINGS_OF_TIMES:
+        return ()
+    bare = [text.strip().removesuffix(ending) for text in texts]
+    return tuple(f"{one}{ending}" for one in formats_that_read(bare) if "%" in one)
+
+
 #: A time as JavaScript writes it, with the name of its zone in brackets, which differs between winter and summer.
 _BROWSER = re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} \d{2} \d{4} \d{2}:\d{2}:\d{2} GMT[+-]\d{4}( \([^()%]+\))?")
 _MOST_ZONES = 4

@@ -36,6 +36,7 @@ from tdml_assets.stages.raw.guess_orders import (
     flags_of,
     known_export,
     may_be_minor,
+    sides_of,
     statuses_of,
     types_of,
     unexplained,
@@ -169,6 +170,7 @@ def _of_orders(
     preset = known[0] if known is not None else None
     found = {**columns.by_role, **(known[1] if known is not None else {})}
     values = {role: [text for one in samples for text in one.columns.get(name, ())] for role, name in found.items()}
+    still_open |= _without_sides(first, found) if preset is None else {}
     currency = _currency(found, values)
     if currency is None:
         still_open |= _open_currency(found.get("currency"), values.get("currency", ()))
@@ -238,6 +240,19 @@ def _of_orders(
         recorded=recorded_column(first, found.get("ordered_at"), found.values()),
         is_minor=is_minor,
     )
+
+
+def _without_sides(first: FileSample, found: dict[str, str]) -> dict[str, str]:
+    """What is open where amounts are in a column of debit and one of credit, neither of which is then the amount."""
+    sides = sides_of(first)
+    if sides is None or found.get("amount", sides[0]) not in sides:
+        return {}
+    found.pop("amount", None)
+    why = (
+        f"{sides[0]!r} and {sides[1]!r} are the two sides of an amount, which one source does not put together: add a column with "
+        "what is sold as a positive and what is given back as a negative number, or read that with a query of a database"
+    )
+    return {"columns.amount": why}
 
 
 def _of_no_sale(meanings: Mapping[str, Meaning]) -> dict[str, Meaning]:

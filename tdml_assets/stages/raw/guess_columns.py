@@ -24,7 +24,7 @@ from tdml_assets.stages.raw.column_words import (
     WITH,
 )
 from tdml_assets.stages.raw.currencies import is_code
-from tdml_assets.stages.raw.dates import formats_that_read, moments_of
+from tdml_assets.stages.raw.dates import formats_that_read, formats_with_ending, moments_of
 from tdml_assets.stages.raw.guess_orders import is_status
 from tdml_assets.stages.raw.numbers import NumberMarks
 from tdml_assets.stages.raw.sample import FileSample
@@ -59,6 +59,7 @@ _OF_PERSONS = frozenset(
 _MAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _WORD_OF_ORDER = re.compile(r"[#\w./-]{1,40}")
 _MANY = 0.8
+_LONG_WORD = 5
 #: Customers from where it shows that each has one order; and persons over these customers where they come again.
 _FEWEST_PERSONS, _ONE_EACH = 30, 0.98
 _SEVERAL_EACH = (0.05, 0.9)
@@ -116,11 +117,18 @@ def find(role: str, sample: FileSample, taken: Collection[str]) -> str | None:
     if by_name is None and role == "moment":
         dated = [name for name in sample.columns if name not in taken and _is_dated(name, sample)]
         # A time that no format reads is mapped by its name, and its format left open.
-        named = [name for name in sample.columns if name not in taken and plain_name(name) in _MOMENT_WORDS]
+        named = [name for name in sample.columns if name not in taken and _is_named_moment(name, sample.columns[name])]
         if len(dated) > 1:
             return _earliest(dated, sample)
         return dated[0] if dated else named[0] if len(named) == 1 else None
     return by_name
+
+
+def _is_named_moment(name: str, texts: Sequence[str]) -> bool:
+    """Whether a column has the name of a time, or one of several words with such a word and figures in every value."""
+    plain = plain_name(name)
+    is_part = any(len(word) >= _LONG_WORD and word in plain for word in _MOMENT_WORDS)
+    return plain in _MOMENT_WORDS or (is_part and bool(texts) and all(re.search(r"\d", text) for text in texts))
 
 
 def _earliest(dated: Sequence[str], sample: FileSample) -> str | None:
@@ -195,7 +203,9 @@ def _values_fit(role: str, name: str, sample: FileSample) -> bool:
 
 
 def _is_mostly_dated(texts: Sequence[str]) -> bool:
-    return bool(formats_that_read(texts)) or sum(1 for text in texts if formats_that_read([text])) > _MANY * len(texts)
+    return bool(formats_that_read(texts) or formats_with_ending(texts)) or sum(
+        1 for text in texts if formats_that_read([text])
+    ) > _MANY * len(texts)
 
 
 def _by_content(sample: FileSample, found: Mapping[str, str]) -> dict[str, str]:

@@ -29,6 +29,8 @@ _MOST_STATUSES = 30
 _LEAST_AMOUNTS, _CENTS = 10, 100
 _YES, _NO = {"true", "yes", "y", "t", "1"}, {"false", "no", "n", "f", "0"}
 _AROUND_A_FLAG = {"", "is", "was", "at", "on", "date", "order", "flag"}
+_DEBIT = re.compile(r"\b(debits?|soll|debe|débit|débito|dare)\b", re.IGNORECASE)
+_CREDIT = re.compile(r"\b(credits?|haben|haber|crédit|crédito|avere)\b", re.IGNORECASE)
 _TYPE = re.compile(r"(transaction|record|row|entry|document|order|event)?(type|kind|art)", re.IGNORECASE)
 _PRESET_FORMATS = ("csv", "parquet", "xlsx")
 _DISCOUNT = re.compile(r"(discount|rabatt|nachlass|remise|descuento|desconto|sconto|korting)(?!ed)", re.IGNORECASE)
@@ -69,6 +71,19 @@ def is_status(texts: Collection[str]) -> bool:
     found = statuses_of(texts)
     known = [one for one in found if _plain(one) in COMMON_STATUSES or is_guessed_word(one)]
     return len(found) > 0 and len(known) * 2 > len(found) and not any(one.isdigit() for one in found)
+
+
+def sides_of(sample: FileSample) -> tuple[str, str] | None:
+    """The columns of debit and of credit, where amounts are in two columns; None where they are not."""
+    found = []
+    for words in (_DEBIT, _CREDIT):
+        named = [name for name, texts in sample.columns.items() if words.search(name) and _are_figures(texts)]
+        found.append(next((name for name in named if not (_DEBIT.search(name) and _CREDIT.search(name))), ""))
+    return (found[0], found[1]) if all(found) else None
+
+
+def _are_figures(texts: Collection[str]) -> bool:
+    return bool(texts) and all(re.search(r"\d", text) for text in texts)
 
 
 def flags_of(sample: FileSample, taken: Collection[str]) -> dict[str, dict[str, Meaning]]:

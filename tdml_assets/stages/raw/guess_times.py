@@ -15,6 +15,7 @@ from tdml_assets.stages.raw.dates import (
     formats_of_browsers,
     formats_of_shapes,
     formats_that_read,
+    formats_with_ending,
     moments_of,
     remedy_of_odd_dates,
 )
@@ -27,7 +28,7 @@ def guess_formats(texts: Sequence[str]) -> tuple[tuple[str, ...], str]:
     different = list(dict.fromkeys(texts))
     if not different:
         return (), "the column is empty"
-    fitting = formats_that_read(different)
+    fitting = formats_that_read(different) or formats_with_ending(different)
     if not fitting:
         several = formats_of_shapes(different) or formats_of_browsers(different)
         if several:

@@ -29,6 +29,9 @@ LONGEST_AHEAD = timedelta(days=1)
 # Raised when rules for reading or judging rows change, so that unchanged files are loaded again.
 RULES_VERSION = 4
 MAX_COLUMNS = 2_000
+#: What to do about a column that other files have.
+_OTHER_FILES = "Other files have it, and one source reads one set of names: "
+_ONE_NAME = f"{_OTHER_FILES}leave files without it out of path, or rename their column to"
 #: Share of unreadable rows from which a file is refused, where the settings say nothing.
 BAD_ROW_LIMIT = QualityPolicy().unreadable_limit
 #: Besides those of the raw table, the columns that rows have while they are judged (``sql/raw/create_staged``).
@@ -186,7 +189,11 @@ def check_headers(table: str, declaration: Source, layouts: Sequence[FileLayout]
                     continue
                 raise SourceError(
                     f"{where} has no column {source_column!r}, wanted as {column}; found {_listed(layout.names)}. "
-                    f"{missing_column_remedy(table, declaration, column, source_column, layout.names)}"
+                    + (
+                        f"{_ONE_NAME} {source_column!r}"
+                        if source_column in anywhere
+                        else missing_column_remedy(table, declaration, column, source_column, layout.names)
+                    )
                 )
             _check_type(where, declaration, column, fields[source_column])
             found, before = fields[source_column], first.get(source_column)

@@ -4,6 +4,7 @@ import pytest
 
 from tdml_assets.declaration.sources import OrdersSource
 from tdml_assets.stages.raw.names import closest, delimiter_in, missing_column_remedy
+from tdml_assets.stages.raw.rules import SourceError
 
 
 def orders(**changes):
@@ -60,3 +61,12 @@ def test_a_tab_may_be_written_in_every_usual_form(written):
 def test_a_delimiter_that_is_none_says_how_to_write_one(written):
     with pytest.raises(ValueError, match=r'a delimiter is one character: write it in double quotes, for instance ";"'):
         orders(csv={"delimiter": written})
+
+
+def test_a_column_that_was_renamed_between_files_is_said_to_be_in_the_others(shop):
+    columns = {"customer_id": "who", "ordered_at": "when", "amount": "total"}
+    declared = {"path": "*.csv", "format": "csv", "timestamp_format": "%Y-%m-%d", "currency": "GBP", "columns": columns}
+    shop.write("a.csv", "who,when,total\n7,2024-03-01,5\n")
+    shop.write("b.csv", "customer,when,total\n7,2024-03-02,5\n")
+    with pytest.raises(SourceError, match="leave files without it out of path, or rename their column to 'who'"):
+        shop.load(declared=declared)

@@ -3,7 +3,7 @@
 import pytest
 
 from tdml_assets.declaration.sources import OrdersSource
-from tdml_assets.stages.raw.dates import formats_of_browsers, reads
+from tdml_assets.stages.raw.dates import formats_of_browsers, formats_with_ending, reads
 from tdml_assets.stages.raw.hints import remedy_for
 
 COLUMNS = {"customer_id": "who", "ordered_at": "when", "amount": "total"}
@@ -60,3 +60,11 @@ def test_times_of_browsers_are_read_with_one_format_per_zone() -> None:
     assert all(any(reads(text, one) for one in found) for text in (winter, summer))
     assert len(found) == 2
     assert formats_of_browsers([winter, "2025-01-05"]) == ()
+
+
+def test_a_word_behind_every_time_is_a_part_of_its_format() -> None:
+    assert formats_with_ending(["05/01/2024 20:26 hs.", "25/01/2024 08:05 hs."])[0] == "%d/%m/%Y %H:%M hs."
+    assert formats_with_ending(["05.01.2024 20:26 Uhr", "25.01.2024 08:05 Uhr"])[0] == "%d.%m.%Y %H:%M Uhr"
+    for other in ("05/01/2024 8:26 pm", "25/01/2024 20:26 PST", "25/01/2024 20:26", "soon"):
+        assert formats_with_ending([other]) == ()
+    assert formats_with_ending(["25/01/2024 20:26 Uhr", "25/01/2024 20:26 h"]) == ()
