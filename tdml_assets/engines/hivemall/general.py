@@ -54,6 +54,7 @@ _SCHEMES = {
 }
 
 
+_LARGEST_THRESHOLD = 127
 _ADAMS = (gk.ADAM, gk.NADAM, gk.EVE, gk.ADAM_HD)
 #: The optimisers that read a setting.
 _READ = {
@@ -156,10 +157,14 @@ def resolve(options: Options, default_loss: str, *, regression: bool) -> Plan:
 
 
 def batch_size(options: Options) -> int:
-    """The mini batch; below 1 is refused."""
-    batch = options.integer("mini_batch", 1)
+    """The mini batch; below 1 is refused, and so are other options of every learner that Hivemall cannot read."""
+    if options.has("dense"):
+        options.integer("dims", 0)
+    batch, threshold = options.integer("mini_batch", 1), options.integer("mix_threshold", 3)
     if batch < 1:
         raise HivemallError(f"mini_batch_size must be greater than 0: {batch}")
+    if threshold > _LARGEST_THRESHOLD:
+        raise HivemallError(f"mix_threshold must be in range (0,127]: {threshold}")
     return batch
 
 

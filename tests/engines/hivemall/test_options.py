@@ -68,6 +68,8 @@ def test_two_option_strings_mean_the_same(name: str, rows: pa.Table, given: str,
     [
         ("train_classifier", ROWS, "-eta simple -t 1.5", 'For input string: "1.5"'),
         ("train_classifier", ROWS, "-opt eve -reg no -beta3 y", 'For input string: "y"'),
+        ("train_arow", ROWS, "-mix_threshold 128", "mix_threshold must be in range (0,127]: 128"),
+        ("logress", ROWS, "-dense -dims x", 'For input string: "x"'),
         ("train_fm", ROWS, "-t 2.0", 'For input string: "2.0"'),
         ("train_ffm", FFM, "-feature_hashing 17", "-feature_hashing MUST be in range [18,31]: 17"),
         ("train_ffm", FFM, "-num_fields 1", "-num_fields MUST be greater than 1: 1"),
