@@ -256,6 +256,10 @@ def test_a_discount_that_no_amount_holds_is_asked_about_and_one_without_values_i
     assert "columns.amount: 'discount' is not taken off a price by a quantity" in done.stderr
     draft = (tmp_path / "tdml.yaml").read_text(encoding="utf-8")
     assert "      amount:    # 'discount' is not taken off" in draft
+    assert run("check").exit_code == 2, "a gap that a run refuses"
+    answered = re.sub(r"amount:    # 'discount'[^\n]*", "unit_price: unit_price", draft)
+    (tmp_path / "tdml.yaml").write_text(answered, encoding="utf-8")
+    assert f"{sum((n % 3 + 1) * 10.5 for n in range(40)):,.2f} EUR" in run("check").stdout
     (tmp_path / "o.csv").write_text("\n".join([header, *(line.format("0") for line in lines)]), encoding="utf-8")
     (tmp_path / "tdml.yaml").unlink()
     assert run("init", "o.csv").exit_code == 0

@@ -209,8 +209,10 @@ def _of_orders(
         found = _by_quantity(first, _one_way_to_the_money(first, found, marks), marks)
         discount = discount_of(first, found.values(), (marks or NumberMarks()).read)
         if discount is not None and "unit_price" in found and "amount" not in found:
+            price = found.pop("unit_price")
             still_open["columns.amount"] = (
-                f"{discount!r} is not taken off a price by a quantity: name the column of what was paid, or delete this line"
+                f"{discount!r} is not taken off a price by a quantity: name the column of what was paid, or write unit_price: "
+                f"{price!r} in place of this line if it may stay in"
             )
     partial = on_first_lines(first, found)
     amount_level = _amount_level(first, found, partial, marks)
