@@ -18,8 +18,8 @@ from typing import Any
 
 from coverage import Coverage
 
-#: 94 % of all branches were measured when it was set, and no stage below 91 %.
-FLOOR = 0.9
+#: 94.4 % of all branches were measured when it was set, and no stage below 91 %.
+FLOOR = 0.93
 
 
 def by_stage(report: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
