@@ -70,7 +70,7 @@ def status_lines(found: Guess) -> list[str]:
 
 
 def _other_lines(found: Guess) -> list[str]:
-    """Columns beside the status that say of some rows that they are no sales."""
+    """Columns next to the status that say of some rows that they are no sales."""
     if not found.other_statuses:
         return []
     lines = ["other_statuses:    # guessed by their names: what they say comes before the status; * is any value"]

@@ -229,7 +229,7 @@ def array_intersect(first: Items, *others: Items, types: Types) -> list[Any]:
 
 
 def array_to_str(values: Items, separator: str | None = ",") -> str | None:
-    """The items that are not null as one text; nothing stands before the first that is not empty."""
+    """The items that are not null as one text; there is no separator before the first that is not empty."""
     if values is None:
         return None
     text = ""

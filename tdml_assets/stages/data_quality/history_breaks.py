@@ -132,6 +132,7 @@ def changed_unit(orders: Days, least_lines: int) -> Finding:
         power = months[name] - before
         unit = round(power)
         if abs(unit) >= _UNIT_POWER and abs(power - unit) <= _NEAR_POWER:
+            bound = 10.0 ** math.copysign(_UNIT_POWER, unit)
             times, way = f"{10 ** abs(unit):,}", "large" if unit > 0 else "small"
             text = (
                 f"amounts of {name[0]}-{name[1]:02} are about {times} times as {way} as those of the months before "
@@ -141,7 +142,7 @@ def changed_unit(orders: Days, least_lines: int) -> Finding:
                 "If some files are in cents or in another currency, write all in one unit, or map columns.currency to a column "
                 "that says which."
             )
-            return judged("changed_unit", source, text, remedy, is_broken=True, value=10.0**power, bound=10.0**unit)
+            return judged("changed_unit", source, text, remedy, is_broken=True, value=10.0**power, bound=bound)
     text = "amounts of each month are in the unit of the months before"
     return judged("changed_unit", source, text, "", is_broken=False, value=1.0, bound=10.0**_UNIT_POWER)
 

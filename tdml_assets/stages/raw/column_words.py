@@ -111,7 +111,7 @@ NAMES: dict[str, tuple[str, ...]] = {
 
 #: Words of a role that mean something else in many files, such as the cashier or the name of a product: looked at last.
 LAST_NAMES: dict[str, tuple[str, ...]] = {"customer_id": _words("buyer member user who")}
-#: The same for names that say it with no other word beside them.
+#: The same for names that say it with no other word next to them.
 WHOLE_NAMES: dict[str, tuple[str, ...]] = {"customer_id": _words("name fullname contactname")}
 #: Words that make a column something of an order, a product or a customer, and not its id.
 NOT_IDS = frozenset(

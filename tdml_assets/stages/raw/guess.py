@@ -62,7 +62,7 @@ class Guess:
     ``statuses``: values of the status column, where there are few.
     ``are_repeated``: whether rows of each status come to the same money, so that one of them counts.
     ``flag``: what the values of a column such as ``cancelled_at`` mean, where it stands in for a status.
-    ``other_statuses``: such columns beside a status, with what their values mean but for sales.
+    ``other_statuses``: such columns next to a status, with what their values mean but for sales.
     ``open``: what a person must decide: the key, and why.
     ``preset``: the known export that it is, whose keys say the rest.
     ``amount_level``, ``refund_level``: "order" where an amount is an order's, and what says so.
@@ -258,7 +258,7 @@ def _without_sides(first: FileSample, found: dict[str, str]) -> dict[str, str]:
 
 
 def _of_no_sale(meanings: Mapping[str, Meaning]) -> dict[str, Meaning]:
-    """Values that say more than the status beside them."""
+    """Values that say more than the status next to them."""
     return {value: meaning for value, meaning in meanings.items() if meaning != "sale"}
 
 

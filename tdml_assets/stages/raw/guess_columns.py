@@ -285,7 +285,7 @@ def _tells_orders(name: str, sample: FileSample, found: Mapping[str, str]) -> bo
 def _person(sample: FileSample, found: Mapping[str, str]) -> str | None:
     """The column of a customer who comes again, where the column of customers has a new one for nearly every order.
 
-    Some systems give a guest, and others every order, an id of its own, and keep the person in a column beside it.
+    Some systems give a guest, and others every order, an id of its own, and keep the person in a column next to it.
     """
     customers, orders = (sample.columns.get(found.get(role, ""), []) for role in ("customer_id", "order_id"))
     different = len(set(customers))

@@ -57,7 +57,7 @@ MAILS = {
 
 
 def a_line(number: int, who: str, when: datetime, **changes: Any) -> str:
-    """A line of an order of one line, bought in May unless it is told otherwise."""
+    """A line of an order of one line, bought in May unless something else is given."""
     line = {"n": 2, "price": "4.50", "product": "tea", "category": "kitchen", "state": "complete", "channel": "Website"}
     line |= {"coupon": "true", "loaded": when, **changes}
     values = (f"o{number}", line.pop("line", 1), who, when, *line.values())

@@ -16,7 +16,7 @@ from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.statements import Statement, render
 from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.stages.features.asset import _build_compiled as build_compiled
-from tdml_assets.stages.features.dbt_build import build_models
+from tdml_assets.stages.features.dbt_build import Built, build_models
 from tdml_assets.stages.features.dbt_manifest import ensure_manifest
 from tdml_assets.stages.features.dbt_project import data_tests, models_in_order, sources_of
 from tdml_assets.stages.features.past_features import recompute
@@ -83,7 +83,7 @@ class Shop:
                     )
                 load_table(database, table, source, found, session_id="s", now=NOW, as_of=as_of)
 
-    def build(self, *days: date) -> None:
+    def build(self, *days: date) -> list[Built]:
         manifest = json.loads(self.manifest.read_text())
         with self.warehouse.write() as database:
             database.replace(SNAPSHOTS, snapshot_rows(days, max(days), 1.0))
@@ -96,6 +96,7 @@ class Shop:
                 is_whole=True,
             )
         assert not any(count for one in built for count in one.failures.values())
+        return built
 
     def rows(self, text: str) -> list[dict[str, object]]:
         with self.warehouse.read() as database:
@@ -317,6 +318,29 @@ def test_the_files_of_two_days_give_what_one_file_of_all_gives(tmp_path, recorde
         tables.append([shop.rows(read.format(columns, name)) for name, columns in kept.items()])
 
     assert tables[0] == tables[1]
+
+
+def test_the_day_after_sees_what_was_recorded_since_and_computes_those_customers_alone(tmp_path, recorded_manifest):
+    day, (lines, views) = DAYS[1] + timedelta(days=2), random_lines(seed=4, customers=120)
+    shops = []
+    for name, days in (("second", (DAYS[1], day)), ("first", (day,))):
+        (tmp_path / name).mkdir()
+        shop = Shop(tmp_path / name, recorded_manifest)
+        shop.write("orders-1.csv", lines)
+        shop.write("views.csv", views)
+        for each in days:
+            shop.load(as_of=each, **BOTH)
+            built = shop.build(each)
+        shops.append((shop, built))
+    (second, built), (first, built_at_once) = shops
+
+    computed = {one.customers for one in built if one.model.by_customer}
+    assert len(computed) == 1
+    assert 0 < (computed.pop() or 0) < 40
+    assert {one.customers for one in built_at_once} == {None}
+    for one in built:
+        rows = f"from {'.'.join(one.model.path)}"
+        assert sorted(map(repr, second.rows(rows))) == sorted(map(repr, first.rows(rows))), one.model.name
 
 
 def test_without_the_key_nothing_of_it_is_in_a_table_or_a_statement(tmp_path, plain_manifest):

@@ -1,4 +1,4 @@
-"""Columns beside the status that say of some rows that they are no sales."""
+"""Columns next to the status that say of some rows that they are no sales."""
 
 from __future__ import annotations
 
