@@ -127,22 +127,6 @@ def cluster_sizes(
     return found
 
 
-@dataclass(frozen=True)
-class LabelMatch:
-    """Numbers that new segments carry on.
-
-    ``labels``: number to carry per label of the new segments. ``distance``: of those that were matched, to the old segment;
-    root mean square, in standard deviations. ``new``, ``retired``: numbers given for the first time, and numbers nobody carries
-    any more. ``highest``: the highest number ever given, to be handed to the next match.
-    """
-
-    labels: Mapping[int, int]
-    distance: Mapping[int, float]
-    new: tuple[int, ...]
-    retired: tuple[int, ...]
-    highest: int
-
-
 def match_labels(
     previous: Sequence[Mapping[str, Any]],
     current: Sequence[Mapping[str, Any]],
@@ -150,8 +134,10 @@ def match_labels(
     *,
     highest: int = 0,
     farthest: float = FARTHEST,
-) -> LabelMatch:
+) -> tuple[dict[int, int], int]:
     """Give new segments the numbers of the old ones they continue, so that a customer who did not move keeps a number.
+
+    Returns the number to carry per label of ``current``, and the highest number ever given, which the next match needs.
 
     The pairs are those with the least total distance (Hungarian method) over the features both sides have; a pair
     farther apart than ``farthest`` is none. Other new segments get numbers that were never given before, in the order of
@@ -170,7 +156,7 @@ def match_labels(
         if len(labels) != len(set(labels)):
             raise ValueError(f"the {name} segments repeat a label among {labels}: give each once")
     highest = max([highest, *(group["label"] for group in previous)])
-    pairs: dict[int, tuple[int, float]] = {}
+    carried: dict[int, int] = {}
     if previous and current:
         features = _shared(previous, current, spread)
         old, new = (_scaled(side, features, spread) for side in (previous, current))
@@ -178,17 +164,10 @@ def match_labels(
         # Beyond the farthest all pairs cost the same: one that is not made must not part another that fits.
         for row, column in zip(*linear_sum_assignment(np.minimum(distance, farthest)), strict=True):
             if distance[row, column] <= farthest:
-                pairs[current[row]["label"]] = (previous[column]["label"], float(distance[row, column]))
-    carried = {label: old_label for label, (old_label, _) in pairs.items()}
+                carried[current[row]["label"]] = previous[column]["label"]
     fresh = [group["label"] for group in current if group["label"] not in carried]
     carried |= {label: highest + place for place, label in enumerate(fresh, start=1)}
-    return LabelMatch(
-        labels={group["label"]: carried[group["label"]] for group in current},
-        distance=dict(pairs.values()),
-        new=tuple(carried[label] for label in fresh),
-        retired=tuple(group["label"] for group in previous if group["label"] not in carried.values()),
-        highest=highest + len(fresh),
-    )
+    return {group["label"]: carried[group["label"]] for group in current}, highest + len(fresh)
 
 
 def _shared(

@@ -122,15 +122,13 @@ class Fallback:
     """What scores in place of a trained model.
 
     ``metrics``: mean absolute error (spend) or Brier score (purchase), and Spearman's rank correlation with what happened: means
-    over the ``horizons`` it was measured on; empty where there are none. ``why_not_lifetime``: why the lifetime model does not
-    score; None where it does.
+    over the ``horizons`` it was measured on; empty where there are none.
     """
 
     method: Literal["lifetime", "rules"]
     scorer: CustomerScorer
     metrics: dict[str, float] = field(default_factory=dict)
     horizons: int = 0
-    why_not_lifetime: str | None = None
 
 
 #: Moves what a lifetime model predicts of customers on a day to the level that past windows say.
@@ -160,9 +158,7 @@ def choose_fallback(
     rule = _rule(labelled[0] if labelled else None, kind, horizon_days, history_days)
     lifetime, why_not = _lifetime(today, kind, horizon_days)
     past = _past(labelled, kind, horizon_days, history_days, moved)
-    if lifetime is not None and rule is not None and _errs_more(past):
-        lifetime, why_not = None, "it erred more than the rule on the horizons of the last year"
-    if lifetime is not None:
+    if lifetime is not None and not (rule is not None and _errs_more(past)):
         return Fallback("lifetime", lifetime, *_means(past, "lifetime"))
     if rule is None:
         raise RefusedError(
@@ -170,7 +166,7 @@ def choose_fallback(
             f"be fitted ({why_not})",
             "shorten target.horizon_days or give earlier orders",
         )
-    return Fallback("rules", rule, *_means(past, "rules"), why_not)
+    return Fallback("rules", rule, *_means(past, "rules"))
 
 
 def _past(

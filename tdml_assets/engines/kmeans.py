@@ -158,12 +158,12 @@ class MinibatchKmeansLearner:
         evaluated = groups_of(source.features, labels, start)
         moved = groups_of(source.features, labels, centroids)
         # The same number on both sides and no farthest distance: every segment is found again.
-        match = match_labels(
+        numbers, _ = match_labels(
             evaluated, moved, dict.fromkeys(source.features, 1.0), highest=highest, farthest=float("inf")
         )
         kept = {name: chosen[name] for name in ("k", "reason", "candidates")}
         return _model(
-            source, centroids, tuple(match.labels[label] for label in labels), highest, kept, recipe.validation_loss
+            source, centroids, tuple(numbers[label] for label in labels), highest, kept, recipe.validation_loss
         )
 
     def load(self, files: Mapping[str, bytes], *, threads: int) -> KMeansModel:  # noqa: ARG002

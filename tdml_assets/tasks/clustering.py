@@ -96,7 +96,7 @@ class Clustering:
         if MODEL_FILE not in files or not all(isinstance(model, KMeansModel) for model in models):
             return candidate
         old, (evaluated, final) = load_model(files), cast("tuple[KMeansModel, KMeansModel]", models)
-        match = match_labels(
+        labels, highest = match_labels(
             _in_own_unit(old, Parameters.from_json(files[PREPARATION_FILE].decode())),
             _in_own_unit(final, parameters),
             {column.name: column.scale for column in parameters.numeric},
@@ -104,9 +104,9 @@ class Clustering:
         )
         holdout = candidate.holdout
         for name in ("predicted_target", "final_prediction"):
-            numbers = [float(match.labels[int(label)]) for label in holdout[name].to_pylist()]
+            numbers = [float(labels[int(label)]) for label in holdout[name].to_pylist()]
             holdout = holdout.set_column(holdout.column_names.index(name), name, pa.array(numbers, pa.float64()))
-        moved = [model.relabelled(match.labels, match.highest) for model in (evaluated, final)]
+        moved = [model.relabelled(labels, highest) for model in (evaluated, final)]
         return replace(candidate, evaluated=moved[0], final=moved[1], holdout=holdout)
 
     def identity(self, candidate: Candidate) -> dict[str, Any]:

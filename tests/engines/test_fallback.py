@@ -51,7 +51,6 @@ def test_few_customers_are_scored_by_what_everybody_spent_after_the_earlier_day(
     assert found.method == "rules"
     assert found.scorer.score(customers(total_spend=[200.0, -5.0])).tolist() == pytest.approx([200 * 80 / 400, 0.0])
     assert found.metrics == {}, "three customers say nothing about an error"
-    assert "20 such are needed" in (found.why_not_lifetime or "") or "50 histories" in (found.why_not_lifetime or "")
 
 
 def test_without_an_earlier_day_spend_goes_on_per_day_and_never_faster_than_it_was() -> None:
@@ -113,7 +112,6 @@ def test_a_lifetime_model_that_errs_more_than_the_rule_gives_way_to_it() -> None
     found = choose_fallback(today, known, kind="net_spend", horizon_days=HORIZON, history_days=720)
     assert found.method == "rules"
     assert found.metrics["mae"] == 0.0
-    assert found.why_not_lifetime == "it erred more than the rule on the horizons of the last year"
 
 
 def test_a_rule_that_was_right_in_the_quiet_horizons_alone_does_not_score_the_busy_one() -> None:

@@ -209,14 +209,14 @@ def test_two_sessions_of_nearly_the_same_customers_give_them_the_same_numbers(mo
     stays = np.arange(900) >= 60
     later = np.vstack([raw()[stays], raw(80, seed=9)]) + np.array([0.1, 0.0, 0.05])
     second = fit(scaled(later), seed=99, order_by="days_since_last_order")
-    match = match_labels(
+    labels, highest = match_labels(
         profile(model, VALUES, raw()),
         profile(second, scaled(later), later),
         dict(zip(FEATURES, later.std(axis=0), strict=True)),
         highest=model.highest_label,
     )
-    assert sorted(match.labels.values()) == [1, 2, 3]
-    kept = second.relabelled(match.labels, match.highest)
+    assert sorted(labels.values()) == [1, 2, 3]
+    kept = second.relabelled(labels, highest)
     before, after = labels_of(model, VALUES)[stays], labels_of(kept, scaled(later))[: stays.sum()]
     assert (before == after).mean() > 0.98
     assert (before == labels_of(second, scaled(later))[: stays.sum()]).mean() < 0.5

@@ -39,11 +39,6 @@ class BgNbd:
     b: float
     log_likelihood: float = float("nan")
 
-    def probability_alive(self, frequency: ArrayLike, recency: ArrayLike, age: ArrayLike) -> Floats:
-        """Probability that a customer has not left by the end of its history. It is 1 for every one-time buyer."""
-        histories = Histories.of(frequency, recency, age)
-        return self._alive(histories)[histories.place]
-
     def probability_active(self, horizon: float, frequency: ArrayLike, recency: ArrayLike, age: ArrayLike) -> Floats:
         """Probability of at least one purchase in the ``horizon`` after the history, 1 - P(X(H) = 0).
 
@@ -62,7 +57,10 @@ class BgNbd:
         return self._expected(horizon, histories, self._alive(histories))[histories.place]
 
     def outlook(self, horizon: float, histories: Histories) -> tuple[Floats, Floats, Floats]:
-        """Expected purchases, and the probabilities to be alive and to be active, of every different history."""
+        """Expected purchases, and the probabilities to be alive and to be active, of every different history.
+
+        A one-time buyer is alive with probability 1.
+        """
         horizon, alive = checked_horizon(horizon), self._alive(histories)
         return self._expected(horizon, histories, alive), alive, self._active(horizon, histories, alive)
 

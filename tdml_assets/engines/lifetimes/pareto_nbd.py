@@ -50,11 +50,6 @@ class ParetoNbd:
     beta: float
     log_likelihood: float = float("nan")
 
-    def probability_alive(self, frequency: ArrayLike, recency: ArrayLike, age: ArrayLike) -> Floats:
-        """Probability that a customer has not left by the end of its history."""
-        histories = Histories.of(frequency, recency, age)
-        return _by_block(histories, self._alive)[histories.place]
-
     def probability_active(self, horizon: float, frequency: ArrayLike, recency: ArrayLike, age: ArrayLike) -> Floats:
         """Probability of at least one purchase in the ``horizon`` after the history, 1 - P(X(H) = 0).
 
@@ -76,7 +71,7 @@ class ParetoNbd:
     def outlook(self, horizon: float, histories: Histories) -> tuple[Floats, Floats, Floats]:
         """Expected purchases, and the probabilities to be alive and to be active, of every different history.
 
-        As the three methods above give them. P(alive), which is most of the work of each, is computed once.
+        As the methods above give them. P(alive), which is most of the work of each, is computed once.
         """
         horizon = checked_horizon(horizon)
 
