@@ -36,8 +36,7 @@ from tdml_assets.models.reference import ColumnReference, Reference
 from tdml_assets.models.scope import SCOPE_FILE, Scope
 from tdml_assets.models.store import ModelStore
 from tdml_assets.recommendation.baskets import Baskets
-from tdml_assets.recommendation.champion import load_recommender
-from tdml_assets.recommendation.model import Choice, History, fit, golden_batch, score_golden
+from tdml_assets.recommendation.model import Choice, History, fit, golden_batch, load_recommender, score_golden
 from tdml_assets.settings import Settings
 from tdml_assets.stages.preparation.parameters import PREPARATION_FILE, NumericColumn, Parameters
 

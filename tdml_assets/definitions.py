@@ -45,8 +45,7 @@ def _made() -> dg.Definitions:
 
 def _build(settings: Settings) -> dg.Definitions:
     from tdml_assets.automation.failure_alerts import build_failure_alerts
-    from tdml_assets.automation.jobs import build_jobs
-    from tdml_assets.automation.schedules import build_schedules
+    from tdml_assets.automation.jobs import build_jobs, build_schedules
     from tdml_assets.automation.sensors import build_sensors
     from tdml_assets.component import component_tree, declared_workflows, switched_off, workflow_definitions
     from tdml_assets.platform.resources import build_resources

@@ -1,7 +1,6 @@
 """Sending a plan batch by batch: check, send, mark, in this order and never another.
 
-Belongs here: the loop, trying again, cutting a refused batch down to its rows. Does not: deciding what is sent
-(``planning.py``), how long to wait (``retrying.py``), the tables (``trail.py``).
+Elsewhere: deciding what is sent (``planning.py``), the tables (``trail.py``).
 
 A batch is marked behind its acknowledgement, in one row; the end of the sync writes the state of its rows. A process that ends
 in between sends the same batch again, with the same idempotency key: at least once, and never lost. The warehouse is closed
@@ -32,7 +31,6 @@ from tdml_assets.activation.protocol import (
     Rejection,
     TransientError,
 )
-from tdml_assets.activation.retrying import pause_before
 from tdml_assets.activation.trail import mark_batch, mark_swap
 from tdml_assets.declaration.destinations import Retries
 from tdml_assets.platform.statements import render
@@ -248,3 +246,31 @@ def _part(batch: Batch, start: int, size: int) -> Batch:
     rows: pa.Table = batch.rows.slice(start, size)
     key = hashlib.sha256(f"{batch.idempotency_key}|{start}|{size}".encode()).hexdigest()[:40]
     return Batch(batch.operation, batch.key, rows, batch.session_id, batch.as_of, key)
+
+
+#: Answers about the credentials or the address, which concern every batch alike.
+FATAL_STATUS = {
+    401: "the credentials are not accepted",
+    403: "the credentials may not do this",
+    404: "there is nothing at the address",
+    405: "the address takes no such request",
+    410: "the address was switched off",
+}
+
+
+def pause_before(
+    attempt: int, asked_seconds: float | None, elapsed_seconds: float, retries: Retries, jitter: Callable[[], float]
+) -> float | None:
+    """Seconds to wait before the next attempt; None to give up.
+
+    ``attempt``: attempts made so far, from 1. ``asked_seconds``: what the server asked for; never waited shorter.
+    ``elapsed_seconds``: since the first attempt. ``jitter``: gives a number from 0 to 1: clients that failed together do not
+    come back together.
+    """
+    if attempt >= retries.attempts:
+        return None
+    doubled = retries.first_pause_seconds * 2 ** min(attempt - 1, 30)
+    pause = min(doubled, retries.longest_pause_seconds) * (0.5 + jitter() / 2)
+    if asked_seconds is not None:
+        pause = max(pause, asked_seconds)
+    return pause if elapsed_seconds + pause <= retries.deadline_seconds else None

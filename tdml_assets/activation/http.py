@@ -14,8 +14,8 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from tdml_assets.activation.delivery import FATAL_STATUS
 from tdml_assets.activation.protocol import DestinationError, RejectedBatchError, TransientError
-from tdml_assets.activation.retrying import FATAL_STATUS
 from tdml_assets.platform.remote_errors import TRANSIENT_STATUS, retry_after
 
 _HERE = {"localhost", "127.0.0.1", "::1"}

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tdml_assets.declaration.permission import AsksPermission
+from tdml_assets.declaration.destinations import AsksPermission
 from tdml_assets.platform.statements import render
 
 if TYPE_CHECKING:

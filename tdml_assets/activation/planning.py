@@ -14,8 +14,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from tdml_assets.activation.contracts import DEAD_LETTERS, PLANNED, SYNC_MAPPINGS, SYNC_RUNS, SYNC_STATE
-from tdml_assets.activation.guards import Figures, Verdict, judge, refusals
-from tdml_assets.activation.health import read_published
+from tdml_assets.activation.guards import Figures, Verdict, judge, read_published, refusals
 from tdml_assets.activation.permission import permission_context, permission_faults
 from tdml_assets.activation.protocol import DestinationError
 from tdml_assets.activation.selection import (

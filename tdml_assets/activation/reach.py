@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tdml_assets.activation.permission import GRANTED, permission_context, permission_faults, unreadable_lines
-from tdml_assets.declaration.permission import AsksPermission
+from tdml_assets.declaration.destinations import AsksPermission
 from tdml_assets.platform.statements import render
 
 if TYPE_CHECKING:

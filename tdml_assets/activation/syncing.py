@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from tdml_assets.activation.contracts import SYNC_RUNS
 from tdml_assets.activation.delivery import Clock, Delivery, Tally, no_failpoint
-from tdml_assets.activation.health import read_published
+from tdml_assets.activation.guards import read_published
 from tdml_assets.activation.planning import Plan, keep_mapping, make_plan, write_changes
 from tdml_assets.activation.protocol import (
     Checks,

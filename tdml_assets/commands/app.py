@@ -208,8 +208,7 @@ def run(
         with expected_errors():
             code = run_with_progress(lambda: early.begin(arguments), log_path, progress=progress)
     with expected_errors():
-        from tdml_assets.commands.outcomes import exit_code_of_session
-        from tdml_assets.commands.run_alerts import tell_of_run
+        from tdml_assets.commands.outcomes import exit_code_of_session, tell_of_run
 
         remove_files(log_path.parent, "*.log", settings.retention.logs)
         tell_of_run(settings, progress.failed, log_path, ran=None if code else workflow or ())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tdml_assets.activation.permission import unreadable_fault
 from tdml_assets.activation.reach import ListFacts, Reach, odd_lists, read_lists, read_reach
 from tdml_assets.commands.common import table_lines
-from tdml_assets.declaration.permission import AsksPermission
+from tdml_assets.declaration.destinations import AsksPermission
 from tdml_assets.stages.raw.contracts import ORDERS, PERMISSION_LISTS
 
 if TYPE_CHECKING:

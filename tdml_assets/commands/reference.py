@@ -18,7 +18,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from tdml_assets.declaration import bounds, columns, customer_ids, numbers, sources
+from tdml_assets.declaration import columns, numbers, sources
 from tdml_assets.declaration.destinations import destination_class, known_kinds
 from tdml_assets.declaration.quality import QualityPolicy
 from tdml_assets.declaration.statuses import COMMON_PHRASES
@@ -38,9 +38,7 @@ def sources_page() -> str:
         keep_trailing_newline=True,
     )
     modules = {
-        "bounds": bounds,
         "columns": columns,
-        "customer_ids": customer_ids,
         "numbers": numbers,
         "sources": sources,
     }

@@ -1,7 +1,7 @@
 """Sessions at successive days of the past, in order, so that there is history on day one.
 
 Belongs here: running them, each as ``run`` does in a process of its own, and reading what they found. Does not: which days and
-which words (``replay_dates.py``), the command (``replay.py``), doing a stage's work.
+which words (``replay.py``), doing a stage's work.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tdml_assets.commands.progress import run_with_progress
-from tdml_assets.commands.replay_dates import Step, Stopped, heading, ledger_lines, line_of, realised_words, why_stopped
+from tdml_assets.commands.replay import Step, Stopped, heading, ledger_lines, line_of, realised_words, why_stopped
 from tdml_assets.component import declared_workflows
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.platform.environment import child_environment, project_root

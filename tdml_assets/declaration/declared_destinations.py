@@ -12,8 +12,13 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from tdml_assets.declaration.base import Declaration
-from tdml_assets.declaration.destinations import DestinationSettings, Mode, read_destination
-from tdml_assets.declaration.permission import AsksPermission, UnknownConsent
+from tdml_assets.declaration.destinations import (
+    AsksPermission,
+    DestinationSettings,
+    Mode,
+    UnknownConsent,
+    read_destination,
+)
 
 
 class FilesDestination(Declaration):

@@ -12,22 +12,38 @@ import importlib.util
 import pkgutil
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Protocol, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from tdml_assets.declaration.alerts import NamedSecrets
 from tdml_assets.declaration.base import Declaration
-from tdml_assets.declaration.permission import UnknownConsent
 
 Mode = Literal["upsert", "update_only", "create_only", "mirror", "replace"]
 Action = Literal["off", "warn", "refuse"]
+UnknownConsent = Literal["deny", "allow"]
 
 #: Package whose modules are the kinds that this project has; every other kind is the import path of a module.
 KINDS_PACKAGE = "tdml_assets.activation.destinations"
 #: Assets of the schema ``audience`` and the exports have these names.
 _TAKEN = ("files", "parent_segment_attributes", "attribute_catalog")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+
+class AsksPermission(Protocol):
+    """Settings of whatever customers are sent to."""
+
+    @property
+    def purpose(self) -> str | None:
+        """What customers must have consented to; None where lines of every purpose count."""
+
+    @property
+    def unknown_consent(self) -> UnknownConsent:
+        """What a customer without a line for the purpose counts as."""
+
+    @property
+    def needs_purpose(self) -> bool:
+        """Whether a list of consents cannot be asked without a purpose."""
 
 
 class CountGuard(Declaration):

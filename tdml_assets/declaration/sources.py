@@ -17,18 +17,19 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from tdml_assets.declaration.base import Declaration
-from tdml_assets.declaration.bounds import OrderBounds
 from tdml_assets.declaration.columns import (
+    CustomerId,
+    CustomerIdColumn,
     EmailEventColumns,
     IdentityColumns,
     OrderColumns,
     PageviewColumns,
     PermissionColumns,
+    customer_rule,
 )
-from tdml_assets.declaration.customer_ids import CustomerId, CustomerIdColumn, customer_rule
 from tdml_assets.declaration.databases import DatabaseSettings
 from tdml_assets.declaration.formats import format_named, require_format
-from tdml_assets.declaration.numbers import AmountUnits, NumberFormat, refuse_old_place
+from tdml_assets.declaration.numbers import AmountUnits, NumberFormat, OrderBounds, refuse_old_place
 from tdml_assets.declaration.order_rules import OrderRules
 from tdml_assets.declaration.presets import Preset, with_preset
 from tdml_assets.declaration.records import RecordedRows

@@ -1,7 +1,7 @@
 """Two-stage gradient boosting that starts from a lifetime model instead of from a constant.
 
 Belongs here: the learner of spend that starts from a lifetime model.
-Does not: the lifetime model (``lifetime.py``), fitting stages (``lifetime_stages.py``), the plain two stages
+Does not: the lifetime model (``lifetime.py``), fitting stages (``lifetime_start.py``), the plain two stages
 (``two_stage.py``).
 
 The stages are those of ``two_stage.py``. Each starts, for every row, at weight x margin + level: for ``buys`` the margin is the
@@ -30,7 +30,6 @@ from scipy.special import expit
 from tdml_assets.engines.boosted import BoostedLearner, SpendModel
 from tdml_assets.engines.bounds import require_bounds
 from tdml_assets.engines.lifetime_outlook import Lifetime, Outlook, log_odds
-from tdml_assets.engines.lifetime_stages import expected_share, expected_spend, fit_stages, level_for, rows_of_today
 from tdml_assets.engines.lifetime_start import (
     OUTLOOK_FEATURES,
     STAGES,
@@ -38,8 +37,13 @@ from tdml_assets.engines.lifetime_start import (
     StartedModel,
     StartedRows,
     StartParameters,
+    expected_share,
+    expected_spend,
+    fit_stages,
+    level_for,
     margin_of,
     outlook_matrix,
+    rows_of_today,
 )
 from tdml_assets.engines.protocol import FeatureSource, ModelSpec, Recipe, split_batch
 from tdml_assets.engines.spend import AMOUNT, BUYS
@@ -88,7 +92,7 @@ class LifetimeXgboostModel(StartedModel, SpendModel):
         return replace(self, recipe=replace(self.recipe, chosen={**self.recipe.chosen, _SHARE: share}))
 
     def carried(self, then: StartedRows, today: StartedRows) -> LifetimeXgboostModel:
-        """Move the levels of both stages to the ages of today's rows (``lifetime_stages.py`` says why and by how much).
+        """Move the levels of both stages to the ages of today's rows (``lifetime_start.py`` says why and by how much).
 
         ``then``: rows the stages learnt from. ``today``: rows to score; their target is not looked at.
         """

@@ -1,7 +1,7 @@
 """Whether a customer buys, by gradient boosting that starts from a lifetime model.
 
 Belongs here: the learner of a probability that starts from a lifetime model.
-Does not: the lifetime model (``lifetime.py``), fitting stages (``lifetime_stages.py``), spend (``lifetime_xgboost.py``).
+Does not: the lifetime model (``lifetime.py``), fitting stages (``lifetime_start.py``), spend (``lifetime_xgboost.py``).
 
 The first stage of ``lifetime_xgboost.py`` by itself: rows start at weight x the log-odds that the lifetime model gives a purchase
 in the horizon, trees learn what is left, and the level is carried to the ages of the rows to score. Where the target is that
@@ -21,8 +21,17 @@ import pyarrow as pa
 
 from tdml_assets.engines.boosted import BoostedLearner, ProbabilityModel
 from tdml_assets.engines.lifetime_outlook import Lifetime
-from tdml_assets.engines.lifetime_stages import expected_share, fit_stages, level_for, rows_of_today
-from tdml_assets.engines.lifetime_start import Start, StartedModel, StartedRows, StartParameters, margin_of
+from tdml_assets.engines.lifetime_start import (
+    Start,
+    StartedModel,
+    StartedRows,
+    StartParameters,
+    expected_share,
+    fit_stages,
+    level_for,
+    margin_of,
+    rows_of_today,
+)
 from tdml_assets.engines.protocol import BatchSource, FeatureSource, ModelSpec, Recipe, split_batch
 from tdml_assets.engines.spend import BUYS
 from tdml_assets.engines.xgboost_rows import Floats, Matrix, bytes_of_matrix
@@ -53,7 +62,7 @@ class LifetimeClassifierModel(StartedModel, ProbabilityModel):
     means_purchase: bool
 
     def carried(self, then: StartedRows, today: StartedRows) -> Self:
-        """Move the level to the ages of today's rows (``lifetime_stages.py`` says why and by how much)."""
+        """Move the level to the ages of today's rows (``lifetime_start.py`` says why and by how much)."""
         where = "rows to score"
         batches = (split_batch(batch, today.source, where) for batch in today.source.batches())
         log_odds = np.concatenate([self._of_purchase(matrix, where) for matrix, _ in batches])

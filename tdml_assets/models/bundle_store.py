@@ -47,14 +47,16 @@ from tdml_assets.models.bundles import (
     sha256,
     verify_file,
 )
-from tdml_assets.models.holds import HOLD_FILE, Hold, parse_hold
 from tdml_assets.models.stored_bundle import (
+    HOLD_FILE,
     Bundle,
     CurrentChampion,
+    Hold,
     PromotionConflictError,
     VersionConflictError,
     before,
     lost_to,
+    parse_hold,
     same_choice,
 )
 

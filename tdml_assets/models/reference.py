@@ -10,15 +10,18 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from tdml_assets.models.bundles import refusing_damage
+from tdml_assets.models.bundles import Manifest, refusing_damage
 from tdml_assets.platform import statistics
 from tdml_assets.platform.divergences import bin_edges
 from tdml_assets.platform.statements import render
 from tdml_assets.platform.statistics import Shape
+
+if TYPE_CHECKING:
+    from tdml_assets.models.store import ModelStore
 
 _DECILES = tuple(step / 10 for step in range(1, 10))
 #: Quantiles that extreme values are clipped to before the moments of logarithms are taken.
@@ -212,3 +215,35 @@ def report_sample(
     numeric, _ = statistics.split_by_kind(reader.columns(table), columns, table)
     types = {column: "DOUBLE" if column in numeric else "VARCHAR" for column in columns}
     return reader.arrow(render("drift/sample", table=list(table), where=where, columns=types, rows=int(rows)))
+
+
+@dataclass(frozen=True)
+class GoneLive:
+    """A champion's files, as drift sees them.
+
+    ``manifest``: what it is. ``files``: verified bytes per name. ``scores``: whether the session's predictions are its own.
+    ``is_first``: whether its references were taken in this session, so that there is nothing to compare with.
+    """
+
+    manifest: Manifest
+    files: Mapping[str, bytes]
+    scores: bool
+    is_first: bool = False
+
+
+def scored_until_now(models: ModelStore, workflow: str, session_id: str) -> GoneLive:
+    """The champion before this session, or this session's where there was none.
+
+    A session that trains and promotes, measured against its own champion, would compare its data with themselves. Raises
+    ``LookupError`` if nothing was promoted yet.
+    """
+    store = models.open()
+    current = store.champion(workflow)
+    if current is None:
+        raise LookupError(f"workflow {workflow} has no champion: train and promote a model first")
+    champion = current.champion
+    if champion.session_id == session_id and champion.previous in store.versions(workflow):
+        bundle = store.read(workflow, champion.previous)
+        return GoneLive(bundle.manifest, bundle.files, scores=False)
+    bundle = store.read_champion(workflow)
+    return GoneLive(bundle.manifest, bundle.files, scores=True, is_first=bundle.manifest.session_id == session_id)

@@ -1,10 +1,12 @@
-"""One run at a time on a state folder, and the tidying after a run that was killed.
+"""One run at a time on a state folder, and what is recorded of runs.
 
-Belongs here: the lock file, the wait, and finding runs that ended without saying so.
-Does not: the warehouse's own file lock (``warehouse.py``), which lasts for a statement.
+Elsewhere: the warehouse's own file lock (``warehouse.py``), which lasts for a statement.
 
 A session's stages hand tables to one another, so two sessions must not interleave. The kernel lets go of the lock when its
 process ends, however it ends: nothing stale is left to clean up by hand.
+
+``dagster asset materialize`` records no code location: the run is missing from the timeline on the UI's first page, and its own
+page warns that it belongs to another code location. The record is completed as ``dagster run migrate-repository`` does it.
 """
 
 from __future__ import annotations
@@ -17,7 +19,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.definitions.assets.job.asset_job import IMPLICIT_ASSET_JOB_NAME
+from dagster._core.remote_origin import RemoteRepositoryOrigin
+from dagster._core.storage.runs import SqlRunStorage
+from dagster._core.workspace.load import location_origins_from_yaml_paths
 
+from tdml_assets.platform.environment import project_root
 from tdml_assets.platform.files import locked
 
 # Dagster shows no tag that begins with ".dagster/": this one is of no use to a person.
@@ -110,7 +117,7 @@ def exclusive_run(
 ) -> Iterator[list[str]]:
     """Hold the state folder for a run; yields the ids of runs found dead."""
     # Half of what the code location takes to load: Dagster's storage, which only a run needs.
-    from tdml_assets.platform.run_origin import record_origin
+    from tdml_assets.platform.run_lock import record_origin
 
     with hold_state(path, run_id, wait_seconds, log):
         dead = fail_dead_runs(instance, run_id)
@@ -121,3 +128,23 @@ def exclusive_run(
         finally:
             # Said before the lock is let go, so that the next run does not take this one for dead.
             instance.add_run_tags(run_id, {_TAG: "released"})
+
+
+_REPOSITORY = "__repository__"
+
+
+def record_origin(instance: dg.DagsterInstance, run_id: str, workspace: Path | None = None) -> bool:
+    """Record the code location of a run that has none; returns whether it did.
+
+    ``workspace``: file that names the code location; the project's own unless given.
+    """
+    path = workspace or project_root() / "workspace.yaml"
+    run = instance.get_run_by_id(run_id)
+    if run is None or run.remote_job_origin is not None or run.job_name != IMPLICIT_ASSET_JOB_NAME:
+        return False
+    if not path.is_file() or not isinstance(instance.run_storage, SqlRunStorage):
+        return False
+    location = location_origins_from_yaml_paths([str(path)])[0]
+    origin = RemoteRepositoryOrigin(location, _REPOSITORY).get_job_origin(run.job_name)
+    instance.run_storage.replace_job_origin(run, origin)
+    return True

@@ -11,7 +11,7 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 
 from tdml_assets.declaration.recommendation import Recommendation
 from tdml_assets.engines.recommender import ITEM_FILE, Scorer, fit_scorer, load_scorer
-from tdml_assets.models.bundles import refusing_damage
+from tdml_assets.models.bundle_store import Bundle
+from tdml_assets.models.bundles import Manifest, evaluated_of, refusing_damage
+from tdml_assets.models.golden import GOLDEN_FILE, check_golden
 from tdml_assets.recommendation.baskets import Baskets, aged, to_baskets
 from tdml_assets.recommendation.ranking import (
     Blend,
@@ -30,6 +32,9 @@ from tdml_assets.recommendation.ranking import (
     repeat_scores,
     share_of_largest,
 )
+
+if TYPE_CHECKING:
+    from tdml_assets.models.store import ModelStore
 
 MODEL_FILE = "model.json"
 CATALOGUE_FILE = "catalogue.parquet"
@@ -242,3 +247,42 @@ def score_golden(model: Recommender, batch: pa.RecordBatch) -> pa.RecordBatch:
     width = min(_GOLDEN_SCORES, scores.shape[1])
     names = [f"score_{place + 1}" for place in range(width)]
     return pa.RecordBatch.from_arrays([pa.array(scores[:, place]) for place in range(width)], names=names)
+
+
+@dataclass(frozen=True)
+class LoadedRecommender:
+    """A champion ready to recommend."""
+
+    manifest: Manifest
+    model: Recommender
+
+
+def load_recommender(models: ModelStore, workflow: str, recorded: Mapping[str, str] | None = None) -> LoadedRecommender:
+    """Read the champion; every byte is verified before it is parsed.
+
+    ``recorded``: what each version was when it was trained, as the warehouse keeps it. Raises ``LookupError`` if nothing was
+    promoted yet. Raises ``BundleDamagedError`` if a file is not what was stored, or the model no longer gives its golden scores.
+    """
+    bundle = models.open().read_champion(workflow, recorded)
+    return LoadedRecommender(bundle.manifest, _load_final(bundle))
+
+
+def load_measured(bundle: Bundle) -> Recommender | None:
+    """The model that was measured; None where the version keeps none.
+
+    Raises ``BundleDamagedError`` if the model that recommends no longer gives its golden scores.
+    """
+    _load_final(bundle)
+    files = evaluated_of(bundle.files)
+    return _load(files) if files else None
+
+
+def _load_final(bundle: Bundle) -> Recommender:
+    model = _load(bundle.files)
+    with refusing_damage(GOLDEN_FILE):
+        check_golden(bundle.files[GOLDEN_FILE], lambda batch: score_golden(model, batch))
+    return model
+
+
+def _load(files: Mapping[str, bytes]) -> Recommender:
+    return Recommender.from_files({name: files[name] for name in FILES if name in files})

@@ -24,7 +24,7 @@ from tdml_assets.stages.realised.performance import Floats, MainError, interval_
 from tdml_assets.stages.training_table.table import check_sizes
 from tdml_assets.tasks import Measured, RealisedPerformance, Shown, sample_of
 from tdml_assets.tasks.labelled import Labelled, next_order_highlights
-from tdml_assets.tasks.parts import figures_classification as figures
+from tdml_assets.tasks.parts import figures
 from tdml_assets.tasks.parts.classification import (
     ClassCounts,
     eligibility,

@@ -26,9 +26,8 @@ from tdml_assets.stages.preparation.parameters import PREPARATION_FILE, Paramete
 from tdml_assets.stages.training.fit import Candidate, features_of
 from tdml_assets.stages.training_table.table import check_sizes
 from tdml_assets.tasks import Measured, Previous, Shown
-from tdml_assets.tasks.parts import figures_clustering as figures
-from tdml_assets.tasks.parts.clustering import may_be_promoted_clustering
-from tdml_assets.tasks.parts.segment_names import name_segments, names_contract
+from tdml_assets.tasks.parts import figures
+from tdml_assets.tasks.parts.clustering import may_be_promoted_clustering, name_segments, names_contract
 from tdml_assets.tasks.presentation import Measure, Presentation
 
 if TYPE_CHECKING:

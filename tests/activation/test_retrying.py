@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tdml_assets.activation.retrying import pause_before
+from tdml_assets.activation.delivery import pause_before
 from tdml_assets.declaration.destinations import Retries
 from tdml_assets.platform.remote_errors import retry_after
 

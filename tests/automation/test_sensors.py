@@ -10,8 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from tdml_assets.automation.jobs import SCORING_JOB, build_jobs, training_job_name
-from tdml_assets.automation.schedules import build_schedules
+from tdml_assets.automation.jobs import SCORING_JOB, build_jobs, build_schedules, training_job_name
 from tdml_assets.automation.sensors import build_sensors
 from tdml_assets.declaration.monitor import Monitor
 from tdml_assets.declaration.targets import Target

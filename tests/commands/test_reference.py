@@ -12,7 +12,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from tdml_assets.commands.reference import documented_keys, example_of, reference_files, settings_schema
-from tdml_assets.declaration import bounds, columns
+from tdml_assets.declaration import columns, numbers
 from tdml_assets.declaration import sources as declared
 from tdml_assets.settings import Settings
 from tests.messy_shop import SETTINGS
@@ -27,12 +27,12 @@ def test_the_reference_in_docs_is_the_one_that_make_docs_writes(name: str) -> No
 
 SECTIONS = [
     ("csv", declared.CsvOptions),
-    ("bounds", bounds.OrderBounds),
+    ("bounds", numbers.OrderBounds),
     ("columns", columns.OrderColumns),
     ("columns", columns.PageviewColumns),
     ("columns", columns.EmailEventColumns),
     ("columns", columns.IdentityColumns),
-    ("", bounds.Bounds),
+    ("", numbers.Bounds),
     ("orders", declared.OrdersSource),
     ("pageviews", declared.PageviewsSource),
     ("email_events", declared.EmailEventsSource),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tdml_assets.commands.replay_dates import (
+from tdml_assets.commands.replay import (
     Every,
     Step,
     every_of,

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from tdml_assets.commands.app import app
 from tdml_assets.commands.clean import Entry, doomed, size_words, superfluous
-from tdml_assets.commands.doctor_checks import (
+from tdml_assets.commands.doctor import (
     judge_disk,
     judge_libraries,
     judge_memory,

@@ -5,7 +5,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from tdml_assets.platform.run_origin import record_origin
+from tdml_assets.platform.run_lock import record_origin
 
 WORKSPACE = "load_from: [{python_module: {module_name: somewhere.definitions, location_name: here}}]"
 

@@ -17,7 +17,7 @@ from tdml_assets.models.store import ModelStore
 from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.statements import Statement
 from tdml_assets.platform.warehouse import Warehouse
-from tdml_assets.recommendation.champion import load_recommender
+from tdml_assets.recommendation.model import load_recommender
 from tdml_assets.settings import Settings
 from tdml_assets.simulation import SimulationSettings
 from tdml_assets.simulation.sample import write_sample

@@ -21,7 +21,7 @@ from tdml_assets.engines.cluster_profile import ClusterProfile, cluster_profile,
 from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.statements import render, sql_directory
 from tdml_assets.platform.warehouse import Warehouse
-from tdml_assets.tasks.parts.figures_clustering import RFM_SEGMENTS
+from tdml_assets.tasks.parts.figures import RFM_SEGMENTS
 
 DAY = date(2024, 6, 30)
 FEATURES = TableContract(

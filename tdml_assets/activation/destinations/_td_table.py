@@ -20,6 +20,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tdml_assets.activation.delivery import FATAL_STATUS
 from tdml_assets.activation.protocol import (
     Batch,
     DestinationError,
@@ -27,7 +28,6 @@ from tdml_assets.activation.protocol import (
     RejectedBatchError,
     TransientError,
 )
-from tdml_assets.activation.retrying import FATAL_STATUS
 from tdml_assets.platform.contracts import Column
 from tdml_assets.platform.remote_errors import TRANSIENT_STATUS
 from tdml_assets.platform.statements import render

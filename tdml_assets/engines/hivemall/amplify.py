@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from tdml_assets.engines.hivemall.errors import HivemallError
-from tdml_assets.engines.hivemall.heap import BoundedHeap
 from tdml_assets.engines.hivemall.java_random import JavaRandom
+from tdml_assets.engines.hivemall.java_text import BoundedHeap
 from tdml_assets.engines.hivemall.options import Options, declare
 from tdml_assets.engines.hivemall.registry import DOUBLE, INT, Function, constant
 

@@ -16,8 +16,8 @@ import pyarrow as pa
 from tdml_assets.engines.hivemall.errors import HivemallError
 from tdml_assets.engines.hivemall.features import split_item
 from tdml_assets.engines.hivemall.ffm import parse_item
+from tdml_assets.engines.hivemall.hashing import DEFAULT_FEATURES, hashed
 from tdml_assets.engines.hivemall.java_text import double_text, float_text, hash_order, number_text, parse_float
-from tdml_assets.engines.hivemall.murmur import DEFAULT_FEATURES, hashed
 from tdml_assets.engines.hivemall.options import Options, declare
 from tdml_assets.engines.hivemall.registry import DOUBLE, INT, STRING, Function, Types, constant, scalar, table_of
 

@@ -24,7 +24,7 @@ from tdml_assets.engines.hivemall.fm import (
     targets_of,
     value_of,
 )
-from tdml_assets.engines.hivemall.murmur import hashed
+from tdml_assets.engines.hivemall.hashing import hashed
 from tdml_assets.engines.hivemall.options import Options, declare
 from tdml_assets.engines.hivemall.registry import FLOAT, INT, Function, table_of
 

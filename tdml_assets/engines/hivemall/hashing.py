@@ -1,7 +1,4 @@
-"""Hashing of features: mhash, sha1, feature_hashing and the hashes of lists.
-
-Belongs here: these functions. Does not: the hash itself (``murmur``).
-"""
+"""MurmurHash3 as Hivemall uses it, and the functions made of hashes: mhash, sha1, feature_hashing and the hashes of lists."""
 
 from __future__ import annotations
 
@@ -12,9 +9,54 @@ import pyarrow as pa
 
 from tdml_assets.engines.hivemall.errors import HivemallError
 from tdml_assets.engines.hivemall.java_text import parse_float, signed
-from tdml_assets.engines.hivemall.murmur import DEFAULT_FEATURES, hashed, hashed_list, remainder
 from tdml_assets.engines.hivemall.options import Options
 from tdml_assets.engines.hivemall.registry import INT, STRING, Types, scalar
+
+_SEED = 0x9747B28C
+_MASK = 0xFFFFFFFF
+#: The default number of hashed features.
+DEFAULT_FEATURES = 2**24
+
+
+def murmur3(data: bytes, seed: int = _SEED) -> int:
+    """MurmurHash3 x86 32 bit, as a signed integer."""
+    code = seed
+    whole = len(data) & ~3
+    for start in range(0, whole, 4):
+        code ^= _mix(int.from_bytes(data[start : start + 4], "little"))
+        code = (code << 13 | code >> 19) & _MASK
+        code = (code * 5 + 0xE6546B64) & _MASK
+    if whole < len(data):
+        code ^= _mix(int.from_bytes(data[whole:], "little"))
+    code ^= len(data)
+    code = (code ^ code >> 16) * 0x85EBCA6B & _MASK
+    code = (code ^ code >> 13) * 0xC2B2AE35 & _MASK
+    return signed(code ^ code >> 16)
+
+
+def _mix(word: int) -> int:
+    word = word * 0xCC9E2D51 & _MASK
+    return (word << 15 | word >> 17) * 0x1B873593 & _MASK
+
+
+def remainder(code: int, features: int) -> int:
+    """The hash modulo the number of features, as Java's remainder made not negative: 0 up to features - 1."""
+    if features == 0:
+        raise HivemallError("/ by zero: the number of features is 0.")
+    rest = abs(code) % features * (1 if code >= 0 else -1)
+    return rest + features if rest < 0 else rest
+
+
+def hashed(text: str, features: int = DEFAULT_FEATURES) -> int:
+    """The hash of a text, 0 up to features - 1."""
+    return remainder(murmur3(text.encode("utf-8", "surrogatepass")), features)
+
+
+def hashed_list(words: Sequence[object], features: int = DEFAULT_FEATURES) -> int:
+    """The hash of a list joined with tabs; an empty list is 0."""
+    if not words:
+        return 0
+    return hashed("\t".join("null" if word is None else str(word) for word in words), features)
 
 
 def mhash(word: str | Sequence[str] | None, features: int = DEFAULT_FEATURES) -> int | None:

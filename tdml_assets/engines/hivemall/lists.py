@@ -12,8 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from tdml_assets.engines.hivemall.errors import HivemallError
-from tdml_assets.engines.hivemall.heap import is_nan
-from tdml_assets.engines.hivemall.java_text import hash_order, hive_hash, number_text
+from tdml_assets.engines.hivemall.java_text import hash_order, hive_hash, is_nan, number_text
 from tdml_assets.engines.hivemall.registry import (
     BIGINT,
     DOUBLE,

@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from tdml_assets.engines.hivemall.errors import HivemallError
 from tdml_assets.engines.hivemall.features import split_item
+from tdml_assets.engines.hivemall.hashing import murmur3
 from tdml_assets.engines.hivemall.java_random import JavaRandom
 from tdml_assets.engines.hivemall.java_text import signed
-from tdml_assets.engines.hivemall.murmur import murmur3
 from tdml_assets.engines.hivemall.options import Options, declare
 from tdml_assets.engines.hivemall.registry import INT, STRING, Function, null_pointer, scalar, table_of
 

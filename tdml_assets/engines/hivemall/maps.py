@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from tdml_assets.engines.hivemall.errors import HivemallError
-from tdml_assets.engines.hivemall.heap import BoundedHeap, Heap
+from tdml_assets.engines.hivemall.java_text import BoundedHeap, Heap
 from tdml_assets.engines.hivemall.options import Options, declare
 from tdml_assets.engines.hivemall.registry import (
     DOUBLE,

@@ -1,13 +1,12 @@
 """The online regressors: passive-aggressive, AROW, and the logistic ones whose targets lie between 0 and 1.
 
-Belongs here: their options. Does not: the update rules (``online_kernels``, ``logistic_kernels``).
+Belongs here: their options. Does not: the update rules (``online_kernels``).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from tdml_assets.engines.hivemall import logistic_kernels as lk
 from tdml_assets.engines.hivemall import losses
 from tdml_assets.engines.hivemall import online_kernels as ok
 from tdml_assets.engines.hivemall.compiled import f32
@@ -55,14 +54,14 @@ def _trainer(rule: int, band_rule: int, default_c: float) -> Trainer:
 def _logistic(rule: int, known: str, eta0: float, eps: float) -> Function:
     def train(rows: SparseRows, label: np.ndarray, state: LinearState, options: Options) -> None:
         size = len(rows.names)
-        rate = options.number("eta", eta0) if rule == lk.ADAGRAD else options.number("eta0", eta0)
+        rate = options.number("eta", eta0) if rule == ok.ADAGRAD else options.number("eta0", eta0)
         scheme = losses.FIXED
-        if rule == lk.LOGRESS:
+        if rule == ok.LOGRESS:
             scheme = losses.SIMPLE if options.has("t") else losses.INVERSE
-        lk.logistic_pass(
+        ok.logistic_pass(
             *(rule, rows.indptr, rows.index, rows.value, label, state.weight),
             *(np.zeros(size, np.float32), np.zeros(size, np.float32), state.seen),
-            *(np.zeros(size), np.zeros(size, np.int64), batch_size(options) if rule == lk.LOGRESS else 1, scheme),
+            *(np.zeros(size), np.zeros(size, np.int64), batch_size(options) if rule == ok.LOGRESS else 1, scheme),
             *(float(f32(rate)), options.number("power_t", 0.1), float(options.integer("t", 0, bits=64))),
             *(f32(options.number("eps", eps)), f32(options.number("scale", 100.0)), f32(options.number("rho", 0.95))),
         )
@@ -96,7 +95,7 @@ def _regression(function: str) -> Function:
 
 
 FUNCTIONS = {name: _regression(name) for name in _RULES} | {
-    "logress": _logistic(lk.LOGRESS, "t,total_steps= power_t= eta0= ", 0.1, 1.0),
-    "train_adagrad_regr": _logistic(lk.ADAGRAD, "eta,eta0= eps= scale= ", 1.0, 1.0),
-    "train_adadelta_regr": _logistic(lk.ADADELTA, "rho,decay= eps= scale= ", 1.0, 1e-6),
+    "logress": _logistic(ok.LOGRESS, "t,total_steps= power_t= eta0= ", 0.1, 1.0),
+    "train_adagrad_regr": _logistic(ok.ADAGRAD, "eta,eta0= eps= scale= ", 1.0, 1.0),
+    "train_adadelta_regr": _logistic(ok.ADADELTA, "rho,decay= eps= scale= ", 1.0, 1e-6),
 }

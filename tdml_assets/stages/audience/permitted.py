@@ -25,7 +25,7 @@ from tdml_assets.stages.raw.rules import SourceError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from tdml_assets.declaration.permission import AsksPermission
+    from tdml_assets.declaration.destinations import AsksPermission
     from tdml_assets.platform.warehouse import Database, Warehouse
     from tdml_assets.settings import Settings
     from tdml_assets.stages.audience.destinations import Delivery

@@ -15,8 +15,7 @@ import dagster as dg
 from tdml_assets.declaration.monitor import Monitor
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.models.champions import FEATURES_FILE, PREDICTIONS_FILE, SAMPLE_FILE, read_reference
-from tdml_assets.models.reference import Reference, measure, report_sample
-from tdml_assets.models.references import GoneLive, scored_until_now
+from tdml_assets.models.reference import GoneLive, Reference, measure, report_sample, scored_until_now
 from tdml_assets.models.store import ModelStore
 from tdml_assets.platform.drift_statistics import statistics_of
 from tdml_assets.platform.isolation import isolated

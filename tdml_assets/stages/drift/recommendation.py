@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.models.champions import read_reference
-from tdml_assets.models.references import GoneLive
+from tdml_assets.models.reference import GoneLive
 from tdml_assets.platform.warehouse import Database
 from tdml_assets.recommendation.tables import predictions_contract
 from tdml_assets.recommendation.watch import WATCHED, compare

@@ -9,8 +9,7 @@ from typing import Any
 
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.models.champions import TARGET_FILE, read_reference
-from tdml_assets.models.reference import Reference, measure
-from tdml_assets.models.references import GoneLive
+from tdml_assets.models.reference import GoneLive, Reference, measure
 from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.statements import render
 from tdml_assets.platform.warehouse import Database

@@ -14,9 +14,9 @@ from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.models.bundle_store import BundleStore, CurrentChampion, PromotionConflictError
 from tdml_assets.models.bundles import ModelFeature
 from tdml_assets.models.champions import kinds_of
-from tdml_assets.models.holds import Hold
 from tdml_assets.models.record import recorded_versions
 from tdml_assets.models.store import ModelStore
+from tdml_assets.models.stored_bundle import Hold
 from tdml_assets.platform.contracts import Column
 from tdml_assets.platform.isolation import isolated
 from tdml_assets.platform.metadata import OWNER, column_schema

@@ -19,10 +19,9 @@ from tdml_assets.platform.sessions import session_id_of
 from tdml_assets.platform.statements import render
 from tdml_assets.platform.warehouse import Database
 from tdml_assets.recommendation import figures
-from tdml_assets.recommendation.champion import load_measured
 from tdml_assets.recommendation.contest import guard_slices, missed, missed_by, pair_of_lists
 from tdml_assets.recommendation.metrics import Metrics, Outcome, may_be_promoted
-from tdml_assets.recommendation.model import Recommender
+from tdml_assets.recommendation.model import Recommender, load_measured
 from tdml_assets.recommendation.selection import MODEL, PERSONAL_LIST, POPULAR_LIST, window_metrics
 from tdml_assets.recommendation.tables import holdout_contract, outcome_from, training_contract
 from tdml_assets.settings import Settings

@@ -32,8 +32,7 @@ from tdml_assets.stages.predictions.level import move_scores, read_level_sentenc
 from tdml_assets.stages.predictions.next_orders import add_next_orders, drop_scores
 from tdml_assets.stages.predictions.reasons import reason_names
 from tdml_assets.stages.predictions.recommendation import score_lists
-from tdml_assets.stages.predictions.scored import Loaded, Scoring
-from tdml_assets.stages.predictions.scoring import Explainer, bounds_of
+from tdml_assets.stages.predictions.scoring import Explainer, Loaded, Scoring, bounds_of
 from tdml_assets.stages.reuse import Recall, champion_of, reused
 from tdml_assets.stages.training_table.asset import make_features_view
 from tdml_assets.tasks import task_of

@@ -1,14 +1,17 @@
 """The level of a session's predictions: what the model that scores missed at earlier snapshots, and what is made of it today.
 
-Belongs here: reading labelled snapshots through the model's own preparation, the row of ``monitoring.level``. Does not: the
-correction itself (``engines/level.py``), its rehearsals by a training (``stages/training/level.py``), words (``level_words.py``).
+Elsewhere: the correction itself (``engines/level.py``), its rehearsals by a training (``stages/training/level.py``), the comparison
+(``stages/training/fit.py``), words (``level_words.py``).
+
+What a champion says of the labelled rows is kept from one session to the next: scoring them again is most of what scoring costs
+in a session that trains nothing, and gives the same figures.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -29,11 +32,12 @@ from tdml_assets.engines.level_windows import Floats, kept_digits
 from tdml_assets.engines.protocol import FittedModel
 from tdml_assets.engines.row_samples import MANY_ROWS
 from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.environment import code_version, library_versions
 from tdml_assets.platform.monitoring import LEVEL
+from tdml_assets.platform.reuse import hash_of
 from tdml_assets.platform.sessions import as_of
 from tdml_assets.platform.statements import render
 from tdml_assets.stages.features.columns import features_table
-from tdml_assets.stages.predictions.level_kept import kept_snapshots
 from tdml_assets.stages.predictions.level_words import level_sentence
 from tdml_assets.stages.preparation.parameters import Parameters
 from tdml_assets.stages.training.fit import KEYS, compare_snapshots, snapshot_expectations
@@ -43,9 +47,9 @@ from tdml_assets.tasks import task_of
 
 if TYPE_CHECKING:
     from tdml_assets.engines.level_lifetime import Expectation, LifetimeBase
+    from tdml_assets.models.bundles import Manifest
     from tdml_assets.models.champions import LoadedChampion
     from tdml_assets.platform.warehouse import Database
-
 
 # Labelled rows: a view of all of them, or a table of a share.
 _VIEW, _SAMPLE = ("labelled_rows",), ("labelled_sample",)
@@ -264,3 +268,55 @@ def read_level_sentence(database: Database, session_id: str, workflow: str) -> s
     key = {"session_id": session_id, "workflow": workflow}
     rows = database.rows_if(LEVEL.path, render("predictions/level", table=LEVEL.path, **key))
     return level_sentence(rows[0]) if rows else None
+
+
+def kept_contract(workflow: str) -> TableContract:
+    """Contract of ``<workflow>.level_snapshots``."""
+    return TableContract(
+        workflow,
+        "level_snapshots",
+        "One row per labelled snapshot: what the champion says of its customers before the level is corrected, and what happened.",
+        (
+            Column(
+                "identity", "VARCHAR", "SHA-256 over the model, code, libraries and rows that were compared.", False
+            ),
+            Column("day", "DATE", "Day of the snapshot.", False),
+            Column("customers", "BIGINT", "Customers compared.", False),
+            Column("predicted", "DOUBLE", "Total predicted: money, or customers to whom it happens.", False),
+            Column("actual", "DOUBLE", "Total that happened.", False),
+            Column(
+                "gap", "DOUBLE", "What agrees when added to the logarithm of predictions, or to their log-odds.", False
+            ),
+            Column("variance", "DOUBLE", "Variance of the gap, if the customers were drawn again.", False),
+            Column(
+                "slope",
+                "DOUBLE",
+                "Rise of the log-odds of the mean per rise of every customer's; 1 for amounts.",
+                False,
+            ),
+        ),
+    )
+
+
+def kept_snapshots(
+    database: Database,
+    manifest: Manifest,
+    days: Sequence[date],
+    kind: Kind,
+    compare: Callable[[], list[Snapshot]],
+) -> list[Snapshot]:
+    """The snapshots as they were compared before; compared and kept where the model, the rows or the code are others.
+
+    ``compare``: compares the model with the rows of ``days`` in the training table, of many with the same share every time.
+    """
+    contract = kept_contract(manifest.workflow)
+    rows = database.content((manifest.workflow, "training_table"))
+    files = [[file.name, file.sha256] for file in manifest.files]
+    identity = hash_of([code_version(), library_versions(), files, rows, kind, sorted(map(str, days))])
+    if database.has_table(contract.path):
+        kept = database.rows(render("predictions/level_snapshots", table=contract.path, identity=identity))
+        if kept:
+            return [Snapshot(**row) for row in kept]
+    found = compare()
+    database.replace(contract, [{"identity": identity, **asdict(one)} for one in found])
+    return found

@@ -17,15 +17,14 @@ from tdml_assets.platform.statements import render
 from tdml_assets.platform.warehouse import Database
 from tdml_assets.recommendation import figures
 from tdml_assets.recommendation.baskets import to_baskets, whole_customers
-from tdml_assets.recommendation.champion import LoadedRecommender, load_recommender
-from tdml_assets.recommendation.model import Recommender
+from tdml_assets.recommendation.model import LoadedRecommender, Recommender, load_recommender
 from tdml_assets.recommendation.ranking import batch_size
 from tdml_assets.recommendation.tables import list_rows, predictions_contract, with_names
 from tdml_assets.settings import Settings
 from tdml_assets.stages.exploration.analyses import product_overlap
 from tdml_assets.stages.features.columns import FEATURES_TABLE, features_table
 from tdml_assets.stages.features.snapshots import ORDERS_TABLE
-from tdml_assets.stages.predictions.scored import Scoring
+from tdml_assets.stages.predictions.scoring import Scoring
 from tdml_assets.stages.training_table.asset import make_features_view
 
 # Rows of one batch that is read; customers are put together from them.

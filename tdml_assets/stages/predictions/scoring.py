@@ -1,22 +1,28 @@
-"""Scoring a batch: predictions, and the reasons behind them in words.
+"""What the predictions ask of a task, and scoring a batch: predictions, and the reasons behind them in words.
 
-Belongs here: from a prepared batch to rows of the scores table. Does not: words (``reasons.py``), models (``engines/``).
+Elsewhere: words (``reasons.py``), models (``engines/``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
 from tdml_assets.engines.intervals import Intervals
 from tdml_assets.engines.protocol import FittedModel
+from tdml_assets.models.bundles import Manifest
 from tdml_assets.models.reference import ColumnReference, Reference
+from tdml_assets.platform.per_task import StageOfTask
 from tdml_assets.stages.predictions.reasons import top_reasons
 from tdml_assets.stages.training.fit import PREDICTION, score_table
+
+if TYPE_CHECKING:
+    from tdml_assets.models.store import ModelStore
+    from tdml_assets.platform.warehouse import Database
 
 #: What ``sql/preparation/apply.sql`` puts before the name of a column it carries along unprepared.
 CARRIED = "raw__"
@@ -93,3 +99,34 @@ def score_batch(
         raw = table.select([CARRIED + name for name in explainer.columns]).rename_columns(list(explainer.columns))
         found |= explainer.explain(model, features, raw)
     return pa.table(found)
+
+
+class HasManifest(Protocol):
+    """A champion as one of the kinds of tasks loads it."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """What it is."""
+
+
+Loaded = TypeVar("Loaded", bound=HasManifest)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scoring(StageOfTask, Generic[Loaded]):
+    """How a task scores.
+
+    ``check``, ``promise``: name of the blocking check, and what it holds in words. ``load``: the champion, from what was
+    recorded of each version. ``score``: writes the predictions of a session, inside the caller's transaction; gives the rows.
+    ``labels``: their title, and what reads rows of ``monitoring.label_stats`` without their key. ``profile``: whether the check
+    holds, and the counts behind it, from the rows written and the champion; None for a fallback. ``look``: metadata of the
+    asset, from the session and the counts.
+    """
+
+    check: str
+    promise: str
+    load: Callable[[ModelStore, Mapping[str, str]], Loaded]
+    score: Callable[[Database, Loaded, str], int]
+    labels: tuple[str, Callable[[Database], list[dict[str, Any]]]]
+    profile: Callable[[Database, int, Loaded | None], tuple[bool, dict[str, Any]]]
+    look: Callable[[Database, str, Mapping[str, Any]], dict[str, Any]]

@@ -1,6 +1,6 @@
 """How the id of a customer is read: from a declaration to the context of ``raw/parts/customer``.
 
-Belongs here: columns, normalising and words for nobody. Does not: what a declaration may say (``declaration/customer_ids.py``),
+Belongs here: columns, normalising and words for nobody. Does not: what a declaration may say (``declaration/columns.py``),
 ids that look alike in the loaded table (``stages/data_quality/content.py``).
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tdml_assets.declaration.customer_ids import CustomerId
+from tdml_assets.declaration.columns import CustomerId
 from tdml_assets.stages.raw.rules import FileLayout
 from tdml_assets.stages.raw.values import Value
 

@@ -11,7 +11,7 @@ import dagster as dg
 
 from tdml_assets.declaration.monitor import Monitor
 from tdml_assets.declaration.workflow import WorkflowSpec
-from tdml_assets.models.references import scored_until_now
+from tdml_assets.models.reference import scored_until_now
 from tdml_assets.models.store import ModelStore
 from tdml_assets.platform.guards import read_quality_alarms
 from tdml_assets.platform.isolation import isolated

@@ -1,12 +1,19 @@
-"""Segments of customers: when new ones may be used.
+"""Segments of customers: when new ones may be used, and their names, kept with their numbers.
 
-Belongs here: the promotion rule. Does not: settings (``declaration/clustering.py``), measures (``engines/cluster_quality.py``).
+Elsewhere: settings (``declaration/clustering.py``), measures (``engines/cluster_quality.py``), how numbers are carried on
+(``engines/cluster_profile.py``), the statements (``sql/clustering/``).
+
+A number is the same group from session to session and keeps the name it was first given, in ``<workflow>.segment_names``. No two
+groups share a name.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tdml_assets.platform.contracts import Column, TableContract
 
 #: A promoted clustering has no smaller and no larger segment than these, as shares of the held-out customers ...
 PROMOTED_SMALLEST_SHARE, PROMOTED_LARGEST_SHARE = 0.01, 0.9
@@ -50,3 +57,51 @@ def may_be_promoted_clustering(test: Mapping[str, float | None]) -> tuple[bool, 
 
 def _known(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else value
+
+
+#: Standard deviations of all customers, on logarithms, from which a group is called unlike the average.
+_UNLIKE = 0.25
+#: Figure of a group, and what it is called below and above the average; a middle one is not named.
+_WORDS = (
+    ("frequency", "infrequent", "frequent"),
+    ("silence", "recent", "lapsed"),
+    ("spend", "low spend", "high spend"),
+)
+
+
+def names_contract(workflow: str) -> TableContract:
+    """Contract of ``<workflow>.segment_names``."""
+    return TableContract(
+        workflow,
+        "segment_names",
+        "One row per number that a group was ever given.",
+        (
+            Column("cluster", "INTEGER", "Number of the group.", False),
+            Column("segment_name", "VARCHAR", "What its customers were like when the number was first given.", False),
+        ),
+    )
+
+
+def name_segments(standing: Sequence[Mapping[str, Any]], kept: Mapping[int, str]) -> dict[int, str]:
+    """A name per number of a group. Returns the names of ``kept`` and of ``standing``, each once.
+
+    ``standing``: per group ``cluster``, its number, and how far it lies from all customers in ``frequency`` (orders),
+    ``silence`` (days since the last order) and ``spend``, in standard deviations of logarithms; None where unknown. ``kept``:
+    names given before, per number.
+    """
+    names = dict(kept)
+    for group in sorted(standing, key=lambda one: int(one["cluster"])):
+        number = int(group["cluster"])
+        if number not in names:
+            name = _name_of(group)
+            names[number] = f"{name} ({number})" if name in names.values() else name
+    return names
+
+
+def _name_of(group: Mapping[str, Any]) -> str:
+    said = []
+    for figure, below, above in _WORDS:
+        distance = group[figure] or 0.0
+        if abs(distance) >= _UNLIKE:
+            said.append(above if distance > 0 else below)
+    return ", ".join(said) or "average"

@@ -26,7 +26,6 @@ from tdml_assets.engines.lifetimes import (
 )
 from tdml_assets.engines.lifetimes.histories import Histories, maximise, one_blas_thread
 
-
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 BG = BgNbd(0.243, 4.414, 0.793, 2.426)
 PARETO = ParetoNbd(0.553, 10.578, 0.606, 11.669)

@@ -6,9 +6,10 @@ import threading
 import numpy as np
 import pytest
 
-from tdml_assets.engines.lifetimes import BgNbd, ParetoNbd, seen
+from tdml_assets.engines import lifetime_outlook
+from tdml_assets.engines.lifetime_outlook import SeenHistories
+from tdml_assets.engines.lifetimes import BgNbd, ParetoNbd
 from tdml_assets.engines.lifetimes.histories import Histories
-from tdml_assets.engines.lifetimes.seen import SeenHistories
 
 PARETO = ParetoNbd(r=0.55, alpha=10.6, s=0.61, beta=11.7)
 BG = BgNbd(r=0.24, alpha=4.4, a=0.79, b=2.4)
@@ -69,7 +70,7 @@ def test_days_that_are_no_whole_numbers_are_computed_every_time():
 
 
 def test_no_more_are_kept_than_the_bound(monkeypatch):
-    monkeypatch.setattr(seen, "_MOST_KEPT", 1_000)
+    monkeypatch.setattr(lifetime_outlook, "_MOST_KEPT", 1_000)
     kept, asked = SeenHistories(), Asked(PARETO)
     for seed in (1, 2, 1):
         columns = customers(700, seed)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tdml_assets.stages.exploration.analyses import histogram_edges
-from tdml_assets.stages.exploration.evenness import resplit
+from tdml_assets.stages.exploration.split import resplit
 
 
 def _fair(rng: np.random.Generator, rows: int, share: float = 0.2) -> np.ndarray:

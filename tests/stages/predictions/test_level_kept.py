@@ -13,7 +13,7 @@ from tdml_assets.engines.level import Snapshot
 from tdml_assets.models.bundles import StoredFile
 from tdml_assets.platform.statements import Statement
 from tdml_assets.platform.warehouse import Warehouse
-from tdml_assets.stages.predictions.level_kept import kept_snapshots
+from tdml_assets.stages.predictions.level import kept_snapshots
 
 DAYS = [date(2026, 3, 31), date(2025, 12, 31)]
 FOUND = [Snapshot(DAYS[1], 200, 0.1 + 0.2, 1 / 3, -0.1, 1e-17), Snapshot(DAYS[0], 210, 7.0, 8.0, 0.1, 0.2, 0.9)]

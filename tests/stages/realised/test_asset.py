@@ -13,8 +13,7 @@ from dagster_aws.s3 import S3Resource
 from tdml_assets.declaration.sources import Sources
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.models.champions import TARGET_FILE
-from tdml_assets.models.reference import build_reference
-from tdml_assets.models.references import GoneLive
+from tdml_assets.models.reference import GoneLive, build_reference
 from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.monitoring import MODEL_METRICS
 from tdml_assets.platform.sessions import record_session, session_id_of

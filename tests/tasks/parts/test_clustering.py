@@ -23,7 +23,7 @@ from tdml_assets.engines.cluster_quality import (
     stability,
     try_k,
 )
-from tdml_assets.tasks.parts import figures_clustering as figures
+from tdml_assets.tasks.parts import figures
 from tdml_assets.tasks.parts.clustering import may_be_promoted_clustering
 from tests.charts import bars, inside
 

@@ -9,7 +9,7 @@ import pytest
 
 from tdml_assets.platform.classification_metrics import reliability_table
 from tdml_assets.stages.evaluation.measures import decile_rows
-from tdml_assets.tasks.parts import figures_classification as figures
+from tdml_assets.tasks.parts import figures
 from tdml_assets.tasks.parts.classification import with_lift
 from tests.charts import bars, inside, legend
 

@@ -9,7 +9,7 @@ from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.statements import Statement, render
 from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.tasks import task_of
-from tdml_assets.tasks.parts.segment_names import name_segments, names_contract
+from tdml_assets.tasks.parts.clustering import name_segments, names_contract
 
 
 def group(number: int, frequency: float | None, silence: float | None, spend: float | None) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import dagster as dg
 import pytest
 
 from tdml_assets.automation.failure_alerts import build_failure_alerts
-from tdml_assets.commands.run_alerts import tell_of_run
+from tdml_assets.commands.outcomes import tell_of_run
 from tdml_assets.declaration.alerts import Alerts
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.platform.outcome import OUTCOMES, Outcome, State
