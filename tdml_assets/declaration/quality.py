@@ -17,7 +17,7 @@ _FINGERPRINT = re.compile(r"[0-9a-f]{12,64}")
 #: Checks with an absolute limit: they judge a first load too, and can be accepted by name.
 FIRST_LOAD_CHECKS = (
     *("unreadable", "set_aside", "repeated", "overlap", "empty_ids", "one_customer", "after_file"),
-    *("zero_amounts", "changed_ids", "changed_unit"),
+    *("zero_amounts", "changed_ids", "changed_unit", "mixed_units", "renumbered", "rounded_ids"),
     *("order_totals", "unknown_statuses"),
 )
 
@@ -166,6 +166,20 @@ class QualityPolicy(BaseModel):
         le=1,
         description="Share of all order lines that another file holds too, with the same order, customer, day, product and amount, "
         "that is an alarm. Needs columns.order_id.",
+    )
+    renumbered_limit: float = Field(
+        default=0.01,
+        gt=0,
+        le=1,
+        description="Share of all order lines that are counted twice because whole days are there under other order ids too (same "
+        "customer, day, product and amount), that is an alarm. Needs columns.order_id.",
+    )
+    mixed_units_limit: float = Field(
+        default=0.005,
+        gt=0,
+        le=1,
+        description="Share of the order lines that cost 100, 1,000, ... times as much or as little as their product usually does "
+        "that is an alarm, in a first session too. Needs columns.product_id.",
     )
     overlap_limit: float = Field(
         default=0.5,

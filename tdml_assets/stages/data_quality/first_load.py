@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 
 from tdml_assets.stages.data_quality.after_file import after_file
 from tdml_assets.stages.data_quality.findings import Finding, judged
-from tdml_assets.stages.data_quality.first_load_measures import FirstLoad, OddIds, SetAside, ZeroAmounts
+from tdml_assets.stages.data_quality.first_load_measures import FirstLoad, OddIds, RoundedIds, SetAside, ZeroAmounts
 from tdml_assets.stages.data_quality.history_breaks import changed_ids, changed_unit
 from tdml_assets.stages.data_quality.measures import Days
+from tdml_assets.stages.data_quality.mixed_units import mixed_units
+from tdml_assets.stages.data_quality.renumbered import renumbered
 
 if TYPE_CHECKING:
     from tdml_assets.declaration.quality import QualityPolicy
@@ -28,6 +30,7 @@ _MOSTLY = 0.5
 #: Average customers that the id 0 must exceed before it is taken for one that many people share.
 _TIMES_AVERAGE = 3
 _SHOWN = 5
+_ROUNDED_SHARE = 0.01
 
 
 def first_load(found: FirstLoad, orders: Days, policy: QualityPolicy) -> Iterator[Finding]:
@@ -40,6 +43,11 @@ def first_load(found: FirstLoad, orders: Days, policy: QualityPolicy) -> Iterato
         yield empty_ids(f"{orders.table}.customer_id", found.odd_ids, total, found.set_aside.accepted_money, policy)
         yield after_file(orders.table, found.after_file, policy)
         yield _test_orders(f"{orders.table}.customer_id", found.odd_ids, total)
+    if total >= policy.min_rows:
+        yield mixed_units(orders.table, found.mixed_units, found.whole_files, policy)
+        yield renumbered(orders.table, found.twin_days, policy)
+        if found.rounded_ids is not None:
+            yield rounded_ids(orders.table, found.rounded_ids)
     yield thin_months(orders)
     yield changed_ids(orders, found.customer_days)
     yield changed_unit(orders, policy.min_rows)
@@ -141,6 +149,29 @@ def _test_orders(source: str, found: OddIds, lines: int) -> Finding:
         return finding
     remedy = "If they are tests, leave them out: give them a status that is ignored, or list the ids under customer_id.empty."
     return replace(finding, status="note", sentence=f"{finding.sentence} {remedy}")
+
+
+def rounded_ids(table: str, found: RoundedIds) -> Finding:
+    """Share of the order lines whose order or customer is a number that a spreadsheet has rounded: several of them are one."""
+    lost = {
+        "customer_id": found.customer_lines,
+        "order_id": found.order_lines,
+        "product_id": found.product_lines,
+    }
+    name = max(lost, key=lambda one: (one != "product_id" and lost[one] > 0, lost[one]))
+    share = lost[name] / found.lines if found.lines else 0.0
+    text = (
+        f"{lost[name]:,} of {found.lines:,} order lines ({share:.1%}) have in place of their id a number that a spreadsheet "
+        f"rounded, such as 1.23E+12, so that several are one; {_ROUNDED_SHARE:.0%} is the bound"
+    )
+    remedy = "The digits are lost in the file: export it again, and do not open and save it in a spreadsheet before."
+    is_broken = share > _ROUNDED_SHARE and name != "product_id"
+    finding = judged(
+        "rounded_ids", f"{table}.{name}", text, remedy, is_broken=is_broken, value=share, bound=_ROUNDED_SHARE
+    )
+    if lost[name] and not is_broken:
+        return replace(finding, status="note", sentence=f"{finding.sentence} {remedy}")
+    return finding
 
 
 def thin_months(orders: Days) -> Finding:

@@ -17,6 +17,8 @@ from tdml_assets.platform.statements import render
 from tdml_assets.platform.statistics import Reader
 from tdml_assets.stages.data_quality.after_file import AfterFile, read_after_file
 from tdml_assets.stages.data_quality.history_breaks import CustomerDays, read_customer_days
+from tdml_assets.stages.data_quality.mixed_units import MixedUnits, WholeFile, read_mixed_units, read_whole_files
+from tdml_assets.stages.data_quality.renumbered import TwinDay, read_twin_days
 from tdml_assets.stages.data_quality.unreadable import currency_rate, line_size
 from tdml_assets.stages.raw.contracts import DECLARED_OUT, ORDERS, REJECTED_ROWS
 from tdml_assets.stages.raw.hints import UNREADABLE
@@ -77,6 +79,8 @@ EMPTY_IDS = (
 )
 #: Names and domains that are kept for tests.
 TEST_PATTERN = r"(^|[^a-z])tests?([^a-z]|$)|@example\.(com|org|net)$|@test\."
+#: Numbers of many digits as a spreadsheet saves them: the digits behind those shown are lost.
+ROUNDED_PATTERN = r"[0-9][.,][0-9]+E\+[0-9]{2,3}"
 _SAMPLED_ROWS = 20_000
 
 
@@ -141,6 +145,16 @@ class ZeroAmounts:
 
 
 @dataclass(frozen=True)
+class RoundedIds:
+    """Order lines, and those whose id of a customer, an order or a product is a number that a spreadsheet has rounded."""
+
+    lines: int
+    customer_lines: int
+    order_lines: int
+    product_lines: int
+
+
+@dataclass(frozen=True)
 class FirstLoad:
     """Everything the limits of a first load need besides what other checks read."""
 
@@ -149,6 +163,10 @@ class FirstLoad:
     odd_ids: OddIds
     customer_days: CustomerDays
     after_file: AfterFile | None = None
+    twin_days: tuple[TwinDay, ...] = ()
+    mixed_units: MixedUnits | None = None
+    whole_files: tuple[WholeFile, ...] = ()
+    rounded_ids: RoundedIds | None = None
 
 
 def read_first_load(reader: Reader, day: date, sources: Sources, judged_rows: int, min_rows: int) -> FirstLoad | None:
@@ -171,7 +189,18 @@ def read_first_load(reader: Reader, day: date, sources: Sources, judged_rows: in
     column = sources.orders.mapped.get("amount") or sources.orders.mapped.get("unit_price", "")
     zeros = ZeroAmounts(money["lines"], money["zeros"], column)
     set_aside = _set_aside(reader, sources.orders, judged_rows, money)
-    return FirstLoad(set_aside, zeros, odd, read_customer_days(reader, day), late)
+    rounded = reader.row(render("data_quality/rounded_ids", orders=ORDERS.path, as_of=day, pattern=ROUNDED_PATTERN))
+    return FirstLoad(
+        set_aside,
+        zeros,
+        odd,
+        read_customer_days(reader, day),
+        after_file=late,
+        twin_days=read_twin_days(reader, day),
+        mixed_units=read_mixed_units(reader, day),
+        whole_files=read_whole_files(reader, day),
+        rounded_ids=RoundedIds(**rounded),
+    )
 
 
 def _set_aside(reader: Reader, declaration: OrdersSource, judged_rows: int, found: Mapping[str, Any]) -> SetAside:
