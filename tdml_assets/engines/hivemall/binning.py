@@ -15,7 +15,15 @@ import pyarrow as pa
 
 from tdml_assets.engines.hivemall.errors import HivemallError
 from tdml_assets.engines.hivemall.java_text import number_text, parse_float
-from tdml_assets.engines.hivemall.registry import DOUBLE, INT, STRING, Types, aggregate, null_pointer, scalar
+from tdml_assets.engines.hivemall.registry import (
+    INT,
+    NUMBERS,
+    TEXTS,
+    Types,
+    aggregate,
+    null_pointer,
+    scalar,
+)
 
 _LEAST_EDGES = 3
 #: Sums that differ by less count as equal.
@@ -58,8 +66,6 @@ def build_bins(values: Sequence[float | None], counts: Sequence[int], *shrink: S
 
 def feature_binning(value: Any, edges: Any) -> Any:
     """The bin of a number, or of each ``name:value`` whose name has edges; an edge belongs to the bin below it."""
-    if value is None:
-        return None
     if edges is None:
         raise HivemallError("The second argument (i.e., quantiles) MUST be non-null value")
     if isinstance(value, list):
@@ -90,7 +96,7 @@ def _bin(value: float, edges: Sequence[float]) -> int:
 
 
 def _binning_type(types: Types) -> pa.DataType:
-    return pa.list_(STRING) if pa.types.is_list(types[0]) else INT
+    return TEXTS if pa.types.is_list(types[0]) else INT
 
 
 def chi2(observed: Any, expected: Any) -> dict[str, list[float]] | None:
@@ -151,10 +157,10 @@ def _hot(labels: Sequence[Any]) -> int:
     return list(labels).index(1)
 
 
-_PAIR = pa.struct([("chi2", pa.list_(DOUBLE)), ("pvalue", pa.list_(DOUBLE))])
+_PAIR = pa.struct([("chi2", NUMBERS), ("pvalue", NUMBERS)])
 FUNCTIONS = {
-    "build_bins": aggregate(build_bins, pa.list_(DOUBLE), (2, 3)),
-    "feature_binning": scalar(feature_binning, _binning_type, (2, 2)),
+    "build_bins": aggregate(build_bins, NUMBERS, (2, 3)),
+    "feature_binning": scalar(feature_binning, _binning_type, (2, 2), strict=True),
     "chi2": scalar(chi2, _PAIR, (2, 2)),
-    "snr": aggregate(snr, pa.list_(DOUBLE), (2, 2)),
+    "snr": aggregate(snr, NUMBERS, (2, 2)),
 }

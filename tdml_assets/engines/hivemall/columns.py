@@ -19,10 +19,17 @@ from tdml_assets.engines.hivemall.ffm import parse_item
 from tdml_assets.engines.hivemall.hashing import DEFAULT_FEATURES, hashed
 from tdml_assets.engines.hivemall.java_text import double_text, float_text, hash_order, number_text, parse_float
 from tdml_assets.engines.hivemall.options import Options, declare
-from tdml_assets.engines.hivemall.registry import DOUBLE, INT, STRING, Function, Types, constant, scalar, table_of
-
-TEXTS = pa.list_(STRING)
-
+from tdml_assets.engines.hivemall.registry import (
+    DOUBLE,
+    INT,
+    NUMBERS,
+    TEXTS,
+    Function,
+    Types,
+    constant,
+    scalar,
+    table_of,
+)
 
 #: Text that counts as a number and not as a category.
 _NUMBER = re.compile(r"-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?[dDfF]?", re.ASCII)
@@ -207,7 +214,7 @@ def _quantified_features(rows: pa.Table, options: Options) -> pa.Table:
             raise HivemallError(f"Found Null in the input: [{shown}]")
     table = _quantify(rows, options)
     lists = [[float(value) for value in row] for row in zip(*(c.to_pylist() for c in table.columns), strict=True)]
-    return table_of({"features": lists}, {"features": pa.list_(DOUBLE)})
+    return table_of({"features": lists}, {"features": NUMBERS})
 
 
 def _onehot_encoding(rows: pa.Table, options: Options) -> pa.Table:  # noqa: ARG001

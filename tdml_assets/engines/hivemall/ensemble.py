@@ -14,7 +14,16 @@ import pyarrow as pa
 
 from tdml_assets.engines.hivemall.errors import HivemallError
 from tdml_assets.engines.hivemall.java_text import hash_order
-from tdml_assets.engines.hivemall.registry import DOUBLE, FLOAT, Function, Types, aggregate, null_pointer, scalar
+from tdml_assets.engines.hivemall.registry import (
+    DOUBLE,
+    FLOAT,
+    Function,
+    Types,
+    aggregate,
+    first_type,
+    null_pointer,
+    scalar,
+)
 
 
 def argmin_kld(means: Sequence[float | None], covars: Sequence[float | None]) -> float | None:
@@ -156,21 +165,13 @@ def ffm_predict(
     return total
 
 
-def _second(types: Types) -> pa.DataType:
-    return types[1]
-
-
-def _first(types: Types) -> pa.DataType:
-    return types[0]
-
-
 FUNCTIONS: dict[str, Function] = {
     "argmin_kld": aggregate(argmin_kld, FLOAT, (2, 2)),
     "voted_avg": aggregate(_vote(by_weight=False), DOUBLE, (1, 1)),
     "weight_voted_avg": aggregate(_vote(by_weight=True), DOUBLE, (1, 1)),
-    "max_label": aggregate(max_label, _second, (2, 2)),
+    "max_label": aggregate(max_label, lambda types: types[1], (2, 2)),
     "maxrow": aggregate(maxrow, _maxrow_type, (1, None)),
-    "majority_vote": aggregate(majority_vote, _first, (1, 1)),
+    "majority_vote": aggregate(majority_vote, first_type, (1, 1)),
     "mf_predict": scalar(mf_predict, DOUBLE, (2, 5)),
     "bprmf_predict": scalar(bprmf_predict, FLOAT, (2, 3)),
     "fm_predict": aggregate(fm_predict, DOUBLE, (3, 3)),

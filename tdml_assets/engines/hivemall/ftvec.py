@@ -16,7 +16,17 @@ from tdml_assets.engines.hivemall.features import split_item
 from tdml_assets.engines.hivemall.hashing import mhash
 from tdml_assets.engines.hivemall.java_text import double_text, float_text, number_text, parse_float, parse_int
 from tdml_assets.engines.hivemall.options import Options
-from tdml_assets.engines.hivemall.registry import DOUBLE, FLOAT, INT, STRING, Types, null_pointer, scalar
+from tdml_assets.engines.hivemall.registry import (
+    DOUBLE,
+    FLOAT,
+    INT,
+    STRING,
+    TEXTS,
+    Types,
+    first_type,
+    null_pointer,
+    scalar,
+)
 
 
 def add_bias(features: Sequence[Any] | None, name: Any = "0", value: float = 1.0) -> list[Any]:
@@ -30,10 +40,8 @@ def add_bias(features: Sequence[Any] | None, name: Any = "0", value: float = 1.0
     return [*features, f"{name}:{float_text(value)}"]
 
 
-def add_feature_index(values: Sequence[float | None] | None) -> list[str] | None:
+def add_feature_index(values: Sequence[float]) -> list[str] | None:
     """Values behind their places, counted from 1."""
-    if values is None:
-        return None
     return [f"{place}:{'null' if value is None else double_text(value)}" for place, value in enumerate(values, 1)]
 
 
@@ -82,18 +90,16 @@ def feature_index(item: Any) -> Any:
 
 def sort_by_feature(features: Any) -> Any:
     """A map in the order of its keys."""
-    return None if features is None else sorted(features, key=lambda pair: pair[0])
+    return sorted(features, key=lambda pair: pair[0])
 
 
 def polynomial_features(
-    features: Sequence[str] | None,
+    features: Sequence[str],
     degree: int,
     interaction_only: bool = False,
     truncate: bool = True,
 ) -> list[str] | None:
     """The features and their products up to the degree; with ``truncate``, values 0 and 1 take no part in products."""
-    if features is None:
-        return None
     if degree < 2:
         raise HivemallError(f"degree must be greater than or equals to 2: {degree}")
     if any(item is None for item in features):
@@ -120,13 +126,11 @@ def polynomial_features(
 
 
 def powered_features(
-    features: Sequence[str] | None,
+    features: Sequence[str],
     degree: int,
     truncate: bool = True,
 ) -> list[str] | None:
     """The features and their powers up to the degree; null items are left out."""
-    if features is None:
-        return None
     if degree < 2:
         raise HivemallError(f"degree must be greater than or equals to 2: {degree}")
     result = []
@@ -144,10 +148,8 @@ def powered_features(
     return result
 
 
-def to_dense_features(features: Sequence[str] | None, *size: int) -> list[float | None] | None:
+def to_dense_features(features: Sequence[str], *size: int) -> list[float | None] | None:
     """A list of dimensions + 1 values by integer name; null where there is none. Dimensions are as many as items by default."""
-    if features is None:
-        return None
     if None in features:
         raise null_pointer("an item of the features")
     dimensions = size[0] if size else len(features)
@@ -161,10 +163,8 @@ def to_dense_features(features: Sequence[str] | None, *size: int) -> list[float 
     return dense
 
 
-def to_sparse_features(values: Sequence[float | None] | None, prefix: str | None = None) -> list[str] | None:
+def to_sparse_features(values: Sequence[float], prefix: str | None = None) -> list[str] | None:
     """Items of the values that are not null, named by their places from 0, or by the prefix alone."""
-    if values is None:
-        return None
     return [
         f"{place if prefix is None else prefix}:{float_text(value)}"
         for place, value in enumerate(values)
@@ -172,10 +172,8 @@ def to_sparse_features(values: Sequence[float | None] | None, prefix: str | None
     ]
 
 
-def to_libsvm_format(features: Sequence[str] | None, *target: Any, options: Options) -> str | None:
+def to_libsvm_format(features: Sequence[str], *target: Any, options: Options) -> str | None:
     """A line of LIBSVM, its features sorted; names that are not integers are hashed."""
-    if features is None:
-        return None
     if None in target:
         raise HivemallError("Detected NULL for the 2nd argument")
     count = options.integer("features", 2**24)
@@ -187,7 +185,7 @@ def to_libsvm_format(features: Sequence[str] | None, *target: Any, options: Opti
             raise HivemallError(f"Unsupported feature format: {item}")
         try:
             name, value = split_item(item)
-            place = parse_int(name) if name.isascii() and name.isdigit() else int(mhash(name, count) or 0)
+            place = parse_int(name) if name.isascii() and name.isdigit() else mhash(name, count)
         except HivemallError as error:
             raise HivemallError(f"Invalid feature value: {item}") from error
         items.append((place, value))
@@ -201,15 +199,9 @@ def indexed_features(*values: Any) -> list[str]:
     return [f"{place}:{number_text(value)}" for place, value in enumerate(values, 1) if value not in (None, "")]
 
 
-def add_field_indices(features: Sequence[str | None] | None) -> list[str] | None:
+def add_field_indices(features: Sequence[str]) -> list[str] | None:
     """Items behind their places from 1, as fields of a field-aware machine."""
-    if features is None:
-        return None
     return [f"{place}:{item}" for place, item in enumerate(features, 1) if item is not None]
-
-
-def _same_list(types: Types) -> pa.DataType:
-    return types[0]
 
 
 def _alike(item: pa.DataType) -> Any:
@@ -220,26 +212,25 @@ def _alike(item: pa.DataType) -> Any:
 
 
 def _bias_type(types: Types) -> pa.DataType:
-    return types[0] if pa.types.is_integer(types[0].value_type) else pa.list_(STRING)
+    return types[0] if pa.types.is_integer(types[0].value_type) else TEXTS
 
 
-TEXTS = pa.list_(STRING)
 FUNCTIONS = {
     "add_bias": scalar(add_bias, _bias_type, (1, 3)),
-    "add_feature_index": scalar(add_feature_index, TEXTS, (1, 1)),
+    "add_feature_index": scalar(add_feature_index, TEXTS, (1, 1), strict=True),
     "extract_feature": scalar(extract_feature, _alike(STRING), (1, 1)),
     "extract_weight": scalar(extract_weight, _alike(DOUBLE), (1, 1)),
     "feature": scalar(feature, STRING, (2, 2), types=True, texts=True),
     "feature_index": scalar(feature_index, _alike(INT), (1, 1)),
-    "sort_by_feature": scalar(sort_by_feature, _same_list, (1, 1)),
-    "polynomial_features": scalar(polynomial_features, TEXTS, (2, 4)),
-    "powered_features": scalar(powered_features, TEXTS, (2, 3)),
-    "to_dense": scalar(to_dense_features, pa.list_(FLOAT), (1, 2)),
-    "to_dense_features": scalar(to_dense_features, pa.list_(FLOAT), (1, 2)),
-    "to_sparse": scalar(to_sparse_features, TEXTS, (1, 2)),
-    "to_sparse_features": scalar(to_sparse_features, TEXTS, (1, 2)),
-    "to_libsvm_format": scalar(to_libsvm_format, STRING, (1, 2), "features,num_features="),
+    "sort_by_feature": scalar(sort_by_feature, first_type, (1, 1), strict=True),
+    "polynomial_features": scalar(polynomial_features, TEXTS, (2, 4), strict=True),
+    "powered_features": scalar(powered_features, TEXTS, (2, 3), strict=True),
+    "to_dense": scalar(to_dense_features, pa.list_(FLOAT), (1, 2), strict=True),
+    "to_dense_features": scalar(to_dense_features, pa.list_(FLOAT), (1, 2), strict=True),
+    "to_sparse": scalar(to_sparse_features, TEXTS, (1, 2), strict=True),
+    "to_sparse_features": scalar(to_sparse_features, TEXTS, (1, 2), strict=True),
+    "to_libsvm_format": scalar(to_libsvm_format, STRING, (1, 2), "features,num_features=", strict=True),
     "indexed_features": scalar(indexed_features, TEXTS, (1, None), texts=True),
-    "add_field_indices": scalar(add_field_indices, TEXTS, (1, 1)),
-    "add_field_indicies": scalar(add_field_indices, TEXTS, (1, 1)),
+    "add_field_indices": scalar(add_field_indices, TEXTS, (1, 1), strict=True),
+    "add_field_indicies": scalar(add_field_indices, TEXTS, (1, 1), strict=True),
 }

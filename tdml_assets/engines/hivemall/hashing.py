@@ -10,7 +10,7 @@ import pyarrow as pa
 from tdml_assets.engines.hivemall.errors import HivemallError
 from tdml_assets.engines.hivemall.java_text import parse_float, signed
 from tdml_assets.engines.hivemall.options import Options
-from tdml_assets.engines.hivemall.registry import INT, STRING, Types, scalar
+from tdml_assets.engines.hivemall.registry import INT, INTS, STRING, TEXTS, Types, scalar
 
 _SEED = 0x9747B28C
 _MASK = 0xFFFFFFFF
@@ -59,17 +59,13 @@ def hashed_list(words: Sequence[object], features: int = DEFAULT_FEATURES) -> in
     return hashed("\t".join("null" if word is None else str(word) for word in words), features)
 
 
-def mhash(word: str | Sequence[str] | None, features: int = DEFAULT_FEATURES) -> int | None:
+def mhash(word: str | Sequence[str], features: int = DEFAULT_FEATURES) -> int:
     """The hash of a text or a list, 1 up to the number of features."""
-    if word is None:
-        return None
     return (hashed_list(word, features) if isinstance(word, list) else hashed(str(word), features)) + 1
 
 
-def sha1(word: str | Sequence[str] | None, features: int | bool = DEFAULT_FEATURES) -> int | None:
+def sha1(word: str | Sequence[str], features: int | bool = DEFAULT_FEATURES) -> int | None:
     """The first four bytes of SHA-1, little-endian; with True the raw number, otherwise 1 up to the number of features."""
-    if word is None:
-        return None
     if isinstance(word, list):
         if not word:
             return 1
@@ -80,14 +76,12 @@ def sha1(word: str | Sequence[str] | None, features: int | bool = DEFAULT_FEATUR
 
 
 def array_hash_values(
-    words: Sequence[str | None] | None,
+    words: Sequence[str],
     prefix: str | None = None,
     features: int = DEFAULT_FEATURES,
     use_index: bool = False,
 ) -> list[int | None] | None:
     """Hashes of the items of a list, each behind the prefix, and with ``use_index`` behind its place."""
-    if words is None:
-        return None
     if isinstance(features, bool):
         use_index, features = bool(features), DEFAULT_FEATURES
     return [
@@ -102,13 +96,11 @@ def _prefixed(word: str, prefix: str | None, place: int | None) -> str:
 
 
 def prefixed_hash_values(
-    words: Sequence[str | None] | None,
+    words: Sequence[str],
     prefix: str | None,
     use_index: bool = False,
 ) -> list[str | None] | None:
     """Hashes of the items behind the prefix; with ``use_index`` the place of the item is hashed with it."""
-    if words is None:
-        return None
     places = [place if use_index else None for place in range(len(words))]
     return [
         None if word is None else f"{prefix or ''}{mhash(_prefixed(word, None, place))}"
@@ -146,13 +138,13 @@ def _hash_item(item: str, count: int, *, libsvm: bool) -> str:
 
 
 def _text_or_list(types: Types) -> pa.DataType:
-    return pa.list_(STRING) if pa.types.is_list(types[0]) else STRING
+    return TEXTS if pa.types.is_list(types[0]) else STRING
 
 
 FUNCTIONS = {
-    "mhash": scalar(mhash, INT, (1, 2)),
-    "sha1": scalar(sha1, INT, (1, 2)),
-    "array_hash_values": scalar(array_hash_values, pa.list_(INT), (1, 4)),
-    "prefixed_hash_values": scalar(prefixed_hash_values, pa.list_(STRING), (2, 3)),
+    "mhash": scalar(mhash, INT, (1, 2), strict=True),
+    "sha1": scalar(sha1, INT, (1, 2), strict=True),
+    "array_hash_values": scalar(array_hash_values, INTS, (1, 4), strict=True),
+    "prefixed_hash_values": scalar(prefixed_hash_values, TEXTS, (2, 3), strict=True),
     "feature_hashing": scalar(feature_hashing, _text_or_list, (1, 1), "features,num_features= libsvm help"),
 }

@@ -18,10 +18,16 @@ from tdml_assets.engines.hivemall.registry import (
     DOUBLE,
     FLOAT,
     INT,
+    INTS,
+    LONGS,
+    NUMBERS,
     STRING,
+    TEXTS,
     Function,
     Types,
     aggregate,
+    element_type,
+    first_type,
     is_list,
     null_pointer,
     scalar,
@@ -42,20 +48,8 @@ def _places(values: Sequence[Any]) -> list[int]:
     return sorted(range(len(values)), key=key)
 
 
-def argsort(values: Items) -> list[int] | None:
-    """The places of the values in rising order."""
-    return None if values is None else _places(values)
-
-
-def argrank(values: Items) -> list[int] | None:
-    """The rank of each value, from 0."""
-    return None if values is None else _places(_places(values))
-
-
-def _extreme(values: Items, *, largest: bool) -> int | None:
+def _extreme(values: Sequence[Any], *, largest: bool) -> int:
     """The first place of the extreme value; -1 where there is none but nulls."""
-    if values is None:
-        return None
     order = [place for place in _places(values) if values[place] is not None]
     if not order:
         return -1
@@ -134,22 +128,18 @@ def select_k_best(values: Items, weights: Items, k: int) -> list[float]:
     return [float(values[place] or 0.0) for place in best]
 
 
-def subarray(values: Items, start: int | None, *stop: int | None) -> list[Any] | None:
+def subarray(values: Sequence[Any], start: int | None, *stop: int | None) -> list[Any] | None:
     """The items from start up to stop, without it; a start below 0 is 0."""
-    if values is None:
-        return None
     if start is None or None in stop:
         raise HivemallError(f"{'2nd' if start is None else '3rd'} argument MUST NOT be null")
     return list(values[max(start, 0) : max(stop[0] or 0, 0) if stop else len(values)])
 
 
-def array_slice(values: Items, offset: int | None, length: int | None = None) -> list[Any] | None:
+def array_slice(values: Sequence[Any], offset: int | None, length: int | None = None) -> list[Any] | None:
     """So many items from the offset on.
 
     An offset below 0 counts from the end, a length below 0 leaves out items at the end; what lies outside the list gives null.
     """
-    if values is None:
-        return None
     if offset is None:
         raise HivemallError("Offset argument MUST NOT be null")
     size = len(values)
@@ -196,10 +186,8 @@ def array_concat(*lists: Items, types: Types) -> list[Any]:
     return [item for items in lists for item in items or ()]
 
 
-def array_remove(values: Items, gone: Any, *, types: Types) -> list[Any] | None:
+def array_remove(values: Sequence[Any], gone: Any, *, types: Types) -> list[Any] | None:
     """The items without an item, or without those of a list; a null there removes the nulls."""
-    if values is None:
-        return None
     removed = gone if isinstance(gone, list) else [gone]
     if is_list(types[0]) and pa.types.is_string(types[0].value_type):
         removed = [item if item is None else number_text(item) for item in removed]
@@ -227,10 +215,8 @@ def array_intersect(first: Items, *others: Items, types: Types) -> list[Any]:
     return hash_order(kept, code_of=hive_hash)
 
 
-def array_to_str(values: Items, separator: str | None = ",") -> str | None:
+def array_to_str(values: Sequence[Any], separator: str | None = ",") -> str | None:
     """The items that are not null as one text; there is no separator before the first that is not empty."""
-    if values is None:
-        return None
     text = ""
     for item in values:
         if item is not None:
@@ -238,18 +224,16 @@ def array_to_str(values: Items, separator: str | None = ",") -> str | None:
     return text
 
 
-def element_at(values: Items, place: int | None) -> Any:
+def element_at(values: Sequence[Any], place: int | None) -> Any:
     """The item of a place, from 0 or from -1 at the end; null where there is none."""
-    if values is None:
-        return None
     if place is None:
         raise HivemallError("Index MUST not be null")
     return values[place] if -len(values) <= place < len(values) else None
 
 
-def _found(values: Items, key: Any, *, last: bool) -> list[Any] | None:
+def _found(values: Sequence[Any], key: Any, *, last: bool) -> list[Any] | None:
     """The list from the first such item on, or up to the last one."""
-    if values is None or key not in values:
+    if key not in values:
         return None
     return list(values[: len(values) - values[::-1].index(key)]) if last else list(values[values.index(key) :])
 
@@ -281,24 +265,9 @@ def to_bits(places: Items) -> list[int] | None:
     return [word - 2**64 if word >= 2**63 else word for word in words]
 
 
-def unbits(words: Items) -> list[int] | None:
+def unbits(words: Sequence[Any]) -> list[int]:
     """The set bits of a bit set of longs."""
-    if words is None:
-        return None
     return [64 * place + bit for place, word in enumerate(words) for bit in range(64) if (word or 0) >> bit & 1]
-
-
-def _first(types: Types) -> pa.DataType:
-    return types[0]
-
-
-def _element(types: Types) -> pa.DataType:
-    kind: pa.DataType = types[0].value_type
-    return kind
-
-
-def _list_of_first(types: Types) -> pa.DataType:
-    return pa.list_(types[0])
 
 
 def _sum_type(types: Types) -> pa.DataType:
@@ -309,47 +278,50 @@ def _dot_type(types: Types) -> pa.DataType:
     return DOUBLE if is_list(types[1]) else NUMBERS
 
 
-NUMBERS, INTS = pa.list_(DOUBLE), pa.list_(INT)
 FUNCTIONS: dict[str, Function] = {
-    "argmin": scalar(lambda values: _extreme(values, largest=False), INT, (1, 1)),
-    "argmax": scalar(lambda values: _extreme(values, largest=True), INT, (1, 1)),
-    "argrank": scalar(argrank, INTS, (1, 1)),
-    "argsort": scalar(argsort, INTS, (1, 1)),
+    "argmin": scalar(lambda values: _extreme(values, largest=False), INT, (1, 1), strict=True),
+    "argmax": scalar(lambda values: _extreme(values, largest=True), INT, (1, 1), strict=True),
+    "argrank": scalar(lambda values: _places(_places(values)), INTS, (1, 1), strict=True),
+    "argsort": scalar(_places, INTS, (1, 1), strict=True),
     "arange": scalar(arange, INTS, (1, 3)),
     "array_avg": aggregate(array_avg, NUMBERS, (1, 1)),
     "array_sum": aggregate(array_sum, NUMBERS, (1, 1)),
     "vector_add": scalar(vector_add, _sum_type, (2, 2)),
     "vector_dot": scalar(vector_dot, _dot_type, (2, 2)),
     "select_k_best": scalar(select_k_best, NUMBERS, (3, 3)),
-    "subarray": scalar(subarray, _first, (2, 3)),
-    "array_slice": scalar(array_slice, _first, (2, 3)),
-    "sort_and_uniq_array": scalar(sort_and_uniq_array, _first, (1, 1)),
-    "array_concat": scalar(array_concat, _first, (1, None), types=True),
-    "array_append": scalar(array_append, _first, (2, 2), types=True),
-    "array_remove": scalar(array_remove, _first, (2, 2), types=True),
-    "array_union": scalar(array_union, _first, (2, None), types=True),
-    "array_intersect": scalar(array_intersect, _first, (2, None), types=True),
+    "subarray": scalar(subarray, first_type, (2, 3), strict=True),
+    "array_slice": scalar(array_slice, first_type, (2, 3), strict=True),
+    "sort_and_uniq_array": scalar(sort_and_uniq_array, first_type, (1, 1)),
+    "array_concat": scalar(array_concat, first_type, (1, None), types=True),
+    "array_append": scalar(array_append, first_type, (2, 2), types=True),
+    "array_remove": scalar(array_remove, first_type, (2, 2), types=True, strict=True),
+    "array_union": scalar(array_union, first_type, (2, None), types=True),
+    "array_intersect": scalar(array_intersect, first_type, (2, None), types=True),
     "array_flatten": scalar(
-        lambda lists: None if lists is None else [item for items in lists for item in items or () if item is not None],
-        _element,
+        lambda lists: [item for items in lists for item in items or () if item is not None],
+        element_type,
         (1, 1),
+        strict=True,
     ),
-    "array_to_str": scalar(array_to_str, STRING, (1, 2), texts=True),
+    "array_to_str": scalar(array_to_str, STRING, (1, 2), texts=True, strict=True),
     "to_string_array": scalar(
-        lambda values: values and [None if value is None else number_text(value) for value in values],
-        pa.list_(STRING),
+        lambda values: [None if value is None else number_text(value) for value in values],
+        TEXTS,
         (1, 1),
         texts=True,
+        strict=True,
     ),
     "float_array": scalar(lambda size: [0.0] * size, pa.list_(FLOAT), (1, 1)),
-    "element_at": scalar(element_at, _element, (2, 2)),
-    "first_element": scalar(lambda values: values[0] if values else None, _element, (1, 1)),
-    "last_element": scalar(lambda values: values[-1] if values else None, _element, (1, 1)),
-    "subarray_startwith": scalar(lambda values, key: _found(values, key, last=False), _first, (2, 2)),
-    "subarray_endwith": scalar(lambda values, key: _found(values, key, last=True), _first, (2, 2)),
-    "bits_or": scalar(bits_or, pa.list_(BIGINT), (2, None)),
-    "to_bits": scalar(to_bits, pa.list_(BIGINT), (1, 1)),
-    "unbits": scalar(unbits, pa.list_(BIGINT), (1, 1)),
-    "bits_collect": aggregate(to_bits, pa.list_(BIGINT), (1, 1)),
-    "collect_all": aggregate(lambda values: [value for value in values if value is not None], _list_of_first, (1, 1)),
+    "element_at": scalar(element_at, element_type, (2, 2), strict=True),
+    "first_element": scalar(lambda values: values[0] if values else None, element_type, (1, 1)),
+    "last_element": scalar(lambda values: values[-1] if values else None, element_type, (1, 1)),
+    "subarray_startwith": scalar(lambda values, key: _found(values, key, last=False), first_type, (2, 2), strict=True),
+    "subarray_endwith": scalar(lambda values, key: _found(values, key, last=True), first_type, (2, 2), strict=True),
+    "bits_or": scalar(bits_or, LONGS, (2, None)),
+    "to_bits": scalar(to_bits, LONGS, (1, 1)),
+    "unbits": scalar(unbits, LONGS, (1, 1), strict=True),
+    "bits_collect": aggregate(to_bits, LONGS, (1, 1)),
+    "collect_all": aggregate(
+        lambda values: [value for value in values if value is not None], lambda types: pa.list_(types[0]), (1, 1)
+    ),
 }

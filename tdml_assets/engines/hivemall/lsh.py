@@ -18,7 +18,7 @@ from tdml_assets.engines.hivemall.hashing import murmur3
 from tdml_assets.engines.hivemall.java_random import JavaRandom
 from tdml_assets.engines.hivemall.java_text import signed
 from tdml_assets.engines.hivemall.options import Options, declare
-from tdml_assets.engines.hivemall.registry import INT, STRING, Function, null_pointer, scalar, table_of
+from tdml_assets.engines.hivemall.registry import INT, INTS, STRING, Function, null_pointer, scalar, table_of
 
 _SEED = 31
 _HASHES, _KEYS, _BBITS, _MOST_BITS = 5, 2, 128, 512
@@ -107,7 +107,7 @@ def _minhash(rows: pa.Table, options: Options) -> pa.Table:
 
 
 FUNCTIONS = {
-    "minhashes": scalar(minhashes, pa.list_(INT), (1, 4)),
+    "minhashes": scalar(minhashes, INTS, (1, 4)),
     "bbit_minhash": scalar(bbit_minhash, STRING, (1, 3)),
     "minhash": Function(_minhash, declare("n,hashes= k,keygroups= help"), 2, 2),
 }

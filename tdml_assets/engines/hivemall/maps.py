@@ -19,6 +19,7 @@ from tdml_assets.engines.hivemall.registry import (
     Types,
     aggregate,
     constant,
+    first_type,
     null_pointer,
     one_column,
     scalar,
@@ -54,8 +55,8 @@ def _tail(pairs: Pairs | None, size: int | None) -> Pairs:
     return known if len(known) <= size else known[len(known) - max(size, 0) :]
 
 
-def _key_values(pairs: Pairs | None) -> list[dict[str, Any]] | None:
-    return None if pairs is None else [{"key": key, "value": value} for key, value in pairs]
+def _key_values(pairs: Pairs) -> list[dict[str, Any]]:
+    return [{"key": key, "value": value} for key, value in pairs]
 
 
 def _merged(maps: Sequence[Pairs | None]) -> Pairs:
@@ -118,10 +119,6 @@ def _to_ordered_list(rows: pa.Table, options: Options) -> pa.Table:
     return one_column([list(pairs.items())[::-1] if known else None], kind)
 
 
-def _first(types: Types) -> pa.DataType:
-    return types[0]
-
-
 def _item(types: Types) -> pa.DataType:
     kind: pa.DataType = types[0].item_type
     return kind
@@ -139,11 +136,11 @@ FUNCTIONS: dict[str, Function] = {
     "map_get": scalar(_get, _item, (2, 2)),
     "map_index": scalar(_get, _item, (2, 2)),
     "map_get_sum": scalar(_get_sum, DOUBLE, (2, 2)),
-    "map_include_keys": scalar(_choice(include=True), _first, (2, 2)),
-    "map_exclude_keys": scalar(_choice(include=False), _first, (2, 2)),
-    "map_tail_n": scalar(_tail, _first, (2, 2)),
-    "map_key_values": scalar(_key_values, _entries, (1, 1)),
-    "merge_maps": aggregate(_merged, _first, (1, 1)),
+    "map_include_keys": scalar(_choice(include=True), first_type, (2, 2)),
+    "map_exclude_keys": scalar(_choice(include=False), first_type, (2, 2)),
+    "map_tail_n": scalar(_tail, first_type, (2, 2)),
+    "map_key_values": scalar(_key_values, _entries, (1, 1), strict=True),
+    "merge_maps": aggregate(_merged, first_type, (1, 1)),
     "to_map": aggregate(_to_map, lambda types: pa.map_(*types), (2, 2)),
     "to_ordered_map": Function(_to_ordered_map, {}, 2, 3),
     "to_ordered_list": Function(_to_ordered_list, declare("k= reverse,reverse_order kv,kv_map vk,vk_map help"), 1, 2),

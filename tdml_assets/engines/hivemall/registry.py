@@ -20,6 +20,7 @@ Returns = Any  # an Arrow type, or a function from the types of the arguments to
 
 FLOAT, DOUBLE, INT, BIGINT = pa.float32(), pa.float64(), pa.int32(), pa.int64()
 STRING, BOOLEAN = pa.string(), pa.bool_()
+TEXTS, NUMBERS, INTS, LONGS = pa.list_(STRING), pa.list_(DOUBLE), pa.list_(INT), pa.list_(BIGINT)
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,17 @@ def type_of(returns: Returns, types: Types) -> pa.DataType:
     return kind
 
 
+def first_type(types: Types) -> pa.DataType:
+    """The result is of the type of the first argument."""
+    return types[0]
+
+
+def element_type(types: Types) -> pa.DataType:
+    """The result is of the type of the items of the first argument, which is a list."""
+    kind: pa.DataType = types[0].value_type
+    return kind
+
+
 def scalar(
     call: Callable[..., object],
     returns: Returns,
@@ -52,11 +64,13 @@ def scalar(
     *,
     types: bool = False,
     texts: bool = False,
+    strict: bool = False,
 ) -> Function:
     """A function of one row: values in, one value out, in a column ``value`` or one column per field of a struct.
 
     With ``options`` the function also gets the parsed options, with ``types`` the Arrow types of its arguments, with ``texts``
-    float32 and decimal numbers as such, so that it can write them as Java does.
+    float32 and decimal numbers as such, so that it can write them as Java does. With ``strict`` a first argument that is null gives
+    null, without a call.
     """
     known = declare(options)
 
@@ -64,7 +78,9 @@ def scalar(
         extra: dict[str, Any] = {"options": given} if known else {}
         if types:
             extra["types"] = list(rows.schema.types)
-        values: list[Any] = [call(*row, **extra) for row in rows_of(rows, singles=texts)]
+        values: list[Any] = [
+            None if strict and row[0] is None else call(*row, **extra) for row in rows_of(rows, singles=texts)
+        ]
         return one_column(values, type_of(returns, rows.schema.types))
 
     return Function(over_rows, known, *arguments, texts=texts)

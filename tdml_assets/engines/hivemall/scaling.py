@@ -13,13 +13,11 @@ import pyarrow as pa
 
 from tdml_assets.engines.hivemall.errors import HivemallError
 from tdml_assets.engines.hivemall.java_text import float_text, parse_float, split_parts
-from tdml_assets.engines.hivemall.registry import FLOAT, STRING, Types, null_pointer, scalar
+from tdml_assets.engines.hivemall.registry import FLOAT, STRING, TEXTS, Types, null_pointer, scalar
 
 
-def rescale(value: float | str | None, low: float | None, high: float | None) -> float | str | None:
+def rescale(value: float | str, low: float | None, high: float | None) -> float | str | None:
     """A value, or that of ``name:value``, as its share of the range, cut to 0..1; a range of no width gives 0.5."""
-    if value is None:
-        return None
     if low is None or high is None:
         raise HivemallError(f"{'min' if low is None else 'max'} should not be null")
     if isinstance(value, str):
@@ -47,10 +45,8 @@ def _share(value: float, low: float, high: float) -> float:
         return float((number - first) / (last - first))
 
 
-def zscore(value: float | None, mean: float | None, deviation: float | None, *, types: Types) -> float | None:
+def zscore(value: float, mean: float | None, deviation: float | None, *, types: Types) -> float | None:
     """(value - mean) / deviation; 0 where the deviation is 0. Float32 numbers are subtracted as such, others as doubles."""
-    if value is None:
-        return None
     if mean is None or deviation is None:
         raise null_pointer("the mean or the deviation of zscore")
     with np.errstate(all="ignore"):
@@ -60,10 +56,8 @@ def zscore(value: float | None, mean: float | None, deviation: float | None, *, 
         return float(np.float32((number(value) - number(mean)) / number(deviation)))
 
 
-def _normalise(norm_of: Callable[[list[np.float32]], np.float32]) -> Callable[..., list[str] | None]:
-    def normalise(features: Sequence[str | None] | None) -> list[str] | None:
-        if features is None:
-            return None
+def _normalise(norm_of: Callable[[list[np.float32]], np.float32]) -> Callable[..., list[str]]:
+    def normalise(features: Sequence[str | None]) -> list[str]:
         names, values = [], []
         for item in features:
             if item is None:
@@ -96,8 +90,8 @@ def _number_or_text(types: Types) -> pa.DataType:
 
 
 FUNCTIONS = {
-    "rescale": scalar(rescale, _number_or_text, (3, 3)),
-    "zscore": scalar(zscore, FLOAT, (3, 3), types=True),
-    "l1_normalize": scalar(_normalise(_l1), pa.list_(STRING), (1, 1)),
-    "l2_normalize": scalar(_normalise(_l2), pa.list_(STRING), (1, 1)),
+    "rescale": scalar(rescale, _number_or_text, (3, 3), strict=True),
+    "zscore": scalar(zscore, FLOAT, (3, 3), types=True, strict=True),
+    "l1_normalize": scalar(_normalise(_l1), TEXTS, (1, 1), strict=True),
+    "l2_normalize": scalar(_normalise(_l2), TEXTS, (1, 1), strict=True),
 }

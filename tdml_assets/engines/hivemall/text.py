@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from tdml_assets.engines.hivemall.errors import HivemallError
 from tdml_assets.engines.hivemall.options import Options
-from tdml_assets.engines.hivemall.registry import DOUBLE, FLOAT, STRING, aggregate, null_pointer, scalar
+from tdml_assets.engines.hivemall.registry import DOUBLE, FLOAT, STRING, TEXTS, aggregate, null_pointer, scalar
 
 #: Hivemall's basE91 has a dash where the usual one has a double quote.
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&()*+,-./:;<=>?@[]^_`{|}~"
@@ -75,18 +75,14 @@ def tf(words: Sequence[Any]) -> list[tuple[Any, float]] | None:
     return [(word, float(np.float32(count) / np.float32(total))) for word, count in counts.items()]
 
 
-def tokenize(text: str | None, lower: bool = False) -> list[str] | None:
+def tokenize(text: str, lower: bool = False) -> list[str]:
     """Words between blanks and punctuation."""
-    if text is None:
-        return None
     words = [word for word in _BETWEEN_WORDS.split(text) if word]
     return [word.lower() for word in words] if lower else words
 
 
-def split_words(text: str | None, pattern: str | None = _BLANKS) -> list[str] | None:
+def split_words(text: str, pattern: str | None = _BLANKS) -> list[str] | None:
     """The text cut at a pattern; empty parts count, but none comes before a cut of no width at the start."""
-    if text is None:
-        return None
     if pattern is None:
         raise null_pointer("the pattern of split_words")
     try:
@@ -97,16 +93,14 @@ def split_words(text: str | None, pattern: str | None = _BLANKS) -> list[str] | 
     return [text[start:stop] for start, stop in zip(starts, stops, strict=True)]
 
 
-def normalize_unicode(text: str | None, form: str | None = "NFC") -> str | None:
+def normalize_unicode(text: str, form: str | None = "NFC") -> str:
     """The text in a Unicode normal form; an unknown form is NFC."""
     known = form if form in ("NFD", "NFKC", "NFKD") else "NFC"
-    return None if text is None else unicodedata.normalize(known, text)  # type: ignore[arg-type]
+    return unicodedata.normalize(known, text)  # type: ignore[arg-type]
 
 
-def word_ngrams(words: Sequence[str | None] | None, least: int, most: int) -> list[str] | None:
+def word_ngrams(words: Sequence[str], least: int, most: int) -> list[str] | None:
     """Neighbouring words joined by blanks, from ``least`` to ``most`` of them."""
-    if words is None:
-        return None
     if least <= 0:
         raise HivemallError(f"`minSize` must be greater than zero: {least}")
     if least > most:
@@ -122,10 +116,8 @@ def word_ngrams(words: Sequence[str | None] | None, least: int, most: int) -> li
     return [" ".join(str(word) for word in gram) for gram in grams]
 
 
-def base91(data: bytes | None) -> str | None:
+def base91(data: bytes) -> str:
     """BasE91 of bytes."""
-    if data is None:
-        return None
     queue, bits, text = 0, 0, []
     for byte in data:
         queue |= byte << bits
@@ -143,10 +135,8 @@ def base91(data: bytes | None) -> str | None:
     return "".join(text)
 
 
-def unbase91(text: str | None) -> bytes | None:
+def unbase91(text: str) -> bytes:
     """The bytes of BasE91."""
-    if text is None:
-        return None
     value, queue, bits, data = -1, 0, 0, bytearray()
     for character in text:
         place = _ALPHABET.find(character)
@@ -182,10 +172,8 @@ def deflate(text: Any, level: int = -1) -> bytes | None:
     return len(data).to_bytes(_HEADER, "big") + packed
 
 
-def inflate(data: bytes | None) -> str | None:
+def inflate(data: bytes) -> str:
     """The text that deflate compressed."""
-    if data is None:
-        return None
     length, packed = int.from_bytes(data[:_HEADER], "big"), data[_HEADER:]
     try:
         return (zlib.decompress(packed, -15)[:length] if length else packed).decode("utf-8", "replace")
@@ -197,12 +185,12 @@ FUNCTIONS = {
     "tfidf": scalar(tfidf, DOUBLE, (3, 3)),
     "bm25": scalar(bm25, DOUBLE, (5, 5), "k1= b= d,delta= min_idf= help"),
     "tf": aggregate(tf, pa.map_(STRING, FLOAT), (1, 1)),
-    "tokenize": scalar(tokenize, pa.list_(STRING), (1, 2)),
-    "split_words": scalar(split_words, pa.list_(STRING), (1, 2)),
-    "normalize_unicode": scalar(normalize_unicode, STRING, (1, 2)),
-    "word_ngrams": scalar(word_ngrams, pa.list_(STRING), (3, 3)),
-    "base91": scalar(base91, STRING, (1, 1)),
-    "unbase91": scalar(unbase91, pa.binary(), (1, 1)),
+    "tokenize": scalar(tokenize, TEXTS, (1, 2), strict=True),
+    "split_words": scalar(split_words, TEXTS, (1, 2), strict=True),
+    "normalize_unicode": scalar(normalize_unicode, STRING, (1, 2), strict=True),
+    "word_ngrams": scalar(word_ngrams, TEXTS, (3, 3), strict=True),
+    "base91": scalar(base91, STRING, (1, 1), strict=True),
+    "unbase91": scalar(unbase91, pa.binary(), (1, 1), strict=True),
     "deflate": scalar(deflate, pa.binary(), (1, 2)),
-    "inflate": scalar(inflate, STRING, (1, 1)),
+    "inflate": scalar(inflate, STRING, (1, 1), strict=True),
 }

@@ -35,10 +35,8 @@ VERSION = "0.6.2-incubating-SNAPSHOT"
 _STEEPEST = 23.0
 
 
-def sigmoid(x: float | None) -> float | None:
+def sigmoid(x: float) -> float:
     """1 / (1 + e^-x) as float32; x is cut off at +-23."""
-    if x is None:
-        return None
     cut = max(min(float(x), _STEEPEST), -_STEEPEST)
     return float(np.float32(math.nan if math.isnan(x) else 1.0 / (1.0 + math.exp(-cut))))
 
@@ -49,10 +47,8 @@ def l2_norm(values: Sequence[float | None]) -> float | None:
     return math.sqrt(sum(value * value for value in known)) if known else None
 
 
-def convert_label(label: float | None) -> int | None:
+def convert_label(label: float) -> int:
     """0 becomes -1 and -1 becomes 0; 1 stays."""
-    if label is None:
-        return None
     if label not in (-1, 0, 1):
         raise HivemallError(f"-1 or 1 or 0 is expected. Unexpected label: {number_text(label)}")
     return {0: -1, -1: 0, 1: 1}[int(label)]
@@ -72,13 +68,13 @@ def _generate_series(rows: pa.Table, options: Options) -> pa.Table:  # noqa: ARG
 
 FUNCTIONS: dict[str, Function] = {
     "hivemall_version": scalar(lambda: VERSION, STRING, (0, 0)),
-    "sigmoid": scalar(sigmoid, FLOAT, (1, 1)),
+    "sigmoid": scalar(sigmoid, FLOAT, (1, 1), strict=True),
     "l2_norm": aggregate(l2_norm, DOUBLE, (1, 1)),
-    "convert_label": scalar(convert_label, INT, (1, 1)),
+    "convert_label": scalar(convert_label, INT, (1, 1), strict=True),
     "generate_series": Function(_generate_series, {}, 2, 3),
     "nan": scalar(lambda: math.nan, DOUBLE, (0, 0)),
     "infinity": scalar(lambda: math.inf, DOUBLE, (0, 0)),
-    "is_nan": scalar(lambda x: None if x is None else math.isnan(x), BOOLEAN, (1, 1)),
-    "is_infinite": scalar(lambda x: None if x is None else math.isinf(x), BOOLEAN, (1, 1)),
-    "is_finite": scalar(lambda x: None if x is None else math.isfinite(x), BOOLEAN, (1, 1)),
+    "is_nan": scalar(math.isnan, BOOLEAN, (1, 1), strict=True),
+    "is_infinite": scalar(math.isinf, BOOLEAN, (1, 1), strict=True),
+    "is_finite": scalar(math.isfinite, BOOLEAN, (1, 1), strict=True),
 }
