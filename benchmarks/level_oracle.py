@@ -14,9 +14,9 @@ from datetime import date, timedelta
 import duckdb
 import numpy as np
 
+from benchmarks.oracle import expected_spend
 from tdml_assets.engines.level_windows import Floats
 from tdml_assets.simulation import Simulation, SimulationSettings
-from tdml_assets.simulation.oracle import expected_spend
 from tdml_assets.simulation.season import DAYS_PER_YEAR, Season, day_multipliers
 
 # Customers whose days are looked at together.

@@ -4,9 +4,8 @@ The default input of the project and the ground truth of its tests: a Pareto/NBD
 yearly season, in which every customer's rates are known. From a seed alone; equal settings give equal bytes with the
 same release of numpy, which may change a distribution's stream between releases.
 
-Belongs here: `settings` (what is asked for), `season` (when people buy), `process` (who buys what), `events` (page
-views and e-mail), `feed` (faults of delivery), `simulator` (tables), `oracle` (what the truth says about the future).
-Does not belong here: files (`tdml_assets.simulation.sample`, declared in `sample_sources`).
+`settings` says what is asked for, `season` when people buy, `process` who buys what, `events` has page views and e-mail, `feed`
+faults of delivery, `simulator` makes tables and `sample` files, which `sample_sources` declares.
 """
 
 from importlib import import_module
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from tdml_assets.simulation.settings import BrokenFeed, PopulationChange, PriceChange, SimulationSettings
 
 if TYPE_CHECKING:
-    from tdml_assets.simulation.oracle import expected_spend
     from tdml_assets.simulation.simulator import BLOCK_CUSTOMERS, Simulation, simulate, simulate_blocks
 
 __all__ = [
@@ -25,19 +23,15 @@ __all__ = [
     "PriceChange",
     "Simulation",
     "SimulationSettings",
-    "expected_spend",
     "simulate",
     "simulate_blocks",
 ]
 
 #: Imported when asked for: every command reads the settings, and few simulate, which takes numpy and pyarrow.
-_MODULES = {
-    "expected_spend": "oracle",
-    **dict.fromkeys(("BLOCK_CUSTOMERS", "Simulation", "simulate", "simulate_blocks"), "simulator"),
-}
+_OF_SIMULATOR = ("BLOCK_CUSTOMERS", "Simulation", "simulate", "simulate_blocks")
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
+    if name not in _OF_SIMULATOR:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    return getattr(import_module(f"{__name__}.simulator"), name)

@@ -10,13 +10,13 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from benchmarks.oracle import expected_spend
 from tdml_assets.simulation import (
     BrokenFeed,
     PopulationChange,
     PriceChange,
     Simulation,
     SimulationSettings,
-    expected_spend,
     simulate,
     simulate_blocks,
 )

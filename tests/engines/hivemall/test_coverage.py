@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from tdml_assets.engines.hivemall.catalogue import functions
-from tdml_assets.engines.hivemall.coverage import DIFFERENCES, NOT_OFFERED, table
+from tests.engines.hivemall.page import DIFFERENCES, NOT_OFFERED, table
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parents[2] / "docs" / "hivemall.md"

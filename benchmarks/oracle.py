@@ -1,7 +1,7 @@
 """What the truth says about the future: the forecast of someone who knows every customer's rates.
 
-Belongs here: expectations under the process of `process`, computed from the truth table alone.
-Does not belong here: anything realised, and anything random.
+Expectations under the process of ``tdml_assets/simulation/process.py``, computed from the truth table alone: nothing in them is
+realised or random.
 """
 
 from datetime import date, timedelta

@@ -1,6 +1,6 @@
 """Which functions of Apache Hivemall there are here, and why the others are not: the table of docs/hivemall.md.
 
-Belongs here: the list of what is not offered, with its reasons, and the page. Does not: any function.
+The test of that page compares them.
 """
 
 from __future__ import annotations
