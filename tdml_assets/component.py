@@ -1,8 +1,6 @@
 """The YAML form of a workflow: a Dagster component that becomes the workflow's assets, checks and jobs.
 
-Belongs here: joining a workflow's own YAML with the overrides of the settings file, saying what is wrong with either, and
-listing its stages in order.
-Does not: what the keys mean (``declaration/workflow.py``), what a stage does (``stages/``).
+Elsewhere: what the keys mean (``declaration/workflow.py``), what a stage does (``stages/``).
 """
 
 from __future__ import annotations

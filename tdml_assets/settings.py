@@ -1,7 +1,6 @@
 """``tdml.yaml`` and the environment become one frozen, validated ``Settings``.
 
-Belongs here: the keys of the settings file, their defaults, and errors that a person can act on.
-Does not: the declaration of sources (``declaration/sources.py``) and of workflows (``declaration/workflow.py``).
+Elsewhere: the declaration of sources (``declaration/sources.py``) and of workflows (``declaration/workflow.py``).
 
 The file is named by ``TDML_CONFIG`` (default ``tdml.yaml``), the state folder by ``TDML_HOME`` (default ``.tdml``, and
 ``.tdml/sample-state`` where no orders are declared). Every other key can be overridden by the environment: ``TDML_AS_OF``,

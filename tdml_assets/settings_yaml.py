@@ -1,7 +1,6 @@
 """YAML of the settings, read so that whatever is wrong with it is said in words that repeat no value.
 
-Belongs here: parsing, keys that are not words, and size: a few lines of aliases may stand for millions of values. Does not: what
-the keys mean (``settings.py``).
+Elsewhere: what the keys mean (``settings.py``).
 """
 
 from __future__ import annotations

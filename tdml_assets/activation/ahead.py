@@ -1,6 +1,6 @@
 """Making the next item while one is used.
 
-Belongs here: the thread. Does not: what is made (``delivery.py`` reads batches, ``destinations/postgres.py`` writes CSV).
+Elsewhere: what is made (``delivery.py`` reads batches, ``destinations/postgres.py`` writes CSV).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Tables of the schema ``activation``: what each destination was sent, and what became of it.
 
-Belongs here: the contracts. Does not: reading and writing them (``planning.py``, ``trail.py``).
+Elsewhere: reading and writing them (``planning.py``, ``trail.py``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Taking one customer back from every destination that holds them.
 
-Belongs here: the deletion there, and what remains to be done. Does not: the warehouse's own tables (``commands/forget.py``).
+Elsewhere: the warehouse's own tables (``commands/forget.py``).
 
 A destination's row in ``activation.sync_state`` stays until the deletion is acknowledged: a command that is killed is given
 again, and the next sync removes the customer in any case, since plans ask the list of forgotten customers.

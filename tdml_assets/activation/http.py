@@ -1,6 +1,6 @@
 """HTTP as the destinations need it: one connection that is kept, no redirects, and answers as the core's errors.
 
-Belongs here: requests and what their failures mean. Does not: what is asked (``destinations/``), trying again (``delivery.py``).
+Elsewhere: what is asked (``destinations/``), trying again (``delivery.py``).
 
 Addresses and headers may hold secrets, and a server may repeat a row in its answer: an error names the variable that the
 address came from, the status, and nothing of the answer.

@@ -1,7 +1,6 @@
 """Who may be sent where: lists of consent and suppression, customers who asked to be forgotten.
 
-Belongs here: which tables a plan asks, and when they cannot be asked. Does not: the statement (``sql/activation/plan.sql``),
-how the lists are loaded (``stages/raw/``).
+Elsewhere: the statement (``sql/activation/plan.sql``), how the lists are loaded (``stages/raw/``).
 
 A list that is declared and cannot be read forbids the sync: a customer whose consent nobody can look up is not sent.
 """

@@ -1,6 +1,6 @@
 """A plan as a file that people review before it is applied: figures, columns and guards, and no customer.
 
-Belongs here: writing and reading the file, and whether it still fits. Does not: making the plan (``planning.py``).
+Elsewhere: making the plan (``planning.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The plan of a sync: what becomes of every customer at one destination, in figures, and whether it may be sent.
 
-Belongs here: reading the figures and judging them, and writing the changes to be sent. Does not: sending (``delivery.py``), the
-file that a plan is reviewed in (``plan_file.py``).
+Elsewhere: sending (``delivery.py``), the file that a plan is reviewed in (``plan_file.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """What the sync core asks of a destination's client: batches in, receipts out, and four kinds of errors.
 
-Belongs here: the protocol. Does not: any one system (``destinations/``), deciding what is sent or tried again (``planning.py``,
-``delivery.py``).
+Elsewhere: any one system (``destinations/``), deciding what is sent or tried again (``planning.py``, ``delivery.py``).
 
 No reason in a receipt or an error holds a customer's value or a secret: reasons are kept in the warehouse and shown to people.
 """

@@ -1,7 +1,6 @@
 """Who may be sent where, counted before anything is: the lists of consent and suppression, and what they leave each destination.
 
-Belongs here: these figures and what is odd about them, for ``check`` and the UI. Does not: the plan of a sync (``planning.py``),
-when a list cannot be asked (``permission.py``).
+Elsewhere: the plan of a sync (``planning.py``), when a list cannot be asked (``permission.py``).
 """
 
 from __future__ import annotations

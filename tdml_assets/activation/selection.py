@@ -1,6 +1,6 @@
 """Which columns a destination is sent, under which names, and which of them make a row changed.
 
-Belongs here: resolving a destination's settings against the published table. Does not: rows (``planning.py``).
+Elsewhere: rows (``planning.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One sync of one destination: plan, judge, send, and leave a trail.
 
-Belongs here: the order of these. Does not: each of them (``planning.py``, ``guards.py``, ``delivery.py``, ``trail.py``), who
-starts it (an asset, ``commands/activation.py``).
+Elsewhere: each of them (``planning.py``, ``guards.py``, ``delivery.py``, ``trail.py``), who starts it (an asset,
+``commands/activation.py``).
 """
 
 from __future__ import annotations

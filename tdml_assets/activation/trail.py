@@ -1,6 +1,6 @@
 """The trail of a sync in the warehouse: what was acknowledged, what was refused, and how the sync ended.
 
-Belongs here: writing the tables of ``contracts.py``, each batch in one transaction. Does not: sending (``delivery.py``).
+Elsewhere: sending (``delivery.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """alert_on_failure, forget_recovered: alerts about a failed session, once per cause until a session succeeds.
 
-Belongs here: reading what failed from Dagster's events. Does not: what is sent and to whom (``stages/triage/alerts/failures.py``,
-``stages/triage/alerts/failure_alerts.py``). On from the start: they start nothing, and send only where ``alerts`` names a channel.
+Elsewhere: what is sent and to whom (``stages/triage/alerts/failures.py``, ``stages/triage/alerts/failure_alerts.py``). On
+from the start: they start nothing, and send only where ``alerts`` names a channel.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """retrain_on_drift: starts a training job when a session's triage calls for it.
 
-Belongs here: reading materialisations, run records and operators' holds, asking ``stages/triage/retraining.py``, and answering
-Dagster. The sensor never opens the warehouse. Off until switched on in the UI.
+The sensor never opens the warehouse. Off until switched on in the UI.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The commands ``plan``, ``apply``, ``sync`` and ``retry``.
-
-Belongs here: their options, words and exit codes. Does not: what a sync does (``activation/``).
-"""
+"""The commands ``plan``, ``apply``, ``sync`` and ``retry``. Elsewhere: what a sync does (``activation/``)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """The command line ``tdml-assets`` (= ``python -m tdml_assets``): its options, and the commands that start Dagster.
 
-Belongs here: the application and its list of commands; preparing the state folder, starting Dagster's own commands.
-Does not: the other commands (``commands/``), doing a stage's work, which only Dagster starts.
+Elsewhere: the other commands (``commands/``), doing a stage's work, which only Dagster starts.
 """
 
 from __future__ import annotations

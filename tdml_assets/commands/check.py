@@ -1,7 +1,6 @@
 """``tdml-assets check``, and the same look at the sources before a run.
 
-Belongs here: options, exit codes, printing. Does not: loading (``trial_load.py``), what is a problem
-(``preflight.py``).
+Elsewhere: loading (``trial_load.py``), what is a problem (``preflight.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a person compares with their own books, from a trial load: examples, returns, statuses, the largest orders, pauses.
 
-Belongs here: reading these figures from the throw-away warehouse. Does not: loading (``trial_load.py``), printing (``check.py``).
-Ids and cells are shown by ``check`` alone: they go into no log and no table.
+Elsewhere: loading (``trial_load.py``), printing (``check.py``). Ids and cells are shown by ``check`` alone: they go into no
+log and no table.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Who may be sent where, as ``check`` shows it: the lists of consent and suppression, and what they leave each destination.
 
-Belongs here: reading this from the throw-away warehouse, its words. Does not: the figures (``activation/reach.py``).
+Elsewhere: the figures (``activation/reach.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """What looks wrong in the orders of a trial load, and is not removed: tests, months that fall out; and their own currencies.
 
-Belongs here: reading these figures and their words. Does not: the other figures (``check_facts.py``), what stops a run
-(``preflight.py``).
+Elsewhere: the other figures (``check_facts.py``), what stops a run (``preflight.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The command ``clean``: what of a state folder may go, the choice, and its removal.
 
-Belongs here: which of many logs, reports, runs, exports and model versions are kept. Does not: what a session removes by itself
-(``platform/housekeeping.py``).
+Elsewhere: what a session removes by itself (``platform/housekeeping.py``).
 """
 
 from __future__ import annotations

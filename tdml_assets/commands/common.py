@@ -1,7 +1,4 @@
-"""What every command shares: settings, expected errors in one line, exit codes, tables and JSON.
-
-Belongs here: the frame of a command. Does not: any command.
-"""
+"""What every command shares: settings, expected errors in one line, exit codes, tables and JSON."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The command ``dashboard``.
-
-Belongs here: its options. Does not: what the page shows (``stages/session_report/dashboard.py``).
-"""
+"""The command ``dashboard``. Elsewhere: what the page shows (``stages/session_report/dashboard.py``)."""
 
 from __future__ import annotations
 

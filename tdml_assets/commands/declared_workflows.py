@@ -1,7 +1,6 @@
 """Whether the workflows' own YAML files can be used, before Dagster is started.
 
-Belongs here: looking at them once per content. Does not: what is wrong with them (``component.py``), whose import takes longer than
-a run on unchanged files should wait.
+Elsewhere: what is wrong with them (``component.py``), whose import takes longer than a run on unchanged files should wait.
 """
 
 from __future__ import annotations

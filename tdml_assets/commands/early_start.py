@@ -1,6 +1,6 @@
 """The process of a run, started while the command still prepares: it imports what it needs, and waits for its arguments.
 
-Belongs here: both ends of that process. Does not: what is prepared (``app.py``), what the run prints (``progress.py``).
+Elsewhere: what is prepared (``app.py``), what the run prints (``progress.py``).
 
 Importing Dagster takes seconds, and so do the sample and dbt's manifest: on two cores these overlap. The process opens nothing
 before it has its arguments, so that a refused run leaves nothing behind.

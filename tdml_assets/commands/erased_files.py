@@ -1,6 +1,6 @@
 """Files of the state folder that hold a customer who asked to be forgotten.
 
-Belongs here: finding them, and which of them a run makes anew. Does not: tables, destinations and exports (``forgetting.py``).
+Elsewhere: tables, destinations and exports (``forgetting.py``).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The command ``explain``. Belongs here: putting the parts together. Does not: reading and words (``explanation.py``)."""
+"""The command ``explain``. Elsewhere: reading and words (``explanation.py``)."""
 
 from __future__ import annotations
 

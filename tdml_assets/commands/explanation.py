@@ -1,7 +1,6 @@
 """One customer explained: scores, reasons, raw figures, history, and what moved since the session before.
 
-Belongs here: reading what the tables hold of a customer, comparing two days, the words.
-Does not: features of a day that is not stored (``stages/features/past_features.py``), SQL (``sql/explain/``).
+Elsewhere: features of a day that is not stored (``stages/features/past_features.py``), SQL (``sql/explain/``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The command ``export``.
-
-Belongs here: its options. Does not: columns, decimals and formats (``stages/audience/attribute_files.py``).
-"""
+"""The command ``export``. Elsewhere: columns, decimals and formats (``stages/audience/attribute_files.py``)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The command ``forget``: its words and exit codes, and the champions that learnt from who was forgotten.
 
-Belongs here: the command, and which version takes the place of a champion. Does not: its steps (``forgetting.py``), the receipt
-(``receipts.py``), training (a run does), the gate, which compares quality alone.
+Elsewhere: its steps (``forgetting.py``), the receipt (``receipts.py``), training (a run does), the gate, which compares
+quality alone.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One customer's rows out of every table, file and destination, for good.
 
-Belongs here: the steps and their order, and which tables and files hold a customer. Does not: words and exit codes
-(``forget.py``), the receipt (``receipts.py``), keeping the customer out of later loads (``stages/raw/forgotten.py``).
+Elsewhere: words and exit codes (``forget.py``), the receipt (``receipts.py``), keeping the customer out of later loads
+(``stages/raw/forgotten.py``).
 
 The customer is listed as forgotten first: whatever happens afterwards, no plan sends them and no load takes them in. Every step can
 be done again; the links between old ids and the customer go last of all rows, since a later attempt needs them.

@@ -1,7 +1,6 @@
 """The command ``hivemall-sql``: statements that train and score a workflow's linear model elsewhere.
 
-Belongs here: which statements, in which order, with what has to be there. Does not: SQL (``sql/predictions/linear/``), dialects
-(``platform/dialects.py``).
+Elsewhere: SQL (``sql/predictions/linear/``), dialects (``platform/dialects.py``).
 """
 
 from __future__ import annotations

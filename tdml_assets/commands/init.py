@@ -1,4 +1,4 @@
-"""The command ``init``. Belongs here: its options and what it prints. What files are of one table: ``init_samples.py``."""
+"""The command ``init``. What files are of one table: ``init_samples.py``."""
 
 from __future__ import annotations
 

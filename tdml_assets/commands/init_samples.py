@@ -1,7 +1,6 @@
 """Which of the files given to ``init`` are of one table, and the paths that name them in the settings.
 
-Belongs here: files, folders and patterns of a command line. Does not: reading them (``stages/raw/beginning*.py``), guesses
-(``stages/raw/guess*.py``).
+Elsewhere: reading them (``stages/raw/beginning*.py``), guesses (``stages/raw/guess*.py``).
 """
 
 from __future__ import annotations

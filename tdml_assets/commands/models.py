@@ -1,7 +1,7 @@
 """The commands for models: which versions there are, which one scores, and whether it may be replaced.
 
-Belongs here: asking the model store, and saying what happened. Does not: when a candidate is promoted
-(``stages/evaluation/gate.py``), what the store guarantees (``models/bundle_store.py``).
+Elsewhere: when a candidate is promoted (``stages/evaluation/gate.py``), what the store guarantees
+(``models/bundle_store.py``).
 """
 
 from __future__ import annotations

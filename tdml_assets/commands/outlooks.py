@@ -1,7 +1,6 @@
 """What a run will do with every workflow, from a trial load: learn from these orders, or score by a fallback, and why.
 
-Belongs here: the same refusals as those of the training tables, on rows without features. Does not: loading (``trial_load.py``),
-printing (``check.py``).
+Elsewhere: loading (``trial_load.py``), printing (``check.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Where commands write: a terminal, whose reader may go away, and files for people.
-
-Belongs here: wrapping text, writing lines to a stream, where the bytes of a file go. Does not: what is written.
-"""
+"""Where commands write: a terminal, whose reader may go away, and files for people."""
 
 from __future__ import annotations
 

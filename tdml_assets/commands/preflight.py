@@ -1,7 +1,6 @@
 """What the declared sources hold, judged before anything is stored: what stops a run, and what a person should know.
 
-Belongs here: the facts of a trial load, the problems and notes that follow from them, and their words. Does not: loading
-(``trial_load.py``), the command that prints them (``commands/check.py``).
+Elsewhere: loading (``trial_load.py``), the command that prints them (``commands/check.py``).
 """
 
 from __future__ import annotations

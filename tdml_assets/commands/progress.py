@@ -1,7 +1,6 @@
 """A short view of a running ``dagster asset materialize``: one line per asset, warnings, and the error if there is one.
 
-Belongs here: reading Dagster's console log and printing what a person needs of it; running the child process.
-Does not: choosing the command (``app.py``), the summary of the results (``summary.py``), the words of an error
+Elsewhere: choosing the command (``app.py``), the summary of the results (``summary.py``), the words of an error
 (``platform/error_words.py``).
 
 Nothing is lost: every line goes to the log file. Lines are plain, without colours or carriage returns, so that a

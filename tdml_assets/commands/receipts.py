@@ -1,6 +1,6 @@
 """Receipts of erasures: what was removed where, without the id of the customer.
 
-Belongs here: the table ``raw.erasures``, and a receipt as a file. Does not: removing anything (``forgetting.py``).
+Elsewhere: removing anything (``forgetting.py``).
 
 A receipt is written step by step, so that an erasure whose process ended is known and goes on with the same receipt.
 """

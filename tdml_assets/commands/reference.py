@@ -1,7 +1,6 @@
 """``make docs``: the settings file's keys as a page for people and as a JSON schema for editors, both from the pydantic models.
 
-Belongs here: words for types and defaults, writing ``docs/sources.md`` and ``docs/tdml.schema.json``. Does not: prose and examples
-(``pages/``), the keys themselves (``declaration/sources.py``, ``settings.py``).
+Elsewhere: prose and examples (``pages/``), the keys themselves (``declaration/sources.py``, ``settings.py``).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The command ``rejected``. Belongs here: its options and output. Does not: why a row is rejected (``stages/raw/contracts.py``)."""
+"""The command ``rejected``. Elsewhere: why a row is rejected (``stages/raw/contracts.py``)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """Sessions at successive days of the past, in order, so that there is history on day one.
 
-Belongs here: running them, each as ``run`` does in a process of its own, and reading what they found. Does not: which days and
-which words (``replay.py``), doing a stage's work.
+Elsewhere: which days and which words (``replay.py``), doing a stage's work.
 """
 
 from __future__ import annotations

@@ -2,9 +2,8 @@
 
 ``python -m tdml_assets.commands.report_server FOLDER HOST PORT`` is started by ``tdml-assets ui`` and ends with it.
 
-Belongs here: the server, what it gives and to whom. Does not: the pages (``stages/session_report/page.py``,
-``stages/session_report/overview.py``). A browser opens no file of the machine from a page of a server, so a link to a path would
-lead nowhere.
+Elsewhere: the pages (``stages/session_report/page.py``, ``stages/session_report/overview.py``). A browser opens no file of
+the machine from a page of a server, so a link to a path would lead nowhere.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A settings file as a draft: what was guessed of the files, with comments, and gaps where a person must decide.
 
-Belongs here: the text of the file. Does not: the guesses (``stages/raw/guess.py``), what is said of orders
-(``settings_draft_orders.py``), writing it (``commands/init.py``).
+Elsewhere: the guesses (``stages/raw/guess.py``), what is said of orders (``settings_draft_orders.py``), writing it
+(``commands/init.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """What a drafted settings file says of orders: levels of amounts, cells of first lines, keys, kinds of lines, statuses.
 
-Belongs here: these lines of the draft. Does not: files, numbers, times and columns (``settings_draft.py``), the guesses
-(``stages/raw/guess*.py``).
+Elsewhere: files, numbers, times and columns (``settings_draft.py``), the guesses (``stages/raw/guess*.py``).
 """
 
 from __future__ import annotations

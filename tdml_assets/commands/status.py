@@ -1,4 +1,4 @@
-"""The command ``status``. Belongs here: asking the tables, the store, the lock and the schedules. Words: ``status_report.py``."""
+"""The command ``status``. Words: ``status_report.py``."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """The state of an installation, for a person who asks what is there and what needs them.
 
-Belongs here: what is read from the tables, what needs a person and with which command, the words.
-Does not: the model store, the lock and the schedules (``commands/status.py`` asks them), SQL (``sql/status/``).
+Elsewhere: the model store, the lock and the schedules (``commands/status.py`` asks them), SQL (``sql/status/``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """What a run found, for a person: small aggregates in, about twenty-five lines of plain text or a dictionary out.
 
-Belongs here: which figures are shown, in which words, with which warnings.
-Does not: reading them (``summary_facts.py``), where the warehouse and the folders are (``app.py``).
+Elsewhere: reading them (``summary_facts.py``), where the warehouse and the folders are (``app.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """What a summary is made of, read from an open database; tables that are not there yet give nothing.
 
-Belongs here: the facts about the data and about each workflow, and reading them.
-Does not: words and warnings (``summary.py``), SQL (``sql/summary/``).
+Elsewhere: words and warnings (``summary.py``), SQL (``sql/summary/``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The declared sources loaded into a warehouse that is thrown away: what would be accepted, and what it would add up to.
 
-Belongs here: the throw-away warehouse, and the first rows of files that are too large to read for a look. Does not: loading
-itself (``stages/raw/tables.py``), what follows (``preflight.py``).
+Elsewhere: loading itself (``stages/raw/tables.py``), what follows (``preflight.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Addresses that settings and sources name: what of them may be shown, requested and followed.
 
-Belongs here: taking secrets out of text, finding credentials, the rule for redirects. Does not: which schemes a key accepts
-(``source_values.py``, ``settings.py``), requests (``stages/raw/transport.py``).
+Elsewhere: which schemes a key accepts (``source_values.py``, ``settings.py``), requests (``stages/raw/transport.py``).
 """
 
 from __future__ import annotations

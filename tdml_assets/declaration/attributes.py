@@ -1,6 +1,6 @@
 """What a workflow's YAML may say about the attributes it publishes.
 
-Belongs here: keys, types and bounds of one attribute. Does not: rules over all of them (``stages/audience/attributes.py``).
+Elsewhere: rules over all of them (``stages/audience/attributes.py``).
 """
 
 from __future__ import annotations

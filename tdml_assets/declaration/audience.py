@@ -1,6 +1,6 @@
 """What ``audience`` in the settings may say: who is kept out of activation, to measure what activation does.
 
-Belongs here: the keys. Does not: the assignment (``stages/audience/control.py``), the comparison (``stages/realised/lift.py``).
+Elsewhere: the assignment (``stages/audience/control.py``), the comparison (``stages/realised/lift.py``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What every declaration shares: the base class of the models, and objects that a user's own module gives by a fixed name.
 
-Belongs here: both. Does not: any key (``sources.py``, ``files.py``), what the objects are (``formats.py``, ``target_kinds.py``,
+Elsewhere: any key (``sources.py``, ``files.py``), what the objects are (``formats.py``, ``target_kinds.py``,
 ``platform/drift_statistics.py``).
 """
 

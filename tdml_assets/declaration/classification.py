@@ -1,6 +1,6 @@
 """What a workflow's YAML may say about a classification.
 
-Belongs here: keys, bounds and defaults. Does not: measures and rules (``tasks/parts/classification.py``).
+Elsewhere: measures and rules (``tasks/parts/classification.py``).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What a workflow's YAML may say about segments of customers.
 
-Belongs here: the ``clustering`` section. Light, because every command reads it. Does not: when segments may be used
-(``tasks/parts/clustering.py``), measures (``engines/cluster_quality.py``), profiles and lasting numbers
-(``engines/cluster_profile.py``), learning (``engines/kmeans.py``), RFM scores (``sql/clustering/rfm.sql``).
+Elsewhere: when segments may be used (``tasks/parts/clustering.py``), measures (``engines/cluster_quality.py``), profiles and
+lasting numbers (``engines/cluster_profile.py``), learning (``engines/kmeans.py``), RFM scores (``sql/clustering/rfm.sql``).
+Light, because every command reads it.
 """
 
 from __future__ import annotations

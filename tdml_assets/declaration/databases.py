@@ -1,7 +1,6 @@
 """What a source's declaration may say about a database: where its URL is, and which rows are read.
 
-Belongs here: the keys of ``format: database``. Does not: connecting and reading (``stages/raw/databases.py``), what the columns
-mean (``sources.py``).
+Elsewhere: connecting and reading (``stages/raw/databases.py``), what the columns mean (``sources.py``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The settings section ``destinations``: the exports, and every other destination under a name of its own.
 
-Belongs here: reading the section, and faults at their keys. Does not: the keys of a destination (``destinations.py``).
+Elsewhere: the keys of a destination (``destinations.py``).
 """
 
 from __future__ import annotations

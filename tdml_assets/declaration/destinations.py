@@ -1,7 +1,6 @@
 """What every destination's section under ``destinations`` may say: rows and columns, mode, guards, pace and retries.
 
-Belongs here: the keys that all kinds share, and finding the class that reads a section. Does not: keys of one kind and its client
-(``activation/destinations/<kind>.py``), what the keys lead to (``activation/``).
+Elsewhere: keys of one kind and its client (``activation/destinations/<kind>.py``), what the keys lead to (``activation/``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """What a source's declaration may say about its files and folders.
 
-Belongs here: which files below a folder belong to the source, and how a file is laid out. Does not: what its columns mean
-(``sources.py``), reading files (``stages/raw/``).
+Elsewhere: what its columns mean (``sources.py``), reading files (``stages/raw/``).
 """
 
 from __future__ import annotations

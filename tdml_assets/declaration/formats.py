@@ -1,7 +1,6 @@
 """Source formats: what one is, and finding the one that ``format`` of a source names.
 
-Belongs here: the object that describes a format, the keys that need one. Does not: the formats of this package
-(``stages/raw/formats.py``), reading files.
+Elsewhere: the formats of this package (``stages/raw/formats.py``), reading files.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a workflow's YAML may say about replacing the champion.
 
-Belongs here: keys, bounds and defaults. Does not: the decision (``stages/evaluation/gate.py``).
+Elsewhere: the decision (``stages/evaluation/gate.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """When a change of the data is called drift, and what follows: the policy of a workflow's YAML.
 
-Belongs here: keys, bounds and defaults. Does not: statistics (``stages/drift/detection.py``), the decision of a session
-(``stages/triage/decision.py``), episodes (``stages/triage/episodes.py``).
+Elsewhere: statistics (``stages/drift/detection.py``), the decision of a session (``stages/triage/decision.py``), episodes
+(``stages/triage/episodes.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """What an order is in a source: which rows are sales, and which columns stand for the whole order.
 
-Belongs here: the keys about statuses, levels and kinds of lines, and how they go together; whether kinds of lines are part of
-spend. Does not: columns, money and time (``sources.py``), how rows are joined to orders (``sql/raw``).
+Elsewhere: columns, money and time (``sources.py``), how rows are joined to orders (``sql/raw``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Declarations of well-known exports: ``preset: shopify`` stands for the keys of a file in ``presets/``.
 
-Belongs here: finding a preset, and laying a person's keys over it. Does not: what the keys mean (``sources.py``).
+Elsewhere: what the keys mean (``sources.py``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What the settings section ``quality`` may say: from where raw data counts as broken.
 
-Belongs here: keys, bounds and defaults. Does not: the checks and the verdict (``stages/data_quality/``).
+Elsewhere: the checks and the verdict (``stages/data_quality/``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""What a workflow's YAML may say about recommendations.
-
-Belongs here: keys, bounds, defaults. Does not: carrying them out (``recommendation/``).
-"""
+"""What a workflow's YAML may say about recommendations. Elsewhere: carrying them out (``recommendation/``)."""
 
 from __future__ import annotations
 

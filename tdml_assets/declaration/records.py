@@ -1,6 +1,6 @@
 """When rows reached the system that gives them: what a source says about late rows and corrections.
 
-Belongs here: the keys, and what they exclude. Does not: which rows a day sees (``sql/raw``, ``dbt_project/``).
+Elsewhere: which rows a day sees (``sql/raw``, ``dbt_project/``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """What of earlier sessions is kept: how many pages, logs, runs and model versions.
 
-Belongs here: keys, bounds and defaults. Does not: removing the rest (``platform/housekeeping.py``), exports, whose destination has
-a ``keep`` of its own.
+Elsewhere: removing the rest (``platform/housekeeping.py``), exports, whose destination has a ``keep`` of its own.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Types of the single keys of a source's declaration, each with what makes a value invalid.
 
-Belongs here: encodings, zones, timestamp formats, currencies, paths.
-Does not: how keys go together (``sources.py``).
+Elsewhere: how keys go together (``sources.py``).
 """
 
 from __future__ import annotations

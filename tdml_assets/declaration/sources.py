@@ -1,8 +1,7 @@
 """What ``sources`` in the settings file may say: where raw files are and how they are to be read.
 
-Belongs here: the declaration of each raw table's source, its defaults, what makes a declaration invalid before anything
-runs. Does not: contracts and decisions about files and rows (``stages/raw/rules.py``), touching files
-(``stages/raw/files.py``), the types of single keys (``source_values.py``).
+Elsewhere: contracts and decisions about files and rows (``stages/raw/rules.py``), touching files (``stages/raw/files.py``),
+the types of single keys (``source_values.py``).
 
 Nothing about a file is guessed: format, encoding, timestamp format, time zone and currency are declared. A sniffer
 reads ``01/02/2024`` by what the other rows happen to contain.

@@ -1,7 +1,6 @@
 """What the statuses of a source mean: sale, return, void or ignore.
 
-Belongs here: the meanings, the ones that need no declaration, patterns, and what makes a mapping invalid. Does not: the other
-rules about orders (``order_rules.py``), matching rows (``sql/raw/parts/meanings.sql``).
+Elsewhere: the other rules about orders (``order_rules.py``), matching rows (``sql/raw/parts/meanings.sql``).
 """
 
 from __future__ import annotations

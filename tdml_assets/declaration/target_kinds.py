@@ -1,7 +1,6 @@
 """Kinds of target: what each is called, how it is observed and which task learns it, one object each.
 
-Belongs here: the kinds of this package, and finding those of a user's own. Does not: the keys of ``target`` (``targets.py``), the
-statement that observes (``sql/training_table/``).
+Elsewhere: the keys of ``target`` (``targets.py``), the statement that observes (``sql/training_table/``).
 """
 
 from __future__ import annotations

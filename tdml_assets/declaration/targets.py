@@ -1,7 +1,6 @@
 """What is predicted: the target of a workflow, from any source that has dates.
 
-Belongs here: the keys of ``target``, which columns a condition may name, what the target is called.
-Does not: the statement that observes it (``sql/training_table/build.sql``).
+Elsewhere: the statement that observes it (``sql/training_table/build.sql``).
 """
 
 from __future__ import annotations

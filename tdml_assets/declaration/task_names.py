@@ -1,6 +1,6 @@
 """Tasks by name: those of this package, and those that a module of a user's own adds.
 
-Belongs here: finding the module of a task. Does not: what a task does (``tasks/``, behind its protocol).
+Elsewhere: what a task does (``tasks/``, behind its protocol).
 """
 
 from __future__ import annotations

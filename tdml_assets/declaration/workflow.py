@@ -1,7 +1,6 @@
 """What a workflow's YAML may say: one frozen, validated model.
 
-Belongs here: the keys of a workflow, their units, bounds and defaults.
-Does not: how a stage carries them out (the stage's own module), Dagster (``component.py`` turns a workflow into assets).
+Elsewhere: how a stage carries them out (the stage's own module), Dagster (``component.py`` turns a workflow into assets).
 """
 
 from __future__ import annotations

@@ -1,7 +1,5 @@
 """Threads of fits: how many one fit is worth, and small fits that run at the same time.
 
-Belongs here: running calls in threads, in a fixed order of results. Does not: which fits are independent of each other.
-
 One small fit gains nothing from a second thread, two of them do. Each gives the same bytes as by itself.
 """
 

@@ -1,9 +1,8 @@
 """What learners of boosted trees share: parameters of trees, fitting a booster, models of one booster or two, and their files.
 
-Belongs here: the parts of a learner, which is a start times a head. Rows start at a constant, or at what a lifetime model expects
-of them (``lifetime_start.py``). The head is expected spend in two stages (:class:`SpendModel`) or a probability
-(:class:`ProbabilityModel`).
-Does not: rows (``xgboost_rows.py``), attributions of trees (``tree_shap.py``), what one learner alone does (its own module).
+Elsewhere: rows (``xgboost_rows.py``), attributions of trees (``tree_shap.py``), what one learner alone does (its own module).
+Rows start at a constant, or at what a lifetime model expects of them (``lifetime_start.py``). The head is expected spend in
+two stages (:class:`SpendModel`) or a probability (:class:`ProbabilityModel`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A stored XGBoost model is looked at before XGBoost parses it, because its parser trusts what it reads.
 
-Belongs here: the form of the JSON that ``Booster.save_raw("json")`` writes, checked key by key. Does not: parsing it into a booster
-and comparing it with the model's other files (``model_files.py``), hashes (``models/bundles.py``).
+Elsewhere: parsing it into a booster and comparing it with the model's other files (``model_files.py``), hashes
+(``models/bundles.py``).
 
 XGBoost uses child positions, tree ids and list lengths of the file as addresses in memory without a test of their range: a
 deformed file ends the process instead of raising an error. So every list has its length and every position its range compared

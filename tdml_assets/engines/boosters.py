@@ -1,7 +1,6 @@
 """What learners on XGBoost share, apart from their rows: training, rounds of a refit, and what a booster gained by each feature.
 
-Belongs here: small functions of a booster. Does not: rows (``xgboost_rows.py``), attributions (``tree_shap.py``), files
-(``model_files.py``).
+Elsewhere: rows (``xgboost_rows.py``), attributions (``tree_shap.py``), files (``model_files.py``).
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""Parameters of a learner as a user gives them: known by name, and within bounds.
-
-Belongs here: the checks that all learners make of theirs. Does not: what each parameter means, and limits between two of
-them (the learners).
-"""
+"""Parameters of a learner as a user gives them: known by name, and within bounds."""
 
 from __future__ import annotations
 

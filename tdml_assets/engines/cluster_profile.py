@@ -1,7 +1,6 @@
 """What segments are like, and how they keep their numbers from one model to the next.
 
-Belongs here: profiles of segments in real units, their sizes, the matching of new segments to old ones.
-Does not: fitting (``engines/kmeans.py``), measures of a clustering (``cluster_quality.py``), the statement
+Elsewhere: fitting (``engines/kmeans.py``), measures of a clustering (``cluster_quality.py``), the statement
 (``sql/clustering/profile.sql``).
 
 Prepared features move from session to session, because their means and scales are fitted anew. What two sessions share is

@@ -1,7 +1,6 @@
 """K-means and what its result is worth: shape, sizes, whether other customers would have given the same segments.
 
-Belongs here: a deterministic fit, the measures, the choice of the number of segments.
-Does not: the learner and its files (``engines/kmeans.py``), settings (``declaration/clustering.py``), means in real units
+Elsewhere: the learner and its files (``engines/kmeans.py``), settings (``declaration/clustering.py``), means in real units
 (``cluster_profile.py``).
 
 Rows are put in one order before anything is drawn from them, and fits run on one thread: the same customers give the same

@@ -1,8 +1,5 @@
 """Where XGBoost trains: on the CPU, or on a GPU of NVIDIA.
 
-Belongs here: what ``device`` of the settings becomes on this machine, and why it cannot be had.
-Does not: learners, which pass it on.
-
 The installed build of XGBoost has no CUDA (docs/decisions/0021), and any build trains on the CPU, without an error, where it finds
 no GPU. So both are looked at before anything runs. What was trained on a GPU is the same kind of bundle, and is scored by the CPU.
 """

@@ -1,8 +1,7 @@
 """Scores for a workflow that has no trained model: a lifetime model where it fits, else a rule.
 
-Belongs here: fitting both to a customer table, choosing between them, measuring both on the horizons of the last year.
-Does not: reading tables and writing scores (``stages/predictions/fallback_asset.py``), lifetime models (``lifetime.py``), segments
-and products, whose rules are SQL (``sql/predictions/fallback/``).
+Elsewhere: reading tables and writing scores (``stages/predictions/fallback_asset.py``), lifetime models (``lifetime.py``),
+segments and products, whose rules are SQL (``sql/predictions/fallback/``).
 
 A lifetime model needs no labels, only histories of purchases. The rules need the last horizon at most:
 

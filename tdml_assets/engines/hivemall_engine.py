@@ -1,7 +1,6 @@
 """The ``hivemall`` engine: linear learners with Hivemall's option strings, fed by batches; the model is a table of weights.
 
-Belongs here: option strings of a workflow, labels, passes over rows. Does not: update rules (``hivemall/``), scoring
-(``linear_model.py``, ``sql/predictions/linear/``).
+Elsewhere: update rules (``hivemall/``), scoring (``linear_model.py``, ``sql/predictions/linear/``).
 
 Rows are never in memory as a whole: a source is read once per pass. The constant is a feature named ``0``, as ``add_bias`` of
 Hivemall makes it. A target that is an amount is learnt in standard deviations from its mean, because the learning rates of the

@@ -1,7 +1,7 @@
 """Intervals of predicted amounts, from the errors on rows that the measured model had not learnt from.
 
-Belongs here: the table of intervals by size of the prediction, its form in a file, coverage. Does not: which rows (the test split,
-the latest with a target), writing bounds (``sql/predictions/parts/intervals.sql`` says the same as :meth:`Intervals.of`).
+Elsewhere: which rows (the test split, the latest with a target), writing bounds (``sql/predictions/parts/intervals.sql`` says
+the same as :meth:`Intervals.of`).
 
 Split conformal prediction within groups of like predictions (Vovk, Gammerman & Shafer 2005, "Algorithmic Learning in a Random
 World", Mondrian predictors): what happened over what was predicted is ranked within each group, and its quantiles are the bounds.

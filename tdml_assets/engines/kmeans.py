@@ -1,9 +1,8 @@
 """K-means segments of customers: as many as are stable, with numbers that last.
 
-Belongs here: parameters, fit and refit of one k-means model.
-Does not: the fitted model (``kmeans_model.py``), the measures and the choice of the number of segments
-(``cluster_quality.py``), the match of two sessions (``cluster_profile.py``), preparation: features arrive
-transformed and scaled.
+Elsewhere: the fitted model (``kmeans_model.py``), the measures and the choice of the number of segments
+(``cluster_quality.py``), the match of two sessions (``cluster_profile.py``), preparation: features arrive transformed and
+scaled.
 
 Up to ``sample_rows`` rows the fit is Lloyd's algorithm on all of them. Beyond, its centroids on an evenly spaced sample are
 the start of mini-batch passes over everything: mini-batches from random starts gave, on the order logs, up to 5 % more

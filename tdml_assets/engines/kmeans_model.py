@@ -1,7 +1,6 @@
 """A fitted k-means model: which segment a customer is in.
 
-Belongs here: scoring, importances, files and numbers of the segments, and the rows k-means reads.
-Does not: fitting (``kmeans.py``), the match of two sessions (``cluster_profile.py``).
+Elsewhere: fitting (``kmeans.py``), the match of two sessions (``cluster_profile.py``).
 """
 
 from __future__ import annotations

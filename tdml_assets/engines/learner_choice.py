@@ -1,7 +1,6 @@
 """``estimator: auto``: which learners it chooses among, and which one a rehearsal speaks for.
 
-Belongs here: the options of a task, what a rehearsal measures, the rule of choice. Does not: fitting the options and the rows
-they are measured on (``stages/training/rehearsal.py``), the learners.
+Elsewhere: fitting the options and the rows they are measured on (``stages/training/rehearsal.py``), the learners.
 
 The rule is the one-standard-error rule (Breiman et al. 1984, Classification and regression trees, section 3.4.3): of all options
 whose loss is within one standard error of the lowest, the simplest. The standard error is that of the paired difference, customer

@@ -1,8 +1,7 @@
 """How high predictions stand in all: what earlier days say of the total that a model gives today.
 
-Belongs here: the gap between what a model says of an earlier snapshot and what happened there, the gap to expect today, with how
-much doubt, and moving predictions by it. Does not: what a lifetime model expects (``level_lifetime.py``, ``level_windows.py``),
-reading snapshots and keeping what was found (``stages/predictions/level.py``), learners, which know nothing of the calendar.
+Elsewhere: what a lifetime model expects (``level_lifetime.py``, ``level_windows.py``), reading snapshots and keeping what was
+found (``stages/predictions/level.py``), learners, which know nothing of the calendar.
 
 The gap of a snapshot is log(happened / predicted) of the totals, or the shift of the log-odds that makes the mean probability the
 share of those to whom it happened. The gap to expect is the one to a lifetime model's total, which is corrected by what it missed

@@ -1,7 +1,7 @@
 """What a lifetime model expects of whole snapshots, corrected by what it missed in past windows: the base of a level.
 
-Belongs here: fitting it to the histories of one day, its totals of customers of that and earlier days, its gaps in past windows.
-Does not: the lifetime model (``lifetimes/``), the forecast of a gap (``level_windows.py``), levels (``level.py``), reading orders.
+Elsewhere: the lifetime model (``lifetimes/``), the forecast of a gap (``level_windows.py``), levels (``level.py``), reading
+orders.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """How many customers buy at all, beyond what a lifetime model makes of the number of orders: past windows, and the next one.
 
-Belongs here: the gap of a past window's share of customers, and what past gaps say of the window to come. Does not: the gap of
-orders (``level_windows.py``), lifetime models (``lifetimes/``), totals (``level_lifetime.py``).
+Elsewhere: the gap of orders (``level_windows.py``), lifetime models (``lifetimes/``), totals (``level_lifetime.py``).
 
 A lifetime model spreads orders as if they came at random. Those of a pharmacy or of firms come in a rhythm, so the same orders
 come from more customers; a season that opens wakes customers whom the model takes for lost, all at once. Both show in past windows

@@ -1,7 +1,6 @@
 """How much more or less customers buy than a lifetime model expects of them: past windows, and what they say of the next one.
 
-Belongs here: which windows are looked at, their gaps, the forecast of the gap of the window that begins today. Does not: lifetime
-models (``lifetimes/``), the level of a model's predictions (``level.py``), reading orders.
+Elsewhere: lifetime models (``lifetimes/``), the level of a model's predictions (``level.py``), reading orders.
 
 A lifetime model knows the customers and no calendar. So log(orders that came / orders expected), of customers known on a day in
 the window after it, holds the season and the trend; growth and the age of customers are in the expectation. Gaps are averages over

@@ -1,7 +1,6 @@
 """Lifetime models as learners: spend expected from a customer's own history of purchases, without a target.
 
-Belongs here: which columns are a history, the two models that make a spend (``engines/lifetimes/`` has their formulas), reasons.
-Does not: the formulas, trees that correct them (``lifetime_xgboost.py``).
+Elsewhere: the formulas, trees that correct them (``lifetime_xgboost.py``).
 
 Expected spend = expected purchases in the horizon x expected value of one. The fit sees histories only, and scoring longer
 histories than it saw is what the models are made for. For the same reason ``prepare`` must leave the columns as they are:

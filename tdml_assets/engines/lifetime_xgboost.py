@@ -1,7 +1,6 @@
 """Two-stage gradient boosting that starts from a lifetime model instead of from a constant.
 
-Belongs here: the learner of spend that starts from a lifetime model.
-Does not: the lifetime model (``lifetime.py``), fitting stages (``lifetime_start.py``), the plain two stages
+Elsewhere: the lifetime model (``lifetime.py``), fitting stages (``lifetime_start.py``), the plain two stages
 (``two_stage.py``).
 
 The stages are those of ``two_stage.py``. Each starts, for every row, at weight x margin + level: for ``buys`` the margin is the

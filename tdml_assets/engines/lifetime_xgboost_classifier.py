@@ -1,7 +1,6 @@
 """Whether a customer buys, by gradient boosting that starts from a lifetime model.
 
-Belongs here: the learner of a probability that starts from a lifetime model.
-Does not: the lifetime model (``lifetime.py``), fitting stages (``lifetime_start.py``), spend (``lifetime_xgboost.py``).
+Elsewhere: the lifetime model (``lifetime.py``), fitting stages (``lifetime_start.py``), spend (``lifetime_xgboost.py``).
 
 The first stage of ``lifetime_xgboost.py`` by itself: rows start at weight x the log-odds that the lifetime model gives a purchase
 in the horizon, trees learn what is left, and the level is carried to the ages of the rows to score. Where the target is that

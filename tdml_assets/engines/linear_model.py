@@ -1,7 +1,6 @@
 """A linear model as a table of weights: it scores in Python and, to the last bit alike, in SQL.
 
-Belongs here: the sum of weights, the link behind it, importances, reasons, files. Does not: training (``hivemall_engine.py``), the
-statements (``sql/predictions/linear/``).
+Elsewhere: training (``hivemall_engine.py``), the statements (``sql/predictions/linear/``).
 
 Both ways of scoring take the features as FLOAT, multiply and add in DOUBLE, item after item in the order of their names, and leave
 out weights of 0.

@@ -1,7 +1,6 @@
 """From the verified bytes of a model's files back to what they hold.
 
-Belongs here: refusals that all learners share. Does not: which files a model has and what is made of them (the learners),
-hashes and versions (``models/bundles.py``).
+Elsewhere: which files a model has and what is made of them (the learners), hashes and versions (``models/bundles.py``).
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
 """What customers do next: how many orders, whether any, when, of what value. One lifetime model behind all of it.
 
-Belongs here: fitting to the histories of today, calibrating against what happened after earlier days, expectations that agree
-with each other and with the workflow's own prediction.
-Does not: formulas (``lifetimes/``), reading and writing tables (``stages/predictions/next_orders.py``).
+Elsewhere: formulas (``lifetimes/``), reading and writing tables (``stages/predictions/next_orders.py``).
 
 An order here is a day with an order. A model fitted to today's histories knows no calendar, so for each horizon its rate of orders
 is multiplied by what past months say of the days ahead (``level_windows.py``): the season, the trend. What followed earlier days,

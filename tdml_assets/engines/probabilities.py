@@ -1,6 +1,6 @@
 """Probabilities that can be taken at their word: the logistic function, calibration, and the loss of a weighted fit.
 
-Belongs here: arithmetic on log-odds that learners share. Does not: learners, measures of a report (``platform/metrics.py``).
+Elsewhere: learners, measures of a report (``platform/metrics.py``).
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""The words engines share: tiers, sources of rows, specifications, fitted models.
-
-Belongs here: protocols and small value types, and the check that a batch is what a model was trained on.
-Does not: learners (one module each), reading tables (the caller hands over a source).
-"""
+"""The words engines share: tiers, sources of rows, specifications, fitted models."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""The ``python`` engine: learners in this process, within a tier.
-
-Belongs here: the choice of learner, and the arithmetic that refuses before training what will not fit.
-Does not: the learners themselves (one module each), reading tables.
-"""
+"""The ``python`` engine: learners in this process, within a tier."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """Scorers of items: from weighted baskets to a score for every product, learnt from what is bought together.
 
-Belongs here: item neighbours by cosine, EASE, alternating least squares, and their stored forms.
-Does not: what is done with the scores (``recommendation/ranking.py``), the choice among them
+Elsewhere: what is done with the scores (``recommendation/ranking.py``), the choice among them
 (``recommendation/selection.py``).
 
 Every scorer is a model of items only: a customer is the basket that is handed over, so nobody's row is stored and a customer

@@ -1,7 +1,6 @@
 """The engines by name, as ``engine`` of a workflow's YAML gives them, and the choice among them by arithmetic.
 
-Belongs here: one line per engine of this package; an engine of another package is named by the import path of its class.
-Does not: what an engine does and needs (a module each, behind ``protocol.py``), counting rows (the stages).
+Elsewhere: what an engine does and needs (a module each, behind ``protocol.py``), counting rows (the stages).
 """
 
 from __future__ import annotations

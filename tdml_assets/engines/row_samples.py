@@ -1,7 +1,5 @@
 """Samples of many rows, for what many rows say no better.
 
-Belongs here: how many rows are many, and the same rows every time. Does not: what a sample is taken for (who takes it).
-
 Up to :data:`MANY_ROWS` rows nothing is a sample. docs/decisions/0066 says what is, and what it was measured to cost.
 """
 

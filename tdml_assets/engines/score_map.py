@@ -1,6 +1,6 @@
 """A monotone map from the sum of a linear model to an amount or a probability, fitted to what happened.
 
-Belongs here: fitting it, and applying it as SQL does. Does not: the sums (``linear_model.py``).
+Elsewhere: the sums (``linear_model.py``).
 
 Isotonic regression (pool adjacent violators; Barlow and others 1972) on equal groups of rows by their sum, joined by straight
 lines. The order of the customers stays that of the sums; the total on the training rows becomes what happened.

@@ -1,8 +1,5 @@
 """Which parameters to take: a declared grid, measured on later-in-time folds.
 
-Belongs here: folds from snapshot dates, the points of a grid, the losses, the choice. Does not: learners, reading rows;
-the caller fits and scores.
-
 A fold validates on one snapshot and trains on those whose whole horizon had passed by then, as a person standing on that
 day would have had to. Only snapshots that the evaluation fit may see belong in here: a grid chosen on the test snapshot
 would make its measures too good.

@@ -1,7 +1,6 @@
 """From a declaration to an unfitted estimator: classes by import path, parameters, steps, seeds, threads.
 
-Belongs here: what can be refused before a row is read. Does not: fitting, scoring and files (``sklearn_estimator.py``), what
-differs between tasks (``sklearn_tasks.py``).
+Elsewhere: fitting, scoring and files (``sklearn_estimator.py``), what differs between tasks (``sklearn_tasks.py``).
 
 A class is imported when it is asked for. Inside parameters, at any depth, ``{"estimator": path, "parameters": {...}}`` is an
 estimator and ``{"function": path}`` a function that is there to be found, such as ``numpy.log1p``.

@@ -1,7 +1,6 @@
 """A stored scikit-learn estimator is looked at before it predicts, because its compiled parts trust their arrays.
 
-Belongs here: trees, neighbour trees and support vectors, whose arrays scikit-learn uses as positions in memory without a test of
-their range. Does not: which types an archive may hold (``trusted_types.py``), boosters of XGBoost (``booster_check.py``).
+Elsewhere: which types an archive may hold (``trusted_types.py``), boosters of XGBoost (``booster_check.py``).
 """
 
 from __future__ import annotations

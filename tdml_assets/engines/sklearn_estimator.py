@@ -1,7 +1,6 @@
 """Any scikit-learn-compatible class, by import path, as a learner.
 
-Belongs here: fitting such an estimator on the rows of a source, and bringing it back from its files.
-Does not: making it from its declaration (``sklearn_build.py``), what its archive may hold (``trusted_types.py``), scoring
+Elsewhere: making it from its declaration (``sklearn_build.py``), what its archive may hold (``trusted_types.py``), scoring
 (``sklearn_model.py``), what differs between tasks (``sklearn_tasks.py``).
 
 The model that scores, in the session that trained it too, is the one read back from the archive: what is measured is what

@@ -1,7 +1,6 @@
 """A fitted scikit-learn-compatible estimator as a model: it scores, explains itself and becomes files.
 
-Belongs here: what is done with a fitted estimator. Does not: fitting it and reading its files (``sklearn_estimator.py``),
-what differs between tasks (``sklearn_tasks.py``).
+Elsewhere: fitting it and reading its files (``sklearn_estimator.py``), what differs between tasks (``sklearn_tasks.py``).
 
 Scoring runs on one job, because a forest adds its trees up in the order in which jobs end; rows are still spread over the
 tier's threads where an estimator does that itself.

@@ -1,7 +1,7 @@
 """What differs between tasks for estimators of scikit-learn: the methods' names, the target, the output.
 
-Belongs here: all that depends on the task of such an estimator, one class a task. Does not: what their fits
-(``sklearn_estimator.py``) and models (``sklearn_model.py``) share, and what differs in the stages (``tasks/``).
+Elsewhere: what their fits (``sklearn_estimator.py``) and models (``sklearn_model.py``) share, and what differs in the stages
+(``tasks/``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Expected spend in two parts: the probability of buying, times the amount of those who buy.
 
-Belongs here: what the models of it share: the columns they score, calibration, attributions.
-Does not: how each finds its parts (``two_stage.py``, ``lifetime.py``, ``lifetime_xgboost.py``).
+Elsewhere: how each finds its parts (``two_stage.py``, ``lifetime.py``, ``lifetime_xgboost.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The scale on which an estimator learns an amount, and the way back from it.
 
-Belongs here: fitting a scale to training targets, forward, backward. Does not: scaling of features
-(``stages/preparation/parameters.py``, in the warehouse), which estimators may ask for it (``declaration/workflow.py``).
+Elsewhere: scaling of features (``stages/preparation/parameters.py``, in the warehouse), which estimators may ask for it
+(``declaration/workflow.py``).
 """
 
 from __future__ import annotations

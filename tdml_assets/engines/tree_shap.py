@@ -1,8 +1,6 @@
 """Exact TreeSHAP of XGBoost's small trees for many rows.
 
-Belongs here: what each feature adds to the margin of each row, given the path-dependent expectation of Lundberg et al.,
-Consistent Individualized Feature Attribution for Tree Ensembles (2018): the same numbers as XGBoost's ``pred_contribs``.
-Does not: what a margin means (the model's own module), words (``stages/predictions/reasons.py``).
+Elsewhere: what a margin means (the model's own module), words (``stages/predictions/reasons.py``).
 
 A tree with k splits sends a row left or right at each of them: 2^k patterns. The attributions of a row depend on its
 pattern alone, so they are computed once per pattern and looked up per row. With trees of depth 3 this is 14 to 34 times

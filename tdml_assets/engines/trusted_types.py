@@ -1,7 +1,6 @@
 """Which types a stored scikit-learn model may hold, and the archive that holds it.
 
-Belongs here: the allow-list, and skops archives as bytes that are written and read under it.
-Does not: training (``sklearn_estimator.py``), hashes and versions of files (``models/bundles.py``).
+Elsewhere: training (``sklearn_estimator.py``), hashes and versions of files (``models/bundles.py``).
 
 The list lives in this code. It never comes from the artefact: a crafted model would trust itself. skops adds the public
 estimators of the installed scikit-learn and NumPy's plain types by its own code.

@@ -1,7 +1,6 @@
 """Two-stage gradient boosting for spend: whether a customer buys, and for how much.
 
-Belongs here: the learner that starts from a constant.
-Does not: the memory check (``python.py``), what learners of boosted trees share (``boosted.py``), measures of accuracy
+Elsewhere: the memory check (``python.py``), what learners of boosted trees share (``boosted.py``), measures of accuracy
 (``platform/metrics.py``), versions of models.
 
 Expected spend = P(target > 0) x E(target | target > 0). Stage ``buys`` is a logistic model on all rows, stage

@@ -1,7 +1,6 @@
 """Gradient boosting for yes or no: the probability that the target is 1.
 
-Belongs here: the learner that starts from a constant, and what turns its output into a probability that can be taken at its word.
-Does not: what learners of boosted trees share (``boosted.py``), measures of accuracy (``tasks/parts/classification.py``).
+Elsewhere: what learners of boosted trees share (``boosted.py``), measures of accuracy (``tasks/parts/classification.py``).
 
 Imbalance needs no resampling: the log loss of a logistic model is minimal at the true probabilities however rare the
 event is. ``positive_weight`` w makes the trees look closer at the positives. A weighted fit learns the odds multiplied by

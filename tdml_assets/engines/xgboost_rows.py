@@ -1,7 +1,6 @@
 """Rows for XGBoost: from Arrow batches of a source to a quantile matrix, without a copy of the whole table.
 
-Belongs here: the iterator XGBoost pulls batches from, the examination of the target on its first pass, the matrix of held rows.
-Does not: parameters and training (``boosted.py``).
+Elsewhere: parameters and training (``boosted.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Where bytes are kept: a folder or an S3 bucket, behind one protocol.
 
-Belongs here: reading, creating once, creating a set of files at once, and compare-and-swap; what S3's errors mean.
-Does not: what the bytes are (``bundles.py``), Dagster.
+Elsewhere: what the bytes are (``bundles.py``), Dagster.
 """
 
 from __future__ import annotations

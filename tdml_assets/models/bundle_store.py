@@ -1,7 +1,6 @@
 """Immutable model versions and the champion pointer, in any blob store.
 
-Belongs here: writing a version once, reading it only verified, and moving the pointer atomically.
-Does not: bytes on disk or S3 (``blobs.py``, ``s3_blobs.py``), parsing a model, deciding a promotion, Dagster.
+Elsewhere: bytes on disk or S3 (``blobs.py``, ``s3_blobs.py``), parsing a model, deciding a promotion, Dagster.
 
 Layout below the root: ``<workflow>/<version>/<file>``, ``<workflow>/<version>/manifest.json`` written last,
 ``<workflow>/champion.json`` and, where an operator holds it, ``<workflow>/hold.json``. A version without a manifest does not

@@ -1,8 +1,7 @@
 """What a stored model version consists of, and how it is checked.
 
-Belongs here: the manifest, the champion pointer, version names, hashes, all as values and bytes.
-Does not: where the bytes are kept (``bundle_store.py``), how a model is parsed (``engines/``),
-golden predictions (``golden.py``).
+Elsewhere: where the bytes are kept (``bundle_store.py``), how a model is parsed (``engines/``), golden predictions
+(``golden.py``).
 
 The chain of trust: the champion pointer holds the hash of the manifest, the manifest holds the hash of every file, and
 no parser sees a byte before its hash was compared.

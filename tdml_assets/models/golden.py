@@ -1,7 +1,6 @@
 """Golden predictions: a few rows that a stored model must predict again as it did when it was stored.
 
-Belongs here: the file they are kept in, and the comparison. Does not: the other files of a version (``bundles.py``), loading a
-model (``engines/``).
+Elsewhere: the other files of a version (``bundles.py``), loading a model (``engines/``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """What each model version was when it was trained, as the warehouse remembers it.
 
-Belongs here: writing and reading ``monitoring.model_versions``. Does not: comparing (``bundles.py``), the store, which can
-only vouch for itself (``bundle_store.py``).
+Elsewhere: comparing (``bundles.py``), the store, which can only vouch for itself (``bundle_store.py``).
 """
 
 from __future__ import annotations

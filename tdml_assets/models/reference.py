@@ -1,7 +1,7 @@
 """What a column looked like when its model went live, and what it looks like now: in bins frozen with the model.
 
-Belongs here: the reference that is stored with a model, and measuring a table in its bins. Does not: whether a difference
-means anything (``stages/drift/detection.py``), passes over tables (``platform/statistics.py``).
+Elsewhere: whether a difference means anything (``stages/drift/detection.py``), passes over tables
+(``platform/statistics.py``).
 """
 
 from __future__ import annotations

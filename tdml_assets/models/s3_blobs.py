@@ -1,8 +1,4 @@
-"""Bytes in an S3 bucket, or a store that speaks S3 with conditional writes.
-
-Belongs here: conditional PUTs, retries within a deadline, what S3's error codes mean and what to do about each.
-Does not: credentials (the caller hands over a client), what the bytes are, Dagster.
-"""
+"""Bytes in an S3 bucket, or a store that speaks S3 with conditional writes."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """How much an evaluated fit knew, and whether a champion may be measured next to a candidate.
 
-Belongs here: the record stored with the fit, and what prevents a comparison. Does not: the comparison
-(``stages/evaluation/paired.py``).
+Elsewhere: the comparison (``stages/evaluation/paired.py``).
 
 Only fits that knew nothing of the test window compare fairly. A champion's stored fit has learnt from labels inside it: a
 weekly retraining for a horizon of 90 days shares 83 of them. So each version keeps the fit that was measured next to the final

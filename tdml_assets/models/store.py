@@ -1,7 +1,6 @@
 """The model store as a Dagster resource.
 
-Belongs here: configuration, and the S3 client made from it.
-Does not: the store itself (``bundle_store.py``), bytes (``blobs.py``, ``s3_blobs.py``).
+Elsewhere: the store itself (``bundle_store.py``), bytes (``blobs.py``, ``s3_blobs.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Charts for the Dagster UI: bars and curves with axes, a legend and values in words, as SVG that needs no style sheet.
 
-Belongs here: how a chart is laid out, and the colours. Does not: shapes, scales and ticks (``svg.py``), which table is drawn
-(``figures.py`` and its like), Dagster's metadata (``metadata.py``).
+Elsewhere: shapes, scales and ticks (``svg.py``), which table is drawn (``figures.py`` and its like), Dagster's metadata
+(``metadata.py``).
 
 Pure: equal input gives equal bytes. A bar says its name and value when the pointer rests on it.
 

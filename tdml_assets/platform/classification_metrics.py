@@ -1,7 +1,6 @@
 """Measures of a predicted probability, on NumPy arrays, beyond those that spend models share (``metrics.py``).
 
-Belongs here: formulas on what happened (0 or 1) and a probability or score per row.
-Does not: which of them are kept and under which name, the gate (``tasks/parts/classification.py``).
+Elsewhere: which of them are kept and under which name, the gate (``tasks/parts/classification.py``).
 
 None depends on the order of the rows: rows of equal score share their mean or are taken together. What is not defined on
 the data is ``None``, never NaN.

@@ -1,6 +1,6 @@
 """Python's garbage collector while a process loads what it keeps for its life.
 
-Belongs here: when the collector rests, and how often it works. Does not: what is loaded (``definitions.py``).
+Elsewhere: what is loaded (``definitions.py``).
 
 Loading makes some hundred thousand objects, nearly all of them modules, classes and functions that stay. The collector looks
 through all of them again and again while they come, and once more when the process ends.

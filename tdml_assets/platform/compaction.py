@@ -1,6 +1,6 @@
 """The warehouse's file written anew, so that it holds nothing but the rows of its tables.
 
-Belongs here: the copy and the swap. Does not: which rows go (``commands/forget.py``).
+Elsewhere: which rows go (``commands/forget.py``).
 
 DuckDB keeps the blocks of deleted rows and uses them again later: until then their bytes can be read in the file, and a checkpoint
 does not change that.

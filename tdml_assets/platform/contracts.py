@@ -1,8 +1,6 @@
 """Table contracts: columns, types, nullability and grain, declared once.
 
-Belongs here: the shape of every table that Python writes. One contract feeds the writer (DDL), the column schema shown in
-Dagster and the documentation.
-Does not: tables that dbt builds (their contracts are next to the models), SQL, connections.
+One contract feeds the writer (DDL), the column schema shown in Dagster and the documentation.
 """
 
 from __future__ import annotations

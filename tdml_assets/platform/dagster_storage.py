@@ -1,7 +1,5 @@
 """Dagster's SQLite storage with connections that stay open.
 
-Belongs here: how this process is connected to Dagster's own databases. Does not: what is stored there, the warehouse.
-
 Dagster opens a connection for each event and closes it again. Closing the last connection of a database copies its log
 back into the file, and each new engine compiles its statements anew: in a session of some 500 events that was a fifth
 of the CPU time. The files and tables are Dagster's own, so a ``dagster.yaml`` without this class reads and writes them too.

@@ -1,7 +1,7 @@
 """Statements for other engines: the same templates, printed with literals in a dialect.
 
-Belongs here: how a dialect writes names, types and literals. Does not: templates (``sql/``), statements that are executed here,
-whose values are bound (``statements.py``), translating SQL: a template says what an engine writes in another form.
+Elsewhere: templates (``sql/``), statements that are executed here, whose values are bound (``statements.py``), translating
+SQL: a template says what an engine writes in another form.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """How far two distributions lie apart: formulas on numbers.
 
-Belongs here: divergences, their bins and their distribution under no drift.
-Does not: tables, thresholds, verdicts (``stages/drift/detection.py``).
+Elsewhere: tables, thresholds, verdicts (``stages/drift/detection.py``).
 """
 
 from __future__ import annotations

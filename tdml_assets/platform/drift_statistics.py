@@ -1,7 +1,6 @@
 """Statistics of a watched column that inform: one object each, with its formula, its column, its words and its colour.
 
-Belongs here: what of today's column next to its reference is kept in ``monitoring.drift`` and decides nothing, and finding
-those of a user's own. Does not: the formulas of divergences (``divergences.py``), what decides (``stages/drift/detection.py``).
+Elsewhere: the formulas of divergences (``divergences.py``), what decides (``stages/drift/detection.py``).
 
 A formula is given today's ``ColumnMeasure`` and the ``ColumnReference`` of ``models/reference.py``: rows, values (``n``), mean and
 standard deviation, rows per frozen bin (the last one counts missing values), and the shape of a numeric column.

@@ -1,7 +1,4 @@
-"""The process environment that Dagster, dbt and reports run in.
-
-Belongs here: where their state lives and that none of them reports home. Does not: the settings (``settings.py``).
-"""
+"""The process environment that Dagster, dbt and reports run in. Elsewhere: the settings (``settings.py``)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """The words of an error, out of what Dagster or Python print of it: a step's event record, a console log, a traceback.
 
-Belongs here: which exception of a chain explains a failure, its words, its class. Does not: reading the log
-(``commands/progress.py``), what is sent of an error (``stages/triage/alerts/failures.py``).
+Elsewhere: reading the log (``commands/progress.py``), what is sent of an error (``stages/triage/alerts/failures.py``).
 """
 
 from __future__ import annotations

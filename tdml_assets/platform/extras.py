@@ -1,7 +1,6 @@
 """Optional parts: libraries that a session without them does not install.
 
-Belongs here: importing one, and what to do where it is not installed. Does not: which library is in which
-extra (``pyproject.toml``).
+Elsewhere: which library is in which extra (``pyproject.toml``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Figures of what every model is shown by: from small tables to charts as SVG, drawn alike.
 
-Belongs here: which bars and curves a table is drawn as, and the words. Does not: the layout of a chart (``charts.py``), computing
-what is drawn, Dagster's metadata (``metadata.py``).
+Elsewhere: the layout of a chart (``charts.py``), computing what is drawn, Dagster's metadata (``metadata.py``).
 """
 
 from __future__ import annotations

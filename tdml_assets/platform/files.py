@@ -1,6 +1,6 @@
 """Files of this machine: replaced in one step, flushed to disk, and locked for as long as a process lives.
 
-Belongs here: the three. Does not: what is in the files, locks of the warehouse (``warehouse_file.py``).
+Elsewhere: what is in the files, locks of the warehouse (``warehouse_file.py``).
 """
 
 import fcntl

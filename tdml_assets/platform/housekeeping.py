@@ -1,6 +1,6 @@
 """Removing what nobody needs of earlier sessions: pages, logs, Dagster's runs, model versions.
 
-Belongs here: reading what must stay and removing the rest. Does not: how much is kept (``declaration/retention.py``).
+Elsewhere: how much is kept (``declaration/retention.py``).
 
 Called by the run that holds the state folder, so nothing else writes there meanwhile.
 """

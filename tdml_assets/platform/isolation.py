@@ -1,7 +1,6 @@
 """A workflow that cannot run does not stop the others: its stages end quietly, and the session goes on.
 
-Belongs here: catching what a stage of one workflow raises, keeping the reason, passing over the stages behind it.
-Does not: what the reason means for the audience (``outcome.py``, ``stages/audience/publication.py``).
+Elsewhere: what the reason means for the audience (``outcome.py``, ``stages/audience/publication.py``).
 
 Dagster has no dependency that may fail: behind a failed or a skipped step nothing runs, not even the publication of the other
 workflows. So a stage that ends early still yields its asset, with ``not run`` in the metadata and a failed check, and leaves its

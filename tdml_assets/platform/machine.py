@@ -1,7 +1,6 @@
 """Cores and memory that this process may use.
 
-Belongs here: what the system and a container's limits allow. Does not: tiers (``engines/protocol.py``), what DuckDB is given
-(``resources.py``).
+Elsewhere: tiers (``engines/protocol.py``), what DuckDB is given (``resources.py``).
 
 A container shows its host's memory, and a process that plans with it is ended by the kernel. So the limits of control groups count:
 ``memory.max`` and ``cpu.max`` of version 2, ``memory.limit_in_bytes`` and ``cpu.cfs_quota_us`` of version 1 (Linux kernel

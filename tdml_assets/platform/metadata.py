@@ -1,7 +1,6 @@
 """What assets report: the only place that knows Dagster's metadata types.
 
-Belongs here: turning plain values, contracts, rows and pictures into metadata. Row previews show aggregates only: customer
-values never reach the event log.
+Row previews show aggregates only: customer values never reach the event log.
 """
 
 from __future__ import annotations

@@ -1,8 +1,5 @@
 """Measures of predicted spend and of purchase probabilities, on NumPy arrays.
 
-Belongs here: formulas on actual values and scores already in memory, at most one value per customer.
-Does not: reading them, fitting, thresholds of the promotion gate.
-
 Every measure is invariant to the order of the rows: where scores tie, the rows of a tie share their mean. A measure
 that is not defined on the data (no variation, no spend) is ``None``, never NaN, so that it is stored as NULL. All run
 in O(n log n).

@@ -1,7 +1,4 @@
-"""Contracts of the ``monitoring`` tables: appended, keyed by session and workflow, one slice a session.
-
-Belongs here: the shape of what is kept about every session. Does not: how a figure is computed.
-"""
+"""Contracts of the ``monitoring`` tables: appended, keyed by session and workflow, one slice a session."""
 
 from __future__ import annotations
 

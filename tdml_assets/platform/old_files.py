@@ -1,7 +1,6 @@
 """Removing what is old: which files and model versions may go, and old files of a folder.
 
-Belongs here: what a command may do without Dagster. Does not: the rest of what is removed (``housekeeping.py``), how much is kept
-(``declaration/retention.py``).
+Elsewhere: the rest of what is removed (``housekeeping.py``), how much is kept (``declaration/retention.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """What became of every workflow in a session: published, published by a fallback, kept from before, off, or failed.
 
-Belongs here: the states, which errors switch a workflow off, what a person must look at, the exit code.
-Does not: catching the errors (``isolation.py``), the fallbacks (``engines/fallback.py``), publishing
+Elsewhere: catching the errors (``isolation.py``), the fallbacks (``engines/fallback.py``), publishing
 (``stages/audience/publication.py``).
 
 A workflow passes through two phases. If its training ends early, the champion of an earlier session scores, or a fallback where

@@ -1,7 +1,7 @@
 """What a stage is for the task of a workflow: the facts of its asset, and what it did.
 
-Belongs here: what the stages ask of every task. Does not: what one stage asks besides (in that stage, a class made of
-:class:`StageOfTask`), what a task answers (``asset.py`` for a row per customer, ``recommendation.py`` for baskets).
+Elsewhere: what one stage asks besides (in that stage, a class made of :class:`StageOfTask`), what a task answers
+(``asset.py`` for a row per customer, ``recommendation.py`` for baskets).
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Where the files are that are not Python: ``sql/``, ``dbt_project/``, ``dagster.yaml``, ``workspace.yaml``, ``pyproject.toml``.
-
-Belongs here: the one folder that holds them. Does not: what is in them.
-"""
+"""Where the files are that are not Python: ``sql/``, ``dbt_project/``, ``dagster.yaml``, ``workspace.yaml``, ``pyproject.toml``."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """What Dagster recorded of an asset and its checks in an earlier run, reported once more.
 
-Belongs here: reading the event log, and the names of Dagster's types for logic that only passes them on.
-Does not: deciding that nothing has to be computed (``stages/reuse.py``).
+Elsewhere: deciding that nothing has to be computed (``stages/reuse.py``).
 """
 
 from __future__ import annotations

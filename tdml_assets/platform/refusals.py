@@ -1,7 +1,6 @@
 """The error of a workflow that the orders at hand do not allow.
 
-Belongs here: the one base class by which a stage tells missing data from a fault. Does not: bounds (each is checked where it is
-declared), what becomes of the workflow (``outcome.py``).
+Elsewhere: bounds (each is checked where it is declared), what becomes of the workflow (``outcome.py``).
 """
 
 from __future__ import annotations

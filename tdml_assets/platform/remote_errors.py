@@ -1,8 +1,4 @@
-"""What the answers of servers mean: which ones waiting may mend, how long they ask to wait, and S3's errors with their remedies.
-
-Belongs here: one table of each, for sources, models, exports, destinations and alerts. Does not: waiting and trying again, which
-each client does within its own deadline.
-"""
+"""What the answers of servers mean: which ones waiting may mend, how long they ask to wait, and S3's errors with their remedies."""
 
 import math
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """Where the pages of sessions are, or will be: earlier stages name them in alerts.
 
-Belongs here: names and paths. Does not: writing the files (``stages/session_report/pages.py``).
+Elsewhere: writing the files (``stages/session_report/pages.py``).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The resources of a deployment, from its settings. Belongs here: which settings configure which resource."""
+"""The resources of a deployment, from its settings."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """When a stage need not compute again: what it would read is what it read before, and what it left is still there.
 
-Belongs here: the identity of what a stage reads, the table it is kept in, whose code is known. Does not: reading tables and models,
-taking over what an earlier session left (``stages/reuse.py``).
+Elsewhere: reading tables and models, taking over what an earlier session left (``stages/reuse.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """S3 as a resource that costs nothing until it is used.
 
-Belongs here: the settings of a connection to S3. Does not: the client, which is dagster-aws's
-(``S3Resource``); what is stored there.
+Elsewhere: the client, which is dagster-aws's (``S3Resource``); what is stored there.
 
 The fields are those of dagster-aws's ``ResourceWithS3Configuration``. Importing that takes longer than importing Dagster, and most
 state folders are on one machine.

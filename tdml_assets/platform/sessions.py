@@ -1,6 +1,6 @@
 """The ledger of sessions: which execution of a workflow reached which stage.
 
-Belongs here: the session's id and its row in ``monitoring.sessions``. Every stage writes it in the transaction of its tables.
+Every stage writes it in the transaction of its tables.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The client of Slack, which is that of dagster-slack's resource.
 
-Belongs here: making it. Does not: messages (``stages/triage/alerts/slack.py``).
+Elsewhere: messages (``stages/triage/alerts/slack.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,5 @@
 """Rows in a file without a name: a table larger than memory, read as often as asked.
 
-Belongs here: writing batches to such a file and mapping it. Does not: which rows (the caller), the warehouse.
-
 The file is Arrow's IPC format, mapped into memory: its pages are the system's to drop, and it is gone with the last reference to
 the table or with the process, whatever ends it.
 """

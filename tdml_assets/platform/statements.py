@@ -1,7 +1,6 @@
 """SQL templates: from a file under ``sql/`` and a context to one statement with bound values.
 
-Belongs here: reading templates, quoting identifiers, collecting bound values.
-Does not: SQL itself (it lives in ``sql/``), connections (``warehouse.py``).
+Elsewhere: SQL itself (it lives in ``sql/``), connections (``warehouse.py``).
 
 A template may print only what one of the filters returned:
 

@@ -1,8 +1,6 @@
 """Statistics of whole tables: asked of the warehouse in one pass, returned as small frozen values.
 
-Belongs here: moments, quantiles, bin and level counts, the distribution and label tables, rounding, p-values and Holm's
-rule.
-Does not: what any of it means (``stages/exploration/analyses.py``, ``stages/drift/detection.py``), connections, figures.
+Elsewhere: what any of it means (``stages/exploration/analyses.py``, ``stages/drift/detection.py``), connections, figures.
 
 Every standard deviation here is the population's. What is not finite counts as missing.
 """

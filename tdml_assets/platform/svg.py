@@ -1,7 +1,6 @@
 """Vector pictures as text: elements that cannot be broken out of, scales and ticks.
 
-Belongs here: escaping, shapes, scales. Does not: what is drawn (``stages/session_report/figures.py``), pages
-(``stages/session_report/page.py``).
+Elsewhere: what is drawn (``stages/session_report/figures.py``), pages (``stages/session_report/page.py``).
 
 Text given as a plain ``str`` is always escaped; only what :func:`element` made is printed as it is.
 """

@@ -1,7 +1,6 @@
 """The warehouse: a DuckDB file that is opened for the statements and always closed.
 
-Belongs here: the life of a connection, transactions, and writing by contract.
-Does not: SQL text (``sql/``), decisions (``stages/``).
+Elsewhere: SQL text (``sql/``), decisions (``stages/``).
 
 Built on dagster-duckdb's resource for its configuration. Its ``get_connection`` keeps the file lock after an exception and
 its pandas I/O manager binds columns by position and deletes before it inserts, so both are replaced here.

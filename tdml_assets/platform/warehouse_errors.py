@@ -1,7 +1,6 @@
 """What DuckDB's errors about its file mean to a person.
 
-Belongs here: telling a busy, a damaged, an unreadable and a full place apart, and the remedy of each.
-Does not: opening the file and waiting for it (``warehouse.py``).
+Elsewhere: opening the file and waiting for it (``warehouse.py``).
 """
 
 from __future__ import annotations

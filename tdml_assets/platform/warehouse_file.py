@@ -1,6 +1,6 @@
 """DuckDB's file, attached for a block and detached behind it, by one DuckDB instance per process.
 
-Belongs here: the instance, attaching a file, letting go of it. Does not: waiting for the file, transactions (``warehouse.py``).
+Elsewhere: waiting for the file, transactions (``warehouse.py``).
 
 ``duckdb.connect`` makes an instance each time, which takes 15 ms of CPU time whatever the file holds; a session opens the file a
 hundred times. Attaching takes 2 ms, and behind the block the file is as free as after a closed connection.

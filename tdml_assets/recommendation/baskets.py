@@ -1,7 +1,6 @@
 """Baskets: what customers bought, as integer codes in compressed rows.
 
-Belongs here: from ordered Arrow rows to arrays, aging of purchases, cutting a stream of rows at customers.
-Does not: SQL (``sql/recommendation/``), ranking.
+Elsewhere: SQL (``sql/recommendation/``), ranking.
 
 A product's code is its place in the catalogue, which is ordered by popularity and then by ``product_id``: of two products,
 the one with the lower code is the more popular.

@@ -1,7 +1,6 @@
 """Two recommenders on the same customers: what of the test window's purchases each failed to show.
 
-Belongs here: losses per customer of the candidate's lists as they were stored, and of the champion's. Does not: making lists,
-the bootstrap (``stages/evaluation/paired.py``).
+Elsewhere: making lists, the bootstrap (``stages/evaluation/paired.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Whether the orders allow recommendations.
-
-Belongs here: the reason for which the workflow is off. Does not: its settings (``declaration/recommendation.py``).
-"""
+"""Whether the orders allow recommendations. Elsewhere: its settings (``declaration/recommendation.py``)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """How good ranked lists are, against everything the customers bought in the window.
 
-Belongs here: recall, precision, NDCG, hit rate and coverage, for all products and for repeats and new ones apart.
-Does not: making lists (``ranking.py``).
+Elsewhere: making lists (``ranking.py``).
 
 The whole catalogue is ranked and the truth is whole: nothing is sampled, and recall and the ideal of NDCG count every
 product bought in the window, not only as many as a list can hold.

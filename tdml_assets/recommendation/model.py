@@ -1,6 +1,6 @@
 """A trained recommender: the catalogue, a scorer of items, and how they are blended; its files and back.
 
-Belongs here: fitting with what was chosen, recommending, golden scores. Does not: choosing (``selection.py``).
+Elsewhere: choosing (``selection.py``).
 
 It holds no customer: a basket comes in, a list goes out.
 """

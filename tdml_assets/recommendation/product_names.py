@@ -1,6 +1,6 @@
 """How a product is written for people.
 
-Belongs here: a product's name and id in one text. Does not: which of several names is a product's (``sql/recommendation/parts``).
+Elsewhere: which of several names is a product's (``sql/recommendation/parts``).
 """
 
 from __future__ import annotations

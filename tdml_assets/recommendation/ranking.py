@@ -1,6 +1,6 @@
 """From baskets and scores to ranked lists.
 
-Belongs here: how a list is put together, and its ties. Does not: where scores come from (``engines/recommender.py``).
+Elsewhere: where scores come from (``engines/recommender.py``).
 
 A list is: the products the customer bought before, best first, at most ``count``; then products the customer never bought,
 best first, up to ``count + discover_count`` ranks. Every customer has as many ranks as any other, the cold ones too: nothing

@@ -1,7 +1,5 @@
 """Choose a recommender on the validation window, measure it on the test window, fit it on everything.
 
-Belongs here: the candidates, the order of choices, what is measured next to the model. Does not: fitting and ranking.
-
 Nothing is chosen on the test window. First the popularity of those who have no history, then the learner of what was never
 bought (both by ``recall_at_10_new``), then the order of what was bought before (by the recall of the main list); of equal
 candidates the first, so that a learner must earn its place.

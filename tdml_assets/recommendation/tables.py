@@ -1,6 +1,6 @@
 """Contracts of the tables of a recommendation workflow, and rows for them.
 
-Belongs here: shapes, and turning lists into Arrow tables. Does not: statements (``sql/recommendation/``), ranking.
+Elsewhere: statements (``sql/recommendation/``), ranking.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Drift of recommendations: what customers are shown now against what they were shown on the day the champion was trained.
 
-Belongs here: which columns of which rank are watched, under which names. Does not: the statistics (``stages/drift/detection.py``).
+Elsewhere: the statistics (``stages/drift/detection.py``).
 
 The first choice is mostly the customer's own habit; the first product never bought is the model's own word.
 """

@@ -1,7 +1,4 @@
-"""The windows of a recommendation session: where choices are made, where they are measured, where customers are scored.
-
-Belongs here: date arithmetic. Does not: reading orders.
-"""
+"""The windows of a recommendation session: where choices are made, where they are measured, where customers are scored."""
 
 from __future__ import annotations
 

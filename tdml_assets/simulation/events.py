@@ -1,7 +1,6 @@
 """What customers do besides buying: look at pages, receive and answer e-mail.
 
-Belongs here: draws of page views and e-mail events of one block, as numpy arrays in order of time.
-Does not belong here: purchases (`process`) and Arrow tables (`simulator`).
+Elsewhere: purchases (`process`) and Arrow tables (`simulator`).
 
 Both follow the same hidden truth as the purchases: people look before they buy, look less and answer less once lapsed.
 """

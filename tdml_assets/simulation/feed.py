@@ -1,8 +1,6 @@
 """What can go wrong between a true world and the order file that describes it.
 
-Belongs here: faults and dirt applied to an Arrow table of order lines, simulated or real, that has the columns of
-`raw.orders`.
-Does not belong here: changes of the world itself, such as prices or population (`process`).
+Elsewhere: changes of the world itself, such as prices or population (`process`).
 """
 
 from datetime import datetime, timedelta

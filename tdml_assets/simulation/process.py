@@ -1,8 +1,6 @@
 """The purchase and dropout process: catalogue, customers, orders, order lines.
 
-Belongs here: every draw that decides who buys what and when, as flat numpy arrays of one block of customers.
-Does not belong here: Arrow tables (`simulator`), page views and e-mail (`events`), faults of the feed
-(`feed`).
+Elsewhere: Arrow tables (`simulator`), page views and e-mail (`events`), faults of the feed (`feed`).
 
 Every purpose draws from its own stream, and always the same number of values whatever the switches say, so a switch
 changes what it names and nothing else. Instants are int64 seconds since the start of `start_date`.

@@ -1,9 +1,6 @@
 """Sample data on disk: a simulation written as the files a marketing team would have.
 
-Belongs here: file formats, atomic replacement, reuse of a sample that is already there, the command line.
-Does not belong here: how customers behave (`tdml_assets.simulation`) and what a loader makes of the files.
-
-    python -m tdml_assets.simulation.sample --customers 20000 --out data/sample
+``python -m tdml_assets.simulation.sample --customers 20000 --out data/sample`` writes one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The sample's files as a settings file would declare them.
 
-Belongs here: names of the files and of their columns. Does not: writing them (``sample.py``), which takes numpy and pyarrow, while
-every command reads the declaration.
+Elsewhere: writing them (``sample.py``), which takes numpy and pyarrow, while every command reads the declaration.
 """
 
 from __future__ import annotations

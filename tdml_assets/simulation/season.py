@@ -1,8 +1,4 @@
-"""When in the year, the week and the day people buy.
-
-Belongs here: the deterministic calendar of purchase intensity and the clock that follows it.
-Does not belong here: anything random (`process`).
-"""
+"""When in the year, the week and the day people buy. Elsewhere: anything random (`process`)."""
 
 from datetime import date, timedelta
 

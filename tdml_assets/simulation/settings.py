@@ -1,7 +1,6 @@
 """What a simulation is asked for: size, period, rates and the switches that disturb it.
 
-Belongs here: the settings models, their units, bounds and defaults.
-Does not belong here: any drawing of numbers (`process`, `events`, `feed`).
+Elsewhere: any drawing of numbers (`process`, `events`, `feed`).
 """
 
 from datetime import date

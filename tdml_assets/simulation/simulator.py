@@ -1,7 +1,6 @@
 """Blocks of customers put together: from settings to Arrow tables.
 
-Belongs here: the tables and their schemas, the order in which a block is drawn, ids.
-Does not belong here: the draws themselves (`process`, `events`) and files (`tdml_assets.simulation.sample`).
+Elsewhere: the draws themselves (`process`, `events`) and files (`tdml_assets.simulation.sample`).
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,6 @@
 """What an earlier session computed from the same is taken over: its rows, its metadata, its checks.
 
-Belongs here: deciding that nothing has to be computed, copying the session's rows.
-Does not: what an identity is (``platform/reuse.py``), what Dagster recorded then (``platform/recorded_events.py``).
+Elsewhere: what an identity is (``platform/reuse.py``), what Dagster recorded then (``platform/recorded_events.py``).
 
 A stage is taken over only if code, libraries, specification, settings and every row it reads are those of then, and every row
 and model it left is still in place, by content. What it left is remembered behind the stage, in a transaction of its own: a stage

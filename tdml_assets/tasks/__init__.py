@@ -1,8 +1,7 @@
 """What differs between tasks: one module a task, behind one protocol.
 
-Belongs here: the protocol and the choice by name. Does not: what all tasks share (the stages), learners (``engines/``).
-Recommendation has no row per customer to learn from: each stage asks it by a class of its own
-(``platform/per_task.py``).
+Elsewhere: what all tasks share (the stages), learners (``engines/``). Recommendation has no row per customer to learn from:
+each stage asks it by a class of its own (``platform/per_task.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """How the figures of a task are shown to a person: which measures, in which words, next to which naive forecast.
 
-Belongs here: the words' types and the comparison. Does not: which words a task uses (its module in ``tasks/``), layout
-(``commands/summary.py``).
+Elsewhere: which words a task uses (its module in ``tasks/``), layout (``commands/summary.py``).
 """
 
 from __future__ import annotations

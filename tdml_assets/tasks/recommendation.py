@@ -1,6 +1,6 @@
 """Recommendation: which products a customer buys next, ranked.
 
-Belongs here: words and measures of lists. Does not: what its stages do (``recommendation/``, ``stages/*/recommendation.py``).
+Elsewhere: what its stages do (``recommendation/``, ``stages/*/recommendation.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,5 @@
 """Files of rows in an object store: parts per session, a manifest behind them, and a pointer written last.
 
-Belongs here: the layout, which ``s3`` and ``azure`` share. Does not: any one store's requests and errors.
-
     <prefix>/session=<session id>/part-<batch>.parquet    in mode replace every customer, in mode upsert those that changed
     <prefix>/session=<session id>/manifest.json           written behind the parts: names, bytes and rows
     <prefix>/latest.json                                  written last: what it names is complete at every instant

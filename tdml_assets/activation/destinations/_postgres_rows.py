@@ -1,6 +1,6 @@
 """Rows as PostgreSQL's COPY reads them: in binary where the table has exactly our types, else as CSV, which it converts itself.
 
-Belongs here: the two forms. Does not: the connection and the statements (``postgres.py``).
+Elsewhere: the connection and the statements (``postgres.py``).
 
 Binary, as "File Formats" of COPY in PostgreSQL's manual says: a header, per row the number of fields, per field its bytes behind
 their number, -1 for NULL, all in network order, and a trailer. It spares the server to read numbers from text.

@@ -1,7 +1,6 @@
 """A parent segment's attributes, by the Audience API of Treasure Data.
 
-Belongs here: merging our attributes into what others wrote, the complete PUT, the run. Does not: the table they are read from
-(``_td_table.py``).
+Elsewhere: the table they are read from (``_td_table.py``).
 
 The trap of the API: a PUT with ``master`` replaces every attribute, behaviour and filter by what is in its body, and what is left
 out is deleted, without a way back. There is no condition either under which a PUT is taken. Therefore:

@@ -1,7 +1,6 @@
 """A table in Treasure Data: a staging table filled by bulk imports, verified, and swapped with it.
 
-Belongs here: pytd's client, tables, imports and jobs, and what their errors mean. Does not: the parent segment
-(``_td_audience.py``).
+Elsewhere: the parent segment (``_td_audience.py``).
 
 The imports are made with the session objects of pytd's own client and not by ``load_table_from_dataframe``: that one deletes the
 table before it loads, goes through pandas, only logs refused records, and leaves its session behind where a job fails.

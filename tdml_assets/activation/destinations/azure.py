@@ -1,6 +1,6 @@
 """Destination ``azure``: Parquet or CSV in a container of Azure Blob Storage or ADLS Gen2, and a pointer to the latest.
 
-Belongs here: the requests of adlfs, and what Azure's errors mean. Does not: names and manifest (``_parts.py``).
+Elsewhere: names and manifest (``_parts.py``).
 
 adlfs writes by the Blob interface, where an object is there as a whole or not at all, with and without a hierarchical namespace.
 Nothing is renamed: without such a namespace there is no rename at once. The pointer is written last.

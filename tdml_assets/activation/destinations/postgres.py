@@ -1,7 +1,6 @@
 """Destination ``postgres``: a table in PostgreSQL, written by COPY.
 
-Belongs here: the connection, the statements of one batch, what the server's errors mean. Does not: trying again
-(``delivery.py``), SQL (``sql/activation/postgres/``).
+Elsewhere: trying again (``activation/delivery.py``), SQL (``sql/activation/postgres/``).
 
 A batch is one transaction: COPY into the table itself as long as its keys are all new there, else COPY into a temporary table
 and a merge from it. Mode ``replace`` fills a table next to the target and puts its rows into the target in one transaction, so

@@ -1,7 +1,6 @@
 """Destination ``s3``: Parquet or CSV in a bucket, a partition per session, and a pointer to the latest.
 
-Belongs here: S3's requests, and what its errors mean. Does not: names and manifest (``_parts.py``), credentials, which are
-boto3's own.
+Elsewhere: names and manifest (``_parts.py``), credentials, which are boto3's own.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Destination ``sfmc``: a data extension of Salesforce Marketing Cloud, by its asynchronous REST interface.
 
-Belongs here: tokens, the upsert, waiting for its end, reading its results. Does not: trying again, and finding refused rows
-(``delivery.py``).
+Elsewhere: trying again, and finding refused rows (``activation/delivery.py``).
 
 What the interface does, and what follows from it:
 

@@ -1,7 +1,7 @@
 """Destination ``sfmc_sftp``: CSV files in the folder of Salesforce Marketing Cloud that imports read, over SFTP.
 
-Belongs here: the connection, files and their names, what the server's errors mean. Does not: the REST interface (``sfmc.py``), the
-import itself, which an automation in Marketing Cloud starts when a file appears.
+Elsewhere: the REST interface (``sfmc.py``), the import itself, which an automation in Marketing Cloud starts when a file
+appears.
 
     Import/<file>-<day>-<batch>.csv.part            while it is written; no automation may look at this ending
     Import/<file>-<day>-<batch>.manifest.json       rows and bytes of the file, put there before it

@@ -1,7 +1,6 @@
 """Destination ``treasure_data``: a table in Treasure Data, swapped as a whole, and the attributes of a parent segment over it.
 
-Belongs here: the keys, and the order of the steps. Does not: the table (``_td_table.py``), the parent segment
-(``_td_audience.py``), trying again (``delivery.py``).
+Elsewhere: the table (``_td_table.py``), the parent segment (``_td_audience.py``), trying again (``activation/delivery.py``).
 
 Rows go into a staging table by bulk import. Behind the last batch its rows, customers and columns are verified, and it is swapped
 with the table, which readers see whole at every instant. Then the parent segment's attributes are completed, where ours are

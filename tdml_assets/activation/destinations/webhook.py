@@ -1,6 +1,6 @@
 """Destination ``webhook``: batches as JSON, signed, to an address of your own.
 
-Belongs here: the request and the signature. Does not: trying again, and finding refused rows (``delivery.py``).
+Elsewhere: trying again, and finding refused rows (``activation/delivery.py``).
 
 Every request is a POST with this body, and the headers ``Idempotency-Key``, ``X-Tdml-Timestamp`` and ``X-Tdml-Signature``:
 

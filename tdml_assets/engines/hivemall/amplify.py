@@ -1,6 +1,6 @@
 """Functions that give other rows than they take: amplify, rand_amplify, each_top_k.
 
-Belongs here: row functions over a whole table. Does not: the sampling for preferences (``sampling``), features (``columns``).
+Elsewhere: the sampling for preferences (``sampling``), features (``columns``).
 """
 
 from __future__ import annotations

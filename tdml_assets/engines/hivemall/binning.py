@@ -1,6 +1,6 @@
 """build_bins and feature_binning, chi2 and snr: functions that cut values into bins and weigh features.
 
-Belongs here: these functions. Does not: other feature functions (``ftvec``).
+Elsewhere: other feature functions (``ftvec``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Every function of this package by its Hivemall name.
-
-Belongs here: the collection. Does not: any function.
-"""
+"""Every function of this package by its Hivemall name."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Features from columns: quantitative, categorical, vectorised, field-aware, pairs, one-hot and quantified.
 
-Belongs here: functions that name columns. Does not: functions of a list of features (``ftvec``).
+Elsewhere: functions of a list of features (``ftvec``).
 """
 
 from __future__ import annotations

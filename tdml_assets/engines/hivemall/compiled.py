@@ -1,7 +1,5 @@
 """Kernels: plain Python loops over numpy arrays that numba compiles when it is installed.
 
-Belongs here: when and how a kernel is compiled. Does not: any kernel.
-
 A kernel names its precision at every step (``f32(...)``, ``f64(...)``), because numba and numpy promote mixed numbers differently.
 """
 

@@ -1,6 +1,6 @@
 """Distances and similarities of feature vectors, bit sets and Gaussians.
 
-Belongs here: functions of a pair. Does not: locality-sensitive hashing (``lsh``).
+Elsewhere: locality-sensitive hashing (``lsh``).
 """
 
 from __future__ import annotations

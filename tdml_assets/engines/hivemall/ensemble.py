@@ -1,7 +1,4 @@
-"""Merging of models and votes, and prediction: argmin_kld, voted_avg, max_label, fm_predict and the like.
-
-Belongs here: aggregates over models and the predictions from their tables. Does not: training.
-"""
+"""Merging of models and votes, and prediction: argmin_kld, voted_avg, max_label, fm_predict and the like."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The one error of this package.
-
-Belongs here: the exception. Does not: messages, which are written where the input is refused.
-"""
+"""The one error of this package."""
 
 from __future__ import annotations
 

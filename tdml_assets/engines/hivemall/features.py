@@ -1,6 +1,6 @@
 """Rows of features as Hivemall takes them, ``["age:1.5", "country#UK"]``, turned into arrays for the kernels.
 
-Belongs here: parsing of items and labels, the compressed sparse rows. Does not: feature engineering (``ftvec``).
+Elsewhere: feature engineering (``ftvec``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""train_ffm: field-aware factorisation machines.
-
-Belongs here: options, parsing of ``field:index:value``, passes, the model table. Does not: formulas (``fm_kernels``).
-"""
+"""train_ffm: field-aware factorisation machines. Elsewhere: formulas (``fm_kernels``)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""train_fm: factorisation machines for regression and classification.
-
-Belongs here: options, initial factors, passes, the model table. Does not: formulas (``fm_kernels``).
-"""
+"""train_fm: factorisation machines for regression and classification. Elsewhere: formulas (``fm_kernels``)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Kernels of the factorisation machines: one pass of train_fm and of train_ffm.
 
-Belongs here: prediction and update rules. Does not: options, initial values and tables (``fm``, ``ffm``).
+Elsewhere: options, initial values and tables (``fm``, ``ffm``).
 
 Weights and factors are float32, predictions float64.
 """

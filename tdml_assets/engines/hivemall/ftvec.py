@@ -1,6 +1,6 @@
 """Functions that build and change rows of features.
 
-Belongs here: functions of one row. Does not: hashing, scaling, and functions of whole columns (``columns``).
+Elsewhere: hashing, scaling, and functions of whole columns (``columns``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """train_classifier and train_regressor: options, iterations, and the model table.
 
-Belongs here: everything around the kernel. Does not: formulas (``losses``, ``general_kernel``).
+Elsewhere: formulas (``losses``, ``general_kernel``).
 """
 
 from __future__ import annotations

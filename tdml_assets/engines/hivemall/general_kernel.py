@@ -1,6 +1,6 @@
 """The kernel of train_classifier and train_regressor: one pass over the rows with any loss, optimiser and regulariser.
 
-Belongs here: the steps of the optimisers. Does not: options and iterations (``general``).
+Elsewhere: options and iterations (``general``).
 
 State: ``one``, ``two``, ``three`` hold up to three float32 numbers per feature, ``memory`` (float64) what all features share:
 0 rows so far, 1 product of nadam's momenta, 2 previous loss, 3 eve's divisor, 4 adam_hd's alpha, 5 its last direction,

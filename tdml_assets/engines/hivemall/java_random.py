@@ -1,7 +1,4 @@
-"""Random numbers of java.util.Random, so that a seed gives Hivemall's own start.
-
-Belongs here: the generator and its derived draws. Does not: who draws what, which is in the learner.
-"""
+"""Random numbers of java.util.Random, so that a seed gives Hivemall's own start."""
 
 from __future__ import annotations
 

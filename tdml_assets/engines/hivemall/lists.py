@@ -1,6 +1,6 @@
 """Functions of lists: joined, cut, compared, sorted, as numbers and as text.
 
-Belongs here: what takes and gives arrays in Hivemall. Does not: lists of features (``ftvec``), maps (``maps``).
+Elsewhere: lists of features (``ftvec``), maps (``maps``).
 """
 
 from __future__ import annotations

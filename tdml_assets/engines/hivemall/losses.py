@@ -1,8 +1,4 @@
-"""Losses of the linear learners, their slopes, the regularisers and the learning rates, in float32 as Hivemall rounds.
-
-Belongs here: formulas of one number, and when the passes over the rows stop. Does not: who calls them. z is label times
-prediction throughout.
-"""
+"""Losses of the linear learners, their slopes, the regularisers and the learning rates, in float32 as Hivemall rounds."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Minhash signatures: minhashes, bbit_minhash and the table function minhash.
 
-Belongs here: these functions. Does not: the similarity of signatures (``distances``).
+Elsewhere: the similarity of signatures (``distances``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Functions of maps, and lists and maps in the order of their keys.
-
-Belongs here: what takes or gives maps, and to_ordered_list. Does not: lists without keys (``lists``).
-"""
+"""Functions of maps, and lists and maps in the order of their keys. Elsewhere: lists without keys (``lists``)."""
 
 from __future__ import annotations
 

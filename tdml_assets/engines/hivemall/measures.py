@@ -1,7 +1,4 @@
-"""Measures of predictions: AUC, log loss, errors, F-measure, and ranking measures of lists.
-
-Belongs here: measures as Hivemall computes them. Does not: the measures that the evaluation stage publishes.
-"""
+"""Measures of predictions: AUC, log loss, errors, F-measure, and ranking measures of lists."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """train_mf_sgd, train_mf_adagrad and train_bprmf: matrix factorisation of ratings and of preferences.
 
-Belongs here: options, initial factors, passes, the model tables. Does not: formulas (``mf_kernels``).
+Elsewhere: formulas (``mf_kernels``).
 """
 
 from __future__ import annotations

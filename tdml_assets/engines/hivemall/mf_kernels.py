@@ -1,6 +1,6 @@
 """Kernels of matrix factorisation: train_mf_sgd, train_mf_adagrad and train_bprmf.
 
-Belongs here: update rules. Does not: options, initial values and tables (``mf``).
+Elsewhere: options, initial values and tables (``mf``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The train_multiclass_ learners: one table of weights per label, the right label against the best other one.
 
-Belongs here: their kernel, options and tables. Does not: the rates, which they share with the binary learners (``online_kernels``).
+Elsewhere: the rates, which they share with the binary learners (``online_kernels``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The binary online learners: perceptron, passive-aggressive, confidence-weighted, AROW, soft confidence-weighted, AdaGrad-RDA.
 
-Belongs here: their options and model tables. Does not: the update rules (``online_kernels``).
+Elsewhere: the update rules (``online_kernels``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The online regressors: passive-aggressive, AROW, and the logistic ones whose targets lie between 0 and 1.
 
-Belongs here: their options. Does not: the update rules (``online_kernels``).
+Elsewhere: the update rules (``online_kernels``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Option strings such as ``-loss logloss -iters 5``, read as Hivemall reads them (the rules of commons-cli).
-
-Belongs here: the parser and typed access to what was given. Does not: the options of a function, which are defined with it.
-"""
+"""Option strings such as ``-loss logloss -iters 5``, read as Hivemall reads them (the rules of commons-cli)."""
 
 from __future__ import annotations
 

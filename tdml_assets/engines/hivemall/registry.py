@@ -1,7 +1,4 @@
-"""How a Hivemall function is described here, and the wrappers that make tables of plain Python functions.
-
-Belongs here: ``Function`` and the wrappers for functions of a row, of a group and of a table. Does not: any function of Hivemall.
-"""
+"""How a Hivemall function is described here, and the wrappers that make tables of plain Python functions."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Sampling for preferences: bpr_sampling, item_pairs_sampling and populate_not_in.
 
-Belongs here: pairs of liked and other items, drawn as Hivemall draws them. Does not: the learner of such pairs (``mf``).
+Elsewhere: the learner of such pairs (``mf``).
 """
 
 from __future__ import annotations

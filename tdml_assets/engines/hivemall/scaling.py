@@ -1,7 +1,4 @@
-"""rescale, zscore and the normalisation of feature vectors.
-
-Belongs here: these functions, in float32. Does not: other feature functions (``ftvec``).
-"""
+"""rescale, zscore and the normalisation of feature vectors. Elsewhere: other feature functions (``ftvec``)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """train_slim: sparse linear item-to-item models by coordinate descent.
 
-Belongs here: the updates and the order of items in later passes. Does not: nearest neighbours, which the caller gives. Ning and
-Karypis, "SLIM: Sparse Linear Methods for Top-N Recommender Systems" (2011).
+Ning and Karypis, "SLIM: Sparse Linear Methods for Top-N Recommender Systems" (2011).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Learners fed by Arrow batches of numeric columns, so that no whole table is in memory.
 
-Belongs here: passes over batches. Does not: reading a table, scoring, text features (``entry``).
+Elsewhere: reading a table, scoring, text features (``entry``).
 """
 
 from __future__ import annotations

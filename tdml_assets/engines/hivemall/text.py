@@ -1,7 +1,4 @@
-"""Term weights and text: tf, tfidf, bm25, tokens, n-grams, base91.
-
-Belongs here: these functions. Does not: the hashing of words (``hashing``).
-"""
+"""Term weights and text: tf, tfidf, bm25, tokens, n-grams, base91. Elsewhere: the hashing of words (``hashing``)."""
 
 from __future__ import annotations
 

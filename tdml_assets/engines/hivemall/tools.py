@@ -1,7 +1,4 @@
-"""Small functions of numbers, and the version.
-
-Belongs here: what Hivemall calls tools and takes no list or map. Does not: lists (``lists``), maps (``maps``).
-"""
+"""Small functions of numbers, and the version. Elsewhere: lists (``lists``), maps (``maps``)."""
 
 from __future__ import annotations
 

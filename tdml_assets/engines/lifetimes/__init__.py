@@ -1,7 +1,6 @@
 """Lifetime models: how often a customer will still buy, and for how much, from nothing but its own history.
 
-Belongs here: BG/NBD and Pareto/NBD for purchases, Gamma-Gamma for their value, each fitted by maximum likelihood.
-Does not: feature tables and model files (``engines/lifetime.py``).
+Elsewhere: feature tables and model files (``engines/lifetime.py``).
 """
 
 from tdml_assets.engines.lifetimes.bg_nbd import BgNbd, fit_bg_nbd

@@ -1,7 +1,6 @@
 """BG/NBD: purchases at a rate of their own until, after one of them, the customer leaves for good.
 
-Belongs here: its likelihood, its maximum, and what it expects of a customer.
-Does not: money (``gamma_gamma.py``), checks of histories (``histories.py``).
+Elsewhere: money (``gamma_gamma.py``), checks of histories (``histories.py``).
 
 While alive a customer buys as a Poisson process with rate lambda ~ gamma(r, alpha), and leaves after any purchase with
 probability p ~ beta(a, b). Fader, Hardie & Lee 2005, "Counting Your Customers" the Easy Way, Marketing Science 24(2);

@@ -1,7 +1,6 @@
 """Gamma-Gamma: what a purchase of a customer is worth, shrunk to all customers where there are few of them.
 
-Belongs here: its likelihood, its maximum, and the value it expects.
-Does not: how often a customer buys (``bg_nbd.py``, ``pareto_nbd.py``), which the model takes to be independent.
+Elsewhere: how often a customer buys (``bg_nbd.py``, ``pareto_nbd.py``), which the model takes to be independent.
 
 A customer's purchases are gamma(p, nu) with nu ~ gamma(q, gamma) over customers. Fader, Hardie & Lee 2005, "RFM and CLV",
 Journal of Marketing Research 42(4); Fader & Hardie 2013, "The Gamma-Gamma Model of Monetary Value".

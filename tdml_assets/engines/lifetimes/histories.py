@@ -1,9 +1,4 @@
-"""Purchase histories as the lifetime models see them, and the search for their parameters.
-
-Belongs here: checked (frequency, recency, age) arrays, each different history kept once with how many customers have it, and the
-maximisation that all models share, in one thread.
-Does not: any model's formulas (one module each), feature tables (the caller takes the columns out of them).
-"""
+"""Purchase histories as the lifetime models see them, and the search for their parameters."""
 
 from __future__ import annotations
 

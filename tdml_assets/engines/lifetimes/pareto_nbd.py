@@ -1,7 +1,6 @@
 """Pareto/NBD: purchases at a rate of their own until the customer leaves, at any moment, for good.
 
-Belongs here: its likelihood, its maximum, and what it expects of a customer.
-Does not: money (``gamma_gamma.py``), checks of histories (``histories.py``).
+Elsewhere: money (``gamma_gamma.py``), checks of histories (``histories.py``).
 
 While alive a customer buys as a Poisson process with rate lambda ~ gamma(r, alpha), and lives an exponential time with rate
 mu ~ gamma(s, beta). Schmittlein, Morrison & Colombo 1987, Management Science 33(1); Fader & Hardie 2005, "A Note on Deriving the

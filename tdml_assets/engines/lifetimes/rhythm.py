@@ -1,7 +1,6 @@
 """When the next order comes: the days between the orders of a customer, shrunk to those of all customers.
 
-Belongs here: how regular customers buy, the usual gap of each, when the next order comes if it comes.
-Does not: whether it comes (``pareto_nbd.py``), calibration against what happened (``engines/next_orders.py``).
+Elsewhere: whether it comes (``pareto_nbd.py``), calibration against what happened (``engines/next_orders.py``).
 
 The gaps of a customer are gamma(k, k lambda) with a rate lambda ~ gamma(r, alpha) over customers, which are those of the
 Pareto/NBD model; k is the regularity, the same for all. With k = 1 gaps are exponential and the model is the Pareto/NBD. After n

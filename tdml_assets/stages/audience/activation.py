@@ -1,7 +1,6 @@
 """A sync within this project: what it needs of the settings, and who gets an alert.
 
-Belongs here: the surroundings of a sync and its alerts, for assets and commands alike. Does not: the sync (``activation/``),
-Dagster (``destinations_asset.py``).
+Elsewhere: the sync (``activation/``), Dagster (``destinations_asset.py``).
 """
 
 from __future__ import annotations

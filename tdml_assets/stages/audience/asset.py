@@ -1,7 +1,6 @@
 """audience/*: every attribute of every workflow in one row per customer, its catalogue, and the destinations.
 
-Belongs here: publishing past the blocking checks, and delivering. Does not: rules of attributes (``attributes.py``),
-what a destination does (``destinations/``).
+Elsewhere: rules of attributes (``attributes.py``), what a destination does (``destinations/``).
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence

@@ -1,7 +1,7 @@
 """Published attributes as a file for people: which columns, rounded how, in which format.
 
-Belongs here: the choice of columns and decimals, rows as CSV, JSON lines or Parquet, written batch by batch.
-Does not: the complete exports of every session (``exports.py``, ``stages/audience/destinations/files.py``), SQL (``sql/export/``).
+Elsewhere: the complete exports of every session (``exports.py``, ``stages/audience/destinations/files.py``), SQL
+(``sql/export/``).
 """
 
 from __future__ import annotations

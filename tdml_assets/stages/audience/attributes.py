@@ -1,8 +1,7 @@
 """Attributes of customers: what all workflows together publish, under which names and types.
 
-Belongs here: the rules for names, the two contracts of the ``audience`` schema and the sanity judgement.
-Does not: the declaration of an attribute (``declaration/attributes.py``), reading and writing tables (``publication.py``), files
-(``exports.py``).
+Elsewhere: the declaration of an attribute (``declaration/attributes.py``), reading and writing tables (``publication.py``),
+files (``exports.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The control group: customers whom no destination is sent, so that what activation does can be measured.
 
-Belongs here: who is in it, and keeping the bands of a session until its horizon has passed. Does not: excluding them
-(``activation/planning.py``), the comparison (``stages/realised/lift.py``).
+Elsewhere: excluding them (``activation/planning.py``), the comparison (``stages/realised/lift.py``).
 
 Whether a customer is in it depends on a hash of the id and the seed, and on the share that was declared when the customer came: a
 session that runs again, new customers and a changed share move nobody who was assigned before.

@@ -1,6 +1,6 @@
 """audience/<destination>: one asset per system that attributes are sent to, with a check on failures.
 
-Belongs here: the assets and what they report. Does not: the sync (``activation/``), the exports (``asset.py``).
+Elsewhere: the sync (``activation/``), the exports (``asset.py``).
 
 A destination that cannot be reached does not fail the session: attributes are published by then. Its check fails, an
 alert is sent, and ``run`` ends with exit code 3.

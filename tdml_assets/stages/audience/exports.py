@@ -1,7 +1,6 @@
 """Exports of the published attributes: where they lie, what a file holds, which old ones go.
 
-Belongs here: names and layout, the manifest, cells that are safe in a spreadsheet, the choice of what to delete.
-Does not: reading tables, writing files or objects (``stages/audience/destinations/files.py``).
+Elsewhere: reading tables, writing files or objects (``stages/audience/destinations/files.py``).
 
 Layout below the configured location::
 

@@ -1,7 +1,6 @@
 """audience/files: the exports, with a check where a list of consent or suppression is declared.
 
-Belongs here: the asset and what it reports. Does not: placing files (``destinations/files.py``), who may be in them
-(``permitted.py``).
+Elsewhere: placing files (``destinations/files.py``), who may be in them (``permitted.py``).
 
 A list that cannot be asked fails no session: the export of before stays, the check fails, an alert is sent, and ``run`` ends with
 exit code 3.

@@ -1,7 +1,6 @@
 """raw/consent and raw/suppression: the lists that destinations ask, with what they leave each destination.
 
-Belongs here: one asset per declared list, what it reports, its check. Does not: loading (``stages/raw/permission_lists.py``), the
-figures (``activation/reach.py``).
+Elsewhere: loading (``stages/raw/permission_lists.py``), the figures (``activation/reach.py``).
 
 Each sync loads the lists again, as they are then. A list that cannot be read fails no session: its check fails, and nobody is sent.
 """

@@ -1,7 +1,4 @@
-"""What a session says about a list of consent or suppression.
-
-Belongs here: loading the lists and reading their figures, for the assets. Does not: Dagster (``permission_asset.py``).
-"""
+"""What a session says about a list of consent or suppression. Elsewhere: Dagster (``permission_asset.py``)."""
 
 from __future__ import annotations
 

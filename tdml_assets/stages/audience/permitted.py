@@ -1,7 +1,6 @@
 """Who of the published customers may leave as a file, where a list of consent or suppression is declared.
 
-Belongs here: what the exports and ``tdml-assets export`` ask the lists, and the trail of an export that asked them. Does not: the
-rules (``sql/activation/parts/``), the files (``destinations/``).
+Elsewhere: the rules (``sql/activation/parts/``), the files (``destinations/``).
 """
 
 from __future__ import annotations

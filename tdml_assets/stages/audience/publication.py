@@ -1,7 +1,6 @@
 """Publishing attributes: from the predictions of all workflows to the two tables of the ``audience`` schema.
 
-Belongs here: which predictions are published, the sanity check before, and writing; in an open database.
-Does not: declarations and rules (``attributes.py``), SQL (``sql/audience/``), files (``destinations/``).
+Elsewhere: declarations and rules (``attributes.py``), SQL (``sql/audience/``), files (``destinations/``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Order lines dated after the file that holds them was written: an order cannot be, so a date is read wrong, or a clock is.
 
-Belongs here: reading such lines, whether day and month are swapped, and the verdict. Does not: limits
-(``declaration/quality.py``), when a file was written (``stages/raw/files.py``).
+Elsewhere: limits (``declaration/quality.py``), when a file was written (``stages/raw/files.py``).
 
 The time of a file proves something in one direction only. A copied, touched or checked out file has a later time than its content,
 so that nothing is found. A time that most lines of the file are after is the clock's fault.

@@ -1,7 +1,6 @@
 """Checks of what arrived: is it fresh, is there enough of it, is history still there, how much was refused.
 
-Belongs here: one function per check, its statistics and its words. Does not: what the rows hold
-(``content.py``), policy (``declaration/quality.py``), reading (``measures.py``).
+Elsewhere: what the rows hold (``content.py``), policy (``declaration/quality.py``), reading (``measures.py``).
 """
 
 from __future__ import annotations

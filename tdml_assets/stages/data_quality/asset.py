@@ -1,6 +1,6 @@
 """monitoring/data_quality: the raw tables as they came, judged before anything is trained or published.
 
-Belongs here: reading, writing, reporting. Does not: the checks and their bounds (``quality_report.py``).
+Elsewhere: the checks and their bounds (``quality_report.py``).
 """
 
 from datetime import UTC, date, datetime

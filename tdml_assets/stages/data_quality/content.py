@@ -1,7 +1,6 @@
 """Checks of what the rows hold: missing values, units of money, copies, new categories, ids of customers.
 
-Belongs here: one function per check and its words. Does not: how many rows came (``arrival.py``), policy
-(``declaration/quality.py``), reading (``measures.py``).
+Elsewhere: how many rows came (``arrival.py``), policy (``declaration/quality.py``), reading (``measures.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Findings about raw data: one row of ``monitoring.data_quality`` each, and how they are made.
 
-Belongs here: the row, its words' frame, and the test of a share that rose. Does not: any check (``arrival.py``,
-``content.py``).
+Elsewhere: any check (``arrival.py``, ``content.py``).
 """
 
 from __future__ import annotations

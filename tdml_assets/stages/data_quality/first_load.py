@@ -1,7 +1,7 @@
 """Checks with absolute limits besides those of unreadable rows and copies: they judge a first load, without an earlier one.
 
-Belongs here: one function per check and its words. Does not: reading (``first_load_measures.py``), limits
-(``declaration/quality.py``). No id of a customer is shown, but for words that mean nobody.
+Elsewhere: reading (``first_load_measures.py``), limits (``declaration/quality.py``). No id of a customer is shown, but for
+words that mean nobody.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the limits of a first load are judged on: rows and money set aside, ids that mean nobody, test orders.
 
-Belongs here: reading them. Does not: the verdict (``first_load.py``), rows that could not be read (``unreadable.py``), files that
-overlap (``measures.py``).
+Elsewhere: the verdict (``first_load.py``), rows that could not be read (``unreadable.py``), files that overlap
+(``measures.py``).
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Days from which a log is another one: new ids for the same customers, amounts in another unit.
 
-Both happen when a shop changes its system or the way it exports, and both leave every row valid. Belongs here: finding such days
-and the words of the findings. Does not: ids that differ by spelling in the whole log (``content.py``), a change of unit since the
-session before (``content.scale``).
+Both happen when a shop changes its system or the way it exports, and both leave every row valid.
+
+Elsewhere: ids that differ by spelling in the whole log (``content.py``), a change of unit since the session before
+(``content.scale``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """What the raw tables look like: the small frozen inputs that their quality is judged on.
 
-Belongs here: reading them, in one pass over a table for its days and one each for repeats and levels, and their arithmetic
-over windows of days. Does not: judgement (``arrival.py``, ``content.py``), policy (``declaration/quality.py``), writing.
+Elsewhere: judgement (``arrival.py``, ``content.py``), policy (``declaration/quality.py``), writing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Checks of what orders are taken for: totals that repeat on every line, and statuses that nothing names.
 
-Belongs here: reading the measures, and one function per check with its words. Does not: what statuses mean
-(``stages/raw/meanings.py``), policy (``declaration/quality.py``).
+Elsewhere: what statuses mean (``stages/raw/meanings.py``), policy (``declaration/quality.py``).
 """
 
 from __future__ import annotations

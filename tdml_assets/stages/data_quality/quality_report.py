@@ -1,7 +1,7 @@
 """Broken data, as distinct from drift, before anything is trained or published: the verdict over all checks.
 
-Belongs here: which checks are made and what follows. Does not: the policy (``declaration/quality.py``), the checks themselves
-(``arrival.py``, ``content.py``), reading the raw tables (``measures.py``), drift of features (``stages/drift/detection.py``).
+Elsewhere: the policy (``declaration/quality.py``), the checks themselves (``arrival.py``, ``content.py``), reading the raw
+tables (``measures.py``), drift of features (``stages/drift/detection.py``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How long after they happened rows were recorded, where a source tells.
 
-Belongs here: reading it, and the finding. Does not: which rows a day sees of it (``dbt_project/``).
+Elsewhere: which rows a day sees of it (``dbt_project/``).
 """
 
 from __future__ import annotations

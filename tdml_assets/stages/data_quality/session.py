@@ -1,7 +1,6 @@
 """Everything the raw data of one session are judged on, read from one open warehouse.
 
-Belongs here: putting the measures together. Does not: the measures (``measures.py``), the verdict
-(``quality_report.py``).
+Elsewhere: the measures (``measures.py``), the verdict (``quality_report.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Rows that could not be read: how many, how much money, why, and what would read them. Judged in a first session too.
 
-Belongs here: counting, example cells, and the verdict against absolute limits. Does not: rises since an earlier session
-(``arrival.py``), what mends a cell (``stages/raw/hints.py``).
+Elsewhere: rises since an earlier session (``arrival.py``), what mends a cell (``stages/raw/hints.py``).
 
 Rows without a customer, out of declared bounds, or replaced by another of their key were read and are not counted.
 """

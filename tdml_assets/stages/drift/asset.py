@@ -1,7 +1,7 @@
 """<workflow>/drift and drift_report: the scoring snapshot against the champion's reference, as figures and as a picture.
 
-Belongs here: measuring, keeping, showing. Does not: the statistics (``detection.py``), what is done about them
-(``stages/triage/asset.py``), the report's process (``evidently_report.py``).
+Elsewhere: the statistics (``detection.py``), what is done about them (``stages/triage/asset.py``), the report's process
+(``evidently_report.py``).
 """
 
 from collections.abc import Callable, Mapping, Sequence

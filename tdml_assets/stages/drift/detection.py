@@ -1,7 +1,7 @@
 """Drift: whether columns of today differ from the champion's reference, or jumped since the last stable session.
 
-Belongs here: the verdict per column and per kind of column. Does not: describing columns (``models/reference.py``), formulas
-(``platform/divergences.py``), what a session does about it (``stages/triage/decision.py``), figures.
+Elsewhere: describing columns (``models/reference.py``), formulas (``platform/divergences.py``), what a session does about it
+(``stages/triage/decision.py``), figures.
 
 A column is judged on counts in bins frozen with its reference, which depend on ranks only: that holds for skewed money as for
 anything else. Three floors make a spike: it must be more than chance, unlike the sessions before, and enough to matter. Means,

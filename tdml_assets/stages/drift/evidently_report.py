@@ -1,7 +1,6 @@
 """An Evidently report about drift, drawn in a process of its own.
 
-Belongs here: the process, its time limit, and what Evidently is given: columns it can draw, text it cannot be hurt by.
-Does not: deciding whether there is drift (``detection.py``), taking the samples (``stages.drift.verdict.report_sample``).
+Elsewhere: deciding whether there is drift (``detection.py``), taking the samples (``models/reference.py``).
 
 Why a process: importing Evidently takes seconds and much of the memory of a run, and a report that hangs must not hold
 up anything. Nothing depends on the report.

@@ -1,7 +1,6 @@
 """Figures of drift and of what became of predictions, drawn like all others.
 
-Belongs here: how distances and the ledger of realised performance are drawn. Does not: measuring (``detection.py``), reading
-(``sql/realised/``), the layout of a chart (``platform/charts.py``).
+Elsewhere: measuring (``detection.py``), reading (``sql/realised/``), the layout of a chart (``platform/charts.py``).
 """
 
 from __future__ import annotations

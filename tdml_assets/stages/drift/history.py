@@ -1,7 +1,4 @@
-"""What earlier sessions left for the next one: their bins and their changes.
-
-Belongs here: reading the ``monitoring`` tables into the values that ``detection.py`` takes. Does not: deciding anything.
-"""
+"""What earlier sessions left for the next one: their bins and their changes."""
 
 from __future__ import annotations
 

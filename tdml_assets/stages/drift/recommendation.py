@@ -1,6 +1,6 @@
 """The drift of a recommendation: what customers are shown first, against what they were when the champion went live.
 
-Belongs here: measuring first choices and first discoveries. Does not: the statistics (``detection.py``), the asset (``asset.py``).
+Elsewhere: the statistics (``detection.py``), the asset (``asset.py``).
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,6 @@
 """<workflow>/evaluation: the candidate on what it has not seen, next to the champion on the same, and which of them scores.
 
-Belongs here: reading the holdout, keeping and showing. Does not: metrics and the judge (``tasks/``), the
-comparison (``gate_asset.py``), lists of products (``recommendation.py``).
+Elsewhere: metrics and the judge (``tasks/``), the comparison (``gate_asset.py``), lists of products (``recommendation.py``).
 """
 
 import json

@@ -1,6 +1,6 @@
 """<workflow>/champion_model: the pointer to the version that scores moves, or stays.
 
-Belongs here: acting on what was decided, unless the world moved meanwhile. Does not: deciding (``gate_asset.py``).
+Elsewhere: deciding (``gate_asset.py``).
 """
 
 from collections.abc import Sequence

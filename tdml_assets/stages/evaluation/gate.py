@@ -1,8 +1,7 @@
 """Whether a candidate replaces the champion: the decision with its reason.
 
-Belongs here: one comparison and whether it lets the candidate through, the decision.
-Does not: the policy (``declaration/gate.py``), losses and their bootstrap (``paired.py``), whether two models may be compared
-(``models/scope.py``), scoring the rows (``gate_asset.py``), moving the pointer (``champion_asset.py``).
+Elsewhere: the policy (``declaration/gate.py``), losses and their bootstrap (``paired.py``), whether two models may be
+compared (``models/scope.py``), scoring the rows (``gate_asset.py``), moving the pointer (``champion_asset.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The champion as a candidate meets it: loaded, scored on the candidate's test rows, and what was decided about both.
 
-Belongs here: reading, scoring, keeping and showing. Does not: comparing and deciding (``paired.py``, ``gate_asset.py``),
-moving the pointer (``champion_asset.py``).
+Elsewhere: comparing and deciding (``paired.py``, ``gate.py``), moving the pointer (``champion_asset.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Measure a candidate on what it has not seen, next to what no model at all would have said.
 
-Belongs here: which metrics are kept under which name, the naive forecasts, and whether a candidate may become champion.
-Does not: the metrics themselves (``platform/metrics.py``).
+Elsewhere: the metrics themselves (``platform/metrics.py``).
 """
 
 from __future__ import annotations

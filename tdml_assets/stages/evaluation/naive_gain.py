@@ -1,6 +1,6 @@
 """By how much a model beats the naive forecast, with an interval over the same customers.
 
-Belongs here: paired intervals of measures. Does not: which forecasts are naive (``measures.py``, ``tasks/``), words.
+Elsewhere: which forecasts are naive (``measures.py``, ``tasks/``), words.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Two models on the same customers: losses per customer, and a paired bootstrap of their differences.
 
-Belongs here: losses, ranking, guard slices, bounds. Does not: what follows from them (``gate.py``).
+Elsewhere: what follows from them (``gate.py``).
 
 The bootstrap draws customers with replacement, both models' losses with them: what a customer's spend does to both cancels.
 Above ``_BLOCKS`` customers they are first put, at random, into that many blocks of equal size and blocks are drawn, which

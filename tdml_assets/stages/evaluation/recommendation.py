@@ -1,7 +1,7 @@
 """The evaluation of a recommendation: its lists measured, next to the champion's for the same customers.
 
-Belongs here: reading lists and baskets, keeping, showing. Does not: measuring (``recommendation/metrics.py``), comparing
-(``recommendation/contest.py``), what a decision is kept as (``gate_asset.py``).
+Elsewhere: measuring (``recommendation/metrics.py``), comparing (``recommendation/contest.py``), what a decision is kept as
+(``gate_asset.py``).
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,6 @@
 """Exploration of a training table: the five analyses that come before modelling.
 
-Belongs here: correlation with the target, the target's histogram, products recommended against products ordered.
-Does not: train against test (``split.py``), single-table statistics (``platform/statistics.py``), sizes of clusters
+Elsewhere: train against test (``split.py``), single-table statistics (``platform/statistics.py``), sizes of clusters
 (``engines/cluster_profile.py``), drift over time (``stages/drift/detection.py``), figures.
 """
 

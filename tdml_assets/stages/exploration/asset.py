@@ -1,7 +1,7 @@
 """<workflow>/exploration: the deck's analyses of the training table, as tables, plots and a check.
 
-Belongs here: running them and showing them. Does not: the statistics (``analyses.py``), the drawing (``platform/figures.py``),
-products as customers bought them (``recommendation.py``).
+Elsewhere: the statistics (``analyses.py``), the drawing (``platform/figures.py``), products as customers bought them
+(``recommendation.py``).
 """
 
 from collections.abc import Mapping

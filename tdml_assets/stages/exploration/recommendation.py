@@ -1,6 +1,6 @@
 """The exploration of a recommendation: every product as customers bought it.
 
-Belongs here: running and showing it. Does not: the figures (``recommendation/figures.py``).
+Elsewhere: the figures (``recommendation/figures.py``).
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,6 @@
 """staging/* and features/*: the dbt project as Dagster assets.
 
-Belongs here: the assets of the models, and one step that builds them all and reports each.
-Does not: SQL of features (``dbt_project/``), building (``dbt_build.py``), dbt itself (``dbt_cli_asset.py``).
+Elsewhere: SQL of features (``dbt_project/``), building (``dbt_build.py``), dbt itself (``dbt_cli_asset.py``).
 
 dbt compiles the project when it changed (``dbt_manifest.py``). What it compiled runs without dbt, so a session does not spend the
 seconds in which dbt is imported and reads the project again. A project that asks for more than tables, views and data tests

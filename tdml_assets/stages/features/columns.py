@@ -1,7 +1,6 @@
 """Which columns of the feature table a workflow uses, and how they are grouped.
 
-Belongs here: choosing columns by pattern, telling numbers from text, whose rows they are. Does not: computing features
-(``dbt_project/``).
+Elsewhere: computing features (``dbt_project/``).
 """
 
 from __future__ import annotations

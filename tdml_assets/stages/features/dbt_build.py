@@ -1,7 +1,6 @@
 """The models that dbt compiled, built in the warehouse: all of them in one transaction, or none where nothing changed.
 
-Belongs here: creating the tables and views, holding them to their contracts, running their data tests, and knowing whether they
-are still what would be built again. Does not: what a manifest says (``dbt_project.py``), events (``asset.py``).
+Elsewhere: what a manifest says (``dbt_project.py``), events (``asset.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The dbt project run by dbt itself, through dagster-dbt.
 
-Belongs here: ``dbt build`` as a process of its own, translating the project's nodes. Does not: running compiled statements in
-this process (``asset.py``), which needs none of dbt's imports and is what a session does by default.
+Elsewhere: running compiled statements in this process (``asset.py``), which needs none of dbt's imports and is what a session
+does by default.
 
 The warehouse file is dbt's alone for the while, and free again when it ends. Rows are counted afterwards through ``Warehouse``;
 dagster-dbt's own ``fetch_row_counts`` would keep a connection open here.

@@ -1,6 +1,6 @@
 """The dbt project as files: where it is, and its compiled manifest.
 
-Belongs here: what every command needs before Dagster starts. Does not: assets (``asset.py``), whose import takes seconds.
+Elsewhere: assets (``asset.py``), whose import takes seconds.
 """
 
 from __future__ import annotations

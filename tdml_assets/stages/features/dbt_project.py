@@ -1,6 +1,6 @@
 """The dbt project as its compiled manifest describes it: models in order, data tests, and what only dbt itself can run.
 
-Belongs here: reading a manifest. Does not: making it (``dbt_manifest.py``), running what it holds (``asset.py``).
+Elsewhere: making it (``dbt_manifest.py``), running what it holds (``asset.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How many customers earlier snapshots need: those that training draws, before their features are built.
 
-Belongs here: the share of the customers, from the rows that workflows learn from at most. Does not: who is drawn, which a hash of
-the customer id decides (``dbt_project/models/features/int_drawn_customers.sql``), the rows of one workflow (``training_table/``).
+Elsewhere: who is drawn, which a hash of the customer id decides (``dbt_project/models/features/int_drawn_customers.sql``),
+the rows of one workflow (``training_table/``).
 """
 
 from __future__ import annotations

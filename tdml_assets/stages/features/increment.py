@@ -1,7 +1,7 @@
 """Which rows of the last build stay: those of customers of whom nothing changed.
 
-Belongs here: what was read per customer, who changed, computing the rows of those alone. Does not: when a build is made in this
-way (``dbt_build.py``), which models allow it (``dbt_project/models/features/intermediate.yml``).
+Elsewhere: when a build is made in this way (``dbt_build.py``), which models allow it
+(``dbt_project/models/features/intermediate.yml``).
 
 A model with ``incremental_by: customer`` makes rows of a customer from nothing but rows of that customer, and at the day that is
 scored they stay as they are while no row comes. So its statement is run on the rows of the customers of whom something changed,

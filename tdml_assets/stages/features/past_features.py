@@ -1,7 +1,6 @@
 """Features of single customers at a past day that is not a stored snapshot any more.
 
-Belongs here: the dbt models' own compiled statements, run on one customer's rows in a database that is thrown away.
-Does not: the statements (``dbt_project/``), the shift test (``shift_asset.py``), which works the same way on a sample.
+Elsewhere: the statements (``dbt_project/``), the shift test (``shift_asset.py``), which works the same way on a sample.
 """
 
 from __future__ import annotations

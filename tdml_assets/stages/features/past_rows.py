@@ -1,7 +1,6 @@
 """Rows that features are computed from, as they were known at the end of a past day.
 
-Belongs here: which tables these are, and cutting them for some customers. Does not: computing features of them
-(``past_features.py``, ``shift_asset.py``).
+Elsewhere: computing features of them (``past_features.py``, ``shift_asset.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The shift test: deleting every later row must not change a feature.
 
-Belongs here: which snapshots to look at, and the verdict.
-Does not: running the models (``shift_asset.py``), computing features (``dbt_project/``).
+Elsewhere: running the models (``shift_asset.py``), computing features (``dbt_project/``).
 
 The features of snapshot S are computed again from the rows up to S alone, by the very statements that made the stored
 ones. A feature that looked past S comes out different.

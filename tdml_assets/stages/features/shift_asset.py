@@ -1,7 +1,6 @@
 """The shift test as an asset check: features computed again without later rows must be the stored ones.
 
-Belongs here: taking the sample, running the models on a throw-away warehouse, reporting. Does not: the verdict
-(``shift_asset.py``), the models (``dbt_project/``).
+Elsewhere: the verdict (``shift.py``), the models (``dbt_project/``).
 """
 
 import tempfile

@@ -1,8 +1,4 @@
-"""Which dates a session looks from: the scoring snapshot and the labelled ones, and which of them are held out.
-
-Belongs here: date arithmetic that keeps every target behind ``as_of`` and every evaluation honest; the rows that say it.
-Does not: reading orders, SQL.
-"""
+"""Which dates a session looks from: the scoring snapshot and the labelled ones, and which of them are held out."""
 
 from __future__ import annotations
 

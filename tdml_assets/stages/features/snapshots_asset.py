@@ -1,6 +1,6 @@
 """features/snapshots: the days features are taken at, for every workflow of the session.
 
-Belongs here: asking the orders for their span and writing the dates. Which dates: ``snapshots_asset.py``.
+Elsewhere: which dates (``snapshots.py``).
 """
 
 from collections.abc import Callable, Sequence

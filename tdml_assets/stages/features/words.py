@@ -1,7 +1,6 @@
 """Features in the words of marketers: what a value of each column says about a customer.
 
-Belongs here: one entry per column of ``features.customer_features``, and a readable form for columns of a user's own.
-Does not: which features matter for whom (``stages/predictions/reasons.py``).
+Elsewhere: which features matter for whom (``stages/predictions/reasons.py``).
 
 A phrase states a fact of the customer and nothing else: it reads as well after "raises" as after "lowers". ``{}`` stands
 for the number or the text; the phrases for none, one and missing replace it where grammar or meaning changes.

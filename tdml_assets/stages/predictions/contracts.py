@@ -1,4 +1,4 @@
-"""What a scored customer looks like. Belongs here: the contracts of predictions of amounts, and of scores on their way."""
+"""What a scored customer looks like."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """Scoring a workflow that has no champion: a lifetime model, a rule, RFM segments, popular products.
 
-Belongs here: reading customers, writing ``<workflow>.predictions``, keeping how it was scored. Does not: fitting and choosing
-(``engines/fallback.py``), the rules in SQL (``sql/predictions/fallback/``).
+Elsewhere: fitting and choosing (``engines/fallback.py``), the rules in SQL (``sql/predictions/fallback/``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Predictions kept until they can be compared with what happened.
-
-Belongs here: which are kept, and when. Does not: the comparison (``stages/realised/``).
-"""
+"""Predictions kept until they can be compared with what happened. Elsewhere: the comparison (``stages/realised/``)."""
 
 from datetime import date
 

@@ -1,7 +1,6 @@
 """Scores by a statement in the warehouse, for models that are a table of weights; by batches in Python for all others.
 
-Belongs here: which of them, and the table of weights. Does not: a model's expression (``sql/predictions/linear/``), what is done
-with scores (``asset.py``).
+Elsewhere: a model's expression (``sql/predictions/linear/``), what is done with scores (``asset.py``).
 """
 
 from __future__ import annotations

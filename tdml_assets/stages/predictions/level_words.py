@@ -1,6 +1,6 @@
 """What was done to the level of predictions and how far their total may be off, in words for people.
 
-Belongs here: sentences made of a row of ``monitoring.level``. Does not: figures (``level.py``).
+Elsewhere: figures (``level.py``).
 """
 
 from __future__ import annotations

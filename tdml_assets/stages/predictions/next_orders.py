@@ -1,7 +1,6 @@
 """What customers do next, in columns of ``<workflow>.predictions``.
 
-Belongs here: the columns, reading histories, one fit for all workflows of a session, writing expectations in batches.
-Does not: the model and its calibration (``engines/next_orders.py``), scores (``scoring.py``).
+Elsewhere: the model and its calibration (``engines/next_orders.py``), scores (``scoring.py``).
 """
 
 from __future__ import annotations

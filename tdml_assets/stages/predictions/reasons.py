@@ -1,7 +1,6 @@
 """The strongest reasons for every customer's prediction, as phrases a marketer reads.
 
-Belongs here: from attributions per feature and raw values to at most a few phrases per row.
-Does not: the attributions (a model's ``reasons``), the words of a column (``stages/features/words.py``), tables.
+Elsewhere: the attributions (a model's ``reasons``), the words of a column (``stages/features/words.py``), tables.
 
 A reason is ``raises: ordered 3 times in the last 90 days (typical: 1)`` or ``lowers: last order 210 days ago``: which way,
 the customer's own raw value, the typical customer's. The way comes first as a word and not as a sign, because a cell that

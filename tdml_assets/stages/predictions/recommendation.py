@@ -1,6 +1,6 @@
 """The predictions of a recommendation: the champion's lists for every customer known at as_of.
 
-Belongs here: scoring, checking, showing. Does not: ranking (``recommendation/``), the asset (``asset.py``).
+Elsewhere: ranking (``recommendation/``), the asset (``asset.py``).
 """
 
 from collections.abc import Mapping

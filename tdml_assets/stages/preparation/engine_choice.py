@@ -1,6 +1,6 @@
 """The engine of a workflow whose ``engine`` is ``auto``, from the rows of its training table.
 
-Belongs here: counting, and the specification as the chosen engine needs it. Does not: the arithmetic (``engines/registry.py``).
+Elsewhere: the arithmetic (``engines/registry.py``).
 
 Preparation and training ask alike and get the same answer, since the training table is the same.
 """

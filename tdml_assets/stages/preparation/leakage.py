@@ -1,7 +1,6 @@
 """Columns that tell the target too well to be honest.
 
-Belongs here: how well each column alone ranks the target, and which rank it better than the past can.
-Does not: constant and empty columns (``parameters.py``), reading the training table, what happens to a column found.
+Elsewhere: constant and empty columns (``parameters.py``), reading the training table, what happens to a column found.
 
 A feature that holds some of the future ranks the target almost perfectly; the past does not. On real purchase logs the
 best single column reaches an AUC of about .7, so a limit of .98 leaves room for strong features and for small samples. Each

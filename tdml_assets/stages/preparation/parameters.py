@@ -1,7 +1,6 @@
 """Preparation of features: statistics fitted on the training split, applied by the same SQL to training and scoring.
 
-Belongs here: from a workflow's ``prepare`` and measured statistics to parameters per column, and what they mean.
-Does not: the statements themselves (``sql/preparation/``), learners.
+Elsewhere: the statements themselves (``sql/preparation/``), learners.
 
 The form is scikit-learn's fit/transform, with the work done in the warehouse: ``sql/preparation/fit_*.sql`` measures,
 :func:`decide_parameters` decides, ``sql/preparation/apply.sql`` applies.

@@ -1,7 +1,6 @@
 """Which loads need to read new files alone, because rows of other files can change nothing in them and they nothing in those.
 
-Belongs here: the conditions, before the files are read and after, and what is added up. Does not: the load (``tables.py``), which
-reads everything again where one condition does not hold.
+Elsewhere: the load (``tables.py``), which reads everything again where one condition does not hold.
 
 Rows are judged one by one, so a new file may be added to a table that is still what its files made of it. Rows of different
 files meet in three ways: by a line key, by their order (carried values, order totals, refunds) and by the ids of persons. The

@@ -1,7 +1,6 @@
 """The rows of a database read as Arrow batches by an ADBC driver, written as a Parquet file that the warehouse reads.
 
-Belongs here: ADBC URLs, drivers, and what their types become. Does not: which source is read and what a database's answer means
-(``databases.py``), drivers of SQLAlchemy.
+Elsewhere: which source is read and what a database's answer means (``databases.py``), drivers of SQLAlchemy.
 """
 
 from __future__ import annotations

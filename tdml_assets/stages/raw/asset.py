@@ -1,7 +1,6 @@
 """raw/*: the declared files as tables, and what was kept out of them.
 
-Belongs here: one asset per raw table and what it reports. Does not: finding files (``files.py``),
-loading them (``tables.py``), what a declaration means (``declaration/sources.py``).
+Elsewhere: finding files (``files.py``), loading them (``tables.py``), what a declaration means (``declaration/sources.py``).
 """
 
 from datetime import UTC, date, datetime

@@ -1,8 +1,7 @@
 """The beginning of a file of raw data, for guessing how it is to be declared.
 
-Belongs here: what a file is by its first bytes, how it is packed, the encoding of its text, the layout of JSON. Does not: the
-layout of text and tables (``beginning_*.py``), folders (``beginning_folders.py``), what the columns mean (``guess.py``),
-loading (``tables.py``).
+Elsewhere: the layout of text and tables (``beginning_*.py``), folders (``beginning_folders.py``), what the columns mean
+(``guess.py``), loading (``tables.py``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The beginning of a folder of raw data: a table that is more than its files, or files of one kind, with the keys of its folders.
 
-Belongs here: which files of a folder are looked at, and what their names say. Does not: what is in a file (``beginning.py``).
+Elsewhere: what is in a file (``beginning.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The beginning of what carries types: Parquet files, sheets, Delta tables, rows of a database.
 
-Belongs here: their first rows as texts. Does not: delimited text and JSON
-(``beginning_text.py``, ``beginning.py``), loading them.
+Elsewhere: delimited text and JSON (``beginning_text.py``, ``beginning.py``), loading them.
 """
 
 from __future__ import annotations

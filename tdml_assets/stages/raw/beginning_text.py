@@ -1,6 +1,6 @@
 """The beginning of a CSV file: delimiter, lines before the header, rows behind the data.
 
-Belongs here: the layout of delimited text. Does not: bytes and encodings (``beginning.py``), what columns mean (``guess.py``).
+Elsewhere: bytes and encodings (``beginning.py``), what columns mean (``guess.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Words that columns and statuses are named with, in the languages of shops, for guessing what a file holds.
 
-Belongs here: the words. Does not: how they are compared (``guess_columns.py``, ``guess_orders.py``), what a declaration knows by
-itself (``declaration/statuses.py``).
+Elsewhere: how they are compared (``guess_columns.py``, ``guess_orders.py``), what a declaration knows by itself
+(``declaration/statuses.py``).
 """
 
 from __future__ import annotations

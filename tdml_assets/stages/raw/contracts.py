@@ -1,7 +1,6 @@
 """The raw tables: their contracts, and the reasons for which a row is kept out of them.
 
-Belongs here: columns of the schema ``raw`` and the one list of reason codes. Does not: how rows are read and judged
-(``rules.py``, ``sql/raw``).
+Elsewhere: how rows are read and judged (``rules.py``, ``sql/raw``).
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
 """A CSV file read record by record, where the warehouse's own reader cannot read every line of it.
 
-Belongs here: telling records apart, and which of them are set aside with which reason; the file that they are written to for
-the warehouse: one text per column, the reason for which a row is set aside, and the row as it is written. Does not: reading a
-file that has no such line (``sql/raw/parts/csv_rows.sql``, much faster), judging values (``sql/raw``).
+Elsewhere: reading a file that has no such line (``sql/raw/parts/csv_rows.sql``, much faster), judging values (``sql/raw``).
 
 The records are those of Python's ``csv`` module: one reader decides how many rows a file has.
 """

@@ -1,7 +1,4 @@
-"""Currencies as files write them: digits behind the decimal mark, and signs around a figure.
-
-Belongs here: the minor units of ISO 4217, the usual signs, which marks fit a currency. Does not: rates, which a declaration names.
-"""
+"""Currencies as files write them: digits behind the decimal mark, and signs around a figure."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """How the id of a customer is read: from a declaration to the context of ``raw/parts/customer``.
 
-Belongs here: columns, normalising and words for nobody. Does not: what a declaration may say (``declaration/columns.py``),
-ids that look alike in the loaded table (``stages/data_quality/content.py``).
+Elsewhere: what a declaration may say (``declaration/columns.py``), ids that look alike in the loaded table
+(``stages/data_quality/content.py``).
 """
 
 from __future__ import annotations

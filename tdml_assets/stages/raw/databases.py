@@ -1,7 +1,6 @@
 """The rows of a table or query of a database, written as a Parquet file that the warehouse reads.
 
-Belongs here: connecting, reading in batches, and what a database answers in our own words. Does not: the types of columns
-(``typed_rows.py``), what the columns mean (``plan.py``).
+Elsewhere: the types of columns (``typed_rows.py``), what the columns mean (``plan.py``).
 
 Neither the URL nor a message of a driver is passed on: they may hold a password, or quote a row.
 """

@@ -1,8 +1,7 @@
 """Dates as people write them: which formats read given texts.
 
-Belongs here: the formats that are proposed, and whether texts prove one of them; what to do about dates that no format reads:
-names of zones behind a time, month names of other languages, weeks. Does not: reading rows (``sql/raw/parts/moments.sql``),
-which formats a declaration may use (``declaration/source_values.py``).
+Elsewhere: reading rows (``sql/raw/parts/moments.sql``), which formats a declaration may use
+(``declaration/source_values.py``).
 
 A proposal is never used by itself: a person writes it into the settings. ``01/02/2024`` alone proves nothing.
 """

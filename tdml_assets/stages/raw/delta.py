@@ -1,7 +1,6 @@
 """A Delta table, written as a Parquet file that the warehouse reads.
 
-Belongs here: the rows of the table's latest version, through Delta's own library. Does not: refusing its files as loose Parquet
-(``folders.py``), what the columns mean (``plan.py``).
+Elsewhere: refusing its files as loose Parquet (``folders.py``), what the columns mean (``plan.py``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a library raises while a raw file is read becomes a ``SourceError`` that names file, cause and remedy.
 
-Belongs here: the causes, in our own words. Does not: what is wrong with the rows (``rules.py``, ``sql/raw``).
+Elsewhere: what is wrong with the rows (``rules.py``, ``sql/raw``).
 
 No message of a library is passed on: it may quote rows of the file.
 """

@@ -1,7 +1,7 @@
 """How the numbers of an order line are read: from a declaration to the context of ``raw/parts/figures``.
 
-Belongs here: marks, currencies and units of a source's numbers. Does not: the grammar of written numbers (``numbers.py``),
-currencies in general (``currencies.py``), bounds and rates (``plan.py``).
+Elsewhere: the grammar of written numbers (``numbers.py``), currencies in general (``currencies.py``), bounds and rates
+(``plan.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Raw files: found where a declaration says they are, brought here if they are elsewhere, and hashed.
 
-Belongs here: local paths, folders and patterns; the one list of files a source consists of. Does not: the transport
-from S3 and the web (``transport.py``), what is in the files (``headers.py``).
+Elsewhere: the transport from S3 and the web (``transport.py``), what is in the files (``headers.py``).
 """
 
 from __future__ import annotations

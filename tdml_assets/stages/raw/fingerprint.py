@@ -1,7 +1,4 @@
-"""Which raw data are loaded, in one hash.
-
-Belongs here: reading what each source was loaded from. Does not: loading (``tables.py``), which takes every reader.
-"""
+"""Which raw data are loaded, in one hash. Elsewhere: loading (``tables.py``), which takes every reader."""
 
 from __future__ import annotations
 

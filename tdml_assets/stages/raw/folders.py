@@ -1,6 +1,6 @@
 """What the folders of a source's files say: the order of its files, keys in folder names, tables that are more than their files.
 
-Belongs here: names and places of files. Does not: finding files (``files.py``), what is in them (``headers.py``).
+Elsewhere: finding files (``files.py``), what is in them (``headers.py``).
 """
 
 from __future__ import annotations

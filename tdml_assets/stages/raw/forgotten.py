@@ -1,6 +1,6 @@
 """Customers who asked to be forgotten: kept out of every load, whatever the files hold.
 
-Belongs here: the list, and taking their rows out of what a load has written. Does not: the command (``commands/forget.py``).
+Elsewhere: the command (``commands/forget.py``).
 
 The list holds hashes with a salt that is drawn for each warehouse. Whoever has the warehouse and an id can still ask whether it is
 listed; nobody can look the hashes up in a table of hashed ids.

@@ -1,8 +1,8 @@
 """The formats of source files: one object each, with its endings, the reader of its header, its rows and its keys.
 
-Belongs here: what each format of this package consists of. Does not: how a header is read (``headers.py``), how rows are read
-(``sql/raw/lines/``), the form of such an object (``declaration/formats.py``). Loading the settings imports this module: the readers
-are imported by the functions that call them.
+Elsewhere: how a header is read (``headers.py``), how rows are read (``sql/raw/lines/``), the form of such an object
+(``declaration/formats.py``). Loading the settings imports this module: the readers are imported by the functions that call
+them.
 """
 
 from __future__ import annotations

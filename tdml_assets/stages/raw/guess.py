@@ -1,8 +1,7 @@
 """What a file of raw data probably is: its table, which columns mean what, how its dates and numbers are written.
 
-Belongs here: putting the guesses together, and where there is no safe guess, what a person must decide. Does not: reading files
-(``beginning.py``), columns (``guess_columns.py``), orders (``guess_orders.py``, ``guess_lines.py``), the settings file that is
-written (``commands/settings_draft.py``).
+Elsewhere: reading files (``beginning.py``), columns (``guess_columns.py``), orders (``guess_orders.py``, ``guess_lines.py``),
+the settings file that is written (``commands/settings_draft.py``).
 
 A guess is written into a file that a person reads, and never used by itself. What two readings would both explain, such as
 01/02/2024, is left open.

@@ -1,7 +1,7 @@
 """Which column of a file plays which role, by its name and by its values.
 
-Belongs here: these guesses. Does not: the words (``column_words.py``), how values are written (``guess.py``), what rows of an order
-have in common (``guess_orders.py``, ``guess_lines.py``).
+Elsewhere: the words (``column_words.py``), how values are written (``guess.py``), what rows of an order have in common
+(``guess_orders.py``, ``guess_lines.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """What the rows of a file of orders have in common: totals of whole orders, cells of first lines, lines that two files hold, ids.
 
-Belongs here: guesses that compare rows. Does not: single columns (``guess_columns.py``), the settings file
-(``commands/settings_draft.py``).
+Elsewhere: single columns (``guess_columns.py``), the settings file (``commands/settings_draft.py``).
 """
 
 from __future__ import annotations

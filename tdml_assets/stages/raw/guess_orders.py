@@ -1,7 +1,7 @@
 """What a file of orders probably means by its values: a known export, statuses, the currency.
 
-Belongs here: these guesses. Does not: which column means what (``guess_columns.py``), what the lines of an order have in common
-(``guess_lines.py``), the settings file (``commands/settings_draft.py``).
+Elsewhere: which column means what (``guess_columns.py``), what the lines of an order have in common (``guess_lines.py``), the
+settings file (``commands/settings_draft.py``).
 """
 
 from __future__ import annotations

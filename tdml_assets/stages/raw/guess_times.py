@@ -1,7 +1,6 @@
 """How the times of a file are written, and which column may tell when rows were recorded.
 
-Belongs here: guesses about times. Does not: the formats that are proposed (``dates.py``), which column is the time of an order
-(``guess_columns.py``).
+Elsewhere: the formats that are proposed (``dates.py``), which column is the time of an order (``guess_columns.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """What a raw file looks like before it is loaded: its columns, and whether there is anything in it.
 
-Belongs here: reading headers with the declared encoding. Does not: checking and rewriting the text itself
-(``text.py``), comparing headers (``rules.py``), loading (``tables.py``).
+Elsewhere: checking and rewriting the text itself (``text.py``), comparing headers (``rules.py``), loading (``tables.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What to change where rows of a source cannot be read: the cell at fault, and the key of the settings that mends it.
 
-Belongs here: from a reason code and example cells to a sentence with a remedy. Does not: judging how many rows are too many
-(``stages/data_quality/unreadable.py``, ``commands/preflight.py``), reading files.
+Elsewhere: judging how many rows are too many (``stages/data_quality/unreadable.py``, ``commands/preflight.py``), reading
+files.
 
 A shown cell is masked: a column mapped by mistake may hold names or addresses.
 """

@@ -1,7 +1,6 @@
 """Opening a web address: one deadline for the whole answer, and redirects that stay where they were declared.
 
-Belongs here: the connection. Does not: retries, sizes and the cache (``transport.py``), the rule for
-redirects (``declaration/addresses.py``).
+Elsewhere: retries, sizes and the cache (``transport.py``), the rule for redirects (``declaration/addresses.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """An Iceberg table, written as a Parquet file that the warehouse reads.
 
-Belongs here: which metadata file is the table's latest, and its rows through Iceberg's own library. Does not: refusing the
-table's files as loose Parquet (``folders.py``), what the columns mean (``plan.py``).
+Elsewhere: refusing the table's files as loose Parquet (``folders.py``), what the columns mean (``plan.py``).
 
 The metadata name every file by an absolute address. A table that was copied or moved is read from the declared folder: addresses
 below the table's own location are looked up there, and nothing is read from another machine.

@@ -1,7 +1,6 @@
 """Old ids of customers in place of which a table has the person they belong to.
 
-Belongs here: reading the files of ``sources.identities``, and the order of the statements. Does not: the statements
-(``sql/raw``), how a single id is read (``customer_ids.py``).
+Elsewhere: the statements (``sql/raw``), how a single id is read (``customer_ids.py``).
 """
 
 from __future__ import annotations

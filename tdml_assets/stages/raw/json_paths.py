@@ -1,7 +1,6 @@
 """JSON whose rows lie inside other objects or lists, written as one object per row.
 
-Belongs here: paths such as ``customer.id`` and ``items[].sku``, and the list that holds the rows. Does not: reading one object per
-line (``sql/raw/lines/json.sql``), what the values mean (``plan.py``).
+Elsewhere: reading one object per line (``sql/raw/lines/json.sql``), what the values mean (``plan.py``).
 """
 
 from __future__ import annotations

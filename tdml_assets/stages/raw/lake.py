@@ -1,6 +1,6 @@
 """Tables that are more than their files, by the format that a source declares for them.
 
-Belongs here: which module reads which format. Does not: reading one (``delta.py``, ``iceberg.py``).
+Elsewhere: reading one (``delta.py``, ``iceberg.py``).
 """
 
 from __future__ import annotations

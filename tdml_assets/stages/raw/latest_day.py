@@ -1,7 +1,7 @@
 """The day that ``as_of: latest`` means: the last one the orders support, not the last one somebody has typed.
 
-Belongs here: which late days are set aside, and the words for it. Does not: what the session makes of the day
-(``stages/features/snapshots.py``), other checks of the raw data (``stages/data_quality/quality_report.py``).
+Elsewhere: what the session makes of the day (``stages/features/snapshots.py``), other checks of the raw data
+(``stages/data_quality/quality_report.py``).
 """
 
 from __future__ import annotations

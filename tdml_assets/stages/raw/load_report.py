@@ -1,7 +1,4 @@
-"""What a raw table holds after a load.
-
-Belongs here: the figures and what follows from them. Does not: loading (``tables.py``).
-"""
+"""What a raw table holds after a load. Elsewhere: loading (``tables.py``)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What the statement needs to know of statuses and kinds of lines, and what a load reports of statuses.
 
-Belongs here: declared and common meanings as one list, and counts per status. Does not: the declaration
-(``declaration/statuses.py``, ``declaration/order_rules.py``), judging rows (``sql/raw/parts/meanings.sql``).
+Elsewhere: the declaration (``declaration/statuses.py``, ``declaration/order_rules.py``), judging rows
+(``sql/raw/parts/meanings.sql``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How the times of a row are read: from declared formats and a column's type to the context of a statement.
 
-Belongs here: formats, zones, clock changes. Does not: which formats a declaration may name (``declaration/source_values.py``),
-the statements (``sql/raw/parts``), proposals for a person (``dates.py``).
+Elsewhere: which formats a declaration may name (``declaration/source_values.py``), the statements (``sql/raw/parts``),
+proposals for a person (``dates.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """A column that is not in a file: which one was probably meant, or which delimiter.
 
-Belongs here: comparing names with a header, and the remedy in words. Does not: whether a header may be loaded
-(``rules.py``).
+Elsewhere: whether a header may be loaded (``rules.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-r"""Numbers as people write them: decimal and thousands marks, signs of currencies, minus signs on either side.
+"""Numbers as people write them: decimal and thousands marks, signs of currencies, minus signs on either side.
 
-Belongs here: the one grammar of written numbers, for the loader's statement and for hints. Does not: reading rows
-(``sql/raw/parts/figures.sql``), which keys a declaration has (``declaration/numbers.py``).
+Elsewhere: reading rows (``sql/raw/parts/figures.sql``), which keys a declaration has (``declaration/numbers.py``).
 
 A thousands mark counts only where it groups digits (``1.234,50``, ``12,34,567.89``): read as a mark anywhere else, ``1.5`` would
 be fifteen. The expressions are written in what Python and the warehouse read alike.

@@ -1,7 +1,6 @@
 """Rows of a source that can be judged only with the other rows of their orders: carried columns, totals of orders, refunds.
 
-Belongs here: which columns go together, and the order of the statements. Does not: the statements (``sql/raw``), what is
-declared (``declaration/order_rules.py``), reading one file (``plan.py``).
+Elsewhere: the statements (``sql/raw``), what is declared (``declaration/order_rules.py``), reading one file (``plan.py``).
 """
 
 from __future__ import annotations

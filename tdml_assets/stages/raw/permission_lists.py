@@ -1,7 +1,6 @@
 """raw.consent and raw.suppression: the lists that destinations ask, loaded as they are at that moment.
 
-Belongs here: loading a list, and refusing one that lost most of its customers. Does not: what a list means for a sync
-(``activation/permission.py``), reading files (``files.py``, ``tables.py``).
+Elsewhere: what a list means for a sync (``activation/permission.py``), reading files (``files.py``, ``tables.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """How the rows of a file are read and judged: from a declaration and a file's columns to the context of a statement.
 
-Belongs here: where each value is found, how timestamps and money are read. Does not: whether a file may be loaded
-(``rules.py``), the statements (``sql/raw``).
+Elsewhere: whether a file may be loaded (``rules.py``), the statements (``sql/raw``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Reading one file by a statement, and once more by record where the warehouse could not read one of its lines.
 
-Belongs here: noticing such a line, and reading the file again. Does not: cutting it into records (``csv_records.py``).
+Elsewhere: cutting it into records (``csv_records.py``).
 """
 
 from __future__ import annotations

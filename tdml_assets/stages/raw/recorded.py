@@ -1,7 +1,7 @@
 """Rows that another row of the same line key replaces, and sources that tell when their rows were recorded.
 
-Belongs here: whether a key names a line, the order of the statements, and up to which day a load reads. Does not: how
-``recorded_at`` is read (``moments.py``), what a snapshot sees of it (``dbt_project/``), the statements (``sql/raw``).
+Elsewhere: how ``recorded_at`` is read (``moments.py``), what a snapshot sees of it (``dbt_project/``), the statements
+(``sql/raw``).
 
 A load sees what was recorded by the end of ``as_of``. A row counted until another one of its ``line_key`` replaced it: such rows
 are kept in ``raw.replaced_<table>``, if they counted at the end of a day.

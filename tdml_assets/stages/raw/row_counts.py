@@ -1,6 +1,6 @@
 """Rows of a load, counted in the tables themselves: what was read is what was accepted and what was set aside.
 
-Belongs here: the counts per file, and the refusal of a load that lost a row. Does not: the order of a load (``tables.py``).
+Elsewhere: the order of a load (``tables.py``).
 """
 
 from __future__ import annotations

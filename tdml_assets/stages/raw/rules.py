@@ -1,7 +1,6 @@
 """What the files of a source must look like: headers compared with the declaration, and with each other.
 
-Belongs here: refusing before the load what must not be loaded, and the hashes that tell whether a load is due.
-Does not: the declaration's own rules (``declaration/sources.py``), how rows are read (``plan.py``), reading files
+Elsewhere: the declaration's own rules (``declaration/sources.py``), how rows are read (``plan.py``), reading files
 (``files.py``, ``tables.py``).
 """
 

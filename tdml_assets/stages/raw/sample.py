@@ -1,6 +1,6 @@
 """The beginning of a file, a folder or a table of raw data: its first rows as texts, and the keys that read it.
 
-Belongs here: the form of a sample. Does not: reading one (``beginning.py``), what its columns mean (``guess.py``).
+Elsewhere: reading one (``beginning.py``), what its columns mean (``guess.py``).
 """
 
 from __future__ import annotations

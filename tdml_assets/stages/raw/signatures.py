@@ -1,6 +1,6 @@
 """What a file is by its first bytes, where that is not what it is declared to be: named, with the remedy.
 
-Belongs here: signatures and what to do about each. Does not: reading files (``headers.py``).
+Elsewhere: reading files (``headers.py``).
 """
 
 from __future__ import annotations

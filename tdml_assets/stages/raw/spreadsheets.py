@@ -1,6 +1,6 @@
 """A sheet of a .xlsx file, written as a Parquet file that the warehouse reads.
 
-Belongs here: finding the sheet and its header, and what a column of cells holds. Does not: what the columns mean (``plan.py``).
+Elsewhere: what the columns mean (``plan.py``).
 
 A column of numbers stays numbers and one of moments stays moments. One that mixes kinds becomes text: a number as the shortest text
 that is the same number, with the declared decimal mark, a moment in the declared format.

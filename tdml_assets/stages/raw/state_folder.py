@@ -1,8 +1,7 @@
 """The state folder as a whole: whose data it holds, and setting it aside.
 
-Belongs here: the check before a run and inside one, moving an old state away.
-Does not: the record, and what makes two sets of orders the same (``state_identity.py``), the run
-lock (``platform/run_lock.py``).
+Elsewhere: the record, and what makes two sets of orders the same (``state_identity.py``), the run lock
+(``platform/run_lock.py``).
 """
 
 from __future__ import annotations

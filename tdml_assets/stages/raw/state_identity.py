@@ -1,7 +1,6 @@
 """Which data a state folder belongs to, and whether other data are about to be put into it.
 
-Belongs here: the identity of the orders, how two of them are compared, the words of a refusal, and the file that keeps it.
-Does not: comparing it with data (``state_folder.py``), the guard inside a run (``platform/guards.py``).
+Elsewhere: comparing it with data (``state_folder.py``), the guard inside a run (``platform/guards.py``).
 
 Two things make an identity: the declaration (where the orders are and how they are read) and a sketch of the data (some
 customers with the day of their first order). The declaration alone is not enough in either direction: a file may be replaced

@@ -1,7 +1,6 @@
 """Loading a raw table: one transaction that makes it mirror the files declared for it now.
 
-Belongs here: the order of the statements, the no-op for unchanged files, conservation of rows, and what a load reports.
-Does not: the statements (``sql/raw``), what a declaration may say (``declaration/sources.py``), Dagster (``asset.py``).
+Elsewhere: the statements (``sql/raw``), what a declaration may say (``declaration/sources.py``), Dagster (``asset.py``).
 """
 
 from __future__ import annotations

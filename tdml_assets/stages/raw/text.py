@@ -1,7 +1,6 @@
 """The text of a raw file: is it what it is said to be, can the warehouse take every line, and a copy in UTF-8.
 
-Belongs here: decoding a file in chunks, whatever is looked for on the way. Does not: what the lines mean
-(``headers.py``).
+Elsewhere: what the lines mean (``headers.py``).
 """
 
 from __future__ import annotations

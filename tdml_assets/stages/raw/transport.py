@@ -1,7 +1,6 @@
 """Fetching raw files from S3 and the web into a cache folder.
 
-Belongs here: streaming with a size limit, retries, atomic renames, and telling the causes of failure apart.
-Does not: local files (``files.py``).
+Elsewhere: local files (``files.py``).
 
 The warehouse never fetches anything itself: its extensions for that would have to be downloaded.
 A cached file is named by its address and its ETag (or, where the server gives none, its hash), so a changed object is

@@ -1,7 +1,6 @@
 """Rows of Python values, written as a Parquet file whose columns have the values' types.
 
-Belongs here: which type holds every value of a column, and the hash of the rows. Does not: reading a database (``databases.py``),
-what the columns mean (``plan.py``).
+Elsewhere: reading a database (``databases.py``), what the columns mean (``plan.py``).
 
 The type of a column is known when its last row was read, so that rows are kept in a temporary file first. Decimals stay exact.
 A column that mixes kinds becomes text.

@@ -1,7 +1,6 @@
 """A packed file, known by its first bytes, and a copy of what is in it.
 
-Belongs here: zip, gzip, bzip2, xz and zstd. Does not: what is in the file (``headers.py``). A gzip file of text whose name ends in
-.gz is read as it is.
+Elsewhere: what is in the file (``headers.py``). A gzip file of text whose name ends in .gz is read as it is.
 """
 
 from __future__ import annotations

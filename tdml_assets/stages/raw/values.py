@@ -1,7 +1,4 @@
-"""Where a statement over the rows of a file finds a value.
-
-Belongs here: one value of a row, in CSV, Parquet or JSON. Does not: what the value means (``plan.py``).
-"""
+"""Where a statement over the rows of a file finds a value. Elsewhere: what the value means (``plan.py``)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """<workflow>/realised: predictions of earlier sessions against what happened.
 
-Belongs here: keeping predictions until their horizon has passed, reading what happened, keeping the measures under the session
-that predicted. Does not: the verdict (``performance.py``), the measures (``tasks/``).
+Elsewhere: the verdict (``performance.py``), the measures (``tasks/``).
 """
 
 from collections.abc import Sequence

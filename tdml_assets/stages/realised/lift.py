@@ -1,7 +1,6 @@
 """What activation does: treated customers against the control group, once the horizon has passed.
 
-Belongs here: what is kept for it, reading what happened, ``monitoring.lift`` and its sentences. Does not: who is in the control
-group (``stages/audience/control.py``), the statistics (``lift_statistics.py``).
+Elsewhere: who is in the control group (``stages/audience/control.py``), the statistics (``lift_statistics.py``).
 
 Every customer counts in the group that was drawn, sent or not: who later opted out, or was sent by hand, did so in both groups.
 """

@@ -1,6 +1,6 @@
 """The interval of a difference of means between two groups that were drawn at random, by exchanging the groups.
 
-Belongs here: one interval from outcomes. Does not: what is compared and how often (``lift_statistics.py``).
+Elsewhere: what is compared and how often (``lift_statistics.py``).
 
 Spend is zero for most and large for a few, and a control group is small. There an interval of means by Student's t misses the truth
 two to five times as often as it says (docs/lift.md): the small group's spread is estimated too low just where it holds none of the

@@ -1,7 +1,7 @@
 """Treated customers against a control group: difference, interval, and how many customers it would take to tell.
 
-Belongs here: the statistics of one comparison and of a table of them. Does not: the interval (``lift_interval.py``), who is in the
-control group (``stages/audience/control.py``), what happened (``lift.py``).
+Elsewhere: the interval (``lift_interval.py``), who is in the control group (``stages/audience/control.py``), what happened
+(``lift.py``).
 
 Outcomes are first brought to the same prediction: what a customer was expected to do is known from before the campaign, and the
 groups differ in it by chance alone (CUPED: Deng, Xu, Kohavi and Walker, "Improving the sensitivity of online controlled

@@ -1,7 +1,6 @@
 """Realised performance: stored predictions meet what happened once their horizon has passed.
 
-Belongs here: what is kept of predictions, when it has matured, the interval that the test promises, the verdict.
-Does not: what happened (``sql/realised/``, with the target's own statement), the measures (``tasks/``), the decision of a
+Elsewhere: what happened (``sql/realised/``, with the target's own statement), the measures (``tasks/``), the decision of a
 session (``stages/triage/decision.py``).
 """
 

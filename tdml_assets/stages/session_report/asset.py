@@ -1,7 +1,6 @@
 """<workflow>/session_report: one page per session, and whether what it predicted may be published.
 
-Belongs here: reading, the blocking check. Does not: placing files (``pages.py``), what the page says
-(``page.py``), the decision (``stages/triage/decision.py``).
+Elsewhere: placing files (``pages.py``), what the page says (``page.py``), the decision (``stages/triage/decision.py``).
 """
 
 from pathlib import Path

@@ -1,7 +1,7 @@
 """The dashboard: one HTML page for people who plan campaigns, with everything in it and no server behind it.
 
-Belongs here: reading what it shows, and the page. Does not: how a picture is laid out (``dashboard_figures.py``), what the
-pages for engineers show (``page.py``, ``overview.py``).
+Elsewhere: how a picture is laid out (``dashboard_figures.py``), what the pages for engineers show (``page.py``,
+``overview.py``).
 
 No customer is in it: figures and bands alone.
 """

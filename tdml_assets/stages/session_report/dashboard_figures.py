@@ -1,6 +1,6 @@
 """Pictures of the dashboard: rows in, markup out; None where there is nothing to draw.
 
-Belongs here: how each picture is laid out. Does not: shapes and scales (``platform/svg.py``), what is read (``dashboard.py``).
+Elsewhere: shapes and scales (``platform/svg.py``), what is read (``dashboard.py``).
 
 Every bar and cell has its number in words: colour is never the only sign.
 """

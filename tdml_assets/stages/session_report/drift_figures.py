@@ -1,7 +1,7 @@
 """Pictures of a session report about drift: the heat map and the history of spikes; plain values in, markup out.
 
-Belongs here: how each picture is laid out. Does not: shapes and scales (``platform/svg.py``), colours (the page's style sheet),
-which values are shown (``sections.py``).
+Elsewhere: shapes and scales (``platform/svg.py``), colours (the page's style sheet), which values are shown
+(``sections.py``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a session report is made of: rows of the ``monitoring`` tables.
 
-Belongs here: the facts. Does not: reading them (``reading.py``), how they are shown (``page.py``).
+Elsewhere: reading them (``reading.py``), how they are shown (``page.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Pictures of a session report about predictions: measures over sessions, and distributions; plain values in, markup out.
 
-Belongs here: how each picture is laid out. Does not: shapes and scales (``platform/svg.py``), pictures of drift
-(``drift_figures.py``), colours (the page's style sheet), which values are shown (``sections.py``).
+Elsewhere: shapes and scales (``platform/svg.py``), pictures of drift (``drift_figures.py``), colours (the page's style
+sheet), which values are shown (``sections.py``).
 
 Colour is never the only sign: numbers, shapes, dashes and words say the same, so that a page printed in grey reads as well.
 """

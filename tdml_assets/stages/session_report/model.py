@@ -1,7 +1,7 @@
 """What a session report shows of the champion itself: its test by tenths of customers, its main features, its groups.
 
-Belongs here: these facts and reading them. Does not: monitoring over sessions (``reading.py``), drawing
-(``model_figures.py``). Aggregates only: a report is passed on, so it names no customer.
+Elsewhere: monitoring over sessions (``reading.py``), drawing (``model_figures.py``). Aggregates only: a report is passed on,
+so it names no customer.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Pictures of a session report about the model: predicted against actual, gain, bars, trends; plain values in, markup out.
 
-Belongs here: how each picture is laid out. Does not: shapes and scales (``platform/svg.py``), which values are shown
-(``sections.py``, ``model.py``), colours (the page's style sheet).
+Elsewhere: shapes and scales (``platform/svg.py``), which values are shown (``sections.py``, ``model.py``), colours (the
+page's style sheet).
 """
 
 from __future__ import annotations

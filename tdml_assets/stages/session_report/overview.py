@@ -1,7 +1,7 @@
 """The overview page of all workflows: facts in, one HTML page out.
 
-Belongs here: what became of each workflow, what needs a person, the trend of its main measure. Does not: what the page of one
-session shows (``page.py``), layout and wording (``templates/overview.html.j2``), files (``pages.py``).
+Elsewhere: what the page of one session shows (``page.py``), layout and wording (``templates/overview.html.j2``), files
+(``pages.py``).
 """
 
 from __future__ import annotations

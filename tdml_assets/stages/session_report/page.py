@@ -1,7 +1,7 @@
 """The one-page report of a session: facts in, one HTML page out.
 
-Belongs here: the page as a whole. Does not: reading the facts (``reading.py``), what sections show (``sections.py``),
-layout and wording (``templates/session_report.html.j2``), files (``asset.py``).
+Elsewhere: reading the facts (``reading.py``), what sections show (``sections.py``), layout and wording
+(``templates/session_report.html.j2``), files (``asset.py``).
 
 The page has no script and loads nothing. Whatever is in a table of the warehouse is printed escaped. Like SQL, the template
 is a file next to the code: it is all that is read here.

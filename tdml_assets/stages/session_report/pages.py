@@ -1,7 +1,6 @@
 """The pages in the reports folder: placing them whole, and the overview of all workflows.
 
-Belongs here: the files themselves. Does not: their paths (``platform/report_paths.py``), what a page says (``page.py``,
-``overview.py``).
+Elsewhere: their paths (``platform/report_paths.py``), what a page says (``page.py``, ``overview.py``).
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """What a session report shows of the model and of what it predicts: its test, its features, its groups, distributions.
 
-Belongs here: which values, in which order, in which words. Does not: reading them (``reading.py``, ``model.py``),
-drawing (``figures.py``, ``model_figures.py``), what is watched over sessions (``sections.py``).
+Elsewhere: reading them (``reading.py``, ``model.py``), drawing (``figures.py``, ``model_figures.py``), what is watched over
+sessions (``sections.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Runs the statements of ``sql/session_report`` for one workflow up to one day.
 
-Belongs here: which tables are there, and binding the keys that every statement of the reports shares.
-Does not: what a page is made of (``reading.py``, ``model.py``, ``overview.py``), SQL (``sql/session_report/``).
+Elsewhere: what a page is made of (``reading.py``, ``model.py``, ``overview.py``), SQL (``sql/session_report/``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Reads what a session report shows.
 
-Belongs here: from an open database and the champion's files to facts; tables that are not there yet give nothing.
-Does not: the facts (``facts.py``), how they are shown (``page.py``), SQL (``sql/session_report/``).
+Elsewhere: the facts (``facts.py``), how they are shown (``page.py``), SQL (``sql/session_report/``).
 """
 
 from __future__ import annotations

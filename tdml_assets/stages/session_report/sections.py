@@ -1,8 +1,7 @@
 """From the facts of a session to what the sections of its report show.
 
-Belongs here: which values, in which order, in which words. Does not: reading them (``reading.py``), drawing
-(``figures.py``, ``drift_figures.py``), what is shown of the model and its predictions
-(``predictions.py``), the page (``page.py``).
+Elsewhere: reading them (``reading.py``), drawing (``figures.py``, ``drift_figures.py``), what is shown of the model and its
+predictions (``predictions.py``), the page (``page.py``).
 """
 
 from __future__ import annotations

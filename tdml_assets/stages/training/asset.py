@@ -1,8 +1,7 @@
 """<workflow>/candidate_model, and with it evaluation and champion_model: train, measure, promote.
 
-Belongs here: handing tables to the engine and keeping what it made. Does not: learning (``engines/``, ``fit.py``),
-metrics and the comparison with the champion (``stages/evaluation/asset.py``, ``stages/evaluation/gate_asset.py``), what a stored
-version is (``models/bundles.py``).
+Elsewhere: learning (``engines/``, ``fit.py``), metrics and the comparison with the champion (``stages/evaluation/asset.py``,
+``stages/evaluation/gate_asset.py``), what a stored version is (``models/bundles.py``).
 """
 
 import json

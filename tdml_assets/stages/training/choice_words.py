@@ -1,6 +1,6 @@
 """Which learner ``estimator: auto`` chose, and why, in a sentence for people.
 
-Belongs here: sentences made of rows of ``monitoring.estimator_choices``. Does not: the choice (``engines/learner_choice.py``).
+Elsewhere: the choice (``engines/learner_choice.py``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Train a candidate: fit and measure honestly, then fit again on everything that is known.
 
-Belongs here: which rows a fit may see, and what is kept of it. Does not: learners (``engines/``), reading tables.
+Elsewhere: learners (``engines/``), reading tables.
 
 The evaluated model never sees a target that was unknown on the test snapshot's day. The stored model is fitted once more on
 all labelled rows with the number of rounds found, because the newest season is worth most; metrics are the evaluated one's.

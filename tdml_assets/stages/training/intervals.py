@@ -1,6 +1,6 @@
 """Intervals of a candidate's amounts, stored with it so that it gives the same ones in every session.
 
-Belongs here: which rows they are taken from. Does not: how (``engines/intervals.py``), writing them (``sql/predictions/``).
+Elsewhere: how (``engines/intervals.py``), writing them (``sql/predictions/``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a training leaves, whatever the task learns from, and the immutable version that is stored of it.
 
-Belongs here: values that pass between the asset and the tasks' trainings, the manifest. Does not: learning (``engines/``,
-``fit.py``, ``recommendation/selection.py``), what a stored version is (``models/bundles.py``).
+Elsewhere: learning (``engines/``, ``fit.py``, ``recommendation/selection.py``), what a stored version is
+(``models/bundles.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The correction of a level as it was rehearsed by a training: rows of ``monitoring.level_rehearsals``.
 
-Belongs here: whether a workflow corrects its level, what is kept of rehearsals. Does not: the correction (``engines/level.py``),
-the level of a session's predictions (``stages/predictions/level.py``).
+Elsewhere: the correction (``engines/level.py``), the level of a session's predictions (``stages/predictions/level.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The training of a recommendation: choose, measure, fit on everything.
 
-Belongs here: reading baskets and what is kept of them. Does not: choosing and measuring (``recommendation/selection.py``),
-learners (``engines/recommender.py``), the asset and the stored version (``asset.py``, ``learnt.py``).
+Elsewhere: choosing and measuring (``recommendation/selection.py``), learners (``engines/recommender.py``), the asset and the
+stored version (``asset.py``, ``learnt.py``).
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,6 @@
 """``estimator: auto``: fit every option to what a candidate may learn from, compare them, choose.
 
-Belongs here: which rows a rehearsal is measured on, fits that options share, what is said of a choice. Does not: the options and
-the rule (``engines/learner_choice.py``), learners, the fit of everything (``fit.py``).
+Elsewhere: the options and the rule (``engines/learner_choice.py``), learners, the fit of everything (``fit.py``).
 
 Nothing later than the test snapshot's window takes part, and that window ends on or before as_of.
 

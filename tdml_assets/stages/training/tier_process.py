@@ -1,7 +1,6 @@
 """Training in a process of its own, which may use what the tier allows and no more.
 
-Belongs here: the limits, both ends of that process, and what is said where it ends without a model. Does not: training
-(``fit.py``), the arithmetic that refuses beforehand what will not fit (``engines/``).
+Elsewhere: training (``fit.py``), the arithmetic that refuses beforehand what will not fit (``engines/``).
 
 Arithmetic can be wrong, and a learner that takes more than the machine has would end the whole session. So a large training runs
 in a child whose memory the kernel limits (RLIMIT_DATA: private memory of the process, with its libraries some .2 GB from the

@@ -1,7 +1,6 @@
 """<workflow>/training_table: what a model learns from and is measured on, and the split.
 
-Belongs here: the asset of every task, and the table of tasks with a row per customer: features of labelled snapshots joined with
-the target observed after each. Does not: the table of recommendation (``recommendation.py``).
+Elsewhere: the table of recommendation (``recommendation.py``).
 """
 
 from collections.abc import Mapping, Sequence

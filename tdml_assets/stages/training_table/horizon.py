@@ -1,7 +1,4 @@
-"""How far a session may look for what happened.
-
-Belongs here: the day up to which targets are known. Does not: what happened (``sql/realised/``).
-"""
+"""How far a session may look for what happened. Elsewhere: what happened (``sql/realised/``)."""
 
 from datetime import date
 

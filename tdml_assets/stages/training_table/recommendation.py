@@ -1,6 +1,6 @@
 """The training table of a recommendation: who bought what by when.
 
-Belongs here: what customers bought, as a table. Does not: windows (``recommendation/``), the asset (``asset.py``).
+Elsewhere: windows (``recommendation/``), the asset (``asset.py``).
 """
 
 from datetime import date

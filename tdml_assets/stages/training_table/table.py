@@ -1,7 +1,6 @@
 """The training table: features of labelled snapshots, the target observed after each, and the split.
 
-Belongs here: its contract, the sample share, and the refusal of splits too small to learn from.
-Does not: choosing snapshots (``stages/features/snapshots.py``), the statement (``sql/training_table/``).
+Elsewhere: choosing snapshots (``stages/features/snapshots.py``), the statement (``sql/training_table/``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Alerts about an episode, sent once per channel.
 
-Belongs here: which episodes still need an alert, and recording what was sent. Does not: words
-(``alerts/messages.py``), channels (``alerts/channels.py``).
+Elsewhere: words (``alerts/messages.py``), channels (``alerts/channels.py``).
 """
 
 import os

@@ -1,7 +1,6 @@
 """<workflow>/triage: what the session's monitoring means, the episodes it adds up to, and who gets an alert.
 
-Belongs here: collecting the evidence, keeping the decision, sending the alert. Does not: deciding (``decision.py``), episodes
-(``episodes.py``), channels (``stages/triage/alerts/channels.py``).
+Elsewhere: deciding (``decision.py``), episodes (``episodes.py``), channels (``stages/triage/alerts/channels.py``).
 """
 
 from dataclasses import replace

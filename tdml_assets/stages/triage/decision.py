@@ -1,7 +1,7 @@
 """What a session's monitoring means: broken data, a changed world, or nothing.
 
-Belongs here: one decision from everything that was measured. Does not: measuring, what a series of decisions adds up to
-(``episodes.py``), whether a retraining may start now (``retraining.py``).
+Elsewhere: measuring, what a series of decisions adds up to (``episodes.py``), whether a retraining may start now
+(``retraining.py``).
 
 Broken data come first, since a model trained on them is worse than none. What the customers turned out to do comes next. Then
 the data themselves: predictions, or a feature the model leans on, in as many sessions in a row as the policy wants. Age is last.

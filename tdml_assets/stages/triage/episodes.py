@@ -1,7 +1,6 @@
 """Episodes: what a series of findings adds up to, so that one event gets one alert and at most one retraining.
 
-Belongs here: when an episode opens, closes or is resolved. Does not: the findings (``decision.py``), starting runs
-(``retraining.py``).
+Elsewhere: the findings (``decision.py``), starting runs (``retraining.py``).
 
 Episodes are folded from the findings of all sessions each time, so a session that runs again, or a ledger that was lost,
 changes nothing.

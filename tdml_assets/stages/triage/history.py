@@ -1,8 +1,4 @@
-"""What earlier sessions left for the triage of the next one: findings, who was alerted, importances.
-
-Belongs here: reading the ``monitoring`` tables into the values that ``decision.py`` and ``episodes.py`` take.
-Does not: deciding anything.
-"""
+"""What earlier sessions left for the triage of the next one: findings, who was alerted, importances."""
 
 from __future__ import annotations
 

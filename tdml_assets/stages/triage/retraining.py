@@ -1,7 +1,6 @@
 """Whether an open episode starts a retraining now: decided from what happened, never from the clock alone.
 
-Belongs here: the decision and its reason. Does not: what an episode is (``episodes.py``), run records
-(``automation/sensors.py``).
+Elsewhere: what an episode is (``episodes.py``), run records (``automation/sensors.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Decisions, statuses and checks of monitoring in words and signs, alike in reports and alerts.
 
-Belongs here: one entry per value that ``monitoring.*`` tables hold. Does not: who decides (``decision.py``,
-``stages/drift/detection.py``), layout.
+Elsewhere: who decides (``decision.py``, ``stages/drift/detection.py``), layout.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Classification: what a yes-or-no workflow demands, measures and publishes.
 
-Belongs here: who is refused training, which measures are kept under which name, score and grade, the gate.
-Does not: its settings (``declaration/classification.py``), formulas of measures (``platform/metrics.py``,
-``platform/classification_metrics.py``), learners (``engines/``), the contract of its
-predictions (``tasks/classification.py``).
+Elsewhere: its settings (``declaration/classification.py``), formulas of measures (``platform/metrics.py``,
+``platform/classification_metrics.py``), learners (``engines/``), the contract of its predictions
+(``tasks/classification.py``).
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ an open warehouse and brings them to another system. Whatever the system, a deli
 * streams: no more than one batch of rows is in memory;
 * says what it did in numbers only: customers' values appear neither in a :class:`Delivery` nor in an error.
 
-Belongs here: what all destinations share. Does not: any one system (its own module), Dagster (``stages/audience/asset.py``).
+Elsewhere: any one system (its own module), Dagster (``stages/audience/asset.py``).
 """
 
 from __future__ import annotations

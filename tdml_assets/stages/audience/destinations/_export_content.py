@@ -1,6 +1,6 @@
 """What the files of an export hold: rows, batch by batch, and the manifest.
 
-Belongs here: writing the files of one export into a folder. Does not: where the folder goes (``files.py``).
+Elsewhere: where the folder goes (``files.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,5 @@
 """Exports in an S3 bucket: what ``files.py`` needs of S3.
 
-Belongs here: S3 calls and what their errors mean to a person. Does not: clients and credentials (the s3 resource).
-
 An object appears whole or not at all, and a list shows it at once. The manifest is uploaded after the data and
 ``latest.json`` after the manifest, so that whatever a reader can find is complete.
 """

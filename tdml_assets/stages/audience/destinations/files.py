@@ -1,7 +1,6 @@
 """Destination ``files``: Parquet and CSV files in a folder or an S3 bucket.
 
-Belongs here: placing the files so that a reader never meets half an export, and which older exports go.
-Does not: what the files hold (``_export_content.py``), names, layout and manifest (``stages/audience/exports.py``), S3 calls
+Elsewhere: what the files hold (``_export_content.py``), names, layout and manifest (``stages/audience/exports.py``), S3 calls
 (``bucket.py``).
 
 What a reader may rely on

@@ -1,8 +1,7 @@
 """Sending alerts: every channel the settings name is tried, and none can fail a run.
 
-Belongs here: the channels, what became of an alert, the pauses between attempts, and making channels of settings and
-environment. Does not: what an alert says and when (``messages.py``), how a webhook, a mail server or Slack is spoken to
-(``webhook.py``, ``email.py``, ``slack.py``).
+Elsewhere: what an alert says and when (``messages.py``), how a webhook, a mail server or Slack is spoken to (``webhook.py``,
+``email.py``, ``slack.py``).
 
 Addresses, logins and tokens come from the environment; they appear in no :class:`AlertDelivery`, no ``repr`` and no log.
 """

@@ -1,7 +1,6 @@
 """Alerts by mail.
 
-Belongs here: the message, the talk with the SMTP server, and which answers are tried again. Does not: what the alert says
-(``messages.py``).
+Elsewhere: what the alert says (``messages.py``).
 
 The login is sent only inside TLS with a certificate that is verified.
 """

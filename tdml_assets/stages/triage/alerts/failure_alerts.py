@@ -1,8 +1,6 @@
 """Alerts about failed sessions, once per cause.
 
-Belongs here: sending what waits, and keeping who took it in ``failures.json`` of the state folder: a full or locked warehouse is
-among the failures. Does not: what a cause is (``failures.py``), channels
-(``channels.py``).
+Elsewhere: what a cause is (``failures.py``), channels (``channels.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Failed sessions and workflows that are off: which causes raise an alert, once each until they recover.
 
-Belongs here: what a cause is, which channels wait for it, its alert. Does not: finding failures (``automation/failure_alerts.py``,
-``commands/app.py``), recording what was sent (``failure_alerts.py``), sending (``channels.py``).
+Elsewhere: finding failures (``automation/failure_alerts.py``, ``commands/app.py``), recording what was sent
+(``failure_alerts.py``), sending (``channels.py``).
 
 An alert names the workflow, the stage and the class of the error, never its text: that may quote a customer's value.
 """

@@ -1,7 +1,7 @@
 """Alerts: when an episode is worth one, and in which words.
 
-Belongs here: the choice of episodes, the text. Does not: the settings (``declaration/alerts.py``), sending (``channels.py``),
-episodes themselves (``stages/triage/episodes.py``).
+Elsewhere: the settings (``declaration/alerts.py``), sending (``channels.py``), episodes themselves
+(``stages/triage/episodes.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Alerts in a Slack channel.
-
-Belongs here: the message and the call. Does not: the client (``platform/slack.py``), what the alert says (``messages.py``).
-"""
+"""Alerts in a Slack channel. Elsewhere: the client (``platform/slack.py``), what the alert says (``messages.py``)."""
 
 from __future__ import annotations
 

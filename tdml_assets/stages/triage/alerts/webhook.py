@@ -1,6 +1,6 @@
 """Alerts as JSON posted to an address, for chat systems, pagers and one's own services.
 
-Belongs here: the request, and which answers are tried again. Does not: what the alert says (``messages.py``).
+Elsewhere: what the alert says (``messages.py``).
 
 The address is a secret. No redirect is followed: a secret in the address or the header would go to another place.
 """
