@@ -1,7 +1,6 @@
 {# Of the rows of one line key the latest stays. #}
 insert into dropped_rows
 with
-{% include "raw/parts/repeated_keys.sql" %}
 ranked as (
     select
         staged_file_position,

@@ -7,11 +7,11 @@ latest_files as (
         max(staged_file_position) as file_position
     from staged_rows
     where
-        staged_line_key is not null
+        staged_line_key in (select staged_line_key from repeated_keys)
         and {% include "raw/parts/is_state.sql" %}
 
     group by staged_line_key
-    having count(distinct staged_file_position) > 1
+    having min(staged_file_position) < max(staged_file_position)
 ),
 kept as (
     select distinct

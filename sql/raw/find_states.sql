@@ -1,7 +1,6 @@
 {# Every state of a line in turn: when it was recorded, and when the next one was. Equal rows in a row are one state. #}
 create or replace temp table line_states as
 with
-{% include "raw/parts/repeated_keys.sql" %}
 in_turn as (
     select
         staged_file_position,

@@ -3,7 +3,7 @@ select count(*) as key_count
 from (
     select staged_line_key
     from staged_rows
-    where staged_reason is null and staged_line_key is not null
+    where staged_reason is null and staged_line_key in (select staged_line_key from repeated_keys)
     group by staged_line_key, staged_file_position, ordered_at, order_status
-    having count(*) > 1 and count(distinct amount) > 1
+    having min(amount) < max(amount)
 )

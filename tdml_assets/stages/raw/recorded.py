@@ -50,8 +50,14 @@ def latest_staged_day(database: Database, declaration: Source) -> date | None:
     return day if later else None
 
 
+def find_repeated_keys(database: Database, declaration: Source) -> None:
+    """Fill ``repeated_keys`` from ``staged_rows``: the line keys of several rows. Every step below looks at their rows alone."""
+    if declaration.line_key:
+        database.execute(render("raw/find_repeated_keys"))
+
+
 def date_states(database: Database, declaration: Source) -> None:
-    """Date repeated rows back to where their state was recorded first; inside a load, before rows are accepted."""
+    """Date repeated rows back to where their state was recorded first; after ``find_repeated_keys``."""
     if is_recorded(declaration) and declaration.line_key:
         database.execute(render("raw/find_states"))
         database.execute(render("raw/date_states"))

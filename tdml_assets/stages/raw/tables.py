@@ -39,7 +39,14 @@ from tdml_assets.stages.raw.meanings import read_statuses, write_statuses
 from tdml_assets.stages.raw.order_rows import is_by_order, reject_by_order, share_amounts, stage_by_order
 from tdml_assets.stages.raw.plan import plan_stage
 from tdml_assets.stages.raw.reading import FileReading, stage_rows
-from tdml_assets.stages.raw.recorded import date_states, find_dropped, keep_replaced, known_by, latest_staged_day
+from tdml_assets.stages.raw.recorded import (
+    date_states,
+    find_dropped,
+    find_repeated_keys,
+    keep_replaced,
+    known_by,
+    latest_staged_day,
+)
 from tdml_assets.stages.raw.row_counts import count_rows
 from tdml_assets.stages.raw.rules import (
     BAD_ROW_LIMIT,
@@ -269,6 +276,7 @@ def _write_rows(
         database.execute(created)
         stages = stage_files(database, layouts, until(latest), now=now)
     merge()
+    find_repeated_keys(database, declaration)
     date_states(database, declaration)
     grouped_keys = find_dropped(database, declaration, len(layouts)) if declaration.line_key else 0
     if kept is not None:
