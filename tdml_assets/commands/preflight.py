@@ -16,10 +16,14 @@ from tdml_assets.commands.check_permissions import Permissions
 from tdml_assets.commands.check_signs import odd_months, sign_notes
 from tdml_assets.commands.outlooks import WorkflowOutlook
 from tdml_assets.declaration.quality import FIRST_LOAD_CHECKS
+from tdml_assets.stages.data_quality.findings import Finding, Status
 from tdml_assets.stages.data_quality.quality_report import QualityReport, accept_by_name
 
 #: Checks of the raw data that mean a wrong declaration; the others are judged inside a session, which also tells owners.
 _DECLARED_WRONG = FIRST_LOAD_CHECKS
+#: Of them and of the notes, those that the first rows of large files can answer: they judge how a row is read. The others compare
+#: days, customers or files, and a file may be sorted by them: all its guests first, or the oldest orders.
+_SEEN_IN_FIRST_ROWS = ("unreadable", "zero_amounts", "order_totals", "unknown_statuses")
 #: Customers below which no learner of the project trains.
 _FEW_CUSTOMERS = 100
 #: Horizon of the workflows that ship.
@@ -90,6 +94,11 @@ class Trial:
         """Whether every row of every source was looked at."""
         return all(source.is_whole for source in self.sources)
 
+    def findings(self, status: Status) -> list[Finding]:
+        """Findings of a status, as far as the rows that were looked at can answer."""
+        found = self.report.with_status(status)
+        return [finding for finding in found if self.is_whole or finding.check_name in _SEEN_IN_FIRST_ROWS]
+
 
 def problems_of(trial: Trial, *, as_of: date | Literal["latest"], accepted: Sequence[str]) -> list[str]:
     """What a run must not start with, each with its remedy.
@@ -98,21 +107,32 @@ def problems_of(trial: Trial, *, as_of: date | Literal["latest"], accepted: Sequ
     looked at.
     """
     orders = next((source for source in trial.sources if source.table == "orders"), None)
-    found = trial.report.with_status("alarm")
+    found = trial.findings("alarm")
     if any(name not in FIRST_LOAD_CHECKS for name in accepted) and not trial.is_whole:
-        found = ()
+        found = []
     problems = [
         f"{finding.sentence} {accept_by_name(finding.check_name)}"
         for finding in found
         if finding.check_name in _DECLARED_WRONG
     ]
     facts = trial.orders
-    if orders is not None and orders.rows_read and not orders.rows_accepted and not problems:
+    if (
+        orders is not None
+        and orders.rows_read
+        and not orders.rows_accepted
+        and not problems
+        and _is_said(trial, orders)
+    ):
         reasons = ", ".join(f"{code} {count:,}" for code, count in orders.reasons.items())
         problems.append(f"sources.orders: none of {orders.rows_read:,} rows can be used ({reasons}). {_remedy(orders)}")
     if isinstance(as_of, date) and trial.is_whole and facts.first_on is not None and facts.last_on is not None:
         problems += _wrong_day(as_of, facts.first_on, facts.last_on, trial.report)
     return [*problems, *trial.permissions.problems]
+
+
+def _is_said(trial: Trial, orders: SourceFacts) -> bool:
+    """Whether rows that cannot be used say so of all rows; guests may come first."""
+    return trial.is_whole or set(orders.reasons) != {"missing_customer"}
 
 
 def _remedy(orders: SourceFacts) -> str:
@@ -139,9 +159,10 @@ def _wrong_day(as_of: date, first_on: date, last_on: date, report: QualityReport
 def notes_of(trial: Trial) -> list[str]:
     """What a person should know before a run, though it may start."""
     facts = trial.orders
-    notes = [finding.sentence for finding in trial.report.with_status("note")]
+    notes = [finding.sentence for finding in trial.findings("note")]
     notes += trial.permissions.notes
-    notes += sign_notes(trial.books.test_signs, odd_months(facts.months, facts.order_lines))
+    if trial.is_whole:
+        notes += sign_notes(trial.books.test_signs, odd_months(facts.months, facts.order_lines))
     notes += [
         f"sources.{source.table}.line_key names several lines in {source.grouped_keys:,} cases, such as a product twice in an "
         "order: lines of one file are all kept, and of several files the latest that holds the key counts. A key that tells lines "
@@ -149,7 +170,9 @@ def notes_of(trial: Trial) -> list[str]:
         for source in trial.sources
         if source.grouped_keys
     ]
-    if 0 < facts.customers < _FEW_CUSTOMERS:
+    if not trial.is_whole:
+        notes.append("large or remote files were not read in full before the run: tdml-assets check reads every row")
+    elif 0 < facts.customers < _FEW_CUSTOMERS:
         notes.append(
             f"customers {facts.customers:,}, order lines {facts.order_lines:,}: too few to learn from ({_FEW_CUSTOMERS} customers "
             "are the least). Workflows that cannot learn use rules, and say so. Give all orders of all "
@@ -160,8 +183,6 @@ def notes_of(trial: Trial) -> list[str]:
             f"none of {facts.customers:,} customers bought on two days: nothing can be learnt of who comes back, and workflows "
             "that look ahead use rules. Give a longer history of orders, or check that columns.customer_id says who bought"
         )
-    if not trial.is_whole:
-        notes.append("large or remote files were not read in full before the run: tdml-assets check reads every row")
     return notes
 
 

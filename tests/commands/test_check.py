@@ -9,7 +9,7 @@ import json
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -279,6 +279,25 @@ def test_large_files_are_judged_by_their_first_rows(
     assert "tdml-assets check reads every row" in shop.noted(capsys)
     month_first(shop)
     assert "timestamp_format: '%d/%m/%Y %H:%M'" in shop.said(capsys)
+
+
+def test_of_large_files_nothing_is_said_that_their_first_rows_cannot_tell(
+    shop: Shop, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tdml_assets.commands.trial_load.WHOLE_BYTES", 1_000)
+    monkeypatch.setattr("tdml_assets.commands.trial_load._HEAD_ROWS", 200)
+    line = "{0:06};{1};{2:%d/%m/%Y} 10:00;P1;1;{3},50\n"
+    first = date(2021, 1, 1)
+    # Sorted by customer, guests first, from the oldest order on.
+    guests = [line.format(place, "", first + timedelta(days=place), place % 40) for place in range(300)]
+    others = [
+        line.format(place, f"c{place // 20}", first + timedelta(days=place % 20 * 90), place % 40)
+        for place in range(300, 3_000)
+    ]
+    (shop.folder / "orders.csv").write_text(";".join(HEADER) + "\n" + "".join([*guests, *others]), encoding="utf-8")
+    said = shop.noted(capsys)
+    assert said.count("note: ") == 1
+    assert "tdml-assets check reads every row" in said
 
 
 def test_a_horizon_longer_than_the_history_is_told_with_the_longest_that_works() -> None:
