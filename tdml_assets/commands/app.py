@@ -23,7 +23,7 @@ from tdml_assets.commands import activation, report_server
 from tdml_assets.commands import models as cli_models
 from tdml_assets.commands.check import check, look_before_run
 from tdml_assets.commands.clean import clean
-from tdml_assets.commands.common import FAILED, Fresh, SameCustomers, expected_errors, fail, read_settings
+from tdml_assets.commands.common import FAILED, USAGE, Fresh, SameCustomers, expected_errors, fail, read_settings
 from tdml_assets.commands.dashboard import dashboard
 from tdml_assets.commands.declared_workflows import check_workflows, keep_as_right
 from tdml_assets.commands.doctor import doctor
@@ -37,7 +37,7 @@ from tdml_assets.commands.replay import replay
 from tdml_assets.commands.status import status
 from tdml_assets.platform.environment import child_environment, prepare_home, project_root, restrict_new_files
 from tdml_assets.platform.extras import require_extra
-from tdml_assets.settings import Settings, SettingsError
+from tdml_assets.settings import Settings
 
 _HELP = """Customer orders in, scored customer attributes out.
 
@@ -54,9 +54,6 @@ Exit codes: 0 done; 1 failed, nothing changed; 2 wrong settings or command line,
 """
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=_HELP)
-
-#: Exit code for settings that cannot be used, as for a wrong command line.
-_USAGE = 2
 
 
 def _print_version(wanted: bool) -> None:
@@ -87,29 +84,7 @@ def _options(
 _options.__doc__ = _HELP
 
 
-def _settings() -> Settings:
-    return read_settings()
-
-
-def _require_sources(settings: Settings) -> None:
-    """Refuse a run whose files are not there before it touches anything."""
-    from tdml_assets.stages.raw.files import require_local
-    from tdml_assets.stages.raw.rules import SourceError
-
-    try:
-        require_local(settings.sources, settings.base_folder)
-    except SourceError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(_USAGE) from None
-
-
-def _require_workflows(settings: Settings) -> None:
-    """Refuse workflows that are declared or changed wrongly, which Dagster would say a minute later and in other words."""
-    with expected_errors():
-        check_workflows(settings)
-
-
-def _make_ready(settings: Settings) -> None:
+def make_ready(settings: Settings) -> None:
     """State folder, sample data where no orders are declared, and the dbt manifest."""
     from tdml_assets.simulation.sample import write_sample
     from tdml_assets.stages.features.dbt_manifest import DbtProjectError, manifest_of
@@ -129,10 +104,10 @@ def _make_ready(settings: Settings) -> None:
                 fail(str(error), FAILED)
 
 
-def _require_own_state(settings: Settings, *, fresh: bool = False, same_customers: bool = False) -> None:
+def require_own_state(settings: Settings, *, fresh: bool = False, same_customers: bool = False) -> None:
     """Refuse a state folder of other data, unless the person said what is to become of it."""
     if fresh and same_customers:
-        fail("--fresh starts anew and --same-customers goes on: give one of them", _USAGE)
+        fail("--fresh starts anew and --same-customers goes on: give one of them", USAGE)
     if not (settings.home / "warehouse.duckdb").exists() and not (settings.home / "state.json").exists():
         return
     with expected_errors():
@@ -175,32 +150,28 @@ def run(
     from tdml_assets.commands.progress import Progress, run_with_progress
     from tdml_assets.platform.old_files import remove_files
 
-    settings = _settings()
+    settings = read_settings()
     is_first = fresh or not settings.warehouse_path.exists()
     with started_early(child_environment(settings), learners=is_first) as early:
-        _require_workflows(settings)
-        _require_sources(settings)
+        with expected_errors():
+            from tdml_assets.stages.raw.files import require_local
+
+            # What Dagster would say a minute later and in other words.
+            check_workflows(settings)
+            require_local(settings.sources, settings.base_folder)
         if fresh:
             # The new declaration is looked at first: a state is not set aside for settings that cannot run.
             look_before_run(settings)
-        _require_own_state(settings, fresh=fresh, same_customers=same_customers)
+        require_own_state(settings, fresh=fresh, same_customers=same_customers)
         if not fresh:
             look_before_run(settings)
         if workflow:
             select = _selection_of(settings, workflow, select)
-        _make_ready(settings)
+        make_ready(settings)
         keep_as_right(settings)
         log_path = settings.home / "logs" / f"run-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}.log"
-        arguments = [
-            "asset",
-            "materialize",
-            "--select",
-            select,
-            "-m",
-            "tdml_assets.definitions",
-            "-d",
-            str(project_root()),
-        ]
+        arguments = ["asset", "materialize", "--select", select]
+        arguments += ["-m", "tdml_assets.definitions", "-d", str(project_root())]
         progress = Progress()
         # Dagster, which the summary needs. Not before the first step: until then both cores have enough to do.
         Thread(target=_import_for_summary, args=(progress.begun,), daemon=True).start()
@@ -250,13 +221,10 @@ def _print_summary(*, as_json: bool, notes: Sequence[str]) -> None:
     from tdml_assets.platform.resources import build_warehouse
     from tdml_assets.stages.session_report.overview import OVERVIEW_FILE
 
-    settings = _settings()
-    try:
+    settings = read_settings()
+    with expected_errors():
         tree = component_tree()
         specs, off = declared_workflows(settings, tree), switched_off(settings, tree)
-    except SettingsError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(_USAGE) from None
     infos = [
         WorkflowInfo(spec.name, spec.title, spec.task, spec.target.horizon_days, spec.eligible.words) for spec in specs
     ]
@@ -279,10 +247,14 @@ def prepare() -> None:
     \b
     tdml-assets prepare && dagster asset materialize --select '*' -m tdml_assets.definitions
     """
-    settings = _settings()
-    _require_workflows(settings)
-    _require_own_state(settings)
-    _make_ready(settings)
+    _prepare(read_settings())
+
+
+def _prepare(settings: Settings) -> None:
+    with expected_errors():
+        check_workflows(settings)
+    require_own_state(settings)
+    make_ready(settings)
     keep_as_right(settings)
 
 
@@ -291,12 +263,12 @@ def _selection_of(settings: Settings, names: Sequence[str], select: str) -> str:
     from tdml_assets.component import declared_workflows
 
     if select != "*":
-        fail("--workflow and --select both choose assets: give one of them", _USAGE)
+        fail("--workflow and --select both choose assets: give one of them", USAGE)
     with expected_errors():
         known = [spec.name for spec in declared_workflows(settings)]
     unknown = sorted(set(names) - set(known))
     if unknown:
-        fail(f"--workflow {', '.join(unknown)} does not run with these settings; known: {', '.join(known)}", _USAGE)
+        fail(f"--workflow {', '.join(unknown)} does not run with these settings; known: {', '.join(known)}", USAGE)
     shared = 'group:"raw" or group:"staging" or group:"features" or key:"monitoring/data_quality"'
     return " or ".join([shared, *(f'key:"{name}/*"' for name in names)])
 
@@ -310,25 +282,14 @@ def ui(
     \b
     tdml-assets ui --port 3001
     """
-    settings = _settings()
+    settings = read_settings()
     with expected_errors():
         require_extra("dagster_webserver", "ui", "tdml-assets ui")
-    _require_workflows(settings)
-    _require_own_state(settings)
-    _make_ready(settings)
-    keep_as_right(settings)
+    _prepare(settings)
     # Levels: what the daemon says every few seconds is left out, and so is Dagster's advice to use another command.
     command = [sys.executable, "-W", "ignore:Function `dev_command` is superseded", "-m", "dagster", "dev"]
-    command += [
-        "-w",
-        str(project_root() / "workspace.yaml"),
-        "--log-level",
-        "warning",
-        "--host",
-        host,
-        "--port",
-        str(port),
-    ]
+    command += ["-w", str(project_root() / "workspace.yaml"), "--log-level", "warning"]
+    command += ["--host", host, "--port", str(port)]
     environment = child_environment(settings)
     # Elsewhere Dagster warns of a dagster.yaml in the folder that it does not use.
     os.chdir(settings.home)

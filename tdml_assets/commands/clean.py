@@ -76,10 +76,19 @@ def size_words(size_bytes: int) -> str:
     return f"{size_bytes} B"
 
 
-#: Kinds of which nothing is kept: left behind by processes that were killed.
-_SCRATCH = "scratch"
-_OLD_STATES = "old states"
 _VERSIONS = "versions"
+#: Where the kinds lie, below the state folder.
+_PATTERNS = {
+    "logs": ("logs/*.log",),
+    "reports": ("reports/*/session-*.html", "reports/*/drift-*.html"),
+    # What Dagster keeps of the console of each run.
+    "runs": ("dagster/storage/*-*-*-*-*",),
+    # Left behind by processes that were killed.
+    "scratch": (
+        *("spill/*", "cache/compare-*", "cache/database-*.parquet", "dbt/compile-*", "warehouse.duckdb.compacting*"),
+        *("models/*/.discarded-*", "models/*/.incomplete-*", "cache/pictures"),
+    ),
+}
 
 
 def clean(
@@ -132,10 +141,13 @@ def clean(
 def doomed(settings: Settings, keep: int, *, old_states: bool = False) -> list[Entry]:
     """Everything that would go."""
     home = settings.home
-    scratch = [*_scratch(home), *(_old_states(home) if old_states else ())]
+    unwanted = list(_found(home, "scratch"))
+    if old_states:
+        unwanted += [_entry("old states", "", path) for path in home.parent.glob(f"{home.name}.old-*")]
     current = _current_export(settings)
-    files = superfluous([*_files(home), *_runs(home), *_exports(settings)], keep, {current} if current else set())
-    return [*files, *_versions(settings, keep), *superfluous(scratch, 0)]
+    kept = [entry for kind in ("logs", "reports", "runs") for entry in _found(home, kind)]
+    files = superfluous([*kept, *_exports(settings)], keep, {current} if current else set())
+    return [*files, *_versions(settings, keep), *superfluous(unwanted, 0)]
 
 
 def _remove(settings: Settings, entry: Entry) -> None:
@@ -163,18 +175,12 @@ def _entry(kind: str, group: str, path: Path) -> Entry:
     return Entry(kind, group, path, size, path.stat().st_mtime)
 
 
-def _files(home: Path) -> Iterator[Entry]:
-    for path in (home / "logs").glob("*.log"):
-        yield _entry("logs", "", path)
-    for pattern in ("session-*.html", "drift-*.html"):
-        for path in (home / "reports").glob(f"*/{pattern}"):
-            yield _entry("reports", f"{path.parent.name} {pattern}", path)
-
-
-def _runs(home: Path) -> Iterator[Entry]:
-    """What Dagster keeps of the console of each run."""
-    for path in (home / "dagster" / "storage").glob("*-*-*-*-*"):
-        yield _entry("runs", "", path)
+def _found(home: Path, kind: str) -> Iterator[Entry]:
+    """Entries of a kind that lies in the state folder; reports of each workflow and pattern are a group of their own."""
+    for pattern in _PATTERNS[kind]:
+        for path in home.glob(pattern):
+            group = f"{path.parent.name} {pattern.rpartition('/')[2]}" if kind == "reports" else ""
+            yield _entry(kind, group, path)
 
 
 def _export_folder(settings: Settings) -> Path | None:
@@ -229,23 +235,3 @@ def _versions(settings: Settings, keep: int) -> list[Entry]:
             doomed_names = removable_versions(store.versions(workflow), scored, protected, keep)
             found += [_entry(_VERSIONS, workflow, folder / workflow / name) for name in doomed_names]
     return found
-
-
-def _scratch(home: Path) -> Iterator[Entry]:
-    for pattern in (
-        "spill/*",
-        "cache/compare-*",
-        "cache/database-*.parquet",
-        "dbt/compile-*",
-        "warehouse.duckdb.compacting*",
-        "models/*/.discarded-*",
-        "models/*/.incomplete-*",
-        "cache/pictures",
-    ):
-        for path in home.glob(pattern):
-            yield _entry(_SCRATCH, "", path)
-
-
-def _old_states(home: Path) -> Iterator[Entry]:
-    for path in home.parent.glob(f"{home.name}.old-*"):
-        yield _entry(_OLD_STATES, "", path)

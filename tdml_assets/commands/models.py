@@ -14,17 +14,13 @@ from typing import Annotated
 
 import typer
 
-from tdml_assets.commands.common import expected_errors, fail
+from tdml_assets.commands.common import FAILED, USAGE, expected_errors, fail
 from tdml_assets.models.blobs import BlobConflictError, BlobStoreError
 from tdml_assets.models.bundle_store import BundleStore, CurrentChampion, PromotionConflictError
 from tdml_assets.models.bundles import BundleDamagedError, Champion, Manifest
 from tdml_assets.settings import SettingsError, load_settings
 from tdml_assets.tasks.presentation import presentation_of, shown
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
-
-#: Exit codes: the command line names what is not there; the store or somebody else was in the way.
-_USAGE, _FAILED = 2, 1
 #: Stands in the pointer where a session's id would.
 _BY_HAND = "operator"
 _SHOWN_MEASURES = 2
@@ -33,7 +29,6 @@ Workflow = Annotated[str, typer.Argument(help="Name of a workflow, such as cltv.
 Reason = Annotated[str, typer.Option(help="Why; kept with the pointer and shown wherever the champion is.")]
 
 
-@app.command()
 def versions(
     workflow: Annotated[
         str | None, typer.Argument(help="Name of a workflow, such as cltv; all unless given.", show_default=False)
@@ -75,7 +70,6 @@ def _list_versions(store: BundleStore, workflow: str) -> None:
         typer.echo(f"held: {held}; release {workflow} to let candidates replace it")
 
 
-@app.command()
 def promote(
     workflow: Workflow,
     version: Annotated[str, typer.Argument(help="Version that scores from now on.")],
@@ -92,12 +86,12 @@ def promote(
         current = _champion_or_damage(store, workflow)
         if isinstance(current, str):
             if not repair:
-                fail(f"{current}; add --repair to replace it", _USAGE)
+                fail(f"{current}; add --repair to replace it", USAGE)
             sha256 = store.read(workflow, version, recorded=_recorded(workflow, version)).manifest_sha256
             store.restore_pointer(Champion(workflow, version, sha256, None, reason, _BY_HAND, _now()))
         else:
             if repair:
-                fail(f"the champion pointer of {workflow} can be read: leave --repair out", _USAGE)
+                fail(f"the champion pointer of {workflow} can be read: leave --repair out", USAGE)
             _move(store, workflow, version, current, reason)
         typer.echo(f"{workflow}: {version} scores from the next run on")
         held = store.held(workflow)
@@ -107,7 +101,6 @@ def promote(
             typer.echo(f"held as before: {held}")
 
 
-@app.command()
 def rollback(
     workflow: Workflow,
     version: Annotated[str | None, typer.Argument(help="Version to go back to; the one before unless given.")] = None,
@@ -124,15 +117,15 @@ def rollback(
     with _store_of(workflow) as store:
         current = _champion_or_damage(store, workflow)
         if isinstance(current, str):
-            fail(f"{current}; use promote {workflow} VERSION --repair. {_list(store, workflow)}", _USAGE)
+            fail(f"{current}; use promote {workflow} VERSION --repair. {_list(store, workflow)}", USAGE)
         if current is None:
-            fail(f"{workflow} has no champion to go back from. {_list(store, workflow)}", _USAGE)
+            fail(f"{workflow} has no champion to go back from. {_list(store, workflow)}", USAGE)
         left, target = current.champion.version, version or current.champion.previous
         if target is None:
-            fail(f"{left} replaced no other version: name one. {_list(store, workflow)}", _USAGE)
+            fail(f"{left} replaced no other version: name one. {_list(store, workflow)}", USAGE)
         _require_version(store, workflow, target)
         if target == left:
-            fail(f"{left} is the champion already. {_list(store, workflow)}", _USAGE)
+            fail(f"{left} is the champion already. {_list(store, workflow)}", USAGE)
         _move(store, workflow, target, current, reason)
         typer.echo(f"{workflow}: {target} scores from the next run on, instead of {left}")
         if no_hold:
@@ -142,7 +135,6 @@ def rollback(
         typer.echo(f"held: no candidate replaces it until you release {workflow}")
 
 
-@app.command()
 def hold(workflow: Workflow, reason: Annotated[str, typer.Option(help="Why, for whoever meets the hold.")]) -> None:
     """Keep the champion: candidates are trained and measured, and none replaces it.
 
@@ -154,7 +146,6 @@ def hold(workflow: Workflow, reason: Annotated[str, typer.Option(help="Why, for 
         typer.echo(f"{workflow} is held: {found.reason}")
 
 
-@app.command()
 def release(workflow: Workflow) -> None:
     """Let candidates replace the champion again.
 
@@ -179,8 +170,8 @@ def _store_of(workflow: str) -> Iterator[BundleStore]:
         known = store.workflows()
         if workflow not in known:
             if not known:
-                fail("no model is stored, none was trained yet: tdml-assets run trains the first", _FAILED)
-            fail(f"no model of a workflow {workflow!r} is stored: there are {', '.join(known)}", _USAGE)
+                fail("no model is stored, none was trained yet: tdml-assets run trains the first", FAILED)
+            fail(f"no model of a workflow {workflow!r} is stored: there are {', '.join(known)}", USAGE)
         yield store
 
 
@@ -195,9 +186,9 @@ def _opened() -> Iterator[BundleStore]:
             yield build_model_store(load_settings()).open()
     except (SettingsError, LookupError, ValueError) as error:
         # A damaged bundle is a ValueError too, and no fault of the command line.
-        fail(str(error), _FAILED if isinstance(error, BundleDamagedError) else _USAGE)
+        fail(str(error), FAILED if isinstance(error, BundleDamagedError) else USAGE)
     except (PromotionConflictError, BlobConflictError, BlobStoreError) as error:
-        fail(str(error), _FAILED)
+        fail(str(error), FAILED)
 
 
 def _move(store: BundleStore, workflow: str, version: str, current: CurrentChampion | None, reason: str) -> None:
@@ -240,7 +231,7 @@ def _champion_or_damage(store: BundleStore, workflow: str) -> CurrentChampion | 
 
 def _require_version(store: BundleStore, workflow: str, version: str) -> None:
     if version not in store.versions(workflow):
-        fail(f"{workflow} has no version {version!r}. {_list(store, workflow)}", _USAGE)
+        fail(f"{workflow} has no version {version!r}. {_list(store, workflow)}", USAGE)
 
 
 def _list(store: BundleStore, workflow: str) -> str:

@@ -15,10 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tdml_assets.commands.common import Fresh, SameCustomers
-
-#: Exit code for a command that cannot be carried out, as for a wrong command line.
-_USAGE = 2
+from tdml_assets.commands.common import FAILED, USAGE, Fresh, SameCustomers, fail, read_settings
 
 
 def replay(
@@ -37,8 +34,8 @@ def replay(
     \b
     tdml-assets replay --from 2025-01-31 --to 2025-12-31 --every month --workflow cltv
     """
-    # cli.py imports this module, and whoever runs another command is spared Dagster's start.
-    from tdml_assets.commands.app import _make_ready, _require_own_state, _settings
+    # app.py imports this module, and a command that needs no Dagster does not import it.
+    from tdml_assets.commands.app import make_ready, require_own_state
     from tdml_assets.commands.replay_sessions import ReplayRefusedError, ReplayStoppedError, run_replay
     from tdml_assets.settings import SettingsError
 
@@ -47,18 +44,17 @@ def replay(
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     # Which days may follow which is for run_replay to say, which knows the workflows.
-    settings = _settings()
-    _require_own_state(settings, fresh=fresh, same_customers=same_customers)
-    _make_ready(settings)
+    settings = read_settings()
+    require_own_state(settings, fresh=fresh, same_customers=same_customers)
+    make_ready(settings)
     try:
         for line in run_replay(settings, workflow or (), dates, keep_going=keep_going):
             typer.echo(line)
     except (ReplayRefusedError, SettingsError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(_USAGE) from None
+        fail(str(error), USAGE)
     except ReplayStoppedError as error:
         typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
+        raise typer.Exit(FAILED) from None
 
 
 _EVERY = re.compile(r"(?P<days>[1-9]\d{0,3})d")

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from tdml_assets.commands.app import _make_ready
+from tdml_assets.commands.app import make_ready
 from tdml_assets.platform.environment import NO_TELEMETRY, child_environment
 from tdml_assets.settings import load_settings
 
@@ -66,7 +66,7 @@ class Home:
         self.folder.mkdir(parents=True, exist_ok=True)
         give_manifest(self.folder / "home")
         (self.folder / "tdml.yaml").write_text(SETTINGS, encoding="utf-8")
-        _make_ready(load_settings(self.environment))
+        make_ready(load_settings(self.environment))
 
     def copied_to(self, folder: Path) -> "Home":
         shutil.copytree(self.folder, folder, symlinks=True)

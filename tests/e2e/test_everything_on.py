@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from tdml_assets.commands.app import _make_ready, app
+from tdml_assets.commands.app import app, make_ready
 from tdml_assets.platform.resources import build_warehouse
 from tdml_assets.settings import load_settings
 from tdml_assets.simulation import SimulationSettings
@@ -199,7 +199,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Everything,
         home = Everything(tmp_path_factory.mktemp("everything"), receiver)
         (home.folder / "tdml.yaml").write_text(SETTINGS, encoding="utf-8")
         write_files(home.folder)
-        _make_ready(load_settings(home.environment))
+        make_ready(load_settings(home.environment))
         receiver.tell(refuses=[DEE])
         home.must_run("session", "later.csv>orders-b.csv", "session")
         yield home, Seen(home)

@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from tdml_assets.commands.app import _make_ready
+from tdml_assets.commands.app import make_ready
 from tdml_assets.settings import load_settings
 from tdml_assets.simulation import SimulationSettings
 from tdml_assets.simulation.sample import write_sample
@@ -83,7 +83,7 @@ def test_equal_orders_give_equal_tables_and_nothing_is_doubled(home: Home, give_
     before, added = write_orders(home.folder)
     (home.folder / "a.csv").rename(home.folder / "orders-a.csv")
     give_manifest(home.folder / "home")
-    _make_ready(load_settings(home.environment))
+    make_ready(load_settings(home.environment))
     kept = [f"{WAREHOUSE}>after-{number}.duckdb" for number in range(1, 6)]
     home.must_run(
         "session", kept[0], "session", kept[1], "session", kept[2], "b.csv>orders-b.csv", "session", kept[3], "session"
