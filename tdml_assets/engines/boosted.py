@@ -100,8 +100,6 @@ class BoostedModel:
     model_file: ClassVar[str]
     booster_files: ClassVar[Mapping[str, str]]
     objectives: ClassVar[Mapping[str, str]] = OBJECTIVES
-    #: Columns that boosters may read behind the features.
-    further_columns: ClassVar[tuple[str, ...]] = ()
 
     features: tuple[str, ...]
     recipe: Recipe
@@ -132,8 +130,6 @@ class BoostedModel:
                 files, name, objective=cls.objectives[stage], rounds=recipe.rounds[stage], model_file=cls.model_file
             )
             names = tuple(boosters[stage].feature_names or ())
-            if cls.further_columns and names[len(features) :] == cls.further_columns:
-                names = names[: len(features)]
             require_same_columns([booster_name(feature) for feature in features], names, name)
         return cls(features=features, recipe=recipe, boosters=boosters, threads=threads, **cls._parts(facts))
 

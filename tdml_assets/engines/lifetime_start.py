@@ -16,13 +16,12 @@ MAE in five of the six, by 2 % in the mean, and left the ranking as it was; log 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import pyarrow as pa
 import xgboost as xgb
 from numpy.typing import NDArray
 from scipy.optimize import brentq
@@ -34,13 +33,11 @@ from tdml_assets.engines.boosters import grown, trained
 from tdml_assets.engines.bounds import require_known
 from tdml_assets.engines.lifetime import LifetimeParameters, fit_lifetime, history_of, history_places
 from tdml_assets.engines.lifetime_outlook import Lifetime, Outlook, PurchaseModel, log_odds
-from tdml_assets.engines.protocol import BatchSource, FeatureSource, ModelSpec, Recipe, chained, split_batch
+from tdml_assets.engines.protocol import FeatureSource, ModelSpec, Recipe, chained, split_batch
 from tdml_assets.engines.spend import AMOUNT, BUYS
 from tdml_assets.engines.two_stage import TwoStageParameters
 from tdml_assets.engines.xgboost_rows import Floats, Matrix, StageRows, TargetFacts, held_matrix, quantile_matrix
 
-#: What the trees may see of the lifetime model, in addition to the features.
-OUTLOOK_FEATURES = ("lifetime_purchases", "lifetime_alive", "lifetime_active", "lifetime_value")
 STAGES = (BUYS, AMOUNT)
 #: Beyond it a probability is 0 or 1 in every digit that rows can show.
 LARGEST_LEVEL = 30.0
@@ -50,11 +47,6 @@ def margin_of(seen: Outlook, stage: str) -> Floats:
     """Margin of a stage: the log-odds to be active, or the log of the spend of those who are."""
     margin: Floats = log_odds(seen.active) if stage == BUYS else np.log(seen.spend_if_active)
     return margin
-
-
-def outlook_matrix(seen: Outlook) -> Matrix:
-    """Give the :data:`OUTLOOK_FEATURES` of each row."""
-    return np.stack([seen.purchases, seen.alive, seen.active, seen.value], axis=1).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -147,8 +139,8 @@ class StartedRows:
     target: Floats
 
     @classmethod
-    def of(cls, source: FeatureSource, lifetime: Lifetime, *, shown: bool, where: str, estimator: str) -> StartedRows:
-        """Read a source once. ``shown``: its features are followed by :data:`OUTLOOK_FEATURES`."""
+    def of(cls, source: FeatureSource, lifetime: Lifetime, *, where: str, estimator: str) -> StartedRows:
+        """Read a source once."""
         places = history_places(source.features, estimator)
         outlooks, targets = [], []
         for batch in source.batches():
@@ -158,8 +150,7 @@ class StartedRows:
         if not targets:
             raise ValueError(f"{where}: 0 rows; take more snapshots or more customers")
         margins = {stage: np.concatenate([margin_of(seen, stage) for seen in outlooks]) for stage in STAGES}
-        seen = np.concatenate([outlook_matrix(seen) for seen in outlooks]) if shown else None
-        return cls(source if seen is None else _shown(source, seen), margins, np.concatenate(targets))
+        return cls(source, margins, np.concatenate(targets))
 
     @property
     def active(self) -> Floats:
@@ -215,22 +206,6 @@ class StartedRows:
         return facts.total / facts.buyers
 
 
-def _shown(source: FeatureSource, outlook: Matrix) -> BatchSource:
-    """Join the outlook of its rows to a source."""
-
-    def read() -> Iterator[pa.RecordBatch]:
-        first = 0
-        for batch in source.batches():
-            rows = slice(first, first + batch.num_rows)
-            added = [pa.array(outlook[rows, place]) for place in range(len(OUTLOOK_FEATURES))]
-            columns = [*batch.columns[:-1], *added, batch.columns[-1]]
-            yield pa.RecordBatch.from_arrays(columns, names=[*features, source.target])
-            first += batch.num_rows
-
-    features = (*source.features, *OUTLOOK_FEATURES)
-    return BatchSource(features, source.target, source.row_count, read)
-
-
 # A probability of today's rows that no level could reach would leave nothing of the ranking.
 _LEAST_SHARE = 1e-4
 
@@ -261,14 +236,12 @@ def fit_stages(
     spec: ModelSpec,
     *,
     threads: int,
-    shown: bool = False,
     as_learnt: Callable[[FeatureSource, str], FeatureSource] = lambda source, _: source,
 ) -> Stages:
     """Fit the lifetime model to all histories, and the trees of each stage to ``train``, each row at its start.
 
-    ``validation``: says how many rounds; without it those of ``recipe`` are taken, which grow with the rows. ``shown``: the
-    trees see :data:`~tdml_assets.engines.lifetime_start.OUTLOOK_FEATURES` too. ``as_learnt``: gives a source its target as the
-    trees learn it.
+    ``validation``: says how many rounds; without it those of ``recipe`` are taken, which grow with the rows. ``as_learnt``:
+    gives a source its target as the trees learn it.
     """
     where = "rows of the refit" if validation is None else "training rows"
     everything = train if validation is None else chained([train, validation])
@@ -276,7 +249,7 @@ def fit_stages(
 
     def started(source: FeatureSource, where: str, least_rows: int, least_buyers: int) -> tuple[StartedRows, float]:
         read = as_learnt(source, where)
-        rows = StartedRows.of(read, lifetime, shown=shown, where=where, estimator=parameters.estimator)
+        rows = StartedRows.of(read, lifetime, where=where, estimator=parameters.estimator)
         return rows, rows.require(where, least_rows, least_buyers)
 
     trees = parameters.trees
@@ -318,7 +291,7 @@ def rows_of_today(spec: ModelSpec, lifetime: Lifetime) -> StartedRows | None:
     """Rows to score, whose target is not looked at; None where the fit was not given them."""
     if spec.unlabelled is None:
         return None
-    return StartedRows.of(spec.unlabelled, lifetime, shown=False, where="rows to score", estimator=spec.estimator)
+    return StartedRows.of(spec.unlabelled, lifetime, where="rows to score", estimator=spec.estimator)
 
 
 def expected_share(then: StartedRows, today: StartedRows) -> float:

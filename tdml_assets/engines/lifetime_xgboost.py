@@ -12,8 +12,8 @@ Trees alone rank best and cannot follow customers who are older than any in trai
 ranks worse. Weight 0.5 and no further features were chosen on three windows of CDNOW and three of Online Retail that end
 before 1997-12-31 and 2011-09-09, trained one horizon earlier. There, carried, it lowered the MAE of plain trees by 6 and 4 %
 in the mean and raised their AUC of buying by .002 and .001; the normalised Gini rose by .002 on CDNOW and stayed on Online
-Retail. Weight 1 cost .003 of normalised Gini on both. The lifetime model's outputs as features, next to the start or without it,
-changed less than the choice of a seed.
+Retail. Weight 1 cost .003 of normalised Gini on both. The lifetime model's outputs are no features of the trees: next to the
+start or without it, they changed less than the choice of a seed.
 """
 
 from __future__ import annotations
@@ -28,9 +28,8 @@ from scipy.special import expit
 
 from tdml_assets.engines.boosted import BoostedLearner, SpendModel
 from tdml_assets.engines.bounds import require_bounds
-from tdml_assets.engines.lifetime_outlook import Lifetime, Outlook, log_odds
+from tdml_assets.engines.lifetime_outlook import Lifetime, log_odds
 from tdml_assets.engines.lifetime_start import (
-    OUTLOOK_FEATURES,
     STAGES,
     Start,
     StartedModel,
@@ -41,7 +40,6 @@ from tdml_assets.engines.lifetime_start import (
     fit_stages,
     level_for,
     margin_of,
-    outlook_matrix,
     rows_of_today,
 )
 from tdml_assets.engines.protocol import FeatureSource, ModelSpec, Recipe, split_batch
@@ -52,26 +50,24 @@ from tdml_assets.engines.xgboost_rows import Floats, Matrix, bytes_of_matrix
 _SHARE = "lifetime_share"
 # No probability to buy is below it, so that an amount stays finite.
 _LEAST_ACTIVE = 1e-12
+# Numbers that a lifetime model says of a row.
+_OUTLOOK = 4
 
 
 @dataclass(frozen=True)
 class HybridParameters(StartParameters):
-    """Parameters of the start, those of the two stages, and two of both.
+    """Parameters of the start, those of the two stages, and one of both.
 
-    ``lifetime_features``: show the trees :data:`OUTLOOK_FEATURES` too. ``lifetime_share``: share of the lifetime model's own
-    forecast in the prediction, 0 (the trees alone) to 1.
+    ``lifetime_share``: share of the lifetime model's own forecast in the prediction, 0 (the trees alone) to 1.
     """
 
     estimator: ClassVar[str] = "lifetime_xgboost"
 
-    lifetime_features: bool = False
     lifetime_share: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require_bounds(self, {"lifetime_share": (0.0, 1.0)})
-        if self.lifetime_features not in (True, False):
-            raise ValueError(f"parameter lifetime_features is {self.lifetime_features!r}: it must be true or false")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -79,12 +75,10 @@ class LifetimeXgboostModel(StartedModel, SpendModel):
     """Trees on a lifetime model; implements :class:`~tdml_assets.engines.protocol.FittedModel`.
 
     A stage's attributions are the exact TreeSHAP of its trees, and for the four columns of the history the Shapley values of the
-    start in addition. What trees owe to :data:`OUTLOOK_FEATURES` goes to the four, in proportion to the latter. Importances do not
-    know what ``lifetime_share`` adds.
+    start in addition. Importances do not know what ``lifetime_share`` adds.
     """
 
     model_file: ClassVar[str] = "lifetime_xgboost.json"
-    further_columns: ClassVar[tuple[str, ...]] = OUTLOOK_FEATURES
 
     def mixed(self, share: float) -> Self:
         """The same model with that share of the lifetime model's own forecast."""
@@ -159,31 +153,20 @@ class LifetimeXgboostModel(StartedModel, SpendModel):
 
     def _trees(self, matrix: Matrix, where: str) -> tuple[Floats, Floats]:
         seen = self.lifetime.outlook(self._history(matrix, where))
-        shown = self._with_outlook(matrix, seen)
         p_buy, amount = (
             self.boosters[stage]
-            .inplace_predict(shown, base_margin=self.starts[stage].at(margin_of(seen, stage)).astype(np.float32))
+            .inplace_predict(matrix, base_margin=self.starts[stage].at(margin_of(seen, stage)).astype(np.float32))
             .astype(np.float64)
             for stage in STAGES
         )
         return p_buy, amount * (self.scale * self.recipe.calibration_factor)
 
-    def _with_outlook(self, matrix: Matrix, seen: Outlook) -> Matrix:
-        if self.boosters[BUYS].num_features() == len(self.features):
-            return matrix
-        return np.concatenate([matrix, outlook_matrix(seen)], axis=1)
-
     def _attributions(self, matrix: Matrix) -> dict[str, Floats]:
-        history = self._history(matrix, "rows to explain")
-        seen, starts = self.lifetime.outlook(history), self.lifetime.attributions(history)
-        shown = self._with_outlook(matrix, seen)
-        found, count = {}, len(self.features)
+        starts = self.lifetime.attributions(self._history(matrix, "rows to explain"))
+        found = {}
         for stage, start in zip(STAGES, starts, strict=False):
-            trees = self._shap[stage](shown)
-            size = np.abs(start) + 1e-12
-            through = trees[:, count:].sum(axis=1, keepdims=True) * size / size.sum(axis=1, keepdims=True)
-            found[stage] = trees[:, :count]
-            found[stage][:, self._places] += self.starts[stage].weight * start + through
+            found[stage] = self._shap[stage](matrix)
+            found[stage][:, self._places] += self.starts[stage].weight * start
         return found
 
 
@@ -199,7 +182,7 @@ class LifetimeXgboostLearner(BoostedLearner):
 
     def bytes_needed(self, rows: int, features: int) -> int:
         """Memory of a fit, in bytes: the trees' matrix, and margins, target and outlook of every row."""
-        return bytes_of_matrix(rows, features + len(OUTLOOK_FEATURES)) + rows * 8 * (3 + len(OUTLOOK_FEATURES))
+        return bytes_of_matrix(rows, features) + rows * 8 * (3 + _OUTLOOK)
 
     def fitted(
         self, train: FeatureSource, validation: FeatureSource | None, recipe: Recipe, spec: ModelSpec, threads: int
@@ -208,9 +191,7 @@ class LifetimeXgboostLearner(BoostedLearner):
         parameters = HybridParameters.from_mapping(spec.parameters)
         if parameters.lifetime_share:
             recipe = replace(recipe, chosen={**recipe.chosen, _SHARE: parameters.lifetime_share})
-        fit = fit_stages(
-            STAGES, train, validation, parameters, recipe, spec, threads=threads, shown=parameters.lifetime_features
-        )
+        fit = fit_stages(STAGES, train, validation, parameters, recipe, spec, threads=threads)
         model = LifetimeXgboostModel(
             features=train.features,
             recipe=fit.recipe,

@@ -65,11 +65,6 @@ def model():
     return fit()
 
 
-@pytest.fixture(scope="module")
-def shown():
-    return fit(lifetime_features=True)
-
-
 def test_it_ranks_better_than_the_lifetime_model_and_follows_older_customers_better_than_trees(model):
     fresh = customers(6000, 9)
     lifetime = ParetoNbdLearner().fit(
@@ -129,9 +124,7 @@ def test_equal_rows_seed_and_threads_give_equal_bytes_and_another_seed_does_not(
     assert fit(seed=4).files() != model.files()
 
 
-@pytest.mark.parametrize("which", ["model", "shown"])
-def test_predictions_are_identical_after_a_round_trip_and_in_any_batch(which, request):
-    model = request.getfixturevalue(which)
+def test_predictions_are_identical_after_a_round_trip_and_in_any_batch(model):
     table = features_of(customers(500, 6))
     loaded = LEARNER.load(model.files(), threads=1)
     assert loaded.files() == model.files()
@@ -162,10 +155,8 @@ def test_rounds_grow_with_the_rows_of_a_refit_by_half_at_most(model):
     assert larger.recipe.rounds == {stage: round(1.5 * rounds) for stage, rounds in model.recipe.rounds.items()}
 
 
-@pytest.mark.parametrize("which", ["model", "shown"])
-def test_reasons_are_what_the_start_and_the_trees_added(which, request):
+def test_reasons_are_what_the_start_and_the_trees_added(model):
     """The amount's part is exact, so with p as it is the whole differs from log amount by a constant and the purchase's part."""
-    model = request.getfixturevalue(which)
     table = features_of(customers(300, 7))
     matrix = np.stack([column.to_numpy(zero_copy_only=False) for column in table.columns], axis=1)
     parts = model._attributions(matrix)
@@ -214,7 +205,6 @@ def test_files_of_two_models_are_not_mixed(model):
     [
         ({"depth": 3}, r"no parameter \['depth'\]: it has .*lifetime_weight.*max_depth"),
         ({"lifetime_weight": 1.5}, "lifetime_weight is 1.5: it must be a number from 0 to 1"),
-        ({"lifetime_features": "yes"}, "lifetime_features is 'yes'"),
         ({"purchases": "nbd"}, "purchases is 'nbd': it must be pareto_nbd or bg_nbd"),
         ({"penalizer": -1}, "penalizer is -1"),
         ({"max_depth": 0}, "max_depth is 0"),
