@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tdml_assets.activation.contracts import SYNC_RUNS
+from tdml_assets.commands.common import PERSON_NEEDED
 from tdml_assets.component import declared_workflows
 from tdml_assets.platform.monitoring import SESSIONS
-from tdml_assets.platform.outcome import FAILED, NEEDS_A_PERSON, OUTCOMES, PUBLISHED, Outcome, exit_code
+from tdml_assets.platform.outcome import OUTCOMES
 from tdml_assets.platform.resources import build_warehouse
 from tdml_assets.platform.statements import render
 from tdml_assets.platform.warehouse import Database
@@ -22,18 +23,16 @@ from tdml_assets.settings import Settings
 from tdml_assets.stages.triage.alerts.failure_alerts import tell_failures
 from tdml_assets.stages.triage.alerts.failures import EVERY_WORKFLOW, failure_of_step
 
-__all__ = ["FAILED", "exit_code_of_session"]
-
 
 def exit_code_of_session(settings: Settings) -> int:
     """0 where everything that can be published was, 3 where a person has to look at a workflow."""
     with build_warehouse(settings).read() as database:
         if not database.has_table(OUTCOMES.path):
-            return PUBLISHED
+            return 0
         rows = database.rows(render("sessions/outcomes", outcomes=OUTCOMES.path, sessions=SESSIONS.path))
         if rows and _has_unsent(database, rows[0]["session_id"]):
-            return NEEDS_A_PERSON
-    return exit_code(Outcome.from_row(row) for row in rows)
+            return PERSON_NEEDED
+    return PERSON_NEEDED if any(row["needs_person"] for row in rows) else 0
 
 
 def _has_unsent(database: Database, session_id: str) -> bool:

@@ -6,7 +6,8 @@ Elsewhere: what their fits (``sklearn_estimator.py``) and models (``sklearn_mode
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
-class SklearnTask(Protocol):
-    """One task, as the fit and the model of an estimator ask it.
+class SklearnTask(ABC):
+    """One task, as the fit and the model of an estimator ask it; what is not overridden is that of tasks with a target.
 
     ``method``: of the estimator, predicts for the task. ``kinds``: estimators of these are for it, as they tell themselves; a
     class of one's own need not. ``example``: an estimator to take instead of one that is not. ``has_target``: whether rows have
@@ -25,36 +26,13 @@ class SklearnTask(Protocol):
     method: str
     kinds: tuple[str, ...]
     example: str
-    has_target: bool
+    has_target = True
 
     def require_target(self, target: Floats, where: str, *, varied: bool = True) -> None:
         """Refuse targets, shape (rows,), that cannot be learnt, or measured if they need not be ``varied``.
 
         Raises ``ValueError`` if values are missing, infinite, outside the task's range, or all equal; with their count.
         """
-
-    def fit(self, estimator: Any, rows: Floats, target: Floats) -> None:
-        """Fit the estimator to a matrix, shape (rows, features), and its targets."""
-
-    def fit_threads(self, threads: int) -> int:
-        """Threads that libraries may take in a fit of which the last digit is the same in every run."""
-
-    def floors_at_zero(self, target: Floats) -> bool:
-        """Whether a prediction below 0 is to become 0, by the training targets."""
-
-    def outputs(self, estimator: Any, rows: Floats) -> Floats:
-        """Predictions for a matrix, shape (rows, features), as the column ``predicted_target`` has them."""
-
-    def strength(self, change: Floats) -> float:
-        """How much a feature matters, by the ``change`` of predictions, shape (rows,), when its values are permuted."""
-
-
-class _Labelled:
-    """What tasks with a target share."""
-
-    has_target = True
-
-    def require_target(self, target: Floats, where: str, *, varied: bool = True) -> None:
         bad = int(target.size - np.isfinite(target).sum())
         if bad:
             raise ValueError(f"{where}: {bad} of {target.size} targets are NULL, NaN or infinite: drop them")
@@ -63,20 +41,31 @@ class _Labelled:
                 f"{where}: all {target.size} targets are equal, nothing can be learnt: change the horizon or add snapshots"
             )
 
+    def fit(self, estimator: Any, rows: Floats, target: Floats) -> None:
+        """Fit the estimator to a matrix, shape (rows, features), and its targets."""
+        estimator.fit(rows, target)
+
     def fit_threads(self, threads: int) -> int:
+        """Threads that libraries may take in a fit of which the last digit is the same in every run."""
         return threads
 
+    def floors_at_zero(self, target: Floats) -> bool:  # noqa: ARG002
+        """Whether a prediction below 0 is to become 0, by the training targets."""
+        return False
+
+    @abstractmethod
+    def outputs(self, estimator: Any, rows: Floats) -> Floats:
+        """Predictions for a matrix, shape (rows, features), as the column ``predicted_target`` has them."""
+
     def strength(self, change: Floats) -> float:
+        """How much a feature matters, by the ``change`` of predictions, shape (rows,), when its values are permuted."""
         return float(np.abs(change).mean())
 
 
-class _Regression(_Labelled):
+class _Regression(SklearnTask):
     method = "predict"
-    kinds: tuple[str, ...] = ("regressor",)
+    kinds = ("regressor",)
     example = "sklearn.ensemble.HistGradientBoostingRegressor"
-
-    def fit(self, estimator: Any, rows: Floats, target: Floats) -> None:
-        estimator.fit(rows, target)
 
     def floors_at_zero(self, target: Floats) -> bool:
         return bool(target.min() >= 0.0)
@@ -86,9 +75,9 @@ class _Regression(_Labelled):
         return found[:, 0] if found.ndim == 2 and found.shape[1] == 1 else found
 
 
-class _Classification(_Labelled):
+class _Classification(SklearnTask):
     method = "predict_proba"
-    kinds: tuple[str, ...] = ("classifier",)
+    kinds = ("classifier",)
     example = "sklearn.linear_model.LogisticRegression, or wrap it in sklearn.calibration.CalibratedClassifierCV"
 
     def require_target(self, target: Floats, where: str, *, varied: bool = True) -> None:
@@ -103,17 +92,14 @@ class _Classification(_Labelled):
     def fit(self, estimator: Any, rows: Floats, target: Floats) -> None:
         estimator.fit(rows, target.astype(np.int64))
 
-    def floors_at_zero(self, target: Floats) -> bool:  # noqa: ARG002
-        return False
-
     def outputs(self, estimator: Any, rows: Floats) -> Floats:
         found = np.asarray(estimator.predict_proba(rows), dtype=np.float64)
         return np.asarray(found[:, list(estimator.classes_).index(1)], dtype=np.float64)
 
 
-class _Clustering:
+class _Clustering(SklearnTask):
     method = "predict"
-    kinds: tuple[str, ...] = ("clusterer", "density_estimator")
+    kinds = ("clusterer", "density_estimator")
     example = "sklearn.cluster.KMeans"
     has_target = False
 
@@ -126,9 +112,6 @@ class _Clustering:
     def fit_threads(self, threads: int) -> int:  # noqa: ARG002
         # Several threads of k-means sum their centres in the order they end.
         return 1
-
-    def floors_at_zero(self, target: Floats) -> bool:  # noqa: ARG002
-        return False
 
     def outputs(self, estimator: Any, rows: Floats) -> Floats:
         return np.asarray(estimator.predict(rows), dtype=np.float64) + 1.0

@@ -9,7 +9,7 @@ there is none. If its scoring or its monitoring ends early, the attributes of it
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
@@ -27,8 +27,6 @@ NOT_RUN = "Not run: "
 State = Literal["running", "published", "fallback", "kept", "off", "failed"]
 Method = Literal["champion", "lifetime", "rules"]
 
-#: Exit codes of ``run``.
-PUBLISHED, FAILED, WRONG_SETTINGS, NEEDS_A_PERSON = 0, 1, 2, 3
 
 OUTCOMES = TableContract(
     "monitoring",
@@ -182,11 +180,6 @@ def published_as(outcome: Outcome, *, fresh: bool, carried: bool) -> Outcome:
     if carried:
         return replace(outcome, state="kept")
     return replace(outcome, state="failed" if outcome.needs_person else "off")
-
-
-def exit_code(outcomes: Iterable[Outcome]) -> int:
-    """0 if all that can be published was, 3 if a person has to look at a workflow."""
-    return NEEDS_A_PERSON if any(outcome.needs_person for outcome in outcomes) else PUBLISHED
 
 
 def _first_line(error: Exception) -> str:

@@ -21,7 +21,7 @@ from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.models.bundle_store import BundleStore
 from tdml_assets.models.store import ModelStore
 from tdml_assets.platform.isolation import keep_outcome, read_outcome
-from tdml_assets.platform.outcome import Outcome, exit_code
+from tdml_assets.platform.outcome import Outcome
 from tdml_assets.platform.statements import Statement
 from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.settings import Settings
@@ -192,7 +192,7 @@ def test_a_workflow_with_too_few_rows_is_scored_by_a_fallback_and_the_other_by_i
     assert (found["other"].state, found["other"].stopped_at) == ("fallback", "training_table")
     assert "at least 1000000 (split.min_rows)" in (found["other"].reason or "")
     assert found["other"].remedy == "give more customers or a longer history, or shorten target.horizon_days"
-    assert exit_code(found.values()) == 0
+    assert not any(one.needs_person for one in found.values())
     assert len(shop.published("other_amount")) == CUSTOMERS
     assert None not in shop.published("other_amount").values()
     assert shop.catalogue()["spend"] == (FIRST, None)
@@ -217,7 +217,7 @@ def test_a_workflow_whose_code_fails_needs_a_person_and_the_other_is_published(
     found = shop.outcomes(result)
     assert found["spend"].state == "published"
     assert (found["other"].state, found["other"].error, found["other"].needs_person) == ("fallback", "TypeError", True)
-    assert exit_code(found.values()) == 3
+    assert any(one.needs_person for one in found.values())
 
 
 def test_the_champion_scores_on_where_a_later_training_is_not_possible(

@@ -5,8 +5,10 @@ Elsewhere: reading them (``reading.py``), how they are shown (``page.py``).
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
+from typing import Any
 
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.models.reference import ColumnReference
@@ -17,6 +19,8 @@ from tdml_assets.stages.triage.words import STATUSES
 
 #: Columns of the data that a page shows, the farthest first.
 SHOWN_COLUMNS = 25
+#: Rows of a statement of ``sql/session_report/``.
+Rows = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -68,71 +72,12 @@ class DriftFact:
 
 
 @dataclass(frozen=True)
-class GateFact:
-    """One comparison of a candidate with the champion, as in ``monitoring.gate``. ``was_made_before``: by an earlier session."""
-
-    session_id: str
-    as_of: date
-    candidate: str | None
-    champion: str | None
-    metric: str
-    slice: str
-    customers: int | None
-    candidate_value: float | None
-    champion_value: float | None
-    difference: float | None
-    low: float | None
-    high: float | None
-    passed: bool | None
-    decision: str | None
-    reason: str | None
-    was_made_before: bool
-
-
-@dataclass(frozen=True)
-class EpisodeFact:
-    """One episode, as in ``monitoring.drift_episodes``."""
-
-    episode_id: str
-    kind: str
-    status: str
-    model_version: str | None
-    opened_as_of: date
-    last_as_of: date | None
-    closed_as_of: date | None
-    alarms: int | None
-    retrain: bool | None
-    cause: str | None
-    severity: float | None
-    sentence: str | None
-    alerted_at: datetime | None
-
-
-@dataclass(frozen=True)
 class PredictionFact:
     """Rows per bin of one prediction column now, and the column as it was when the champion was trained."""
 
     column_name: str
     counts: tuple[int, ...]
     reference: ColumnReference | None
-
-
-@dataclass(frozen=True)
-class LiftFact:
-    """Customers who were sent against a control group, in one band or in all; see ``monitoring.lift``."""
-
-    as_of: date
-    band: str
-    treated: int
-    control: int
-    treated_mean: float | None
-    control_mean: float | None
-    difference: float | None
-    low: float | None
-    high: float | None
-    is_shown: bool
-    needed: int | None
-    sentence: str
 
 
 @dataclass(frozen=True)
@@ -145,7 +90,9 @@ class ReportFacts:
     ``statuses``: columns per status in this session.
     ``trained_here``: whether this session trained the champion.
     ``labels``, ``labels_before``: customers per category of the predictions, now and in the session before.
-    ``lift``: the latest comparison with the control group, all bands together first.
+    ``gate``: the latest comparison of a candidate with the champion, as in ``monitoring.gate``.
+    ``episodes``: as in ``monitoring.drift_episodes``.
+    ``lift``: the latest comparison with the control group, as in ``monitoring.lift``, all bands together first.
     ``is_latest``: whether there is no session of a later day.
     ``retrains_itself``: whether the sensor that starts retrainings is on.
     ``level``: what was done to the total of the predictions, and how far it may be off; None where nothing is known of it.
@@ -160,9 +107,9 @@ class ReportFacts:
     labels: tuple[tuple[str, int], ...] = ()
     labels_before: tuple[tuple[str, int], ...] = ()
     quality: tuple[Finding, ...] = ()
-    gate: tuple[GateFact, ...] = ()
-    episodes: tuple[EpisodeFact, ...] = ()
-    lift: tuple[LiftFact, ...] = ()
+    gate: Rows = ()
+    episodes: Rows = ()
+    lift: Rows = ()
     model: ModelFacts = field(default_factory=ModelFacts)
     trained_here: bool = False
     is_latest: bool = True

@@ -16,7 +16,7 @@ from tdml_assets.platform import monitoring
 from tdml_assets.platform.outcome import outcomes_of
 from tdml_assets.platform.report_paths import report_name
 from tdml_assets.platform.svg import Markup
-from tdml_assets.stages.session_report.facts import EpisodeFact, MetricFact, SessionFacts
+from tdml_assets.stages.session_report.facts import MetricFact, Rows, SessionFacts
 from tdml_assets.stages.session_report.model_figures import trend
 from tdml_assets.stages.session_report.page import page_templates
 from tdml_assets.stages.session_report.reader import ReportReader, monitoring_tables
@@ -56,7 +56,7 @@ class WorkflowState:
     session: SessionFacts | None = None
     metrics: tuple[MetricFact, ...] = ()
     customers: int = 0
-    episodes: tuple[EpisodeFact, ...] = ()
+    episodes: Rows = ()
     reason: str | None = None
     remedy: str | None = None
     needs_person: bool = False
@@ -136,9 +136,7 @@ def _read_state(
         session=reader.sessions()[-1],
         metrics=tuple(one for one in reader.metrics(spec) if one.metric == measure),
         customers=sum(count for _, count in reader.labels(latest["session_id"])),
-        episodes=tuple(
-            EpisodeFact(**row) for row in reader.rows("episodes", monitoring.DRIFT_EPISODES, limit=_SHOWN_EPISODES)
-        ),
+        episodes=reader.rows("episodes", monitoring.DRIFT_EPISODES, limit=_SHOWN_EPISODES),
         reason=reason,
         remedy=remedy,
         needs_person=needs_person,
@@ -152,16 +150,8 @@ def render_overview(facts: Overview, *, exports: str, reports: Sequence[str] = (
     no other.
     """
     rows = [row_of(state, set(reports)) for state in facts.workflows]
-    return (
-        page_templates()
-        .get_template("overview.html.j2")
-        .render(
-            facts=facts,
-            rows=rows,
-            needing=[row for row in rows if row.needs],
-            exports=exports,
-        )
-    )
+    template = page_templates().get_template("overview.html.j2")
+    return template.render(facts=facts, rows=rows, needing=[row for row in rows if row.needs], exports=exports)
 
 
 def row_of(state: WorkflowState, reports: set[str]) -> Row:
@@ -198,7 +188,9 @@ def _needs(state: WorkflowState, decision: DecisionWords | None) -> list[str]:
         found.append(_why(state) or "No reason is recorded: read the log of the run.")
     if decision is not None and decision.tone in {"act", "stop"}:
         found.append(decision.next_step)
-    found += [f"{plain_words(one.kind)} since {one.opened_as_of}" for one in state.episodes if one.status == "open"]
+    found += [
+        f"{plain_words(one['kind'])} since {one['opened_as_of']}" for one in state.episodes if one["status"] == "open"
+    ]
     return found
 
 

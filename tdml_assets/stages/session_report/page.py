@@ -74,7 +74,7 @@ def _sentence(facts: ReportFacts) -> str:
 
 def _verdict(facts: ReportFacts) -> str:
     """Why the latest candidate was promoted or held, without the word before it."""
-    reason = (facts.gate[0].reason if facts.gate else None) or "no reason is recorded"
+    reason = (facts.gate[0]["reason"] if facts.gate else None) or "no reason is recorded"
     for word in ("promoted: ", "held: "):
         reason = reason.removeprefix(word)
     return reason

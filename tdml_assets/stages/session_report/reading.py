@@ -20,12 +20,10 @@ from tdml_assets.stages.predictions.level import read_level_sentence
 from tdml_assets.stages.session_report.facts import (
     SHOWN_COLUMNS,
     DriftFact,
-    EpisodeFact,
-    GateFact,
-    LiftFact,
     MetricFact,
     PredictionFact,
     ReportFacts,
+    Rows,
     SessionFacts,
 )
 from tdml_assets.stages.session_report.model import read_model_facts
@@ -80,10 +78,8 @@ def read_facts(
         labels_before=reader.labels(sessions[-2].session_id) if len(sessions) > 1 else (),
         quality=tuple(Finding(**row) for row in reader.rows("quality", monitoring.DATA_QUALITY)),
         gate=reader.gate(),
-        episodes=tuple(
-            EpisodeFact(**row) for row in reader.rows("episodes", monitoring.DRIFT_EPISODES, limit=_EPISODES)
-        ),
-        lift=tuple(LiftFact(**row) for row in reader.rows("lift", monitoring.LIFT)),
+        episodes=reader.rows("episodes", monitoring.DRIFT_EPISODES, limit=_EPISODES),
+        lift=reader.rows("lift", monitoring.LIFT),
         model=read_model_facts(reader, spec, trained_in or session_id),
         trained_here=trained_in == session_id,
         is_latest=reader.is_latest(),
@@ -138,12 +134,11 @@ class SessionReader(ReportReader):
         found = self.rows("labels", monitoring.LABEL_STATS, session_ids=[session_id])
         return tuple((row["prediction_category"] or "none", row["count"]) for row in found)
 
-    def gate(self) -> tuple[GateFact, ...]:
+    def gate(self) -> Rows:
         """The latest comparison of a candidate with the champion."""
         if monitoring.SESSIONS.name not in self.tables:
             return ()
-        found = self.rows("gate", monitoring.GATE, sessions_table=monitoring.SESSIONS.path)
-        return tuple(GateFact(**row) for row in found)
+        return self.rows("gate", monitoring.GATE, sessions_table=monitoring.SESSIONS.path)
 
     def is_latest(self) -> bool:
         """Whether there is no session of a later day."""

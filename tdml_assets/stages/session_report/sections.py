@@ -48,7 +48,7 @@ class MeasureRow:
 def tiles_of(facts: ReportFacts) -> list[Tile]:
     """The figures at the top: what a reader asks first."""
     alarms, watched, bad = facts.columns_in_alarm, facts.watched, facts.broken_checks
-    opened = [episode.opened_as_of for episode in facts.episodes if episode.status == "open"]
+    opened = [episode["opened_as_of"] for episode in facts.episodes if episode["status"] == "open"]
     scored = sum(count for _, count in facts.labels)
     return [
         Tile("customers scored", f"{scored:,}", _against_before(facts)),

@@ -252,7 +252,7 @@ def test_a_report_on_an_earlier_session_knows_nothing_later(database):
     assert max(session.as_of for session in facts.sessions) == earlier
     realised = [metric.as_of for metric in facts.metrics if metric.evaluation_table == "realised"]
     assert max(realised) <= earlier - timedelta(days=HORIZON_DAYS)
-    assert all(episode.opened_as_of <= earlier for episode in facts.episodes)
+    assert all(episode["opened_as_of"] <= earlier for episode in facts.episodes)
 
 
 def test_of_several_sessions_of_a_day_the_given_one_stands_for_it(database):
