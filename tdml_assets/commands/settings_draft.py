@@ -6,6 +6,7 @@ Elsewhere: the guesses (``stages/raw/guess.py``), what is said of orders (``sett
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 
@@ -49,6 +50,7 @@ _HEAD = """\
 # All keys: docs/sources.md
 """
 _FOLDED = "[trim, casefold]"
+_PRICE = re.compile(r"price|preis|prix|precio|prezzo|prijs", re.IGNORECASE)
 _PLACES = {"database": ("url_env", "table", "query", "query_file")}
 
 
@@ -196,7 +198,8 @@ def _money(found: Guess) -> list[str]:
 
 def _columns(found: Guess) -> list[tuple[str, str]]:
     """Columns in the order of the draft: names of products behind their ids, which are looked for later."""
-    has_one_currency = found.currency is not None
+    # A column without codes gives way to the one code that is asked for.
+    has_one_currency = found.currency is not None or "currency" in found.open
     items = [(role, name) for role, name in found.columns.items() if role != "currency" or not has_one_currency]
     return sorted(items, key=lambda item: _ORDER.index(item[0]) if item[0] in _ORDER else len(_ORDER))
 
@@ -213,7 +216,12 @@ def _column(found: Guess, role: str, column: str) -> list[str]:
         rule = f", normalise: {_FOLDED}"
     if mail is not None:
         why = "without the first a guest is known by the second; to set guests aside, name the first alone"
-        line = f"  customer_id: {{column: [{text(column)}, {text(mail)}]{rule}}}    # {why}"
+        words = nobodies(found.texts(role))
+        empty = f", empty: [{', '.join(json.dumps(one) for one in words)}]" if words else ""
+        line = f"  customer_id: {{column: [{text(column)}, {text(mail)}]{rule}{empty}}}    # {why}"
+    elif not rule and (padded := _padded(found.samples, column)):
+        line = f"  customer_id: {{column: {text(column)}, normalise: [integer]}}    # {padded}"
+        rule = ", normalise: [integer]"
     return [line, *_ids(found, column, rule)]
 
 
@@ -221,13 +229,33 @@ def _mail_of_guests(found: Guess, column: str) -> str | None:
     """The column of e-mail addresses that every row has, where ids of customers are missing in some."""
     if "customer_id" in found.carry:
         return None
+    parents = found.columns.get("parent_order_id", "")
     for sample in found.samples:
-        if len(sample.columns.get(column, ())) >= _ALL * sample.row_count:
+        # A row of a refund is its order's.
+        linked = sample.cells.get(parents, [""] * sample.row_count)
+        rows = [place for place, parent in enumerate(linked) if parent in ("", "0")]
+        words = nobodies(sample.columns.get(column, ()))
+        known = [place for place in rows if sample.cells[column][place].strip().lower() not in ("", *words)]
+        if column not in sample.cells or len(known) >= _ALL * len(rows):
             return None
-        for name, texts in sample.columns.items():
-            if name != column and "mail" in name.lower() and len(texts) >= _ALL * sample.row_count:
+        for name, texts in sample.cells.items():
+            filled = sum(1 for place in rows if texts[place])
+            if name != column and "mail" in name.lower() and filled >= _ALL * len(rows):
                 return name
     return None
+
+
+def _padded(samples: Sequence[FileSample], column: str) -> str:
+    """Why ids are numbers, where some files write them with zeros in front and others without; empty where they are not."""
+    files = [[cell for cell in cells if cell] for sample in samples for cells in sample.by_file(column)]
+    if not all(re.fullmatch(r"\d+", one) for ids in files for one in ids):
+        return ""
+    padded = [ids for ids in files if any(one.startswith("0") and len(one) > 1 for one in ids)]
+    bare = {one for ids in files if ids not in padded for one in ids}
+    shared = {one.lstrip("0") for ids in padded for one in ids} & bare
+    if not padded or not bare or len(shared) * 2 < len(bare):
+        return ""
+    return f"written so because {len(padded):,} of {len(files):,} files have zeros in front, and the ids are the same without"
 
 
 def _ids(found: Guess, column: str, rule: str = "") -> list[str]:
@@ -247,13 +275,13 @@ def _ids(found: Guess, column: str, rule: str = "") -> list[str]:
             f"  # customer_id: {{column: {text(column)}, normalise: [integer]}}    # in place of the line above, if 123.0 is 123"
         )
     nobody = nobodies(ids)
-    if nobody:
+    is_written = _mail_of_guests(found, column) is not None
+    if nobody and not is_written:
         listed = ", ".join(f'"{one}"' for one in nobody)
         why = "in place of the line above, if these ids are guests: their rows are then set aside"
         lines.append(f"  # customer_id: {{column: {text(column)}{rule}, empty: [{listed}]}}    # {why}")
     rows = sum(sample.row_count for sample in found.samples)
     mail = next((name for name in found.samples[0].cells if "mail" in name.lower() and name != column), None)
-    is_written = _mail_of_guests(found, column) is not None
     if mail is not None and not is_written and "customer_id" not in found.carry and len(ids) < _ALL * rows:
         both = f"[{text(column)}, {text(mail)}]{rule}"
         lines.append(f"  # customer_id: {{column: {both}}}    # in place of the line above, to know guests by e-mail")
@@ -279,6 +307,12 @@ def _doubt(found: Guess, role: str, column: str) -> str:
     """What to look at where a name sounds like another figure than the one wanted."""
     if role == "customer_id" and re.search(r"name|nom\b|nombre", column, re.IGNORECASE):
         return "    # people of one name would be one customer: a number or an e-mail address is better"
+    if (
+        role == "amount"
+        and "quantity" not in found.columns
+        and re.search(r"price|preis|prix|precio|prezzo|prijs", column, re.IGNORECASE)
+    ):
+        return "    # no column says how many, so that each row is taken for one piece"
     if (
         role == "amount"
         and not found.amount_level

@@ -90,7 +90,13 @@ def _status_lines(found: Guess) -> list[str]:
     # Codes say nothing, every one of them.
     are_codes = found.are_repeated or all(status.isdigit() for status in found.statuses)
     unclear = (
-        (found.statuses if are_codes else unexplained(found.texts("order_status"))) if "statuses" in found.open else ()
+        (
+            found.statuses
+            if are_codes
+            else unexplained(found.texts("order_status"), is_refund_known=found.is_refund_known)
+        )
+        if "statuses" in found.open
+        else ()
     )
     for status in found.statuses:
         if status in unclear:

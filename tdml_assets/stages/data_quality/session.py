@@ -47,6 +47,9 @@ def measure_session(
         record_lags=read_record_lags(reader),
         partial_statuses=read_partial_statuses(reader, sources.orders, statuses, day),
     )
+    if sources.orders is not None and sources.orders.line_key:
+        # Lines that differ by their key alone are others: two pieces of a product on a row each.
+        found = replace(found, repeated=None)
     if not follows_latest:
         return found
     return replace(found, latest=read_latest_day(reader), today=today)

@@ -24,7 +24,8 @@ _SEPARATOR = re.compile(r"sep=(.)", re.IGNORECASE)
 _MOST_PREAMBLE, _MOST_FOOTER = 40, 5
 #: Words that begin a row which sums up those above it.
 _TOTAL = re.compile(
-    r"(grand |sub)?(totals?|sum|summe|gesamt\w*|somme|totale|insgesamt|合計)\b|\(?\d+ (rows?|zeilen|records?|lignes|filas)\b",
+    r"(grand |sub)?(totals?|sum|summe|gesamt\w*|somme|totale|insgesamt|average|mean|durchschnitt|moyenne|promedio|合計)\b"
+    r"|\(?\d+ (rows?|zeilen|records?|lignes|filas)\b",
     re.IGNORECASE,
 )
 #: How databases write no value; other words, such as nan, may be ids that someone wrote.

@@ -22,11 +22,12 @@ NAMES: dict[str, tuple[str, ...]] = {
         "customerid customeremail customernumber customerno customerkey clientid userid memberid accountid kundennummer kundennr "
         "kundenid idclient clienteid billingemail email emailaddress customer client cliente kunde buyeremail soldtoparty soldto "
         "payer codeclient numeroclient clienteemail correo courriel klant klantnummer shopperemail shopperreference debitor "
-        "debitorennummer comprador klient zakaznik 顧客id 会員id 顧客番号 顧客 会員 メール"
+        "debitorennummer debnr accountreference accountref comprador klient zakaznik contactids contactid contact "
+        "顧客id 会員id 顧客番号 顧客 会員 メール"
     ),
     "moment": _words(
-        "orderedat orderdate ordertime invoicedate purchasedate purchasetime transactiondate postedat createdat createdutc "
-        "created viewedat sentat eventtime timestamp bestelldatum bestelltam rechnungsdatum datecommande datedecommande "
+        "orderedat orderdate closedate ordertime invoicedate purchasedate purchasetime transactiondate postedat createdat "
+        "createdutc created viewedat sentat eventtime timestamp bestelldatum bestelltam rechnungsdatum datecommande datedecommande "
         "fechapedido fechadelpedido dataordine besteldatum opened openedat orderedon placedat soldat billingdate bookingdate "
         "creationdate createdon buchungsdatum datazamowienia datumobjednavky eventts datum fecha datetime 注文日時 受注日時 注文日 "
         "受注日 購入日 日付 日時 date data time ts day when"
@@ -53,13 +54,13 @@ NAMES: dict[str, tuple[str, ...]] = {
         "auftragsnr auftrag rechnungsnummer numerocommande numcommande commande numeropedido pedido numeroordine ordine "
         "bestelling bestelnummer numerodopedido numerzamowienia cisloobjednavky incrementid documentnumber billingdocument "
         "salesdocument merchantreference belegnummer belegnr "
-        "ordername orderref orderreference order receiptnumber receiptid receipt basketid "
-        "注文番号 注文id 受注番号 oid id"
+        "ordername orderref orderreference order receiptnumber receiptid receipt basketid opportunityid dealid recordid "
+        "docno documentno 注文番号 注文id 受注番号 oid id"
     ),
     "product_id": _words(
         "productid sku lineitemsku stockcode itemid articleid artikelnummer artikelnr artikel productcode itemcode productsku "
-        "referencia reference codigoproducto codicearticolo ean asin material materialnumber kodproduktu kodzbozi product item "
-        "article producto produto produit prodotto 商品コード "
+        "referencia reference codigoproducto codicearticolo ean asin material materialnumber kodproduktu kodzbozi product article "
+        "item producto produto produit prodotto 商品コード "
         "商品番号 商品id 商品"
     ),
     "product_name": _words(
@@ -70,16 +71,16 @@ NAMES: dict[str, tuple[str, ...]] = {
         "productcategory category department warengruppe kategorie categorie categoria producttype カテゴリ"
     ),
     "order_status": _words(
-        "orderstatus financialstatus paymentstatus status state bestellstatus zahlungsstatus statut etat estado stato situacao "
-        "stav 状態 ステータス 注文状況"
+        "orderstatus financialstatus paymentstatus dealstage opportunitystage status state bestellstatus zahlungsstatus statut "
+        "etat estado stato situacao stage stav 状態 ステータス 注文状況"
     ),
     "parent_order_id": _words(
         "parentorderid parentorder parentid parent originalorderid originalorder refundedorder creditedorder originalinvoice "
         "relatedorder relatedinvoice refinvoice invoiceref referencetxnid originaltransactionid originaltransaction ref"
     ),
     "refunded_amount": _words(
-        "refundedamount amountrefunded totalrefunded refundtotal refundamount erstattungsbetrag erstattet montantrembourse "
-        "importereembolsado refunded 返金額"
+        "refundedamount amountrefunded totalrefunded totalrefunds refundtotal refundamount erstattungsbetrag erstattet "
+        "montantrembourse importereembolsado refunded 返金額"
     ),
     "order_type": _words("ordertype channel saleschannel kanal vertriebskanal canal"),
     "currency": _words("currency currencycode waehrung wahrung devise moneda valuta 通貨"),
@@ -104,7 +105,8 @@ NAMES: dict[str, tuple[str, ...]] = {
         "fivetransynced erfasstam geladenam lastmodified modifiedat dateupdated geandertam lastupdate"
     ),
     "line_number": _words(
-        "linenumber lineno lineid lineitemid orderlineid line itemno itemnumber position pos zeile ligne linea"
+        "linenumber lineno lineid lineitemid orderlineid orderitem orderitemid line itemno itemnumber position pos "
+        "zeile ligne linea"
     ),
     "kind": _words("linetype itemtype rowtype kind lineitemtype productkind"),
 }
@@ -121,6 +123,8 @@ NOT_IDS = frozenset(
         "weight statut estado stato stav"
     )
 )
+#: Words that make a column of refunds no amount.
+NO_REFUNDS = frozenset(_words("qty quantity units count number status state date time at on by id reason"))
 #: Words that make a column no money, though it is named after sales.
 NOT_MONEY = frozenset(_words("document number nummer nr id code date datum type status count key reference channel"))
 
@@ -165,6 +169,7 @@ FOREIGN_STATUSES: dict[Meaning, tuple[str, ...]] = {
         *("entregue", "concluído", "concluída", "pago", "paga", "em processamento", "aprovado", "afgerond", "bezorgd"),
         *(
             "paid in full",
+            "closed won",
             "unfulfilled",
             "awaiting fulfillment",
             "awaiting shipment",
@@ -181,6 +186,10 @@ FOREIGN_STATUSES: dict[Meaning, tuple[str, ...]] = {
     ),
     "return": (
         "gutschrift",
+        "rechnungskorrektur",
+        "nota de crédito",
+        "nota di credito",
+        "kreditnota",
         "retoure",
         "rückgabe",
         "avoir",
@@ -211,6 +220,9 @@ FOREIGN_STATUSES: dict[Meaning, tuple[str, ...]] = {
         *("devolvido", "devolvida", "reembolsado", "recusado", "aguardando pagamento", "estornado", "devuelto"),
         *(
             "error",
+            "closed lost",
+            "uncollectible",
+            "skipped",
             "erreur",
             "échec",
             "refusé",
@@ -273,6 +285,8 @@ _ENDS = frozenset(word for word in (*COMMON_PHRASES["void"], *FOREIGN_STATUSES["
     "pendiente",
     "expired",
 }
+#: Words of rows that are no orders, such as ``General Currency Conversion``.
+_NO_ORDERS = frozenset(("conversion", "withdrawal", "payout"))
 _NOT_WHOLE = re.compile(r"parti|partly|part$|parc|parz|teil|gedeel|(not?|non|nicht|pas)$", re.IGNORECASE)
 
 
@@ -281,7 +295,11 @@ def probable_meaning(status: str) -> Meaning | None:
     plain = status.strip().lower()
     words = re.split(r"[\W_]+", plain)
     is_end = len(words) > 1 and not _ENDS.isdisjoint(words) and not any(map(_NOT_WHOLE.match, words))
-    return _GUESSED.get(plain, "void" if is_end else None)
+    if plain in _GUESSED:
+        return _GUESSED[plain]
+    if len(words) > 1 and not _NO_ORDERS.isdisjoint(words):
+        return "ignore"
+    return "void" if is_end or plain.startswith("キャンセル") else None
 
 
 #: Product codes of lines that are not products, as ``line_kinds`` names them.

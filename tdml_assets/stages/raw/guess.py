@@ -17,6 +17,8 @@ from tdml_assets.declaration.presets import preset_keys
 from tdml_assets.declaration.statuses import Meaning
 from tdml_assets.stages.raw.currencies import is_code
 from tdml_assets.stages.raw.guess_columns import MOMENTS, NUMBERS, ROLES, Columns, Table, find, find_columns
+from tdml_assets.stages.raw.guess_gaps import missing_columns, open_currency, unread, why_unreadable, without_sides
+from tdml_assets.stages.raw.guess_kinds import guess_kinds
 from tdml_assets.stages.raw.guess_lines import (
     grows_with_quantity,
     is_of_orders_pieces,
@@ -26,22 +28,16 @@ from tdml_assets.stages.raw.guess_lines import (
     line_key_of,
     may_be_total_of_order,
     on_first_lines,
-    repeated_kinds,
 )
 from tdml_assets.stages.raw.guess_orders import (
     currency_in,
     currency_of_name,
     discount_of,
-    flags_of,
     known_export,
     may_be_minor,
-    sides_of,
-    statuses_of,
-    types_of,
-    unexplained,
 )
 from tdml_assets.stages.raw.guess_times import guess_formats, recorded_column
-from tdml_assets.stages.raw.numbers import NumberMarks, marks_that_read
+from tdml_assets.stages.raw.numbers import NumberMarks, marks_of_thousands, marks_that_read
 from tdml_assets.stages.raw.sample import FileSample
 
 #: What the name of a total says it is of.
@@ -140,16 +136,21 @@ def guess(table: Table, samples: Sequence[FileSample]) -> Guess:
     columns = find_columns(table, first)
     found = columns.by_role
     values = {role: [text for one in samples for text in one.columns.get(name, ())] for role, name in found.items()}
-    still_open = _missing(table, first, found) | _unread(samples)
+    still_open = missing_columns(table, first, found) | unread(samples)
     formats: tuple[str, ...] = ()
     moment = MOMENTS.get(table, "valid_from")
     if moment in found and found[moment] not in first.typed_moments:
-        formats, why = guess_formats(values[moment])
+        by_file = [[text for text in cells if text] for one in samples for cells in one.by_file(found[moment])]
+        formats, why = guess_formats(values[moment], by_file)
         still_open |= {"timestamp_format": why} if why else {}
     texts = [text for role in NUMBERS if _is_written(role, found, first) for text in values[role]]
     marks = marks_that_read(texts)
     if texts and marks is None:
-        still_open["numbers.decimal"] = _why_unreadable(texts)
+        money = [values[role] for role in NUMBERS if role != "quantity" and _is_written(role, found, first)]
+        grouped = marks_of_thousands(money)
+        marks = grouped if grouped is not None and all(grouped.read(text) is not None for text in texts) else None
+    if texts and marks is None:
+        still_open["numbers.decimal"] = why_unreadable(texts)
     if table != "orders":
         recorded = recorded_column(first, found.get(moment), found.values()) if table in MOMENTS else None
         return Guess(
@@ -169,30 +170,15 @@ def _of_orders(
     preset = known[0] if known is not None else None
     found = {**columns.by_role, **(known[1] if known is not None else {})}
     values = {role: [text for one in samples for text in one.columns.get(name, ())] for role, name in found.items()}
-    still_open |= _without_sides(first, found) if preset is None else {}
+    still_open |= without_sides(first, found) if preset is None else {}
     currency = _currency(found, values)
     if currency is None:
-        still_open |= _open_currency(found.get("currency"), values.get("currency", ()))
-    statuses = statuses_of(values.get("order_status", ()))
-    flags = {**types_of(first, found.values()), **flags_of(first, found.values())} if preset is None else {}
-    flag = next(iter(flags.items())) if flags and "order_status" not in found else None
-    if flag is not None:
-        found["order_status"] = flag[0]
-        del flags[flag[0]]
-    if statuses and all(status.isdigit() for status in statuses):
-        still_open["statuses"] = (
-            f"{', '.join(statuses[:9])} are codes: write what each counts as, sale, return, void or ignore"
+        still_open |= open_currency(
+            found.get("currency"), values.get("currency", ()), values.get("amount", values.get("unit_price", ()))
         )
-    elif statuses and preset is None and (unclear := unexplained(values["order_status"])):
-        listed = ", ".join(map(repr, unclear[:9]))
-        still_open["statuses"] = f"no word of {listed} says what it counts as: write sale, return, void or ignore"
-    repeated = repeated_kinds(first, found, (marks or NumberMarks()).read) if preset is None else None
-    if repeated is not None:
-        found["order_status"], flags = repeated, {}
-        statuses = statuses_of(first.columns[repeated])
-        still_open["statuses"] = (
-            f"rows of each {repeated!r} come to the same money: write sale for the one that counts, and ignore for the others"
-        )
+    kinds = guess_kinds(first, found, values, marks or NumberMarks(), is_known=preset is not None)
+    found |= {"order_status": kinds.column} if kinds.column is not None else {}
+    still_open |= {"statuses": kinds.why_open} if kinds.why_open else {}
     money = found.get("amount", found.get("unit_price", ""))
     is_minor = _MINOR.search(money) is not None
     texts = values.get("amount", values.get("unit_price", []))
@@ -205,14 +191,10 @@ def _of_orders(
         kept = {"currency", "reporting_currency", "member", "sheet"} - set(preset_keys(preset))
         still_open = {key: why for key, why in still_open.items() if key in kept}
     else:
-        found = _by_quantity(first, _one_way_to_the_money(first, found, marks), marks)
-        discount = discount_of(first, found.values(), (marks or NumberMarks()).read)
-        if discount is not None and "unit_price" in found and "amount" not in found:
-            price = found.pop("unit_price")
-            still_open["columns.amount"] = (
-                f"{discount!r} is not taken off a price by a quantity: name the column of what was paid, or write unit_price: "
-                f"{price!r} in place of this line if it may stay in"
-            )
+        found, gaps = _money_columns(first, found, marks)
+        still_open = {
+            key: why for key, why in still_open.items() if key != "columns.amount" or "amount" not in found
+        } | gaps
     partial = on_first_lines(first, found)
     amount_level = _amount_level(first, found, partial, marks)
     if preset is None and not amount_level and (count := _may_be_total(first, found, marks)):
@@ -227,10 +209,10 @@ def _of_orders(
         by_content=columns.by_content,
         timestamp_formats=formats,
         marks=marks,
-        statuses=statuses,
-        are_repeated=repeated is not None,
-        flag=flag[1] if flag is not None else {},
-        other_statuses={name: meanings for name, values in flags.items() if (meanings := _of_no_sale(values))},
+        statuses=kinds.statuses,
+        are_repeated=kinds.are_repeated,
+        flag=kinds.flag,
+        other_statuses=kinds.others,
         open=still_open,
         preset=preset,
         amount_level=amount_level,
@@ -243,22 +225,24 @@ def _of_orders(
     )
 
 
-def _without_sides(first: FileSample, found: dict[str, str]) -> dict[str, str]:
-    """What is open where amounts are in a column of debit and one of credit, neither of which is then the amount."""
-    sides = sides_of(first)
-    if sides is None or found.get("amount", sides[0]) not in sides:
-        return {}
-    found.pop("amount", None)
+def _money_columns(
+    first: FileSample, found: Mapping[str, str], marks: NumberMarks | None
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The columns with one way to the money of a line, and what is open about it."""
+    columns = dict(found)
+    if {"unit_price"} == {"unit_price", "quantity", "amount"} & set(columns):
+        # No column says how many: each row is one piece.
+        columns["amount"] = columns.pop("unit_price")
+    columns = _by_quantity(first, _one_way_to_the_money(first, columns, marks), marks)
+    discount = discount_of(first, columns.values(), (marks or NumberMarks()).read)
+    if discount is None or "unit_price" not in columns or "amount" in columns:
+        return columns, {}
+    price = columns.pop("unit_price")
     why = (
-        f"{sides[0]!r} and {sides[1]!r} are the two sides of an amount, which one source does not put together: add a column with "
-        "what is sold as a positive and what is given back as a negative number, or read that with a query of a database"
+        f"{discount!r} is not taken off a price by a quantity: name the column of what was paid, or write unit_price: "
+        f"{price!r} in place of this line if it may stay in"
     )
-    return {"columns.amount": why}
-
-
-def _of_no_sale(meanings: Mapping[str, Meaning]) -> dict[str, Meaning]:
-    """Values that say more than the status next to them."""
-    return {value: meaning for value, meaning in meanings.items() if meaning != "sale"}
+    return columns, {"columns.amount": why}
 
 
 def _one_way_to_the_money(sample: FileSample, found: Mapping[str, str], marks: NumberMarks | None) -> dict[str, str]:
@@ -279,8 +263,10 @@ def _one_way_to_the_money(sample: FileSample, found: Mapping[str, str], marks: N
     if _amount_level(sample, found, on_first_lines(sample, found), marks):
         dropped = None if is_of_orders_pieces(orders, amounts, pieces) else "amount"
     else:
+        # A row that is a whole order has in its amount all that was paid.
+        is_order = bool(orders) and len(set(orders)) == len(orders)
         is_of_line = is_of_pieces(orders, amounts, pieces) or re.search(r"line|net", found["amount"], re.IGNORECASE)
-        dropped = "unit_price" if is_of_line else "amount"
+        dropped = "unit_price" if is_of_line or is_order else "amount"
     return {role: column for role, column in found.items() if role != dropped}
 
 
@@ -350,44 +336,3 @@ def _currency(found: Mapping[str, str], values: Mapping[str, Sequence[str]]) -> 
 def _is_written(role: str, found: Mapping[str, str], sample: FileSample) -> bool:
     """Whether a number is text, so that it has marks."""
     return role in found and found[role] not in sample.typed_numbers
-
-
-def _missing(table: Table, sample: FileSample, found: Mapping[str, str]) -> dict[str, str]:
-    """Columns that a source must have and no column looks like."""
-    there = f"no column looks like it; there are {', '.join(sample.columns)}"
-    wanted = [] if table == "identities" else ["customer_id", *([MOMENTS[table]] if table in MOMENTS else [])]
-    missing = {f"columns.{role}": there for role in wanted if role not in found}
-    if table == "orders" and "amount" not in found and not {"quantity", "unit_price"} <= set(found):
-        missing["columns.amount"] = there
-    return missing
-
-
-def _unread(samples: Sequence[FileSample]) -> dict[str, str]:
-    """Sheets and packed files with the columns of the one that is read: one source reads one of them, and rows would be lost."""
-    found = next((one for one in samples if one.alike > 1), None)
-    if found is None:
-        return {}
-    if "member" in found.keys:
-        return {
-            "member": f"{found.alike} files of the archive have these columns: unpack it and give init the folder, or write one"
-        }
-    return {
-        "sheet": f"{found.alike} sheets have these columns: save each as a CSV file and give init their folder, or write one"
-    }
-
-
-def _open_currency(column: str | None, texts: Sequence[str]) -> dict[str, str]:
-    if column is None:
-        return {"currency": "no column holds a currency: write its code, such as EUR"}
-    codes = sorted({text.strip().upper() for text in texts})
-    if not codes or not all(is_code(code) for code in codes):
-        return {"currency": f"column {column!r} does not hold codes of three letters: write the code, such as EUR"}
-    listed = ", ".join(codes[:9])
-    return {"reporting_currency": f"found {listed}: write the one that amounts are converted to, and rates"}
-
-
-def _why_unreadable(texts: Sequence[str]) -> str:
-    unread = next((text for text in texts if not any(NumberMarks(mark).read(text) is not None for mark in ".,")), None)
-    if unread is not None and not re.fullmatch(r"[-+]?[\d.,'\s]+", unread):
-        return f"{unread!r} is not a number: map another column"
-    return "the numbers can be read in two ways: is 1,234 a thousand or a little more than one?"

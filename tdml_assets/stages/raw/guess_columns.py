@@ -17,6 +17,7 @@ from typing import Literal
 from tdml_assets.stages.raw.column_words import (
     LAST_NAMES,
     NAMES,
+    NO_REFUNDS,
     NOT_IDS,
     NOT_MONEY,
     OTHER_MONEY,
@@ -176,6 +177,8 @@ def _names_another(role: str, name: str, *, exact: bool) -> bool:
     """Whether a column that is named after a role is another thing: the currency of an order, the number of a sales document."""
     if role in ("amount", "unit_price"):
         return names_other_money(name) or not NOT_MONEY.isdisjoint(_words_in(name))
+    if role == "refunded_amount":
+        return not NO_REFUNDS.isdisjoint(_words_in(name))
     is_id = role in ("customer_id", "order_id", "product_id")
     return is_id and not exact and not NOT_IDS.isdisjoint(_words_in(name))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from statistics import median
 
 from tdml_assets.stages.raw.column_words import KINDS
@@ -22,9 +22,11 @@ _GROWS = 1.2
 #: Among the orders of a shop with one price there are few different amounts.
 _FEWEST_AMOUNTS = 10
 #: What a column is named that says what its rows are.
-_OF_ROWS = re.compile(r"type|typ$|kind|status|state|event|record", re.IGNORECASE)
+_OF_ROWS = re.compile(r"type|typ$|kind|status|state|event|record|metric", re.IGNORECASE)
 #: Kinds of rows that may hold the same money, and how near two sums of it are.
 _MOST_KINDS, _CENT = 12, 0.005
+#: The same of a total with shipping and of its lines, and the share of orders that must be so.
+_WITH_SHIPPING, _MOSTLY_ALIKE = 1.35, 0.75
 _CARRIED = ("order_id", "customer_id", "ordered_at", "order_status", "order_type", "currency")
 #: Share of an order's further lines without a cell that its first line has, from where the cell is meant for all of them.
 _BLANK = 0.8
@@ -103,14 +105,43 @@ def repeated_kinds(sample: FileSample, columns: Mapping[str, str], read: Callabl
         for order, kind, amount in zip(orders, kinds, money, strict=True):
             sums[order][kind] += amount
         parted = [found for order, found in sums.items() if order and sum(map(bool, found.values())) > 1]
-        alike = [found for found in parted if _are_near([one for one in found.values() if one])]
-        if len(parted) >= _FEWEST_ORDERS and len(parted) * 2 > len(sums) and len(alike) >= _ALIKE * len(parted):
+        if len(parted) < _FEWEST_ORDERS or len(parted) * 2 <= len(sums):
+            continue
+        alike = sum(1 for found in parted if _are_near(found.values(), 1.0))
+        about = sum(1 for found in parted if _are_near(found.values(), _WITH_SHIPPING))
+        if alike >= _ALIKE * len(parted) or (alike and about >= _MOSTLY_ALIKE * len(parted)):
             return name
     return None
 
 
-def _are_near(numbers: Sequence[float]) -> bool:
-    return max(numbers) - min(numbers) < _CENT
+def kinds_without_money(
+    sample: FileSample, columns: Mapping[str, str], read: Callable[[str], float | None]
+) -> tuple[str, tuple[str, ...]] | None:
+    """A column of events that says which rows have money, and its values without any; None where every kind of row has some.
+
+    A log of what visitors do has a row per page that was seen, and few rows that are purchases.
+    """
+    roles = ("amount",) if "amount" in columns else ("quantity", "unit_price")
+    texts = [sample.cells.get(columns.get(role, ""), ()) for role in roles]
+    if not all(len(cells) == sample.row_count for cells in texts):
+        return None
+    has_money = [all(read(cell) is not None for cell in row) for row in zip(*texts, strict=True)]
+    if sum(has_money) > (1 - _BLANK_ROWS) * len(has_money):
+        return None
+    for name, kinds in sample.cells.items():
+        if name in columns.values() or not _OF_ROWS.search(name) or not 1 < len(set(kinds)) <= _MOST_KINDS:
+            continue
+        counts, paid = Counter(kinds), Counter(kind for kind, has in zip(kinds, has_money, strict=True) if has)
+        empty = tuple(sorted(kind for kind in counts if kind and not paid[kind]))
+        others = [kind for kind in counts if kind not in empty]
+        if empty and others and all(paid[kind] >= _ALIKE * counts[kind] for kind in others):
+            return name, empty
+    return None
+
+
+def _are_near(sums: Collection[float], times: float) -> bool:
+    numbers = [abs(one) for one in sums if one]
+    return max(numbers) < times * min(numbers) + _CENT
 
 
 def _mean(numbers: Sequence[float]) -> float:
@@ -241,6 +272,10 @@ def line_key_of(samples: Sequence[FileSample], columns: Mapping[str, str]) -> tu
     if shared > _SHARED_ORDERS * len(counts) and shared:
         key = unique or (("order_id", "product_id") if "product_id" in columns else None)
         return (key, f"guessed: orders that are in several files: {shared:,}") if key else ((), "")
+    if number and "quantity" not in columns and unique == ("order_id", number) and len(samples) == 1:
+        cells = [samples[0].cells[columns[role]] for role in ("order_id", "product_id") if role in columns]
+        if len(set(zip(*cells, strict=True))) < (1 - _BLANK_ROWS) * samples[0].row_count:
+            return unique, "guessed: a row is one piece, so that rows of an order equal each other but for it"
     return (), ""
 
 

@@ -31,7 +31,13 @@ _YES, _NO = {"true", "yes", "y", "t", "1"}, {"false", "no", "n", "f", "0"}
 _AROUND_A_FLAG = {"", "is", "was", "at", "on", "date", "order", "flag"}
 _DEBIT = re.compile(r"\b(debits?|soll|debe|débit|débito|dare)\b", re.IGNORECASE)
 _CREDIT = re.compile(r"\b(credits?|haben|haber|crédit|crédito|avere)\b", re.IGNORECASE)
-_TYPE = re.compile(r"(transaction|record|row|entry|document|order|event)?(type|kind|art)", re.IGNORECASE)
+_TYPE = re.compile(
+    r"(transaction|record|row|entry|document|doc|order|event|invoice|voucher|beleg|vorgangs?|buchungs?)?(type|kind|art|typ)",
+    re.IGNORECASE,
+)
+#: Kinds of documents as codes, such as INV and CRN; a channel of sales is no such code.
+_CODE, _MOST_CODES = re.compile(r"[A-Z][A-Z0-9]{0,3}"), 8
+_CHANNELS = frozenset(("WEB", "POS", "APP", "B2B", "B2C", "D2C", "IOS", "SHOP", "EBAY", "TEL", "FAX", "MAIL"))
 _PRESET_FORMATS = ("csv", "parquet", "xlsx")
 _DISCOUNT = re.compile(r"(discount|rabatt|nachlass|remise|descuento|desconto|sconto|korting)(?!ed)", re.IGNORECASE)
 _CODE_IN_NAME = re.compile(r"(?:^|[\W_])([A-Za-z]{3})(?:$|[\W_])")
@@ -118,6 +124,22 @@ def types_of(sample: FileSample, taken: Collection[str]) -> dict[str, dict[str, 
     return found
 
 
+def codes_of(sample: FileSample, found: Mapping[str, str], read: Callable[[str], float | None]) -> str | None:
+    """A column of kinds of documents whose codes no word explains, where the signs of amounts do not say what is taken back."""
+    money = sample.cells.get(found.get("amount", found.get("unit_price", "")), ())
+    for name, texts in sample.cells.items():
+        codes = {text.strip() for text in texts}
+        is_taken = name in found.values() or not _TYPE.fullmatch(re.sub(r"[\W_]+", "", name))
+        if is_taken or not 1 < len(codes) <= _MOST_CODES or not all(map(_CODE.fullmatch, codes)) or codes & _CHANNELS:
+            continue
+        signs = dict.fromkeys(codes, False)
+        for code, text in zip(texts, money, strict=False):
+            signs[code.strip()] |= (read(text) or 0.0) < 0
+        if not any(signs.values()) and not all(meaning_of(code)[1] for code in codes):
+            return name
+    return None
+
+
 def meaning_of(status: str, declared: Mapping[str, Any] | None = None) -> tuple[Meaning, bool]:
     """What a status counts as, and whether a run knows that without a declaration."""
     plain = _plain(status)
@@ -130,10 +152,14 @@ def meaning_of(status: str, declared: Mapping[str, Any] | None = None) -> tuple[
     return probable_meaning(status) or "sale", False
 
 
-def unexplained(texts: Sequence[str]) -> tuple[str, ...]:
+def unexplained(texts: Sequence[str], *, is_refund_known: bool = True) -> tuple[str, ...]:
     """Statuses whose words say nothing, but for the one of most rows: what happens to most orders is that they are sold."""
     counts = Counter(text.strip() for text in texts)
     unknown = [one for one in counts if not meaning_of(one)[1] and not is_guessed_word(one)]
+    plain = {_plain(one): one for one in counts}
+    if {"complete", "closed"} <= set(plain) and not is_refund_known:
+        # Magento closes an order that was given back; a till closes every sale.
+        unknown.append(plain["closed"])
     return tuple(sorted(one for one in unknown if counts[one] * 2 <= counts.total()))
 
 

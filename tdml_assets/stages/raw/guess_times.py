@@ -6,6 +6,7 @@ Elsewhere: the formats that are proposed (``dates.py``), which column is the tim
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 
@@ -22,8 +23,8 @@ from tdml_assets.stages.raw.guess_columns import find
 from tdml_assets.stages.raw.sample import FileSample
 
 
-def guess_formats(texts: Sequence[str]) -> tuple[tuple[str, ...], str]:
-    """The only format that reads every text, or one per form of text; or why there is none."""
+def guess_formats(texts: Sequence[str], by_file: Sequence[Sequence[str]] = ()) -> tuple[tuple[str, ...], str]:
+    """The only format that reads every text, or one per form of text; or why there is none. ``by_file``: texts of each file."""
     different = list(dict.fromkeys(texts))
     if not different:
         return (), "the column is empty"
@@ -32,6 +33,10 @@ def guess_formats(texts: Sequence[str]) -> tuple[tuple[str, ...], str]:
         several = formats_of_shapes(different) or formats_of_browsers(different)
         if several:
             return several, ""
+        orders = _orders_of_files(by_file)
+        if len(orders) > 1:
+            listed = " and ".join(f"{written} in {count:,}" for written, count in orders.items())
+            return (), f"days and months are in another order in some files ({listed} of them): export all files alike"
         why = f"no usual format reads all of them, such as {different[0]!r}"
         odd = remedy_of_odd_dates("sources.orders", different[:200])
         return (), f"{why}. {odd}" if odd is not None else why
@@ -40,6 +45,16 @@ def guess_formats(texts: Sequence[str]) -> tuple[tuple[str, ...], str]:
     if len(meanings) > 1:
         return (), f"{different[0]!r} can be read as {' or '.join(fitting[:2])}: no day in the sample is past 12"
     return (fitting[0],), ""
+
+
+def _orders_of_files(by_file: Sequence[Sequence[str]]) -> Counter[str]:
+    """Formats by the number of files that prove them, where these write days and months in several orders."""
+    found: Counter[str] = Counter()
+    for texts in by_file:
+        fitting = formats_that_read(list(dict.fromkeys(texts)))
+        if len({_order_of_parts(one) for one in fitting}) == 1:
+            found[fitting[0]] += 1
+    return found if len({_order_of_parts(one) for one in found}) > 1 else Counter()
 
 
 def _order_of_parts(format_text: str) -> str:

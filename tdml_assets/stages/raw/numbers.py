@@ -132,6 +132,31 @@ def marks_that_read(texts: Sequence[str]) -> NumberMarks | None:
     return fitting[0] if len(readings) == 1 else None
 
 
+#: Numbers of a column with a mark between digits, and without, that say that the mark is one of thousands.
+_FEWEST_GROUPED, _FEWEST_WHOLE = 5, 10
+
+
+def marks_of_thousands(columns: Sequence[Sequence[str]]) -> NumberMarks | None:
+    """The marks of columns of money without decimals, some of whose numbers group thousands; ``None`` where they are others.
+
+    Where many numbers of a column have no mark, its decimals are not always written: then it is by no chance that each number
+    with a mark has three digits behind it.
+    """
+    for mark, decimal in ((".", ","), (",", ".")):
+        grouped = re.compile(rf"\D*[1-9][0-9]{{0,2}}(?:[{mark}][0-9]{{3}})+\D*")
+        counts = [0, 0]
+        for texts in columns:
+            marked = [text for text in texts if re.search(r"[0-9][.,][0-9]", text)]
+            if not all(grouped.fullmatch(text) for text in marked):
+                break
+            counts[0] += len(marked)
+            counts[1] += len(texts) - len(marked)
+        else:
+            if counts[0] >= _FEWEST_GROUPED and counts[1] >= _FEWEST_WHOLE:
+                return NumberMarks(decimal, mark)
+    return None
+
+
 def rough_size(text: str) -> float:
     """About what a number is worth that could not be read: its digits, with a decimal mark before the last one or two."""
     digits = re.sub(r"\D", "", text)
