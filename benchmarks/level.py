@@ -34,7 +34,8 @@ public logs had been looked at: there the model's own totals are nearer than the
 opposite. How wide bounds are stated ([decision 58](decisions/0058-doubt-of-a-total-is-calibrated-on-simulated-shops.md)) and that
 every gap of probabilities is taken over
 ([decision 60](decisions/0060-a-gap-of-probabilities-is-taken-over-whether-or-not-its-season-was-seen.md)) was chosen on 262 more,
-and tried on 85 others; that bounds held too often or too seldom had been seen on the shops below."""
+and tried on 85 others; that bounds held too often or too seldom had been seen on the shops below. The doubt of days of the year
+that no window has shown was chosen on 240 more."""
 _KNOWING = ("knows_rates", "knows_histories", "corrected")
 _WORK = ROOT / ".tdml" / "study-level"
 #: Which outcomes a line of the page is about.
@@ -120,7 +121,8 @@ agreement with the bias of the uncorrected total.
    seen, a gap that is smaller than its doubt is not taken over.
 5. The same is rehearsed at earlier snapshots from the windows that had ended by then (`monitoring.level_rehearsals`). Where
    rehearsals missed by more than was stated, the bounds are widened. The doubt of the Gaussian process is stated smaller where
-   the season was seen and larger where it was not, so that bounds hold as often as they say.
+   the season was seen and larger where it was not, so that bounds hold as often as they say. Days of the year that no window has
+   shown add a doubt of their own: even months do not say that the next ones are even too.
 6. Where nobody buys again, or no purchases are predicted, the gaps between the model and earlier snapshots are averaged instead.
    Scores of the fallbacks are corrected by the windows where a lifetime model scores, and not where a rule does.
 

@@ -52,8 +52,8 @@ _LARGEST_LOG_ODDS = 35.0
 # Weight, in rehearsals, of the belief that the stated doubt is right.
 _PRIOR_REHEARSALS = 8.0
 # Stated over calculated standard deviations of a gap to a lifetime model: with them 80 % bounds hold 80 % of totals of simulated
-# shops (docs/decisions/0058). A season that was never seen is larger than windows without it let expect.
-_STATED: Mapping[Basis, float] = {"season": 0.75, "trend": 1.3}
+# shops (docs/decisions/0058). A season that was never seen is a doubt of its own (``Residual.unseen_variance``).
+_STATED: Mapping[Basis, float] = {"season": 0.75, "trend": 1.1}
 # By how much the number of orders is changed to see what a total owes to it.
 _RATE_STEP = 0.1
 
@@ -236,6 +236,7 @@ def level_by_lifetime(expected: Expectation, given: Snapshot, kind: Kind) -> Lev
     if plain is None or gap is None or faster is None:
         return None
     by_rate = (faster - gap) / _RATE_STEP
+    unseen = by_rate**2 * residual.unseen_variance
     variance = by_rate**2 * residual.orders_variance + (residual.value_variance if kind == "amount" else 0.0)
     season = residual.season
     basis: Basis = "trend" if season is None else "season"
@@ -246,7 +247,7 @@ def level_by_lifetime(expected: Expectation, given: Snapshot, kind: Kind) -> Lev
         given.day,
         kind,
         _limited(gap / given.slope, basis),
-        kept_digits(_STATED[basis] * float(np.sqrt(variance)) / given.slope),
+        kept_digits(float(np.sqrt(_STATED[basis] ** 2 * variance + unseen)) / given.slope),
         basis,
         None if season is None else season.day,
         None if season is None else season.orders + (season.value if kind == "amount" else 0.0),

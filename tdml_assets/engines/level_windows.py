@@ -39,6 +39,8 @@ _WIDE, _NARROW = 0.5, 0.3
 # Moments of a window at which the process is looked at, evenly spaced, to average it.
 _MOMENTS = 6
 _LEAST_VARIANCE = 1e-4
+# Standard deviation, in logarithms, of the orders of days of the year that no window has shown (docs/decisions/0058).
+_UNSEEN_SEASON = 0.25
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ class Residual:
 
     ``orders``, ``value``: expected logarithms, as in :class:`Window`. ``orders_variance``, ``value_variance``: of these,
     without the customers' own luck. ``season``: the latest window of the same season of an earlier year; None where none was
-    seen.
+    seen. ``unseen``: share of the days to come whose day of the year lies in no window, in [0, 1].
     """
 
     orders: float = 0.0
@@ -119,6 +121,16 @@ class Residual:
     value: float = 0.0
     value_variance: float = 0.0
     season: Window | None = None
+    unseen: float = 0.0
+
+    @property
+    def unseen_variance(self) -> float:
+        """Variance of ``orders`` by a season that no window has shown, besides ``orders_variance``.
+
+        Months that came as expected say little of another month: a shop may sell evenly for three quarters and twice as much
+        before Christmas. The forecast takes such months for a sign that there is no season at all.
+        """
+        return (self.unseen * _UNSEEN_SEASON) ** 2
 
 
 def window_days(day: date, first_order_on: date, horizon_days: int) -> list[tuple[date, int]]:
@@ -173,7 +185,20 @@ def forecast_residual(
     value, value_variance = _forecast(known, times, SIZES["value"], "value")
     same = [one for one in known if is_same_season(one.day, day)]
     season = max(same, key=lambda one: one.day) if same else None
-    return Residual(orders, orders_variance, value, value_variance, season)
+    unseen = 0.0 if season is not None else _unseen_share(known, day, horizon_days, begin_ahead)
+    return Residual(orders, orders_variance, value, value_variance, season, unseen)
+
+
+def _unseen_share(known: Sequence[Window], day: date, horizon_days: int, begin_ahead: float) -> float:
+    """Share of the days of a window to come that lie whole years behind no day of a known one."""
+    ahead = begin_ahead + np.arange(horizon_days) + 0.5
+    seen = np.zeros(horizon_days, dtype=bool)
+    for window in known:
+        begin = (window.day - day).days
+        # As many years earlier as bring the day to the first one in the window or behind its end.
+        within = (ahead - begin) % DAYS_A_YEAR
+        seen |= within <= window.days
+    return kept_digits(float(1.0 - seen.mean()))
 
 
 def kept_digits(value: float) -> float:

@@ -92,6 +92,28 @@ def test_a_season_is_the_same_within_three_weeks(days, same):
     assert is_same_season(DAY - timedelta(days=days), DAY) is same
 
 
+@pytest.mark.parametrize(("years", "unseen"), [(0.5, 1.0), (0.75, 1.0), (1.0, 30 / 90), (1.25, 0.0), (3.0, 0.0)])
+def test_days_ahead_whose_day_of_the_year_lies_in_no_window_are_counted(years, unseen):
+    first = DAY - timedelta(days=int(365.25 * years))
+    found = forecast_residual(windows(lambda at: 0.0, years), DAY, first, 90)
+    assert found is not None
+    assert found.unseen == pytest.approx(unseen, abs=0.02)
+    assert (found.season is None) is (unseen > 0)
+
+
+def test_even_months_do_not_make_a_season_certain_that_was_never_seen():
+    def doubt(years):
+        first = DAY - timedelta(days=int(365.25 * years))
+        found = forecast_residual(windows(lambda at: 0.0, years, noise=0.0001), DAY, first, 90)
+        return found.orders_variance, found.unseen_variance
+
+    for years in (0.5, 0.75):
+        assert sum(doubt(years)) > 0.2**2
+    calculated, unseen = doubt(0.75)
+    assert calculated < unseen, "nine even months alone leave little doubt"
+    assert doubt(3.0)[1] == 0.0
+
+
 def history(customers=400, seed=4):
     """Histories of customers of today, and the same customers in past windows: they buy half as much as they did."""
     rng = np.random.default_rng(seed)
@@ -183,10 +205,12 @@ def test_doubt_is_stated_smaller_where_the_season_was_seen_and_larger_where_it_w
         known = LifetimeBase(base.purchases, base.value, 90, "net_spend", DAY, FIRST, tuple(windows(peak, years)), 400)
         expected = expectations(known, {DAY: history().histories})[DAY]
         level = level_by_lifetime(expected, given(0.4 * expected.total()), "amount")
-        return level.deviation / np.sqrt(expected.residual.orders_variance + expected.residual.value_variance)
+        residual = expected.residual
+        stated = level.deviation**2 - residual.unseen_variance
+        return np.sqrt(stated / (residual.orders_variance + residual.value_variance))
 
     assert stated_over_calculated(3.0) == pytest.approx(0.75)
-    assert stated_over_calculated(0.9) == pytest.approx(1.3)
+    assert stated_over_calculated(0.9) == pytest.approx(1.1)
 
 
 def test_short_windows_count_as_the_part_of_the_horizon_that_they_are():

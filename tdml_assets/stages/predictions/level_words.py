@@ -69,5 +69,5 @@ def _bounds(row: Mapping[str, Any]) -> str:
     if not row["total"]:
         return "nothing is expected"
     low, high = (abs(row[name] / row["total"] - 1.0) for name in ("low_total", "high_total"))
-    unseen = "; the log holds no earlier year of this season" if row["basis"] != "season" else ""
+    unseen = "; the log has not shown this season yet: the bounds allow for one" if row["basis"] != "season" else ""
     return f"what comes lies between {low:.0%} below and {high:.0%} above it in {COVERAGE:.0%} of cases{unseen}"

@@ -48,7 +48,10 @@ ROW: dict[str, Any] = {
             {"basis": "trend", "gap": 0.0, "ageing": 0.02, "total": 1_000.0},
             "not moved: past windows of orders do not say clearly whether more or less comes; what comes lies",
         ),
-        ({"basis": "trend", "ageing": 0.1}, "in 80% of cases; the log holds no earlier year of this season"),
+        (
+            {"basis": "trend", "ageing": 0.1},
+            "in 80% of cases; the log has not shown this season yet: the bounds allow for one",
+        ),
         ({"kind": "probability"}, "14% above what the model says of it in odds"),
         ({"corrected": False, "total": 1_000.0}, "expected to be 11% too low (1% to 22%)"),
         ({"corrected": False, "total": 1_100.0}, "as the model gives it; what comes lies between"),
