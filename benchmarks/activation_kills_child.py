@@ -13,18 +13,18 @@ import sys
 import time
 from pathlib import Path
 
-import adlfs
+import azure.storage.blob
 import boto3
 import paramiko
 import psycopg
 import pytd
 
-from tdml_assets.activation.delivery import Clock
 from tdml_assets.activation.syncing import Surroundings, run_sync
 from tdml_assets.declaration.destinations import read_destination
+from tdml_assets.platform.retrying import Clock
 from tdml_assets.platform.warehouse import Warehouse
 
-_LIBRARIES = (adlfs, paramiko, psycopg, pytd)
+_LIBRARIES = (azure.storage.blob, paramiko, psycopg, pytd)
 
 
 def sync(folder: Path, settings: dict[str, object], endpoint: str | None) -> bool:

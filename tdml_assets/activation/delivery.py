@@ -1,6 +1,6 @@
 """Sending a plan batch by batch: check, send, mark, in this order and never another.
 
-Elsewhere: deciding what is sent (``planning.py``), the tables (``trail.py``).
+Elsewhere: deciding what is sent (``planning.py``), how long to wait (``platform/retrying.py``), the tables (``trail.py``).
 
 A batch is marked behind its acknowledgement, in one row; the end of the sync writes the state of its rows. A process that ends
 in between sends the same batch again, with the same idempotency key: at least once, and never lost. The warehouse is closed
@@ -10,11 +10,8 @@ while a batch is on its way.
 from __future__ import annotations
 
 import hashlib
-import random
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tdml_assets.activation.ahead import OneAhead
@@ -32,7 +29,7 @@ from tdml_assets.activation.protocol import (
     TransientError,
 )
 from tdml_assets.activation.trail import mark_batch, mark_swap
-from tdml_assets.declaration.destinations import Retries
+from tdml_assets.platform.retrying import Clock, attempted
 from tdml_assets.platform.statements import render
 
 if TYPE_CHECKING:
@@ -50,16 +47,6 @@ def no_failpoint(step: str) -> None:
     """Go on."""
 
 
-@dataclass(frozen=True)
-class Clock:
-    """Time, which tests set."""
-
-    now: Callable[[], datetime] = lambda: datetime.now(UTC).replace(tzinfo=None)
-    monotonic: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
-    jitter: Callable[[], float] = random.random
-
-
 @dataclass
 class Tally:
     """What a sync did so far."""
@@ -72,27 +59,6 @@ class Tally:
     attempts: int = 0
     codes: dict[str, int] = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
-
-
-class GaveUpError(DestinationError):
-    """A batch was tried as often and as long as the settings allow."""
-
-
-def attempted(call: Callable[[], _Answer], retries: Retries, clock: Clock) -> _Answer:
-    """Call until it is answered, or the settings say to give up. Raises ``GaveUpError`` if waiting did not mend it."""
-    began, attempt = clock.monotonic(), 0
-    while True:
-        attempt += 1
-        try:
-            return call()
-        except TransientError as error:
-            elapsed = clock.monotonic() - began
-            pause = pause_before(attempt, error.wait_seconds, elapsed, retries, clock.jitter)
-            if pause is None:
-                raise GaveUpError(
-                    f"{error.reason}; tried {attempt} times in {elapsed:.0f} s: sync again later, what was taken is kept"
-                ) from error
-            clock.sleep(pause)
 
 
 class Delivery:
@@ -222,7 +188,10 @@ class Delivery:
             self.tally.attempts += 1
             return call()
 
-        return attempted(paced, self._plan.settings.retries, self._clock)
+        try:
+            return attempted(paced, self._plan.settings.retries, self._clock)
+        except TransientError as error:
+            raise DestinationError(f"{error}: sync again later, what was taken is kept") from error
 
     def _keep_pace(self) -> None:
         most = self._plan.settings.most_requests_per_second
@@ -246,31 +215,3 @@ def _part(batch: Batch, start: int, size: int) -> Batch:
     rows: pa.Table = batch.rows.slice(start, size)
     key = hashlib.sha256(f"{batch.idempotency_key}|{start}|{size}".encode()).hexdigest()[:40]
     return Batch(batch.operation, batch.key, rows, batch.session_id, batch.as_of, key)
-
-
-#: Answers about the credentials or the address, which concern every batch alike.
-FATAL_STATUS = {
-    401: "the credentials are not accepted",
-    403: "the credentials may not do this",
-    404: "there is nothing at the address",
-    405: "the address takes no such request",
-    410: "the address was switched off",
-}
-
-
-def pause_before(
-    attempt: int, asked_seconds: float | None, elapsed_seconds: float, retries: Retries, jitter: Callable[[], float]
-) -> float | None:
-    """Seconds to wait before the next attempt; None to give up.
-
-    ``attempt``: attempts made so far, from 1. ``asked_seconds``: what the server asked for; never waited shorter.
-    ``elapsed_seconds``: since the first attempt. ``jitter``: gives a number from 0 to 1: clients that failed together do not
-    come back together.
-    """
-    if attempt >= retries.attempts:
-        return None
-    doubled = retries.first_pause_seconds * 2 ** min(attempt - 1, 30)
-    pause = min(doubled, retries.longest_pause_seconds) * (0.5 + jitter() / 2)
-    if asked_seconds is not None:
-        pause = max(pause, asked_seconds)
-    return pause if elapsed_seconds + pause <= retries.deadline_seconds else None

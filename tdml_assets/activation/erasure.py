@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from tdml_assets.activation.contracts import SYNC_STATE
-from tdml_assets.activation.delivery import attempted
 from tdml_assets.activation.protocol import (
     Batch,
     Client,
@@ -27,6 +26,7 @@ from tdml_assets.activation.protocol import (
 )
 from tdml_assets.activation.syncing import Surroundings
 from tdml_assets.declaration.destinations import DestinationSettings
+from tdml_assets.platform.retrying import attempted
 from tdml_assets.platform.statements import render
 
 if TYPE_CHECKING:

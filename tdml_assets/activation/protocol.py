@@ -15,25 +15,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from tdml_assets.platform.contracts import Column
+from tdml_assets.platform.retrying import TransientError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+__all__ = [
+    "Batch",
+    "Checks",
+    "Client",
+    "DestinationError",
+    "Erases",
+    "Failpoint",
+    "Opening",
+    "Opens",
+    "Operation",
+    "Receipt",
+    "RejectedBatchError",
+    "Rejection",
+    "TransientError",
+]
 
 Operation = Literal["upsert", "update", "create", "remove"]
 
 Failpoint = Callable[[str], None]
 """Called with the name of a step that is done; tests end the process there."""
-
-
-class TransientError(Exception):
-    """No answer, or one that waiting may mend: 429, 5xx, a reset connection, a timeout.
-
-    ``reason``: why, in words. ``wait_seconds``: what the other end asked to wait; None if it said nothing.
-    """
-
-    def __init__(self, reason: str, wait_seconds: float | None = None) -> None:
-        super().__init__(reason)
-        self.reason, self.wait_seconds = reason, wait_seconds
 
 
 class RejectedBatchError(Exception):

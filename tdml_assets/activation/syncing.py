@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from tdml_assets.activation.contracts import SYNC_RUNS
-from tdml_assets.activation.delivery import Clock, Delivery, Tally, no_failpoint
+from tdml_assets.activation.delivery import Delivery, Tally, no_failpoint
 from tdml_assets.activation.guards import read_published
 from tdml_assets.activation.planning import Plan, keep_mapping, make_plan, write_changes
 from tdml_assets.activation.protocol import (
@@ -27,6 +27,7 @@ from tdml_assets.activation.protocol import (
 )
 from tdml_assets.activation.trail import close_interrupted, ensure_tables, purge_changelog, record_run, settle
 from tdml_assets.declaration.destinations import DestinationSettings
+from tdml_assets.platform.retrying import Clock
 
 if TYPE_CHECKING:
     from tdml_assets.platform.warehouse import Database, Warehouse

@@ -17,6 +17,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from tdml_assets.declaration.alerts import NamedSecrets
 from tdml_assets.declaration.base import Declaration
+from tdml_assets.declaration.retries import Retries
 
 Mode = Literal["upsert", "update_only", "create_only", "mirror", "replace"]
 Action = Literal["off", "warn", "refuse"]
@@ -97,19 +98,6 @@ class Guards(Declaration):
     score_age: AgeGuard = Field(default=AgeGuard(), description="Age of the scores.")
     session: SessionGuard = Field(default=SessionGuard(), description="State of the latest session.")
     empty_source: EmptyGuard = Field(default=EmptyGuard(), description="No rows at all.")
-
-
-class Retries(Declaration):
-    """How often and how long an answer that may be mended by waiting is tried again: 429, 5xx, no answer."""
-
-    attempts: int = Field(default=6, ge=1, le=100, description="Of one batch, the first among them.")
-    first_pause_seconds: float = Field(default=0.5, gt=0, le=600, description="Doubled by every further attempt.")
-    longest_pause_seconds: float = Field(
-        default=60.0, gt=0, le=3600, description="Of one pause, unless the server asks."
-    )
-    deadline_seconds: float = Field(
-        default=900.0, gt=0, le=86400, description="Of one batch, in all; a Retry-After beyond it ends the sync."
-    )
 
 
 class SyncRetries(Declaration):

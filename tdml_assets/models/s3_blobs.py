@@ -1,56 +1,56 @@
-"""Bytes in an S3 bucket, or a store that speaks S3 with conditional writes."""
+"""Bytes in an S3 bucket, or a store that speaks S3 with conditional writes. Elsewhere: requests (``platform/objects.py``)."""
 
 from __future__ import annotations
 
-import random
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
+from tdml_assets.declaration.retries import Retries
 from tdml_assets.models.blobs import Blob, BlobConflictError, BlobMissingError, BlobStoreError
-from tdml_assets.platform.remote_errors import NOT_CONDITIONAL, s3_errors, s3_fault
+from tdml_assets.platform.objects import Bucket
+from tdml_assets.platform.remote_errors import NOT_CONDITIONAL, StoreError
+from tdml_assets.platform.retrying import TransientError
 
-_Answer = TypeVar("_Answer")
-
-_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 5.0
 _RIGHTS = "s3:GetObject, s3:PutObject and s3:ListBucket on the prefix"
 
 
 class S3Store:
     """A :class:`~tdml_assets.models.blobs.BlobStore` in an S3 bucket.
 
-    ``client``: boto3 S3 client; its own retries should be off, because they know no deadline. ``bucket``, ``prefix``: where the
-    store lives. ``deadline_seconds``: how long one operation may be retried. ``orphan_seconds``: how old objects of an
-    unfinished set must be before another content may replace them; younger ones may belong to a writer that is still at work.
+    ``client``: boto3 S3 client, whose own retries are off. ``bucket``, ``prefix``: where the store lives. ``deadline_seconds``: how
+    long one operation may be tried again. ``orphan_seconds``: how old objects of an unfinished set must be before another content
+    may replace them; younger ones may belong to a writer that is still at work.
     """
 
     def __init__(
         self, client: Any, bucket: str, prefix: str, *, deadline_seconds: float = 60.0, orphan_seconds: float = 900.0
     ) -> None:
-        self._client, self._bucket, self._prefix = client, bucket, prefix.strip("/")
+        retries = Retries(
+            attempts=100, first_pause_seconds=0.2, longest_pause_seconds=5.0, deadline_seconds=deadline_seconds
+        )
+        self._bucket = Bucket(client, bucket, setting="models_url", rights=_RIGHTS, retries=retries)
+        self._prefix = prefix.strip("/")
         self._deadline_seconds, self._orphan_seconds = deadline_seconds, orphan_seconds
 
     @property
     def url(self) -> str:
         """Bucket and prefix."""
-        return f"s3://{self._bucket}/{self._prefix}".rstrip("/")
+        return f"s3://{self._bucket.name}/{self._prefix}".rstrip("/")
 
     def read(self, key: str, limit_bytes: int) -> Blob:
         """Read an object; see :class:`~tdml_assets.models.blobs.BlobStore`."""
 
-        def read() -> Blob:
-            answer = self._client.get_object(Bucket=self._bucket, Key=self._key(key))
-            with answer["Body"] as body:
-                data = body.read() if answer["ContentLength"] <= limit_bytes else None
-            if data is None:
+        def take(answer: Mapping[str, Any]) -> Blob:
+            if answer["ContentLength"] > limit_bytes:
                 raise BlobStoreError(
                     f"{key} in {self.url} has more than {limit_bytes} bytes: it is not what was stored"
                 )
-            return Blob(data, answer["ETag"])
+            return Blob(answer["Body"].read(), answer["ETag"])
 
-        return self._retried(f"read {key}", read)
+        with self._explained(f"read {key}"):
+            return self._bucket.take(self._key(key), take)
 
     def create_set(self, folder: str, files: Mapping[str, bytes], last: str) -> bool:
         """Put every object only if it is new, ``last`` at the end; see the protocol.
@@ -63,7 +63,7 @@ class S3Store:
         for name in sorted(set(files) - {last}):
             self._put_or_adopt(f"{folder}/{name}", files[name])
         try:
-            self._put(f"{folder}/{last}", files[last], {"IfNoneMatch": "*"})
+            self._put(f"{folder}/{last}", files[last], IfNoneMatch="*")
         except BlobConflictError:
             # Ours, if an earlier attempt was acknowledged by a reply that got lost.
             return self.read(f"{folder}/{last}", 2**31).data == files[last]
@@ -73,7 +73,7 @@ class S3Store:
         """Put if the tag is still the expected one; see the protocol."""
         condition = {"IfNoneMatch": "*"} if expected_tag is None else {"IfMatch": expected_tag}
         try:
-            tag = self._put(key, data, condition)
+            tag = self._put(key, data, **condition)
         except BlobConflictError:
             found = self._read_or_none(key, len(data))
             # Ours, if an earlier attempt was acknowledged by a reply that got lost.
@@ -88,64 +88,52 @@ class S3Store:
 
     def replace(self, key: str, data: bytes) -> None:
         """Put without a condition; see the protocol."""
-        self._put(key, data, {})
+        self._put(key, data)
 
     def remove_set(self, folder: str, last: str) -> None:
         """Remove the objects below ``folder``; see the protocol."""
         for name in [last, *(name for name in self.files(folder) if name != last)]:
-            self._retried(f"remove {folder}/{name}", partial(self._delete, f"{folder}/{name}"))
+            with self._explained(f"remove {folder}/{name}"):
+                self._bucket.delete(self._key(f"{folder}/{name}"))
 
     def folders(self, prefix: str) -> list[str]:
         """Names of the folders below ``prefix``; see the protocol."""
-        return self._names(prefix, "CommonPrefixes", "Prefix")
+        return self._below(prefix)[0]
 
     def files(self, prefix: str) -> list[str]:
         """Names of the objects below ``prefix``; see the protocol."""
-        return self._names(prefix, "Contents", "Key")
+        return self._below(prefix)[1]
 
-    def _names(self, prefix: str, group: str, field: str) -> list[str]:
+    def _below(self, prefix: str) -> list[list[str]]:
         root = self._key(prefix).rstrip("/") + "/" if self._key(prefix) else ""
-
-        def names() -> list[str]:
-            pages = self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._bucket, Prefix=root, Delimiter="/"
-            )
-            return [item[field].removeprefix(root).rstrip("/") for page in pages for item in page.get(group, [])]
-
-        return sorted(name for name in self._retried(f"list {prefix}", names) if name and name[0] != ".")
+        with self._explained(f"list {prefix}"):
+            found = self._bucket.below(root)
+        return [sorted(name for name in names if name and name[0] != ".") for names in found]
 
     def _put_or_adopt(self, key: str, data: bytes) -> None:
         try:
-            self._put(key, data, {"IfNoneMatch": "*"})
+            self._put(key, data, IfNoneMatch="*")
         except BlobConflictError:
             orphan = self._read_or_none(key, len(data))
             if orphan is None or orphan.data != data:
                 self._replace_orphan(key, data)
 
     def _replace_orphan(self, key: str, data: bytes) -> None:
-        def look() -> tuple[str, float]:
-            answer = self._client.head_object(Bucket=self._bucket, Key=self._key(key))
-            # Both times are the store's own: the clock of this machine may be wrong.
-            now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
-            return str(answer["ETag"]), (now - answer["LastModified"]).total_seconds()
-
-        tag, age_seconds = self._retried(f"look at {key}", look)
+        with self._explained(f"look at {key}"):
+            answer = self._bucket.look(self._key(key))
+        # Both times are the store's own: the clock of this machine may be wrong.
+        now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+        age_seconds = (now - answer["LastModified"]).total_seconds()
         if age_seconds < self._orphan_seconds:
             raise BlobConflictError(
                 f"{key} in {self.url} is {age_seconds:.0f} s old and of another content: another session is writing "
                 f"it, or died; run again when it is {self._orphan_seconds:.0f} s old"
             )
-        self._put(key, data, {"IfMatch": tag})
+        self._put(key, data, IfMatch=str(answer["ETag"]))
 
-    def _delete(self, key: str) -> None:
-        self._client.delete_object(Bucket=self._bucket, Key=self._key(key))
-
-    def _put(self, key: str, data: bytes, condition: Mapping[str, str]) -> str:
-        def put() -> str:
-            answer = self._client.put_object(Bucket=self._bucket, Key=self._key(key), Body=data, **condition)
-            return str(answer["ETag"])
-
-        return self._retried(f"write {key}", put)
+    def _put(self, key: str, data: bytes, **condition: str) -> str:
+        with self._explained(f"write {key}"):
+            return self._bucket.put(self._key(key), data, **condition)
 
     def _read_or_none(self, key: str, limit_bytes: int) -> Blob | None:
         try:
@@ -156,7 +144,7 @@ class S3Store:
     def _require_conditional_writes(self, key: str, data: bytes) -> None:
         """Refuse a store that accepts the condition and ignores it: creating the same object again must fail."""
         try:
-            self._put(key, data, {"IfNoneMatch": "*"})
+            self._put(key, data, IfNoneMatch="*")
         except BlobConflictError:
             return
         raise BlobStoreError(f"{self.url}: {NOT_CONDITIONAL}")
@@ -164,24 +152,17 @@ class S3Store:
     def _key(self, key: str) -> str:
         return "/".join(part for part in (self._prefix, key) if part)
 
-    def _retried(self, what: str, call: Callable[[], _Answer]) -> _Answer:
-        deadline = time.monotonic() + self._deadline_seconds
-        pause = _FIRST_PAUSE_SECONDS
-        while True:
-            try:
-                return call()
-            except s3_errors() as error:
-                fault = s3_fault(error, setting="models_url", rights=_RIGHTS)
-            if fault.kind == "missing":
-                raise BlobMissingError(f"cannot {what}: there is no such object in {self.url}")
-            if fault.kind == "changed":
-                raise BlobConflictError(f"cannot {what}: it was changed by another writer in {self.url}")
-            if fault.kind == "refused":
-                raise BlobStoreError(f"cannot {what} in {self.url}: {fault.words}")
-            wait = random.uniform(0.5, 1.0) * pause  # noqa: S311 - jitter, not a secret
-            if time.monotonic() + wait > deadline:
-                raise BlobStoreError(
-                    f"cannot {what} in {self.url} within {self._deadline_seconds:g} s: {fault.words}; run again later"
-                )
-            time.sleep(wait)
-            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+    @contextmanager
+    def _explained(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except TransientError as error:
+            raise BlobStoreError(
+                f"cannot {what} in {self.url} within {self._deadline_seconds:g} s: {error.reason}; run again later"
+            ) from None
+        except StoreError as error:
+            if error.kind == "missing":
+                raise BlobMissingError(f"cannot {what}: there is no such object in {self.url}") from None
+            if error.kind == "changed":
+                raise BlobConflictError(f"cannot {what}: it was changed by another writer in {self.url}") from None
+            raise BlobStoreError(f"cannot {what} in {self.url}: {error.words}") from None

@@ -1,4 +1,4 @@
-"""What the answers of servers mean: which ones waiting may mend, how long they ask to wait, and S3's errors with their remedies."""
+"""What the answers of servers mean: which ones waiting may mend, how long they ask to wait, and errors with their remedies."""
 
 import math
 from dataclasses import dataclass
@@ -9,6 +9,14 @@ from typing import Literal
 Kind = Literal["missing", "changed", "transient", "refused"]
 #: HTTP answers that waiting may mend.
 TRANSIENT_STATUS = frozenset((408, 425, 429, 500, 502, 503, 504))
+#: Those about the address or the credentials, which waiting does not mend.
+HTTP_CAUSES = {
+    401: "it asks for a login, or the credentials are not accepted",
+    403: "access is refused: the credentials or a signed address have expired, or may not do this",
+    404: "there is nothing at the address",
+    405: "the address takes no such request",
+    410: "the address was switched off",
+}
 _TRANSIENT_CODES = frozenset(
     (
         "RequestTimeout",
@@ -63,17 +71,26 @@ def retry_after(value: str | None, now: datetime | None = None) -> float | None:
 
 
 @dataclass(frozen=True)
-class S3Fault:
-    """What an error of boto3 means.
+class Fault:
+    """What the error of a store means.
 
     ``kind``: ``missing`` for no such object, ``changed`` where a condition did not hold, ``transient`` where another attempt may
-    mend it. ``code``: S3's, or the class of the error. ``words``: cause and remedy; nothing of the client's own message, which may
-    quote signed headers.
+    mend it. ``code``: the store's, or the class of the error. ``words``: cause and remedy; nothing of the client's own message,
+    which may quote signed headers. ``wait_seconds``: what the store asked to wait; None if it said nothing.
     """
 
     kind: Kind
     code: str
     words: str
+    wait_seconds: float | None = None
+
+
+class StoreError(RuntimeError):
+    """A store refused, and waiting does not mend it: ``kind``, ``code`` and ``words`` of the :class:`Fault`."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.words)
+        self.kind, self.code, self.words = fault.kind, fault.code, fault.words
 
 
 def s3_errors() -> tuple[type[Exception], ...]:
@@ -84,7 +101,7 @@ def s3_errors() -> tuple[type[Exception], ...]:
     return (ClientError, BotoCoreError, S3UploadFailedError)
 
 
-def s3_fault(error: BaseException, *, setting: str, rights: str = "the requests on the prefix") -> S3Fault:
+def s3_fault(error: BaseException, *, setting: str, rights: str = "the requests on the prefix") -> Fault:
     """Explain one of :func:`s3_errors`. ``setting``: key that names the address. ``rights``: that the credentials need."""
     import botocore.exceptions as boto
     from boto3.exceptions import S3UploadFailedError
@@ -94,18 +111,40 @@ def s3_fault(error: BaseException, *, setting: str, rights: str = "the requests 
     name = type(error).__name__
     if isinstance(error, boto.ClientError):
         code = str(error.response.get("Error", {}).get("Code", "unknown"))
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        answer = error.response.get("ResponseMetadata", {})
+        status, headers = answer.get("HTTPStatusCode"), answer.get("HTTPHeaders", {})
         words = _REMEDIES.get(code, f"the store answered {code}").format(setting=setting, rights=rights)
         if code in _KINDS:
-            return S3Fault(_KINDS[code], code, words)
+            return Fault(_KINDS[code], code, words)
         is_transient = code in _TRANSIENT_CODES or (status in TRANSIENT_STATUS and code not in _REMEDIES)
-        return S3Fault("transient" if is_transient else "refused", code, words)
+        wait = retry_after(headers.get("retry-after"))
+        return Fault("transient" if is_transient else "refused", code, words, wait)
     if isinstance(error, boto.NoCredentialsError | boto.PartialCredentialsError | boto.ProfileNotFound):
         words = "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
-        return S3Fault("refused", name, words)
+        return Fault("refused", name, words)
     if isinstance(error, boto.EndpointConnectionError):
-        return S3Fault("transient", name, "the endpoint cannot be reached: correct endpoint_url in s3, or wait")
+        return Fault("transient", name, "the endpoint cannot be reached: correct endpoint_url in s3, or wait")
     broken = (boto.HTTPClientError, boto.ConnectionError, boto.IncompleteReadError, boto.ResponseStreamingError)
     if isinstance(error, broken):
-        return S3Fault("transient", name, f"no answer ({name})")
-    return S3Fault("refused", name, f"the S3 client refused ({name}): correct region_name and endpoint_url in s3")
+        return Fault("transient", name, f"no answer ({name})")
+    return Fault("refused", name, f"the S3 client refused ({name}): correct region_name and endpoint_url in s3")
+
+
+def azure_fault(error: BaseException, *, setting: str, credentials: str) -> Fault:
+    """Explain an error of Azure's client. ``setting``: key that names the address. ``credentials``: variable that holds them."""
+    from azure.core.exceptions import HttpResponseError
+
+    name = type(error).__name__
+    if not isinstance(error, HttpResponseError) or not error.status_code:
+        return Fault("transient", name, f"no answer ({name})")
+    status, code = error.status_code, str(getattr(error, "error_code", None) or error.status_code)
+    if code == "BlobNotFound":
+        return Fault("missing", code, f"there is no such object: correct {setting}")
+    if status == 404:
+        return Fault("refused", code, f"there is no such container: create it, or correct {setting}")
+    if status in (401, 403):
+        return Fault("refused", code, f"{HTTP_CAUSES[status]}: correct {credentials}")
+    if status in TRANSIENT_STATUS or status >= 500:
+        headers = getattr(error.response, "headers", None) or {}
+        return Fault("transient", code, f"the store answered {status}", retry_after(headers.get("Retry-After")))
+    return Fault("refused", code, f"the store answered {code}")

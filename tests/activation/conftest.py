@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tdml_assets.activation.delivery import Clock
 from tdml_assets.activation.syncing import Surroundings, SyncResult, check_destination, plan_sync, run_sync
 from tdml_assets.declaration.destinations import DestinationSettings, read_destination
+from tdml_assets.platform.retrying import Clock
 from tdml_assets.platform.statements import Statement
 from tdml_assets.platform.warehouse import Warehouse
 from tests.activation.receiver import Receiver

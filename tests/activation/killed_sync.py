@@ -11,9 +11,9 @@ import signal
 import sys
 from pathlib import Path
 
-from tdml_assets.activation.delivery import Clock
 from tdml_assets.activation.syncing import Surroundings, run_sync
 from tdml_assets.declaration.destinations import read_destination
+from tdml_assets.platform.retrying import Clock
 from tdml_assets.platform.warehouse import Warehouse
 
 

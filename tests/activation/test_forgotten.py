@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from tdml_assets.activation.delivery import Clock
 from tdml_assets.activation.syncing import Surroundings, run_sync
 from tdml_assets.commands.app import app
 from tdml_assets.platform.resources import build_warehouse
+from tdml_assets.platform.retrying import Clock
 from tdml_assets.platform.statements import Statement
 from tdml_assets.settings import load_settings
 from tdml_assets.stages.audience.destinations.files import FilesDestination

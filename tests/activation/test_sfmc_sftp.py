@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from tdml_assets.activation.delivery import Clock
 from tdml_assets.activation.erasure import erase
 from tdml_assets.activation.protocol import DestinationError
 from tdml_assets.activation.syncing import SyncResult
 from tdml_assets.declaration.destinations import DestinationSettings, read_destination
+from tdml_assets.platform.retrying import Clock
 from tests.activation.conftest import NOW, Published, people
 from tests.activation.sftp_server import PACKAGE, Server, binary
 

@@ -201,7 +201,7 @@ def test_whatever_fails_on_the_way_each_customer_is_there_once(account: Account,
 
 
 def test_a_storm_waits_as_long_as_it_is_asked_to(account: Account) -> None:
-    from tdml_assets.activation.delivery import Clock
+    from tdml_assets.platform.retrying import Clock
     from tests.activation.conftest import NOW
 
     waited: list[float] = []

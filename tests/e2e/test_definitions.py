@@ -99,7 +99,6 @@ def test_definitions_load_without_the_libraries_that_only_a_stage_needs(environm
         "boto3",
         "sqlalchemy",
         "dagster_dbt",
-        "dagster_aws",
         "evidently",
         "jinja2",
         "pyarrow.compute",

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from tdml_assets.declaration.alerts import SlackAlerts
 from tdml_assets.engines.recommender import fit_scorer
 from tdml_assets.platform.environment import child_environment, prepare_home, project_root
 from tdml_assets.platform.extras import MissingExtraError, load_extra
-from tdml_assets.platform.s3 import S3, S3Configuration
+from tdml_assets.platform.s3 import S3
 from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.settings import load_settings
 from tdml_assets.stages.drift.evidently_report import draw_report
@@ -33,9 +32,9 @@ def without(monkeypatch):
 
 
 def test_a_missing_part_is_named_with_the_command_that_installs_it(without):
-    without("dagster_aws")
+    without("boto3")
 
-    with pytest.raises(MissingExtraError, match=r"s3:// address needs dagster_aws.*pip install 'tdml-assets\[s3\]'"):
+    with pytest.raises(MissingExtraError, match=r"s3:// address needs boto3.*pip install 'tdml-assets\[s3\]'"):
         S3().get_client()
 
 
@@ -65,13 +64,6 @@ def test_dbt_itself_is_asked_for_only_where_it_runs(without, tmp_path, give_mani
     build_dbt_assets(tmp_path, environment)
     with pytest.raises(MissingExtraError, match=r"dbt_runner: dbt needs dagster_dbt"):
         build_dbt_assets(tmp_path, environment, "dbt")
-
-
-def test_the_fields_of_the_s3_resource_are_those_of_dagster_aws():
-    from dagster_aws.s3.resources import ResourceWithS3Configuration
-
-    theirs = {name: field.default for name, field in ResourceWithS3Configuration.model_fields.items()}
-    assert {name: field.default for name, field in S3Configuration.model_fields.items()} == theirs
 
 
 def test_an_edited_instance_configuration_is_kept_and_an_old_one_of_ours_is_replaced(tmp_path):
@@ -121,18 +113,6 @@ def test_only_training_a_recommendation_by_factors_needs_its_part(without):
 
 def test_a_core_installation_is_smaller_than_one_of_everything():
     locks = {path.name: path.read_text() for path in project_root().glob("requirements*.lock")}
-    for name in ("evidently", "plotly", "pandas", "dagster-webserver", "dagster-aws", "dagster-slack", "dagster-dbt"):
+    for name in ("evidently", "plotly", "pandas", "dagster-webserver", "dagster-dbt"):
         assert f"\n{name}==" not in f"\n{locks['requirements.lock']}", name
         assert f"\n{name}==" in f"\n{locks['requirements-full.lock']}", name
-
-
-def test_slack_without_its_part_is_a_refused_delivery(without):
-    from tdml_assets.stages.triage.alerts.messages import Alert
-    from tdml_assets.stages.triage.alerts.slack import SlackChannel
-
-    without("dagster_slack")
-    fields = dict.fromkeys(Alert.__dataclass_fields__, "x") | {"fields": ()}
-    channel = SlackChannel(SlackAlerts(channel="#x", token_env="T"), "secret", sleep=lambda _: None)
-    delivery = channel.send(Alert(**fields))
-
-    assert "tdml-assets[slack]" in delivery.detail

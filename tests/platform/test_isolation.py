@@ -14,7 +14,6 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 import pytest
-from dagster_aws.s3 import S3Resource
 from sklearn.linear_model import LinearRegression
 
 from tdml_assets.declaration.workflow import WorkflowSpec
@@ -22,6 +21,7 @@ from tdml_assets.models.bundle_store import BundleStore
 from tdml_assets.models.store import ModelStore
 from tdml_assets.platform.isolation import keep_outcome, read_outcome
 from tdml_assets.platform.outcome import Outcome
+from tdml_assets.platform.s3 import S3
 from tdml_assets.platform.statements import Statement
 from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.settings import Settings
@@ -103,7 +103,7 @@ class Shop:
         resources = {
             "warehouse": self.warehouse,
             "models": ModelStore(url=str(self.folder / "models")),
-            "s3": S3Resource(),
+            "s3": S3(),
             "overview": OverviewPage(settings, specs, {}),
         }
         return dg.materialize(assets, resources=resources, raise_on_error=False)

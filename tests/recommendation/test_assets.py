@@ -8,13 +8,13 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from dagster_aws.s3 import S3Resource
 
 from tdml_assets.automation.workflow_assets import build_stages
 from tdml_assets.declaration.sources import Sources
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.models.store import ModelStore
 from tdml_assets.platform.contracts import Column, TableContract
+from tdml_assets.platform.s3 import S3
 from tdml_assets.platform.statements import Statement
 from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.recommendation.model import load_recommender
@@ -79,7 +79,7 @@ class House:
         )
 
     def run(self, spec: WorkflowSpec, assets: list[Any], **options: Any) -> dg.ExecuteInProcessResult:
-        resources = {"warehouse": self.warehouse, "models": self.models, "s3": S3Resource()}
+        resources = {"warehouse": self.warehouse, "models": self.models, "s3": S3()}
         return dg.materialize(assets, resources=resources, **options)
 
     def rows(self, text: str) -> list[dict[str, Any]]:

@@ -19,7 +19,6 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tdml_assets.activation.delivery import FATAL_STATUS
 from tdml_assets.activation.protocol import (
     Batch,
     DestinationError,
@@ -28,7 +27,7 @@ from tdml_assets.activation.protocol import (
     TransientError,
 )
 from tdml_assets.platform.contracts import Column
-from tdml_assets.platform.remote_errors import TRANSIENT_STATUS
+from tdml_assets.platform.remote_errors import HTTP_CAUSES, TRANSIENT_STATUS
 from tdml_assets.platform.statements import render
 
 if TYPE_CHECKING:
@@ -118,7 +117,7 @@ def explained() -> Iterator[None]:
     except (errors.AuthError, errors.ForbiddenError) as error:
         status = 401 if isinstance(error, errors.AuthError) else 403
         raise DestinationError(
-            f"Treasure Data: {FATAL_STATUS[status]} (answer {status}): correct the key in api_key_env"
+            f"Treasure Data: {HTTP_CAUSES[status]} (answer {status}): correct the key in api_key_env"
         ) from None
     except errors.APIError as error:
         found = re.match(r"(\d{3}): ", str(error))

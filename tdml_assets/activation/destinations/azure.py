@@ -1,9 +1,9 @@
 """Destination ``azure``: Parquet or CSV in a container of Azure Blob Storage or ADLS Gen2, and a pointer to the latest.
 
-Elsewhere: names and manifest (``_parts.py``).
+Elsewhere: names and manifest (``_parts.py``), what errors mean (``platform/remote_errors.py``).
 
-adlfs writes by the Blob interface, where an object is there as a whole or not at all, with and without a hierarchical namespace.
-Nothing is renamed: without such a namespace there is no rename at once. The pointer is written last.
+Rows are written by the Blob interface, where an object is there as a whole or not at all, with and without a hierarchical
+namespace. Nothing is renamed: without such a namespace there is no rename at once. The pointer is written last.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tdml_assets.activation.http import secret
 from tdml_assets.activation.protocol import DestinationError, Opening, TransientError
 from tdml_assets.declaration.alerts import VariableName
 from tdml_assets.platform.extras import require_extra
-from tdml_assets.platform.remote_errors import retry_after
+from tdml_assets.platform.remote_errors import azure_fault
 
 
 class Azure(PartsSettings):
@@ -41,7 +41,7 @@ class Azure(PartsSettings):
     def open(self, opening: Opening) -> Iterator[AzureClient]:
         """Connect, and look whether the container is there."""
         try:
-            require_extra("adlfs", "azure", "A destination of kind azure")
+            require_extra("azure.storage", "azure", "A destination of kind azure")
         except RuntimeError as error:
             raise DestinationError(str(error)) from None
         client = AzureClient(self, opening)
@@ -68,14 +68,13 @@ class AzureClient(PartsClient):
         self._settings, self._container = settings, container
         text = secret(opening.environment, settings.connection_string_env)
         self._check_transport(text)
-        import adlfs
+        from azure.storage.blob import BlobServiceClient
 
         try:
-            self._files = adlfs.AzureBlobFileSystem(
-                connection_string=text,
-                # A listing that is kept would not show what another attempt wrote.
-                use_listings_cache=False,
-                skip_instance_cache=True,
+            service = BlobServiceClient.from_connection_string(
+                text,
+                # The sync tries again itself, and counts it.
+                retry_total=0,
                 connection_timeout=settings.timeout_seconds,
                 read_timeout=settings.timeout_seconds,
             )
@@ -83,6 +82,7 @@ class AzureClient(PartsClient):
             raise DestinationError(
                 f"{settings.connection_string_env} holds no connection string: copy it from the access keys of the account"
             ) from None
+        self._blobs = service.get_container_client(container)
 
     def _check_transport(self, text: str) -> None:
         parts = {name.strip().lower(): value for name, _, value in (part.partition("=") for part in text.split(";"))}
@@ -96,12 +96,11 @@ class AzureClient(PartsClient):
     def look(self) -> dict[str, Any]:
         """Whether the container is there, and what is below the prefix."""
         with self.explained():
-            is_there = self._files.exists(self._container)
+            is_there = self._blobs.exists()
         if not is_there:
             raise DestinationError(f"there is no container {self._container}: create it, or correct url")
         with self.explained():
-            found = self._files.find(f"{self._container}/{self._prefix}/", withdirs=False)
-        return {"location": self._settings.url, "files_there": len(found)}
+            return {"location": self._settings.url, "files_there": len(list(self.names(f"{self._prefix}/")))}
 
     def part_name(self, stem: str, rows: int) -> str:
         """Name of a part, with its rows."""
@@ -109,20 +108,26 @@ class AzureClient(PartsClient):
 
     def put(self, name: str, content: bytes, rows: int | None = None) -> None:  # noqa: ARG002
         """Write an object; its rows are in its name."""
-        # The sync tries again itself, and counts it.
-        self._files.pipe_file(f"{self._container}/{name}", content, overwrite=True, retry_total=0)
+        self._blobs.upload_blob(name, content, overwrite=True)
 
     def get(self, name: str) -> bytes:
         """Read an object."""
-        content: bytes = self._files.cat_file(f"{self._container}/{name}")
+        from azure.core.exceptions import ResourceNotFoundError
+
+        try:
+            content: bytes = self._blobs.download_blob(name).readall()
+        except ResourceNotFoundError as error:
+            if azure_fault(error, setting="", credentials="").kind == "missing":
+                raise FileNotFoundError(name) from None
+            raise
         return content
 
     def names(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Names that begin so, with their bytes."""
-        folder = prefix.rpartition("/")[0]
-        found = self._files.find(f"{self._container}/{folder}", withdirs=False, detail=True)
-        cut = len(self._container) + 1
-        return ((name[cut:], info["size"]) for name, info in found.items() if name[cut:].startswith(prefix))
+        for found in self._blobs.list_blobs(name_starts_with=prefix, include=["metadata"]):
+            # Of a hierarchical namespace, folders are listed too.
+            if not (found.metadata or {}).get("hdi_isfolder"):
+                yield found.name, found.size
 
     def rows_of(self, name: str) -> int:
         """Rows of a part that another attempt wrote."""
@@ -130,40 +135,22 @@ class AzureClient(PartsClient):
 
     def delete(self, name: str) -> None:
         """Remove an object."""
-        self._files.rm_file(f"{self._container}/{name}")
+        self._blobs.delete_blob(name)
 
     @contextmanager
     def explained(self) -> Iterator[None]:
         """Give Azure's errors as the core's."""
-        from azure.core.exceptions import (
-            AzureError,
-            ClientAuthenticationError,
-            HttpResponseError,
-            ResourceNotFoundError,
-        )
+        from azure.core.exceptions import AzureError
 
-        where = self._settings.url
         try:
             yield
-        except (ResourceNotFoundError, FileNotFoundError):
-            raise DestinationError(f"there is no container for {where}: create it, or correct url") from None
-        except (ClientAuthenticationError, PermissionError):
-            raise DestinationError(
-                f"the credentials for {where} are refused: correct {self._settings.connection_string_env}"
-            ) from None
-        except HttpResponseError as error:
-            status = error.status_code or 0
-            if status == 403:
-                raise DestinationError(
-                    f"the credentials for {where} may not do this: correct {self._settings.connection_string_env}"
-                ) from None
-            if status in (0, 408, 429) or status >= 500:
-                headers = getattr(error.response, "headers", None) or {}
-                wait = retry_after(headers.get("Retry-After"))
-                raise TransientError(f"the container {self._container} answers {status}", wait) from None
-            raise DestinationError(f"cannot write to {where} (answer {status})") from None
-        except (AzureError, OSError, RuntimeError) as error:
-            raise TransientError(f"no answer from the container {self._container} ({type(error).__name__})") from None
+        except AzureError as error:
+            fault = azure_fault(error, setting="url", credentials=self._settings.connection_string_env)
+        else:
+            return
+        if fault.kind == "transient":
+            raise TransientError(f"the container {self._container}: {fault.words}", fault.wait_seconds)
+        raise DestinationError(f"cannot write to {self._settings.url} ({fault.code}): {fault.words}")
 
 
 DESTINATION = Azure

@@ -1,6 +1,6 @@
 """Destination ``s3``: Parquet or CSV in a bucket, a partition per session, and a pointer to the latest.
 
-Elsewhere: names and manifest (``_parts.py``), credentials, which are boto3's own.
+Elsewhere: names and manifest (``_parts.py``), requests (``platform/objects.py``), credentials, which are boto3's own.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from pydantic import Field
 
 from tdml_assets.activation.destinations._parts import PartsClient, PartsSettings
 from tdml_assets.activation.protocol import Client, DestinationError, Opening, TransientError
-from tdml_assets.platform.remote_errors import s3_errors, s3_fault
+from tdml_assets.platform.objects import ONCE, Bucket
+from tdml_assets.platform.remote_errors import StoreError
 
 _RIGHTS = "s3:ListBucket, s3:GetObject, s3:PutObject and s3:DeleteObject on the prefix"
 
@@ -46,66 +47,64 @@ class S3(PartsSettings):
 
 
 class S3Client(PartsClient):
-    """Writes parts."""
+    """Writes parts. The sync tries again itself, and counts it."""
 
     def __init__(self, settings: S3, opening: Opening) -> None:
         bucket, _, prefix = settings.url.removeprefix("s3://").partition("/")
         super().__init__(settings, opening, prefix, f"s3://{bucket}/")
-        self._settings, self._bucket = settings, bucket
         try:
-            self._s3 = opening.s3_client()
+            client = opening.s3_client()
         except RuntimeError as error:
             raise DestinationError(str(error)) from None
+        self._bucket = Bucket(client, bucket, setting="url", rights=_RIGHTS, retries=ONCE)
+        # Nobody else tries the opening again.
+        self._patient = Bucket(client, bucket, setting="url", rights=_RIGHTS)
 
     def look(self) -> None:
         """Ask for the bucket."""
-        self._s3.head_bucket(Bucket=self._bucket)
+        self._patient.check()
 
     def count_sessions(self) -> int:
-        """Partitions below the prefix; 1,000 at most."""
-        found = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=f"{self._prefix}/session=", Delimiter="/")
-        return len(found.get("CommonPrefixes", ()))
+        """Partitions below the prefix."""
+        return sum(name.startswith("session=") for name in self._patient.below(f"{self._prefix}/")[0])
 
     def put(self, name: str, content: bytes, rows: int | None = None) -> None:
         """Write an object; rows are kept with it."""
         if rows is not None:
-            self._s3.put_object(Bucket=self._bucket, Key=name, Body=content, Metadata={"rows": str(rows)})
-            return
-        self._s3.put_object(
-            Bucket=self._bucket, Key=name, Body=content, ContentType="application/json", CacheControl="no-cache"
-        )
+            self._bucket.put(name, content, Metadata={"rows": str(rows)})
+        else:
+            self._bucket.put(name, content, ContentType="application/json", CacheControl="no-cache")
 
     def get(self, name: str) -> bytes:
         """Read an object."""
         try:
-            content: bytes = self._s3.get_object(Bucket=self._bucket, Key=name)["Body"].read()
-        except self._s3.exceptions.NoSuchKey:
-            raise FileNotFoundError(name) from None
-        return content
+            return self._bucket.read(name)
+        except StoreError as error:
+            if error.code == "NoSuchKey":
+                raise FileNotFoundError(name) from None
+            raise
 
     def names(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Names that begin so, with their bytes."""
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
-        return ((item["Key"], item["Size"]) for page in pages for item in page.get("Contents", ()))
+        return ((item.key, item.size) for item in self._bucket.items(prefix))
 
     def rows_of(self, name: str) -> int:
         """Rows of a part that another attempt wrote."""
-        return int(self._s3.head_object(Bucket=self._bucket, Key=name)["Metadata"]["rows"])
+        return int(self._bucket.look(name)["Metadata"]["rows"])
 
     def delete(self, name: str) -> None:
         """Remove an object."""
-        self._s3.delete_object(Bucket=self._bucket, Key=name)
+        self._bucket.delete(name)
 
     @contextmanager
     def explained(self) -> Iterator[None]:
         """Give S3's errors as the core's."""
         try:
             yield
-        except s3_errors() as error:
-            fault = s3_fault(error, setting="url", rights=_RIGHTS)
-            if fault.kind == "transient":
-                raise TransientError(f"the bucket {self._bucket}: {fault.words}") from None
-            raise DestinationError(f"cannot write to {self._settings.url} ({fault.code}): {fault.words}") from None
+        except TransientError as error:
+            raise TransientError(f"the bucket {self._bucket.name}: {error.reason}", error.wait_seconds) from None
+        except StoreError as error:
+            raise DestinationError(f"cannot write to {self._given.url} ({error.code}): {error.words}") from None
 
 
 DESTINATION = S3

@@ -1,6 +1,6 @@
 """Fetching raw files from S3 and the web into a cache folder.
 
-Elsewhere: local files (``files.py``).
+Elsewhere: local files (``files.py``), requests (``platform/objects.py``, ``platform/http.py``).
 
 The warehouse never fetches anything itself: its extensions for that would have to be downloaded.
 A cached file is named by its address and its ETag (or, where the server gives none, its hash), so a changed object is
@@ -11,49 +11,33 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
-import importlib.util
 import os
-import random
 import re
 import shutil
-import ssl
 import time
-import urllib.error
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.client import HTTPException
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
 
-from tdml_assets.declaration.addresses import as_request, without_query
-from tdml_assets.platform.remote_errors import TRANSIENT_STATUS, s3_errors, s3_fault
+from tdml_assets.declaration.addresses import as_request, may_redirect, without_query
+from tdml_assets.platform.http import AddressError, Connections, DeadlineError
+from tdml_assets.platform.objects import RETRIES, Bucket
+from tdml_assets.platform.remote_errors import HTTP_CAUSES, TRANSIENT_STATUS, StoreError, retry_after
+from tdml_assets.platform.retrying import Clock, TransientError, attempted
 from tdml_assets.stages.raw.folders import natural_order, refuse_table_keys
-from tdml_assets.stages.raw.http import DeadlineError, open_address
 from tdml_assets.stages.raw.rules import SourceError
 
+if TYPE_CHECKING:
+    from requests import Response
+
 _CHUNK_BYTES = 1 << 20
-ATTEMPTS = 5
-FIRST_PAUSE_SECONDS = 0.2
 TIMEOUT_SECONDS = 60
-_HTTP_CAUSES = {
-    401: "it asks for a login",
-    403: "access is refused, or a signed address has expired",
-    404: "there is no such file",
-}
-_REDIRECTS = range(300, 400)
+_MOST_REDIRECTS = 10
+CLOCK = Clock()
 #: Endings of a file's name that tell how it is read.
 _ENDING = re.compile(r"(\.[A-Za-z0-9]{1,10}){1,2}$")
-
-Result = TypeVar("Result")
-
-
-class _Stream(Protocol):
-    def read(self, amt: int, /) -> bytes: ...
-
-
-class _BrokenTransferError(RuntimeError):
-    """The transfer failed in a way that another attempt may mend."""
 
 
 def list_s3(client: Any, location: str, endings: tuple[str, ...], *, recursive: bool = False) -> list[tuple[str, str]]:
@@ -69,12 +53,8 @@ def list_s3(client: Any, location: str, endings: tuple[str, ...], *, recursive: 
     if not is_folder and prefix == wanted:
         return [(bucket, wanted)]
 
-    def attempt() -> list[str]:
-        with _s3_errors(location):
-            pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-            return [item["Key"] for page in pages for item in page.get("Contents", []) if not item["Key"].endswith("/")]
-
-    keys = _retried(location, attempt)
+    with _explained(location):
+        keys = [item.key for item in _bucket(client, bucket).items(prefix) if not item.key.endswith("/")]
     if is_folder:
         here = [key for key in keys if recursive or "/" not in key[len(prefix) :]]
         chosen = [key for key in here if key.lower().endswith(endings)]
@@ -92,17 +72,16 @@ def fetch_s3(client: Any, bucket: str, key: str, cache_folder: Path, *, max_byte
     """Bring one object here, unless the same version of it is here already. Returns the path of the copy."""
     address = f"s3://{bucket}/{key}"
 
-    def attempt() -> Path:
-        with _s3_errors(address):
-            answer = client.get_object(Bucket=bucket, Key=key)
-        body = answer["Body"]
-        try:
-            etag, length = answer["ETag"], answer["ContentLength"]
-            return _keep(address, body, etag=etag, length=length, cache_folder=cache_folder, max_bytes=max_bytes)
-        finally:
-            body.close()
+    def take(answer: Mapping[str, Any]) -> Path:
+        etag, length, chunks = answer["ETag"], answer["ContentLength"], answer["Body"].iter_chunks(_CHUNK_BYTES)
+        return _keep(address, chunks, etag=etag, length=length, cache_folder=cache_folder, max_bytes=max_bytes)
 
-    return _retried(address, attempt)
+    with _explained(address):
+        return _bucket(client, bucket).take(key, take)
+
+
+def _bucket(client: Any, name: str) -> Bucket:
+    return Bucket(client, name, setting="path", rights="s3:GetObject and s3:ListBucket on it", clock=CLOCK)
 
 
 def fetch_http(address: str, cache_folder: Path, *, max_bytes: int, max_seconds: float) -> Path:
@@ -110,37 +89,55 @@ def fetch_http(address: str, cache_folder: Path, *, max_bytes: int, max_seconds:
 
     ``max_seconds`` is for all attempts together.
     """
-    shown, requested = without_query(address), as_request(address)
-    deadline = time.monotonic() + max_seconds
+    shown = without_query(address)
+    server = Connections("the server", TIMEOUT_SECONDS, time.monotonic() + max_seconds)
 
     def attempt() -> Path:
-        failure: Exception
+        with _followed(server, address) as answer:
+            etag, length = answer.headers.get("ETag"), _length(shown, answer.headers.get("Content-Length"))
+            # Figures of a transfer that breaks off are told by what keeps it.
+            answer.raw.enforce_content_length = False
+            chunks = answer.raw.stream(_CHUNK_BYTES, decode_content=False)
+            return _keep(shown, chunks, etag=etag, length=length, cache_folder=cache_folder, max_bytes=max_bytes)
+
+    retries = RETRIES.model_copy(update={"deadline_seconds": max_seconds})
+    with _explained(shown), closing(server):
         try:
-            with open_address(requested, timeout_seconds=TIMEOUT_SECONDS, deadline=deadline) as answer:
-                etag, length = answer.headers.get("ETag"), _length(shown, answer.headers.get("Content-Length"))
-                return _keep(shown, answer, etag=etag, length=length, cache_folder=cache_folder, max_bytes=max_bytes)
-        except urllib.error.HTTPError as error:
-            error.close()
-            if error.code in TRANSIENT_STATUS:
-                failure = _BrokenTransferError(f"the server answered {error.code}")
-            elif error.code in _REDIRECTS:
-                failure = SourceError(
-                    f"{shown} redirects in a circle or to no web address: put the final one into path"
-                )
-            else:
-                cause = _HTTP_CAUSES.get(error.code, f"the server answered {error.code}")
-                failure = SourceError(f"{shown}: {cause}: correct the path")
+            return attempted(attempt, retries, CLOCK)
         except DeadlineError:
-            failure = SourceError(
+            raise SourceError(
                 f"{shown} did not arrive within {max_seconds:g} seconds: raise max_fetch_seconds of the source, or deliver the "
                 "file another way"
-            )
-        # Not any OSError: that of a full disk is none of the connection's.
-        except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError, ssl.SSLError) as error:
-            failure = _BrokenTransferError(f"no connection ({_kind(error)})")
-        raise failure
+            ) from None
 
-    return _retried(shown, attempt)
+
+@contextmanager
+def _followed(server: Connections, address: str) -> Iterator[Response]:
+    """The answer at the end of the redirects. Raises ``SourceError`` if one of them leads away from what was declared."""
+    shown = without_query(address)
+    for _ in range(_MOST_REDIRECTS):
+        with server.answer("GET", as_request(address)) as answer:
+            if not answer.is_redirect:
+                _refuse_status(shown, answer)
+                yield answer
+                return
+            target = urljoin(address, answer.headers["Location"])
+        if not may_redirect(address, target):
+            parts = urlsplit(target)
+            raise SourceError(
+                f"{without_query(address)} redirects to {parts.scheme}://{parts.hostname}, and redirects are followed only "
+                "on the same host and port, or there from http to https: put the final address into path"
+            )
+        address = target
+    raise SourceError(f"{shown} redirects in a circle: put the final address into path")
+
+
+def _refuse_status(shown: str, answer: Response) -> None:
+    status = answer.status_code
+    if status in TRANSIENT_STATUS:
+        raise TransientError(f"the server answered {status}", retry_after(answer.headers.get("Retry-After")))
+    if status >= 300:
+        raise SourceError(f"{shown}: {HTTP_CAUSES.get(status, f'the server answered {status}')}: correct the path")
 
 
 def _length(shown: str, text: str | None) -> int | None:
@@ -153,16 +150,10 @@ def _length(shown: str, text: str | None) -> int | None:
     return int(text)
 
 
-def _kind(error: Exception) -> str:
-    """What went wrong, without the message: that may repeat the address."""
-    reason = getattr(error, "reason", error)
-    return getattr(reason, "strerror", None) or type(reason).__name__
-
-
 def _keep(
-    address: str, body: _Stream, *, etag: str | None, length: int | None, cache_folder: Path, max_bytes: int
+    address: str, chunks: Iterable[bytes], *, etag: str | None, length: int | None, cache_folder: Path, max_bytes: int
 ) -> Path:
-    """Stream ``body`` into the cache under its final name, once it is complete."""
+    """Write ``chunks`` into the cache under its final name, once it is complete."""
     if length is not None and length > max_bytes:
         raise _too_large(address, length, max_bytes)
     place = hashlib.sha256(address.encode()).hexdigest()[:16]
@@ -182,7 +173,7 @@ def _keep(
     try:
         digest, received = hashlib.sha256(), 0
         with part.open("wb") as stream:
-            for chunk in _chunks(body):
+            for chunk in chunks:
                 received += len(chunk)
                 if received > max_bytes:
                     raise _too_large(address, received, max_bytes)
@@ -191,7 +182,7 @@ def _keep(
             stream.flush()
             os.fsync(stream.fileno())
         if length is not None and received != length:
-            raise _BrokenTransferError(f"{received:,} of {length:,} bytes arrived")
+            raise TransientError(f"{received:,} of {length:,} bytes arrived")
         version = etag if etag and not etag.startswith("W/") else digest.hexdigest()
         final = cache_folder / f"{place}-{hashlib.sha256(version.encode()).hexdigest()[:16]}{ending}"
         part.replace(final)
@@ -203,30 +194,6 @@ def _keep(
     return final
 
 
-def _chunks(body: _Stream) -> Iterator[bytes]:
-    broken: tuple[type[Exception], ...] = (*_broken_s3_transfer(), HTTPException, OSError)
-    while True:
-        try:
-            # Where it can be had, what has arrived is taken: a full chunk may drip in for ever.
-            chunk = getattr(body, "read1", body.read)(_CHUNK_BYTES)
-        except DeadlineError:
-            raise
-        except broken as error:
-            raise _BrokenTransferError(f"the transfer broke off ({type(error).__name__})") from error
-        if not chunk:
-            return
-        yield chunk
-
-
-def _broken_s3_transfer() -> tuple[type[Exception], ...]:
-    """What botocore raises when a transfer breaks off; nothing where it is not installed, and so nothing comes from S3."""
-    if importlib.util.find_spec("botocore") is None:
-        return ()
-    import botocore.exceptions as boto
-
-    return (boto.HTTPClientError, boto.IncompleteReadError)
-
-
 def _too_large(address: str, size_bytes: int, max_bytes: int) -> SourceError:
     return SourceError(
         f"{address} has {size_bytes / 1e9:.3g} GB or more, the limit is {max_bytes / 1e9:.3g} GB: raise max_file_gb of "
@@ -234,28 +201,14 @@ def _too_large(address: str, size_bytes: int, max_bytes: int) -> SourceError:
     )
 
 
-def _retried(address: str, attempt: Callable[[], Result]) -> Result:
-    cause = ""
-    for count in range(ATTEMPTS):
-        if count:
-            # Jitter, so that runs that failed together do not come back together.
-            time.sleep(FIRST_PAUSE_SECONDS * 2 ** (count - 1) * random.uniform(0.5, 1.5))  # noqa: S311
-        try:
-            return attempt()
-        except _BrokenTransferError as error:
-            cause = str(error)
-    raise SourceError(
-        f"{address} could not be fetched in {ATTEMPTS} attempts: {cause}. Try again, or check the address"
-    )
-
-
 @contextmanager
-def _s3_errors(address: str) -> Iterator[None]:
-    """Turn what boto3 raises into a message that names the cause and the remedy."""
+def _explained(address: str) -> Iterator[None]:
+    """Say what a failure means for the source."""
     try:
         yield
-    except s3_errors() as error:
-        fault = s3_fault(error, setting="path", rights="s3:GetObject and s3:ListBucket on it")
-        if fault.kind == "transient":
-            raise _BrokenTransferError(fault.words) from error
-        raise SourceError(f"{address}: {fault.words}") from error
+    except (StoreError, AddressError) as error:
+        raise SourceError(f"{address}: {error}") from error
+    except TransientError as error:
+        raise SourceError(
+            f"{address} could not be fetched in {error.attempts} attempts: {error.reason}. Try again, or check the address"
+        ) from error

@@ -11,12 +11,12 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 import pytest
-from dagster_aws.s3 import S3Resource
 
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.models.bundle_store import BundleStore
 from tdml_assets.models.bundles import EVALUATED_PREFIX, Manifest, describe_files
 from tdml_assets.models.store import ModelStore
+from tdml_assets.platform.s3 import S3
 from tdml_assets.platform.statements import Statement
 from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.settings import Settings
@@ -93,7 +93,7 @@ class Shop:
             *build_model(spec, settings),
             build_predictions(spec, settings),
         ]
-        resources = {"warehouse": self.warehouse, "models": self.models, "s3": S3Resource()}
+        resources = {"warehouse": self.warehouse, "models": self.models, "s3": S3()}
         return dg.materialize(
             assets, resources=resources, raise_on_error=False, selection=selection, instance=self.instance
         )

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster_aws.s3 import S3Resource
 
 from tdml_assets.declaration.sources import Sources
+from tdml_assets.platform.s3 import S3
 from tdml_assets.platform.statements import Statement
 from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.settings import load_settings
@@ -38,7 +38,7 @@ def run(tmp_path):
         declared = Sources.model_validate(sources)
         assets = build_raw_assets(declared, base_folder=tmp_path, cache_folder=tmp_path / "cache")
         warehouse = Warehouse(database=str(tmp_path / "w.duckdb"), temp_directory=str(tmp_path / "tmp"), wait_seconds=1)
-        resources = {"warehouse": warehouse, "s3": S3Resource()}
+        resources = {"warehouse": warehouse, "s3": S3()}
         result = dg.materialize([*assets, reader], resources=resources, instance=instance, raise_on_error=False)
         return result, warehouse
 

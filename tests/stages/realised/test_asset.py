@@ -8,7 +8,6 @@ from typing import Any
 import dagster as dg
 import numpy as np
 import pytest
-from dagster_aws.s3 import S3Resource
 
 from tdml_assets.declaration.sources import Sources
 from tdml_assets.declaration.workflow import WorkflowSpec
@@ -16,6 +15,7 @@ from tdml_assets.models.champions import TARGET_FILE
 from tdml_assets.models.reference import GoneLive, build_reference
 from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.monitoring import MODEL_METRICS
+from tdml_assets.platform.s3 import S3
 from tdml_assets.platform.sessions import record_session, session_id_of
 from tdml_assets.platform.statements import Statement
 from tdml_assets.platform.warehouse import Database, Warehouse
@@ -127,7 +127,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sources = Sources.model_validate({"orders": sources_of_sample(folder / "sample")["orders"]})
     warehouse = Warehouse(database=str(folder / "w.duckdb"), temp_directory=str(folder / "tmp"), threads=1)
     raw = build_raw_assets(sources, base_folder=folder, cache_folder=folder / "cache")
-    assert dg.materialize(raw, resources={"warehouse": warehouse, "s3": S3Resource()}).success
+    assert dg.materialize(raw, resources={"warehouse": warehouse, "s3": S3()}).success
     return folder / "w.duckdb"
 
 

@@ -12,12 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from tdml_assets.activation.protocol import DestinationError
 from tdml_assets.declaration.alerts import Alerts
+from tdml_assets.declaration.retries import Retries
+from tdml_assets.platform import retrying
+from tdml_assets.platform.retrying import Clock, TransientError
 from tdml_assets.stages.triage.alerts.messages import Alert
 
-ATTEMPTS = 4
-_FIRST_PAUSE_SECONDS = 0.5
-_LONGEST_PAUSE_SECONDS = 8.0
+RETRIES = Retries(attempts=4, first_pause_seconds=0.5, longest_pause_seconds=8.0, deadline_seconds=60.0)
 
 
 @dataclass(frozen=True)
@@ -34,35 +36,25 @@ class AlertDelivery:
     detail: str = ""
 
 
-class Refusal(Exception):  # noqa: N818 - an answer, not a fault of this program
-    """An attempt failed.
+def attempted(channel: str, attempt: Callable[[], str | None], clock: Clock) -> AlertDelivery:
+    """Try until it is taken, refused for good, or :data:`RETRIES` says to give up.
 
-    ``detail``: why, in words, without a secret. ``again``: whether another attempt may mend it. ``wait_seconds``: what the
-    other end asked to wait; None if it said nothing.
-    """
-
-    def __init__(self, detail: str, *, again: bool = False, wait_seconds: float | None = None) -> None:
-        super().__init__(detail)
-        self.detail, self.again, self.wait_seconds = detail, again, wait_seconds
-
-
-def attempted(channel: str, attempt: Callable[[], str | None], sleep: Callable[[float], None]) -> AlertDelivery:
-    """Try until it is taken, refused for good, or :data:`ATTEMPTS` are used up; pauses of 24 s in all at most.
-
-    ``attempt``: raises :class:`Refusal`; returns what a person should know of a success, if anything.
+    ``attempt``: raises ``TransientError`` or ``DestinationError``; returns what a person should know of a success, if anything.
     """
     number = 0
-    while True:
+
+    def once() -> str | None:
+        nonlocal number
         number += 1
-        try:
-            detail = attempt()
-        except Refusal as refusal:
-            if not refusal.again or number == ATTEMPTS:
-                return AlertDelivery(channel, sent=False, attempts=number, detail=refusal.detail)
-            asked = refusal.wait_seconds or _FIRST_PAUSE_SECONDS * 2 ** (number - 1)
-            sleep(min(asked, _LONGEST_PAUSE_SECONDS))
-        else:
-            return AlertDelivery(channel, sent=True, attempts=number, detail=detail or "")
+        return attempt()
+
+    try:
+        detail = retrying.attempted(once, RETRIES, clock)
+    except TransientError as error:
+        return AlertDelivery(channel, sent=False, attempts=number, detail=error.reason)
+    except DestinationError as error:
+        return AlertDelivery(channel, sent=False, attempts=number, detail=str(error))
+    return AlertDelivery(channel, sent=True, attempts=number, detail=detail or "")
 
 
 class Log(Protocol):

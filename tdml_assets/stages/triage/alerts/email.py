@@ -10,14 +10,15 @@ from __future__ import annotations
 import hashlib
 import smtplib
 import ssl
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import formatdate
 
+from tdml_assets.activation.protocol import DestinationError
 from tdml_assets.declaration.alerts import SMTPS_PORT, EmailAlerts
-from tdml_assets.stages.triage.alerts.channels import AlertDelivery, Refusal, attempted
+from tdml_assets.platform.retrying import Clock, TransientError
+from tdml_assets.stages.triage.alerts.channels import AlertDelivery, attempted
 from tdml_assets.stages.triage.alerts.messages import Alert
 
 
@@ -28,7 +29,7 @@ class EmailChannel:
     settings: EmailAlerts = field(repr=False)
     username: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
-    sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
+    clock: Clock = field(default_factory=Clock, repr=False)
     name: str = "email"
 
     @classmethod
@@ -40,7 +41,7 @@ class EmailChannel:
 
     def send(self, alert: Alert) -> AlertDelivery:
         """Send the mail."""
-        return attempted(self.name, lambda: self._deliver(self._message(alert)), self.sleep)
+        return attempted(self.name, lambda: self._deliver(self._message(alert)), self.clock)
 
     def _message(self, alert: Alert) -> EmailMessage:
         message = EmailMessage()
@@ -64,21 +65,23 @@ class EmailChannel:
         except smtplib.SMTPRecipientsRefused as error:
             codes = [code for code, _ in error.recipients.values()]
             again = all(400 <= code < 500 for code in codes)
-            raise Refusal(f"{where} refuses every recipient (answer {codes[0]})", again=again) from None
+            raise _refusal(f"{where} refuses every recipient (answer {codes[0]})", again=again) from None
         except smtplib.SMTPAuthenticationError as error:
-            raise Refusal(
+            raise _refusal(
                 f"{where} refuses the login (answer {error.smtp_code})", again=error.smtp_code < 500
             ) from None
         except smtplib.SMTPResponseException as error:
-            raise Refusal(f"{where} refuses the mail (answer {error.smtp_code})", again=error.smtp_code < 500) from None
+            raise _refusal(
+                f"{where} refuses the mail (answer {error.smtp_code})", again=error.smtp_code < 500
+            ) from None
         except smtplib.SMTPNotSupportedError:
-            raise Refusal(f"{where} does not offer what is needed: STARTTLS, or a login inside it") from None
+            raise DestinationError(f"{where} does not offer what is needed: STARTTLS, or a login inside it") from None
         except ssl.SSLCertVerificationError:
-            raise Refusal(
+            raise DestinationError(
                 f"the certificate of {where} is not trusted: correct host, or install its authority"
             ) from None
         except (OSError, smtplib.SMTPException) as error:
-            raise Refusal(f"no mail through {where} ({type(error).__name__})", again=True) from None
+            raise TransientError(f"no mail through {where} ({type(error).__name__})") from None
         total = len(self.settings.recipients)
         return f"{len(refused)} of {total} recipients were refused" if refused else None
 
@@ -99,3 +102,7 @@ class EmailChannel:
             server.close()
             raise
         return server
+
+
+def _refusal(detail: str, *, again: bool) -> TransientError | DestinationError:
+    return TransientError(detail) if again else DestinationError(detail)

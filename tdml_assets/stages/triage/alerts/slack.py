@@ -1,22 +1,17 @@
-"""Alerts in a Slack channel. Elsewhere: the client (``platform/slack.py``), what the alert says (``messages.py``)."""
+"""Alerts in a Slack channel. Elsewhere: what the alert says (``messages.py``), what a status means (``activation/http.py``)."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.client import HTTPException
-from typing import TYPE_CHECKING
 
+from tdml_assets.activation.http import Http, json_of
+from tdml_assets.activation.protocol import DestinationError
 from tdml_assets.declaration.alerts import SlackAlerts
-from tdml_assets.platform.extras import MissingExtraError, require_extra
-from tdml_assets.platform.remote_errors import TRANSIENT_STATUS, retry_after
-from tdml_assets.platform.slack import slack_client
-from tdml_assets.stages.triage.alerts.channels import AlertDelivery, Refusal, attempted
+from tdml_assets.platform.retrying import Clock
+from tdml_assets.stages.triage.alerts.channels import AlertDelivery, attempted
 from tdml_assets.stages.triage.alerts.messages import Alert
-
-if TYPE_CHECKING:
-    from slack_sdk import WebClient
 
 _REMEDIES = {
     "channel_not_found": "correct alerts.slack.channel, or invite the bot to it",
@@ -35,7 +30,7 @@ class SlackChannel:
 
     settings: SlackAlerts
     token: str = field(repr=False)
-    sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
+    clock: Clock = field(default_factory=Clock, repr=False)
     name: str = "slack"
 
     @classmethod
@@ -45,41 +40,21 @@ class SlackChannel:
 
     def send(self, alert: Alert) -> AlertDelivery:
         """Post the message."""
-        words = _message(alert)
-        try:
-            require_extra("dagster_slack", "slack", "An alert to Slack")
-        except MissingExtraError as error:
-            detail = str(error)
+        return attempted(self.name, lambda: self._post(_message(alert)), self.clock)
 
-            def refuse() -> None:
-                raise Refusal(detail, again=False)
-
-            return attempted(self.name, refuse, self.sleep)
-        client = self._client()
-        return attempted(self.name, lambda: self._post(client, words), self.sleep)
-
-    def _client(self) -> WebClient:
-        client = slack_client(self.token)
-        client.base_url = self.settings.base_url
-        client.timeout = self.settings.timeout_seconds
-        # One place decides about attempts.
-        client.retry_handlers = []
-        return client
-
-    def _post(self, client: WebClient, words: str) -> None:
-        from slack_sdk.errors import SlackApiError, SlackClientError
-
-        try:
-            client.chat_postMessage(channel=self.settings.channel, text=words, unfurl_links=False, unfurl_media=False)
-        except SlackApiError as error:
-            status = int(getattr(error.response, "status_code", 200))
-            wait = retry_after((getattr(error.response, "headers", None) or {}).get("Retry-After"))
-            said = error.response.get("error") if status == 200 else None
-            remedy = f": {_REMEDIES[said]}" if said in _REMEDIES else ""
-            detail = f"Slack refuses the message ({said or status}){remedy}"
-            raise Refusal(detail, again=status in TRANSIENT_STATUS, wait_seconds=wait) from None
-        except (OSError, HTTPException, SlackClientError) as error:
-            raise Refusal(f"no answer from Slack ({type(error).__name__})", again=True) from None
+    def _post(self, words: str) -> None:
+        message = {"channel": self.settings.channel, "text": words, "unfurl_links": False, "unfurl_media": False}
+        headers = {"Content-Type": "application/json; charset=utf-8", "Authorization": f"Bearer {self.token}"}
+        url, body = f"{self.settings.base_url}chat.postMessage", json.dumps(message).encode()
+        with Http("alerts.slack.base_url", self.settings.timeout_seconds) as http:
+            answer = json_of(http.request("POST", url, body=body, headers=headers, rejects=False)[2])
+        if not isinstance(answer, dict):
+            raise DestinationError("what answers is not Slack: correct alerts.slack.base_url")
+        if not answer.get("ok"):
+            # Slack refuses with an answer of 200.
+            said = str(answer.get("error"))
+            remedy = _REMEDIES.get(said, "look the code up in Slack's documents of chat.postMessage")
+            raise DestinationError(f"Slack refuses the message ({said}): {remedy}")
 
 
 def _message(alert: Alert) -> str:

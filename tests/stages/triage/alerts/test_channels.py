@@ -17,7 +17,8 @@ from urllib.parse import parse_qs
 import pytest
 
 from tdml_assets.declaration.alerts import Alerts
-from tdml_assets.stages.triage.alerts.channels import ATTEMPTS, alert_channels, send_alert, warnings_of
+from tdml_assets.platform.retrying import Clock
+from tdml_assets.stages.triage.alerts.channels import RETRIES, alert_channels, send_alert, warnings_of
 from tdml_assets.stages.triage.alerts.messages import Alert
 
 ALERT = Alert(
@@ -161,8 +162,9 @@ def mail_settings(server: Any, **more: Any) -> dict[str, Any]:
 def tell(section: dict[str, Any], environment: dict[str, str], pauses: list[float] | None = None) -> Any:
     """Send :data:`ALERT` through the only channel of a section, without waiting; the delivery."""
     (channel,) = alert_channels(Alerts.model_validate({"log": False, **section}), environment, Log())
-    if hasattr(channel, "sleep"):
-        object.__setattr__(channel, "sleep", (pauses if pauses is not None else []).append)
+    if hasattr(channel, "clock"):
+        waiting = (pauses if pauses is not None else []).append
+        object.__setattr__(channel, "clock", Clock(sleep=waiting, jitter=lambda: 1.0))
     (delivery,) = send_alert([channel], ALERT)
     for secret in environment.values():
         assert secret not in repr(channel)
@@ -193,15 +195,22 @@ def test_a_webhook_that_refuses_is_not_tried_again(answering):
     assert "answer 400" in delivery.detail
 
 
-def test_a_webhook_that_keeps_failing_is_given_up_and_asked_pauses_are_bounded(answering):
-    server, pauses = answering((503, {"Retry-After": "3"}, b""), (429, {"Retry-After": "9999"}, b""), 500, 500, 200), []
+def test_a_webhook_that_keeps_failing_is_given_up(answering):
+    server, pauses = answering((503, {"Retry-After": "3"}, b""), 500, 500, 500, 200), []
     delivery = tell({"webhook": {"url_env": "HOOK"}}, {"HOOK": server.url}, pauses)
-    assert (delivery.sent, delivery.attempts, len(server.seen)) == (False, ATTEMPTS, ATTEMPTS)
-    assert pauses == [3.0, 8.0, 2.0]
+    assert (delivery.sent, delivery.attempts, len(server.seen)) == (False, RETRIES.attempts, RETRIES.attempts)
+    assert pauses == [3.0, 1.0, 2.0]
+
+
+def test_a_run_does_not_wait_for_a_webhook_that_asks_for_hours(answering):
+    server, pauses = answering((429, {"Retry-After": "9999"}, b""), 200), []
+    delivery = tell({"webhook": {"url_env": "HOOK"}}, {"HOOK": server.url}, pauses)
+    assert (delivery.sent, delivery.attempts, pauses) == (False, 1, [])
+    assert delivery.detail == "the address in HOOK answers 429"
 
 
 def test_a_webhook_that_is_silent_is_waited_for_only_so_long(answering):
-    server = answering(*[("silence", {}, b"")] * ATTEMPTS)
+    server = answering(*[("silence", {}, b"")] * RETRIES.attempts)
     started = time.monotonic()
     delivery = tell({"webhook": {"url_env": "HOOK", "timeout_seconds": 0.2}}, {"HOOK": server.url})
     assert time.monotonic() - started < 3
@@ -241,7 +250,7 @@ def test_a_closed_port_is_a_failure_in_words(answering):
     server = answering()
     server.server.server_close()
     delivery = tell({"webhook": {"url_env": "HOOK"}}, {"HOOK": server.url})
-    assert (delivery.sent, delivery.attempts) == (False, ATTEMPTS)
+    assert (delivery.sent, delivery.attempts) == (False, RETRIES.attempts)
 
 
 def test_a_mail_arrives_with_subject_text_and_figures():
@@ -367,10 +376,14 @@ def test_slack_says_why_it_refuses_and_is_not_asked_again(answering):
 def test_slack_out_of_reach_or_out_of_order_is_a_failure_in_words(answering):
     closed = answering()
     closed.server.server_close()
-    assert tell({"slack": slack_settings(closed)}, {"SLACK_TOKEN": SECRET}).attempts == ATTEMPTS
-    broken = answering(*[(503, {"Content-Type": "text/html"}, b"<html>busy</html>")] * ATTEMPTS)
+    assert tell({"slack": slack_settings(closed)}, {"SLACK_TOKEN": SECRET}).attempts == RETRIES.attempts
+    broken = answering(*[(503, {"Content-Type": "text/html"}, b"<html>busy</html>")] * RETRIES.attempts)
     delivery = tell({"slack": slack_settings(broken)}, {"SLACK_TOKEN": SECRET})
-    assert (delivery.sent, delivery.attempts) == (False, ATTEMPTS)
+    assert (delivery.sent, delivery.attempts) == (False, RETRIES.attempts)
+    other = answering((200, {"Content-Type": "text/html"}, b"<html>welcome</html>"))
+    delivery = tell({"slack": slack_settings(other)}, {"SLACK_TOKEN": SECRET})
+    assert (delivery.sent, delivery.attempts) == (False, 1)
+    assert "correct alerts.slack.base_url" in delivery.detail
 
 
 def test_the_log_is_one_warning_on_one_line():

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tdml_assets.activation.delivery import pause_before
 from tdml_assets.declaration.destinations import Retries
 from tdml_assets.platform.remote_errors import retry_after
+from tdml_assets.platform.retrying import pause_before
 
 RETRIES = Retries(attempts=4, first_pause_seconds=1, longest_pause_seconds=3, deadline_seconds=100)
 NOW = datetime(2026, 6, 30, 12, tzinfo=UTC)
