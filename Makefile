@@ -2,7 +2,7 @@
 # make test   the tests
 # make coverage  branches of the stages that the tests of stages and commands run; fails below the floor
 # make ui     the Dagster UI on the same state; PORT=3000
-# make full   all optional parts: Evidently, S3, Slack, the UI, dagster-dbt
+# make full   all optional parts: Evidently, S3, the UI, dagster-dbt
 # make dev    what tests, lint and `dg` need
 # make check  lint and types
 # make layout  files and lines per folder, import cycles, lengths of asset bodies

@@ -20,21 +20,7 @@ from tdml_assets.platform.retrying import TransientError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = [
-    "Batch",
-    "Checks",
-    "Client",
-    "DestinationError",
-    "Erases",
-    "Failpoint",
-    "Opening",
-    "Opens",
-    "Operation",
-    "Receipt",
-    "RejectedBatchError",
-    "Rejection",
-    "TransientError",
-]
+__all__ = ["TransientError"]  # which destinations raise, next to the errors below
 
 Operation = Literal["upsert", "update", "create", "remove"]
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tdml_assets.commands.common import AsJson, expected_errors, print_json, read_settings
+from tdml_assets.declaration.addresses import parse_place
 
 if TYPE_CHECKING:
     from tdml_assets.settings import Settings
@@ -184,10 +185,10 @@ def _found(home: Path, kind: str) -> Iterator[Entry]:
 
 
 def _export_folder(settings: Settings) -> Path | None:
-    from tdml_assets.stages.audience.exports import DATASET, FolderLocation, parse_location
+    from tdml_assets.stages.audience.exports import DATASET
 
-    location = parse_location(settings.effective_exports_url)
-    return location.path / DATASET if isinstance(location, FolderLocation) else None
+    folder = parse_place(settings.effective_exports_url, "exports_url").folder
+    return folder / DATASET if folder else None
 
 
 def _exports(settings: Settings) -> Iterator[Entry]:

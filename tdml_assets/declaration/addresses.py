@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 HIDDEN = "***"
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.\-]+:/"
@@ -108,3 +110,30 @@ def may_redirect(address: str, target: str) -> bool:
     if here.scheme == there.scheme:
         return ports[0] == ports[1]
     return (here.scheme, there.scheme) == ("http", "https")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder of this machine; or, where that is None, a bucket with a prefix, which has no slash at either end."""
+
+    folder: Path | None = None
+    bucket: str = ""
+    prefix: str = ""
+
+
+def parse_place(url: str, key: str) -> Place:
+    """Read a path, ``file:///path`` or ``s3://bucket/prefix``.
+
+    Raises ``ValueError`` if it is of another kind or carries credentials. ``key``: of the settings, for errors.
+    """
+    if "://" not in url and url.strip():
+        return Place(Path(url).expanduser())
+    parts = urlsplit(url)
+    if not (has_credentials(url) or parts.query or parts.fragment):
+        if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path.strip("/"):
+            return Place(Path(unquote(parts.path)))
+        if parts.scheme == "s3" and parts.netloc:
+            return Place(bucket=parts.netloc, prefix=parts.path.strip("/"))
+    raise ValueError(
+        f"{key} {redacted(url)!r} names no place: give a folder, file:///folder or s3://bucket/prefix, without credentials, ? or #"
+    )

@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
-from urllib.parse import unquote, urlparse
 
 from tdml_assets.platform.files import flush, locked
 
@@ -166,39 +165,6 @@ class FolderStore:
     def _entries(self, prefix: str) -> list[Path]:
         folder = self.root / prefix
         return sorted(entry for entry in folder.iterdir() if entry.name[0] != ".") if folder.is_dir() else []
-
-
-@dataclass(frozen=True)
-class StoreAddress:
-    """Where a store is: a folder, or a bucket with a prefix.
-
-    ``folder``: set for a folder. ``bucket``, ``prefix``: set for S3; the prefix has no slash at either end.
-    """
-
-    folder: Path | None = None
-    bucket: str | None = None
-    prefix: str = ""
-
-
-def parse_url(url: str) -> StoreAddress:
-    """Read a folder path, ``file://`` or ``s3://bucket/prefix``.
-
-    Raises ``ValueError`` if the URL is of another kind or carries credentials; these belong into the environment.
-    """
-    if "://" not in url:
-        if not url.strip():
-            raise ValueError("the URL of the model store is empty: give a folder or s3://bucket/prefix")
-        return StoreAddress(folder=Path(url).expanduser())
-    parts = urlparse(url)
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("the URL of the model store must be bare: no credentials, ? or #; give s3://bucket/prefix")
-    if parts.scheme == "file":
-        if parts.netloc not in ("", "localhost") or not parts.path.strip("/"):
-            raise ValueError(f"{url!r} is not a local folder: give file:///folder")
-        return StoreAddress(folder=Path(unquote(parts.path)))
-    if parts.scheme == "s3" and parts.netloc:
-        return StoreAddress(bucket=parts.netloc, prefix=parts.path.strip("/"))
-    raise ValueError(f"{url!r} is not a model store: give a folder, file:///folder or s3://bucket/prefix")
 
 
 def _lock_of(path: Path) -> Path:

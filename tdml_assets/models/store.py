@@ -9,7 +9,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from tdml_assets.models.blobs import BlobStoreError, FolderStore, parse_url
+from tdml_assets.declaration.addresses import parse_place
+from tdml_assets.models.blobs import BlobStoreError, FolderStore
 from tdml_assets.models.bundle_store import BundleStore
 from tdml_assets.models.bundles import BundleDamagedError
 from tdml_assets.platform.s3 import S3
@@ -32,12 +33,12 @@ class ModelStore(S3):
 
     def open(self) -> BundleStore:
         """Open the store. Raises ``ValueError`` if the URL is of another kind."""
-        address = parse_url(self.url)
-        if address.folder is not None:
-            return BundleStore(FolderStore(address.folder))
+        place = parse_place(self.url, "models_url")
+        if place.folder is not None:
+            return BundleStore(FolderStore(place.folder))
         from tdml_assets.models.s3_blobs import S3Store
 
-        store = S3Store(self.get_client(), str(address.bucket), address.prefix, deadline_seconds=self.deadline_seconds)
+        store = S3Store(self.get_client(), place.bucket, place.prefix, deadline_seconds=self.deadline_seconds)
         return BundleStore(store, Path(self.cache_folder).expanduser() if self.cache_folder else None)
 
     def has_champion(self, workflow: str) -> bool:

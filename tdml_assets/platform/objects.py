@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from tdml_assets.declaration.retries import Retries
 from tdml_assets.platform.remote_errors import StoreError, s3_errors, s3_fault
-from tdml_assets.platform.retrying import Clock, TransientError, attempted
+from tdml_assets.platform.retrying import Clock, attempted
 
 _Answer = TypeVar("_Answer")
 
@@ -137,6 +137,4 @@ class Bucket:
         else:
             return
         # Outside of the clause: what boto3 raised may quote signed headers, and would be kept as the context.
-        if fault.kind == "transient":
-            raise TransientError(fault.words, fault.wait_seconds, fault.code)
-        raise StoreError(fault)
+        raise fault.error

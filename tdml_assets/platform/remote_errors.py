@@ -1,10 +1,14 @@
 """What the answers of servers mean: which ones waiting may mend, how long they ask to wait, and errors with their remedies."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Literal
+
+from tdml_assets.platform.retrying import TransientError
 
 Kind = Literal["missing", "changed", "transient", "refused"]
 #: HTTP answers that waiting may mend.
@@ -83,6 +87,13 @@ class Fault:
     code: str
     words: str
     wait_seconds: float | None = None
+
+    @property
+    def error(self) -> TransientError | StoreError:
+        """What is raised for it."""
+        if self.kind == "transient":
+            return TransientError(self.words, self.wait_seconds, self.code)
+        return StoreError(self)
 
 
 class StoreError(RuntimeError):

@@ -1,12 +1,21 @@
 """Secrets in addresses: refused where they can be told, and repeated by no error whatever their shape."""
 
 import string
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tdml_assets.declaration.addresses import as_request, has_credentials, may_redirect, redacted, redacted_text
+from tdml_assets.declaration.addresses import (
+    Place,
+    as_request,
+    has_credentials,
+    may_redirect,
+    parse_place,
+    redacted,
+    redacted_text,
+)
 from tdml_assets.settings import SettingsError, load_settings
 
 SECRET = st.text(string.ascii_letters + string.digits, min_size=12, max_size=20).map(lambda text: f"Zq{text}")
@@ -142,3 +151,40 @@ def test_https_is_never_left():
     assert may_redirect("https://host/a.csv", "https://host/b.csv")
     assert not may_redirect("https://host/a.csv", "http://host/b.csv")
     assert not may_redirect("https://host/a.csv", "https://host:444/b.csv")
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("exports", Place(Path("exports"))),
+        ("/srv/a b", Place(Path("/srv/a b"))),
+        ("~/exports", Place(Path.home() / "exports")),
+        ("file:///srv/a%20b", Place(Path("/srv/a b"))),
+        ("s3://bucket", Place(bucket="bucket")),
+        ("s3://bucket/a/b/", Place(bucket="bucket", prefix="a/b")),
+    ],
+)
+def test_a_place_is_a_folder_or_a_bucket_with_a_prefix(url: str, place: Place) -> None:
+    assert parse_place(url, "models_url") == place
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        " ",
+        "ftp://host/x",
+        "https://bucket/x",
+        "s3:///x",
+        "file://host/x",
+        "file:///",
+        "s3://k:secret@b/x",
+        "s3://b/x?a=secret",
+    ],
+)
+def test_any_other_place_is_refused_with_what_is_allowed_and_without_a_secret(url: str) -> None:
+    with pytest.raises(
+        ValueError, match=r"exports_url .* names no place: give a folder, .* or s3://bucket/prefix"
+    ) as caught:
+        parse_place(url, "exports_url")
+    assert "secret" not in str(caught.value)

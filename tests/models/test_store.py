@@ -13,7 +13,7 @@ import dagster as dg
 import pytest
 from moto.server import ThreadedMotoServer
 
-from tdml_assets.models.blobs import BlobConflictError, BlobStoreError, FolderStore, parse_url
+from tdml_assets.models.blobs import BlobConflictError, BlobStoreError, FolderStore
 from tdml_assets.models.bundle_store import BundleStore, PromotionConflictError, VersionConflictError
 from tdml_assets.models.bundles import (
     BundleDamagedError,
@@ -633,28 +633,6 @@ class FakeS3:
                 connection.recv(65536)
                 self.requests += 1
                 connection.sendall(self._reply)
-
-
-@pytest.mark.parametrize(
-    ("url", "message"),
-    [
-        ("s3://key:secret@bucket/x", "no credentials"),
-        ("s3:///x", "is not a model store"),
-        ("https://host/x", "is not a model store"),
-        ("file://host/x", "is not a local folder"),
-        (" ", "is empty"),
-    ],
-)
-def test_urls_that_are_no_store_are_refused_without_repeating_credentials(url, message):
-    with pytest.raises(ValueError, match=message) as caught:
-        parse_url(url)
-    assert "secret" not in str(caught.value)
-
-
-def test_urls_name_folders_and_buckets():
-    assert str(parse_url("file:///a%20b/models").folder) == "/a b/models"
-    assert parse_url("s3://bucket/p/q/").prefix == "p/q"
-    assert parse_url("s3://bucket").prefix == ""
 
 
 def test_the_resource_reads_its_secret_from_the_environment_only_when_it_runs(server, bucket, monkeypatch):

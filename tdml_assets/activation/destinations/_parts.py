@@ -13,15 +13,16 @@ import io
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from tdml_assets.activation.protocol import Batch, Opening, Receipt
+from tdml_assets.activation.protocol import Batch, DestinationError, Opening, Receipt, TransientError
 from tdml_assets.declaration.addresses import has_credentials
 from tdml_assets.declaration.destinations import DestinationSettings, Mode
+from tdml_assets.platform.remote_errors import StoreError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -167,9 +168,15 @@ class PartsClient(ABC):
         """Name of a part."""
         return f"{stem}.{self._given.format}"
 
-    @abstractmethod
-    def explained(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def explained(self) -> Iterator[None]:
         """Give the store's errors as the core's."""
+        try:
+            yield
+        except TransientError as error:
+            raise TransientError(f"{self._root}: {error.reason}", error.wait_seconds) from None
+        except StoreError as error:
+            raise DestinationError(f"cannot write to {self._given.url} ({error.code}): {error.words}") from None
 
     @abstractmethod
     def put(self, name: str, content: bytes, rows: int | None = None) -> None:

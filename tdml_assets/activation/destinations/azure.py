@@ -142,15 +142,12 @@ class AzureClient(PartsClient):
         """Give Azure's errors as the core's."""
         from azure.core.exceptions import AzureError
 
-        try:
-            yield
-        except AzureError as error:
-            fault = azure_fault(error, setting="url", credentials=self._settings.connection_string_env)
-        else:
-            return
-        if fault.kind == "transient":
-            raise TransientError(f"the container {self._container}: {fault.words}", fault.wait_seconds)
-        raise DestinationError(f"cannot write to {self._settings.url} ({fault.code}): {fault.words}")
+        with super().explained():
+            try:
+                yield
+            except AzureError as error:
+                fault = azure_fault(error, setting="url", credentials=self._settings.connection_string_env)
+                raise fault.error from None
 
 
 DESTINATION = Azure

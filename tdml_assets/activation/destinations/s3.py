@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from tdml_assets.activation.destinations._parts import PartsClient, PartsSettings
-from tdml_assets.activation.protocol import Client, DestinationError, Opening, TransientError
+from tdml_assets.activation.protocol import Client, DestinationError, Opening
 from tdml_assets.platform.objects import ONCE, Bucket
 from tdml_assets.platform.remote_errors import StoreError
 
@@ -95,16 +95,6 @@ class S3Client(PartsClient):
     def delete(self, name: str) -> None:
         """Remove an object."""
         self._bucket.delete(name)
-
-    @contextmanager
-    def explained(self) -> Iterator[None]:
-        """Give S3's errors as the core's."""
-        try:
-            yield
-        except TransientError as error:
-            raise TransientError(f"the bucket {self._bucket.name}: {error.reason}", error.wait_seconds) from None
-        except StoreError as error:
-            raise DestinationError(f"cannot write to {self._given.url} ({error.code}): {error.words}") from None
 
 
 DESTINATION = S3

@@ -20,9 +20,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 
@@ -46,21 +44,6 @@ class ExportError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class FolderLocation:
-    """A folder on this machine."""
-
-    path: Path
-
-
-@dataclass(frozen=True)
-class S3Location:
-    """A bucket and a prefix in it, without slashes at its ends; empty for the bucket's root."""
-
-    bucket: str
-    prefix: str
-
-
-@dataclass(frozen=True)
 class StoredExport:
     """An export found at the destination.
 
@@ -76,29 +59,6 @@ class StoredExport:
     def session_id(self) -> str:
         """Session that made it."""
         return str(self.manifest["session_id"])
-
-
-def parse_location(url: str) -> FolderLocation | S3Location:
-    """Read ``exports_url``: a path, ``file:///path`` or ``s3://bucket/prefix``.
-
-    Raises ``ValueError`` for any other scheme, a missing bucket or a ``file`` URL with a host.
-    """
-    if "://" not in url:
-        if not url:
-            raise ValueError("exports_url is empty: give a folder, file:///path or s3://bucket/prefix")
-        return FolderLocation(Path(url))
-    parts = urlsplit(url)
-    if parts.scheme == "file":
-        if parts.netloc not in ("", "localhost"):
-            raise ValueError(f"exports_url {url!r} names the host {parts.netloc!r}: a file URL has three slashes")
-        return FolderLocation(Path(unquote(parts.path)))
-    if parts.scheme == "s3":
-        if not parts.netloc:
-            raise ValueError(f"exports_url {url!r} names no bucket: write s3://bucket/prefix")
-        return S3Location(parts.netloc, parts.path.strip("/"))
-    raise ValueError(
-        f"exports_url {url!r} has the scheme {parts.scheme!r}: use a folder, file:///path or s3://bucket/prefix"
-    )
 
 
 def export_name(as_of: date, session_id: str, attempt: int = 1) -> str:

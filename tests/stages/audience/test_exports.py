@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import json
 from datetime import date
-from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from tdml_assets.stages.audience.exports import (
     DATA_FILES,
-    FolderLocation,
-    S3Location,
     StoredExport,
     export_name,
     json_bytes,
     kept_by_spreadsheets,
     manifest_of,
-    parse_location,
     parse_manifest,
     pointer_of,
     spreadsheet_safe,
@@ -29,26 +25,6 @@ FILES = dict.fromkeys(DATA_FILES, (10, "0" * 64))
 MANIFEST = manifest_of(
     as_of=date(2011, 12, 9), session_id="s1", rows=3, columns={"customer_id": "VARCHAR"}, files=FILES
 )
-
-
-@pytest.mark.parametrize(
-    ("url", "location"),
-    [
-        ("exports", FolderLocation(Path("exports"))),
-        ("/srv/a b", FolderLocation(Path("/srv/a b"))),
-        ("file:///srv/a%20b", FolderLocation(Path("/srv/a b"))),
-        ("s3://bucket", S3Location("bucket", "")),
-        ("s3://bucket/a/b/", S3Location("bucket", "a/b")),
-    ],
-)
-def test_a_location_is_a_folder_or_a_bucket(url: str, location: FolderLocation | S3Location) -> None:
-    assert parse_location(url) == location
-
-
-@pytest.mark.parametrize("url", ["", "ftp://host/x", "https://bucket/x", "s3:///x", "file://host/x"])
-def test_any_other_location_is_refused_with_what_is_allowed(url: str) -> None:
-    with pytest.raises(ValueError, match=r"exports_url .*(s3://bucket/prefix|three slashes)"):
-        parse_location(url)
 
 
 def test_an_export_is_named_by_instant_session_and_attempt() -> None:

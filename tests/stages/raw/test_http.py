@@ -1,5 +1,6 @@
 """Web sources against real servers that misbehave: redirects, dripping answers, torn headers, signed addresses."""
 
+import gzip
 import socket
 import threading
 import time
@@ -127,3 +128,29 @@ def test_a_path_that_cannot_be_is_refused_by_its_key(tmp_path, path):
     (tmp_path / "a.csv").write_text("x")
     with pytest.raises(SourceError, match=r"sources\.orders\.path"):
         collect(tmp_path, path)
+
+
+def test_a_server_that_asks_to_wait_is_waited_for_and_not_beyond_the_deadline(tmp_path, monkeypatch):
+    waited = []
+    monkeypatch.setattr(source_transport, "CLOCK", Clock(sleep=waited.append))
+    with web((503, {"Retry-After": "7"}, b""), GOOD) as (url, _):
+        assert collect(tmp_path, f"{url}/a.csv").files[0].path.read_bytes() == GOOD[2]
+    assert waited == [7.0]
+    said = r"could not be fetched in 1 attempts: the server answered 503"
+    with web((503, {"Retry-After": "7"}, b""), GOOD) as (url, _), pytest.raises(SourceError, match=said):
+        collect(tmp_path, f"{url}/b.csv", max_fetch_seconds=5)
+
+
+def test_a_packed_file_stays_packed_where_the_server_calls_it_an_encoding(tmp_path):
+    packed = gzip.compress(GOOD[2])
+    with web((200, {"Content-Encoding": "gzip", "ETag": '"v1"'}, packed)) as (url, _):
+        assert collect(tmp_path, f"{url}/a.csv.gz").files[0].path.read_bytes() == packed
+
+
+def test_a_proxy_of_the_environment_is_asked(tmp_path, monkeypatch):
+    with web(GOOD) as (proxy, handler):
+        monkeypatch.setenv("HTTP_PROXY", proxy)
+        monkeypatch.setenv("NO_PROXY", "")
+        monkeypatch.setenv("no_proxy", "")
+        found = collect(tmp_path, "http://shop.example/a.csv").files[0]
+        assert (found.name, handler.served) == ("http://shop.example/a.csv", 1)

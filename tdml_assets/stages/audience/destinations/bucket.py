@@ -19,7 +19,7 @@ from tdml_assets.platform.remote_errors import StoreError
 from tdml_assets.platform.retrying import TransientError
 from tdml_assets.stages.audience import exports
 from tdml_assets.stages.audience.destinations import Failpoint
-from tdml_assets.stages.audience.exports import ExportError, S3Location, StoredExport
+from tdml_assets.stages.audience.exports import ExportError, StoredExport
 
 _CONTENT_TYPES = {
     ".json": "application/json",
@@ -32,13 +32,13 @@ _RIGHTS = "ListBucket, GetObject, PutObject and DeleteObject on the prefix"
 class BucketStore:
     """Exports below a prefix of a bucket. See ``ExportStore`` for what the methods promise.
 
-    ``client``: boto3 client for S3. ``location``: bucket and prefix.
+    ``client``: boto3 client for S3.
     """
 
-    def __init__(self, client: Any, location: S3Location) -> None:
-        self._bucket = Bucket(client, location.bucket, setting="exports_url", rights=_RIGHTS)
-        self._root = f"{location.prefix}/{exports.DATASET}".lstrip("/")
-        self._where = f"s3://{location.bucket}/{self._root}"
+    def __init__(self, client: Any, bucket: str, prefix: str) -> None:
+        self._bucket = Bucket(client, bucket, setting="exports_url", rights=_RIGHTS)
+        self._root = f"{prefix}/{exports.DATASET}".lstrip("/")
+        self._where = f"s3://{bucket}/{self._root}"
 
     def exports(self) -> list[StoredExport]:
         """Find the exports that this project placed."""

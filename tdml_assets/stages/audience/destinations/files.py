@@ -22,6 +22,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tdml_assets.declaration.addresses import parse_place
 from tdml_assets.platform.files import flush, locked
 from tdml_assets.platform.statements import render
 from tdml_assets.stages.audience import exports
@@ -93,20 +94,20 @@ class FilesDestination:
         permission: Permission | None = None,
         failpoint: Failpoint = no_failpoint,
     ) -> None:
-        location = exports.parse_location(url)
+        place = parse_place(url, "exports_url")
         exports.superseded([], "", keep)
         self._keep, self._batch_rows, self._failpoint = keep, batch_rows, failpoint
         self._permission = permission
         self._store: ExportStore
-        if isinstance(location, exports.FolderLocation):
-            folder = location.path / exports.DATASET
+        if place.folder is not None:
+            folder = place.folder / exports.DATASET
             self._store, self._scratch = FolderStore(folder), folder
         else:
             if s3_client is None:
                 raise ValueError(f"exports_url {url!r} is on S3 and there is no S3 client: configure the s3 resource")
             from tdml_assets.stages.audience.destinations.bucket import BucketStore
 
-            self._store, self._scratch = BucketStore(s3_client, location), scratch
+            self._store, self._scratch = BucketStore(s3_client, place.bucket, place.prefix), scratch
 
     def deliver(self, database: Database, session_id: str) -> Delivery:
         """Export what is published; the same session and rows again change nothing.

@@ -66,14 +66,9 @@ class EmailChannel:
             codes = [code for code, _ in error.recipients.values()]
             again = all(400 <= code < 500 for code in codes)
             raise _refusal(f"{where} refuses every recipient (answer {codes[0]})", again=again) from None
-        except smtplib.SMTPAuthenticationError as error:
-            raise _refusal(
-                f"{where} refuses the login (answer {error.smtp_code})", again=error.smtp_code < 500
-            ) from None
         except smtplib.SMTPResponseException as error:
-            raise _refusal(
-                f"{where} refuses the mail (answer {error.smtp_code})", again=error.smtp_code < 500
-            ) from None
+            what, code = "login" if isinstance(error, smtplib.SMTPAuthenticationError) else "mail", error.smtp_code
+            raise _refusal(f"{where} refuses the {what} (answer {code})", again=code < 500) from None
         except smtplib.SMTPNotSupportedError:
             raise DestinationError(f"{where} does not offer what is needed: STARTTLS, or a login inside it") from None
         except ssl.SSLCertVerificationError:

@@ -339,6 +339,22 @@ def test_a_login_is_sent_only_to_a_server_whose_certificate_is_trusted(certifica
         assert "not trusted" in delivery.detail
 
 
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_webhook_is_trusted_by_the_authorities_of_the_machine(answering, certificate, trusted, monkeypatch):
+    server = answering(200)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    server.server.socket = context.wrap_socket(server.server.socket, server_side=True)
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    delivery = tell({"webhook": {"url_env": "HOOK"}}, {"HOOK": f"https://localhost:{server.server.server_port}/x"})
+    assert (delivery.sent, delivery.attempts, len(server.seen)) == (trusted, 1, int(trusted)), delivery
+    if not trusted:
+        assert delivery.detail == (
+            "the certificate of the address in HOOK is not trusted: correct it, or install its authority"
+        )
+
+
 def slack_settings(server: Answering) -> dict[str, Any]:
     return {"channel": "#models", "token_env": "SLACK_TOKEN", "base_url": f"{server.url}/api/", "timeout_seconds": 2}
 
