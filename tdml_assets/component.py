@@ -264,7 +264,7 @@ def _faults(error: ValidationError) -> Iterator[Fault]:
             yield keys, f"{name} is missing: it must be {_allowed(nodes)}{about}"
         elif fault["type"] in ("value_error", "assertion_error"):
             words = str(fault["ctx"]["error"])
-            # A rule over several keys is broken at their section; its message begins with the key to mend.
+            # A rule over several keys is broken at their section; its message begins with the key to correct.
             below = tuple(words.partition(": ")[0].split("."))
             if _schema_at((*keys, *below))[1] == (*keys, *below):
                 keys, words = (*keys, *below), words.partition(": ")[2]

@@ -95,7 +95,7 @@ class Settings(_Frozen):
         default_factory=SimulationSettings, description="Sample data, made when no orders are declared."
     )
     as_of: Literal["latest"] | date = Field(
-        default="latest", description="Day the sessions stand at; latest: the last that the orders support."
+        default="latest", description="Last day whose data the sessions read; latest: the last that the orders support."
     )
     workflows: dict[str, dict[str, Any]] | None = Field(
         default=None,

@@ -47,7 +47,7 @@ def build_jobs(specs: Sequence[WorkflowSpec]) -> list[dg.UnresolvedAssetJobDefin
     ]
     scoring = _upstream() | dg.AssetSelection.groups("audience")
     for spec in specs:
-        # Behind drift stand its picture, the decision, the report and what is published.
+        # After drift come its picture, the decision, the report and what is published.
         drift = dg.AssetSelection.assets([spec.name, "drift"]).downstream()
         scoring = scoring | dg.AssetSelection.assets([spec.name, "predictions"]) | drift
         if realised_performance_of(spec) is not None:

@@ -45,7 +45,7 @@ _WHEN_RED = {
     "exploration": "the check is a warning: train and test differ. Look at the table; nothing is stopped.",
     "evaluation": "the candidate is not good enough to score. The model in use stays; `decision` says why, and the pages of "
     "earlier sessions show whether it was better before.",
-    "champion_model": "no model may score yet: mend `evaluation` first.",
+    "champion_model": "no model may score yet: correct `evaluation` first.",
     "predictions": "not every customer got a possible prediction; nothing of this session is published. Run it again; if it "
     "stays red, go back to the model before with `tdml-assets rollback`.",
     "drift": "the check is a warning: data moved away from what the model learnt. Open the report; `triage` decides what "

@@ -34,7 +34,7 @@ Name = Annotated[str, typer.Argument(metavar="DESTINATION", help="Name under des
 Full = Annotated[
     bool,
     typer.Option(
-        "--full", help="Send every row, changed or not: behind a change of columns, or to mend the other side."
+        "--full", help="Send every row, changed or not: after a change of columns, or to repair the other side."
     ),
 ]
 _CHANGES = ("added", "changed", "unchanged", "removed", "waiting", "held_there")
@@ -221,7 +221,7 @@ def _finish(results: list[SyncResult], *, as_json: bool) -> None:
     if as_json:
         print_json({"syncs": [result.to_dict() for result in results]})
     else:
-        typer.echo("\n".join(table_lines([_told(result) for result in results])))
+        typer.echo("\n".join(table_lines([_result_row(result) for result in results])))
         for result in results:
             for words in filter(None, [*result.warnings, result.reason]):
                 typer.echo(f"{result.destination}: {words}", err=result.status != "succeeded")
@@ -239,7 +239,7 @@ def exit_code(result: SyncResult) -> int:
     return FAILED if result.status in ("refused", "failed") and not result.taken else PERSON_NEEDED
 
 
-def _told(result: SyncResult) -> dict[str, Any]:
+def _result_row(result: SyncResult) -> dict[str, Any]:
     names = ("destination", "status", "added", "changed", "unchanged", "removed", "failed")
     shown = {name: getattr(result, name) for name in names}
     return {**shown, "excluded": sum(result.excluded.values()), "seconds": result.seconds}

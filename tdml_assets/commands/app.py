@@ -21,11 +21,11 @@ import typer
 
 from tdml_assets.commands import activation, report_server
 from tdml_assets.commands import models as cli_models
-from tdml_assets.commands.check import check, look_before_run
+from tdml_assets.commands.check import check, check_before_run
 from tdml_assets.commands.clean import clean
 from tdml_assets.commands.common import FAILED, USAGE, Fresh, SameCustomers, expected_errors, fail, read_settings
 from tdml_assets.commands.dashboard import dashboard
-from tdml_assets.commands.declared_workflows import check_workflows, keep_as_right
+from tdml_assets.commands.declared_workflows import check_workflows, record_as_valid
 from tdml_assets.commands.doctor import doctor
 from tdml_assets.commands.explain import explain
 from tdml_assets.commands.export import export
@@ -161,14 +161,14 @@ def run(
             require_local(settings.sources, settings.base_folder)
         if fresh:
             # The new declaration is looked at first: a state is not set aside for settings that cannot run.
-            look_before_run(settings)
+            check_before_run(settings)
         require_own_state(settings, fresh=fresh, same_customers=same_customers)
         if not fresh:
-            look_before_run(settings)
+            check_before_run(settings)
         if workflow:
             select = _selection_of(settings, workflow, select)
         make_ready(settings)
-        keep_as_right(settings)
+        record_as_valid(settings)
         log_path = settings.home / "logs" / f"run-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}.log"
         arguments = ["asset", "materialize", "--select", select]
         arguments += ["-m", "tdml_assets.definitions", "-d", str(project_root())]
@@ -178,10 +178,10 @@ def run(
         with expected_errors():
             code = run_with_progress(lambda: early.begin(arguments), log_path, progress=progress)
     with expected_errors():
-        from tdml_assets.commands.outcomes import exit_code_of_session, tell_of_run
+        from tdml_assets.commands.outcomes import exit_code_of_session, send_run_alerts
 
         remove_files(log_path.parent, "*.log", settings.retention.logs)
-        tell_of_run(settings, progress.failed, log_path, ran=None if code else workflow or ())
+        send_run_alerts(settings, progress.failed, log_path, ran=None if code else workflow or ())
     if code:
         typer.echo(
             f"the run failed (exit code {code}); results of earlier runs are as they were. Full log: {log_path}",
@@ -255,7 +255,7 @@ def _prepare(settings: Settings) -> None:
         check_workflows(settings)
     require_own_state(settings)
     make_ready(settings)
-    keep_as_right(settings)
+    record_as_valid(settings)
 
 
 def _selection_of(settings: Settings, names: Sequence[str], select: str) -> str:

@@ -53,7 +53,7 @@ def check(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
         raise typer.Exit(USAGE)
 
 
-def look_before_run(settings: Settings) -> None:
+def check_before_run(settings: Settings) -> None:
     """Stop a run whose sources are declared wrong, in seconds; say what is worth knowing before it.
 
     A declaration that was loaded before is not looked at again: its data are judged in the session, which tells owners too.

@@ -13,8 +13,8 @@ from pathlib import Path
 from tdml_assets.platform.environment import code_version, project_root
 from tdml_assets.settings import Settings
 
-#: Below the state folder's cache: hash of the files that were found right last.
-_FOUND_RIGHT = "workflows.sha256"
+#: Below the state folder's cache: hash of the files that were found valid last.
+_FOUND_VALID = "workflows.sha256"
 
 
 def check_workflows(settings: Settings) -> None:
@@ -31,15 +31,15 @@ def check_workflows(settings: Settings) -> None:
     declared_workflows(settings)
 
 
-def keep_as_right(settings: Settings) -> None:
-    """Remember that the files as they are now can be used; behind :func:`check_workflows`, once there is a state folder."""
+def record_as_valid(settings: Settings) -> None:
+    """Remember that the files as they are now can be used; called after :func:`check_workflows`, once there is a state folder."""
     kept = _kept(settings)
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_text(_content(), encoding="utf-8")
 
 
 def _kept(settings: Settings) -> Path:
-    return settings.home / "cache" / _FOUND_RIGHT
+    return settings.home / "cache" / _FOUND_VALID
 
 
 def _content() -> str:

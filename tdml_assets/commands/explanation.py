@@ -67,7 +67,7 @@ class Point:
 
 @dataclass(frozen=True)
 class WorkflowExplanation:
-    """One workflow's word on the customer.
+    """What one workflow predicts of the customer, and why.
 
     ``scores``: columns of the predictions but keys and reasons; empty where the customer was not scored. ``products``: ranked
     products of a recommendation. ``history``: predictions kept, the latest first, today's among them. ``moves``: features that

@@ -135,7 +135,7 @@ def rollback(
         typer.echo(f"held: no candidate replaces it until you release {workflow}")
 
 
-def hold(workflow: Workflow, reason: Annotated[str, typer.Option(help="Why, for whoever meets the hold.")]) -> None:
+def hold(workflow: Workflow, reason: Annotated[str, typer.Option(help="Why, for whoever finds the hold.")]) -> None:
     """Keep the champion: candidates are trained and measured, and none replaces it.
 
     \b
@@ -216,7 +216,8 @@ def _recorded(workflow: str, version: str) -> str | None:
             found = recorded_versions(database, workflow).get(version)
     if found is None:
         typer.echo(
-            f"note: {version} was not trained in this state folder, so only the model store vouches for it", err=True
+            f"note: {version} was not trained in this state folder, so it cannot be compared with what was trained",
+            err=True,
         )
     return found
 

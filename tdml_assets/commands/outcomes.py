@@ -54,7 +54,7 @@ class _RunLog:
             file.write(msg + "\n")
 
 
-def tell_of_run(
+def send_run_alerts(
     settings: Settings, failed: Sequence[tuple[str, str]], log_path: Path, *, ran: Collection[str] | None
 ) -> list[str]:
     """Tell of the steps that failed, each cause once until it has recovered. Returns keys of the causes that some channel took.

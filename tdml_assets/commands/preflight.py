@@ -76,7 +76,7 @@ class OrderFacts:
 class Trial:
     """Everything a trial load found.
 
-    ``as_of``: day the session would stand at; ``None`` without orders. ``report``: verdict of the checks of the raw data, as a
+    ``as_of``: last day the session would read; ``None`` without orders. ``report``: verdict of the checks of the raw data, as a
     first session makes them. ``outlooks``: what a run does with the workflows that were asked for. ``permissions``: the lists
     of consent and suppression, and what they leave each destination.
     """

@@ -161,7 +161,7 @@ def line_of(step: Step, seconds: float) -> str:
 
 
 def realised_words(row: Mapping[str, Any]) -> str:
-    """The newest matured predictions, as they stand in a line."""
+    """The newest matured predictions, as a line says them."""
     value = "undefined" if row["realised"] is None else f"{row['realised']:.3f}"
     return f"{row['as_of']}: {value}" + (" worse" if row["status"] == "worse" else "")
 

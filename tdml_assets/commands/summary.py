@@ -72,7 +72,7 @@ def drift_verdict(facts: WorkflowFacts) -> str:
     moved, broken = (sum(facts.drift.get(status, 0) for status in kind) for kind in (DRIFTED, BROKEN))
     names = f": {', '.join(facts.drifted)}" if facts.drifted else ""
     if broken:
-        return f"broken data: {broken} of {total} columns stand still, are empty or in another unit{names}"
+        return f"broken data: {broken} of {total} columns no longer change, are empty or in another unit{names}"
     if moved:
         return f"{moved} of {total} columns moved far since the model went live{names}"
     if facts.drift.get("watch", 0):
@@ -129,7 +129,7 @@ def warnings_of(facts: WorkflowFacts, data: DataFacts | None) -> list[str]:
 
 
 def _doubt_of_total(facts: WorkflowFacts) -> str | None:
-    """Why the sum of the predictions should not be taken at its word; None where it may."""
+    """Why the sum of the predictions should not be relied on; None where it may."""
     level, bias = facts.level, facts.metrics.get("total_bias")
     if level is None:
         return total_verdict(facts) if bias is not None and abs(bias) > _BIAS_LIMIT else None

@@ -208,7 +208,7 @@ class Model(_Frozen):
 
 
 class LevelSpec(_Frozen):
-    """How high predictions stand in all, where earlier snapshots show a season or a trend that the model does not see."""
+    """Correction of the total of all predictions, where earlier snapshots show a season or a trend that the model does not see."""
 
     correction: Literal["auto", "none"] = Field(
         default="auto",

@@ -75,7 +75,7 @@ class LifetimeParameters:
 
 
 def history_places(features: tuple[str, ...], estimator: str) -> list[int]:
-    """Where the :data:`HISTORY` columns stand. Raises ``ValueError`` naming those that are missing, and why that may be."""
+    """Places of the :data:`HISTORY` columns. Raises ``ValueError`` naming those that are missing, and why that may be."""
     missing = [name for name in HISTORY if name not in features]
     if missing:
         raise ValueError(

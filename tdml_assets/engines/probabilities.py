@@ -1,4 +1,4 @@
-"""Probabilities that can be taken at their word: the logistic function, calibration, and the loss of a weighted fit.
+"""Probabilities that agree with how often things happen: the logistic function, calibration, and the loss of a weighted fit.
 
 Elsewhere: learners, measures of a report (``platform/metrics.py``).
 """
@@ -46,7 +46,7 @@ def fit_sigmoid(log_odds: Floats, happened: NDArray[np.bool_]) -> tuple[float, f
     if not _SLOPE_RANGE[0] <= slope <= _SLOPE_RANGE[1]:
         slope = float(np.clip(slope, *_SLOPE_RANGE))
         (intercept,) = _newton(np.ones((len(log_odds), 1)), target, slope * log_odds)
-    # Sums may be added up in parallel: the last digits are nobody's decision.
+    # Sums may be added up in parallel: the last digits depend on their order.
     return float(f"{slope:.12g}"), float(f"{intercept:.12g}")
 
 

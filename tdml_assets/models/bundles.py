@@ -51,7 +51,7 @@ REMEDY = (
     "it was damaged or replaced, run again: the same orders train it again and store it anew; else promote another version, "
     "tdml-assets versions lists them"
 )
-#: ... and about one whose manifest vouches for content that was never trained.
+#: ... and about one whose manifest fits a content that was never trained.
 REMEDY_OF_REPLACED = "promote another version, or remove its folder from the model store and run again"
 
 #: What readers of JSON, Parquet and archives raise on content that is not what it should be.
@@ -65,7 +65,7 @@ _UNREADABLE = (
 def refusing_damage(what: str) -> Iterator[None]:
     """Raise ``BundleDamagedError`` where the block cannot read ``what`` as it should be; also usable as a decorator.
 
-    For content whose hash fits and that is still not what this code wrote: the store vouches only for itself.
+    For content whose hash fits and that is still not what this code wrote: the store only knows its own files.
     """
     try:
         yield

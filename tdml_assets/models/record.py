@@ -1,6 +1,6 @@
 """What each model version was when it was trained, as the warehouse remembers it.
 
-Elsewhere: comparing (``bundles.py``), the store, which can only vouch for itself (``bundle_store.py``).
+Elsewhere: comparing (``bundles.py``), the store, which only knows its own files (``bundle_store.py``).
 """
 
 from __future__ import annotations

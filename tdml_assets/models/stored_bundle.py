@@ -83,7 +83,7 @@ class Hold:
     def __post_init__(self) -> None:
         require_workflow(self.workflow)
         if not self.reason.strip():
-            raise ValueError(f"the hold of {self.workflow} has no reason: say why, for whoever meets it")
+            raise ValueError(f"the hold of {self.workflow} has no reason: say why, for whoever finds it")
 
     def __str__(self) -> str:
         return f"an operator keeps the champion since {self.held_at:%Y-%m-%d %H:%M} UTC ({self.reason})"

@@ -266,7 +266,7 @@ MOST_CHARACTERS = 1000
 _WIDTH, _HEIGHT, _FLOOR = 260, 74, 60
 _COLOURS = ("#2b6ca3", "#e08a1e")
 _COLOUR_NAMES = ("blue", "orange")
-# A parenthesis would end the address; most other signs may stand as they are, which saves two characters each.
+# A parenthesis would end the address; most other signs need no escape, which saves two characters each.
 _SAFE = "/:=',-.;@&"
 
 

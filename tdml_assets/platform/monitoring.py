@@ -265,7 +265,7 @@ LIFT = _table(
 )
 LEVEL = _table(
     "level",
-    "How high the session's predictions stand in all: what earlier snapshots say of it. One row where anything is known.",
+    "The total of the session's predictions: what earlier snapshots say of it. One row where anything is known.",
     Column("snapshot_date", "DATE", "Day that was scored."),
     Column("kind", "VARCHAR", "amount: predictions are multiplied; probability: their log-odds are shifted."),
     Column("corrected", "BOOLEAN", "Whether the published predictions were moved."),

@@ -19,7 +19,7 @@ import yaml
 from typer.testing import CliRunner
 
 from tdml_assets.commands.app import app
-from tdml_assets.commands.check import look_before_run
+from tdml_assets.commands.check import check_before_run
 from tdml_assets.commands.outlooks import outlook_of
 from tdml_assets.commands.preflight import OrderFacts
 from tdml_assets.declaration.workflow import WorkflowSpec
@@ -46,13 +46,13 @@ class Shop:
     def said(self, capsys: pytest.CaptureFixture[str]) -> str:
         """What stops a run; the run must stop with exit code 2."""
         with pytest.raises(typer.Exit) as stopped:
-            look_before_run(self.load())
+            check_before_run(self.load())
         assert stopped.value.exit_code == 2
         assert not (self.folder / "home").exists(), "nothing is stored"
         return capsys.readouterr().err
 
     def noted(self, capsys: pytest.CaptureFixture[str]) -> str:
-        look_before_run(self.load())
+        check_before_run(self.load())
         return capsys.readouterr().out
 
 

@@ -61,7 +61,7 @@ def test_files_that_were_found_right_are_read_again_only_when_they_changed(
     asked = []
     monkeypatch.setattr(component, "declared_workflows", asked.append)
     looked_at.check_workflows(settings)
-    looked_at.keep_as_right(settings)
+    looked_at.record_as_valid(settings)
     looked_at.check_workflows(settings)
     assert len(asked) == 1
     declared.write_text(WORKFLOW + "  label: Spend\n")

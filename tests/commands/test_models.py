@@ -127,7 +127,7 @@ def test_a_rollback_to_a_version_that_is_not_the_one_that_was_trained_is_refused
     assert done.exit_code == 1
     assert "is not what was trained" in done.stderr
     assert champion(store) == NEW.version
-    assert "only the model store vouches for it" in run("promote", "cltv", NEW.version).stderr
+    assert "cannot be compared with what was trained" in run("promote", "cltv", NEW.version).stderr
 
 
 def test_a_rollback_and_back_names_the_version(store: BundleStore, run: Run) -> None:

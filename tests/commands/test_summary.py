@@ -189,7 +189,7 @@ def test_a_measure_without_a_naive_value_or_without_a_number_is_not_judged() -> 
         ({"ok": 20, "degenerate": 4}, (), "none: 24 columns"),
         ({"ok": 20, "watch": 1}, ("total_spend",), "1 of 21 columns changed a little: total_spend"),
         ({"ok": 20, "spike": 1, "far": 1, "changed": 1}, ("a", "b"), "3 of 23 columns moved far since"),
-        ({"ok": 1, "spike": 2, "all_null": 1}, ("a",), "broken data: 1 of 4 columns stand still"),
+        ({"ok": 1, "spike": 2, "all_null": 1}, ("a",), "broken data: 1 of 4 columns no longer change"),
     ],
 )  # fmt: skip
 def test_the_drift_check_is_told_in_one_sentence(drift: dict[str, int], names: tuple[str, ...], words: str) -> None:

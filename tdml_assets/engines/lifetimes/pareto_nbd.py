@@ -127,7 +127,7 @@ class ParetoNbd:
 
 @dataclass
 class _Kept:
-    """A fit of this process, and whose turn it is to make it."""
+    """A fit of this process, and the lock of the thread that makes it."""
 
     fit: ParetoNbd | None = None
     lock: Lock = field(default_factory=Lock)

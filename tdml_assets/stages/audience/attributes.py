@@ -118,7 +118,7 @@ def parent_segment_contract(workflows: Sequence[WorkflowAttributes], further: Se
     check_declarations(workflows)
     columns = [
         Column("customer_id", "VARCHAR", "The customer, as the sources write it.", nullable=False),
-        Column("as_of", "DATE", "Day at whose end the attributes stand: nothing later was read.", nullable=False),
+        Column("as_of", "DATE", "Last day whose data the attributes are made from.", nullable=False),
     ]
     columns += [Column(spec.name, spec.sql_type, _described(wf, spec)) for wf in workflows for spec in wf.attributes]
     columns += further

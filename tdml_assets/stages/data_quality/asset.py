@@ -63,7 +63,7 @@ def build_data_quality(settings: Settings) -> dg.AssetsDefinition:
     @dg.asset(
         key=key,
         deps=[*raw, ["features", "snapshots"]],
-        # Not with what looks back: workflows stand behind it, and the graph reads from left to right.
+        # Not in the group monitoring: workflows depend on it, and the graph reads from left to right.
         group_name="features",
         kinds={"duckdb", "sql"},
         owners=[OWNER],

@@ -33,7 +33,7 @@ Status = Literal[
 ]
 #: Of a champion's first session: its reference was taken from the same rows, so there is nothing to compare with.
 FIRST: Status = "first"
-#: What only broken data look like: no retraining mends them.
+#: What only broken data look like: no retraining helps.
 BROKEN: tuple[Status, ...] = ("all_null", "scale", "stuck")
 #: What a changed world looks like.
 DRIFTED: tuple[Status, ...] = ("spike", "far", "changed")

@@ -86,7 +86,7 @@ def _was_stored_anew(store: BundleStore, current: CurrentChampion, candidate: st
 
 
 def _why_it_stays(current: CurrentChampion, decision: dict[str, Any], hold: Hold | None) -> str | None:
-    """None if nothing speaks against the candidate."""
+    """None if nothing prevents the promotion of the candidate."""
     version = current.champion.version
     if decision["decision"] != "promote" or version == decision["candidate"]:
         return str(decision["reason"])

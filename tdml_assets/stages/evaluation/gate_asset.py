@@ -1,4 +1,4 @@
-"""The champion as a candidate meets it: loaded, scored on the candidate's test rows, and what was decided about both.
+"""The champion next to a candidate: loaded, scored on the candidate's test rows, and what was decided about both.
 
 Elsewhere: comparing and deciding (``paired.py``, ``gate.py``), moving the pointer (``champion_asset.py``).
 """
@@ -62,7 +62,7 @@ _SHOWN = (
 
 @dataclass(frozen=True)
 class Incumbent(Generic[Model]):
-    """The champion as a candidate meets it.
+    """The champion next to a candidate.
 
     ``version``: None where nothing was promoted yet. ``damage``: why it cannot score; None where it can. ``held``: why an
     operator keeps it; None where nobody does. ``manifest``: None where there is nothing to compare: no champion, a damaged one,

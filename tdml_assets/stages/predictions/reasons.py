@@ -123,7 +123,7 @@ def _source_of(name: str, columns: Sequence[str]) -> str:
 def _choose(
     attributions: Floats, sources: Sequence[str], columns: Sequence[str], spoken: Mapping[str, Words], count: int
 ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    """Choose, per row and rank, the column that speaks (-1: none) and whether its theme raises the prediction."""
+    """Choose, per row and rank, the column that is named (-1: none) and whether its theme raises the prediction."""
     themes: dict[str, list[int]] = {}
     for place, column in enumerate(columns):
         themes.setdefault(spoken[column].theme, []).append(place)

@@ -1,4 +1,4 @@
-"""Realised performance: stored predictions meet what happened once their horizon has passed.
+"""Realised performance: stored predictions are compared with what happened once their horizon has passed.
 
 Elsewhere: what happened (``sql/realised/``, with the target's own statement), the measures (``tasks/``), the decision of a
 session (``stages/triage/decision.py``).

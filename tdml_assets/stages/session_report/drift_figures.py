@@ -216,5 +216,5 @@ def short(value: float) -> str:
 
 
 def sign_picture(shape: str, style: str) -> Markup:
-    """A sign alone, for a legend; its words stand next to it."""
+    """A sign alone, for a legend; its words are next to it."""
     return element("svg", mark(shape, 7, 7, 5, style), viewBox="0 0 14 14", width=14, height=14, aria_hidden="true")

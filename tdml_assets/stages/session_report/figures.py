@@ -38,7 +38,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Panel:
-    """One measure over the days that sessions stand at.
+    """One measure over the days of the sessions.
 
     ``name``: unique in the page. ``lines``: the later ones are drawn over the earlier ones; those without points are left out.
     ``as_of``: last day of the axis. ``unknown_since``: day after which nothing can be realised yet; None where nothing ever is.
@@ -80,7 +80,7 @@ def metric_panel(panel: Panel) -> Markup:
         _WIDTH,
         _HEIGHT,
         panel.title,
-        f"Lines over the days sessions stand at. {'; '.join(said)}.",
+        f"Lines over the days of the sessions. {'; '.join(said)}.",
         text(0, 14, panel.title, "chart-title"),
         _unknown(panel, x, first),
         _axes(x, y, first, panel.as_of),

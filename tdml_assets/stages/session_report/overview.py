@@ -47,7 +47,7 @@ class WorkflowState:
 
     ``state``: published, fallback, kept, off, failed, none, or how far an unfinished session came. ``session``: the latest one;
     None before the first. ``metrics``: of the main measure, oldest first. ``customers``: scored in the latest session.
-    ``reason``, ``remedy``: why the workflow is not simply published, and what mends it. ``needs_person``: whether somebody has
+    ``reason``, ``remedy``: why the workflow is not simply published, and the remedy. ``needs_person``: whether somebody has
     to look at it; what the orders do not allow needs nobody.
     """
 

@@ -41,7 +41,7 @@ class OverviewPage:
         pages = [path.relative_to(folder).as_posix() for path in folder.glob("*/*.html")]
         path, exports = folder / OVERVIEW_FILE, self._settings.effective_exports_url
         if Path(exports).is_relative_to(self._settings.home):
-            # The page is passed on: where the state folder lies on this machine is nobody's business.
+            # The page is passed on: it does not say where the state folder lies on this machine.
             exports = f"{Path(exports).relative_to(self._settings.home).as_posix()}/ in the state folder"
         place(render_overview(facts, exports=exports, reports=pages), path, is_latest=False)
         return path

@@ -14,7 +14,7 @@ import dagster as dg
 import pytest
 
 from tdml_assets.automation.failure_alerts import build_failure_alerts
-from tdml_assets.commands.outcomes import tell_of_run
+from tdml_assets.commands.outcomes import send_run_alerts
 from tdml_assets.declaration.alerts import Alerts
 from tdml_assets.declaration.workflow import WorkflowSpec
 from tdml_assets.platform.outcome import OUTCOMES, Outcome, State
@@ -145,13 +145,13 @@ def test_a_run_of_the_command_line_tells_what_failed_and_forgets_it_after_a_whol
 ) -> None:
     log = tmp_path / "run.log"
     failed = [("churn__training_table", f"TooFewRowsError: {SECRET}")]
-    assert len(tell_of_run(settings(tmp_path), failed, log, ran=None)) == 1
-    assert tell_of_run(settings(tmp_path), failed, log, ran=None) == []
+    assert len(send_run_alerts(settings(tmp_path), failed, log, ran=None)) == 1
+    assert send_run_alerts(settings(tmp_path), failed, log, ran=None) == []
     assert SECRET not in json.dumps(taken)
     assert "TooFewRowsError at churn/training_table" in json.dumps(taken)
-    assert tell_of_run(settings(tmp_path), [], log, ran=()) == []
+    assert send_run_alerts(settings(tmp_path), [], log, ran=()) == []
     assert read_ledger(tmp_path) == {}
-    (key,) = tell_of_run(settings(tmp_path), [], log, ran=None)
+    (key,) = send_run_alerts(settings(tmp_path), [], log, ran=None)
     assert key == "session:all:run:unknown error"
 
 
