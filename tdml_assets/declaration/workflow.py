@@ -5,6 +5,7 @@ Elsewhere: how a stage carries them out (the stage's own module), Dagster (``com
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -37,6 +38,8 @@ HIVEMALL_ESTIMATORS: dict[str, str] = {"regression": "train_regressor", "classif
 _LINEAR_PREPARE = {"nulls": "median", "transform": "log1p", "scaling": "zscore"}
 
 
+#: Training rows at most unless the workflow says otherwise.
+_MAX_ROWS = 1_000_000
 #: Days for which orders are expected unless the workflow says otherwise.
 _HORIZONS = (30, 60, 90)
 
@@ -148,12 +151,27 @@ class Split(_Frozen):
         lt=0.9,
         description="Share of customers held out where history is too short to hold out a later date.",
     )
-    max_rows: int = Field(
-        default=1_000_000,
-        ge=100,
-        description="Training rows at most; above it customers are sampled, the same at every snapshot.",
+    max_rows: Annotated[int, Field(ge=100)] | Literal["all"] = Field(
+        default=_MAX_ROWS,
+        description="Training rows at most; above it customers are sampled, the same at every snapshot. all: nobody is left out, "
+        "and boosted trees learn from rows on the disk.",
     )
     min_rows: int = Field(default=50, ge=2, description="Rows a split must have, else training is refused.")
+
+    @property
+    def takes_all(self) -> bool:
+        """Whether every customer is learnt from, however many there are."""
+        return self.max_rows == "all"
+
+    @property
+    def most_rows(self) -> float:
+        """Rows above which customers are sampled; infinite where nobody is left out."""
+        return math.inf if self.max_rows == "all" else self.max_rows
+
+    @property
+    def most_read(self) -> int:
+        """Rows that may be in memory at once, for what a sample says as well."""
+        return _MAX_ROWS if self.max_rows == "all" else self.max_rows
 
 
 class Step(_Frozen):

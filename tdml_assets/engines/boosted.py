@@ -260,6 +260,7 @@ class BoostedLearner:
     tasks: frozenset[str]
     wants_unlabelled = False
     divides_threads = False
+    pages_rows = True
     model: type[SpendModel | ProbabilityModel]
 
     def fit(self, train: FeatureSource, validation: FeatureSource, spec: ModelSpec, *, threads: int) -> Any:

@@ -23,7 +23,7 @@ def grown(rounds: int, growth_of_rows: float) -> int:
 
 def trained(
     chosen: Mapping[str, Any],
-    data: xgb.QuantileDMatrix,
+    data: xgb.DMatrix,
     held: xgb.DMatrix | None,
     rounds: int,
     patience: int,

@@ -111,6 +111,7 @@ class MinibatchKmeansLearner:
     tasks = frozenset({"clustering"})
     wants_unlabelled = False
     divides_threads = False
+    pages_rows = False
 
     def fit(self, train: FeatureSource, validation: FeatureSource, spec: ModelSpec, *, threads: int) -> KMeansModel:  # noqa: ARG002
         """Fit every number of segments asked for, and take the one :func:`~tdml_assets.engines.cluster_quality.choose_k` takes.

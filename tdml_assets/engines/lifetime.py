@@ -203,6 +203,7 @@ class _LifetimeLearner:
     # Needs no target, so the longest histories there are.
     wants_unlabelled = True
     divides_threads = False
+    pages_rows = False
     _family: PurchaseModel
 
     def fit(self, train: FeatureSource, validation: FeatureSource, spec: ModelSpec, *, threads: int) -> LifetimeModel:  # noqa: ARG002

@@ -36,7 +36,16 @@ from tdml_assets.engines.lifetime_outlook import Lifetime, Outlook, PurchaseMode
 from tdml_assets.engines.protocol import FeatureSource, ModelSpec, Recipe, chained, split_batch
 from tdml_assets.engines.spend import AMOUNT, BUYS
 from tdml_assets.engines.two_stage import TwoStageParameters
-from tdml_assets.engines.xgboost_rows import Floats, Matrix, StageRows, TargetFacts, held_matrix, quantile_matrix
+from tdml_assets.engines.xgboost_rows import (
+    Floats,
+    Matrix,
+    Pages,
+    StageRows,
+    TargetFacts,
+    held_matrix,
+    pages_of,
+    quantile_matrix,
+)
 
 STAGES = (BUYS, AMOUNT)
 #: Beyond it a probability is 0 or 1 in every digit that rows can show.
@@ -142,14 +151,16 @@ class StartedRows:
     def of(cls, source: FeatureSource, lifetime: Lifetime, *, where: str, estimator: str) -> StartedRows:
         """Read a source once."""
         places = history_places(source.features, estimator)
-        outlooks, targets = [], []
+        parts, targets = [], []
         for batch in source.batches():
             features, target = split_batch(batch, source, where)
-            outlooks.append(lifetime.outlook(history_of(features, places, where)))
+            seen = lifetime.outlook(history_of(features, places, where))
+            # Nothing else of an outlook is kept: it is several times as large.
+            parts.append([margin_of(seen, stage) for stage in STAGES])
             targets.append(target)
         if not targets:
             raise ValueError(f"{where}: 0 rows; take more snapshots or more customers")
-        margins = {stage: np.concatenate([margin_of(seen, stage) for seen in outlooks]) for stage in STAGES}
+        margins = dict(zip(STAGES, map(np.concatenate, zip(*parts, strict=True)), strict=True))
         return cls(source, margins, np.concatenate(targets))
 
     @property
@@ -181,11 +192,11 @@ class StartedRows:
         return Start(weight, float(np.log(self.target[self.target > 0].mean() / scale)) - mean)
 
     def matrix(
-        self, stage: str, start: Start, *, max_bin: int, where: str, scale: float, threads: int
-    ) -> xgb.QuantileDMatrix:
+        self, stage: str, start: Start, max_bin: int, *, where: str, scale: float, threads: int, pages: Pages | None
+    ) -> xgb.DMatrix:
         """Build the matrix of a stage, each row at its start."""
         rows = StageRows(stage == AMOUNT, scale, where, 1, 1)
-        matrix, _ = quantile_matrix(self.source, rows, max_bin=max_bin, threads=threads)
+        matrix, _ = quantile_matrix(self.source, rows, max_bin=max_bin, threads=threads, pages=pages)
         matrix.set_base_margin(self._starts(stage, start))
         return matrix
 
@@ -261,7 +272,7 @@ def fit_stages(
     def fit(name: str) -> tuple[Start, int, xgb.Booster, float | None]:
         scale = mean_amount if name == AMOUNT else 1.0
         start = rows.start(name, parameters.lifetime_weight, scale)
-        data = rows.matrix(name, start, max_bin=trees.max_bin, where=where, scale=scale, threads=of_each)
+        data = rows.matrix(name, start, trees.max_bin, where=where, scale=scale, threads=of_each, pages=pages_of(spec))
         size, rounds, held = int(data.num_row()), trees.rounds, None
         if held_rows is None:
             rounds = grown(recipe.rounds[name], size / recipe.rows[name])

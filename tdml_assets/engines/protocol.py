@@ -134,6 +134,8 @@ class ModelSpec:
     ``device``: where a learner on XGBoost trains, ``cpu`` or ``cuda``.
     ``unlabelled``: rows of the day the model will first score, whose target nobody knows yet, for a learner that asks for them
       (``wants_unlabelled``): customers' histories say more the longer they are.
+    ``spill_folder``: where a fit may keep rows that memory does not hold; empty for nowhere.
+    ``page_rows``: rows that such a fit reads at a time, as the engine decides; 0 for a fit in memory.
     """
 
     estimator: str
@@ -147,6 +149,8 @@ class ModelSpec:
     unlabelled: FeatureSource | None = None
     options: str = ""
     device: str = "cpu"
+    spill_folder: str = ""
+    page_rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -237,6 +241,10 @@ class Learner(Protocol):
     @property
     def divides_threads(self) -> bool:
         """Whether it is given every thread of the tier, to divide them among its parts; else those that one fit is worth."""
+
+    @property
+    def pages_rows(self) -> bool:
+        """Whether it can keep its rows on the disk, in pages of :attr:`ModelSpec.page_rows`."""
 
     def fit(self, train: FeatureSource, validation: FeatureSource, spec: ModelSpec, *, threads: int) -> FittedModel:
         """Train on ``train``; what ``validation`` decides is kept in the model's recipe."""

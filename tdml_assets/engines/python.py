@@ -8,6 +8,7 @@ from importlib import import_module
 
 from tdml_assets.engines.at_once import threads_worth
 from tdml_assets.engines.learner_choice import AUTO, unrehearsed
+from tdml_assets.engines.paging import bytes_spooled, may_page, of_disk, paged
 from tdml_assets.engines.protocol import Estimate, FeatureSource, FittedModel, Learner, ModelSpec, Recipe, Tier, chained
 
 #: Estimators that read histories of purchases, which must reach them as they are.
@@ -45,20 +46,41 @@ _PLANNED_SHARE = 0.8
 
 @dataclass(frozen=True)
 class MemoryEstimate:
-    """Memory a fit will need, with its arithmetic.
+    """Memory and disk a fit will need, with their arithmetic.
 
-    ``bytes_needed``, ``bytes_allowed``: estimate, and what the tier allows a fit to plan for. ``arithmetic``: the sum in words, for
-    messages and metadata.
+    ``bytes_needed``, ``bytes_allowed``: memory as estimated, and what the tier allows a fit to plan for. ``arithmetic``: the sum in
+    words, for messages and metadata. ``disk_needed``, ``disk_allowed``: of rows that are kept on the disk. ``page_rows``: of a
+    page where they are learnt from there; 0 where they are learnt from in memory.
     """
 
     bytes_needed: int
     bytes_allowed: int
     arithmetic: str
+    disk_needed: int = 0
+    disk_allowed: int = 0
+    page_rows: int = 0
 
     @property
     def fits(self) -> bool:
         """Whether the fit may start."""
-        return self.bytes_needed <= self.bytes_allowed
+        return self.bytes_needed <= self.bytes_allowed and self.disk_needed <= self.disk_allowed
+
+
+def estimate_fit(learner: Learner, spec: ModelSpec, rows: int, features: int, tier: Tier) -> MemoryEstimate:
+    """Estimate a fit of ``rows`` x ``features`` within a tier: in memory, and on the disk where that does not hold it.
+
+    Disk counts where ``spec`` gives a folder for it: that of the rows, and of pages.
+    """
+    found = estimate_memory(learner, rows, features, tier)
+    if not spec.spill_folder:
+        return found
+    disk, allowed = bytes_spooled(rows, features), int(tier.disk_gb * 1e9)
+    if found.fits or not may_page(learner, spec):
+        words = f"{found.arithmetic}, and {of_disk(disk, tier)}"
+        return replace(found, arithmetic=words, disk_needed=disk, disk_allowed=allowed)
+    plan = paged(learner, rows, features, _BASE_BYTES, found.bytes_allowed)
+    words = f"{found.arithmetic}: too much, so {plan.arithmetic} = {of_disk(plan.disk, tier)}"
+    return MemoryEstimate(plan.memory, found.bytes_allowed, words, plan.disk, allowed, plan.page_rows)
 
 
 def estimate_memory(learner: Learner, rows: int, features: int, tier: Tier) -> MemoryEstimate:
@@ -94,7 +116,7 @@ class PythonEngine:
         """
         learner = self.learner(spec)
         rows = train.row_count + validation.row_count
-        _require_fits(learner, rows, len(train.features), tier)
+        spec = _planned(learner, spec, rows, len(train.features), tier)
         threads = _threads(learner, rows, len(train.features), tier)
         return learner.fit(train, validation, spec, threads=threads)
 
@@ -102,15 +124,15 @@ class PythonEngine:
         """Train on all ``sources`` with what an earlier fit found. Raises as :meth:`fit`."""
         learner = self.learner(spec)
         everything = chained(sources)
-        _require_fits(learner, everything.row_count, len(everything.features), tier)
+        spec = _planned(learner, spec, everything.row_count, len(everything.features), tier)
         threads = _threads(learner, everything.row_count, len(everything.features), tier)
         return learner.refit(everything, recipe, spec, threads=threads)
 
     def estimate(self, spec: ModelSpec, rows: int, features: int, tier: Tier) -> Estimate:
-        """Memory against the tier's; of ``auto`` that of its usual start."""
+        """Memory, and disk where rows may lie there, against the tier's; of ``auto`` that of its usual start."""
         if spec.estimator == AUTO:
             spec = replace(spec, estimator=unrehearsed(spec.target_kind).estimator)
-        found = estimate_memory(self.learner(spec), rows, features, tier)
+        found = estimate_fit(self.learner(spec), spec, rows, features, tier)
         return Estimate(found.fits, found.arithmetic)
 
     def wants_unlabelled(self, spec: ModelSpec) -> bool:
@@ -151,10 +173,13 @@ def _threads(learner: Learner, rows: int, features: int, tier: Tier) -> int:
     return tier.cpus if learner.divides_threads else threads_worth(rows, features, tier.cpus)
 
 
-def _require_fits(learner: Learner, rows: int, features: int, tier: Tier) -> None:
-    estimate = estimate_memory(learner, rows, features, tier)
+def _planned(learner: Learner, spec: ModelSpec, rows: int, features: int, tier: Tier) -> ModelSpec:
+    """The specification with the pages of its rows. Raises ``MemoryError`` if neither memory nor disk holds them."""
+    estimate = estimate_fit(learner, spec, rows, features, tier)
     if not estimate.fits:
+        sampled = ", a number as split.max_rows, which samples customers" if spec.spill_folder else ""
         raise MemoryError(
             f"the training table does not fit {tier.name}: {estimate.arithmetic}; "
-            "use a larger tier, fewer snapshots or fewer features, or engine: hivemall, which learns from batches"
+            f"use a larger tier{sampled}, fewer snapshots or fewer features, or engine: hivemall, which learns from batches"
         )
+    return replace(spec, page_rows=estimate.page_rows)

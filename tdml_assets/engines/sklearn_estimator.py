@@ -51,6 +51,7 @@ class SklearnLearner:
     tasks = frozenset(TASKS)
     wants_unlabelled = False
     divides_threads = False
+    pages_rows = False
 
     def __init__(self, extra_trusted: Sequence[str] = ()) -> None:
         self._allowed = trusted_types.allowed_types(extra_trusted)

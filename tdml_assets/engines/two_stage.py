@@ -26,7 +26,7 @@ from tdml_assets.engines.boosters import grown, trained
 from tdml_assets.engines.bounds import TREE_BOUNDS, require_bounds
 from tdml_assets.engines.protocol import FeatureSource, ModelSpec, Recipe
 from tdml_assets.engines.spend import AMOUNT, BUYS
-from tdml_assets.engines.xgboost_rows import Floats, Matrix, StageRows, held_matrix, quantile_matrix
+from tdml_assets.engines.xgboost_rows import Floats, Matrix, StageRows, held_matrix, pages_of, quantile_matrix
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,9 @@ class TwoStageLearner(BoostedLearner):
         scale = 1.0
         for stage in (BUYS, AMOUNT):
             of_stage = StageRows(stage == AMOUNT, scale, where, parameters.min_rows, parameters.min_buyers)
-            data, facts = quantile_matrix(train, of_stage, max_bin=parameters.max_bin, threads=threads)
+            data, facts = quantile_matrix(
+                train, of_stage, max_bin=parameters.max_bin, threads=threads, pages=pages_of(spec)
+            )
             rows[stage], rounds, held = int(data.num_row()), parameters.rounds, None
             if validation is None:
                 rounds = grown(recipe.rounds[stage], rows[stage] / recipe.rows[stage])

@@ -24,7 +24,7 @@ from tdml_assets.engines.boosters import grown, trained
 from tdml_assets.engines.bounds import TREE_BOUNDS, require_bounds
 from tdml_assets.engines.probabilities import fit_sigmoid, log_loss_metric
 from tdml_assets.engines.protocol import FeatureSource, ModelSpec, Recipe, split_batch
-from tdml_assets.engines.xgboost_rows import Floats, Matrix, StageRows, held_matrix, quantile_matrix
+from tdml_assets.engines.xgboost_rows import Floats, Matrix, StageRows, held_matrix, pages_of, quantile_matrix
 from tdml_assets.platform.refusals import RefusedError
 
 #: The model's only stage, as importances and recipes name it.
@@ -125,7 +125,7 @@ class XgboostClassifierLearner(BoostedLearner):
             weight, rounds = parameters.weight_for(positives, negatives), parameters.rounds
             recipe = replace(recipe, chosen={"positive_weight": weight, "slope": 1.0, "intercept": 0.0})
         everybody = StageRows(buyers_only=False, scale=1.0, where=where, min_rows=2, min_buyers=1)
-        data, _ = quantile_matrix(train, everybody, max_bin=parameters.max_bin, threads=threads)
+        data, _ = quantile_matrix(train, everybody, max_bin=parameters.max_bin, threads=threads, pages=pages_of(spec))
         held = None
         if validation is not None:
             held = held_matrix(validation, replace(everybody, where="validation rows"), threads=threads)

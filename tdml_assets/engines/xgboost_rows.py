@@ -1,4 +1,4 @@
-"""Rows for XGBoost: from Arrow batches of a source to a quantile matrix, without a copy of the whole table.
+"""Rows for XGBoost: from Arrow batches of a source to a quantile matrix, in memory or on the disk, without a copy of the table.
 
 Elsewhere: parameters and training (``boosted.py``).
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import pyarrow as pa
 import xgboost as xgb
 from numpy.typing import NDArray
 
-from tdml_assets.engines.protocol import FeatureSource, split_batch
+from tdml_assets.engines.protocol import FeatureSource, ModelSpec, split_batch
 from tdml_assets.engines.row_samples import MANY_ROWS, spread
 from tdml_assets.platform.refusals import RefusedError
 
@@ -86,25 +87,49 @@ class TargetFacts:
             raise RefusedError(f"{counts}; nobody is left who did not buy", "shorten the horizon")
 
 
+@dataclass(frozen=True)
+class Pages:
+    """Rows on the disk. ``folder``: of the file, which XGBoost removes with its matrix. ``rows``: of a page."""
+
+    folder: str
+    rows: int
+
+
+def pages_of(spec: ModelSpec) -> Pages | None:
+    """The pages that the engine decided on; None for rows in memory."""
+    return Pages(spec.spill_folder, spec.page_rows) if spec.page_rows else None
+
+
 def quantile_matrix(
-    source: FeatureSource, rows: StageRows, *, max_bin: int, threads: int
-) -> tuple[xgb.QuantileDMatrix, TargetFacts]:
+    source: FeatureSource, rows: StageRows, *, max_bin: int, threads: int, pages: Pages | None = None
+) -> tuple[xgb.DMatrix, TargetFacts]:
     """Build the matrix of one stage, and tell what its source holds.
 
-    Raises ``ValueError`` if the source cannot be learnt from.
+    Raises ``ValueError`` if the source cannot be learnt from. ``pages``: on the disk; in memory unless given.
     """
-    bins = None
-    if source.row_count > MANY_ROWS:
-        bins, _ = _pulled(spread(source, _ROWS_OF_BINS), replace(rows, min_rows=1, min_buyers=1), max_bin, threads)
-    return _pulled(source, rows, max_bin, threads, bins)
+    bins, looked_at = None, rows_of_bins(source.row_count)
+    if looked_at < source.row_count:
+        bins, _ = _pulled(spread(source, looked_at), replace(rows, min_rows=1, min_buyers=1), max_bin, threads)
+    return _pulled(source, rows, max_bin, threads, bins, pages)
+
+
+def rows_of_bins(rows: int) -> int:
+    """Of how many of ``rows`` rows the bounds of bins are taken."""
+    return _ROWS_OF_BINS if rows > MANY_ROWS else rows
 
 
 def _pulled(
-    source: FeatureSource, rows: StageRows, max_bin: int, threads: int, bins: xgb.QuantileDMatrix | None = None
-) -> tuple[xgb.QuantileDMatrix, TargetFacts]:
-    reader = _Reader(source, rows)
+    source: FeatureSource,
+    rows: StageRows,
+    max_bin: int,
+    threads: int,
+    bins: xgb.DMatrix | None = None,
+    pages: Pages | None = None,
+) -> tuple[xgb.DMatrix, TargetFacts]:
+    reader = _Reader(source, rows, pages)
+    kind = xgb.QuantileDMatrix if pages is None else xgb.ExtMemQuantileDMatrix
     try:
-        matrix = xgb.QuantileDMatrix(reader, ref=bins, max_bin=max_bin, nthread=threads)
+        matrix = kind(reader, ref=bins, max_bin=max_bin, nthread=threads)
     finally:
         reader.close()
     return matrix, reader.facts
@@ -155,32 +180,56 @@ def booster_name(feature: str) -> str:
 
 
 class _Reader(xgb.DataIter):
-    """What XGBoost pulls batches from, about five times over."""
+    """What XGBoost pulls batches from, about five times over; in pages where they go to the disk."""
 
-    def __init__(self, source: FeatureSource, rows: StageRows) -> None:
-        super().__init__()
+    def __init__(self, source: FeatureSource, rows: StageRows, pages: Pages | None = None) -> None:
+        super().__init__(cache_prefix=None if pages is None else str(Path(pages.folder) / "rows"))
         self.facts = TargetFacts()
         self._source, self._rows = source, rows
+        self._page_rows = None if pages is None else pages.rows
         self._batches: Iterator[pa.RecordBatch] = iter(())
+        self._parts: Iterator[tuple[Matrix, Floats]] = iter(())
         self._examined = False
 
     def reset(self) -> None:
         self.close()
         self._batches = self._source.batches()
+        self._parts = self._read() if self._page_rows is None else self._paged(self._page_rows)
 
     def next(self, input_data: Any) -> bool:
+        for features, label in self._parts:
+            input_data(data=features, label=label)
+            return True
+        return False
+
+    def _read(self) -> Iterator[tuple[Matrix, Floats]]:
         for batch in self._batches:
             features, target = split_batch(batch, self._source, self._rows.where)
             if not self._examined:
                 self.facts.add(target, self._rows.where)
             features, label = self._rows.of(features, target)
             if len(label):
-                input_data(data=features, label=label)
-                return True
+                yield features, label
         if not self._examined:
             self.facts.require(self._rows)
         self._examined = True
-        return False
+
+    def _paged(self, rows: int) -> Iterator[tuple[Matrix, Floats]]:
+        """The same rows, so many at a time. XGBoost has read a page before it asks for the next, so that all share their memory."""
+        page, labels = np.empty((rows, len(self._source.features)), dtype=np.float32), np.empty(rows)
+        filled = 0
+        for features, label in self._read():
+            first = 0
+            while first < len(label):
+                end = min(len(label), first + rows - filled)
+                into = slice(filled, filled + end - first)
+                page[into], labels[into] = features[first:end], label[first:end]
+                filled, first = into.stop, end
+                if filled == rows:
+                    yield page, labels
+                    filled = 0
+        if filled:
+            yield page[:filled], labels[:filled]
 
     def close(self) -> None:
         close = getattr(self._batches, "close", None)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import logging
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -67,6 +69,13 @@ def tier_of(spec: WorkflowSpec, default: str) -> Tier:
     """What the engine may use: the workflow's tier, or the settings'."""
     cores, memory_gb = machine()
     return tier_named(spec.tier or default, cpus=cores, memory_gb=memory_gb, disk_gb=memory_gb)
+
+
+def disk_of(tier: Tier, folder: Path) -> Tier:
+    """The tier with the disk that is free where rows are kept: of ``machine`` all of it."""
+    there = next(one for one in (folder, *folder.parents) if one.exists())
+    free = shutil.disk_usage(there).free / 1e9
+    return replace(tier, disk_gb=free if tier.name == "machine" else min(tier.disk_gb, free))
 
 
 def model_spec_of(spec: WorkflowSpec, previous: Previous = dict) -> ModelSpec:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from tdml_assets.models.store import ModelStore
@@ -11,12 +12,17 @@ from tdml_assets.platform.warehouse import Warehouse
 from tdml_assets.settings import Settings
 
 
+def spill_folder(settings: Settings) -> Path:
+    """Folder of what memory does not hold: of statements, and of rows that a model learns from."""
+    return settings.home / "spill"
+
+
 def build_warehouse(settings: Settings) -> Warehouse:
     """The DuckDB file."""
     declared = settings.warehouse
     return Warehouse(
         database=str(settings.warehouse_path),
-        temp_directory=str(settings.home / "spill"),
+        temp_directory=str(spill_folder(settings)),
         memory_limit_gb=declared.memory_limit_gb,
         threads=declared.threads or machine()[0],
         max_temp_gb=declared.max_temp_gb,

@@ -25,6 +25,7 @@ from tdml_assets.platform.collector import give_back_at_end
 from tdml_assets.platform.contracts import TableContract
 from tdml_assets.platform.files import remove_unfinished
 from tdml_assets.platform.monitoring import SESSIONS, TABLES
+from tdml_assets.platform.pages import remove_left_pages
 from tdml_assets.platform.run_lock import exclusive_run
 from tdml_assets.platform.statements import Statement, render
 from tdml_assets.platform.warehouse_errors import (
@@ -93,6 +94,10 @@ class Database:
         name = self.row(render("warehouse/current"))["name"]
         with connected(self._connection, name) as cursor:
             yield from cursor.sql(statement.text, params=dict(statement.parameters)).to_arrow_reader(rows)
+
+    def own_batches(self, statement: Statement, rows: int) -> Iterator[pa.RecordBatch]:
+        """As :meth:`batches`, of views that this connection alone sees; no other statement may run before the last batch."""
+        yield from self._connection.sql(statement.text, params=dict(statement.parameters)).to_arrow_reader(rows)
 
     def has_table(self, path: Sequence[str]) -> bool:
         """Whether the table ``(schema, name)`` exists."""
@@ -229,6 +234,7 @@ class Warehouse(DuckDBResource):
         lock, run_id = home / "run.lock", context.run.run_id
         with exclusive_run(context.instance, run_id, lock, self.session_wait_seconds, context.log) as dead:
             remove_unfinished(home)
+            remove_left_pages(self.temp_directory)
             if dead and Path(self.database).exists():
                 with self.write() as database:
                     forget_runs(database, dead)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from tdml_assets.platform.spool import spooled
+from tdml_assets.platform.spool import mapped_table, spooled
 
 
 def test_a_spooled_table_is_read_twice_and_leaves_no_file(tmp_path: Path) -> None:
@@ -20,11 +20,13 @@ def test_a_spooled_table_is_read_twice_and_leaves_no_file(tmp_path: Path) -> Non
             yield batch
             seen.extend(path.name for path in (tmp_path / "spill").iterdir())
 
-    table = spooled(batches(), tmp_path / "spill")
-    assert table is not None
+    found = spooled(batches(), tmp_path / "spill")
+    assert found is not None
+    table = found.table
     assert pa.total_allocated_bytes() - before < whole.nbytes / 10, "the rows are not in memory"
     assert table.equals(whole)
     assert table.slice(500).equals(whole.slice(500))
+    assert mapped_table(found.descriptor).equals(whole), "a child that is given the file reads the same"
     assert not seen, "a process that is killed while it writes leaves nothing behind"
     assert not list((tmp_path / "spill").iterdir())
     assert spooled([], tmp_path) is None

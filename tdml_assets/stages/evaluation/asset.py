@@ -19,7 +19,7 @@ from tdml_assets.platform.isolation import isolated
 from tdml_assets.platform.metadata import OWNER, glance, plot, table_metadata, table_preview, transposed
 from tdml_assets.platform.monitoring import CALIBRATION, MODEL_METRICS, MODEL_PARAMS, PREDICTION_STATS
 from tdml_assets.platform.sessions import SNAPSHOTS_TABLE, as_of, session_id_of
-from tdml_assets.platform.spool import spooled
+from tdml_assets.platform.spool import Tables, spooled
 from tdml_assets.platform.statements import render
 from tdml_assets.platform.statistics import prediction_stats
 from tdml_assets.platform.warehouse import Database, Warehouse
@@ -57,18 +57,22 @@ _SPLITS = ("train", "validation", "test", "refit")
 
 
 def read_splits(
-    database: Database, workflow: str, parameters: Parameters, folder: str | None = None
-) -> dict[str, pa.Table]:
+    database: Database, workflow: str, parameters: Parameters, folder: str = "", *, shuffled: bool = False
+) -> Tables:
     """Prepared rows per split, in a fixed order.
 
-    ``folder``: where rows are kept in a file instead of in memory, shuffled, for an engine that streams.
+    ``folder``: where rows are kept in files; in memory where it is empty. ``shuffled``: by a hash, for an engine that learns row by
+    row.
     """
-    found = {}
+    found = Tables()
     for split in _SPLITS:
         rows = {"table": (workflow, "prepared"), "columns": parameters.feature_names, "split": split}
-        statement = render("preparation/read_split", shuffled=folder is not None, **rows)
-        kept = None if folder is None else spooled(database.batches(statement, _SPOOLED_ROWS), folder)
-        found[split] = database.arrow(statement) if kept is None else kept
+        statement = render("preparation/read_split", shuffled=shuffled, **rows)
+        kept = spooled(database.batches(statement, _SPOOLED_ROWS), folder) if folder else None
+        if kept is None:
+            found[split] = database.arrow(statement)
+        else:
+            found.keep(split, kept)
     return found
 
 
@@ -79,7 +83,7 @@ def read_today(database: Database, spec: WorkflowSpec, parameters: Parameters) -
     """
     day = as_of(database)
     counted = render("training_table/labelled_rows", features_table=features_table(spec), dates=[day])
-    share = sample_share(database.row(counted)["row_count"], min(spec.split.max_rows, MANY_ROWS))
+    share = sample_share(database.row(counted)["row_count"], min(spec.split.most_rows, MANY_ROWS))
     rows = database.arrow(
         render(
             "preparation/apply",

@@ -196,21 +196,18 @@ def _score(database: Database, spec: WorkflowSpec, champion: Measurable, custome
 
     holdout = holdout_contract(spec.name).path
     database.execute(render("evaluation/gate/rows", view=_VIEW, features_table=features_table(spec), holdout=holdout))
-    rows = database.arrow(
-        render(
-            "preparation/apply",
-            table=_VIEW,
-            parameters=champion.parameters,
-            keys=["customer_id"],
-            carried=[],
-            snapshot_date=None,
-            drop_outliers=False,
-            ordered=True,
-        )
+    statement = render(
+        "preparation/apply",
+        table=_VIEW,
+        parameters=champion.parameters,
+        keys=["customer_id"],
+        carried=[],
+        snapshot_date=None,
+        drop_outliers=False,
+        ordered=True,
     )
-    scored = pa.concat_tables(
-        score_batch(champion.model, batch, None, []) for batch in rows.to_batches(max_chunksize=_BATCH_ROWS)
-    )
+    batches = database.own_batches(statement, _BATCH_ROWS)
+    scored = pa.concat_tables(score_batch(champion.model, batch, None, []) for batch in batches)
     places = pc.index_in(customers, value_set=scored["customer_id"].combine_chunks())
     return scored[PREDICTION].take(places).to_numpy().astype(np.float64)
 

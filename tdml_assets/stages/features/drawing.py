@@ -31,7 +31,7 @@ def share_to_draw(database: Database, specs: Sequence[WorkflowSpec], days: Mappi
     known = database.row(render("features/known_customers", orders_table=ORDERS_TABLE, last_day=last))["customers"]
     shares: list[float] = []
     for spec, learnt in learning:
-        if known * len(learnt) <= spec.split.max_rows:
+        if known * len(learnt) <= spec.split.most_rows:
             return 1.0
         counted = render(
             "features/rows_at_days",
@@ -41,7 +41,7 @@ def share_to_draw(database: Database, specs: Sequence[WorkflowSpec], days: Mappi
             min_orders=spec.eligible.min_orders,
         )
         rows = database.row(counted)["row_count"]
-        if rows <= spec.split.max_rows:
+        if rows <= spec.split.most_rows:
             return 1.0
-        shares.append(spec.split.max_rows / rows)
+        shares.append(spec.split.most_rows / rows)
     return min(1.0, _MARGIN * max(shares))

@@ -169,7 +169,7 @@ def expectations_of(
     counted = render("training_table/labelled_rows", features_table=features_table(spec), dates=[day])
     customers = int(database.row(counted)["row_count"])
     # As many as a training may have in memory; what is expected of them is expected of all in proportion.
-    share = sample_share(customers, spec.split.max_rows)
+    share = sample_share(customers, spec.split.most_read)
     now = read_histories(database, features_table(spec), columns, day, share)
     if base is None or then is None or now is None:
         return {}

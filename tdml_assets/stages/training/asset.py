@@ -38,6 +38,7 @@ from tdml_assets.platform.monitoring import (
     MODEL_VERSIONS,
 )
 from tdml_assets.platform.sessions import SNAPSHOTS_TABLE, as_of, record_session, session_id_of
+from tdml_assets.platform.spool import Tables
 from tdml_assets.platform.warehouse import Database, Warehouse
 from tdml_assets.settings import Settings
 from tdml_assets.stages.evaluation.asset import CHOSEN, build_evaluation, read_measured, read_splits, read_today
@@ -64,6 +65,8 @@ from tdml_assets.stages.training.learnt import Learning, Learnt, Rows, store_ver
 from tdml_assets.stages.training.level import KnownThen, corrects, read_known, rehearsal_rows
 from tdml_assets.stages.training.recommendation import fit_baskets
 from tdml_assets.stages.training.rehearsal import choice_rows
+from tdml_assets.stages.training.room import Room, room_for
+from tdml_assets.stages.training.samples import samples_taken
 from tdml_assets.stages.training.tier_process import Training, train_within_tier
 from tdml_assets.tasks import Previous, task_of
 
@@ -72,9 +75,9 @@ _SHOWN = 20
 
 def _read_rows(
     database: Database, spec: WorkflowSpec, parameters: Parameters, engine: Engine, folder: str
-) -> tuple[dict[str, pa.Table], KnownThen]:
-    """Prepared rows by split, in files of ``folder`` where the engine streams; and what the correction of the level asks."""
-    splits = read_splits(database, spec.name, parameters, folder if engine.streams else None)
+) -> tuple[Tables, KnownThen]:
+    """Prepared rows by split, in files of ``folder`` where that is said; and what the correction of the level asks."""
+    splits = read_splits(database, spec.name, parameters, folder, shuffled=engine.streams)
     if engine.wants_unlabelled(model_spec_of(spec)):
         splits["today"] = read_today(database, spec, parameters)
     if task_of(spec).level_kind is None or not corrects(spec.level):
@@ -89,16 +92,16 @@ def _train(
     splits: Mapping[str, pa.Table],
     parameters: Parameters,
     known: KnownThen,
+    room: Room,
     folder: str,
 ) -> Candidate:
     """Fit, measure, fit again, within the tier, and bring the result into line with the champion before it."""
     previous = partial(store.champion_files, spec.name)
-    model, tier = model_spec_of(spec, previous), tier_of(spec, settings.tier)
-    model = replace(model, device=device_of(settings.device))
+    model = replace(model_spec_of(spec, previous), device=device_of(settings.device), spill_folder=room.folder)
     kind = task_of(spec).level_kind if corrects(spec.level) else None
     base, search = known.base(spec) if kind else None, spec.model.search
     choosing = Choosing(_chosen_before(spec, previous), spec.model.rehearsal_max_rows)
-    training = Training(engine_of(spec, settings), model, tier, search, kind, base, choosing)
+    training = Training(engine_of(spec, settings), model, room.tier, search, kind, base, choosing)
     most = settings.own_process_above_mb * 1_000_000
     candidate = train_within_tier(training, splits, known.histories, folder, most)
     return task_of(spec).settle(candidate, parameters, previous)
@@ -152,10 +155,12 @@ def _learn(warehouse: Warehouse, store: BundleStore, declared: WorkflowSpec, set
     with warehouse.read() as database:
         spec, choice = with_engine(database, declared, settings)
         parameters, engine = read_parameters(database, spec.name), engine_of(spec, settings)
-        splits, known = _read_rows(database, spec, parameters, engine, folder)
+        room = room_for(database, spec, settings, engine, len(parameters.feature_names))
+        splits, known = _read_rows(database, spec, parameters, engine, folder if engine.streams or room.folder else "")
         day, fingerprint = as_of(database), raw_fingerprint(database)
     # The warehouse is free while the model trains.
-    candidate = _train(store, spec, settings, splits, parameters, known, folder)
+    candidate = _train(store, spec, settings, splits, parameters, known, room, folder)
+    samples = _samples(spec, candidate, splits, known)
     importances = importance_rows(candidate, splits)
     files = model_files(spec, candidate, splits) | {PREPARATION_FILE: parameters.to_json().encode()}
     with warehouse.write() as database:
@@ -174,13 +179,25 @@ def _learn(warehouse: Warehouse, store: BundleStore, declared: WorkflowSpec, set
         metrics=evaluation.metrics["test"],
         parameters=model_parameters(spec, candidate, splits),
         rows=candidate.holdout.num_rows,
-        sentence=f"{candidate.holdout.num_rows} rows measured",
-        shown=lambda facts: _show_training(spec, candidate, facts, importances, choice),
+        sentence=f"{candidate.holdout.num_rows} rows measured{room.learnt(splits)}",
+        shown=lambda facts: {
+            **_show_training(spec, candidate, facts, importances, choice),
+            **({"rows": room.arithmetic} if room.arithmetic else {}),
+            **({"looked at in samples": table_preview(samples)} if samples else {}),
+        },
         slices=_slices(spec, candidate, importances),
         # What learnt, where ``auto`` has chosen.
         described={"estimator": candidate.model.estimator},
         carried=_owed(spec, candidate),
     )
+
+
+def _samples(
+    spec: WorkflowSpec, candidate: Candidate, splits: Mapping[str, pa.Table], known: KnownThen
+) -> list[dict[str, Any]]:
+    has_folds = bool(spec.model.search.grid) and spec.split.takes_all
+    has_trees = candidate.model.estimator in ON_XGBOOST
+    return samples_taken(splits, known.histories, has_trees=has_trees, has_folds=has_folds)
 
 
 #: Tasks that learn from something else than a row per snapshot and customer.

@@ -142,6 +142,9 @@ def search_parameters(
 
     if not declared.grid:
         return None
+    if model.spill_folder:
+        # A fold is a copy of its rows, which memory need not hold.
+        splits = {name: spread_rows(splits[name]) for name in ("train", "validation")}
     rows = pa.concat_tables([splits["train"], splits["validation"]])
     name = loss_name(model.task, rows["target"].to_numpy())
     folds = time_folds(rows["snapshot_date"].unique().to_pylist(), model.horizon_days, declared.folds)
@@ -297,11 +300,14 @@ def snapshot_expectations(
     def of_day(table: pa.Table, one: date) -> pa.Table:
         return table.filter(pc.equal(table["snapshot_date"], pa.scalar(one, pa.date32())))
 
-    found = {}
+    found, customers = {}, {}
     for one in days:
         known, kept = of_day(histories, one), of_day(rows, one)["customer_id"].combine_chunks()
         found[one] = known.filter(pc.is_in(known["customer_id"], value_set=kept))
-    return expectations(base, found)
+        customers[one] = len(kept)
+    # Of many customers the histories of some are read: what is expected of them is expected of all in proportion.
+    expected = expectations(base, found)
+    return {one: replace(of_them, customers=customers[one]) for one, of_them in expected.items()}
 
 
 def compare_snapshots(model: FittedModel, rows: pa.Table, days: Collection[date], kind: Kind) -> list[Snapshot]:

@@ -15,10 +15,12 @@ import pyarrow as pa
 
 from tdml_assets.declaration.workflow import LevelSpec, WorkflowSpec
 from tdml_assets.engines.level import Level, Rehearsal
+from tdml_assets.engines.row_samples import MANY_ROWS
 from tdml_assets.platform.statements import render
 from tdml_assets.stages.features.columns import FEATURES_TABLE
 from tdml_assets.stages.features.past_rows import replaced_rows
 from tdml_assets.stages.features.snapshots import ORDERS_TABLE
+from tdml_assets.stages.training_table.table import sample_share
 
 if TYPE_CHECKING:
     from tdml_assets.engines.level_lifetime import LevelHistory, LifetimeBase
@@ -83,7 +85,9 @@ def read_known(database: Database, spec: WorkflowSpec, test_day: date) -> KnownT
     """Read what the correction of the level asks of a training table, and of the day of its test."""
     table = (spec.name, "training_table")
     then = read_level_history(database, spec.target.horizon_days, test_day)
-    return KnownThen(read_histories(database, table, database.columns(table)), then)
+    # Where every row is learnt from, memory need not hold the histories of all of them.
+    share = sample_share(database.count(table), MANY_ROWS) if spec.split.takes_all else 1.0
+    return KnownThen(read_histories(database, table, database.columns(table), share=share), then)
 
 
 def corrects(declared: LevelSpec) -> bool:

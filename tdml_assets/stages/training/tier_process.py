@@ -8,14 +8,14 @@ start; not enforced on macOS) and whose threads run on as many cores as the tier
 through files without a name: whatever ends either process, nothing is left on the disk. The child ends when its parent does.
 
 A child takes a second or two to start, so that a small training stays in the process. So does that of an engine that streams: it
-holds some batches at a time.
+holds some batches at a time. Rows that lie in a file already (``split.max_rows: all``) are mapped by the child and not written
+again. Pages of XGBoost have a file with a name; its folder is removed by this process.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import mmap
 import os
 import pickle
 import signal
@@ -26,7 +26,7 @@ import threading
 import traceback
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -34,6 +34,8 @@ import pyarrow as pa
 
 from tdml_assets.declaration.workflow import Search
 from tdml_assets.engines.protocol import Engine, ModelSpec, Tier
+from tdml_assets.platform.pages import page_folder
+from tdml_assets.platform.spool import Tables, mapped_table
 from tdml_assets.stages.training.fit import Candidate, Choosing, train_candidate
 
 if TYPE_CHECKING:
@@ -95,20 +97,31 @@ def train_within_tier(
     ended it. ``splits``, ``histories``: as ``train_candidate`` takes them. ``folder``: of the files that hold rows and result;
     on a disk. ``own_process_bytes``: rows that take at most as much stay in this process.
     """
-    if training.engine.streams or sum(table.nbytes for table in splits.values()) <= own_process_bytes:
-        return training.run(splits, histories)
+    with ExitStack() as ended:
+        if training.model.spill_folder:
+            pages = str(ended.enter_context(page_folder(training.model.spill_folder)))
+            training = replace(training, model=replace(training.model, spill_folder=pages))
+        if training.engine.streams or sum(table.nbytes for table in splits.values()) <= own_process_bytes:
+            return training.run(splits, histories)
+        return _train_in_child(training, splits, histories, folder)
+
+
+def _train_in_child(
+    training: Training, splits: Mapping[str, pa.Table], histories: pa.Table | None, folder: str | Path
+) -> Candidate:
     tables = {**splits, **({} if histories is None else {_HISTORIES: histories})}
+    kept = {name: one.descriptor for name, one in splits.spooled.items()} if isinstance(splits, Tables) else {}
     Path(folder).mkdir(parents=True, exist_ok=True)
     with ExitStack() as files:
 
         def unnamed() -> IO[bytes]:
             return files.enter_context(tempfile.TemporaryFile(dir=folder))
 
-        rows = {name: _written(table, unnamed()) for name, table in tables.items()}
+        written = {name: _written(table, unnamed()).fileno() for name, table in tables.items() if name not in kept}
         asked, result, errors = unnamed(), unnamed(), unnamed()
         pickle.dump(training, asked)
         asked.flush()
-        code = _run({name: one.fileno() for name, one in rows.items()}, asked, result, errors, training.tier)
+        code = _run({**kept, **written}, asked, result, errors, training.tier)
         errors.seek(0)
         said = errors.read().decode(errors="replace")
         if code == 0:
@@ -193,16 +206,11 @@ def _end_with_parent() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def _mapped(descriptor: int) -> pa.Table:
-    mapped = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
-    return pa.ipc.open_file(pa.BufferReader(pa.py_buffer(mapped))).read_all()
-
-
 def _answer(asked: int, rows: Mapping[str, int]) -> Candidate | Exception:
     with open(asked, "rb", closefd=False) as file:
         file.seek(0)
         training: Training = pickle.load(file)  # noqa: S301 - from our own parent, through a file that nobody else can open
-    tables = {name: _mapped(descriptor) for name, descriptor in rows.items()}
+    tables = {name: mapped_table(descriptor) for name, descriptor in rows.items()}
     histories = tables.pop(_HISTORIES, None)
     try:
         return training.run(tables, histories)

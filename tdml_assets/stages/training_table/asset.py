@@ -103,7 +103,7 @@ def _write(database: Database, spec: WorkflowSpec) -> Done:
     counted = render("training_table/labelled_rows", features_table=features_table(spec), dates=list(roles))
     labelled = database.row(counted)["row_count"]
     drawn = database.row(render("training_table/drawn_share", snapshots=SNAPSHOTS_TABLE, dates=list(roles)))
-    share = drawn["customer_share"] * sample_share(labelled, spec.split.max_rows)
+    share = drawn["customer_share"] * sample_share(labelled, spec.split.most_rows)
     count = database.replace(contract, _statement(spec, roles, features, share))
     sizes = database.rows(render("training_table/split_sizes", table=contract.path))
     task.check_rows(sizes, spec)

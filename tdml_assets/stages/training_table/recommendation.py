@@ -67,7 +67,7 @@ def purchases_by_customer(spec: WorkflowSpec) -> TrainingTable:
 
 def _write(database: Database, spec: WorkflowSpec) -> Done:
     windows, lines = plan_training(database, spec, as_of(database))
-    share = sample_share(lines, spec.split.max_rows)
+    share = sample_share(lines, spec.split.most_rows)
     statement = training_statement(spec, windows, share, replaced_rows(database))
     count = database.replace(training_contract(spec.name), statement)
     sizes, note = _checked_sizes(database, spec, windows), _note(windows)

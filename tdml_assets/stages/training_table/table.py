@@ -100,8 +100,8 @@ def observation(spec: WorkflowSpec) -> dict[str, Any]:
     }
 
 
-def sample_share(labelled_rows: int, max_rows: int) -> float:
-    """Share of customers to keep so that about ``max_rows`` rows remain."""
+def sample_share(labelled_rows: int, max_rows: float) -> float:
+    """Share of customers to keep so that about ``max_rows`` rows remain; all of them where that is infinite."""
     return 1.0 if labelled_rows <= max_rows else max_rows / labelled_rows
 
 

@@ -66,6 +66,7 @@ class Shop:
     models: ModelStore
     # Keeps the events of several sessions; each has its own unless given.
     instance: dg.DagsterInstance | None = None
+    own_process_above_mb: int = 250
 
     @property
     def store(self) -> BundleStore:
@@ -83,7 +84,7 @@ class Shop:
                 **declared,
             }
         )
-        settings = Settings(home=self.folder, base_folder=self.folder)
+        settings = Settings(home=self.folder, base_folder=self.folder, own_process_above_mb=self.own_process_above_mb)
         assets = [
             dg.AssetSpec(["raw", "orders"]),
             build_snapshots([spec], as_of),

@@ -81,7 +81,7 @@ def test_the_shift_test_looks_at_customers_that_every_snapshot_holds(drawn: Plat
     assert sampled == sum(draw_of(row["customer_id"]) < SHARE for row in customers)
 
 
-def _spec(max_rows: int, **eligible: int) -> WorkflowSpec:
+def _spec(max_rows: int | str, **eligible: int) -> WorkflowSpec:
     target = {"horizon_days": 30}
     return WorkflowSpec.model_validate(
         {"name": "spend", "task": "regression", "target": target, "split": {"max_rows": max_rows}}
@@ -120,6 +120,7 @@ DAYS = (date(2024, 1, 20), date(2024, 2, 20))
         ([_spec(199)], 1.05 * 199 / 398),
         ([_spec(100), _spec(199)], 1.05 * 199 / 398),
         ([_spec(100), _spec(1000)], 1.0),
+        ([_spec(100), _spec("all")], 1.0),
         # 49 have a second order, known on the second day alone.
         ([_spec(100, min_orders=2)], 1.0),
         # On the second day the same 49 ordered lately; on the first everybody had.
