@@ -21,7 +21,6 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.definitions.assets.job.asset_job import IMPLICIT_ASSET_JOB_NAME
 from dagster._core.remote_origin import RemoteRepositoryOrigin
-from dagster._core.storage.runs import SqlRunStorage
 from dagster._core.workspace.load import location_origins_from_yaml_paths
 
 from tdml_assets.platform.environment import project_root
@@ -139,6 +138,9 @@ def record_origin(instance: dg.DagsterInstance, run_id: str, workspace: Path | N
     ``workspace``: file that names the code location; the project's own unless given.
     """
     path = workspace or project_root() / "workspace.yaml"
+    # SQLAlchemy comes with it, which processes that only load the definitions do without.
+    from dagster._core.storage.runs import SqlRunStorage
+
     run = instance.get_run_by_id(run_id)
     if run is None or run.remote_job_origin is not None or run.job_name != IMPLICIT_ASSET_JOB_NAME:
         return False
