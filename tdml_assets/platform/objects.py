@@ -5,8 +5,7 @@ Elsewhere: making the client (``s3.py``), what an error means (``remote_errors.p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -123,18 +122,11 @@ class Bucket:
 
     def _asked(self, call: Callable[[], _Answer]) -> _Answer:
         def once() -> _Answer:
-            with self._faults():
+            try:
                 return call()
+            except s3_errors() as error:
+                fault = s3_fault(error, setting=self._setting, rights=self._rights)
+            # Outside of the clause: what boto3 raised may quote signed headers, and would be kept as the context.
+            raise fault.error
 
         return attempted(once, self._retries, self._clock)
-
-    @contextmanager
-    def _faults(self) -> Iterator[None]:
-        try:
-            yield
-        except s3_errors() as error:
-            fault = s3_fault(error, setting=self._setting, rights=self._rights)
-        else:
-            return
-        # Outside of the clause: what boto3 raised may quote signed headers, and would be kept as the context.
-        raise fault.error
