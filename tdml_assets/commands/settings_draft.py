@@ -305,6 +305,8 @@ def _folded(found: Guess, column: str, why: str) -> str:
 
 def _doubt(found: Guess, role: str, column: str) -> str:
     """What to look at where a name sounds like another figure than the one wanted."""
+    if role == "amount_reversed":
+        return "    # guessed: of the two sides of an amount the one with less money; it is taken off amount"
     if role == "customer_id" and re.search(r"name|nom\b|nombre", column, re.IGNORECASE):
         return "    # people of one name would be one customer: a number or an e-mail address is better"
     if (

@@ -65,6 +65,11 @@ class OrderColumns(Declaration):
     quantity: ColumnName | None = Field(default=None, description="Units; negative for a return.")
     unit_price: ColumnName | None = Field(default=None, description="Price of one unit.")
     amount: ColumnName | None = Field(default=None, description="Total of the line; else quantity * unit_price.")
+    amount_reversed: ColumnName | None = Field(
+        default=None,
+        description="Amount the other way, where sales and what is given back are in two columns, such as debit and credit: it is "
+        "taken off amount.",
+    )
     order_status: ColumnName | None = Field(default=None, description="Status; see statuses.")
     order_type: ColumnName | None = Field(default=None, description="Channel: website, in-store, ...")
     coupon_used: ColumnName | None = Field(
@@ -84,6 +89,8 @@ class OrderColumns(Declaration):
     def _amount_is_known(self) -> OrderColumns:
         if self.amount is None and (self.quantity is None or self.unit_price is None):
             raise ValueError("map either amount, or both quantity and unit_price: without them a line has no amount")
+        if self.amount_reversed is not None and self.amount is None:
+            raise ValueError("amount_reversed is taken off amount, which is not mapped: map amount to the other column")
         return self
 
 

@@ -223,7 +223,33 @@ def guests_with_an_address() -> Export:
     )
 
 
+def settlement_of_two_sides() -> Export:
+    rows: list[Row] = [
+        ["Reference", "Creation Date", "Type", "Currency", "Debit (EUR)", "Credit (EUR)", "Shopper Reference"]
+    ]
+    for number, who, when, lines in ORDERS:
+        money = f"{of_order(lines):.2f}"
+        rows.append([f"R{number}", f"{when:%Y-%m-%d}", "Settled", "EUR", "", money, who])
+        if number in CANCELLED:
+            rows.append([f"R{number}", f"{when:%Y-%m-%d}", "Refunded", "EUR", money, "", who])
+    return Export(write("settlement.csv", rows), all_money(but=CANCELLED), written=('"Refunded": return',))
+
+
+def ledger_of_two_sides() -> Export:
+    rows: list[Row] = [["Beleg", "Buchungsdatum", "Kunde", "Soll", "Haben", "Währung"]]
+    for number, who, when, lines in ORDERS:
+        money = f"{of_order(lines):,.2f}".replace(",", "_").replace(".", ",").replace("_", ".")
+        rows.append([f"RE{number}", f"{when:%d.%m.%Y}", who, money, "0,00", "EUR"])
+        if number in CANCELLED:
+            rows.append([f"GU{number}", f"{when:%d.%m.%Y}", who, "", money, "EUR"])
+    return Export(
+        write("konto.csv", rows, ";"), all_money(but=CANCELLED), written=("amount: Soll", "amount_reversed: Haben")
+    )
+
+
 KINDS = (
+    settlement_of_two_sides,
+    ledger_of_two_sides,
     conversions_of_a_payment_system,
     credit_notes_by_code,
     german_documents,

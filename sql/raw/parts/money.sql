@@ -1,5 +1,29 @@
 {% include "raw/parts/figures.sql" %}
 ,
+{% set read = "scaled" if money.units and not money.is_scaled_by_order else "numbers" %}
+{% if "amount_reversed" in money.numbers %}
+-- The two sides of an amount: an empty one is 0 where the other has a value.
+sided as (
+    select
+        * replace (
+            coalesce(cast(amount_given as varchar), cast(amount_reversed_given as varchar)) as amount_given,
+            case
+                when amount_given is not null or amount_reversed_given is not null
+                    then coalesce(amount_double, case when amount_given is null then 0 end)
+                        - coalesce(amount_reversed_double, case when amount_reversed_given is null then 0 end)
+            end as amount_double,
+            case
+                when amount_given is not null or amount_reversed_given is not null
+                    then try_cast(
+                        coalesce(amount_read, case when amount_given is null then 0 end)
+                        - coalesce(amount_reversed_read, case when amount_reversed_given is null then 0 end) as decimal(18, 4)
+                    )
+            end as amount_read
+        )
+    from {{ read | identifier }}
+),
+{% set read = "sided" %}
+{% endif %}
 totals as (
     select
         *,
@@ -23,6 +47,5 @@ totals as (
             when {{ code | bind }} then cast({{ rate | bind }} as decimal(18, 12))
 {% endfor %}
         end as rate
-    from {% if money.units and not money.is_scaled_by_order %}scaled{% else %}numbers{% endif %}
-
+    from {{ read | identifier }}
 )

@@ -3,7 +3,18 @@
 {% set given = times.given | identifier %}
         {% if not loop.first %}case when {% for earlier in times.readings[: loop.index0] %}{{ earlier.column | identifier }} is null{% if not loop.last %} and {% endif %}{% endfor %} then {% endif %}
 {% if reading.kind == "local_text" %}
+{% if reading.months %}
+        -- The warehouse knows the English names of months.
+        coalesce(
+            try_strptime({{ given }}, {{ reading.format | bind }}),
+            try_strptime(
+                {% for pattern, english in reading.months %}regexp_replace({% endfor %}{{ given }}{% for pattern, english in reading.months %}, {{ pattern | bind }}, {{ english | bind }}){% endfor %},
+                {{ reading.english_format | bind }}
+            )
+        )
+{% else %}
         try_strptime({{ given }}, {{ reading.format | bind }})
+{% endif %}
 {% elif reading.kind == "instant_text" %}
         coalesce(
             try_strptime({{ given }}, {{ reading.format | bind }}),

@@ -16,7 +16,7 @@ from tdml_assets.declaration.sources import EventSource, OrdersSource, Source, S
 from tdml_assets.platform.statements import render
 from tdml_assets.platform.statistics import Reader
 from tdml_assets.stages.data_quality.findings import Finding, judged
-from tdml_assets.stages.raw.contracts import ORDERS, REJECTED_ROWS
+from tdml_assets.stages.raw.contracts import LOADS, ORDERS, REJECTED_ROWS
 from tdml_assets.stages.raw.dates import as_written
 from tdml_assets.stages.raw.figures import number_marks
 from tdml_assets.stages.raw.hints import UNREADABLE, masked, offending_cell, remedy_for
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _SAMPLED_ROWS = 20_000
 _SAMPLED_TIMES = 200
 _EXAMPLES = 2
+#: Rows of a file that could not be read, and their share of it, from where the file is written in another way than the others.
+_FEWEST_ROWS, _MOSTLY = 5, 0.5
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Unreadable:
     ``accepted_money``: sum of the sizes of accepted amounts, in the reporting currency.
     ``because``: rows per reason with examples, in words.
     ``remedy``: what would read the most frequent kind.
+    ``file``, ``file_rows``, ``file_unreadable``: among several files one most of whose rows could not be read; empty for none.
     """
 
     source: str
@@ -51,6 +54,9 @@ class Unreadable:
     accepted_money: float | None = None
     because: str = ""
     remedy: str = ""
+    file: str = ""
+    file_rows: int = 0
+    file_unreadable: int = 0
 
     @property
     def share(self) -> float:
@@ -137,6 +143,10 @@ def read_unreadable(reader: Reader, sources: Sources, judged_rows: Mapping[str, 
         accepted = None
         if found.money is not None:
             accepted = reader.row(render("data_quality/accepted_money", orders=ORDERS.path))["money"]
+        worst = reader.rows(
+            render("data_quality/unreadable_file", **given, loads=LOADS.path, least=_FEWEST_ROWS, share=_MOSTLY)
+        )
+        found = replace(found, **worst[0]) if worst else found
         yield replace(found, judged_rows=judged_rows[f"raw.{table}"], accepted_money=accepted)
 
 
@@ -153,12 +163,14 @@ def _accepted_times(reader: Reader, table: str, declaration: Source) -> tuple[st
 def unreadable(found: Unreadable, policy: QualityPolicy) -> Finding:
     """Whether too many rows, or too much money, could not be read."""
     money_bound = policy.unreadable_money_limit
-    is_broken = found.share > policy.unreadable_limit or found.money_share > money_bound
+    is_broken = found.share > policy.unreadable_limit or found.money_share > money_bound or bool(found.file)
     is_noted = max(found.share, found.money_share) > policy.unreadable_note
     text = f"{found.rows:,} of {found.judged_rows:,} rows ({found.share:.1%})"
     if found.money_share:
         text += f", about {found.money_share:.0%} of the money,"
     text += " could not be read"
+    if found.file:
+        text += f", most of {found.file} among them ({found.file_unreadable:,} of {found.file_rows:,} rows)"
     if is_broken:
         text += (
             f"; {policy.unreadable_limit:.0%} of rows (quality.unreadable_limit) or {money_bound:.0%} of money "

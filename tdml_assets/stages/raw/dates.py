@@ -9,7 +9,7 @@ A proposal is never used by itself: a person writes it into the settings. ``01/0
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from functools import cache
 from itertools import product
@@ -17,11 +17,13 @@ from zoneinfo import ZoneInfo
 
 from tdml_assets.declaration.source_values import ISO_FORMAT
 from tdml_assets.stages.raw.moments import ISO_INSTANT, ISO_LOCAL
+from tdml_assets.stages.raw.month_names import has_months, in_english, short_months
 
 _DAYS = (
     *("%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%m.%d.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d"),
     *("%Y%m%d", "%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d-%m-%y", "%m-%d-%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y"),
     *("%B %d, %Y", "%d-%b-%Y", "%d-%b-%y", "%a, %d %b %Y", "%Y年%m月%d日", "%d/%b/%Y"),
+    *("%d. %b %Y", "%d. %B %Y", "%d de %b de %Y", "%d de %B de %Y"),
     *("%b-%d-%y", "%b-%d-%Y", "%b %d %Y", "%d %b %y", "%A, %B %d, %Y", "%a, %b %d, %Y"),
 )
 _TIMES = ("", "%H:%M:%S", "%H:%M", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p")
@@ -65,6 +67,12 @@ _CANDIDATES = _candidates()
 
 def reads(text: str, format_text: str) -> bool:
     """Whether ``text`` is a timestamp in ``format_text``, as the loader reads it."""
+    if _reads_as_it_is(text, format_text):
+        return True
+    return has_months(format_text) and _is_read(in_english(text.strip()), short_months(format_text))
+
+
+def _reads_as_it_is(text: str, format_text: str) -> bool:
     cleaned = text.strip()
     if format_text in _NUMERIC:
         return _NUMERIC[format_text].fullmatch(cleaned) is not None
@@ -73,8 +81,12 @@ def reads(text: str, format_text: str) -> bool:
     form = _form_of(format_text)
     if form is not None and form.fullmatch(cleaned) is None:
         return False
+    return _is_read(cleaned, format_text)
+
+
+def _is_read(text: str, format_text: str) -> bool:
     try:
-        datetime.strptime(cleaned, format_text)  # noqa: DTZ007 - only whether it can be read
+        datetime.strptime(text, format_text)  # noqa: DTZ007 - only whether it can be read
     except ValueError:
         return False
     return True
@@ -108,18 +120,29 @@ def formats_that_read(texts: Sequence[str]) -> tuple[str, ...]:
     # Fractions and offsets are often there in some rows alone: where a T says so, the standard reads them all.
     is_iso = all("T" in text for text in texts)
     usual = (ISO_FORMAT, *_CANDIDATES) if is_iso else (*_CANDIDATES, ISO_FORMAT)
-    fitting = [*_NUMERIC, *usual] if texts else []
+    candidates = (*_NUMERIC, *usual) if texts else ()
+    found = _fitting(texts, candidates, _reads_as_it_is)
+    if found or not any(map(str.isalpha, "".join(texts[:1]))):
+        return found
+    # Months of other languages.
+    return _fitting(texts, tuple(filter(has_months, candidates)), reads)
+
+
+def _fitting(texts: Sequence[str], candidates: tuple[str, ...], is_read: Callable[[str, str], bool]) -> tuple[str, ...]:
     for text in texts:
-        fitting = [one for one in fitting if reads(text, one)]
-        if not fitting:
+        candidates = tuple(one for one in candidates if is_read(text, one))
+        if not candidates:
             break
-    return tuple(fitting)
+    return candidates
 
 
 def moments_of(texts: Sequence[str]) -> list[datetime]:
     """Times without their offset; empty where not every text can be read."""
     formats = [one for one in formats_that_read(texts) if "%" in one]
     try:
+        if formats and has_months(formats[0]):
+            short = short_months(formats[0])
+            return [datetime.strptime(in_english(text.strip()), short).replace(tzinfo=UTC) for text in texts]
         if formats:
             return [datetime.strptime(text.strip(), formats[0]).replace(tzinfo=UTC) for text in texts]
         return [datetime.fromisoformat(text.strip()).replace(tzinfo=UTC) for text in texts]
@@ -140,6 +163,21 @@ def formats_with_ending(texts: Sequence[str]) -> tuple[str, ...]:
         return ()
     bare = [text.strip().removesuffix(ending) for text in texts]
     return tuple(f"{one}{ending}" for one in formats_that_read(bare) if "%" in one)
+
+
+_JOINED = re.compile(r"(.*\D\d{4}),? (om|um|à|às|a las|alle|kl\.?|-) (\d{1,2}:.*)")
+
+
+def formats_with_joint(texts: Sequence[str]) -> tuple[str, ...]:
+    """The formats that read texts but for one word between day and time, such as ``om`` or ``à``, with that word."""
+    found = [_JOINED.fullmatch(text.strip()) for text in texts]
+    words = {match.group(2) for match in found if match is not None}
+    if None in found or len(words) != 1:
+        return ()
+    word = words.pop()
+    bare = [f"{match.group(1)} {match.group(3)}" for match in found if match is not None]
+    fitting = [*formats_that_read(bare), *formats_with_ending(bare)]
+    return tuple(re.sub(r" (%[HI])", rf" {word} \1", one, count=1) for one in fitting if "%" in one)
 
 
 #: A time as JavaScript writes it, with the name of its zone in brackets, which differs between winter and summer.
@@ -210,14 +248,6 @@ _ZONES = {
 }
 _LETTERS = re.compile(r"^(.*\d.*?)\s+\(?([A-Z]{3,4})\)?$")
 _WEEK = re.compile(r"\d{4}-?W\d{2}")
-_MONTHS = {
-    "German": "januar februar märz mai juni juli oktober dezember okt dez mär",
-    "French": "janvier février mars avril mai juin juillet août septembre octobre novembre décembre févr avr juil",
-    "Spanish": "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre ene abr ago dic",
-    "Italian": "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre gen mag giu lug",
-    "Dutch": "januari februari maart april mei juni juli augustus oktober mrt okt",
-    "Portuguese": "janeiro fevereiro março abril maio junho julho setembro outubro novembro dezembro fev mai set out dez",
-}
 
 
 def remedy_of_odd_dates(where: str, cells: Sequence[str]) -> str | None:
@@ -226,13 +256,6 @@ def remedy_of_odd_dates(where: str, cells: Sequence[str]) -> str | None:
         return None
     if all(_WEEK.match(cell.strip()) for cell in cells):
         return "They name weeks, which are not read: export the days."
-    words = {word.casefold() for cell in cells for word in re.findall(r"[^\W\d_]{3,}", cell)}
-    languages = [name for name, months in _MONTHS.items() if words and words <= set(months.split())]
-    if languages:
-        return (
-            f"Their months are written in {' or '.join(languages)}, which is not read: export dates with numbers, such as "
-            "2024-03-31."
-        )
     return _zone_remedy(where, cells)
 
 

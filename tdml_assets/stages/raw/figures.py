@@ -15,10 +15,10 @@ from tdml_assets.stages.raw.numbers import NumberMarks
 from tdml_assets.stages.raw.values import Value
 
 _SUFFIX = "_given"
-_TYPES = {"amount": "DECIMAL(18, 4)"}
+_TYPES = dict.fromkeys(("amount", "amount_reversed"), "DECIMAL(18, 4)")
 _USUAL_TYPE = "DECIMAL(18, 6)"
 #: Numbers that have a currency; one in the cell of another number makes it unreadable.
-MONEY = ("amount", "unit_price", "refunded_amount")
+MONEY = ("amount", "unit_price", "refunded_amount", "amount_reversed")
 
 
 @dataclass(frozen=True)

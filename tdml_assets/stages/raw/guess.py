@@ -17,7 +17,7 @@ from tdml_assets.declaration.presets import preset_keys
 from tdml_assets.declaration.statuses import Meaning
 from tdml_assets.stages.raw.currencies import is_code
 from tdml_assets.stages.raw.guess_columns import MOMENTS, NUMBERS, ROLES, Columns, Table, find, find_columns
-from tdml_assets.stages.raw.guess_gaps import missing_columns, open_currency, unread, why_unreadable, without_sides
+from tdml_assets.stages.raw.guess_gaps import missing_columns, open_currency, two_sides, unread, why_unreadable
 from tdml_assets.stages.raw.guess_kinds import guess_kinds
 from tdml_assets.stages.raw.guess_lines import (
     grows_with_quantity,
@@ -35,6 +35,7 @@ from tdml_assets.stages.raw.guess_orders import (
     discount_of,
     known_export,
     may_be_minor,
+    sides_of,
 )
 from tdml_assets.stages.raw.guess_times import guess_formats, recorded_column
 from tdml_assets.stages.raw.numbers import NumberMarks, marks_of_thousands, marks_that_read
@@ -144,6 +145,8 @@ def guess(table: Table, samples: Sequence[FileSample]) -> Guess:
         formats, why = guess_formats(values[moment], by_file)
         still_open |= {"timestamp_format": why} if why else {}
     texts = [text for role in NUMBERS if _is_written(role, found, first) for text in values[role]]
+    sides = sides_of(first) if table == "orders" and "amount" not in found else None
+    texts += [text for side in sides or () if side not in first.typed_numbers for text in first.columns[side]]
     marks = marks_that_read(texts)
     if texts and marks is None:
         money = [values[role] for role in NUMBERS if role != "quantity" and _is_written(role, found, first)]
@@ -170,7 +173,11 @@ def _of_orders(
     preset = known[0] if known is not None else None
     found = {**columns.by_role, **(known[1] if known is not None else {})}
     values = {role: [text for one in samples for text in one.columns.get(name, ())] for role, name in found.items()}
-    still_open |= without_sides(first, found) if preset is None else {}
+    if preset is None:
+        gaps = two_sides(first, found, marks or NumberMarks())
+        still_open = {
+            key: why for key, why in still_open.items() if key != "columns.amount" or "amount" not in found
+        } | gaps
     currency = _currency(found, values)
     if currency is None:
         still_open |= open_currency(
@@ -289,6 +296,8 @@ def _amount_level(
     sample: FileSample, found: Mapping[str, str], partial: Sequence[str], marks: NumberMarks | None
 ) -> str:
     """What says that the amount is an order's; empty where it is a line's."""
+    if "amount_reversed" in found:
+        return ""
     if "amount" in partial:
         return "only the first line of an order has the amount"
     if "order_id" not in found or "amount" not in found:

@@ -17,15 +17,27 @@ from tdml_assets.stages.raw.sample import FileSample
 _LOOKED_AT = 2_000
 
 
-def without_sides(first: FileSample, found: dict[str, str]) -> dict[str, str]:
-    """What is open where amounts are in a column of debit and one of credit, neither of which is then the amount."""
+#: Money of the side of sales over that of the other, from where it is clear which is which.
+_CLEARLY_MORE = 1.5
+
+
+def two_sides(first: FileSample, found: dict[str, str], marks: NumberMarks) -> dict[str, str]:
+    """Map amounts that are in a column of debit and one of credit; what is open where it is not clear which are sales.
+
+    Some systems book a sale as a debit of the customer, others as a credit of the shop: the side with more money holds sales.
+    """
     sides = sides_of(first)
     if sides is None or found.get("amount", sides[0]) not in sides:
         return {}
     found.pop("amount", None)
+    money = {side: sum(abs(marks.read(text) or 0.0) for text in first.columns[side]) for side in sides}
+    less, more = sorted(sides, key=lambda side: money[side])
+    if money[more] >= _CLEARLY_MORE * money[less]:
+        found |= {"amount": more, "amount_reversed": less}
+        return {}
     why = (
-        f"{sides[0]!r} and {sides[1]!r} are the two sides of an amount, which one source does not put together: add a column with "
-        "what is sold as a positive and what is given back as a negative number, or read that with a query of a database"
+        f"{sides[0]!r} and {sides[1]!r} are the two sides of an amount: write the one with what is sold here, and the other as "
+        "amount_reversed; rows of payments are no sales: say so under statuses"
     )
     return {"columns.amount": why}
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from tdml_assets.declaration.statuses import Meaning
 from tdml_assets.stages.raw.guess_lines import kinds_without_money, repeated_kinds
-from tdml_assets.stages.raw.guess_orders import codes_of, flags_of, statuses_of, types_of, unexplained
+from tdml_assets.stages.raw.guess_orders import codes_of, flags_of, meaning_of, statuses_of, types_of, unexplained
 from tdml_assets.stages.raw.numbers import NumberMarks
 from tdml_assets.stages.raw.sample import FileSample
 
@@ -62,6 +62,8 @@ def guess_kinds(
     if flags and column is None:
         column = next(iter(flags))
         flag = flags.pop(column)
+    if not flag and column is not None and statuses:
+        flag = _of_sides(first, found, column)
     others = {name: kept for name, meanings in flags.items() if (kept := _of_no_sale(meanings))}
     if column is None and (codes := codes_of(first, found, marks.read)) is not None:
         statuses = statuses_of(first.columns[codes])
@@ -74,6 +76,20 @@ def guess_kinds(
     return Kinds(
         column, statuses, flag, others, why_open=_why_open(values.get("order_status", ()), statuses, is_refund_known)
     )
+
+
+def _of_sides(first: FileSample, found: Mapping[str, str], column: str) -> dict[str, Meaning]:
+    """What statuses mean where amounts are in two columns: rows that have money on the other side alone take back what was sold."""
+    if "amount_reversed" not in found:
+        return {}
+    sold, back = (first.cells[found[role]] for role in ("amount", "amount_reversed"))
+    sides: dict[str, set[bool]] = {}
+    for status, one, other in zip(first.cells[column], sold, back, strict=True):
+        if status and (one or other):
+            sides.setdefault(status, set()).add(bool(one))
+    return {
+        status: "return" if found_on == {False} else meaning_of(status)[0] for status, found_on in sorted(sides.items())
+    }
 
 
 def _why_open(texts: Sequence[str], statuses: Sequence[str], is_refund_known: bool) -> str:

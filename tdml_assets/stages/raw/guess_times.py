@@ -16,6 +16,7 @@ from tdml_assets.stages.raw.dates import (
     formats_of_shapes,
     formats_that_read,
     formats_with_ending,
+    formats_with_joint,
     moments_of,
     remedy_of_odd_dates,
 )
@@ -28,7 +29,7 @@ def guess_formats(texts: Sequence[str], by_file: Sequence[Sequence[str]] = ()) -
     different = list(dict.fromkeys(texts))
     if not different:
         return (), "the column is empty"
-    fitting = formats_that_read(different) or formats_with_ending(different)
+    fitting = formats_that_read(different) or formats_with_ending(different) or formats_with_joint(different)
     if not fitting:
         several = formats_of_shapes(different) or formats_of_browsers(different)
         if several:

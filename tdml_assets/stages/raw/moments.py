@@ -13,6 +13,7 @@ from functools import cache
 
 from tdml_assets.declaration.source_values import ISO_FORMAT, NUMERIC_FORMATS, UNIX_FORMATS
 from tdml_assets.declaration.sources import EventSource, Source
+from tdml_assets.stages.raw.month_names import ENGLISH_MONTHS, has_months, short_months
 
 _UNITS_PER_SECOND = {"unix": 1, "unix_ms": 1_000, "unix_us": 1_000_000}
 _DAY = r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8})"
@@ -46,6 +47,16 @@ class Reading:
     def is_day(self) -> bool:
         """Whether every value of the format is a day without a time."""
         return self.kind == "local_text" and _is_day(self.format)
+
+    @property
+    def months(self) -> tuple[tuple[str, str], ...]:
+        """Names of months in other languages and the English in their place; empty where the format has none."""
+        return ENGLISH_MONTHS if has_months(self.format) else ()
+
+    @property
+    def english_format(self) -> str:
+        """Format of what the names are replaced in."""
+        return short_months(self.format)
 
     @property
     def units_per_second(self) -> int:
@@ -201,7 +212,7 @@ def _formats_for(family: str, declared: tuple[str, ...]) -> tuple[str, ...]:
 
 def _several(given: str, formats: tuple[str, ...]) -> Times | None:
     """The readings of a column that one plain ``strptime`` or number does not do."""
-    if not formats or (len(formats) == 1 and formats[0] not in (ISO_FORMAT, "excel")):
+    if not formats or (len(formats) == 1 and formats[0] not in (ISO_FORMAT, "excel") and not has_months(formats[0])):
         return None
     return Times(given, tuple(_readings(given, formats)))
 

@@ -126,7 +126,8 @@ def plan_stage(
         outputs += [(declaration.moment, "moment_utc"), (declaration.moment.replace("_at", "_on"), "moment_on")]
         context |= {"moment": plan_moment(declaration, moment.family, now), "earliest": declaration.earliest}
     if isinstance(declaration, OrdersSource):
-        names = (*NUMBERS, *(["refunded_amount"] if declaration.columns.refunded_amount is not None else []))
+        others = [name for name in ("refunded_amount", "amount_reversed") if mapped.get(name) is not None]
+        names = (*NUMBERS, *others)
         numbers = [value(f"{name}_given", mapped.get(name), plain=False) for name in names]
         money = plan_money(declaration, numbers)
         values += numbers

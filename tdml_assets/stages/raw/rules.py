@@ -26,7 +26,7 @@ from tdml_assets.stages.raw.names import missing_column_remedy
 #: How far after the load a row's time may be.
 LONGEST_AHEAD = timedelta(days=1)
 # Raised when rules for reading or judging rows change, so that unchanged files are loaded again.
-RULES_VERSION = 4
+RULES_VERSION = 5
 MAX_COLUMNS = 2_000
 #: What to do about a column that other files have.
 _OTHER_FILES = "Other files have it, and one source reads one set of names: "
@@ -142,6 +142,9 @@ def declaration_sha256(table: str, declaration: Source) -> str:
     if not is_recorded(declaration):
         # Sources without it are loaded as before it was known.
         declared = {name: value for name, value in declared.items() if not name.startswith("recorded_at")}
+    columns = declared.get("columns")
+    if isinstance(columns, dict) and columns.get("amount_reversed") is None:
+        declared["columns"] = {name: value for name, value in columns.items() if name != "amount_reversed"}
     if not declared.get("other_statuses"):
         declared.pop("other_statuses", None)
     content = {
@@ -302,7 +305,13 @@ def _kind_of(declaration: Source, column: str) -> str:
     if column == declaration.moment:
         return "moment"
     if isinstance(declaration, OrdersSource):
-        return "number" if column in (*NUMBERS, "refunded_amount") else "flag" if column == "coupon_used" else "text"
+        return (
+            "number"
+            if column in (*NUMBERS, "refunded_amount", "amount_reversed")
+            else "flag"
+            if column == "coupon_used"
+            else "text"
+        )
     return "text"
 
 

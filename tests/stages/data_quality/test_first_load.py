@@ -249,3 +249,16 @@ def test_the_time_of_a_file_that_most_lines_are_after_or_an_archive_made_up_stop
     assert problems == []
     noted = [text for text in notes(trial, "after_file") if "its time is probably wrong" in text]
     assert bool(noted) == (written is not None and written.year == 2020)
+
+
+def test_a_file_most_of_whose_rows_cannot_be_read_is_stopped_among_files_that_are_read(tmp_path: Path) -> None:
+    lines = shop_lines()
+    last = [[line[0], line[1], "/".join(reversed(line[2].split("-"))), *line[3:]] for line in lines[-8:]]
+    _, problems = judged(tmp_path, orders_1=lines[:-8], orders_2=last)
+    assert len(problems) == 1
+    assert "8 of 600 rows (1.3%)" in problems[0]
+    assert "most of orders_2.csv among them (8 of 8 rows)" in problems[0]
+    assert "quality: {accepted: [unreadable]}" in problems[0]
+    # A few rows of a file are few.
+    _, problems = judged(tmp_path, orders_1=lines[:-8], orders_2=last[:4])
+    assert problems == []

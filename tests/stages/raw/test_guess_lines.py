@@ -67,18 +67,23 @@ def test_kinds_of_rows_that_each_hold_the_money_of_an_order_are_seen_and_asked_a
 
 
 @pytest.mark.parametrize("sides", ["Soll,Haben", "Gross Debit (GC),Gross Credit (GC)", "Debe,Haber"])
-def test_amounts_in_two_columns_are_asked_about(tmp_path: Path, sides: str) -> None:
+def test_of_amounts_in_two_columns_the_side_with_more_money_is_sold(tmp_path: Path, sides: str) -> None:
     rows = [f"o{n},2026-01-{n % 28 + 1:02},k{n % 7},{',5.50' if n % 5 else '3.20,'}" for n in range(30)]
-    found = guessed(tmp_path, {"o.csv": [f"order_id,date,customer_id,{sides}", *rows]})
+    found = guessed(tmp_path / "clear", {"o.csv": [f"order_id,date,customer_id,{sides}", *rows]})
+    back, sold = sides.split(",")
+    assert (found.columns["amount"], found.columns["amount_reversed"]) == (sold, back)
+    assert "columns.amount" not in found.open
+    rows = [f"o{n},2026-01-{n % 28 + 1:02},k{n % 7},{',5.50' if n % 2 else '5.20,'}" for n in range(30)]
+    found = guessed(tmp_path / "even", {"o.csv": [f"order_id,date,customer_id,{sides}", *rows]})
     assert "amount" not in found.columns
     assert "are the two sides of an amount" in found.open["columns.amount"]
 
 
 def test_a_time_that_no_format_reads_is_mapped_by_a_part_of_its_name(tmp_path: Path) -> None:
-    rows = [f"o{n},{n % 28 + 1} de marzo de 2024 14:05 hs.,k{n % 7},5.50" for n in range(30)]
+    rows = [f"o{n},{n % 28 + 1} of the third month of 2024,k{n % 7},5.50" for n in range(30)]
     found = guessed(tmp_path, {"o.csv": ["order_id,Fecha de venta,customer_id,amount", *rows]})
     assert found.columns["ordered_at"] == "Fecha de venta"
-    assert "Their months are written in Spanish" in found.open["timestamp_format"]
+    assert "no usual format reads all of them" in found.open["timestamp_format"]
 
 
 def guessed(folder: Path, files: dict[str, list[str]]) -> Guess:

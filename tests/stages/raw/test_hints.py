@@ -9,6 +9,7 @@ from tdml_assets.declaration.sources import OrdersSource
 from tdml_assets.stages.data_quality.unreadable import Unreadable, explain_unreadable, unreadable
 from tdml_assets.stages.raw.dates import _CANDIDATES, formats_that_read, reads
 from tdml_assets.stages.raw.hints import masked, offending_cell, remedy_for
+from tdml_assets.stages.raw.month_names import has_months
 
 COLUMNS = {"customer_id": "who", "ordered_at": "when", "amount": "total"}
 
@@ -50,7 +51,7 @@ def test_a_quick_look_at_a_texts_form_refuses_nothing_that_strptime_reads(text):
             is_read = True
         except ValueError:
             is_read = False
-        assert reads(text, one) == is_read, one
+        assert reads(text, one) if is_read else has_months(one) or not reads(text, one), one
 
 
 def test_a_date_remedy_says_when_the_cells_do_not_show_which_number_is_the_day():

@@ -3,7 +3,13 @@
 import pytest
 
 from tdml_assets.declaration.sources import OrdersSource
-from tdml_assets.stages.raw.dates import formats_of_browsers, formats_with_ending, reads
+from tdml_assets.stages.raw.dates import (
+    formats_of_browsers,
+    formats_that_read,
+    formats_with_ending,
+    formats_with_joint,
+    reads,
+)
 from tdml_assets.stages.raw.hints import remedy_for
 
 COLUMNS = {"customer_id": "who", "ordered_at": "when", "amount": "total"}
@@ -13,11 +19,7 @@ DECLARED = {"path": "a.csv", "format": "csv", "timestamp_format": "%Y-%m-%d", "c
 @pytest.mark.parametrize(
     ("cells", "said"),
     [
-        (
-            ["3. März 2024", "4. Oktober 2024"],
-            "months are written in German, which is not read: export dates with numbers",
-        ),
-        (["3 févr. 2024"], "months are written in French"),
+        (["3. März 2024", "4. Oktober 2024"], "Write timestamp_format: '%d. %b %Y'"),
         (["2024-W10-2"], "They name weeks, which are not read"),
         (
             ["Mar 5, 2024 3:07 PM PST", "Jul 5, 2024 3:07 PM PDT"],
@@ -68,3 +70,41 @@ def test_a_word_behind_every_time_is_a_part_of_its_format() -> None:
     for other in ("05/01/2024 8:26 pm", "25/01/2024 20:26 PST", "25/01/2024 20:26", "soon"):
         assert formats_with_ending([other]) == ()
     assert formats_with_ending(["25/01/2024 20:26 Uhr", "25/01/2024 20:26 h"]) == ()
+
+
+#: The months of 2024 as shops of six languages write them, and the format that reads them.
+MONTHS = {
+    "%d %b %Y": "ene feb mar abr may jun jul ago sep oct nov dic",
+    "%d de %B de %Y": "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
+    "%d %B %Y": "janv. févr. mars avr. mai juin juil. août sept. oct. nov. déc.",
+    "%d. %B %Y": "Januar Februar März April Mai Juni Juli August September Oktober November Dezember",
+    "%d. %b %Y, %H:%M Uhr": "Jan. Feb. Mrz. Apr. Mai Jun. Jul. Aug. Sept. Okt. Nov. Dez.",
+    "%d-%b-%Y": "gen feb mar apr mag giu lug ago set ott nov dic",
+    "%d/%b/%Y": "jan fev mar abr mai jun jul ago set out nov dez",
+    "%d %b %Y om %H:%M": "januari februari maart april mei juni juli augustus september oktober november december",
+}
+
+
+@pytest.mark.parametrize(("written", "months"), MONTHS.items())
+def test_months_in_the_languages_of_shops_are_read(shop, written: str, months: str) -> None:
+    texts = [
+        written.replace("%d", "7")
+        .replace("%b", month)
+        .replace("%B", month)
+        .replace("%Y", "2024")
+        .replace("%H:%M", "14:05")
+        for month in months.split()
+    ]
+    found = formats_that_read(texts) or formats_with_joint(texts) or formats_with_ending(texts)
+    assert found
+    rows = "\n".join(f'7,"{text}",1' for text in texts)
+    for one in (written, found[0]):
+        shop.write("a.csv", f"who,when,total\n{rows}\n")
+        shop.load(declared={**DECLARED, "timestamp_format": one})
+        days = shop.column("select ordered_on from raw.orders order by 1")
+        assert [f"{day:%m-%d}" for day in days] == [f"{number:02}-07" for number in range(1, 13)]
+
+
+def test_words_that_are_no_months_are_not_read_as_such() -> None:
+    assert [formats_that_read([text]) for text in ("7 Marzipan 2024", "7 decal 2024", "7 genau 2024")] == [()] * 3
+    assert formats_with_joint(["7 mei 2024 om 14:05", "8 mei 2024 um 14:05"]) == ()
