@@ -111,7 +111,8 @@ agreement with the bias of the uncorrected total.
    and their age, and no calendar.
 2. Twelve times a year, as far back as the log goes, the orders that came in a window are compared with those expected of the
    customers known before it, and the value of these orders with the value expected. What is left is the season, the trend and the
-   prices, without the growth of the shop.
+   prices, without the growth of the shop. Windows are left out in which the shop had no order for four weeks or more on days that
+   had some in another year: it was closed, which is no season.
 3. A Gaussian process says what is left of the window that begins today: a season that repeats, a drift, a trend that fades, a start
    of the log that fades, a window's own luck. A window is the average of the process over its days, so that windows of 30 days and
    of the whole horizon can be compared. How large and how sharp the season is, is learnt from the windows: forecasts with several

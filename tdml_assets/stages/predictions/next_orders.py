@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ from tdml_assets.platform.statements import render
 from tdml_assets.stages.features.columns import FEATURES_TABLE
 from tdml_assets.stages.features.past_rows import replaced_rows
 from tdml_assets.stages.features.snapshots import ORDERS_TABLE
-from tdml_assets.stages.training.level import FITTED_CUSTOMERS
+from tdml_assets.stages.training.level import FITTED_CUSTOMERS, read_pauses
 
 if TYPE_CHECKING:
     from tdml_assets.engines.next_orders import Customers, Expected, Months, NextOrders, Past
@@ -204,6 +204,8 @@ def _read_pasts(
     begins = month_begins(reach)
     if not begins:
         return [], None
+    day, pauses = reads["day"], read_pauses(database, reads["day"])
+    begins = [ago for ago in begins if not any(one.meets(day - timedelta(days=ago), MONTH_DAYS) for one in pauses)]
     every = {"days_ago": sorted({*ages, *begins}), "horizons": sorted({*ages, MONTH_DAYS})}
     orders = {"orders_table": ORDERS_TABLE, "replaced_orders": replaced_rows(database)}
     table = database.arrow(render("predictions/next_orders/past", **reads, **orders, **every))

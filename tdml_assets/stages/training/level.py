@@ -24,6 +24,7 @@ from tdml_assets.stages.training_table.table import sample_share
 
 if TYPE_CHECKING:
     from tdml_assets.engines.level_lifetime import LevelHistory, LifetimeBase
+    from tdml_assets.engines.level_pauses import Pause
     from tdml_assets.platform.warehouse import Database
 
 #: Customers whose histories a lifetime model is fitted to at most: more move no parameter by anything that counts.
@@ -43,6 +44,14 @@ def read_histories(
     )
 
 
+def read_pauses(database: Database, day: date) -> list[Pause]:
+    """Weeks without any order before a day, on days of the year that had orders in another year."""
+    from tdml_assets.engines.level_pauses import find_pauses
+
+    days = database.arrow(render("training/order_days", table=ORDERS_TABLE, as_of=day))
+    return find_pauses(days["ordered_on"].to_pylist())
+
+
 def read_level_history(database: Database, horizon_days: int, day: date) -> LevelHistory | None:
     """What was known on a day for the lifetime model that a correction asks; None where histories or orders are not there."""
     from tdml_assets.engines.level_lifetime import LevelHistory
@@ -56,7 +65,9 @@ def read_level_history(database: Database, horizon_days: int, day: date) -> Leve
     first = database.row(render("features/orders_span", table=ORDERS_TABLE, as_of=day))["first_order_on"]
     if first is None:
         return None
-    windows = window_days(day, first, horizon_days)
+    pauses = read_pauses(database, day)
+    every = window_days(day, first, horizon_days)
+    windows = [(begin, days) for begin, days in every if not any(pause.meets(begin, days) for pause in pauses)]
     reads = {"features_table": FEATURES_TABLE, "day": day, "most": FITTED_CUSTOMERS}
     histories = database.arrow(render("training/level_histories", columns=HISTORY, **reads))
     begins, lengths = [begin for begin, _ in windows], [days for _, days in windows]

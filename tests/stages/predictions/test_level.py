@@ -47,8 +47,8 @@ ORDERS = TableContract(
 )
 
 
-def shop(database, slower_after=700, days=800):
-    """Customers who all buy half as often in the last months; an order is of 20 or 30."""
+def shop(database, slower_after=700, days=800, closed=None):
+    """Customers who all buy half as often in the last months; an order is of 20 or 30. ``closed``: first and last such day."""
     rng, orders, features = np.random.default_rng(3), [], []
     for number in range(150):
         first, gap = int(rng.integers(0, 500)), 15 + rng.gamma(2.0, 15.0)
@@ -78,6 +78,8 @@ def shop(database, slower_after=700, days=800):
                 "avg_repeat_day_value": value + number % 7 if len(at) > 1 else None,
             }
         )
+    if closed is not None:
+        orders = [one for one in orders if not closed[0] <= one["ordered_on"] <= closed[1]]
     database.replace(ORDERS, orders)
     database.replace(FEATURES, features)
 
@@ -100,6 +102,17 @@ def customers(database):
             most=1_000,
         )
     )
+
+
+def test_windows_that_hold_a_closure_of_the_shop_are_left_out(database):
+    every = read_level_history(database, 90, DAY).windows
+    closed = (DAY - timedelta(days=300), DAY - timedelta(days=240))
+    shop(database, closed=closed)
+    left = read_level_history(database, 90, DAY).windows
+    assert left == [
+        (begin, days) for begin, days in every if begin + timedelta(days=days) < closed[0] or begin >= closed[1]
+    ]
+    assert 5 < len(left) < len(every) - 3
 
 
 def test_past_windows_hold_what_was_known_on_their_day_and_what_came(database):
