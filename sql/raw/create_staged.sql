@@ -1,5 +1,5 @@
 {# What is the same for all rows of a file, such as its name, is added when the rows are accepted. #}
-create or replace temp table staged_rows (
+create or replace {% if not is_large %}temp {% endif %}table staged_rows (
 {% for column in contract.columns if column.name not in constants %}
     {{ column.name | identifier }} {{ column.type | sql_type }},
 {% endfor %}

@@ -2,7 +2,7 @@
    later than what is known gives nothing to others. #}
 {% set hides = recorded and recorded.known_on is not none %}
 {% if is_first %}
-create or replace temp table order_rows as
+create or replace {% if not is_large %}temp {% endif %}table order_rows as
 {% else %}
 insert into order_rows by name
 {% endif %}

@@ -23,11 +23,12 @@ from tdml_assets.stages.features.increment import (
     LAST_READ,
     MOST_CHANGED,
     Increment,
-    MustBuildAllError,
     Reading,
     keep_reading,
     read_sources,
 )
+from tdml_assets.stages.features.model_tables import MustBuildAllError, check_contract
+from tdml_assets.stages.features.parts import MOST_ROWS_AT_ONCE, Parts
 
 BUILDS = TableContract(
     "features",
@@ -40,10 +41,6 @@ BUILDS = TableContract(
         Column("scoring_day", "DATE", "The day that is scored."),
     ),
 )
-
-
-class ModelContractError(ValueError):
-    """A model does not return the columns that its contract declares."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +76,8 @@ def build_models(
     read and do not build. ``version``: names the statements; another one builds again. ``is_whole``: whether these are all
     models and tests of the project. Nothing is built where a whole build of the same version from the same rows is still in
     place, row by row; the tests are run in either case. Where everything of such a build is in place and rows of some customers
-    changed, a model that allows it (``Model.by_customer``) is computed for them alone (``increment.py``).
+    changed, a model that allows it (``Model.by_customer``) is computed for them alone (``increment.py``). Of a long history, models
+    that allow it (``Model.in_parts``) are computed for some customers after others (``parts.py``).
     """
     if not is_whole:
         built, _ = _build(database, models, tests)
@@ -95,6 +93,10 @@ def build_models(
     if increment is not None:
         with suppress(MustBuildAllError):
             found = _build(database, models, tests, increment)
+    if found is None and (parts := _parts(database, models, reading)) is not None:
+        with suppress(MustBuildAllError):
+            found = _build(database, models, tests, parts=parts)
+        parts.end()
     built, is_good = found or _build(database, models, tests)
     made = _made(database, models)
     if is_good and made is not None and reading.identity is not None:
@@ -110,6 +112,7 @@ def _build(
     models: Sequence[Model],
     tests: Sequence[DataTest],
     increment: Increment | None = None,
+    parts: Parts | None = None,
     *,
     is_unchanged: bool = False,
 ) -> tuple[list[Built], bool]:
@@ -120,25 +123,37 @@ def _build(
         increment.begin()
     built: list[Built] = []
     spoilt: set[str] = set()
-    for model in models:
+    for model in models if parts is None else (*parts.first, *parts.models, *parts.last):
         if spoilt.intersection(model.reads):
             spoilt.add(model.unique_id)
             continue
         started = time.monotonic()
-        is_kept = increment is not None and increment.create(model)
-        if not is_unchanged and not is_kept:
+        is_done = increment is not None and increment.create(model)
+        if parts is not None and model in parts.models:
+            _make_room(database, model)
+            started -= parts.put(model, spoilt)
+            is_done = True
+        if not is_unchanged and not is_done:
             _create(database, model)
         seconds = None if is_unchanged else time.monotonic() - started
         failures = {test.unique_id: _failures(database, test) for test in tests if test.model == model.unique_id}
         if any(failures.get(test.unique_id) for test in tests if test.is_error):
             spoilt.add(model.unique_id)
         columns, count = database.columns(model.path), database.count(model.path)
-        built.append(
-            Built(model, columns, count, seconds, failures, increment.changed if is_kept and increment else None)
-        )
+        of_some = increment.changed if increment is not None and is_done else None
+        built.append(Built(model, columns, count, seconds, failures, of_some))
     if increment is not None:
         increment.end()
     return built, not spoilt
+
+
+def _parts(database: Database, models: Sequence[Model], reading: Reading) -> Parts | None:
+    """The parts that a build is made in; None where it is made at once."""
+    if reading.rows <= MOST_ROWS_AT_ONCE:
+        return None
+    with suppress(MustBuildAllError):
+        return Parts(database, models, reading)
+    return None
 
 
 def _increment(
@@ -154,33 +169,21 @@ def _increment(
 
 
 def _create(database: Database, model: Model) -> None:
-    database.execute(render("warehouse/create_schema", schema=model.schema))
-    is_view = _is_view(database, model.path)
-    if is_view is not None and is_view != model.is_view:
-        database.execute(render("features/drop", path=model.path, is_view=is_view))
+    _make_room(database, model)
     if model.contract is None:
         wrapped = render("features/create_model", path=model.path, is_view=model.is_view)
         database.execute(Statement(wrapped.text.replace("__model__", model.sql)))
         return
-    _check_contract(database, model, model.contract)
+    check_contract(database, model, model.contract)
     database.replace(model.contract, Statement(model.sql))
 
 
-def _check_contract(database: Database, model: Model, contract: TableContract) -> None:
-    described = database.rows(Statement(render("features/described").text.replace("__model__", model.sql)))
-    found = {row["column_name"]: row["column_type"] for row in described}
-    declared = {column.name: column.type for column in contract.columns}
-    if found == declared:
-        return
-    differences = [
-        f"{name} is {found.get(name, 'missing')}, declared as {declared.get(name, 'nothing')}"
-        for name in sorted(found.keys() | declared.keys())
-        if found.get(name) != declared.get(name)
-    ]
-    raise ModelContractError(
-        f"{model.schema}.{model.name} breaks its contract: {'; '.join(differences)}. Correct the model, or its columns in the "
-        "YAML file next to it"
-    )
+def _make_room(database: Database, model: Model) -> None:
+    """Make the schema of a model, and drop a view in place of its table or the other way round."""
+    database.execute(render("warehouse/create_schema", schema=model.schema))
+    is_view = _is_view(database, model.path)
+    if is_view is not None and is_view != model.is_view:
+        database.execute(render("features/drop", path=model.path, is_view=is_view))
 
 
 def _is_view(database: Database, path: tuple[str, str]) -> bool | None:

@@ -22,7 +22,8 @@ class Model:
     ``schema``, ``name``: where it is built. ``is_view``: whether it is a view rather than a table. ``sql``: its compiled
     statement. ``unique_id``: dbt's name of it. ``reads``: unique ids of the models it reads. ``contract``: columns with types
     and NOT NULL, where dbt enforces them; None elsewhere. ``by_customer``: whether its rows of a customer are made of nothing but
-    rows of that customer, and stay as they are from day to day while no row comes.
+    rows of that customer, and stay as they are from day to day while no row comes. ``in_parts``: whether they are made of nothing
+    but rows of that customer.
     """
 
     schema: str
@@ -33,6 +34,7 @@ class Model:
     reads: tuple[str, ...] = ()
     contract: TableContract | None = None
     by_customer: bool = False
+    in_parts: bool = False
 
     @property
     def path(self) -> tuple[str, str]:
@@ -74,6 +76,7 @@ def models_in_order(manifest: Manifest) -> tuple[Model, ...]:
             reads=tuple(graph[key]),
             contract=_contract_of(nodes[key]),
             by_customer=_is_by_customer(nodes[key]),
+            in_parts=_is_in_parts(nodes[key]),
         )
         for key in TopologicalSorter(graph).static_order()
     )
@@ -190,6 +193,12 @@ def _is_by_customer(node: Mapping[str, Any]) -> bool:
     config = node["config"]
     is_plain = config["materialized"] == "table" and not config.get("contract", {}).get("enforced")
     return is_plain and config.get("meta", {}).get("incremental_by") == "customer"
+
+
+def _is_in_parts(node: Mapping[str, Any]) -> bool:
+    config = node["config"]
+    meta = config.get("meta", {})
+    return config["materialized"] == "table" and "customer" in (meta.get("incremental_by"), meta.get("parts_by"))
 
 
 def _contract_of(node: Mapping[str, Any]) -> TableContract | None:

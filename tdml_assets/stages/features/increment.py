@@ -10,7 +10,6 @@ in temporary tables, and the others keep their rows under the new day.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -18,9 +17,10 @@ from typing import Any
 
 from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.reuse import hash_of
-from tdml_assets.platform.statements import Statement, quote_identifier, render
+from tdml_assets.platform.statements import Statement, render
 from tdml_assets.platform.warehouse import Database
 from tdml_assets.stages.features.dbt_project import Model
+from tdml_assets.stages.features.model_tables import TEMPORARY, MustBuildAllError, statement_on, temporary
 from tdml_assets.stages.features.snapshots import SNAPSHOTS
 
 LAST_READ = TableContract(
@@ -38,13 +38,8 @@ LAST_READ = TableContract(
 #: Share of the customers beyond which a whole build takes no longer.
 MOST_CHANGED = 1 / 3
 
-_TEMPORARY = ("temp", "main")
-_READ = (*_TEMPORARY, "read_customers")
-_CHANGED = (*_TEMPORARY, "changed_customers")
-
-
-class MustBuildAllError(Exception):
-    """Rows of the customers of whom something changed cannot be computed alone."""
+_READ = (*TEMPORARY, "read_customers")
+_CHANGED = (*TEMPORARY, "changed_customers")
 
 
 @dataclass(frozen=True)
@@ -52,14 +47,15 @@ class Reading:
     """What the models would read now. Its rows per customer are in a temporary table.
 
     ``customers``: sources with rows of customers. ``others``: those without. ``identity``: hash of all that is read; None where a
-    table is missing. ``count``: number of customers. ``has_all_ids``: whether each row has a customer. ``day``: the day that is
-    scored. ``is_one_day``: whether features of everybody are taken at that day, and at no other.
+    table is missing. ``count``: number of customers. ``rows``: number of their rows. ``has_all_ids``: whether each row has a
+    customer. ``day``: the day that is scored. ``is_one_day``: whether features of everybody are taken at that day, and at no other.
     """
 
     customers: tuple[tuple[str, str], ...]
     others: tuple[tuple[str, str], ...]
     identity: str | None
     count: int = 0
+    rows: int = 0
     has_all_ids: bool = False
     day: date | None = None
     is_one_day: bool = False
@@ -98,6 +94,7 @@ def read_sources(database: Database, sources: Sequence[tuple[str, str]]) -> Read
             ]
         ),
         totals["customers"],
+        int(totals["row_count"]),
         totals["without_id"] == 0,
         days["scoring_day"],
         days["is_alone"],
@@ -135,7 +132,7 @@ class Increment:
     def begin(self) -> None:
         """Put the rows of the customers to compute into temporary tables."""
         for path in self._reading.customers:
-            named = {"source": path, "changed": _CHANGED, "target": _temporary(path)}
+            named = {"source": path, "changed": _CHANGED, "target": temporary(path)}
             self._database.execute(render("features/increment/rows_of_changed", **named))
 
     def create(self, model: Model) -> bool:
@@ -145,7 +142,7 @@ class Increment:
         """
         if model.unique_id not in self._needed:
             return False
-        database, recomputed = self._database, _temporary(model.path)
+        database, recomputed = self._database, temporary(model.path)
         created = render("features/increment/create_temporary", path=recomputed, is_view=model.is_view)
         database.execute(Statement(created.text.replace("__model__", self._of_changed(model))))
         if not model.by_customer:
@@ -180,10 +177,10 @@ class Increment:
     def end(self) -> None:
         """Let go of the temporary tables."""
         for path in self._reading.customers:
-            self._database.execute(render("features/drop", path=_temporary(path), is_view=False))
+            self._database.execute(render("features/drop", path=temporary(path), is_view=False))
         for model in self._models:
             if model.unique_id in self._needed:
-                self._database.execute(render("features/drop", path=_temporary(model.path), is_view=model.is_view))
+                self._database.execute(render("features/drop", path=temporary(model.path), is_view=model.is_view))
 
     def _of_changed(self, model: Model) -> str:
         """The statement of a model, on the temporary tables."""
@@ -191,20 +188,4 @@ class Increment:
             *self._reading.customers,
             *(one.path for one in self._models if one.unique_id in self._needed),
         }
-
-        def place(found: re.Match[str]) -> str:
-            path = (found[1], found[2])
-            if path in moved:
-                return quote_identifier(_temporary(path))
-            if path in self._reading.others:
-                return found[0]
-            raise MustBuildAllError(
-                f"{model.name} reads {'.'.join(path)}, which is not known to hold rows of customers"
-            )
-
-        return re.sub(rf'"{re.escape(self._catalog)}"\."([^"]+)"\."([^"]+)"', place, model.sql)
-
-
-def _temporary(path: tuple[str, str]) -> tuple[str, str, str]:
-    """Name of the temporary table or view in place of ``(schema, name)``."""
-    return (*_TEMPORARY, ".".join(path))
+        return statement_on(model, self._catalog, moved, self._reading.others)

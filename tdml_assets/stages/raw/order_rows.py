@@ -90,16 +90,21 @@ def plan_orders(declaration: OrdersSource, texts: Sequence[str]) -> OrderPlan:
 
 
 def stage_by_order(
-    database: Database, layouts: Sequence[FileLayout], reading: FileReading, *, now: datetime
+    database: Database, layouts: Sequence[FileLayout], reading: FileReading, *, now: datetime, is_large: bool
 ) -> list[Stage]:
-    """Fill ``staged_rows`` from all files together. Returns the context that each file was read with."""
+    """Fill ``staged_rows`` from all files together. Returns the context that each file was read with.
+
+    ``is_large``: whether the rows before they are judged are kept in the warehouse too.
+    """
 
     def run(stage: Stage, is_again: bool) -> None:
         position = stage["layout"].position
         if is_again:
             database.execute(render("raw/forget_staged", table="order_rows", column="file_position", position=position))
         is_first = position == layouts[0].position and not is_again
-        database.execute(render("raw/read_order_rows", **stage, **_columns(stage), is_first=is_first))
+        database.execute(
+            render("raw/read_order_rows", **stage, **_columns(stage), is_first=is_first, is_large=is_large)
+        )
 
     stages = [reading.read(database, layout, run) for layout in layouts]
     database.execute(render("raw/stage_orders", **stages[0], latest_allowed=now + LONGEST_AHEAD))

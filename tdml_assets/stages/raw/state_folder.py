@@ -21,6 +21,7 @@ from tdml_assets.platform.statements import render
 from tdml_assets.platform.warehouse import Database, Warehouse, WarehouseBusyError
 from tdml_assets.settings import EVERY_OTHER, SAMPLE_HOME, Settings
 from tdml_assets.stages.raw.contracts import ORDERS
+from tdml_assets.stages.raw.reading import forget_staged
 from tdml_assets.stages.raw.state_identity import (
     SKETCH_SIZE,
     Comparison,
@@ -169,6 +170,7 @@ def load_recognised(
         report = load(database)
         if state is not None and table == ORDERS.name:
             identity = state.recognise(database, before, is_unchanged=report.is_unchanged)
+        forget_staged(database)
     if state is not None and identity is not None:
         state.write(identity)
     return report

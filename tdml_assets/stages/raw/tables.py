@@ -38,7 +38,7 @@ from tdml_assets.stages.raw.load_report import FileLoad, LoadReport
 from tdml_assets.stages.raw.meanings import read_statuses, write_statuses
 from tdml_assets.stages.raw.order_rows import is_by_order, reject_by_order, share_amounts, stage_by_order
 from tdml_assets.stages.raw.plan import plan_stage
-from tdml_assets.stages.raw.reading import FileReading, stage_rows
+from tdml_assets.stages.raw.reading import FileReading, forget_staged, is_large, stage_rows
 from tdml_assets.stages.raw.recorded import (
     date_states,
     find_dropped,
@@ -204,6 +204,7 @@ def _load_files(
             kept,
             session_id=session_id,
             now=now,
+            is_large=is_large(declaration, (found.files[layout.position] for layout in layouts)),
             merge=merge,
             until=until if finds_day else None,
         )
@@ -244,6 +245,7 @@ def _write_rows(
     *,
     session_id: str,
     now: datetime,
+    is_large: bool,
     merge: Callable[[], None],
     until: Callable[[date], FileReading] | None,
 ) -> tuple[list[FileLayout], int]:
@@ -267,10 +269,12 @@ def _write_rows(
         has_currencies=isinstance(declaration, OrdersSource) and declaration.currency is None,
         has_statuses=has_statuses,
         by_order=by_order,
+        is_large=is_large,
     )
+    forget_staged(database)
     database.execute(created)
     database.execute(render("raw/create_dropped"))
-    stage_files = stage_by_order if by_order else stage_rows
+    stage_files = partial(stage_by_order, is_large=is_large) if by_order else stage_rows
     stages = stage_files(database, layouts, reading, now=now)
     if until is not None and (latest := latest_staged_day(database, declaration)) is not None:
         database.execute(created)

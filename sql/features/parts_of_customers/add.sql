@@ -1,0 +1,2 @@
+insert into {{ target | identifier }} by name
+select * from {{ part | identifier }}

@@ -1,0 +1,2 @@
+create or replace table {{ target | identifier }} as
+select * from {{ part | identifier }} limit 0

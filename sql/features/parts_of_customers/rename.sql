@@ -1,0 +1,1 @@
+alter table {{ table | identifier }} rename to {{ name | identifier }}

@@ -1,0 +1,1 @@
+select current_setting('temp_directory') as folder
