@@ -40,6 +40,10 @@ class StorageError(WarehouseError):
     """The disk is full, or the folder may not be written."""
 
 
+class MemoryLimitError(WarehouseError):
+    """A statement needs more memory than the warehouse may take."""
+
+
 def is_busy(error: duckdb.Error, path: Path) -> bool:
     """Whether another process holds the file at ``path``."""
     return _BUSY.search(str(error).replace(str(path), "")) is not None
@@ -84,6 +88,12 @@ def explained(error: duckdb.Error | OSError, path: Path) -> WarehouseError | Non
     own = str(path) in str(error)
     if _SPILL in text:
         return StorageError(f"the folder for spilled data is full ({_first_line(text)}): raise warehouse.max_temp_gb")
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return MemoryLimitError(
+            f"a statement needs more memory than the warehouse may take ({_first_line(text)}): raise warehouse.memory_limit_gb, or "
+            "write warehouse: {threads: 1}, with which a statement takes less and more time. Nothing of this step was kept; tables "
+            "of earlier steps are as they were"
+        )
     if _FULL.search(text) or code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return StorageError(
             f"no space is left for {place}: free some, then run again. Nothing of this step was kept; tables of earlier steps are "

@@ -11,7 +11,7 @@ import pytest
 from tdml_assets.platform.contracts import Column, TableContract
 from tdml_assets.platform.statements import Statement
 from tdml_assets.platform.warehouse import Warehouse
-from tdml_assets.platform.warehouse_errors import StorageError, WarehouseDamagedError, explained
+from tdml_assets.platform.warehouse_errors import MemoryLimitError, StorageError, WarehouseDamagedError, explained
 
 TABLE = TableContract("s", "t", "test", (Column("k", "VARCHAR", "", False), Column("v", "DOUBLE", "")), ("k",))
 
@@ -104,3 +104,15 @@ def test_the_faults_of_other_files_are_not_the_warehouses() -> None:
     error = duckdb.IOException('IO Error: Cannot open file "/data/orders.parquet": Permission denied')
     assert explained(error, Path("/home/state/w.duckdb")) is None
     assert explained(FileNotFoundError(2, "No such file", "/data/x"), Path("/home/state/w.duckdb")) is None
+
+
+def test_a_statement_that_needs_more_memory_names_the_key_to_raise(tmp_path: Path) -> None:
+    warehouse = Warehouse(
+        database=str(tmp_path / "warehouse.duckdb"), temp_directory=str(tmp_path / "spill"), memory_limit_gb=0.05
+    )
+    with (
+        pytest.raises(MemoryLimitError, match=r"raise warehouse\.memory_limit_gb") as caught,
+        warehouse.write() as opened,
+    ):
+        opened.execute(Statement("select list(range || repeat('x', 100)) from range(2_000_000)"))
+    assert "threads: 1" in str(caught.value)
