@@ -1,7 +1,7 @@
 """Rows whose amounts are in another unit than those of other rows: cents beside euros, 1.867 for a thousand and more.
 
-Belongs here: finding them by what products cost and by files of whole numbers, and the words. Does not: a month from which all
-amounts change (``history_breaks.changed_unit``), a change since the session before (``content.scale``).
+Elsewhere: a month from which all amounts change (``history_breaks.changed_unit``), a change since the session before
+(``content.scale``).
 """
 
 from __future__ import annotations

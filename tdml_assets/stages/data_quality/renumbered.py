@@ -1,7 +1,7 @@
 """Orders that were exported again under other numbers, as after a move to another shop system: every amount of theirs counts twice.
 
-Belongs here: reading lines that are under several orders, and the verdict. Does not: lines that several files hold under one order
-(``content.overlap``), lines that equal another one of their order (``content.repeated``).
+Elsewhere: lines that several files hold under one order (``content.overlap``), lines that equal another one of their order
+(``content.repeated``).
 
 A customer may buy the same thing twice a day. On days that were exported again most lines have such a twin, and so have those of
 the days next to them.

@@ -1,6 +1,6 @@
 """What a person must decide, because no column, value or sign of the files says it.
 
-Belongs here: these gaps and their words. Does not: the guesses themselves (``guess.py`` and its neighbours).
+Elsewhere: the guesses themselves (``guess.py`` and its neighbours).
 """
 
 from __future__ import annotations

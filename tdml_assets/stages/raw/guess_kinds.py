@@ -1,7 +1,7 @@
 """What the kinds of rows of a file of orders count as: statuses, marks such as ``is_test``, kinds of documents and of events.
 
-Belongs here: which column says it, what its values probably mean, and what is left to a person. Does not: the meaning of one word
-(``guess_orders.py``, ``column_words.py``), what the lines of an order have in common (``guess_lines.py``).
+Elsewhere: the meaning of one word (``guess_orders.py``, ``column_words.py``), what the lines of an order have in common
+(``guess_lines.py``).
 """
 
 from __future__ import annotations
