@@ -266,7 +266,11 @@ fixed estimator, in the form of the tables below:
 
 {fixed_table(cases)}
 
-`auto` fits what it does not take once, without a refit: less than one more training.
+`auto` chooses by the mean of absolute error and Tweedie deviance. By MAE alone a fixed option may be better, and is where
+an interval of the MAE lies above 0: whoever gives nearly everybody too little has a low one.
+
+`auto` fits what it does not take once, without a refit: less than one more training
+([measured](workflows.md#which-learner-estimator-auto)).
 
 The same estimators on the window that ends at the cut, which none of the lines above is scored on:
 

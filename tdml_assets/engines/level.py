@@ -52,7 +52,7 @@ _LARGEST_LOG_ODDS = 35.0
 # Weight, in rehearsals, of the belief that the stated doubt is right.
 _PRIOR_REHEARSALS = 8.0
 # Stated over calculated standard deviations of a gap to a lifetime model: with them 80 % bounds hold 80 % of totals of simulated
-# shops (docs/decisions/0058). A season that was never seen is a doubt of its own (``Residual.unseen_variance``).
+# shops (docs/decisions/0058, 0071). A season that was never seen is a doubt of its own (``Residual.unseen_variance``).
 _STATED: Mapping[Basis, float] = {"season": 0.75, "trend": 1.1}
 # By how much the number of orders is changed to see what a total owes to it.
 _RATE_STEP = 0.1

@@ -39,7 +39,7 @@ _WIDE, _NARROW = 0.5, 0.3
 # Moments of a window at which the process is looked at, evenly spaced, to average it.
 _MOMENTS = 6
 _LEAST_VARIANCE = 1e-4
-# Standard deviation, in logarithms, of the orders of days of the year that no window has shown (docs/decisions/0058).
+# Standard deviation, in logarithms, of the orders of days of the year that no window has shown (docs/decisions/0071).
 _UNSEEN_SEASON = 0.25
 
 
