@@ -276,8 +276,8 @@ probabilities that are exactly right. The log loss of the share is that of every
 ## Customers of one order, by its age
 
 Predicted over actual spend of groups of at least {_LEAST_OF_AGE}, where all totals are brought to what came first. Of the
-simulated shops these are of the fixed estimator, where `auto` mostly takes the lifetime model alone: what it publishes, and what was
-tried, is in [decision 73](decisions/0073-trees-start-from-half-of-the-lifetime-model.md).
+simulated shops these are of the fixed estimator, where `auto` mostly takes the lifetime model alone: what it publishes, and what
+was tried, is in [decision 73](decisions/0073-trees-start-from-half-of-the-lifetime-model.md).
 
 {table(parts["ages"])}
 
