@@ -68,6 +68,11 @@ def _source(found: Guess) -> list[str]:
     if found.preset is not None:
         return [*lines, *_of_preset(found)]
     lines.append(f"format: {first.format}")
+    if found.other_names:
+        listed = ", ".join(
+            f"{text(name)}: [{', '.join(map(text, names))}]" for name, names in found.other_names.items()
+        )
+        lines.append(f"other_names: {{{listed}}}    # what they are called in other files")
     lines += [*_file_keys(found), *_csv(first), *_numbers(found)]
     if found.table != "customers":
         lines += [*_times(found), *_records(found)]

@@ -32,6 +32,11 @@ class FileSettings(Declaration):
         default=None,
         description='Key of the list that holds the rows of a JSON file, as in {"orders": [...]}; or a path such as data.orders.',
     )
+    other_names: dict[ColumnName, tuple[ColumnName, ...]] = Field(
+        default={},
+        description="Other names of a column, in files from before or after it was renamed: of each file the first that is there "
+        "is read. Not for json.",
+    )
     skip_rows: int = Field(
         default=0, ge=0, description="Lines before the header, or before the first row, that are not data."
     )
@@ -56,6 +61,10 @@ class FileSettings(Declaration):
             formats = " and ".join(name for name, known in known_formats().items() if wrong in known.keys)
             raise ValueError(
                 f"{wrong} has no effect with format {found.name}, only with {formats}: take it out, or correct format"
+            )
+        if self.other_names and found.name == "json":
+            raise ValueError(
+                "other_names is not for json, where each object has keys of its own: rename the key in the files"
             )
         if found.options is not None:
             _require_options(found.options, self.options)

@@ -333,3 +333,25 @@ def test_amounts_with_the_signs_of_two_currencies_are_said_to_have_them(folder: 
     rows += [[number, f"{when:%Y-%m-%d}", who, f"{'$' if number % 3 else '€'}5.50"] for number, who, when, _ in ORDERS]
     done = CliRunner().invoke(app, ["init", write("o.csv", rows)])
     assert "the amounts have the signs $ and €" in done.stderr
+
+
+def test_columns_that_were_renamed_between_files_are_declared_with_both_names(folder: Path) -> None:
+    (folder / "m").mkdir()
+    headers = (
+        ["order_id", "date", "email", "sku", "amount"],
+        ["Order ID", "date", "Customer Email", "SKU", "Line Total"],
+    )
+    for half, header in enumerate(headers):
+        rows: list[Row] = [[*header]]
+        rows += [
+            [number, f"{when:%Y-%m-%d}", f"{who}@x.example", product, f"{PRICES[product] * quantity:.2f}"]
+            for number, who, when, lines in ORDERS
+            for product, quantity in lines
+            if (number > 30) == bool(half)
+        ]
+        write(f"m/orders_{half}.csv", rows)
+    draft = answered(["m"], {})
+    assert "# what they are called in other files" in draft
+    orders = try_sources(load_settings({}, working_folder=folder), whole=True).orders
+    assert float(orders.net_revenue) == pytest.approx(all_money(), abs=0.005), draft
+    assert orders.customers == 9

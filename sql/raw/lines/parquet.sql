@@ -4,7 +4,7 @@
         , case when file_row_number >= {{ (layout.row_count - layout.footer_rows) | bind }} then 'footer_row' end as fault
 {% endif %}
 {% for field in layout.fields if not field.is_of_folder %}
-        , {% if field.type == "TIMESTAMPTZ_NS" %}cast({{ field.name | identifier }} as timestamptz){% else %}{{ field.name | identifier }}{% endif %} as {{ ("field_" ~ loop.index0) | identifier }}
+        , {% if field.type == "TIMESTAMPTZ_NS" %}cast({{ field.written | identifier }} as timestamptz){% else %}{{ field.written | identifier }}{% endif %} as {{ ("field_" ~ loop.index0) | identifier }}
 {% endfor %}
 {% include "raw/parts/folder_values.sql" %}
     from read_parquet({{ layout.read_path | bind }}, file_row_number = true, hive_partitioning = false)

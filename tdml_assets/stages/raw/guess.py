@@ -16,7 +16,16 @@ from dataclasses import dataclass, field, replace
 from tdml_assets.declaration.presets import preset_keys
 from tdml_assets.declaration.statuses import Meaning
 from tdml_assets.stages.raw.currencies import is_code
-from tdml_assets.stages.raw.guess_columns import MOMENTS, NUMBERS, ROLES, Columns, Table, find, find_columns
+from tdml_assets.stages.raw.guess_columns import (
+    MOMENTS,
+    NUMBERS,
+    ROLES,
+    Columns,
+    Table,
+    find,
+    find_columns,
+    renamed_columns,
+)
 from tdml_assets.stages.raw.guess_gaps import missing_columns, open_currency, two_sides, unread, why_unreadable
 from tdml_assets.stages.raw.guess_kinds import guess_kinds
 from tdml_assets.stages.raw.guess_lines import (
@@ -66,6 +75,7 @@ class Guess:
     ``line_key``: columns that identify a line, and what says that there must be a key.
     ``is_minor``: whether amounts are cents and the like.
     ``recorded``: column that may tell when rows were recorded.
+    ``other_names``: what columns are called in other files.
     """
 
     table: Table
@@ -87,6 +97,7 @@ class Guess:
     currency: tuple[str, str] | None = None
     is_minor: bool = False
     recorded: str | None = None
+    other_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def is_refund_known(self) -> bool:
@@ -229,6 +240,7 @@ def _of_orders(
         currency=currency,
         recorded=recorded_column(first, found.get("ordered_at"), found.values()),
         is_minor=is_minor,
+        other_names=renamed_columns(first, found) if first.format != "json" else {},
     )
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import repeat
+from itertools import accumulate, repeat
 from typing import Literal
 
 from tdml_assets.stages.raw.column_words import (
@@ -123,6 +123,29 @@ def find(role: str, sample: FileSample, taken: Collection[str]) -> str | None:
             return _earliest(dated, sample)
         return dated[0] if dated else named[0] if len(named) == 1 else None
     return by_name
+
+
+def renamed_columns(sample: FileSample, found: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """What the columns of roles are called in files that do not have them; empty where every file has them."""
+    ends = list(accumulate(sample.file_rows))
+    others: dict[str, tuple[str, ...]] = {}
+    for role, column in found.items():
+        lacking = [place for place, cells in enumerate(sample.by_file(column)) if cells and not any(cells)]
+        if not lacking or len(lacking) == len(ends):
+            continue
+        rows = [row for place in lacking for row in range(ends[place] - sample.file_rows[place], ends[place])]
+        kept = set(range(sample.row_count)) - set(rows)
+        cells = {
+            name: [texts[row] for row in rows]
+            for name, texts in sample.cells.items()
+            # A column of both kinds of files is no other name of one that only some have.
+            if name not in found.values() and not any(texts[row] for row in kept)
+        }
+        there = {name: texts for name, texts in cells.items() if any(texts)}
+        other = find("moment" if role in MOMENTS.values() else role, replace(sample, cells=there, file_rows=()), set())
+        if other is not None:
+            others[column] = (other,)
+    return others
 
 
 def _is_named_moment(name: str, texts: Sequence[str]) -> bool:

@@ -28,7 +28,7 @@ from tdml_assets.stages.raw.faults import source_faults
 from tdml_assets.stages.raw.files import SourceFile
 from tdml_assets.stages.raw.json_paths import as_rows, is_nested
 from tdml_assets.stages.raw.names import delimiter_remedy, distinct
-from tdml_assets.stages.raw.rules import BAD_ROW_LIMIT, Field, FileLayout, SourceError, wanted_columns
+from tdml_assets.stages.raw.rules import BAD_ROW_LIMIT, Field, FileLayout, SourceError, named_fields, wanted_columns
 from tdml_assets.stages.raw.signatures import FIRST_BYTES, what_is_wrong
 from tdml_assets.stages.raw.text import LONGEST_LINE, as_utf8, check_text, is_gzip, open_bytes
 from tdml_assets.stages.raw.unpacking import unpacked
@@ -77,6 +77,7 @@ def read_layout(
         raise SourceError(f"{file.name}: empty input: the file has 0 bytes. Deliver it again, or take it out of path")
     given = FileToRead(database, declaration, file, position, scratch_folder, bad_row_limit)
     layout: FileLayout = format_named(declaration.format).layout(given)
+    layout = replace(layout, fields=named_fields(file.name, declaration, layout.fields))
     of_folders = _folder_fields(declaration, file, layout)
     if not of_folders:
         return layout
@@ -167,7 +168,7 @@ def csv_layout(given: FileToRead) -> FileLayout:
         path, compression = file.path, "gzip" if is_gzip(file) else "none"
         if encoding not in _UTF8:
             path, compression = as_utf8(file, encoding, scratch_folder), "none"
-        fields = tuple(Field(name) for name in names)
+        fields = named_fields(file.name, declaration, [Field(name) for name in names])
         read_path = escaped(path)
         layout = FileLayout(
             file.name,

@@ -30,7 +30,7 @@ RULES_VERSION = 5
 MAX_COLUMNS = 2_000
 #: What to do about a column that other files have.
 _OTHER_FILES = "Other files have it, and one source reads one set of names: "
-_ONE_NAME = f"{_OTHER_FILES}leave files without it out of path, or rename their column to"
+_ONE_NAME = f"{_OTHER_FILES}if it was renamed, write next to path what it is called there, other_names:"
 #: Share of unreadable rows from which a file is refused, where the settings say nothing.
 BAD_ROW_LIMIT = QualityPolicy().unreadable_limit
 #: Besides those of the raw table, the columns that rows have while they are judged (``sql/raw/create_staged``).
@@ -77,14 +77,20 @@ class SourceError(ValueError):
 class Field:
     """One column of a file.
 
-    ``is_of_folder``: whether the name of the file's folder holds its value, and not the file. ``value``: that value; ``None`` is no
-    value.
+    ``name``: as the declaration calls it. ``is_of_folder``: whether the name of the file's folder holds its value, not the file.
+    ``value``: that value; ``None`` is no value. ``own_name``: what the file calls it, where that is another name.
     """
 
     name: str
     type: str = "VARCHAR"
     is_of_folder: bool = False
     value: str | None = None
+    own_name: str = ""
+
+    @property
+    def written(self) -> str:
+        """What the file calls it."""
+        return self.own_name or self.name
 
     @property
     def family(self) -> Family:
@@ -145,8 +151,9 @@ def declaration_sha256(table: str, declaration: Source) -> str:
     columns = declared.get("columns")
     if isinstance(columns, dict) and columns.get("amount_reversed") is None:
         declared["columns"] = {name: value for name, value in columns.items() if name != "amount_reversed"}
-    if not declared.get("other_statuses"):
-        declared.pop("other_statuses", None)
+    for name in ("other_statuses", "other_names"):
+        if not declared.get(name):
+            declared.pop(name, None)
     content = {
         "rules": RULES_VERSION,
         "table": table,
@@ -192,7 +199,8 @@ def check_headers(table: str, declaration: Source, layouts: Sequence[FileLayout]
                 raise SourceError(
                     f"{where} has no column {source_column!r}, wanted as {column}; found {_listed(layout.names)}. "
                     + (
-                        f"{_ONE_NAME} {source_column!r}"
+                        f"{_ONE_NAME} {{{json.dumps(source_column, ensure_ascii=False)}: [its other name]}}; else leave the file "
+                        "out of path"
                         if source_column in anywhere
                         else missing_column_remedy(table, declaration, column, source_column, layout.names)
                     )
@@ -227,6 +235,24 @@ def may_lack(declaration: Source, column: str, names: Collection[str]) -> bool:
         return all(mapped.get(other) in names for other in others)
     fields = type(declaration.columns).model_fields  # type: ignore[attr-defined]
     return column != "currency" and not fields[column].is_required()
+
+
+def named_fields(name: str, declaration: Source, fields: Sequence[Field]) -> tuple[Field, ...]:
+    """The columns of a file under the names that the declaration gives them, where the file has another of their names.
+
+    Raises ``SourceError`` if the file ``name`` has two columns that are said to be one.
+    """
+    found = {field.name: field for field in fields}
+    for column, others in declaration.other_names.items():
+        there = [one for one in (column, *others) if one in found]
+        if len(there) > 1:
+            raise SourceError(
+                f"{name} has the columns {there[0]!r} and {there[1]!r}, which are one by other_names: take {there[1]!r} out of "
+                "other_names, or one of them out of the file"
+            )
+        if there and there[0] != column:
+            found[there[0]] = replace(found[there[0]], name=column, own_name=there[0])
+    return tuple(found.values())
 
 
 def refuse_empty(layouts: Sequence[FileLayout]) -> None:
