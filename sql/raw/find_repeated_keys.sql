@@ -1,5 +1,5 @@
 {# Line keys of several rows: what is asked of them never looks at keys that occur once, nearly all of them. First by a hash, which
-   takes half the time and memory of the keys; the few keys found are compared themselves. #}
+   takes half the time and memory of the keys. The few keys found are compared themselves. #}
 create or replace temp table repeated_keys as
 with
 rows_of_keys as (
