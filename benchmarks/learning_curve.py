@@ -64,7 +64,8 @@ The {validation_rows:,} customers of the validation snapshot. The round at which
 
 {machine}. One process each: read the rows, fit, fit again on all labelled rows, measure. Where other work
 shares the machine CPU seconds, which add up all cores, are the fairer figure. Memory is what the process owns, with its
-libraries and without mapped files. `disk` learns from pages on the disk, as a training does whose tier has {tight:.1f} GB; its model is {same}.
+libraries and without mapped files. `disk` learns from pages on the disk, as a training does whose tier
+has {tight:.1f} GB; its model is {same}.
 
 ## What is run
 
