@@ -18,6 +18,7 @@ _FINGERPRINT = re.compile(r"[0-9a-f]{12,64}")
 FIRST_LOAD_CHECKS = (
     *("unreadable", "set_aside", "repeated", "overlap", "empty_ids", "one_customer", "after_file"),
     *("zero_amounts", "changed_ids", "changed_unit", "mixed_units", "renumbered", "rounded_ids"),
+    "lacking_columns",
     *("order_totals", "unknown_statuses"),
 )
 

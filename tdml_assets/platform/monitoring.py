@@ -165,8 +165,8 @@ DATA_QUALITY = _table(
         "check_name",
         "VARCHAR",
         "volume, freshness, latest_day, age, null_share, scale, duplicates, repeated, overlap, rejected, unreadable, set_aside, "
-        "zero_amounts, changed_ids, changed_unit, mixed_units, renumbered, rounded_ids, empty_ids, test_orders, thin_months, "
-        "new_categories, alike_customers, one_customer, lost_rows, recorded_at or declaration.",
+        "zero_amounts, changed_ids, changed_unit, mixed_units, renumbered, rounded_ids, lacking_columns, empty_ids, test_orders, "
+        "thin_months, new_categories, alike_customers, one_customer, lost_rows, recorded_at or declaration.",
     ),
     Column("source", "VARCHAR", "Raw table, or table.column."),
     Column("value", "DOUBLE", "What was found."),

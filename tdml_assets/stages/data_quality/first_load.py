@@ -15,6 +15,7 @@ from tdml_assets.stages.data_quality.after_file import after_file
 from tdml_assets.stages.data_quality.findings import Finding, judged
 from tdml_assets.stages.data_quality.first_load_measures import FirstLoad, OddIds, RoundedIds, SetAside, ZeroAmounts
 from tdml_assets.stages.data_quality.history_breaks import changed_ids, changed_unit
+from tdml_assets.stages.data_quality.lacking_columns import lacking_columns
 from tdml_assets.stages.data_quality.measures import Days
 from tdml_assets.stages.data_quality.mixed_units import mixed_units
 from tdml_assets.stages.data_quality.renumbered import renumbered
@@ -43,6 +44,7 @@ def first_load(found: FirstLoad, orders: Days, policy: QualityPolicy) -> Iterato
         yield empty_ids(f"{orders.table}.customer_id", found.odd_ids, total, found.set_aside.accepted_money, policy)
         yield after_file(orders.table, found.after_file, policy)
         yield _test_orders(f"{orders.table}.customer_id", found.odd_ids, total)
+    yield lacking_columns(orders.table, found.lacking)
     if total >= policy.min_rows:
         yield mixed_units(orders.table, found.mixed_units, found.whole_files, policy)
         yield renumbered(orders.table, found.twin_days, policy)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -17,6 +17,7 @@ from tdml_assets.platform.statements import render
 from tdml_assets.platform.statistics import Reader
 from tdml_assets.stages.data_quality.after_file import AfterFile, read_after_file
 from tdml_assets.stages.data_quality.history_breaks import CustomerDays, read_customer_days
+from tdml_assets.stages.data_quality.lacking_columns import read_lacking
 from tdml_assets.stages.data_quality.mixed_units import MixedUnits, WholeFile, read_mixed_units, read_whole_files
 from tdml_assets.stages.data_quality.renumbered import TwinDay, read_twin_days
 from tdml_assets.stages.data_quality.unreadable import currency_rate, line_size
@@ -167,6 +168,7 @@ class FirstLoad:
     mixed_units: MixedUnits | None = None
     whole_files: tuple[WholeFile, ...] = ()
     rounded_ids: RoundedIds | None = None
+    lacking: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def read_first_load(reader: Reader, day: date, sources: Sources, judged_rows: int, min_rows: int) -> FirstLoad | None:
@@ -200,6 +202,7 @@ def read_first_load(reader: Reader, day: date, sources: Sources, judged_rows: in
         mixed_units=read_mixed_units(reader, day),
         whole_files=read_whole_files(reader, day),
         rounded_ids=RoundedIds(**rounded),
+        lacking=read_lacking(reader, sources.orders),
     )
 
 

@@ -102,6 +102,7 @@ CHECKS = {
     "changed_unit": "amounts that change their unit",
     "mixed_units": "lines in another unit than their product",
     "renumbered": "days that are there under other order ids",
+    "lacking_columns": "files without a status that others have",
     "rounded_ids": "ids that a spreadsheet has rounded",
     "empty_ids": "ids that mean nobody",
     "test_orders": "ids of tests",

@@ -262,3 +262,22 @@ def test_a_file_most_of_whose_rows_cannot_be_read_is_stopped_among_files_that_ar
     # A few rows of a file are few.
     _, problems = judged(tmp_path, orders_1=lines[:-8], orders_2=last[:4])
     assert problems == []
+
+
+def test_a_file_without_the_status_that_others_have_is_stopped(tmp_path: Path) -> None:
+    lines = shop_lines()
+    columns = {**DECLARED["columns"], "order_status": "state"}
+    for name, part, header in (("orders_1", lines[:300], "state"), ("orders_2", lines[300:], "Status")):
+        rows = [["order", "who", "day", "sku", "total", header], *([*line, "paid"] for line in part)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(map(",".join, rows)) + "\n", encoding="utf-8")
+
+    def problems(**changes: Any) -> list[str]:
+        content = {"sources": {"orders": {**DECLARED, "columns": columns, **changes.pop("orders", {})}}, **changes}
+        (tmp_path / "tdml.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+        settings = load_settings({"TDML_HOME": str(tmp_path / "home")}, working_folder=tmp_path)
+        trial = try_sources(settings, whole=True)
+        return problems_of(trial, as_of=settings.as_of, accepted=settings.quality.accepted)
+
+    assert ["1 without 'state' (orders_2.csv)" in one for one in problems()] == [True]
+    assert problems(orders={"other_names": {"state": ["Status"]}}) == []
+    assert problems(quality={"accepted": ["lacking_columns"]}) == []
