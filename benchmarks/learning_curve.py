@@ -50,7 +50,8 @@ A workflow learns from `split.max_rows` rows at most, 1,000,000 unless it says o
 All trainings are measured on the same {test_rows:,} rows, one per customer at the test snapshot, later than all they learnt from.
 Predictions are brought to the total that came, as the correction of the level does. `of all` is the error over that of the training
 on all rows: 1.01 is one per cent more. `difference` is the mean of the paired differences of absolute errors to that training,
-customer by customer, and `error` its standard error.
+customer by customer, and `error` its standard error. Log loss is that of the probability of a purchase as
+the model gives it: the season of a window moves it more than the rows do.
 
 ## On the validation rows
 
