@@ -133,7 +133,7 @@ def test_a_column_of_customers_that_the_load_itself_needs_is_refused_with_anothe
 
 
 def test_the_columns_that_a_load_needs_are_all_known():
-    flags = dict.fromkeys(("has_key", "has_currencies", "has_statuses", "by_order"), True)
+    flags = dict.fromkeys(("has_key", "has_currencies", "has_statuses", "by_order", "is_large"), True)
     text = render("raw/create_staged", contract=TABLES["customers"], constants={}, **flags).text
     assert tuple(re.findall(r"\b(staged_(?!rows)\w+)", text)) == STAGED_COLUMNS
 
