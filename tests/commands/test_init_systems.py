@@ -137,6 +137,9 @@ def visits_of_a_tracker() -> Export:
     for number, who, when, lines in ORDERS:
         shared = {"collector_tstamp": f"{when:%Y-%m-%d %H:%M:%S}", "user_id": who}
         rows.append({**shared, "event": "page_view", "page_urlpath": "/"})
+        rows.append(
+            {**shared, "event": "transaction", "tr_orderid": f"T{number}", "tr_total": round(of_order(lines), 2)}
+        )
         rows += [
             {
                 **shared,
@@ -149,7 +152,7 @@ def visits_of_a_tracker() -> Export:
             for product, quantity in lines
         ]
     Path("events.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n", encoding="utf-8")
-    return Export("events.jsonl", all_money(), written=('"page_view": ignore',))
+    return Export("events.jsonl", all_money(), written=('"page_view": ignore', '"transaction": ignore'))
 
 
 def refunded_pieces_beside_money() -> Export:

@@ -194,7 +194,9 @@ def _of_orders(
         still_open |= open_currency(
             found.get("currency"), values.get("currency", ()), values.get("amount", values.get("unit_price", ()))
         )
-    kinds = guess_kinds(first, found, values, marks or NumberMarks(), is_known=preset is not None)
+    # Kinds of rows are told apart by the money that is read.
+    read = _money_columns(first, found, marks)[0] if preset is None else found
+    kinds = guess_kinds(first, read, values, marks or NumberMarks(), is_known=preset is not None)
     found |= {"order_status": kinds.column} if kinds.column is not None else {}
     still_open |= {"statuses": kinds.why_open} if kinds.why_open else {}
     money = found.get("amount", found.get("unit_price", ""))
