@@ -32,9 +32,9 @@ def without(monkeypatch):
 
 
 def test_a_missing_part_is_named_with_the_command_that_installs_it(without):
-    without("boto3")
+    without("dagster_aws")
 
-    with pytest.raises(MissingExtraError, match=r"s3:// address needs boto3.*pip install 'tdml-assets\[s3\]'"):
+    with pytest.raises(MissingExtraError, match=r"s3:// address needs dagster_aws.*pip install 'tdml-assets\[s3\]'"):
         S3().get_client()
 
 
