@@ -129,6 +129,8 @@ def renamed_columns(sample: FileSample, found: Mapping[str, str]) -> dict[str, t
     """What the columns of roles are called in files that do not have them; empty where every file has them."""
     ends = list(accumulate(sample.file_rows))
     others: dict[str, tuple[str, ...]] = {}
+    if len(ends) < 2:
+        return others
     for role, column in found.items():
         lacking = [place for place, cells in enumerate(sample.by_file(column)) if cells and not any(cells)]
         if not lacking or len(lacking) == len(ends):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from tdml_assets.stages.raw.guess_columns import find_columns
+from tdml_assets.stages.raw.guess_columns import find_columns, renamed_columns
 from tdml_assets.stages.raw.sample import FileSample
 
 DAYS = ("03.01.2026", "14.01.2026", "25.01.2026")
@@ -137,3 +137,11 @@ def test_an_id_that_every_order_has_of_its_own_is_no_customer() -> None:
     assert roles(cells)["customer_id"] == "customer_unique_id"
     cells["customer_id"] = [f"c{n % 30}" for n in range(count)]
     assert roles(cells)["customer_id"] == "customer_id", "its customers come again"
+
+
+def test_a_column_of_one_file_that_is_empty_has_no_other_name() -> None:
+    cells = {"order_id": ["1", "2"], "Währungscode": ["", ""], "Currency": ["EUR", "EUR"]}
+    found = {"order_id": "order_id", "currency": "Währungscode"}
+    assert renamed_columns(FileSample("o.csv", "csv", cells), found) == {}
+    two = FileSample("o.csv", "csv", {**cells, "Währungscode": ["EUR", ""], "Currency": ["", "EUR"]}, file_rows=(1, 1))
+    assert renamed_columns(two, found) == {"Währungscode": ("Currency",)}
