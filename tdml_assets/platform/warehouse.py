@@ -95,6 +95,13 @@ class Database:
         with connected(self._connection, name) as cursor:
             yield from cursor.sql(statement.text, params=dict(statement.parameters)).to_arrow_reader(rows)
 
+    @contextmanager
+    def apart(self) -> Iterator[Database]:
+        """A further connection for temporary tables, each statement a transaction: it sees nothing that is not committed."""
+        name = self.row(render("warehouse/current"))["name"]
+        with connected(self._connection, name) as further:
+            yield Database(further)
+
     def own_batches(self, statement: Statement, rows: int) -> Iterator[pa.RecordBatch]:
         """As :meth:`batches`, of views that this connection alone sees; no other statement may run before the last batch."""
         yield from self._connection.sql(statement.text, params=dict(statement.parameters)).to_arrow_reader(rows)

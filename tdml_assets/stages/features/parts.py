@@ -5,7 +5,8 @@ Elsewhere: when a build is made in this way (``dbt_build.py``), which models all
 
 DuckDB writes what a join or a group does not hold to disk, but not all of it: from some ten million customers on, whole statements
 end for want of memory. So the rows that the models read are written to one file per part, all rows of a customer to the same one,
-and the statements run part by part on temporary tables, as they do for changed customers (``increment.py``).
+and the statements run part by part on temporary tables, as they do for changed customers (``increment.py``). What they make is
+written to files too, and becomes the tables at the end.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Collection, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from tdml_assets.platform.contracts import TableContract
+import duckdb
+
 from tdml_assets.platform.statements import Statement, render
 from tdml_assets.platform.warehouse import Database
 from tdml_assets.stages.features.dbt_project import Model
@@ -30,6 +31,20 @@ MOST_ROWS_AT_ONCE = 15_000_000
 ROWS_OF_A_PART = 4_000_000
 
 _FOLDER = "features-in-parts"
+#: Types that come back from a Parquet file as they were.
+_KEPT_TYPES = (
+    "BIGINT",
+    "BOOLEAN",
+    "DATE",
+    "DECIMAL",
+    "DOUBLE",
+    "FLOAT",
+    "INTEGER",
+    "SMALLINT",
+    "TIMESTAMP",
+    "TINYINT",
+    "VARCHAR",
+)
 
 
 class Parts:
@@ -45,7 +60,6 @@ class Parts:
         for writing. ``models``: all of the build, in order. ``reading``: what they read.
         """
         self._database, self._sources = database, reading.customers
-        self._catalog = str(database.row(render("warehouse/current"))["name"])
         self._count = -(-reading.rows // ROWS_OF_A_PART)
         self._views = [model for model in models if model.is_view]
         self.models = [model for model in models if model.in_parts]
@@ -55,105 +69,120 @@ class Parts:
                 behind.add(model.unique_id)
         self.first = [model for model in models if model.unique_id not in behind]
         self.last = [model for model in models if model.unique_id in behind and not model.in_parts]
-        moved = {*self._sources, *(model.path for model in (*self._views, *self.models))}
-        whole = {*reading.others, *(model.path for model in self.first if not model.is_view)}
+        # Read whole by every part.
+        self._others = [*reading.others, *(model.path for model in self.first if not model.is_view)]
+        moved = {*self._sources, *self._others, *(model.path for model in (*self._views, *self.models))}
+        catalog = str(database.row(render("warehouse/current"))["name"])
         self._statements = {
-            model.unique_id: statement_on(model, self._catalog, moved, whole) for model in (*self._views, *self.models)
+            model.unique_id: statement_on(model, catalog, moved, ()) for model in (*self._views, *self.models)
         }
-        self._computed: dict[str, Model] | None = None
+        folder = database.row(render("features/parts_of_customers/scratch_folder"))["folder"]
+        self._scratch = Path(folder, _FOLDER)
         self._seconds: dict[str, float] = {}
 
     def put(self, model: Model, spoilt: Collection[str]) -> float:
-        """Put the rows of all parts in place of a model's table. Returns the seconds that its statements took.
+        """Make a model's table of the rows of all parts. Returns the seconds that computing them took.
 
-        The first call computes the models. ``spoilt``: those that failed a test: what reads them is not computed. Raises
-        ``MustBuildAllError`` if a statement makes rows of other customers.
+        The first call computes all models. ``spoilt``: those that failed a test: what reads them is not computed. Raises
+        ``MustBuildAllError`` if a statement cannot be run on the rows of some customers.
         """
-        if self._computed is None:
-            self._computed = self._computable(spoilt)
-            self._compute_all(list(self._computed.values()))
-        del self._computed[model.unique_id]
-        self._database.execute(render("warehouse/drop_table", table=model.path))
-        renamed = {"table": _computed(model.path), "name": model.name}
-        self._database.execute(render("features/parts_of_customers/rename", **renamed))
+        if not self._seconds:
+            self._compute_all(self._computable(spoilt))
+        rows = _rows_of(sorted(self._made(model).glob("*.parquet")))
+        if model.contract is not None:
+            self._database.replace(model.contract, rows)
+        else:
+            created = render("features/create_model", path=model.path, is_view=False)
+            self._database.execute(Statement(created.text.replace("__model__", rows.text), rows.parameters))
         return self._seconds[model.unique_id]
 
     def end(self) -> None:
-        """Drop what was computed and not put in place."""
-        for model in (self._computed or {}).values():
-            self._database.execute(render("warehouse/drop_table", table=_computed(model.path)))
+        """Remove the files."""
+        shutil.rmtree(self._scratch, ignore_errors=True)
 
-    def _computable(self, spoilt: Collection[str]) -> dict[str, Model]:
-        behind, found = set(spoilt), {}
+    def _computable(self, spoilt: Collection[str]) -> list[Model]:
+        behind, found = set(spoilt), []
         for model in self.models:
             if behind.intersection(model.reads):
                 behind.add(model.unique_id)
             else:
-                found[model.unique_id] = model
+                found.append(model)
         return found
 
     def _compute_all(self, models: Sequence[Model]) -> None:
-        scratch = Path(self._database.row(render("features/parts_of_customers/scratch_folder"))["folder"], _FOLDER)
-        with ExitStack() as opened:
-            # A killed process may have left one; only one process at a time writes to a warehouse.
-            shutil.rmtree(scratch, ignore_errors=True)
-            opened.callback(shutil.rmtree, scratch, ignore_errors=True)
-            for schema in {model.schema for model in models}:
-                self._database.execute(render("warehouse/create_schema", schema=schema))
-            for place, source in enumerate(self._sources):
-                folder = scratch / str(place)
-                folder.mkdir(parents=True)
-                written = {"source": source, "count": self._count, "folder": str(folder)}
-                self._database.execute(render("features/parts_of_customers/write", **written))
-            for part in range(self._count):
-                self._compute(part, scratch, models)
-
-    def _compute(self, part: int, scratch: Path, models: Sequence[Model]) -> None:
-        database = self._database
+        # A killed process may have left files; only one process at a time writes to a warehouse.
+        self.end()
         for place, source in enumerate(self._sources):
-            files = sorted(str(path) for path in (scratch / str(place)).glob(f"part={part}/*.parquet"))
-            name = "features/parts_of_customers/rows" if files else "features/parts_of_customers/no_rows"
-            database.execute(render(name, target=temporary(source), source=source, files=files))
+            folder = self._scratch / "read" / str(place)
+            folder.mkdir(parents=True)
+            written = {"source": source, "count": self._count, "folder": str(folder)}
+            self._database.execute(render("features/parts_of_customers/write", **written))
+        for table in (*self._sources, *self._others):
+            kept = {"table": table, "file": str(self._whole(table)), "is_empty": table in self._sources}
+            self._database.execute(render("features/parts_of_customers/keep", **kept))
+        for model in models:
+            self._made(model).mkdir(parents=True)
+        # On a connection of its own: tables that a transaction drops keep their room until it ends.
+        with self._database.apart() as apart:
+            apart.execute(render("features/unordered"))
+            for table in self._others:
+                _read(apart, table, [self._whole(table)])
+            for part in range(self._count):
+                self._compute(apart, part, models)
+
+    def _compute(self, apart: Database, part: int, models: Sequence[Model]) -> None:
+        for place, source in enumerate(self._sources):
+            files = sorted((self._scratch / "read" / str(place)).glob(f"part={part}/*.parquet"))
+            # Without a row of this source in the part: the file that has its columns alone.
+            _read(apart, source, files or [self._whole(source)])
             for path in files:
-                Path(path).unlink()
+                path.unlink()
         for model in (*self._views, *models):
             started, text, target = time.monotonic(), self._statements[model.unique_id], temporary(model.path)
-            if part == 0 and model.contract is not None:
-                check_contract(database, replace(model, sql=text), model.contract)
             created = render("features/increment/create_temporary", path=target, is_view=model.is_view)
-            database.execute(Statement(created.text.replace("__model__", text)))
+            try:
+                if part == 0 and model.contract is not None:
+                    check_contract(apart, replace(model, sql=text), model.contract)
+                apart.execute(Statement(created.text.replace("__model__", text)))
+            except duckdb.CatalogException as error:
+                raise MustBuildAllError(f"{model.name} reads a table that dbt does not know of") from error
             if not model.is_view:
-                self._require_own_rows(model, target, part)
-                self._add(model, target, is_first=part == 0)
-            seconds = self._seconds.get(model.unique_id, 0.0) + time.monotonic() - started
-            self._seconds[model.unique_id] = seconds
+                self._require_own_rows(apart, model, part)
+                file = str(self._made(model) / f"{part}.parquet")
+                apart.execute(render("features/parts_of_customers/keep", table=target, file=file, is_empty=False))
+            self._seconds[model.unique_id] = self._seconds.get(model.unique_id, 0.0) + time.monotonic() - started
         for model in reversed((*self._views, *models)):
-            database.execute(render("features/drop", path=temporary(model.path), is_view=model.is_view))
-        for source in self._sources:
-            database.execute(render("features/drop", path=temporary(source), is_view=False))
+            apart.execute(render("features/drop", path=temporary(model.path), is_view=model.is_view))
 
-    def _require_own_rows(self, model: Model, computed: tuple[str, ...], part: int) -> None:
-        """Refuse rows of other customers: the statement reads tables by names that were not found in it."""
+    def _require_own_rows(self, apart: Database, model: Model, part: int) -> None:
+        """Refuse rows of other customers, and types that the files do not keep."""
+        table = temporary(model.path)
         if part == 0:
-            described = render("features/described").text.replace(
-                "__model__", render("features/increment/all_rows", table=computed).text
-            )
-            if "customer_id" not in {row["column_name"] for row in self._database.rows(Statement(described))}:
+            described = render("features/described").text
+            rows = render("features/increment/all_rows", table=table).text
+            columns = apart.rows(Statement(described.replace("__model__", rows)))
+            types = {row["column_name"]: row["column_type"] for row in columns}
+            if "customer_id" not in types:
                 raise MustBuildAllError(f"{model.name} has no column customer_id")
-        others = {"computed": computed, "count": self._count, "part": part}
-        if self._database.row(render("features/parts_of_customers/others", **others))["other_rows"]:
+            lost = sorted({kind for kind in types.values() if kind.partition("(")[0] not in _KEPT_TYPES})
+            if lost:
+                raise MustBuildAllError(f"{model.name} has columns of {', '.join(lost)}, which Parquet does not keep")
+        others = {"computed": table, "count": self._count, "part": part}
+        if apart.row(render("features/parts_of_customers/others", **others))["other_rows"]:
             raise MustBuildAllError(f"{model.name} makes rows of other customers")
 
-    def _add(self, model: Model, part: tuple[str, ...], *, is_first: bool) -> None:
-        target = _computed(model.path)
-        if is_first and model.contract is not None:
-            contract: TableContract = replace(model.contract, name=target[1])
-            self._database.execute(render("warehouse/create_table", contract=contract, replace=True))
-        elif is_first:
-            self._database.execute(render("features/parts_of_customers/begin", target=target, part=part))
-        self._database.execute(render("features/parts_of_customers/add", target=target, part=part))
+    def _made(self, model: Model) -> Path:
+        return self._scratch / "made" / ".".join(model.path)
+
+    def _whole(self, table: tuple[str, str]) -> Path:
+        return self._scratch / f"{'.'.join(table)}.parquet"
 
 
-def _computed(path: tuple[str, str]) -> tuple[str, str]:
-    """Name of the table of a model until it is put in place."""
-    return (path[0], f"{path[1]}__computed")
+def _rows_of(files: Sequence[Path]) -> Statement:
+    return render("features/parts_of_customers/rows", files=[str(path) for path in files])
+
+
+def _read(apart: Database, table: tuple[str, str], files: Sequence[Path]) -> None:
+    created = render("features/increment/create_temporary", path=temporary(table), is_view=False)
+    rows = _rows_of(files)
+    apart.execute(Statement(created.text.replace("__model__", rows.text), rows.parameters))

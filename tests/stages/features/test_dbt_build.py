@@ -12,9 +12,10 @@ import dagster as dg
 import pytest
 
 from tdml_assets.stages.features import dbt_cli_asset
-from tdml_assets.stages.features.dbt_build import ModelContractError, build_models
+from tdml_assets.stages.features.dbt_build import build_models
 from tdml_assets.stages.features.dbt_manifest import dbt_executable, ensure_manifest
 from tdml_assets.stages.features.dbt_project import data_tests, models_in_order, only_dbt_can_run, sources_of
+from tdml_assets.stages.features.model_tables import ModelContractError
 
 
 @pytest.fixture(scope="module")

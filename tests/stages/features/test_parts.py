@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -41,9 +41,9 @@ def in_parts(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[int]]:
         made: list[int] = []
 
         class Counted(parts.Parts):
-            def _compute(self, part: int, scratch: Path, models: list[Model]) -> None:
+            def _compute(self, apart: Database, part: int, models: Sequence[Model]) -> None:
                 made.append(part)
-                super()._compute(part, scratch, models)
+                super()._compute(apart, part, models)
 
         monkeypatch.setattr(parts, "ROWS_OF_A_PART", rows_of_a_part)
         monkeypatch.setattr(dbt_build, "MOST_ROWS_AT_ONCE", 0)
@@ -67,7 +67,6 @@ def test_every_cell_is_that_of_a_build_at_once(
     assert all(one.seconds is not None and one.seconds >= 0 for one in built.values())
     for name, rows in shop.tables().items():
         assert rows == expected[name], name
-    assert not [name for name in shop.column("select table_name from duckdb_tables()") if "__" in name]
     assert not list((shop.folder / "tmp").glob("*"))
 
 
@@ -96,8 +95,9 @@ def test_the_session_after_computes_changed_customers_alone(shop: Shop, in_parts
             "select snapshot_date, customer_id as who,",
         ),
         ("int_product_features", '"warehouse"."staging"."stg_orders"', '"warehouse"."raw"."customers"'),
+        ("int_product_features", "as bigint)", "as hugeint)"),
     ],
-    ids=["rows of others", "no customer", "a table that dbt does not know of"],
+    ids=["rows of others", "no customer", "a table that dbt does not know of", "a type that files do not keep"],
 )
 def test_a_statement_that_cannot_be_divided_is_run_on_everybody(
     shop: Shop, in_parts: Callable[[int], list[int]], name: str, before: str, after: str
@@ -108,13 +108,12 @@ def test_a_statement_that_cannot_be_divided_is_run_on_everybody(
     changed = replace(wanted, sql=wanted.sql.replace(before, after))
     assert changed != wanted
     shop.models = [changed if model.name == name else model for model in shop.models]
-    if name == "int_order_totals":
+    if name == "int_order_totals" or "hugeint" in after:
         shop.models = [model for model in shop.models if model.name != "customer_features"]
     made = in_parts(120)
     shop.build(FIRST[-1])
     expected = shop.tables()
     assert len(made) <= 1
-    assert not [name for name in shop.column("select table_name from duckdb_tables()") if "__" in name]
     shop.change("delete from features.last_build")
     in_parts(100_000)
     shop.build(FIRST[-1])
@@ -144,7 +143,6 @@ def test_what_reads_a_model_that_fails_a_test_is_left_as_it_was(
     after = shop.tables()
     assert after["features.customer_features"] == before["features.customer_features"]
     assert after["features.int_order_days"] != before["features.int_order_days"]
-    assert not [name for name in shop.column("select table_name from duckdb_tables()") if "__" in name]
 
 
 def test_what_a_killed_build_left_is_removed(shop: Shop, in_parts: Callable[[int], list[int]]) -> None:

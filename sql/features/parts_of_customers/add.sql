@@ -1,2 +1,0 @@
-insert into {{ target | identifier }} by name
-select * from {{ part | identifier }}

@@ -1,2 +1,0 @@
-create or replace table {{ target | identifier }} as
-select * from {{ part | identifier }} limit 0

@@ -1,1 +1,0 @@
-alter table {{ table | identifier }} rename to {{ name | identifier }}
