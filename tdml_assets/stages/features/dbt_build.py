@@ -94,9 +94,8 @@ def build_models(
         with suppress(MustBuildAllError):
             found = _build(database, models, tests, increment)
     if found is None and (parts := _parts(database, models, reading)) is not None:
-        with suppress(MustBuildAllError):
+        with suppress(MustBuildAllError), parts:
             found = _build(database, models, tests, parts=parts)
-        parts.end()
     built, is_good = found or _build(database, models, tests)
     made = _made(database, models)
     if is_good and made is not None and reading.identity is not None:

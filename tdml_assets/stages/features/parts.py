@@ -11,14 +11,15 @@ written to files too, and becomes the tables at the end.
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Collection, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 
+from tdml_assets.platform.pages import page_folder
 from tdml_assets.platform.statements import Statement, render
 from tdml_assets.platform.warehouse import Database
 from tdml_assets.stages.features.dbt_project import Model
@@ -30,7 +31,6 @@ from tdml_assets.stages.features.model_tables import MustBuildAllError, check_co
 MOST_ROWS_AT_ONCE = 15_000_000
 ROWS_OF_A_PART = 4_000_000
 
-_FOLDER = "features-in-parts"
 #: Types that come back from a Parquet file as they were.
 _KEPT_TYPES = (
     "BIGINT",
@@ -48,7 +48,7 @@ _KEPT_TYPES = (
 
 
 class Parts:
-    """A build whose models are computed for some customers after others.
+    """A build whose models are computed for some customers after others; a context for the time of the build.
 
     ``first``: models that are built whole before it, in order. ``models``: those of the parts. ``last``: those after it.
     """
@@ -76,9 +76,8 @@ class Parts:
         self._statements = {
             model.unique_id: statement_on(model, catalog, moved, ()) for model in (*self._views, *self.models)
         }
-        folder = database.row(render("features/parts_of_customers/scratch_folder"))["folder"]
-        self._scratch = Path(folder, _FOLDER)
         self._seconds: dict[str, float] = {}
+        self._opened, self._scratch = ExitStack(), Path()
 
     def put(self, model: Model, spoilt: Collection[str]) -> float:
         """Make a model's table of the rows of all parts. Returns the seconds that computing them took.
@@ -96,9 +95,14 @@ class Parts:
             self._database.execute(Statement(created.text.replace("__model__", rows.text), rows.parameters))
         return self._seconds[model.unique_id]
 
-    def end(self) -> None:
-        """Remove the files."""
-        shutil.rmtree(self._scratch, ignore_errors=True)
+    def __enter__(self) -> Parts:
+        """Make the folder of the files, which is gone whatever ends the process."""
+        spill = self._database.row(render("features/parts_of_customers/spill_folder"))["folder"]
+        self._scratch = self._opened.enter_context(page_folder(spill))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
 
     def _computable(self, spoilt: Collection[str]) -> list[Model]:
         behind, found = set(spoilt), []
@@ -110,8 +114,6 @@ class Parts:
         return found
 
     def _compute_all(self, models: Sequence[Model]) -> None:
-        # A killed process may have left files; only one process at a time writes to a warehouse.
-        self.end()
         for place, source in enumerate(self._sources):
             folder = self._scratch / "read" / str(place)
             folder.mkdir(parents=True)

@@ -145,15 +145,6 @@ def test_what_reads_a_model_that_fails_a_test_is_left_as_it_was(
     assert after["features.int_order_days"] != before["features.int_order_days"]
 
 
-def test_what_a_killed_build_left_is_removed(shop: Shop, in_parts: Callable[[int], list[int]]) -> None:
-    left = shop.folder / "tmp" / "features-in-parts" / "0" / "part=0"
-    left.mkdir(parents=True)
-    (left / "data_0.parquet").write_bytes(b"half")
-    in_parts(120)
-    shop.build(FIRST[-1])
-    assert not (shop.folder / "tmp" / "features-in-parts").exists()
-
-
 def test_where_rows_are_corrected_later_everybody_is_computed_at_once(
     manifest: Path, tmp_path: Path, in_parts: Callable[[int], list[int]]
 ) -> None:
