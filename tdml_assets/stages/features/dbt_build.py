@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -89,13 +89,8 @@ def build_models(
     if last is not None and is_in_place and last["read"] == reading.identity:
         return _build(database, models, tests, is_unchanged=True)[0]
     increment = _increment(database, models, reading, last["scoring_day"]) if last is not None and is_in_place else None
-    found = None
-    if increment is not None:
-        with suppress(MustBuildAllError):
-            found = _build(database, models, tests, increment)
-    if found is None and (parts := _parts(database, models, reading)) is not None:
-        with suppress(MustBuildAllError), parts:
-            found = _build(database, models, tests, parts=parts)
+    found = _build_of_some(database, models, tests, reading, increment) if increment is not None else None
+    found = found or _build_of_some(database, models, tests, reading, None)
     built, is_good = found or _build(database, models, tests)
     made = _made(database, models)
     if is_good and made is not None and reading.identity is not None:
@@ -127,31 +122,40 @@ def _build(
             spoilt.add(model.unique_id)
             continue
         started = time.monotonic()
-        is_done = increment is not None and increment.create(model)
+        is_of_changed = increment is not None and increment.create(model)
         if parts is not None and model in parts.models:
             _make_room(database, model)
             started -= parts.put(model, spoilt)
-            is_done = True
-        if not is_unchanged and not is_done:
+        elif not is_unchanged and not is_of_changed:
             _create(database, model)
         seconds = None if is_unchanged else time.monotonic() - started
         failures = {test.unique_id: _failures(database, test) for test in tests if test.model == model.unique_id}
         if any(failures.get(test.unique_id) for test in tests if test.is_error):
             spoilt.add(model.unique_id)
         columns, count = database.columns(model.path), database.count(model.path)
-        of_some = increment.changed if increment is not None and is_done else None
+        of_some = increment.changed if increment is not None and is_of_changed else None
         built.append(Built(model, columns, count, seconds, failures, of_some))
     if increment is not None:
         increment.end()
     return built, not spoilt
 
 
-def _parts(database: Database, models: Sequence[Model], reading: Reading) -> Parts | None:
-    """The parts that a build is made in; None where it is made at once."""
-    if reading.rows <= MOST_ROWS_AT_ONCE:
-        return None
+def _build_of_some(
+    database: Database,
+    models: Sequence[Model],
+    tests: Sequence[DataTest],
+    reading: Reading,
+    increment: Increment | None,
+) -> tuple[list[Built], bool] | None:
+    """Build for changed customers, for some customers after others, or both; None where neither can be or is worth it."""
+    kept = () if increment is None else [model.unique_id for model in models if model.by_customer]
+    parts = None
     with suppress(MustBuildAllError):
-        return Parts(database, models, reading)
+        if reading.rows > MOST_ROWS_AT_ONCE:
+            parts = Parts(database, models, reading, kept)
+        if increment is not None or parts is not None:
+            with parts or nullcontext():
+                return _build(database, models, tests, increment, parts)
     return None
 
 

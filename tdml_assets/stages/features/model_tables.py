@@ -41,7 +41,16 @@ def statement_on(
             return found[0]
         raise MustBuildAllError(f"{model.name} reads {'.'.join(path)}, which is not known to hold rows of customers")
 
-    return re.sub(rf'"{re.escape(catalog)}"\."([^"]+)"\."([^"]+)"', place, model.sql)
+    return re.sub(_names(catalog), place, model.sql)
+
+
+def paths_in(sql: str, catalog: str) -> set[tuple[str, str]]:
+    """Schema and name of the tables that a compiled statement reads."""
+    return set(re.findall(_names(catalog), sql))
+
+
+def _names(catalog: str) -> str:
+    return rf'"{re.escape(catalog)}"\."([^"]+)"\."([^"]+)"'
 
 
 def temporary(path: tuple[str, str]) -> tuple[str, str, str]:

@@ -24,7 +24,13 @@ from tdml_assets.platform.statements import Statement, render
 from tdml_assets.platform.warehouse import Database
 from tdml_assets.stages.features.dbt_project import Model
 from tdml_assets.stages.features.increment import Reading
-from tdml_assets.stages.features.model_tables import MustBuildAllError, check_contract, statement_on, temporary
+from tdml_assets.stages.features.model_tables import (
+    MustBuildAllError,
+    check_contract,
+    paths_in,
+    statement_on,
+    temporary,
+)
 
 #: Rows of customers beyond which a build is made in parts, and of one part: with its temporary tables a part of so many takes a
 #: gigabyte.
@@ -53,26 +59,34 @@ class Parts:
     ``first``: models that are built whole before it, in order. ``models``: those of the parts. ``last``: those after it.
     """
 
-    def __init__(self, database: Database, models: Sequence[Model], reading: Reading) -> None:
+    def __init__(
+        self, database: Database, models: Sequence[Model], reading: Reading, kept: Collection[str] = ()
+    ) -> None:
         """Divide the models.
 
         Raises ``MustBuildAllError`` if a model of the parts reads something that cannot be divided by customer. ``database``: open
-        for writing. ``models``: all of the build, in order. ``reading``: what they read.
+        for writing. ``models``: all of the build, in order. ``reading``: what they read. ``kept``: unique ids of the models that
+        are made in another way, before the parts, and whose rows have a customer.
         """
-        self._database, self._sources = database, reading.customers
+        self._database = database
         self._count = -(-reading.rows // ROWS_OF_A_PART)
-        self._views = [model for model in models if model.is_view]
-        self.models = [model for model in models if model.in_parts]
+        self.models = [model for model in models if model.in_parts and model.unique_id not in kept]
         behind = {model.unique_id for model in self.models}
         for model in models:
             if behind.intersection(model.reads):
                 behind.add(model.unique_id)
         self.first = [model for model in models if model.unique_id not in behind]
         self.last = [model for model in models if model.unique_id in behind and not model.in_parts]
-        # Read whole by every part.
-        self._others = [*reading.others, *(model.path for model in self.first if not model.is_view)]
-        moved = {*self._sources, *self._others, *(model.path for model in (*self._views, *self.models))}
         catalog = str(database.row(render("warehouse/current"))["name"])
+        self._views = _views_read_by(self.models, models)
+        read = {path for model in (*self._views, *self.models) for path in paths_in(model.sql, catalog)}
+        own = [model.path for model in (*self._views, *self.models)]
+        divided = [*reading.customers, *(model.path for model in models if model.unique_id in kept)]
+        whole = [*reading.others, *(model.path for model in self.first if not model.is_view)]
+        self._sources = [path for path in divided if path in read]
+        # Read whole by every part.
+        self._others = [path for path in whole if path in read and path not in self._sources]
+        moved = {*own, *self._sources, *self._others}
         self._statements = {
             model.unique_id: statement_on(model, catalog, moved, ()) for model in (*self._views, *self.models)
         }
@@ -178,6 +192,15 @@ class Parts:
 
     def _whole(self, table: tuple[str, str]) -> Path:
         return self._scratch / f"{'.'.join(table)}.parquet"
+
+
+def _views_read_by(readers: Sequence[Model], models: Sequence[Model]) -> list[Model]:
+    """The views that models read, directly or through other views, in order."""
+    needed = {key for model in readers for key in model.reads}
+    for model in reversed(models):
+        if model.is_view and model.unique_id in needed:
+            needed |= set(model.reads)
+    return [model for model in models if model.is_view and model.unique_id in needed]
 
 
 def _rows_of(files: Sequence[Path]) -> Statement:
