@@ -15,6 +15,8 @@ from tdml_assets.engines.protocol import BatchSource, FeatureSource
 
 #: Of more rows than these a sample of as many is taken.
 MANY_ROWS = 200_000
+# Rows that bins are taken from where there are many: XGBoost sorts every column for their bounds, in one thread.
+_ROWS_OF_BINS = 100_000
 
 
 def spread(source: FeatureSource, most: int = MANY_ROWS) -> FeatureSource:
@@ -45,3 +47,8 @@ def _places(count: int, most: int, first: int, end: int) -> NDArray[np.int64]:
     low, high = -(-first * most // count), -(-end * most // count)
     found: NDArray[np.int64] = np.arange(low, high, dtype=np.int64) * count // most - first
     return found
+
+
+def rows_of_bins(rows: int) -> int:
+    """Of how many of ``rows`` rows the bounds of bins are taken."""
+    return _ROWS_OF_BINS if rows > MANY_ROWS else rows

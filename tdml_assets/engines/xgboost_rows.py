@@ -16,7 +16,7 @@ import xgboost as xgb
 from numpy.typing import NDArray
 
 from tdml_assets.engines.protocol import FeatureSource, ModelSpec, split_batch
-from tdml_assets.engines.row_samples import MANY_ROWS, spread
+from tdml_assets.engines.row_samples import rows_of_bins, spread
 from tdml_assets.platform.refusals import RefusedError
 
 # Measured with xgboost 3.2 on QuantileDMatrix: 2 bytes per cell without missing values (bin index by row and by
@@ -24,8 +24,6 @@ from tdml_assets.platform.refusals import RefusedError
 _BYTES_PER_CELL = 6
 # Label, prediction, gradient pair, node of the row, row index; for train and validation alike.
 _BYTES_PER_ROW = 64
-# Rows that bins are taken from where there are many: XGBoost sorts every column for their bounds, in one thread.
-_ROWS_OF_BINS = 100_000
 
 Matrix = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -111,11 +109,6 @@ def quantile_matrix(
     if looked_at < source.row_count:
         bins, _ = _pulled(spread(source, looked_at), replace(rows, min_rows=1, min_buyers=1), max_bin, threads)
     return _pulled(source, rows, max_bin, threads, bins, pages)
-
-
-def rows_of_bins(rows: int) -> int:
-    """Of how many of ``rows`` rows the bounds of bins are taken."""
-    return _ROWS_OF_BINS if rows > MANY_ROWS else rows
 
 
 def _pulled(

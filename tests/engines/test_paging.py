@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tdml_assets.engines import python, row_samples, xgboost_rows
+from tdml_assets.engines import python, row_samples
 from tdml_assets.engines.lifetime_outlook import HISTORY
 from tdml_assets.engines.protocol import TIER1, TIER2, BatchSource, ModelSpec, Tier, table_source
 from tdml_assets.engines.python import PythonEngine, estimate_fit
@@ -54,9 +54,8 @@ def tight(monkeypatch):
 
 @pytest.fixture
 def sampled_bins(monkeypatch):
-    monkeypatch.setattr(xgboost_rows, "MANY_ROWS", 1_000)
     monkeypatch.setattr(row_samples, "MANY_ROWS", 1_000)
-    monkeypatch.setattr(xgboost_rows, "_ROWS_OF_BINS", 500)
+    monkeypatch.setattr(row_samples, "_ROWS_OF_BINS", 500)
 
 
 @pytest.mark.usefixtures("sampled_bins")

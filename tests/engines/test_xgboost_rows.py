@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 import xgboost as xgb
 
-from tdml_assets.engines import xgboost_rows
+from tdml_assets.engines import row_samples
 from tdml_assets.engines.protocol import split_batch, table_source
 from tdml_assets.engines.xgboost_rows import StageRows, held_matrix, quantile_matrix
 from tdml_assets.platform.refusals import RefusedError
@@ -57,8 +57,8 @@ def test_held_rows_that_cannot_be_judged_are_refused_with_the_counts():
 
 def test_bins_of_many_rows_are_those_of_a_sample_and_every_row_is_learnt_from(monkeypatch):
     whole, _ = quantile_matrix(source(4_000, 1), rows(), max_bin=32, threads=2)
-    monkeypatch.setattr(xgboost_rows, "MANY_ROWS", 3_999)
-    monkeypatch.setattr(xgboost_rows, "_ROWS_OF_BINS", 1_000)
+    monkeypatch.setattr(row_samples, "MANY_ROWS", 3_999)
+    monkeypatch.setattr(row_samples, "_ROWS_OF_BINS", 1_000)
     sampled, facts = quantile_matrix(source(4_000, 1), rows(), max_bin=32, threads=2)
     again, _ = quantile_matrix(source(4_000, 1, batch_rows=333), rows(), max_bin=32, threads=2)
     assert (sampled.num_row(), facts.rows) == (4_000, 4_000)
@@ -71,8 +71,8 @@ def test_bins_of_many_rows_are_those_of_a_sample_and_every_row_is_learnt_from(mo
 
 
 def test_a_sample_without_enough_buyers_to_learn_from_refuses_nothing(monkeypatch):
-    monkeypatch.setattr(xgboost_rows, "MANY_ROWS", 1_000)
-    monkeypatch.setattr(xgboost_rows, "_ROWS_OF_BINS", 100)
+    monkeypatch.setattr(row_samples, "MANY_ROWS", 1_000)
+    monkeypatch.setattr(row_samples, "_ROWS_OF_BINS", 100)
     least = StageRows(True, 1.0, "training rows", 1_500, 600)
     matrix, facts = quantile_matrix(source(2_000, 1), least, max_bin=32, threads=1)
     assert matrix.num_row() == facts.buyers

@@ -10,8 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from tdml_assets.engines.row_samples import MANY_ROWS
-from tdml_assets.engines.xgboost_rows import rows_of_bins
+from tdml_assets.engines.row_samples import MANY_ROWS, rows_of_bins
 
 
 def samples_taken(
