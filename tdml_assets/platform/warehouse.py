@@ -191,11 +191,11 @@ class Database:
                 # Not only idle: in DuckDB 2.0.0 an insert of an empty Arrow table hides, until the file is opened again, all
                 # the rows that larger ones insert behind it.
                 return 0
-            self._connection.register("__incoming", table)
-            text = _selecting_from(render("warehouse/insert", contract=contract), "__incoming")
+            # Found by its name in this frame. A registered table is kept until the transaction ends, and with one column of a batch
+            # the whole batch, since Arrow hands over its columns together.
+            incoming_rows = table  # noqa: F841
+            text = _selecting_from(render("warehouse/insert", contract=contract), "incoming_rows")
             result = self._connection.execute(text).fetchall()
-            # Not in a finally: in an aborted transaction it would fail too and hide the error that matters.
-            self._connection.unregister("__incoming")
         return int(result[0][0])
 
 

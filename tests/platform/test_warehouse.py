@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -198,3 +199,19 @@ def test_only_a_lock_is_said_to_be_one(tmp_path: Path, name: str) -> None:
     held = Warehouse(database=str(folder / "w.duckdb"), temp_directory=str(tmp_path), wait_seconds=0)
     with pytest.raises(duckdb.IOException), held.write():
         pass
+
+
+def test_rows_that_were_inserted_are_let_go_of_before_the_transaction_ends(tmp_path: Path) -> None:
+    warehouse = Warehouse(database=str(tmp_path / "w.duckdb"), temp_directory=str(tmp_path / "tmp"))
+    contract = TableContract("s", "wide", "test", (Column("k", "BIGINT", ""),))
+    kept: list[weakref.ref[pa.Table]] = []
+    with warehouse.write() as database:
+        database.replace(contract, [])
+        for place in range(3):
+            rows = pa.table({"k": pa.array([place])})
+            kept.append(weakref.ref(rows))
+            database.insert(contract, rows)
+            del rows
+        assert [one() for one in kept] == [None, None, None]
+    with warehouse.read() as database:
+        assert [row["k"] for row in database.rows(Statement("select k from s.wide order by k"))] == [0, 1, 2]
