@@ -7,10 +7,12 @@ Dagster's steps began and ended. Does not: what is run (``scale.py``), the proce
 from __future__ import annotations
 
 import math
+import os
 import sqlite3
 import time
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -115,11 +117,11 @@ class Sampler:
 def disk_gb(folders: Iterable[Path]) -> float:
     """Blocks that all files below the folders take; one that is removed meanwhile counts nothing."""
     found = 0
-    for path in (path for folder in folders for path in folder.rglob("*")):
-        try:
-            found += path.lstat().st_blocks * 512
-        except OSError:
-            continue
+    # os.walk passes over a folder that is removed meanwhile, where Path.rglob raises.
+    for place in (place for folder in folders for place in os.walk(folder)):
+        for name in (*place[1], *place[2]):
+            with suppress(OSError):
+                found += os.lstat(os.path.join(place[0], name)).st_blocks * 512
     return found / BYTES_PER_GB
 
 
