@@ -121,7 +121,7 @@ def disk_gb(folders: Iterable[Path]) -> float:
     for place in (place for folder in folders for place in os.walk(folder)):
         for name in (*place[1], *place[2]):
             with suppress(OSError):
-                found += os.lstat(os.path.join(place[0], name)).st_blocks * 512
+                found += Path(place[0], name).lstat().st_blocks * 512
     return found / BYTES_PER_GB
 
 
